@@ -1,0 +1,1 @@
+//! The one loop: observe, meter, plan, check, approve, act, record, verify.

@@ -1,0 +1,1 @@
+//! Metering, allocation, the Parquet ledger and its reports.

@@ -1,0 +1,56 @@
+//! The nouns of Farthing: money, quantities, windows, prices, resources, workloads, budgets,
+//! usage, snapshots and plans.
+//!
+//! This crate is pure: no I/O, no clock, no randomness, no floats, no serialisation. Every other
+//! crate speaks in these types. Start with [`Money`] and [`Window`], then [`Offer`],
+//! [`Workload`], [`Snapshot`] and [`Plan`].
+
+mod accelerator;
+mod budget;
+mod charge;
+mod decimal;
+mod id;
+mod money;
+mod node;
+mod offer;
+mod plan;
+mod policy;
+mod price;
+mod quantity;
+mod resource;
+mod sample;
+mod snapshot;
+mod split;
+mod time;
+mod window;
+mod workload;
+
+pub use accelerator::{Accelerator, AcceleratorError, AcceleratorQuery};
+pub use budget::{Budget, Escalation, EscalationAction, Limit, Period, Scope};
+pub use charge::{Charge, Destination};
+pub use decimal::{Decimal, DecimalError};
+pub use id::{
+    BudgetId, ClusterId, DeviceId, IdError, NodeId, OfferId, PlanId, ReservationId, SourceId,
+    StepId, TeamId, WorkloadId,
+};
+pub use money::{Currency, Money, MoneyError};
+pub use node::{Node, NodeSpan, NodeState};
+pub use offer::{Offer, Place, Purchase};
+pub use plan::{Action, Plan, Reason, Receipt, ReceiptOutcome, Step};
+pub use policy::{Band, BandState, Limits, Mode, Objective, Policy, Ratio, SpotLoss};
+pub use price::{HourlyRate, Price, PriceKind, Provenance};
+pub use quantity::{
+    ByteSeconds, CoreSeconds, GpuSeconds, Joules, Quantity, QuantityError, Rate, Tokens, Unit,
+};
+pub use resource::{PerResource, Resource, Resources};
+pub use sample::{Attribution, Coverage, Sample};
+pub use snapshot::{Age, Assignment, Observed, Snapshot, WorkloadState};
+pub use split::{SplitError, split, split_money};
+pub use time::{
+    HOURS_PER_MONTH, HOURS_PER_YEAR, NANOS_PER_HOUR, NANOS_PER_SECOND, hour_floor, parse_duration,
+};
+pub use window::{Window, WindowError};
+pub use workload::{
+    Bucket, BucketRate, DataLocation, Interruptible, Job, Requests, Service, Slo, Split, Target,
+    Throughput, Work, Workload, WorkloadKind,
+};

@@ -1,0 +1,200 @@
+//! Plans: what to do, as exact steps, and what happened to each.
+
+use crate::id::{NodeId, OfferId, PlanId, StepId, WorkloadId};
+use crate::money::Money;
+use crate::window::Window;
+use jiff::Timestamp;
+
+/// A complete, immutable plan.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// Unique in a journal.
+    pub id: PlanId,
+    /// The plan before it.
+    pub parent: Option<PlanId>,
+    /// When it was made.
+    pub at: Timestamp,
+    /// What to do, in order.
+    pub steps: Vec<Step>,
+}
+
+/// One exact action: the executor has no choice left.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Unique in a journal; the world is asked by it whether the step was already done.
+    pub id: StepId,
+    /// What to do.
+    pub action: Action,
+    /// The generation of the target that was seen; another one is a conflict.
+    pub generation: u64,
+    /// What the step is expected to cost, over the span that it decides about.
+    pub cost: Money,
+    /// What it is expected to save against what would happen without it.
+    pub saving: Money,
+    /// Why, in order of weight.
+    pub reasons: Vec<Reason>,
+    /// Not to be done after this moment.
+    pub expires: Timestamp,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Run `members` members of a job on `nodes_each` nodes of an offer each, for a window.
+    Start {
+        /// The job.
+        workload: WorkloadId,
+        /// Where.
+        offer: OfferId,
+        /// How many members.
+        members: u32,
+        /// Nodes that each member holds.
+        nodes_each: u32,
+        /// From when to when.
+        window: Window,
+    },
+    /// Set the replicas of a service on an offer, for a window.
+    Scale {
+        /// The service.
+        workload: WorkloadId,
+        /// Where.
+        offer: OfferId,
+        /// Replicas before.
+        from: u32,
+        /// Replicas after.
+        to: u32,
+        /// Nodes that each replica holds.
+        nodes_each: u32,
+        /// The span that the cost and saving are stated for.
+        window: Window,
+    },
+    /// Stop a job so that it can be resumed.
+    Suspend {
+        /// The job.
+        workload: WorkloadId,
+    },
+    /// Let a suspended job be placed again.
+    Resume {
+        /// The job.
+        workload: WorkloadId,
+    },
+    /// Give a node back.
+    Release {
+        /// The node.
+        node: NodeId,
+    },
+}
+
+impl Action {
+    /// The name in tables and JSON.
+    pub const fn name(&self) -> &'static str {
+        match self {
+            Self::Start { .. } => "start",
+            Self::Scale { .. } => "scale",
+            Self::Suspend { .. } => "suspend",
+            Self::Resume { .. } => "resume",
+            Self::Release { .. } => "release",
+        }
+    }
+
+    /// The workload acted on, if it is one.
+    pub const fn workload(&self) -> Option<&WorkloadId> {
+        match self {
+            Self::Start { workload, .. }
+            | Self::Scale { workload, .. }
+            | Self::Suspend { workload }
+            | Self::Resume { workload } => Some(workload),
+            Self::Release { .. } => None,
+        }
+    }
+
+    /// How many nodes the action touches.
+    pub const fn nodes(&self) -> u32 {
+        match self {
+            Self::Start { members, nodes_each, .. } => members.saturating_mul(*nodes_each),
+            Self::Scale { from, to, nodes_each, .. } => {
+                from.abs_diff(*to).saturating_mul(*nodes_each)
+            }
+            Self::Suspend { .. } | Self::Resume { .. } => 0,
+            Self::Release { .. } => 1,
+        }
+    }
+}
+
+/// Why a step was chosen, or a workload waits: typed, with the binding constraint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// The least cost to finish among the offers that are in time.
+    Cheapest {
+        /// The next best offer and what it would cost.
+        runner_up: Option<(OfferId, Money)>,
+        /// Offers that were possible in time.
+        considered: usize,
+    },
+    /// A cheaper offer was passed over, because it would be late.
+    CheaperWouldBeLate {
+        /// The cheaper offer.
+        offer: OfferId,
+        /// What it would have cost.
+        cost: Money,
+    },
+    /// A cheaper offer was passed over, because all of it is in use.
+    CheaperIsFull {
+        /// The cheaper offer.
+        offer: OfferId,
+        /// What it would have cost.
+        cost: Money,
+    },
+    /// A budget did not allow it.
+    OverBudget {
+        /// Which budget.
+        budget: crate::BudgetId,
+        /// What is left in it.
+        left: Money,
+        /// What would be needed.
+        needed: Money,
+    },
+    /// No offer fits the resources, the accelerator or the measured throughput.
+    NoOffer(String),
+    /// No offer is in a permitted jurisdiction.
+    Residency(Vec<String>),
+    /// No offer finishes in time; the fastest would finish at this moment.
+    Deadline {
+        /// The earliest possible finish.
+        earliest: Timestamp,
+    },
+    /// All suitable capacity is in use within the horizon.
+    Capacity,
+    /// Something else was worth more for the same money or capacity.
+    LessValue,
+    /// The node had nothing to do.
+    IdleNode,
+    /// A resource is outside of its band.
+    Band(String),
+    /// The baseline policy's rule, in words.
+    Rule(String),
+}
+
+/// What happened to a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Receipt {
+    /// The step.
+    pub step: StepId,
+    /// When it happened in the world.
+    pub at: Timestamp,
+    /// How it went.
+    pub outcome: ReceiptOutcome,
+}
+
+/// How a step went.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ReceiptOutcome {
+    /// Done.
+    Done,
+    /// It was already done by an earlier try.
+    AlreadyDone,
+    /// Not done: the target had changed since it was seen.
+    Conflict(String),
+    /// Not done: the world refused or could not.
+    Failed(String),
+}

@@ -1,0 +1,92 @@
+//! What a plan is made from: nothing else may influence it.
+
+use farthing_model::{
+    Budget, Currency, Money, Offer, PerResource, PlanId, Policy, Ratio, Snapshot, Window,
+};
+use std::sync::Arc;
+
+/// Everything that a plan depends on. The same input gives the same plan, byte for byte.
+#[derive(Clone, Debug)]
+pub struct Input {
+    /// The id that the plan will have; step ids are derived from it.
+    pub id: PlanId,
+    /// The plan before it.
+    pub parent: Option<PlanId>,
+    /// The world. `snapshot.at` is now.
+    pub snapshot: Snapshot,
+    /// The span whose cost is reported; it starts at `snapshot.at`.
+    pub horizon: Window,
+    /// The currency of everything; offers in another one are excluded and counted.
+    pub currency: Currency,
+    /// What can be bought, sorted by id, each id once.
+    pub offers: Arc<[Offer]>,
+    /// Budgets with what is already gone.
+    pub budgets: Vec<BudgetState>,
+    /// What may be done.
+    pub policy: Policy,
+    /// Measured utilisation of each resource over the last window; `None` = not measured.
+    pub utilisation: PerResource<Option<Utilisation>>,
+    /// How much work the solver may do.
+    pub effort: Effort,
+}
+
+/// A budget with what is already gone in its current period.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BudgetState {
+    /// The budget.
+    pub budget: Budget,
+    /// Its period around now; only costs inside it count.
+    pub period: Window,
+    /// Posted in the ledger.
+    pub spent: Money,
+    /// Reserved for steps that run or are scheduled, and not yet posted.
+    pub committed: Money,
+}
+
+/// Use of a resource over a window, in 10^-9 unit-seconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Utilisation {
+    /// Really used.
+    pub used_nano: i128,
+    /// Set aside for workloads.
+    pub allocated_nano: i128,
+    /// Paid.
+    pub capacity_nano: i128,
+}
+
+impl Utilisation {
+    /// Used / paid; what a band is compared with. `None` when nothing was paid.
+    pub fn of_capacity(self) -> Option<Ratio> {
+        Ratio::of(self.used_nano, self.capacity_nano)
+    }
+
+    /// `U = used / allocated`. `None` when nothing was allocated.
+    pub fn of_allocated(self) -> Option<Ratio> {
+        Ratio::of(self.used_nano, self.allocated_nano)
+    }
+}
+
+/// Limits of the solver's work, never of its time, so that plans do not depend on the machine.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Effort {
+    /// Branch-and-bound nodes.
+    pub nodes_max: u32,
+    /// Simplex iterations.
+    pub iterations_max: u32,
+    /// Stop when the gap is at most this.
+    pub gap: Ratio,
+    /// Start times a job is tried at over the horizon.
+    pub slots_max: u32,
+}
+
+impl Default for Effort {
+    /// Proves the optimum of the usual small fleet; stops large ones at a gap of 0.1 %.
+    fn default() -> Self {
+        Self {
+            nodes_max: 20_000,
+            iterations_max: 2_000_000,
+            gap: Ratio::from_ppm(1_000),
+            slots_max: 24,
+        }
+    }
+}

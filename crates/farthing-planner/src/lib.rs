@@ -1,0 +1,12 @@
+//! The pure planner: [`plan`] is a function from an [`Input`] to a plan with its report.
+//!
+//! Synchronous, no I/O, no clock, no logger, no environment, no floats, no hash order. One module
+//! per decision; [`check()`] verifies a plan from scratch and shares no code with what made it.
+
+mod input;
+mod report;
+
+pub use input::{BudgetState, Effort, Input, Utilisation};
+pub use report::{
+    BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
+};

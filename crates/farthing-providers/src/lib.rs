@@ -1,0 +1,1 @@
+//! Adapters to the outside: this machine, NVML, price books, manifests, SQLite.

@@ -1,0 +1,1 @@
+//! A simulated world under a virtual clock, with faults and scores.

@@ -1,0 +1,2 @@
+//! The farthing binary.
+fn main() {}
