@@ -1,1 +1,26 @@
-//! Metering, allocation, the Parquet ledger and its reports.
+//! Metering, the ledger and its reports: what was used, times what it costs, kept so that it adds
+//! up to the last unit.
+//!
+//! - [`meter()`] turns node spans and samples into charges that conserve: paid = used + idle +
+//!   unallocated + overhead, in money and in quantity.
+//! - [`Books`] keeps telemetry and charges as Parquet in object storage, one file of charges per
+//!   cluster and hour, written whole and sealed by a hash.
+//! - [`statement()`], [`explain()`] and [`verify()`] read them back.
+//!
+//! This crate refuses to know the clock, the network and floats. Everything is synchronous; the
+//! object store's futures are driven to their end in place.
+#![deny(clippy::float_arithmetic)]
+
+mod amount;
+//mod books;
+mod meter;
+//mod report;
+mod weights;
+
+//pub use books::{Books, BooksError, HourBook, Segment};
+pub use meter::{Fault, MeterError, MeterInput, Metered, Overcommit, Unpriced, Usage, meter};
+//pub use report::{
+//    Explanation, FirstFault, Key, LedgerCheck, Line, ReportError, SampleSummary, ShareIdle,
+//    Statement, StatementQuery, StatementRow, explain, statement, verify,
+//};
+pub use weights::{Weights, WeightsError};

@@ -1,4 +1,4 @@
-//! Dual certificates: a lower bound that the caller checks in integers, without trust in any solver.
+//! Dual certificates: a lower bound that the caller checks in integers, trusting no solver.
 //!
 //! Start at [`Problem::certified_bound`]. The mathematics is in the crate's README: any multipliers
 //! whatever give a valid bound; the solver is only asked for good ones.

@@ -1,7 +1,7 @@
 //! The problem: sparse columns of integers. It refuses to know what a variable means.
 //!
-//! Start at [`Problem::add_row`] and [`Problem::add_var`]. Everything here is exact integer arithmetic; an overflow is
-//! an error, never a wrap.
+//! Start at [`Problem::add_row`] and [`Problem::add_var`]. Everything here is exact integer
+//! arithmetic; an overflow is an error, never a wrap.
 
 use thiserror::Error;
 
@@ -14,7 +14,8 @@ pub struct Var(pub(crate) u32);
 pub struct Row(pub(crate) u32);
 
 impl Var {
-    /// The position of the variable, from 0: an index into [`Solution::values`](crate::Solution::values).
+    /// The position of the variable, from 0: an index into
+    /// [`Solution::values`](crate::Solution::values).
     pub fn index(self) -> usize {
         self.0 as usize
     }
@@ -40,14 +41,14 @@ pub enum Sense {
 
 /// What the solver may do with a variable.
 ///
-/// Answers are integers in both cases: choose the unit of a variable so that one unit is as fine as you need
-/// (a share in millionths, a volume in bytes).
+/// Answers are integers in both cases: choose the unit of a variable so that one unit is as fine
+/// as you need (a share in millionths, a volume in bytes).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Kind {
     /// The solver branches until the value is whole.
     Integer,
-    /// The solver treats the value as real; the answer is then rounded to a whole unit and checked again exactly.
-    /// Costs nothing to branch on, and may move by a unit or so in the rounding.
+    /// The solver treats the value as real; the answer is then rounded to a whole unit and checked
+    /// again exactly. Nothing to branch on, but rounding may move it by a unit or so.
     Continuous,
 }
 
@@ -118,8 +119,8 @@ pub enum Violation {
 
 /// Minimise `sum cost x` subject to rows and bounds, all in integers.
 ///
-/// Rows come first, then the variables with their coefficients; more of both may be added at any time, so a
-/// column-generation caller keeps one `Problem` and appends to it.
+/// Rows come first, then the variables with their coefficients; more of both may be added at any
+/// time, so a column-generation caller keeps one `Problem` and appends to it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Problem {
     pub(crate) rows: Vec<RowData>,
@@ -199,7 +200,7 @@ impl Problem {
         Ok(sum)
     }
 
-    /// The first way in which a point breaks the problem, exactly; `None` means that it is feasible.
+    /// The first way in which a point breaks the problem, exactly; `None`: it is feasible.
     ///
     /// # Errors
     /// [`Overflow`] when the activity of a row leaves `i128`.
@@ -255,8 +256,8 @@ impl Problem {
 }
 
 impl RowData {
-    /// By how much the row is broken at this activity: positive when too high, negative when too low, 0 when it holds;
-    /// `None` on overflow.
+    /// By how much the row is broken at this activity: positive when too high, negative when too
+    /// low, 0 when it holds; `None` on overflow.
     pub(crate) fn violation(&self, activity: i128) -> Option<i128> {
         let excess = activity.checked_sub(self.rhs)?;
         Some(match self.sense {
@@ -267,7 +268,8 @@ impl RowData {
     }
 }
 
-/// The greatest common divisor of magnitudes; `gcd(0, b) = |b|`. Saturates nowhere: `i128::MIN` is treated as coprime.
+/// The greatest common divisor of magnitudes; `gcd(0, b) = |b|`. 1 (always a divisor) where the
+/// magnitude itself does not fit.
 pub(crate) fn gcd(left: i128, right: i128) -> i128 {
     let (mut a, mut b) = (left.unsigned_abs(), right.unsigned_abs());
     while b != 0 {

@@ -47,10 +47,7 @@ pub fn relax(problem: &Problem, limits: &Limits) -> Result<Relaxed, SolveError> 
     }
     let run = relaxed_run(problem, limits)?;
     Ok(match run.end {
-        End::Infeasible => match proof(problem, limits) {
-            Some(proof) => Relaxed::Infeasible(Some(proof)),
-            None => Relaxed::Infeasible(None),
-        },
+        End::Infeasible => Relaxed::Infeasible(proof_of_none(problem, limits)),
         End::Unbounded => Relaxed::Unbounded,
         End::Nodes | End::Iterations => Relaxed::Stopped(from_duals(problem, &run.duals)),
         End::Optimal => {
@@ -97,7 +94,7 @@ pub(crate) fn relaxed_run(problem: &Problem, limits: &Limits) -> Result<Run, Sol
 /// An exact proof that the relaxation is infeasible, if the elastic problem yields one: every row
 /// may be broken at the price of 1 per largest coefficient, and everything else is free. Its duals
 /// are Farkas multipliers.
-pub(crate) fn proof(problem: &Problem, limits: &Limits) -> Option<DualCertificate> {
+pub(crate) fn proof_of_none(problem: &Problem, limits: &Limits) -> Option<DualCertificate> {
     let elastic = elastic(problem).ok()?;
     let run = relaxed_run(&elastic, limits).ok()?;
     let certificate = from_duals(&problem.without_costs(), &run.duals);

@@ -182,6 +182,20 @@ pub(crate) fn inset(problem: &Problem, extra: &[i128]) -> Problem {
     copy
 }
 
+/// The least distance from a row's limit that floats can keep, in units of the row: 2^-26 of its
+/// largest number, which is fifteen times the solver's tolerance.
+pub(crate) fn grains(problem: &Problem) -> Vec<i128> {
+    let size = |value: i128| value.checked_abs().unwrap_or(i128::MAX);
+    let mut grains: Vec<i128> = problem.rows.iter().map(|row| size(row.rhs)).collect();
+    for column in &problem.columns {
+        for (row, a) in &column.entries {
+            let grain = &mut grains[*row as usize];
+            *grain = (*grain).max(size(*a));
+        }
+    }
+    grains.iter().map(|grain| grain >> 26).collect()
+}
+
 /// A copy in which every integer has the given value.
 pub(crate) fn fixed(problem: &Problem, values: &[i64]) -> Problem {
     let mut copy = problem.clone();

@@ -11,6 +11,9 @@ use crate::problem::{Column, Kind, Problem, gcd};
 /// real variables, and never beyond it: HiGHS's tolerances are absolute.
 const ROW_TOP: i32 = 12;
 
+/// Largest binary exponent of a scaled right-hand side: HiGHS takes 1e20 for infinity.
+const RHS_TOP: i32 = 60;
+
 /// Largest binary exponent of a scaled cost: with a tolerance of 1e-9 on reduced costs this proves
 /// the dearest variable to 1e-15 and one a millionth as dear to 1e-9.
 const COST_TOP: i32 = 20;
@@ -98,9 +101,10 @@ impl Scaling {
             }
         }
         for (row, range) in ranges.iter().enumerate() {
-            let Some((middle, top)) = range.middle_and_top() else { continue };
+            let rhs = exponent(problem.rows[row].rhs / self.row_gcds[row]);
+            let (middle, top) = range.middle_and_top().unwrap_or((0, 0));
             let centred = if real[row] { -middle } else { 0 };
-            self.rows[row] = centred.min(ROW_TOP - top);
+            self.rows[row] = centred.min(ROW_TOP - top).min(RHS_TOP - rhs);
         }
     }
 
@@ -199,6 +203,7 @@ mod tests {
     use crate::problem::{Sense, VarSpec};
 
     #[test]
+    #[expect(clippy::float_cmp, reason = "powers of two and small integers are exact")]
     fn money_in_picodollars_becomes_small_numbers() {
         let mut problem = Problem::new();
         let budget = problem.add_row(Sense::AtMost, 5_000_000_000_000_000).expect("row");
@@ -216,8 +221,9 @@ mod tests {
             problem.columns.iter().enumerate().map(|(i, c)| scaling.cost(i, c)).collect();
         assert_eq!(costs, [9832.0, 2410.0, 317.0]);
         // 9832 has 14 bits, one more than a scaled row may have.
-        assert_eq!(scaling.coefficient(0, 0, 98_320_000_000_000), 9832.0 / 2.0);
-        assert_eq!(scaling.rhs(0, 5_000_000_000_000_000), 500_000.0 / 2.0);
+        let row =
+            [scaling.coefficient(0, 0, 98_320_000_000_000), scaling.rhs(0, 5_000_000_000_000_000)];
+        assert_eq!(row, [9832.0 / 2.0, 500_000.0 / 2.0]);
         assert_eq!(scaling.unscaled_objective(12.0), Some(120_000_000_000));
     }
 }

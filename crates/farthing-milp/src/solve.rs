@@ -8,13 +8,14 @@ use thiserror::Error;
 use crate::backend::{End, Run, Settings, TIGHT, USUAL, run};
 use crate::certificate::{DualCertificate, ceil_multiple, from_duals};
 use crate::problem::{Kind, Overflow, Problem, Row, Violation};
-use crate::relax::{Relaxed, proof, relax, relaxed_run};
-use crate::round::{Attempt, fixed, inset, rounded};
+use crate::relax::{Relaxed, proof_of_none, relax, relaxed_run};
+use crate::round::{Attempt, fixed, grains, inset, rounded};
 
 /// How much work may be done. Never seconds: the same input must give the same bytes anywhere.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
-    /// Branch-and-bound nodes; values above 2^31 - 1 mean that.
+    /// Branch-and-bound nodes; values above 2^31 - 1 mean that. A node may cost a millisecond or
+    /// a second, and the first one (cuts, heuristics) costs as much as hundreds of others.
     pub nodes_max: u32,
     /// Simplex iterations of a *linear* solve (the relaxation). HiGHS has no such limit within
     /// branch and bound; nodes limit that.
@@ -24,8 +25,9 @@ pub struct Limits {
 }
 
 impl Default for Limits {
-    /// Prove optimality within 10,000 nodes: enough for the planner's exact sizes, and seconds
-    /// rather than hours on the problems that are too hard.
+    /// Prove optimality within 10,000 nodes: 2,500 columns take well under that and some seconds.
+    /// Problems of tens of thousands of columns spend a minute on the first node alone, whatever
+    /// the limit: relax those instead ([`relax`]).
     fn default() -> Self {
         Self { nodes_max: 10_000, iterations_max: 10_000_000, gap_ppm: 0 }
     }
@@ -81,7 +83,7 @@ pub struct Solution {
     pub certified: Option<i128>,
     /// Row duals of the relaxation; check with [`Problem::certified_bound`].
     pub certificate: DualCertificate,
-    /// Simplex iterations spent, all linear solves together.
+    /// Simplex iterations of the relaxation and the search.
     pub iterations: u64,
 }
 
@@ -113,8 +115,8 @@ pub enum SolveError {
     #[error("the solver failed: {0}")]
     Solver(String),
     /// No rounding of the solver's point holds exactly, even away from the limits of the rows:
-    /// an equation over continuous variables has no whole solution nearby, or the coefficients
-    /// differ by more than floats can express.
+    /// an equation over continuous variables has no whole solution nearby, the coefficients differ
+    /// by more than floats can express, or the problem is infeasible by less than that.
     #[error("row {} stays broken by {by} units in exact arithmetic", row.index())]
     Inexact {
         /// The first row that stays broken.
@@ -278,7 +280,7 @@ impl Search<'_> {
     /// HiGHS found nothing feasible. A feasible start says otherwise, and is exact.
     fn refused(&self, run: &Run) -> Result<Outcome, SolveError> {
         let Some(start) = self.start else {
-            return Ok(Outcome::Infeasible(proof(self.tight, self.limits)));
+            return Ok(Outcome::Infeasible(proof_of_none(self.tight, self.limits)));
         };
         let certificate = from_duals(self.tight, &[]);
         let certified = self.problem.certified_bound(&certificate)?;
@@ -326,10 +328,12 @@ impl Search<'_> {
                 return self.conclude(values, end, true, proof);
             }
         }
+        let grains = grains(self.problem);
         for _ in 0..ROUNDS {
             if let Violation::Row(row, by) = violation {
                 let slot = &mut extra[row.index()];
-                *slot = slot.saturating_add(by.saturating_mul(2));
+                let step = by.saturating_mul(2).max(grains[row.index()]);
+                *slot = slot.saturating_mul(2).saturating_add(step);
             }
             let Some(point) = self.branch(&inset(self.tight, &extra))?.point else { break };
             match rounded(self.problem, &point)? {
@@ -339,6 +343,9 @@ impl Search<'_> {
         }
         if let Some(start) = self.start {
             return self.conclude(start.to_vec(), end, true, proof);
+        }
+        if let Some(proof) = proof_of_none(self.tight, self.limits) {
+            return Ok(Outcome::Infeasible(Some(proof)));
         }
         Err(match violation {
             Violation::Row(row, by) => SolveError::Inexact { row, by },

@@ -1,7 +1,7 @@
 //! Signed 256-bit sums of 128-bit products.
 //!
-//! A Lagrangian bound adds up to 360,000 products of a reduced cost (about 2^100) and a bound (2^63). That leaves
-//! `i128` behind, so the sums run here; only the final, divided value returns to `i128`.
+//! A Lagrangian bound adds up to 360,000 products of a reduced cost (about 2^100) and a bound
+//! (2^63). That leaves `i128` behind, so the sums run here; only the divided result returns.
 
 /// A signed 256-bit integer in two's complement: `high * 2^128 + low`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -24,7 +24,7 @@ impl Wide {
     /// `self + other`, or `None` past 2^255.
     pub(crate) fn checked_add(self, other: Self) -> Option<Self> {
         let (low, carry) = self.low.overflowing_add(other.low);
-        // The carry is added to the smaller half of the sum first, so that -1 + max + 1 does not fail.
+        // The carry goes to the smaller high half first, so that -1 + max + carry does not fail.
         let (left, right) =
             if self.high < other.high { (self.high, other.high) } else { (other.high, self.high) };
         let left = if left == i128::MAX && carry { return None } else { left + i128::from(carry) };
@@ -35,11 +35,6 @@ impl Wide {
     pub(crate) fn negated(self) -> Self {
         let (low, carry) = (!self.low).overflowing_add(1);
         Self { high: (!self.high).wrapping_add(i128::from(carry)), low }
-    }
-
-    /// Whether the value is below zero.
-    pub(crate) fn is_negative(self) -> bool {
-        self.high < 0
     }
 
     /// Whether the value is above zero.
@@ -84,7 +79,11 @@ mod tests {
     proptest! {
         #[test]
         fn products_and_sums_agree_with_i128_where_that_fits(
-            a in any::<i64>(), b in any::<i64>(), c in any::<i64>(), d in any::<i64>(), s in 0_u32..127
+            a in any::<i64>(),
+            b in any::<i64>(),
+            c in any::<i64>(),
+            d in any::<i64>(),
+            s in 0_u32..127,
         ) {
             let exact = i128::from(a) * i128::from(b) / 2 + i128::from(c) * i128::from(d) / 2;
             let sum = Wide::product(i128::from(a) * i128::from(b) / 2, 1)
@@ -99,7 +98,6 @@ mod tests {
         ) {
             let product = Wide::product(a, 1_i128 << s);
             prop_assert_eq!(product.shifted_floor(s).narrow(), Some(a));
-            prop_assert_eq!(product.is_negative(), a < 0);
             prop_assert_eq!(product.is_positive(), a > 0);
             prop_assert_eq!(product.checked_add(product.negated()), Some(Wide::ZERO));
         }

@@ -45,7 +45,7 @@ pub use quantity::{
 pub use resource::{PerResource, Resource, Resources};
 pub use sample::{Attribution, Coverage, Sample};
 pub use snapshot::{Age, Assignment, Observed, Snapshot, WorkloadState};
-pub use split::{SplitError, split, split_money};
+pub use split::{SplitError, proportion, split, split_money};
 pub use time::{
     HOURS_PER_MONTH, HOURS_PER_YEAR, NANOS_PER_HOUR, NANOS_PER_SECOND, hour_floor, parse_duration,
 };

@@ -4,6 +4,7 @@ use crate::id::{NodeId, OfferId, PlanId, StepId, WorkloadId};
 use crate::money::Money;
 use crate::window::Window;
 use jiff::Timestamp;
+use std::fmt;
 
 /// A complete, immutable plan.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -173,6 +174,39 @@ pub enum Reason {
     Band(String),
     /// The baseline policy's rule, in words.
     Rule(String),
+}
+
+impl fmt::Display for Reason {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Cheapest { runner_up: None, considered } => {
+                write!(out, "the only one of {considered} in time")
+            }
+            Self::Cheapest { runner_up: Some((offer, cost)), considered } => {
+                let cost = cost.rounded(2);
+                write!(out, "cheapest of {considered} in time; next {offer} at {cost}")
+            }
+            Self::CheaperWouldBeLate { offer, cost } => {
+                write!(out, "{offer} at {} would be late", cost.rounded(2))
+            }
+            Self::CheaperIsFull { offer, cost } => {
+                write!(out, "{offer} at {} is full", cost.rounded(2))
+            }
+            Self::OverBudget { budget, left, needed } => {
+                let (left, needed) = (left.rounded(2), needed.rounded(2));
+                write!(out, "budget {budget} has {left} left, {needed} needed")
+            }
+            Self::NoOffer(why) => write!(out, "no offer: {why}"),
+            Self::Residency(places) => write!(out, "no offer in {}", places.join(" or ")),
+            Self::Deadline { earliest } => {
+                write!(out, "deadline: the earliest finish is {earliest}")
+            }
+            Self::Capacity => write!(out, "all suitable capacity is in use"),
+            Self::LessValue => write!(out, "something else is worth more for the same money"),
+            Self::IdleNode => write!(out, "the node has nothing to do"),
+            Self::Band(text) | Self::Rule(text) => out.write_str(text),
+        }
+    }
 }
 
 /// What happened to a step.

@@ -57,7 +57,9 @@ pub enum WorkloadState {
     /// Not placed.
     Waiting,
     /// Placed: scheduled when it starts in the future, running when it has started. A service has
-    /// one assignment for each offer that it has replicas on.
+    /// one assignment for each offer that it has replicas on. Members of a job that have finished
+    /// keep their assignment, with a window that has ended, until the whole job is finished;
+    /// members of a job without an assignment wait.
     Placed(Vec<Assignment>),
     /// Stopped by someone; it can be resumed.
     Suspended,

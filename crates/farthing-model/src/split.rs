@@ -70,6 +70,19 @@ pub fn split_money(total: Money, weights: &[i128]) -> Result<Vec<Money>, SplitEr
     Ok(parts.into_iter().map(|pico| Money::from_pico(pico, total.currency())).collect())
 }
 
+/// `amount x part / whole` rounded down, exact through 256 bits; `None` for a negative number, no
+/// whole, or a quotient that does not fit.
+///
+/// The differences of this running share at the edges of a cutting sum to `amount` exactly, so it
+/// spreads an amount over time without losing a unit.
+pub fn proportion(amount: i128, part: i128, whole: i128) -> Option<i128> {
+    let amount = u128::try_from(amount).ok()?;
+    let part = u128::try_from(part).ok()?;
+    let whole = u128::try_from(whole).ok()?;
+    let (share, _) = mul_div_rem(amount, part, whole)?;
+    i128::try_from(share).ok()
+}
+
 /// `a x b / divisor` and the remainder, exact through 256 bits. `None` when the quotient does not
 /// fit. `b <= divisor` holds for shares, so that it always fits there.
 pub(crate) fn mul_div_rem(a: u128, b: u128, divisor: u128) -> Option<(u128, u128)> {
@@ -127,6 +140,15 @@ mod tests {
         let total = i128::MAX / 3;
         let parts = split(total, &[i128::MAX / 5, i128::MAX / 7, 12_345]).unwrap();
         assert_eq!(parts.iter().sum::<i128>(), total);
+    }
+
+    #[test]
+    fn a_running_share_is_exact_and_refuses_nonsense() {
+        assert_eq!(proportion(10, 1, 3), Some(3));
+        assert_eq!(proportion(i128::MAX, 1, 2), Some(i128::MAX / 2));
+        assert_eq!(proportion(i128::MAX, i128::MAX, i128::MAX), Some(i128::MAX));
+        assert_eq!(proportion(1, 1, 0), None);
+        assert_eq!(proportion(-1, 1, 2), None);
     }
 
     proptest! {

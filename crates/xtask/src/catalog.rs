@@ -26,20 +26,22 @@ pub(crate) struct Row {
 
 const ANYCLOUD: (&str, &str) = ("anycloud-catalog 2026-05-20", "2026-05-20");
 const KARPENTER: (&str, &str) = ("karpenter-provider-aws 2026-07-20", "2026-07-20");
-// The catalogue of these rows is not dated; it is bundled with parts of 2026-05-20 and 2026-07-20, and the older
-// date errs on the side of warning too early that a price is old.
+// The catalogue of these rows is not dated; it is bundled with parts of 2026-05-20 and 2026-07-20,
+// and the older date errs on the side of warning too early that a price is old.
 const SKYPILOT: (&str, &str) = ("skypilot-catalog v9 (2026)", "2026-05-20");
 
 fn shortest(value: Option<f64>) -> Result<Option<Decimal>> {
     value.map(Decimal::from_shortest).transpose()
 }
 
-/// Azure, GCP and Lambda: the full catalogue of one day. Vast is left out: it is a market of single hosts, not a list.
+/// Azure, GCP and Lambda: the full catalogue of one day. Vast is left out: it is a market of single
+/// hosts, not a list.
 pub(crate) fn anycloud(shared: &Path) -> Result<Vec<Row>> {
     let table = Table::open(&shared.join("data/prices-cloud/all_instances_2026-05-20.parquet"))?;
     let texts = |name| table.texts(name);
     let floats = |name| table.floats(name);
-    let (clouds, types, accelerators) = (texts("cloud")?, texts("instance_type")?, texts("accelerator")?);
+    let (clouds, types, accelerators) =
+        (texts("cloud")?, texts("instance_type")?, texts("accelerator")?);
     let (regions, zones, counts) = (texts("region")?, texts("zone")?, floats("accelerator_count")?);
     let (vcpus, memory) = (floats("vcpus")?, floats("memory_gib")?);
     let (prices, spots) = (floats("price_usd_h")?, floats("spot_price_usd_h")?);
@@ -68,8 +70,9 @@ pub(crate) fn aws(shared: &Path) -> Result<Vec<Row>> {
     aws_rows(&Csv::open_gz(&shared.join("data/catalog-skypilot/aws/vms.csv.gz"))?)
 }
 
-/// The us-east-1 on-demand price comes from Karpenter and holds for the region, so its zone is dropped; the file
-/// spreads it over four zones, and one row is kept. Zones, spot and other regions come from the undated catalogue.
+/// The us-east-1 on-demand price comes from Karpenter and holds for the region, so its zone is
+/// dropped; the file spreads it over four zones, and one row is kept. Zones, spot and other regions
+/// come from the undated catalogue.
 pub(crate) fn aws_rows(csv: &Csv) -> Result<Vec<Row>> {
     let names = ["InstanceType", "AcceleratorName", "AcceleratorCount", "vCPUs", "MemoryGiB"];
     let more = ["Price", "SpotPrice", "Region", "AvailabilityZone"];

@@ -1,4 +1,5 @@
-//! Exact decimals: an integer in units of 10^-12, the unit of the ledger. No sum is ever made in floating point.
+//! Exact decimals: an integer in units of 10^-12, the unit of the ledger. No sum is ever made in
+//! floating point.
 
 use std::fmt;
 
@@ -14,11 +15,15 @@ pub(crate) struct Decimal(i128);
 impl Decimal {
     pub(crate) const ZERO: Self = Self(0);
 
-    /// Reads plain decimal digits; an exponent, a sign or more than twelve digits after the point are refused.
+    /// Reads plain decimal digits; an exponent, a sign or more than twelve digits after the point
+    /// are refused.
     pub(crate) fn parse(text: &str) -> Result<Self> {
         let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
         let digits = |part: &str| part.bytes().all(|byte| byte.is_ascii_digit());
-        ensure!(!whole.is_empty() && digits(whole) && digits(fraction), "not a plain decimal: {text}");
+        ensure!(
+            !whole.is_empty() && digits(whole) && digits(fraction),
+            "not a plain decimal: {text}"
+        );
         ensure!(fraction.len() <= DIGITS, "more than {DIGITS} digits after the point: {text}");
         let whole: i128 = whole.parse().with_context(|| format!("too large: {text}"))?;
         let padded = format!("{fraction:0<DIGITS$}");
@@ -27,7 +32,8 @@ impl Decimal {
         Ok(Self(units.with_context(|| format!("too large: {text}"))?))
     }
 
-    /// The shortest decimal that reads back as the same float, then exact: what the catalogue's author wrote.
+    /// The shortest decimal that reads back as the same float, then exact: what the catalogue's
+    /// author wrote.
     pub(crate) fn from_shortest(float: f64) -> Result<Self> {
         ensure!(float.is_finite(), "not a number: {float}");
         Self::parse(&float.to_string())
@@ -70,7 +76,9 @@ mod tests {
 
     #[test]
     fn reads_and_prints_the_shortest_form() {
-        for (text, shown) in [("0.10", "0.1"), ("12.0", "12"), ("3.673385", "3.673385"), ("0", "0"), ("100", "100")] {
+        for (text, shown) in
+            [("0.10", "0.1"), ("12.0", "12"), ("3.673385", "3.673385"), ("0", "0"), ("100", "100")]
+        {
             assert_eq!(Decimal::parse(text).expect("plain").to_string(), shown);
         }
         for text in ["", "-1", "1e3", ".5", "1.0000000000001", "1,5", "NaN"] {

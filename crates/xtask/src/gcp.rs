@@ -1,7 +1,9 @@
-//! GCP lists the host and its accelerator in two rows: the price of a machine is their sum in the same zone.
+//! GCP lists the host and its accelerator in two rows: the price of a machine is their sum in the
+//! same zone.
 //!
-//! Joined by machine type: the list says which accelerator and how many a type holds (a2, a3, g2 bundle them; an
-//! N1 host takes T4 or V100 attached), the row of exactly that accelerator and count is the other half.
+//! Joined by machine type: the list says which accelerator and how many a type holds (a2, a3, g2
+//! bundle them; an N1 host takes T4 or V100 attached), the row of exactly that accelerator and
+//! count is the other half.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -23,7 +25,8 @@ fn parts(rows: &[Row]) -> Parts<'_> {
     let mut parts = Parts { hosts: BTreeMap::new(), accelerators: BTreeMap::new() };
     for row in rows.iter().filter(|row| row.provider == "gcp") {
         if row.instance_type.is_empty() {
-            let key = (row.accelerator.as_str(), row.count.unwrap_or(Decimal::ZERO), row.zone.as_str());
+            let key =
+                (row.accelerator.as_str(), row.count.unwrap_or(Decimal::ZERO), row.zone.as_str());
             parts.accelerators.entry(key).or_insert(row);
         } else {
             parts.hosts.entry((row.instance_type.as_str(), row.zone.as_str())).or_insert(row);
@@ -33,7 +36,11 @@ fn parts(rows: &[Row]) -> Parts<'_> {
 }
 
 /// The candidates of GCP, one for each machine and zone in which both halves are listed.
-pub(crate) fn candidates(rows: &[Row], machines: &[Machine], report: &mut Report) -> Result<Vec<Candidate>> {
+pub(crate) fn candidates(
+    rows: &[Row],
+    machines: &[Machine],
+    report: &mut Report,
+) -> Result<Vec<Candidate>> {
     let parts = parts(rows);
     let mut found = Vec::new();
     for &machine in machines.iter().filter(|machine| machine.provider == "gcp") {
@@ -92,10 +99,11 @@ pub(crate) fn sum(host: Option<Decimal>, accelerator: Option<Decimal>) -> Result
 
 /// Zones whose on-demand accelerator price is not one.
 ///
-/// GCP scales hosts and accelerators of a region alike, so the ratio accelerator : host of one machine type hardly
-/// varies (L4: 3.4 to 3.8). In some regions of the catalogue it is less than half of that of the others, with one
-/// and the same accelerator price on several continents, and sometimes a spot price above it: a committed or
-/// flexible-start price stands where on demand should. 0.7 of the highest ratio lies between the two groups.
+/// GCP scales hosts and accelerators of a region alike, so the ratio accelerator : host of one
+/// machine type hardly varies (L4: 3.4 to 3.8). In some regions of the catalogue it is less than
+/// half of that of the others, with one and the same accelerator price on several continents, and
+/// sometimes a spot price above it: a committed or flexible-start price stands where on demand
+/// should. 0.7 of the highest ratio lies between the two groups.
 fn leaked<'a>(parts: &Parts<'a>, host: &str, theirs: &str, count: Decimal) -> BTreeSet<&'a str> {
     let mut ratios: Vec<(&str, i128, i128)> = Vec::new();
     for ((name, of, zone), accelerator) in &parts.accelerators {

@@ -1,7 +1,8 @@
 //! The machines and regions of the default price book, and what stands in them.
 //!
-//! The memory and form of an accelerator come from this list (the provider's public description of the machine),
-//! never from the catalogue's short name: `A100` alone means 40 GB there, `H100` may be SXM, `PCIe` or NVL.
+//! The memory and form of an accelerator come from this list (the provider's public description of
+//! the machine), never from the catalogue's short name: `A100` alone means 40 GB there, `H100` may
+//! be SXM, `PCIe` or NVL.
 
 /// A machine to look for: `theirs` is the catalogue's accelerator name, checked against the row.
 #[derive(Clone, Copy, Debug)]
@@ -14,8 +15,8 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    /// GCP: the row that carries the host price. A `+` joins an N1 host with the accelerator attached to it; a TPU
-    /// machine has no host row, its price is whole.
+    /// GCP: the row that carries the host price. A `+` joins an N1 host with the accelerator
+    /// attached to it; a TPU machine has no host row, its price is whole.
     pub(crate) fn host(&self) -> Option<&'static str> {
         if self.name.starts_with("ct") {
             return None;
@@ -28,7 +29,8 @@ impl Machine {
         matches!(self.name, "a3-highgpu-1g" | "a3-highgpu-2g" | "a3-highgpu-4g")
     }
 
-    /// vCPUs and memory (GiB) of TPU machines, which the catalogue leaves empty: Google Cloud TPU documentation.
+    /// vCPUs and memory (GiB) of TPU machines, which the catalogue leaves empty: Google Cloud TPU
+    /// documentation.
     pub(crate) fn tpu_shape(&self) -> Option<(u32, u32)> {
         match self.name {
             "ct5lp-hightpu-1t" => Some((24, 48)),
@@ -43,8 +45,13 @@ impl Machine {
 }
 
 /// Azure families that are retired (2025-09-30) but still have list prices.
-pub(crate) const AZURE_RETIRED: [&str; 5] =
-    ["Standard_NC6s_v3", "Standard_NC12s_v3", "Standard_NC24s_v3", "Standard_NC24rs_v3", "Standard_ND40rs_v2"];
+pub(crate) const AZURE_RETIRED: [&str; 5] = [
+    "Standard_NC6s_v3",
+    "Standard_NC12s_v3",
+    "Standard_NC24s_v3",
+    "Standard_NC24rs_v3",
+    "Standard_ND40rs_v2",
+];
 
 /// Regions of the book; AWS keeps every region that is known at all.
 pub(crate) fn keeps_region(provider: &str, region: &str) -> bool {
@@ -57,7 +64,8 @@ pub(crate) fn keeps_region(provider: &str, region: &str) -> bool {
     }
 }
 
-const GCP_REGIONS: [&str; 5] = ["us-central1", "us-east4", "us-east5", "europe-west4", "asia-southeast1"];
+const GCP_REGIONS: [&str; 5] =
+    ["us-central1", "us-east4", "us-east5", "europe-west4", "asia-southeast1"];
 const AZURE_REGIONS: [&str; 4] = ["eastus", "westus3", "westeurope", "southeastasia"];
 const LAMBDA_REGIONS: [&str; 3] = ["us-east-1", "europe-central-1", "asia-northeast-1"];
 
@@ -65,7 +73,8 @@ type Entry = (&'static str, &'static str, u32, &'static str);
 
 /// Every machine of the list, in a fixed order.
 pub(crate) fn all() -> Vec<Machine> {
-    let lists: [(&'static str, &[Entry]); 4] = [("aws", AWS), ("azure", AZURE), ("gcp", GCP), ("lambda", LAMBDA)];
+    let lists: [(&'static str, &[Entry]); 4] =
+        [("aws", AWS), ("azure", AZURE), ("gcp", GCP), ("lambda", LAMBDA)];
     let mut machines = Vec::new();
     for (provider, entries) in lists {
         for &(name, accelerator, count, theirs) in entries {
@@ -149,7 +158,8 @@ const AZURE: &[Entry] = &[
     ("Standard_NC96ads_A100_v4", "A100-80GB-PCIe", 4, "A100-80GB"),
     ("Standard_ND96asr_v4", "A100-40GB-SXM", 8, "A100"),
     ("Standard_ND96amsr_A100_v4", "A100-80GB-SXM", 8, "A100-80GB"),
-    // The machine holds the 94 GB card; the book keeps the interface's spelling of its class (see accelerators.csv).
+    // The machine holds the 94 GB card; the book keeps the interface's spelling of its class (see
+    // accelerators.csv).
     ("Standard_NC40ads_H100_v5", "H100-80GB-NVL", 1, "H100"),
     ("Standard_NC80adis_H100_v5", "H100-80GB-NVL", 2, "H100"),
     ("Standard_ND96isr_H100_v5", "H100-80GB-SXM", 8, "H100"),

@@ -1,7 +1,7 @@
 //! Developer tasks: regenerate the data files under `data/` from the shared data folder.
 //!
-//! Nothing here runs in the product, and nothing here reaches the network: the inputs are files, the outputs
-//! are small dated files that are committed. Start at [`tasks::outputs`].
+//! Nothing here runs in the product, and nothing here reaches the network: the inputs are files,
+//! the outputs are small dated files that are committed. Start at [`tasks::outputs`].
 
 mod catalog;
 mod decimal;

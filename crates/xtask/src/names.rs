@@ -1,4 +1,5 @@
-//! The accelerator names of `data/accelerators.csv`, and the spellings by which catalogues call them.
+//! The accelerator names of `data/accelerators.csv`, and the spellings by which catalogues call
+//! them.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -26,11 +27,12 @@ impl Names {
         Ok(names)
     }
 
-    /// Whether a catalogue's spelling is known. An unknown name keeps its name and gets no guessed memory: its
-    /// machines stay out of the book.
+    /// Whether a catalogue's spelling is known. An unknown name keeps its name and gets no guessed
+    /// memory: its machines stay out of the book.
     pub(crate) fn knows(&self, spelling: &str) -> bool {
         let spelling = spelling.to_lowercase();
         let family = spelling.rsplit_once('-').map_or("", |(family, _)| family);
-        self.aliases.contains(&spelling) || spelling.starts_with("tpu-") && self.aliases.contains(family)
+        self.aliases.contains(&spelling)
+            || spelling.starts_with("tpu-") && self.aliases.contains(family)
     }
 }

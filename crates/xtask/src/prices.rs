@@ -1,4 +1,5 @@
-//! The default price book: catalogues in, judged offers out. No price is computed here but the GCP sum.
+//! The default price book: catalogues in, judged offers out. No price is computed here but the GCP
+//! sum.
 
 use std::collections::BTreeMap;
 
@@ -13,8 +14,21 @@ use crate::report::{Reason, Report};
 use crate::table::write_csv;
 
 pub(crate) const HEADER: [&str; 15] = [
-    "provider", "region", "zone", "instance_type", "accelerator", "accelerator_count", "vcpus", "memory_gib",
-    "storage_gib", "purchase", "price", "currency", "unit", "source", "as_of",
+    "provider",
+    "region",
+    "zone",
+    "instance_type",
+    "accelerator",
+    "accelerator_count",
+    "vcpus",
+    "memory_gib",
+    "storage_gib",
+    "purchase",
+    "price",
+    "currency",
+    "unit",
+    "source",
+    "as_of",
 ];
 
 /// A machine in a zone with both its prices, before judgement.
@@ -78,7 +92,12 @@ pub(crate) fn book(rows: &[Row], names: &Names, report: &mut Report) -> Result<V
 }
 
 /// AWS, Azure, Lambda: one row is one machine. Rows that are not in the list are counted by why.
-fn direct(rows: &[Row], machines: &[Machine], names: &Names, report: &mut Report) -> Vec<Candidate> {
+fn direct(
+    rows: &[Row],
+    machines: &[Machine],
+    names: &Names,
+    report: &mut Report,
+) -> Vec<Candidate> {
     let listed: BTreeMap<(&str, &str), Machine> =
         machines.iter().map(|machine| ((machine.provider, machine.name), *machine)).collect();
     let mut candidates = Vec::new();
@@ -122,7 +141,8 @@ pub(crate) fn judge(candidate: &Candidate, report: &mut Report) -> Vec<Offer> {
         Some(_) => None,
     };
     match (not_on_demand, listed) {
-        // A zone row of AWS repeats the regional price; where Karpenter lists it, that row stands for it.
+        // A zone row of AWS repeats the regional price; where Karpenter lists it, that row stands
+        // for it.
         (None, Some(price)) => {
             offers.push(Offer { from: candidate.clone(), purchase: Purchase::OnDemand, price });
         }
@@ -145,12 +165,16 @@ pub(crate) fn judge(candidate: &Candidate, report: &mut Report) -> Vec<Offer> {
     offers
 }
 
-/// Drops what is more than five times above or below the median over all regions of its type and purchase.
+/// Drops what is more than five times above or below the median over all regions of its type and
+/// purchase.
 pub(crate) fn without_outliers(offers: Vec<Offer>, report: &mut Report) -> Vec<Offer> {
     let mut prices: BTreeMap<(&str, &str, Purchase), Vec<Decimal>> = BTreeMap::new();
     for offer in &offers {
         let machine = offer.from.machine;
-        prices.entry((machine.provider, machine.name, offer.purchase)).or_default().push(offer.price);
+        prices
+            .entry((machine.provider, machine.name, offer.purchase))
+            .or_default()
+            .push(offer.price);
     }
     for sorted in prices.values_mut() {
         sorted.sort();
@@ -169,7 +193,8 @@ pub(crate) fn without_outliers(offers: Vec<Offer>, report: &mut Report) -> Vec<O
     kept
 }
 
-/// One zone for each region, machine and purchase: the newest source, then the cheapest, ties by name.
+/// One zone for each region, machine and purchase: the newest source, then the cheapest, ties by
+/// name.
 pub(crate) fn cheapest_zone(mut offers: Vec<Offer>, report: &mut Report) -> Vec<Offer> {
     offers.sort_by(|a, b| {
         let key = |offer: &Offer| (offer.from.machine.provider, offer.from.region.clone());
@@ -188,10 +213,13 @@ pub(crate) fn cheapest_zone(mut offers: Vec<Offer>, report: &mut Report) -> Vec<
         }
         let same = |last: &&Offer| {
             last.from.machine.name == offer.from.machine.name
-                && (last.from.region.as_str(), last.purchase) == (offer.from.region.as_str(), offer.purchase)
+                && (last.from.region.as_str(), last.purchase)
+                    == (offer.from.region.as_str(), offer.purchase)
         };
         match kept.last().filter(same) {
-            Some(last) if last.from.as_of > offer.from.as_of => report.add(Reason::Superseded, provider),
+            Some(last) if last.from.as_of > offer.from.as_of => {
+                report.add(Reason::Superseded, provider);
+            }
             Some(_) => report.add(Reason::OtherZone, provider),
             None => kept.push(offer),
         }
@@ -199,14 +227,17 @@ pub(crate) fn cheapest_zone(mut offers: Vec<Offer>, report: &mut Report) -> Vec<
     kept
 }
 
-/// The file: fixed columns, `\n` line ends; storage stays empty (local disks are not known for most rows).
+/// The file: fixed columns, `\n` line ends; storage stays empty (local disks are not known for most
+/// rows).
 pub(crate) fn csv(offers: &[Offer]) -> Result<String> {
     let mut rows = Vec::new();
     for offer in offers {
         let from = &offer.from;
         let machine = from.machine;
         let shape = |value: Option<Decimal>| {
-            value.map(|value| value.to_string()).with_context(|| format!("{} has no shape", machine.name))
+            value
+                .map(|value| value.to_string())
+                .with_context(|| format!("{} has no shape", machine.name))
         };
         let purchase = if offer.purchase == Purchase::Spot { "spot" } else { "on-demand" };
         rows.push(

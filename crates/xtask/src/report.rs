@@ -1,6 +1,7 @@
 //! Why a price of a catalogue is not in the book, and how often.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 
 /// A reason to leave an offer out. The order is the order of the printed table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -25,22 +26,29 @@ pub(crate) enum Reason {
 }
 
 impl Reason {
-    /// Whether it says that the catalogue is wrong or silent, rather than that the book is kept small.
+    /// Whether it says that the catalogue is wrong or silent, rather than that the book is kept
+    /// small.
     pub(crate) fn is_fault(self) -> bool {
         self < Self::OtherMachine
     }
 
     pub(crate) fn text(self) -> &'static str {
         match self {
-            Self::UnknownAccelerator => "accelerator not in accelerators.csv (no memory is guessed)",
+            Self::UnknownAccelerator => {
+                "accelerator not in accelerators.csv (no memory is guessed)"
+            }
             Self::FractionalAccelerator => "a fraction of an accelerator",
             Self::Retired => "retired by the provider, still in the catalogue",
             Self::Disagrees => "accelerator or count differs from the machine list",
             Self::NoHost => "GCP accelerator without a host row in the same zone",
             Self::NoPrice => "no on-demand price",
             Self::HostPriceMissing => "GCP host row with price 0 (the sum would be a part)",
-            Self::LeakedDiscount => "GCP on-demand price of an accelerator that is a committed or flexible-start price",
-            Self::NotSoldOnDemand => "sold as spot or flexible start only (GCP a3-highgpu-1g, -2g, -4g)",
+            Self::LeakedDiscount => {
+                "GCP on-demand price of an accelerator that is a committed or flexible-start price"
+            }
+            Self::NotSoldOnDemand => {
+                "sold as spot or flexible start only (GCP a3-highgpu-1g, -2g, -4g)"
+            }
             Self::SpotNone => "no spot price (empty or 0)",
             Self::SpotNotBelow => "spot price not below on demand",
             Self::SpotNoDiscount => "spot price within 1 % of on demand (no discount)",
@@ -70,13 +78,18 @@ impl Report {
     /// A Markdown table, the faults or the rest.
     pub(crate) fn markdown(&self, faults: bool) -> String {
         let providers = ["aws", "azure", "gcp", "lambda"];
-        let mut text = String::from("| reason | aws | azure | gcp | lambda |\n| --- | ---: | ---: | ---: | ---: |\n");
+        let mut text = String::from(
+            "| reason | aws | azure | gcp | lambda |\n| --- | ---: | ---: | ---: | ---: |\n",
+        );
         let mut reasons: Vec<Reason> = self.0.keys().map(|(reason, _)| *reason).collect();
         reasons.dedup();
         for reason in reasons.into_iter().filter(|reason| reason.is_fault() == faults) {
-            let of = |provider: &str| self.0.get(&(reason, provider.to_owned())).copied().unwrap_or(0);
-            let counts: Vec<String> = providers.iter().map(|provider| of(provider).to_string()).collect();
-            text += &format!("| {} | {} |\n", reason.text(), counts.join(" | "));
+            let of =
+                |provider: &str| self.0.get(&(reason, provider.to_owned())).copied().unwrap_or(0);
+            let counts: Vec<String> =
+                providers.iter().map(|provider| of(provider).to_string()).collect();
+            writeln!(text, "| {} | {} |", reason.text(), counts.join(" | "))
+                .expect("a string takes text");
         }
         text
     }

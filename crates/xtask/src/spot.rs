@@ -1,4 +1,5 @@
-//! How long a spot machine stays, and how long none is to be had: totals over observed availability.
+//! How long a spot machine stays, and how long none is to be had: totals over observed
+//! availability.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,6 +7,9 @@ use std::path::Path;
 use anyhow::Result;
 
 use crate::table::{Table, write_csv};
+
+/// Set, zone, hardware, count.
+type Series<'a> = (&'a str, &'a str, &'a str, i64);
 
 /// Observed seconds up and down, and the changes between them.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -31,21 +35,24 @@ impl Spells {
         }
     }
 
-    /// Mean spells in thousandths of an hour. Time divided by *ended* spells: the estimate for spells that the
-    /// observation may cut short at either end (exponential, right-censored); none ended means no estimate.
+    /// Mean spells in thousandths of an hour. Time divided by *ended* spells: the estimate for
+    /// spells that the observation may cut short at either end (exponential, right-censored); none
+    /// ended means no estimate.
     fn means(self) -> (Option<i64>, Option<i64>) {
-        let mean = |time: i64, ended: i64| (ended > 0).then(|| (time * 1000 / 3600 + ended / 2) / ended);
+        let mean =
+            |time: i64, ended: i64| (ended > 0).then(|| (time * 1000 / 3600 + ended / 2) / ended);
         (mean(self.up_s, self.losses), mean(self.down_s, self.gains))
     }
 }
 
-/// `data/spot.csv`: the single-node sets (the polarity of the multi-node sets is not checked at the source).
+/// `data/spot.csv`: the single-node sets (the polarity of the multi-node sets is not checked at the
+/// source).
 pub(crate) fn csv(shared: &Path) -> Result<String> {
     let table = Table::open(&shared.join("data/spot-traces/spot_traces.parquet"))?;
     let (sets, zones, hardware) = (table.texts("set")?, table.texts("zone")?, table.texts("hw")?);
     let (counts, ticks) = (table.integers("hw_count")?, table.integers("tick")?);
     let (gaps, available) = (table.integers("gap_s")?, table.integers("available")?);
-    let mut series: BTreeMap<(&str, &str, &str, i64), Vec<(i64, i64, bool)>> = BTreeMap::new();
+    let mut series: BTreeMap<Series<'_>, Vec<(i64, i64, bool)>> = BTreeMap::new();
     for at in (0..sets.len()).filter(|&at| sets[at].contains("/1-node/")) {
         let key = (sets[at].as_str(), zones[at].as_str(), hardware[at].as_str(), counts[at]);
         series.entry(key).or_default().push((ticks[at], gaps[at], available[at] == 1));
@@ -69,7 +76,8 @@ fn write(pools: &BTreeMap<&str, Spells>) -> Result<String> {
     let mut rows = Vec::new();
     for (provider, spells) in pools {
         let (up, down) = spells.means();
-        let ended = [spells.series.to_string(), spells.losses.to_string(), spells.gains.to_string()];
+        let ended =
+            [spells.series.to_string(), spells.losses.to_string(), spells.gains.to_string()];
         let [series, losses, gains] = ended;
         let (source, as_of) = ("skypilot spot-traces 221da1ab", "2023-05-02");
         rows.push([
@@ -83,8 +91,16 @@ fn write(pools: &BTreeMap<&str, Spells>) -> Result<String> {
             as_of.to_owned(),
         ]);
     }
-    let header =
-        ["provider", "mean_up_hours", "mean_down_hours", "series", "losses", "gains", "source", "as_of"];
+    let header = [
+        "provider",
+        "mean_up_hours",
+        "mean_down_hours",
+        "series",
+        "losses",
+        "gains",
+        "source",
+        "as_of",
+    ];
     write_csv(&header, &rows)
 }
 

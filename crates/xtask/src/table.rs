@@ -7,7 +7,8 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
-    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType, TimestampNanosecondType,
+    Float64Type, Int8Type, Int16Type, Int32Type, Int64Type, TimestampMicrosecondType,
+    TimestampNanosecondType,
 };
 use arrow_array::{Array, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
@@ -23,7 +24,11 @@ impl Table {
         Ok(Self(reader.collect::<Result<_, _>>()?))
     }
 
-    fn column<T>(&self, name: &str, read: impl Fn(&dyn Array, usize) -> Result<T>) -> Result<Vec<T>> {
+    fn column<T>(
+        &self,
+        name: &str,
+        read: impl Fn(&dyn Array, usize) -> Result<T>,
+    ) -> Result<Vec<T>> {
         let mut values = Vec::new();
         for batch in &self.0 {
             let column = batch.column_by_name(name).with_context(|| format!("no column {name}"))?;
@@ -96,7 +101,10 @@ impl Csv {
     }
 
     pub(crate) fn index(&self, name: &str) -> Result<usize> {
-        self.header.iter().position(|field| field == name).with_context(|| format!("no column {name}"))
+        self.header
+            .iter()
+            .position(|field| field == name)
+            .with_context(|| format!("no column {name}"))
     }
 }
 

@@ -20,7 +20,8 @@ pub(crate) fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..")
 }
 
-/// All files of a task, made from the shared folder alone (and the accelerator names of the repository).
+/// All files of a task, made from the shared folder alone (and the accelerator names of the
+/// repository).
 pub(crate) fn outputs(task: &str, shared: &Path) -> Result<Vec<Output>> {
     let mut outputs = Vec::new();
     let wants = |name: &str| task == name || task == "all";

@@ -1,4 +1,5 @@
-//! The joins and exclusions on small inputs, the committed files against their sources, and the book's invariants.
+//! The joins and exclusions on small inputs, the committed files against their sources, and the
+//! book's invariants.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -16,7 +17,8 @@ fn decimal(text: &str) -> Option<Decimal> {
     (!text.is_empty()).then(|| Decimal::parse(text).expect("plain decimal"))
 }
 
-/// `type accelerator count price spot zone`, `-` for nothing; the region is the zone without its letter.
+/// `type accelerator count price spot zone`, `-` for nothing; the region is the zone without its
+/// letter.
 fn rows(provider: &str, lines: &str) -> Vec<Row> {
     let field = |text: &str| if text == "-" { String::new() } else { text.to_owned() };
     let row = |line: &str| {
@@ -50,7 +52,10 @@ fn gcp_candidates(lines: &str, report: &mut Report) -> Vec<Candidate> {
 
 fn shown(offers: &[Offer]) -> Vec<String> {
     let line = |offer: &Offer| {
-        format!("{} {} {:?} {}", offer.from.machine.name, offer.from.zone, offer.purchase, offer.price)
+        format!(
+            "{} {} {:?} {}",
+            offer.from.machine.name, offer.from.zone, offer.purchase, offer.price
+        )
     };
     offers.iter().map(line).collect()
 }
@@ -66,12 +71,20 @@ fn gcp_host_and_accelerator_are_summed_exactly_in_the_same_zone() {
          - A100-80GB 1 3.9 1.9 us-central1-a",
         &mut report,
     );
-    let offers: Vec<Offer> = found.iter().flat_map(|candidate| prices::judge(candidate, &mut report)).collect();
+    let offers: Vec<Offer> =
+        found.iter().flat_map(|candidate| prices::judge(candidate, &mut report)).collect();
     assert_eq!(
         shown(&offers),
-        ["a2-highgpu-1g us-central1-a OnDemand 3.67339", "a2-highgpu-1g us-central1-a Spot 1.76823"]
+        [
+            "a2-highgpu-1g us-central1-a OnDemand 3.67339",
+            "a2-highgpu-1g us-central1-a Spot 1.76823"
+        ]
     );
-    assert_eq!(report.count(Reason::NoHost), 2, "zone b has no host, the 80 GB card has none at all");
+    assert_eq!(
+        report.count(Reason::NoHost),
+        2,
+        "zone b has no host, the 80 GB card has none at all"
+    );
 }
 
 #[test]
@@ -101,7 +114,8 @@ fn a_committed_price_in_place_of_on_demand_is_seen_by_its_ratio_to_the_host() {
          - H100 8 101.88413 30.0 europe-west4-b",
         &mut report,
     );
-    let offers: Vec<Offer> = found.iter().flat_map(|candidate| prices::judge(candidate, &mut report)).collect();
+    let offers: Vec<Offer> =
+        found.iter().flat_map(|candidate| prices::judge(candidate, &mut report)).collect();
     assert_eq!(report.count(Reason::LeakedDiscount), 1);
     let on_demand: Vec<&str> = offers
         .iter()
@@ -120,14 +134,16 @@ fn half_a_price_is_no_price() {
          - B200 8 64.44 30.976 us-west2-c",
         &mut report,
     );
-    let offers: Vec<Offer> = found.iter().flat_map(|candidate| prices::judge(candidate, &mut report)).collect();
+    let offers: Vec<Offer> =
+        found.iter().flat_map(|candidate| prices::judge(candidate, &mut report)).collect();
     assert_eq!((offers.len(), report.count(Reason::HostPriceMissing)), (0, 1));
 }
 
 fn azure(price: &str, spot: &str) -> (Vec<Offer>, Report) {
     let row = rows("azure", &format!("x H200 8 {price} {spot} eastus-1")).remove(0);
     let mut report = Report::default();
-    let offers = prices::judge(&Candidate::from_row(machine("Standard_ND96isr_H200_v5"), &row), &mut report);
+    let offers =
+        prices::judge(&Candidate::from_row(machine("Standard_ND96isr_H200_v5"), &row), &mut report);
     (offers, report)
 }
 
@@ -193,9 +209,12 @@ fn rows_that_cannot_be_named_or_counted_stay_out() {
     let mut report = Report::default();
     let offers = prices::book(&rows("azure", lines), &names, &mut report).expect("a book");
     assert!(offers.is_empty());
-    for reason in
-        [Reason::UnknownAccelerator, Reason::FractionalAccelerator, Reason::Retired, Reason::Disagrees]
-    {
+    for reason in [
+        Reason::UnknownAccelerator,
+        Reason::FractionalAccelerator,
+        Reason::Retired,
+        Reason::Disagrees,
+    ] {
         assert_eq!(report.count(reason), 1, "{reason:?}");
     }
     assert!(names.knows("A100") && names.knows("tpu-v6e-8") && !names.knows("A9000"));
@@ -209,7 +228,8 @@ p5.48xlarge,H100,8.0,192.0,2048.0,55.04,18.734,us-east-1,use1-az2
 p5.48xlarge,H100,8.0,192.0,2048.0,68.8,,us-west-1,usw1-az1
 ";
     let rows = catalog::aws_rows(&Csv::read(text.as_bytes()).expect("csv")).expect("rows");
-    let zones: Vec<(&str, bool)> = rows.iter().map(|row| (row.zone.as_str(), row.spot.is_some())).collect();
+    let zones: Vec<(&str, bool)> =
+        rows.iter().map(|row| (row.zone.as_str(), row.spot.is_some())).collect();
     assert_eq!(zones, [("", false), ("use1-az2", true), ("usw1-az1", false)]);
     assert!(rows[0].source.starts_with("karpenter") && rows[2].source.starts_with("skypilot"));
 }
@@ -223,7 +243,6 @@ fn shares_of_a_day_have_mean_one() {
 }
 
 #[test]
-#[expect(clippy::print_stderr, reason = "a skipped test says so")]
 fn committed_files_are_what_the_tasks_make() {
     let shared = tasks::root().join("../shared");
     if !shared.join("data").is_dir() {
@@ -254,7 +273,8 @@ fn the_default_book_is_complete_and_consistent() {
     let book = committed("data/prices/default.csv");
     let names = Names::open(&tasks::root().join("data/accelerators.csv")).expect("the names");
     let regions = committed("data/regions.csv");
-    let regions: BTreeSet<(&str, &str)> = regions.rows.iter().map(|row| (&row[0], &row[1])).collect();
+    let regions: BTreeSet<(&str, &str)> =
+        regions.rows.iter().map(|row| (&row[0], &row[1])).collect();
     let mut seen = BTreeSet::new();
     let mut on_demand = BTreeMap::new();
     assert!((300..=700).contains(&book.rows.len()), "{} rows", book.rows.len());
@@ -275,10 +295,11 @@ fn the_default_book_is_complete_and_consistent() {
         assert!(regions.contains(&(&row[0], &row[1])), "{line}");
         let machine = (row[0].to_owned(), row[1].to_owned(), row[3].to_owned());
         assert!(seen.insert((machine.clone(), row[9].to_owned())), "twice: {line}");
-        match &row[9] {
-            "on-demand" => drop(on_demand.insert(machine, price)),
-            "spot" => assert!(on_demand.get(&machine).is_none_or(|listed| price < *listed), "{line}"),
-            other => unreachable!("{other}"),
+        if &row[9] == "on-demand" {
+            on_demand.insert(machine, price);
+        } else {
+            assert_eq!(&row[9], "spot", "{line}");
+            assert!(on_demand.get(&machine).is_none_or(|listed| price < *listed), "{line}");
         }
     }
 }
@@ -288,8 +309,8 @@ fn well_known_prices_are_what_everyone_knows() {
     let book = committed("data/prices/default.csv");
     for (region, machine, expected) in [
         ("us-central1", "a2-highgpu-1g", "3.67339"),
-        ("us-central1", "g2-standard-4", "0.70635"),
-        ("us-east4", "a3-highgpu-8g", "88.84"),
+        ("us-central1", "g2-standard-4", "0.70683"),
+        ("us-east4", "a3-highgpu-8g", "87.83247"),
         ("us-east-1", "p5.48xlarge", "55.04"),
         ("us-east-1", "g4dn.xlarge", "0.526"),
         ("us-east-1", "g5.xlarge", "1.006"),
@@ -297,11 +318,16 @@ fn well_known_prices_are_what_everyone_knows() {
         ("eastus", "Standard_ND96isr_H100_v5", "98.32"),
         ("us-east-1", "gpu_1x_h100_pcie", "3.29"),
     ] {
-        let is = |row: &&csv::StringRecord| (&row[1], &row[3], &row[9]) == (region, machine, "on-demand");
+        let is = |row: &&csv::StringRecord| {
+            (&row[1], &row[3], &row[9]) == (region, machine, "on-demand")
+        };
         let row = book.rows.iter().find(is).map(|row| row[10].to_owned());
         assert_eq!(row.as_deref(), Some(expected), "{machine} in {region}");
     }
 }
+
+/// Member states that have a region; London, Zurich and Oslo are not in the EU.
+const EU: [&str; 12] = ["at", "be", "de", "dk", "es", "fi", "fr", "ie", "it", "nl", "pl", "se"];
 
 #[test]
 fn the_other_tables_hold_what_their_readers_expect() {
@@ -316,11 +342,13 @@ fn the_other_tables_hold_what_their_readers_expect() {
             assert!(spellings.insert(alias.to_lowercase()), "{alias} twice");
         }
     }
-    const EU: [&str; 13] = ["at", "be", "de", "dk", "es", "fi", "fr", "ie", "it", "nl", "pl", "se", "gr"];
     for row in &committed("data/regions.csv").rows {
         let tags: Vec<&str> = row[3].split(';').collect();
         let country = row[2].to_lowercase();
-        assert!(tags.contains(&country.as_str()) || country == "gb" && tags.contains(&"uk"), "{row:?}");
+        assert!(
+            tags.contains(&country.as_str()) || country == "gb" && tags.contains(&"uk"),
+            "{row:?}"
+        );
         assert_eq!(tags.contains(&"eu"), EU.contains(&country.as_str()), "{row:?}");
     }
 }

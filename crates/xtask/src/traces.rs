@@ -8,12 +8,14 @@ use crate::table::{Csv, Table, write_csv};
 
 const SECOND: i64 = 1_000_000_000;
 
-/// 2017-11-14 00:00:00 (Tuesday) to 2017-11-16 00:00:00, the trace's own clock, in nanoseconds since 1970.
+/// 2017-11-14 00:00:00 (Tuesday) to 2017-11-16 00:00:00, the trace's own clock, in nanoseconds
+/// since 1970.
 pub(crate) const PHILLY: (i64, i64) = (1_510_617_600 * SECOND, 1_510_790_400 * SECOND);
 /// 2023-11-16 18:20:00 to 18:35:00, the trace's own clock.
 pub(crate) const CONVERSATION: (i64, i64) = (1_700_158_800 * SECOND, 1_700_159_700 * SECOND);
 
-/// Jobs of the span: offset of submission in whole seconds, run time, GPUs, virtual cluster. No row is dropped.
+/// Jobs of the span: offset of submission in whole seconds, run time, GPUs, virtual cluster. No row
+/// is dropped.
 pub(crate) fn philly(shared: &Path) -> Result<(String, usize)> {
     let table = Table::open(&shared.join("data/philly/philly_jobs.parquet"))?;
     let (times, vcs) = (table.integers("submit_time")?, table.texts("vc")?);
@@ -21,16 +23,23 @@ pub(crate) fn philly(shared: &Path) -> Result<(String, usize)> {
     let mut rows = Vec::new();
     for at in span(&times, PHILLY)? {
         let offset = (times[at] - PHILLY.0) / SECOND;
-        rows.push([offset.to_string(), durations[at].to_string(), gpus[at].to_string(), vcs[at].clone()]);
+        rows.push([
+            offset.to_string(),
+            durations[at].to_string(),
+            gpus[at].to_string(),
+            vcs[at].clone(),
+        ]);
     }
     Ok((write_csv(&["submit_s", "duration_s", "num_gpus", "vc"], &rows)?, rows.len()))
 }
 
-/// Requests of the span: offset in whole milliseconds (cut), tokens in, tokens out. No row is dropped.
+/// Requests of the span: offset in whole milliseconds (cut), tokens in, tokens out. No row is
+/// dropped.
 pub(crate) fn conversation(shared: &Path) -> Result<(String, usize)> {
     let table = Table::open(&shared.join("data/azure-llm-2023/conv.parquet"))?;
     let times = table.integers("ts")?;
-    let (context, generated) = (table.integers("context_tokens")?, table.integers("generated_tokens")?);
+    let (context, generated) =
+        (table.integers("context_tokens")?, table.integers("generated_tokens")?);
     let mut rows = Vec::new();
     for at in span(&times, CONVERSATION)? {
         let offset = (times[at] - CONVERSATION.0) / (SECOND / 1000);
@@ -45,11 +54,12 @@ fn span(times: &[i64], (from, to): (i64, i64)) -> Result<std::ops::Range<usize>>
     Ok(times.partition_point(|&time| time < from)..times.partition_point(|&time| time < to))
 }
 
-/// The day's shape: requests of each hour over the mean hour, in thousandths, the largest remainders rounded up so
-/// that the mean is 1.000 exactly.
+/// The day's shape: requests of each hour over the mean hour, in thousandths, the largest
+/// remainders rounded up so that the mean is 1.000 exactly.
 pub(crate) fn day_shape(shared: &Path) -> Result<String> {
     let path = shared.join("data/burstgpt-aggregates/hourly_avg.csv");
-    let csv = Csv::read(std::fs::File::open(&path).with_context(|| format!("no {}", path.display()))?)?;
+    let csv =
+        Csv::read(std::fs::File::open(&path).with_context(|| format!("no {}", path.display()))?)?;
     let column = csv.index("rph")?;
     let hours: Result<Vec<i128>> = csv
         .rows

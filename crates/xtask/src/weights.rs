@@ -1,9 +1,10 @@
 //! `data/weights.toml`: base prices that only split a node's price over its resources.
 //!
-//! A core-hour and a GiB-hour come from two GCP hosts that differ in memory only; a GPU-hour is what remains of a
-//! node's on-demand price after its cores and memory, by accelerator, the median over the book.
+//! A core-hour and a GiB-hour come from two GCP hosts that differ in memory only; a GPU-hour is
+//! what remains of a node's on-demand price after its cores and memory, by accelerator, the median
+//! over the book.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result, ensure};
@@ -15,14 +16,16 @@ const PLACES: u32 = 6;
 
 fn on_demand<'a>(offers: &'a [Offer], region: &str, name: &str) -> Result<&'a Offer> {
     let is = |offer: &&Offer| {
-        (offer.from.region.as_str(), offer.from.machine.name, offer.purchase) == (region, name, Purchase::OnDemand)
+        (offer.from.region.as_str(), offer.from.machine.name, offer.purchase)
+            == (region, name, Purchase::OnDemand)
     };
     offers.iter().find(is).with_context(|| format!("{name} in {region} is not in the book"))
 }
 
 fn shape(offer: &Offer) -> Result<(i128, i128)> {
     let one = Decimal::whole(1).units();
-    let (vcpus, memory) = (offer.from.vcpus.context("no vCPUs")?, offer.from.memory.context("no memory")?);
+    let (vcpus, memory) =
+        (offer.from.vcpus.context("no vCPUs")?, offer.from.memory.context("no memory")?);
     Ok((vcpus.units() / one, memory.units() / one))
 }
 
@@ -38,29 +41,48 @@ fn host_parts(offers: &[Offer]) -> Result<(Decimal, Decimal)> {
     Ok((Decimal::from_units(core).cut(PLACES), Decimal::from_units(memory).cut(PLACES)))
 }
 
+/// The class of an accelerator: its name without the form (all forms of one card weigh the same).
+fn class(name: &str) -> &str {
+    let forms = ["-SXM", "-PCIe", "-NVL", "-OAM"];
+    forms.iter().find_map(|form| name.strip_suffix(form)).unwrap_or(name)
+}
+
+/// The file. Lambda's nodes cost less than their parts elsewhere, so its rows count only for what
+/// nobody else has.
 pub(crate) fn toml(offers: &[Offer]) -> Result<String> {
     let (core, memory) = host_parts(offers)?;
-    let mut residuals: BTreeMap<&str, Vec<i128>> = BTreeMap::new();
+    let mut residuals: BTreeMap<&str, [Vec<i128>; 2]> = BTreeMap::new();
+    let mut names = BTreeSet::new();
     for offer in offers.iter().filter(|offer| offer.purchase == Purchase::OnDemand) {
         let machine = offer.from.machine;
         let (cores, gib) = shape(offer)?;
         let rest = offer.price.units() - core.units() * cores - memory.units() * gib;
         if machine.count > 0 && rest > 0 {
-            residuals.entry(machine.accelerator).or_default().push(rest / i128::from(machine.count));
+            names.insert(machine.accelerator);
+            let pools = residuals.entry(class(machine.accelerator)).or_default();
+            pools[usize::from(machine.provider == "lambda")].push(rest / i128::from(machine.count));
         }
     }
     let mut medians = BTreeMap::new();
-    for (accelerator, mut rests) in residuals {
+    for name in names {
+        let [general, lambda] = residuals.get_mut(class(name)).context("was just filled")?;
+        let rests = if general.is_empty() { lambda } else { general };
         rests.sort_unstable();
-        medians.insert(accelerator, Decimal::from_units(rests[(rests.len() - 1) / 2]).cut(PLACES));
+        medians.insert(name, Decimal::from_units(rests[(rests.len() - 1) / 2]).cut(PLACES));
     }
     let mut sorted: Vec<Decimal> = medians.values().copied().collect();
     sorted.sort();
-    let middle = *sorted.get(sorted.len().saturating_sub(1) / 2).context("no accelerators in the book")?;
+    let middle =
+        *sorted.get(sorted.len().saturating_sub(1) / 2).context("no accelerators in the book")?;
     render(core, memory, middle, &medians)
 }
 
-fn render(core: Decimal, memory: Decimal, middle: Decimal, gpus: &BTreeMap<&str, Decimal>) -> Result<String> {
+fn render(
+    core: Decimal,
+    memory: Decimal,
+    middle: Decimal,
+    gpus: &BTreeMap<&str, Decimal>,
+) -> Result<String> {
     let mut text = format!(
         r#"# Weights, not prices: they only split the price of a node over its resources (scaled so that the sum is the
 # node's price). Made by `cargo run --release -p xtask -- prices`; do not edit.
@@ -82,7 +104,7 @@ source = "AWS gp3 list price of us-east-1, 0.08 USD per GB and month of 730 h; f
 
 [gpu_hour] # one whole accelerator; what remains of a node after its cores and memory, median over on-demand rows
 default = "{middle}" # the median over the accelerators below, for one that is not listed
-source = "data/prices/default.csv, on-demand rows of all providers and regions"
+source = "data/prices/default.csv, on-demand rows of all regions; all forms of a card together; Lambda only where it is alone"
 
 [gpu_hour.by_accelerator]
 "#

@@ -1,0 +1,317 @@
+//! Acting: one exact step at a time, reserved and journalled before, receipted after.
+//!
+//! A crash at any point leaves a journal from which [`Engine::recover`](crate::Engine) knows what
+//! to ask the world: a step that is intended and has no receipt either took effect or never did.
+
+use crate::Engine;
+use crate::accounts::Account;
+use crate::engine::World;
+use crate::error::EngineError;
+use crate::journal::{OpenStep, Stage};
+use crate::record::Body;
+use farthing_edge::Store;
+use farthing_model::{
+    Action, BudgetId, Limit, Mode, Money, NodeId, Reason, Receipt, ReceiptOutcome, Snapshot, Step,
+    WorkloadId,
+};
+use jiff::Timestamp;
+
+/// Why a step that could be done was not.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Held {
+    /// The mode does not allow it, or nobody approved it.
+    NotApproved,
+    /// As many steps as an hour may have were done.
+    StepsPerHour(u32),
+    /// As many nodes as a tick may touch were touched.
+    NodesPerTick(u32),
+    /// The data is older than its limit, in seconds.
+    Stale(i64),
+    /// The data covers less than its limit.
+    Coverage,
+    /// The step expired.
+    Expired,
+    /// A hard budget has no room for it.
+    Budget(Reason),
+}
+
+impl std::fmt::Display for Held {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::NotApproved => write!(out, "waits for approval"),
+            Self::StepsPerHour(limit) => write!(out, "the limit of {limit} steps an hour"),
+            Self::NodesPerTick(limit) => write!(out, "the limit of {limit} nodes a tick"),
+            Self::Stale(seconds) => write!(out, "the data is {seconds} s old"),
+            Self::Coverage => write!(out, "too little was measured"),
+            Self::Expired => write!(out, "it expired"),
+            Self::Budget(reason) => write!(out, "{reason}"),
+        }
+    }
+}
+
+/// What acting came to in one tick.
+#[derive(Clone, Debug, Default)]
+pub struct Acted {
+    /// What happened to each step that was begun.
+    pub receipts: Vec<Receipt>,
+    /// Steps that were held back, and why.
+    pub held: Vec<(Step, Held)>,
+    /// Steps of which it is not known whether they took effect.
+    pub unknown: Vec<Step>,
+}
+
+impl<W: World, S: Store> Engine<W, S> {
+    /// Does the proposals that may be done now, in order.
+    pub(crate) fn execute(
+        &mut self,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<Acted, EngineError> {
+        let mut acted = Acted::default();
+        let mut nodes_touched = 0;
+        let proposed: Vec<OpenStep> = self
+            .journal
+            .state()
+            .steps
+            .values()
+            .filter(|open| open.stage == Stage::Proposed && open.approved != Some(false))
+            .cloned()
+            .collect();
+        for open in proposed {
+            let step = open.step.clone();
+            if let Some(held) = self.held(&open, snapshot, nodes_touched, now)? {
+                acted.held.push((step, held));
+                continue;
+            }
+            nodes_touched += step.action.nodes();
+            match self.perform(&step, snapshot, now)? {
+                Some(receipt) => acted.receipts.push(receipt),
+                None => acted.unknown.push(step),
+            }
+        }
+        Ok(acted)
+    }
+
+    /// The first guardrail that holds a step back.
+    fn held(
+        &self,
+        open: &OpenStep,
+        snapshot: &Snapshot,
+        nodes_touched: u32,
+        now: Timestamp,
+    ) -> Result<Option<Held>, EngineError> {
+        let limits = self.config.policy.limits;
+        let allowed = match self.config.policy.mode {
+            Mode::Observe | Mode::Recommend => false,
+            Mode::Approve => open.approved == Some(true),
+            Mode::Enforce => true,
+        };
+        if !allowed {
+            return Ok(Some(Held::NotApproved));
+        }
+        if now > open.step.expires {
+            return Ok(Some(Held::Expired));
+        }
+        let age = snapshot.oldest();
+        if age > limits.age_max {
+            return Ok(Some(Held::Stale(age.as_secs())));
+        }
+        if snapshot.coverage.ratio().is_some_and(|ratio| ratio < limits.coverage_min) {
+            return Ok(Some(Held::Coverage));
+        }
+        let recent = self.journal.state().begun.iter();
+        let recent = recent.filter(|begun| now.duration_since(**begun).as_hours() < 1).count();
+        if u32::try_from(recent).unwrap_or(u32::MAX) >= limits.steps_per_hour {
+            return Ok(Some(Held::StepsPerHour(limits.steps_per_hour)));
+        }
+        // One step may be larger than the limit by itself; it then goes alone.
+        if nodes_touched > 0 && nodes_touched + open.step.action.nodes() > limits.nodes_per_tick {
+            return Ok(Some(Held::NodesPerTick(limits.nodes_per_tick)));
+        }
+        self.over_budget(&open.step, snapshot, now).map(|reason| reason.map(Held::Budget))
+    }
+
+    /// The first hard budget that has no room for a step (law 6).
+    fn over_budget(
+        &self,
+        step: &Step,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<Option<Reason>, EngineError> {
+        if step.cost.is_zero() {
+            return Ok(None);
+        }
+        for state in self.budget_states(now)? {
+            let covers = step
+                .action
+                .workload()
+                .and_then(|id| snapshot.workload(id))
+                .is_some_and(|observed| state.budget.scope.covers(&observed.workload));
+            let Limit::Money(limit) = state.budget.limit else { continue };
+            if !covers || !state.budget.hard {
+                continue;
+            }
+            let exposure =
+                state.spent.checked_add(state.committed).map_err(EngineError::Money)?;
+            let left = limit.checked_sub(exposure).map_err(EngineError::Money)?;
+            let needed = self.cost_in(step, state.period)?;
+            if left.checked_sub(needed).map_err(EngineError::Money)?.is_negative() {
+                let budget = state.budget.id;
+                return Ok(Some(Reason::OverBudget { budget, left, needed }));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Reserves, journals the intent, acts, and journals the receipt. `None`: not known.
+    fn perform(
+        &mut self,
+        step: &Step,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<Option<Receipt>, EngineError> {
+        let mut before = Vec::new();
+        if let Some(reserved) = self.reservation(step, snapshot, now)? {
+            before.push(reserved);
+        }
+        before.push(Body::Intended { step: step.id.to_string() });
+        self.journal.append(now, &before)?;
+        match self.world.act(step, now) {
+            Ok(receipt) => {
+                self.receive(&receipt, now)?;
+                Ok(Some(receipt))
+            }
+            Err(error) => {
+                let text = format!("step {}: {error}", step.id);
+                self.journal.append(now, &[note("act", text)])?;
+                Ok(None)
+            }
+        }
+    }
+
+    /// The reservation of a step that acts on a workload.
+    fn reservation(
+        &self,
+        step: &Step,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<Option<Body>, EngineError> {
+        let Some(account) = Account::of(&step.action) else { return Ok(None) };
+        let observed = snapshot.workload(&account.workload);
+        let mut budgets: Vec<BudgetId> = Vec::new();
+        for budget in &self.config.budgets {
+            let covers = observed.is_some_and(|seen| budget.scope.covers(&seen.workload));
+            if covers && budget.period.window_at(now).is_some() {
+                budgets.push(budget.id.clone());
+            }
+        }
+        Ok(Some(Body::Reserved {
+            step: step.id.to_string(),
+            workload: account.workload.to_string(),
+            amount: step.cost.to_string(),
+            posted_before: self.accounts.posted(&account).to_string(),
+            budgets: budgets.iter().map(ToString::to_string).collect(),
+        }))
+    }
+
+    /// Journals a receipt; a scaling that took effect ends the one before it on the same offer.
+    pub(crate) fn receive(
+        &mut self,
+        receipt: &Receipt,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let done =
+            matches!(receipt.outcome, ReceiptOutcome::Done | ReceiptOutcome::AlreadyDone);
+        let mut bodies = Vec::new();
+        if done {
+            if let Some(open) = self.journal.state().steps.get(&receipt.step).cloned() {
+                bodies.extend(self.superseded_by(&open.step, now)?);
+            }
+        }
+        bodies.push(Body::receipt(receipt));
+        self.journal.append(now, &bodies)
+    }
+
+    /// Asks the world about steps that were begun and have no receipt: after a crash, and after a
+    /// call that did not say whether it took effect.
+    pub(crate) fn resolve(&mut self, now: Timestamp) -> Result<Vec<Receipt>, EngineError> {
+        let begun: Vec<Step> = self
+            .journal
+            .state()
+            .steps
+            .values()
+            .filter(|open| open.stage == Stage::Begun)
+            .map(|open| open.step.clone())
+            .collect();
+        let mut receipts = Vec::new();
+        for step in begun {
+            let outcome = match self.world.outcome_of(&step.id, now) {
+                Ok(outcome) => outcome,
+                // Still not known: ask again at the next tick.
+                Err(_) => continue,
+            };
+            if let Some(receipt) = outcome {
+                self.receive(&receipt, now)?;
+                receipts.push(receipt);
+            } else {
+                let body = Body::Receipted {
+                    step: step.id.to_string(),
+                    at: now.to_string(),
+                    outcome: "never-happened".to_owned(),
+                    detail: String::new(),
+                };
+                self.journal.append(now, &[body])?;
+            }
+        }
+        Ok(receipts)
+    }
+
+    /// What a step costs inside a period: a step across its end is charged in proportion, rounded
+    /// up, so that a reservation is never too small.
+    fn cost_in(
+        &self,
+        step: &Step,
+        period: farthing_model::Window,
+    ) -> Result<Money, EngineError> {
+        let window = match &step.action {
+            Action::Start { window, .. } | Action::Scale { window, .. } => *window,
+            _ => return Ok(step.cost),
+        };
+        prorated(step.cost, window, window.intersect(period))
+    }
+}
+
+/// The part of `cost` over `window` that falls into `part`, rounded up.
+pub(crate) fn prorated(
+    cost: Money,
+    window: farthing_model::Window,
+    part: Option<farthing_model::Window>,
+) -> Result<Money, EngineError> {
+    let Some(part) = part else { return Ok(Money::zero(cost.currency())) };
+    if part == window {
+        return Ok(cost);
+    }
+    let weights = [part.nanos(), window.nanos() - part.nanos()];
+    let parts = farthing_model::split_money(cost, &weights)
+        .map_err(|_| EngineError::Money(farthing_model::MoneyError::Overflow))?;
+    let unit = Money::from_pico(1, cost.currency());
+    parts[0].checked_add(unit).map_err(EngineError::Money)
+}
+
+/// A note for people.
+pub(crate) fn note(about: &str, text: impl Into<String>) -> Body {
+    Body::Noted { about: about.to_owned(), text: text.into() }
+}
+
+/// What an action acts on, for messages.
+pub fn target(action: &Action) -> String {
+    let node = |id: &NodeId| id.to_string();
+    let workload = |id: &WorkloadId| id.to_string();
+    match action {
+        Action::Release { node: id } => node(id),
+        Action::Start { workload: id, .. }
+        | Action::Scale { workload: id, .. }
+        | Action::Suspend { workload: id }
+        | Action::Resume { workload: id } => workload(id),
+    }
+}

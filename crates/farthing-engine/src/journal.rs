@@ -1,0 +1,261 @@
+//! The journal as the engine reads it: an append-only [`Store`] and the state folded from it.
+//!
+//! The state is only what is open: proposals of the newest plan, and steps that were begun and are
+//! not settled. Everything else stays in the store and is read when a person asks.
+
+use crate::error::EngineError;
+use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
+use farthing_edge::{Class, Head, Record, Store, chain};
+use farthing_model::{Currency, Money, Step, StepId, WorkloadId};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// Records read at a time.
+const PAGE: usize = 1_000;
+
+/// The journal: a store, and the open state that its records fold to.
+#[derive(Debug)]
+pub struct Journal<S> {
+    store: S,
+    head: Head,
+    open: Open,
+}
+
+/// What is open.
+#[derive(Clone, Debug, Default)]
+pub struct Open {
+    /// Plans recorded so far; the next plan's number.
+    pub plans: u64,
+    /// The newest plan.
+    pub plan: Option<PlanRecord>,
+    /// Proposals of the newest plan and begun steps, by id.
+    pub steps: BTreeMap<StepId, OpenStep>,
+    /// When steps were begun, for the hourly limit; the newest hour only.
+    pub begun: Vec<Timestamp>,
+    /// Steps that are settled, and what came of them.
+    pub scores: Scores,
+}
+
+/// Totals of verified steps.
+#[derive(Clone, Debug, Default)]
+pub struct Scores {
+    /// Steps verified.
+    pub steps: u64,
+    /// Sum of predicted savings, by currency.
+    pub predicted: BTreeMap<Currency, Money>,
+    /// Sum of realised savings, by currency.
+    pub realised: BTreeMap<Currency, Money>,
+}
+
+/// A step that is proposed, begun or in force.
+#[derive(Clone, Debug)]
+pub struct OpenStep {
+    /// The step.
+    pub step: Step,
+    /// When it was proposed.
+    pub proposed: Timestamp,
+    /// What a person said.
+    pub approved: Option<bool>,
+    /// Budget set aside for it.
+    pub reserved: Option<Money>,
+    /// What was posted for its workload on its offer before it.
+    pub posted_before: Option<Money>,
+    /// Budgets in which it was set aside.
+    pub budgets: Vec<String>,
+    /// How far it is.
+    pub stage: Stage,
+}
+
+/// How far a step is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Stage {
+    /// Not begun.
+    Proposed,
+    /// Begun; it is not known whether it took effect.
+    Begun,
+    /// Done and in force since then.
+    InForce(Timestamp),
+}
+
+impl OpenStep {
+    /// The workload that it acts on.
+    pub fn workload(&self) -> Option<&WorkloadId> {
+        self.step.action.workload()
+    }
+}
+
+impl<S: Store> Journal<S> {
+    /// Opens a journal: reads it whole, checks its chain and folds it.
+    ///
+    /// # Errors
+    /// The store cannot be read, the chain does not hold, or a record is not readable.
+    pub fn open(store: S) -> Result<Self, EngineError> {
+        let mut journal = Self { store, head: Head::GENESIS, open: Open::default() };
+        journal.catch_up()?;
+        Ok(journal)
+    }
+
+    /// What is open.
+    pub const fn state(&self) -> &Open {
+        &self.open
+    }
+
+    /// The store behind it.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// Appends `bodies` in one transaction and folds them.
+    ///
+    /// # Errors
+    /// Another controller wrote first ([`EngineError::Superseded`], after which this journal has
+    /// caught up), or the store failed.
+    pub fn append(&mut self, at: Timestamp, bodies: &[Body]) -> Result<(), EngineError> {
+        if bodies.is_empty() {
+            return Ok(());
+        }
+        let records = bodies
+            .iter()
+            .map(|body| body.seal(at))
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(EngineError::Record)?;
+        match self.store.append(&self.head, &records) {
+            Ok(sealed) => self.fold_all(&sealed),
+            Err(error) if error.class() == Class::Conflict => {
+                self.catch_up()?;
+                Err(EngineError::Superseded)
+            }
+            Err(error) => Err(EngineError::Store(error)),
+        }
+    }
+
+    /// Reads what others have appended.
+    fn catch_up(&mut self) -> Result<(), EngineError> {
+        loop {
+            let page =
+                self.store.read(self.head.seq + 1, PAGE).map_err(EngineError::Store)?;
+            if page.is_empty() {
+                return Ok(());
+            }
+            self.fold_all(&page)?;
+        }
+    }
+
+    fn fold_all(&mut self, records: &[Record]) -> Result<(), EngineError> {
+        self.head = chain::verify(&self.head, records).map_err(EngineError::Chain)?;
+        for record in records {
+            let body = Body::read(record).map_err(EngineError::Record)?;
+            self.open.fold(record.at, body).map_err(EngineError::Record)?;
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    fn fold(&mut self, at: Timestamp, body: Body) -> Result<(), RecordError> {
+        match body {
+            Body::Started { .. } | Body::Noted { .. } => {}
+            Body::Planned(plan) => self.planned(at, plan)?,
+            Body::Approved { step, approved, .. } => {
+                self.with(&step, |open| open.approved = Some(approved))?;
+            }
+            Body::Reserved { step, amount, posted_before, budgets, .. } => {
+                let (amount, before) = (money(&amount)?, money(&posted_before)?);
+                self.with(&step, |open| {
+                    open.reserved = Some(amount);
+                    open.posted_before = Some(before);
+                    open.budgets = budgets;
+                })?;
+            }
+            Body::Intended { step } => {
+                self.with(&step, |open| open.stage = Stage::Begun)?;
+                self.begun.retain(|begun| at.duration_since(*begun).as_hours() < 1);
+                self.begun.push(at);
+            }
+            Body::Receipted { step, at, outcome, .. } => {
+                let at = time(&at)?;
+                match outcome.as_str() {
+                    "done" | "already-done" => {
+                        self.with(&step, |open| open.stage = Stage::InForce(at))?;
+                    }
+                    _ => self.close(&step)?,
+                }
+            }
+            Body::Settled { step, .. } | Body::Undone { step, .. } => self.close(&step)?,
+            Body::Verified(verified) => self.scores.add(&verified)?,
+        }
+        Ok(())
+    }
+
+    /// A new plan replaces the proposals of the old one; what was begun stays.
+    fn planned(&mut self, at: Timestamp, plan: PlanRecord) -> Result<(), RecordError> {
+        self.plans += 1;
+        self.steps.retain(|_, open| open.stage != Stage::Proposed);
+        for record in &plan.steps {
+            let step = record.to_step()?;
+            let open = OpenStep {
+                step,
+                proposed: at,
+                approved: None,
+                reserved: None,
+                posted_before: None,
+                budgets: Vec::new(),
+                stage: Stage::Proposed,
+            };
+            self.steps.insert(open.step.id.clone(), open);
+        }
+        self.plan = Some(plan);
+        Ok(())
+    }
+
+    fn with(&mut self, step: &str, change: impl FnOnce(&mut OpenStep)) -> Result<(), RecordError> {
+        let id = StepId::new(step).map_err(RecordError::Id)?;
+        if let Some(open) = self.steps.get_mut(&id) {
+            change(open);
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, step: &str) -> Result<(), RecordError> {
+        let id = StepId::new(step).map_err(RecordError::Id)?;
+        self.steps.remove(&id);
+        Ok(())
+    }
+
+    /// Whether `steps` say the same as the newest plan's, ids aside: then there is no news.
+    pub fn proposes_already(&self, steps: &[Step]) -> bool {
+        let Some(plan) = &self.plan else { return false };
+        plan.steps.len() == steps.len()
+            && plan.steps.iter().zip(steps).all(|(old, new)| {
+                let new = StepRecord::of(new);
+                old.action == new.action
+                    && old.generation == new.generation
+                    && old.cost == new.cost
+                    && old.saving == new.saving
+            })
+    }
+
+    /// Steps that are in force, by id.
+    pub fn in_force(&self) -> impl Iterator<Item = (&OpenStep, Timestamp)> {
+        self.steps.values().filter_map(|open| match open.stage {
+            Stage::InForce(since) => Some((open, since)),
+            _ => None,
+        })
+    }
+}
+
+impl Scores {
+    fn add(&mut self, verified: &VerifiedRecord) -> Result<(), RecordError> {
+        self.steps += 1;
+        for (sums, amount) in [
+            (&mut self.predicted, money(&verified.predicted)?),
+            (&mut self.realised, money(&verified.realised)?),
+        ] {
+            let sum = sums
+                .entry(amount.currency())
+                .or_insert_with(|| Money::zero(amount.currency()));
+            *sum = sum.checked_add(amount).map_err(RecordError::Money)?;
+        }
+        Ok(())
+    }
+}

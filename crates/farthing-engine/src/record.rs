@@ -1,0 +1,430 @@
+//! The bodies of the journal's records, as canonical JSON: fields in the order written here, money
+//! as `12.34 USD`, times RFC 3339. These are storage types of this crate, not wire types: the
+//! server has its own.
+
+use farthing_edge::{NewRecord, Record, RecordKind};
+use farthing_model::{
+    Action, IdError, Money, MoneyError, OfferId, PlanId, Receipt, ReceiptOutcome, Step, StepId,
+    Window, WorkloadId,
+};
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+/// What one record says.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "record", rename_all = "kebab-case", deny_unknown_fields)]
+pub enum Body {
+    /// A run of the engine began.
+    Started {
+        /// Version of the program.
+        version: String,
+        /// Whose books.
+        cluster: String,
+        /// The mode it began in.
+        mode: String,
+    },
+    /// A plan whose steps differ from the plan before it.
+    Planned(PlanRecord),
+    /// A person's word on a step.
+    Approved {
+        /// Which step.
+        step: String,
+        /// Who said it.
+        by: String,
+        /// Yes or no.
+        approved: bool,
+    },
+    /// Budget set aside for a step.
+    Reserved {
+        /// For which step.
+        step: String,
+        /// For which workload.
+        workload: String,
+        /// How much.
+        amount: String,
+        /// What the ledger had posted for the workload on that offer before the step.
+        posted_before: String,
+        /// In which budgets.
+        budgets: Vec<String>,
+    },
+    /// A step is about to be done.
+    Intended {
+        /// Which step.
+        step: String,
+    },
+    /// What happened to a step.
+    Receipted {
+        /// Which step.
+        step: String,
+        /// When, in the world.
+        at: String,
+        /// `done`, `already-done`, `conflict`, `failed` or `never-happened`.
+        outcome: String,
+        /// More, where there is more.
+        #[serde(default, skip_serializing_if = "String::is_empty")]
+        detail: String,
+    },
+    /// A reservation ended.
+    Settled {
+        /// Of which step.
+        step: String,
+        /// What was really posted for it.
+        posted: String,
+    },
+    /// Predicted against realised.
+    Verified(VerifiedRecord),
+    /// A step was taken back.
+    Undone {
+        /// Which step.
+        step: String,
+        /// How that went.
+        outcome: String,
+    },
+    /// Something a person should know.
+    Noted {
+        /// What it is about: `clock`, `stale`, `coverage`, `check`, `limit`, `measure`, `act`.
+        about: String,
+        /// What happened.
+        text: String,
+    },
+}
+
+/// A plan, as far as people and recovery need it again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PlanRecord {
+    /// Its id.
+    pub plan: String,
+    /// The plan before it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub parent: Option<String>,
+    /// The policy that made it.
+    pub policy: String,
+    /// Cost of everything placed.
+    pub cost: String,
+    /// Proven least cost, where there is a proof.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub lower_bound: Option<String>,
+    /// `optimal`, `feasible` or `infeasible`.
+    pub status: String,
+    /// The steps.
+    pub steps: Vec<StepRecord>,
+    /// Who waits, and why.
+    pub waiting: Vec<WaitingRecord>,
+}
+
+/// Someone who waits.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WaitingRecord {
+    /// Who.
+    pub workload: String,
+    /// How many members.
+    pub members: u32,
+    /// Why.
+    pub reason: String,
+}
+
+/// A step with everything that doing, undoing and explaining it needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StepRecord {
+    /// Its id.
+    pub step: String,
+    /// What it does.
+    pub action: ActionRecord,
+    /// The generation of the target that was seen.
+    pub generation: u64,
+    /// Expected cost.
+    pub cost: String,
+    /// Expected saving.
+    pub saving: String,
+    /// Why.
+    pub reasons: Vec<String>,
+    /// Not to be done after.
+    pub expires: String,
+}
+
+/// What a step does.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
+#[allow(missing_docs, reason = "the fields are those of farthing_model::Action")]
+pub enum ActionRecord {
+    /// Run members of a job.
+    Start {
+        workload: String,
+        offer: String,
+        members: u32,
+        nodes_each: u32,
+        from: String,
+        to: String,
+    },
+    /// Set the replicas of a service.
+    Scale {
+        workload: String,
+        offer: String,
+        replicas_from: u32,
+        replicas_to: u32,
+        nodes_each: u32,
+        from: String,
+        to: String,
+    },
+    /// Stop a job.
+    Suspend { workload: String },
+    /// Let it be placed again.
+    Resume { workload: String },
+    /// Give a node back.
+    Release { node: String },
+}
+
+/// Predicted against realised saving of a step, from the ledger.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct VerifiedRecord {
+    /// Which step.
+    pub step: String,
+    /// The saving that the plan promised, for the time in which the step was in force.
+    pub predicted: String,
+    /// What the reference would have cost less what the ledger posted.
+    pub realised: String,
+    /// What the ledger posted.
+    pub posted: String,
+    /// From when the step was in force.
+    pub from: String,
+    /// To when.
+    pub to: String,
+}
+
+/// Why a record could not be read.
+#[derive(Debug, thiserror::Error)]
+pub enum RecordError {
+    /// Not JSON of a known shape.
+    #[error("journal record {seq} is not readable: {message}")]
+    Json {
+        /// Its number.
+        seq: u64,
+        /// What the parser says.
+        message: String,
+    },
+    /// A name in it is not one.
+    #[error("a name in the journal is not one")]
+    Id(#[source] IdError),
+    /// An amount in it is not one.
+    #[error("an amount in the journal is not one")]
+    Money(#[source] MoneyError),
+    /// A time in it is not one, or a window is empty.
+    #[error("`{0}` in the journal is not a time or an empty window")]
+    Time(String),
+}
+
+impl Body {
+    /// The kind that a record of this body has.
+    pub const fn kind(&self) -> RecordKind {
+        match self {
+            Self::Started { .. } => RecordKind::Started,
+            Self::Planned(_) => RecordKind::Planned,
+            Self::Approved { .. } => RecordKind::Approved,
+            Self::Reserved { .. } => RecordKind::Reserved,
+            Self::Intended { .. } => RecordKind::Intended,
+            Self::Receipted { .. } => RecordKind::Receipted,
+            Self::Settled { .. } => RecordKind::Settled,
+            Self::Verified(_) => RecordKind::Verified,
+            Self::Undone { .. } => RecordKind::Undone,
+            Self::Noted { .. } => RecordKind::Noted,
+        }
+    }
+
+    /// A record to append.
+    ///
+    /// # Errors
+    /// None in practice: these types always have a JSON form.
+    pub fn seal(&self, at: Timestamp) -> Result<NewRecord, RecordError> {
+        let body = serde_json::to_string(self)
+            .map_err(|error| RecordError::Json { seq: 0, message: error.to_string() })?;
+        Ok(NewRecord { at, kind: self.kind(), body })
+    }
+
+    /// What a record says.
+    ///
+    /// # Errors
+    /// Not JSON of a known shape, or of another kind than the record claims.
+    pub fn read(record: &Record) -> Result<Self, RecordError> {
+        let unreadable = |message| RecordError::Json { seq: record.seq, message };
+        let body: Self = serde_json::from_str(&record.body)
+            .map_err(|error| unreadable(error.to_string()))?;
+        if body.kind() != record.kind {
+            return Err(unreadable(format!("it is filed as `{}`", record.kind.name())));
+        }
+        Ok(body)
+    }
+
+    /// What happened to a step.
+    pub fn receipt(receipt: &Receipt) -> Self {
+        let (outcome, detail) = match &receipt.outcome {
+            ReceiptOutcome::Done => ("done", String::new()),
+            ReceiptOutcome::AlreadyDone => ("already-done", String::new()),
+            ReceiptOutcome::Conflict(detail) => ("conflict", detail.clone()),
+            ReceiptOutcome::Failed(detail) => ("failed", detail.clone()),
+        };
+        Self::Receipted {
+            step: receipt.step.to_string(),
+            at: receipt.at.to_string(),
+            outcome: outcome.to_owned(),
+            detail,
+        }
+    }
+}
+
+impl StepRecord {
+    /// The record of a step.
+    pub fn of(step: &Step) -> Self {
+        Self {
+            step: step.id.to_string(),
+            action: ActionRecord::of(&step.action),
+            generation: step.generation,
+            cost: step.cost.to_string(),
+            saving: step.saving.to_string(),
+            reasons: step.reasons.iter().map(ToString::to_string).collect(),
+            expires: step.expires.to_string(),
+        }
+    }
+
+    /// The step again; its reasons come back as words.
+    ///
+    /// # Errors
+    /// A name, amount or time in it is not one.
+    pub fn to_step(&self) -> Result<Step, RecordError> {
+        let reason = |text: &String| farthing_model::Reason::Rule(text.clone());
+        Ok(Step {
+            id: StepId::new(&self.step).map_err(RecordError::Id)?,
+            action: self.action.to_action()?,
+            generation: self.generation,
+            cost: money(&self.cost)?,
+            saving: money(&self.saving)?,
+            reasons: self.reasons.iter().map(reason).collect(),
+            expires: time(&self.expires)?,
+        })
+    }
+}
+
+impl ActionRecord {
+    fn of(action: &Action) -> Self {
+        match action {
+            Action::Start { workload, offer, members, nodes_each, window } => Self::Start {
+                workload: workload.to_string(),
+                offer: offer.to_string(),
+                members: *members,
+                nodes_each: *nodes_each,
+                from: window.from().to_string(),
+                to: window.to().to_string(),
+            },
+            Action::Scale { workload, offer, from, to, nodes_each, window } => Self::Scale {
+                workload: workload.to_string(),
+                offer: offer.to_string(),
+                replicas_from: *from,
+                replicas_to: *to,
+                nodes_each: *nodes_each,
+                from: window.from().to_string(),
+                to: window.to().to_string(),
+            },
+            Action::Suspend { workload } => Self::Suspend { workload: workload.to_string() },
+            Action::Resume { workload } => Self::Resume { workload: workload.to_string() },
+            Action::Release { node } => Self::Release { node: node.to_string() },
+        }
+    }
+
+    fn to_action(&self) -> Result<Action, RecordError> {
+        let workload_id = |text: &str| WorkloadId::new(text).map_err(RecordError::Id);
+        let offer_id = |text: &str| OfferId::new(text).map_err(RecordError::Id);
+        Ok(match self {
+            Self::Start { workload, offer, members, nodes_each, from, to } => Action::Start {
+                workload: workload_id(workload)?,
+                offer: offer_id(offer)?,
+                members: *members,
+                nodes_each: *nodes_each,
+                window: window(from, to)?,
+            },
+            Self::Scale {
+                workload,
+                offer,
+                replicas_from,
+                replicas_to,
+                nodes_each,
+                from,
+                to,
+            } => Action::Scale {
+                workload: workload_id(workload)?,
+                offer: offer_id(offer)?,
+                from: *replicas_from,
+                to: *replicas_to,
+                nodes_each: *nodes_each,
+                window: window(from, to)?,
+            },
+            Self::Suspend { workload } => Action::Suspend { workload: workload_id(workload)? },
+            Self::Resume { workload } => Action::Resume { workload: workload_id(workload)? },
+            Self::Release { node } => {
+                let node = farthing_model::NodeId::new(node).map_err(RecordError::Id)?;
+                Action::Release { node }
+            }
+        })
+    }
+}
+
+/// Reads an amount of the journal.
+pub(crate) fn money(text: &str) -> Result<Money, RecordError> {
+    text.parse().map_err(RecordError::Money)
+}
+
+/// Reads a time of the journal.
+pub(crate) fn time(text: &str) -> Result<Timestamp, RecordError> {
+    text.parse().map_err(|_| RecordError::Time(text.to_owned()))
+}
+
+/// Reads a window of the journal.
+pub(crate) fn window(from: &str, to: &str) -> Result<Window, RecordError> {
+    let (from, to) = (time(from)?, time(to)?);
+    Window::new(from, to).map_err(|error| RecordError::Time(error.to_string()))
+}
+
+/// Reads a plan id of the journal.
+pub(crate) fn plan_id(text: &str) -> Result<PlanId, RecordError> {
+    PlanId::new(text).map_err(RecordError::Id)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use farthing_model::{Currency, Reason};
+
+    #[test]
+    fn a_step_comes_back_as_it_was() {
+        let at: Timestamp = "2026-11-24T00:00:00.123456789Z".parse().unwrap();
+        let step = Step {
+            id: StepId::new("p1-1").unwrap(),
+            action: Action::Scale {
+                workload: WorkloadId::new("chat").unwrap(),
+                offer: OfferId::new("gcp/europe-west4/g2-standard-4/on-demand").unwrap(),
+                from: 3,
+                to: 2,
+                nodes_each: 1,
+                window: Window::starting(at, jiff::SignedDuration::from_hours(1)).unwrap(),
+            },
+            generation: 7,
+            cost: Money::from_pico(1, Currency::USD),
+            saving: Money::from_pico(-1, Currency::USD),
+            reasons: vec![Reason::Rule("why".to_owned())],
+            expires: at,
+        };
+        assert_eq!(StepRecord::of(&step).to_step().unwrap(), step);
+    }
+
+    #[test]
+    fn a_record_filed_under_another_kind_is_refused() {
+        let body = Body::Intended { step: "s".to_owned() };
+        let mut new = body.seal(Timestamp::UNIX_EPOCH).unwrap();
+        new.kind = RecordKind::Noted;
+        let record = farthing_edge::chain::seal(&farthing_edge::Head::GENESIS, &[new]).remove(0);
+        let message = Body::read(&record).unwrap_err().to_string();
+        assert_eq!(message, "journal record 1 is not readable: it is filed as `noted`");
+    }
+}

@@ -1,0 +1,185 @@
+//! From quantities to charges: the money of each stretch is split once, and the books are closed.
+
+use super::claim::{Claims, SYSTEM};
+use super::fill::{Filled, Place};
+use super::stretch::{PieceKind, Stretch, Timelines};
+use super::{Fault, MeterError, MeterInput, Metered, Unpriced};
+use farthing_model::{
+    Charge, Coverage, Destination, HourlyRate, Money, PerResource, Provenance, Resource, Window,
+    split_money,
+};
+use std::collections::BTreeMap;
+
+/// Writes the charges and asserts that they conserve.
+pub(super) fn post(
+    input: &MeterInput<'_>,
+    timelines: Timelines<'_>,
+    claims: &Claims,
+    filled: Filled,
+) -> Result<Metered, MeterError> {
+    let instance_types = input.spans.iter().map(|span| span.instance_type.as_str());
+    let mut faults = timelines.faults.clone();
+    faults.extend(claims.faults.iter().cloned());
+    faults.extend(filled.faults);
+    join_strays(&mut faults);
+    let mut metered = Metered {
+        cluster: input.cluster.clone(),
+        window: input.window,
+        currency: input.currency,
+        weights: input.weights.only(instance_types),
+        charges: Vec::new(),
+        paid: Money::zero(input.currency),
+        usage: PerResource::default(),
+        coverage: coverage(&timelines),
+        overcommits: filled.overcommits,
+        unpriced: Vec::new(),
+        duplicates: claims.duplicates,
+        faults,
+    };
+    let nothing = BTreeMap::new();
+    for (index, stretch) in timelines.stretches.iter().enumerate() {
+        let Some(window) = stretch.time.window() else { continue };
+        let shares = Resource::ALL.map(|r| filled.shares.get(&(index, r)).unwrap_or(&nothing));
+        match stretch.price(input) {
+            Ok(price) => {
+                Poster { input, claims, stretch, window, price }.post(&shares, &mut metered)?;
+            }
+            Err(why) => metered.unpriced.push(unpriced(stretch, window, why)?),
+        }
+    }
+    Ok(metered)
+}
+
+/// One line for each node and resource, however many samples strayed.
+fn join_strays(faults: &mut Vec<Fault>) {
+    faults.sort();
+    faults.dedup_by(|next, kept| match (next, kept) {
+        (
+            Fault::Stray { node, resource, quantity_nano },
+            Fault::Stray { node: kept_node, resource: kept_resource, quantity_nano: sum },
+        ) if node == kept_node && resource == kept_resource => {
+            *sum += *quantity_nano;
+            true
+        }
+        _ => false,
+    });
+}
+
+fn coverage(timelines: &Timelines<'_>) -> Coverage {
+    let mut coverage = Coverage::default();
+    for piece in timelines.pieces.iter().flatten() {
+        coverage.expected_nanos += piece.span.len();
+        // A node that boots is known to do nothing.
+        if piece.kind != PieceKind::Unmeasured {
+            coverage.measured_nanos += piece.span.len();
+        }
+    }
+    coverage
+}
+
+fn unpriced(stretch: &Stretch<'_>, window: Window, why: String) -> Result<Unpriced, MeterError> {
+    let mut quantity_nano = PerResource::<i128>::default();
+    for resource in Resource::ALL {
+        *quantity_nano.get_mut(resource) = stretch.capacity(resource, stretch.time)?;
+    }
+    let (node, offer) = (stretch.like.node.clone(), stretch.like.offer.clone());
+    Ok(Unpriced { node, offer, window, why, quantity_nano })
+}
+
+/// One stretch with a price.
+struct Poster<'a> {
+    input: &'a MeterInput<'a>,
+    claims: &'a Claims,
+    stretch: &'a Stretch<'a>,
+    window: Window,
+    price: (HourlyRate, &'a Provenance),
+}
+
+impl Poster<'_> {
+    fn post(
+        &self,
+        shares: &[&BTreeMap<Place, i128>; 4],
+        metered: &mut Metered,
+    ) -> Result<(), MeterError> {
+        let node = &self.stretch.like.node;
+        let money = |source| MeterError::Money { node: node.clone(), source };
+        let cost = self.price.0.cost(self.window).map_err(money)?;
+        let first = metered.charges.len();
+        if self.stretch.like.capacity == farthing_model::Resources::default() {
+            // Paid, and has nothing to sell: there is no resource to charge but the node itself.
+            let whole = (SYSTEM, Destination::Overhead);
+            metered.charges.push(self.charge(Resource::Cpu, whole, 0, cost));
+        } else {
+            let like = self.stretch.like;
+            let parts = self.input.weights.split(cost, &like.instance_type, like.capacity);
+            let parts = parts.map_err(|source| self.split_error(source))?;
+            for (resource, shares) in Resource::ALL.into_iter().zip(shares) {
+                self.resource(resource, *parts.get(resource), shares, metered)?;
+            }
+        }
+        let posted = metered.charges[first..].iter().map(|charge| charge.cost);
+        let posted = Money::sum(posted, self.input.currency).map_err(money)?;
+        if posted != cost {
+            return Err(self.not_conserved("money".to_owned(), cost.pico(), posted.pico()));
+        }
+        metered.paid = metered.paid.checked_add(cost).map_err(money)?;
+        Ok(())
+    }
+
+    fn resource(
+        &self,
+        resource: Resource,
+        cost: Money,
+        shares: &BTreeMap<Place, i128>,
+        metered: &mut Metered,
+    ) -> Result<(), MeterError> {
+        let capacity = self.stretch.capacity(resource, self.stretch.time)?;
+        let quantities: Vec<i128> = shares.values().copied().collect();
+        let sum: i128 = quantities.iter().sum();
+        if sum != capacity || quantities.iter().any(|nano| *nano < 0) {
+            return Err(self.not_conserved(resource.to_string(), capacity, sum));
+        }
+        if sum == 0 && !cost.is_zero() {
+            // So short that a fraction of a core offers less than the smallest unit, and costs one.
+            let place = (SYSTEM, Destination::Unallocated);
+            metered.charges.push(self.charge(resource, place, 0, cost));
+            return Ok(());
+        }
+        let costs = split_money(cost, &quantities).map_err(|source| self.split_error(source))?;
+        for ((place, nano), cost) in shares.iter().zip(costs) {
+            metered.usage.get_mut(resource).add(place.1, *nano);
+            metered.charges.push(self.charge(resource, *place, *nano, cost));
+        }
+        Ok(())
+    }
+
+    fn charge(&self, resource: Resource, place: Place, quantity_nano: i128, cost: Money) -> Charge {
+        let (who, destination) = place;
+        let like = self.stretch.like;
+        let attribution = (who != SYSTEM).then(|| self.claims.who[who as usize - 1].clone());
+        Charge {
+            cluster: self.input.cluster.clone(),
+            window: self.window,
+            node: like.node.clone(),
+            offer: like.offer.clone(),
+            place: like.place.clone(),
+            instance_type: like.instance_type.clone(),
+            purchase: like.purchase,
+            resource,
+            destination,
+            attribution,
+            quantity_nano,
+            cost,
+            node_rate: self.price.0,
+            provenance: self.price.1.clone(),
+        }
+    }
+
+    fn split_error(&self, source: farthing_model::SplitError) -> MeterError {
+        MeterError::Split { node: self.stretch.like.node.clone(), source }
+    }
+
+    fn not_conserved(&self, what: String, whole: i128, parts: i128) -> MeterError {
+        MeterError::NotConserved { node: self.stretch.like.node.clone(), what, whole, parts }
+    }
+}

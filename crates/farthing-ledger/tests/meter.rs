@@ -1,0 +1,379 @@
+//! The meter: what it charges, that it conserves, and what it says about odd input.
+
+mod world;
+
+use farthing_ledger::{Fault, MeterError, MeterInput, Metered, meter};
+use farthing_model::{
+    Charge, Currency, Destination, DeviceId, Money, NodeId, NodeSpan, Price, Resource, Resources,
+    Sample, SourceId, Window,
+};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+use world::*;
+
+fn costs(metered: &Metered) -> [String; 4] {
+    Destination::ALL.map(|destination| metered.total(destination).unwrap().to_decimal())
+}
+
+/// The seeds: a CPU at $10 a day, used 80 %, costs $8 for its use; busy 90 % of a day is U = 0.9.
+#[test]
+fn the_seeds_arithmetic() {
+    for (percent, used, idle) in [(80, "8.00", "2.00"), (90, "9.00", "1.00")] {
+        let mut totals = [Money::zero(Currency::USD); 4];
+        let (mut used_nano, mut allocated_nano) = (0, 0);
+        let day = window(-36_000, 50_400);
+        for hour in day.by_hour() {
+            // $10 a day is not a whole number of 10^-12 an hour, so the price is for 24 of them.
+            let spans = [node("n", "10 USD/h", cores(1), hour)];
+            let job = sample("n", Resource::Cpu, Some(who("a", None)), hour, (1_000, percent * 10));
+            let metered = run(hour, &spans, &[job]);
+            for (total, destination) in totals.iter_mut().zip(Destination::ALL) {
+                *total = total.checked_add(metered.total(destination).unwrap()).unwrap();
+            }
+            let usage = metered.usage.get(Resource::Cpu);
+            used_nano += usage.used_nano;
+            allocated_nano += usage.allocated_nano();
+        }
+        assert_eq!(used_nano * 100, allocated_nano * percent, "U = {percent} %");
+        let per_day = totals.map(|total| total.div_rem(24).unwrap().0.to_decimal());
+        assert_eq!(per_day, [used, idle, "0.00", "0.00"]);
+    }
+}
+
+#[test]
+fn booting_is_overhead_and_what_nobody_measured_is_unallocated() {
+    let mut first = node("n", "6 USD/h", cores(2), window(0, 1_800));
+    first.ready = at(600);
+    let mut second = node("n", "6 USD/h", cores(2), window(1_800, 3_600));
+    second.measured = false;
+    let job = |from, to| {
+        sample("n", Resource::Cpu, Some(who("a", None)), window(from, to), (1_000, 500))
+    };
+    let metered = run(hour(), &[second, first], &[job(600, 1_200), job(1_200, 1_800)]);
+    assert_eq!(metered.paid, usd("6"));
+    // 10 minutes of boot: 1.00. 20 minutes with one core of two claimed: 0.50 used, 0.50 idle,
+    // 1.00 unallocated, and 3.00 for the half hour without measurement.
+    assert_eq!(costs(&metered), ["0.50", "0.50", "4.00", "1.00"]);
+    assert_eq!(metered.coverage.ratio().unwrap().ppm(), 500_000);
+    assert_eq!(metered.charges.len(), 4, "the spans are one stretch, and rows are aggregated");
+    assert_eq!(metered.faults, []);
+}
+
+#[test]
+fn a_claim_is_the_mean_of_the_maximum_and_not_the_maximum_of_the_mean() {
+    let spans = [node("n", "4 USD/h", cores(4), hour())];
+    // Half an hour 2 requested and 0 used, half an hour 0 requested and 2 used: 2 all the time.
+    let samples = [
+        sample("n", Resource::Cpu, Some(who("a", None)), window(0, 1_800), (2_000, 0)),
+        sample("n", Resource::Cpu, Some(who("a", None)), window(1_800, 3_600), (0, 2_000)),
+    ];
+    assert_eq!(costs(&run(hour(), &spans, &samples)), ["1.00", "1.00", "2.00", "0.00"]);
+}
+
+#[test]
+fn overcommit_is_reported_and_charged_in_proportion() {
+    let spans = [node("n", "4 USD/h", cores(4), hour())];
+    let (a, b) = (Some(who("a", None)), Some(who("b", None)));
+    let samples = [
+        sample("n", Resource::Cpu, a, hour(), (3_000, 1_000)),
+        sample("n", Resource::Cpu, b, window(0, 1_800), (3_000, 2_000)),
+        sample("n", Resource::Cpu, None, window(0, 1_800), (0, 2_000)),
+    ];
+    let metered = run(hour(), &spans, &samples);
+    // First half: 8 claimed of 4, so a has 1.5 (1 used), b 1.5 (all used), the system 1.
+    // Second half: a has 3 (1 used), 1 is unallocated.
+    assert_eq!(metered.paid, usd("4"));
+    assert_eq!(costs(&metered), ["1.75", "1.25", "0.50", "0.50"]);
+    let over = &metered.overcommits[..];
+    assert_eq!((over.len(), over[0].window), (1, window(0, 1_800)));
+    assert_eq!(over[0].over_nano, 4 * 1_800 * 1_000_000_000);
+}
+
+#[test]
+fn an_unknown_price_is_never_zero_and_never_a_charge() {
+    let mut unknown = node("a", "1 USD/h", cores(2), hour());
+    unknown.price = Price::Unknown("not in the price book".to_owned());
+    let euros = node("b", "1 EUR/h", cores(2), hour());
+    let job = sample("a", Resource::Cpu, Some(who("a", None)), hour(), (1_000, 1_000));
+    let metered = run(hour(), &[unknown, euros], &[job]);
+    assert_eq!((metered.charges.len(), metered.paid), (0, usd("0")));
+    let why: Vec<_> = metered.unpriced.iter().map(|unpriced| unpriced.why.as_str()).collect();
+    assert_eq!(why, ["not in the price book", "priced in EUR, and these books are in USD"]);
+    let quantity = *metered.unpriced[0].quantity_nano.get(Resource::Cpu);
+    assert_eq!(quantity, 2 * 3_600 * 1_000_000_000);
+    assert_eq!(metered.faults, [], "its use is not astray");
+}
+
+#[test]
+fn the_same_measurement_counts_once() {
+    let spans = [node("n", "4 USD/h", cores(4), hour())];
+    let job = sample("n", Resource::Cpu, Some(who("a", None)), hour(), (2_000, 1_000));
+    let mut replica = job.clone();
+    replica.source = SourceId::new("second").unwrap();
+    let mut device = job.clone();
+    device.device = Some(DeviceId::new("GPU-1").unwrap());
+    let once = run(hour(), &spans, std::slice::from_ref(&job));
+    let twice = run(hour(), &[spans[0].clone(), spans[0].clone()], &[replica, job.clone(), job]);
+    assert_eq!((once.duplicates, twice.duplicates), (0, 2));
+    assert_eq!(once.charges, twice.charges);
+    // Half overlapping: only what is new counts.
+    let half = |from, to| {
+        sample("n", Resource::Cpu, Some(who("a", None)), window(from, to), (2_000, 1_000))
+    };
+    let overlap = run(hour(), &spans, &[half(0, 2_400), half(1_200, 3_600)]);
+    assert_eq!((overlap.duplicates, &overlap.charges), (1, &once.charges));
+}
+
+#[test]
+fn odd_input_is_named_and_the_rest_goes_on() {
+    let mut other = node("n", "8 USD/h", cores(4), window(1_800, 3_600));
+    let spans = [node("n", "4 USD/h", cores(4), window(0, 2_700)), other.clone()];
+    let a = Some(who("a", None));
+    let mut negative = sample("n", Resource::Cpu, a.clone(), hour(), (1_000, 1_000));
+    negative.used_nano = -1;
+    let samples = [
+        negative,
+        sample("gone", Resource::Cpu, a.clone(), window(0, 10), (1_000, 1_000)),
+        sample("gone", Resource::Cpu, a.clone(), window(10, 20), (1_000, 1_000)),
+        sample("n", Resource::Cpu, a, window(0, 900), (4_000, 4_000)),
+    ];
+    let metered = run(hour(), &spans, &samples);
+    // 45 minutes at 4 and then 15 at 8: the time of a node is paid once.
+    assert_eq!((metered.paid, costs(&metered)[0].as_str()), (usd("5"), "1.00"));
+    let faults: Vec<_> = metered.faults.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        faults,
+        [
+            "node n has two different spans in 2026-03-01T10:30:00Z/2026-03-01T10:45:00Z; the \
+             earlier stands",
+            "test measured an impossible amount of cpu on node n in \
+             2026-03-01T10:00:00Z/2026-03-01T11:00:00Z",
+            "use of cpu on node gone while it was not paid, ready and measured",
+        ]
+    );
+    let Fault::Stray { quantity_nano, .. } = &metered.faults[2] else { panic!("a stray") };
+    assert_eq!(*quantity_nano, 20 * 1_000_000_000);
+    other.capacity = Resources::default();
+    let paid = run(hour(), &[other], &[]);
+    assert_eq!(costs(&paid), ["0.00", "0.00", "0.00", "4.00"], "nothing to sell is overhead");
+}
+
+#[test]
+fn a_window_across_hours_is_refused() {
+    let (cluster, weights) = (cluster(), weights());
+    let window = window(3_599, 3_601);
+    let (currency, cluster) = (Currency::USD, &cluster);
+    let input =
+        MeterInput { cluster, window, currency, spans: &[], samples: &[], weights: &weights };
+    assert_eq!(meter(&input), Err(MeterError::Window(window)));
+}
+
+/// A whole hour of a busy machine: 200 processes, 360 ticks.
+#[test]
+fn a_busy_hour_is_metered_exactly() {
+    let mut spans = Vec::new();
+    let mut samples = Vec::new();
+    for tick in 0..360 {
+        let tick = window(tick * 10, tick * 10 + 10);
+        spans.push(node("n", "3.6 USD/h", cores(100), tick));
+        for process in 0..200_i128 {
+            let who = Some(who(&format!("process:{process}"), None));
+            samples.push(sample("n", Resource::Cpu, who, tick, (0, process)));
+        }
+    }
+    let metered = run(hour(), &spans, &samples);
+    assert_eq!(metered.charges.len(), 199 + 1, "one row each, none for the one that did nothing");
+    assert_eq!(costs(&metered), ["0.7164", "0.00", "2.8836", "0.00"], "19.9 cores of 100");
+}
+
+/// A random hour: nodes with spans, and samples anywhere.
+#[derive(Clone, Debug)]
+struct Timeline {
+    spans: Vec<NodeSpan>,
+    samples: Vec<Sample>,
+}
+
+fn a_node(index: usize) -> impl Strategy<Value = Vec<NodeSpan>> {
+    let span = (1_i64..900, 0_i64..900, any::<bool>(), 0_usize..3);
+    let spans = prop::collection::vec(span, 1..5);
+    (spans, 0_u64..4, 0_u64..64_000, 0_u64..1 << 40, 0_i64..1_000, 0_i64..4).prop_map(
+        move |(parts, gpus, cpu_milli, memory_bytes, start, gap)| {
+            let gpu_milli = gpus * 1_000;
+            let storage_bytes = memory_bytes / 3;
+            let capacity = Resources { gpu_milli, cpu_milli, memory_bytes, storage_bytes };
+            let rates = ["0 USD/h", "1.234567890123 USD/h", "98.32 USD/h"];
+            let mut from = start - 200;
+            let mut spans = Vec::new();
+            for (length, boot, measured, rate) in parts {
+                let window = window(from, from + length);
+                let mut span = node(&format!("n{index}"), rates[rate], capacity, window);
+                span.ready = at(from + boot - 450);
+                span.measured = measured || boot % 3 > 0;
+                spans.push(span);
+                from += length + gap;
+            }
+            spans
+        },
+    )
+}
+
+fn a_sample() -> impl Strategy<Value = Sample> {
+    let amounts = (0_i128..80_000, 0_i128..80_000, any::<bool>());
+    (0_usize..3, 0_usize..4, 0_usize..5, -300_i64..3_500, 1_i64..600, amounts).prop_map(
+        |(node, resource, attribution, from, length, (requested, used, huge))| {
+            let attribution =
+                (attribution > 0).then(|| who(&format!("w{attribution}"), Some("team")));
+            let scale = match Resource::ALL[resource] {
+                Resource::Memory | Resource::Storage => 1 << 34,
+                Resource::Gpu if huge => 1,
+                _ => 0,
+            };
+            let amounts = (requested * scale.max(1) / 7, used * scale.max(1) / 13);
+            let window = window(from, from + length);
+            let mut sample =
+                sample(&format!("n{node}"), Resource::ALL[resource], attribution, window, amounts);
+            sample.used_nano += length as i128 % 7;
+            sample
+        },
+    )
+}
+
+fn timeline() -> impl Strategy<Value = Timeline> {
+    let nodes = (a_node(0), a_node(1), a_node(2)).prop_map(|(a, b, c)| [a, b, c].concat());
+    (nodes, prop::collection::vec(a_sample(), 0..40))
+        .prop_map(|(spans, samples)| Timeline { spans, samples })
+}
+
+/// Paid per node, straight from rates and times: the spans of a node do not overlap here.
+fn paid(spans: &[NodeSpan], within: Window) -> BTreeMap<NodeId, i128> {
+    let mut paid = BTreeMap::new();
+    for span in spans {
+        if let Some(window) = span.window.intersect(within) {
+            let cost = span.price.rate().unwrap().cost(window).unwrap();
+            *paid.entry(span.node.clone()).or_default() += cost.pico();
+        }
+    }
+    paid
+}
+
+fn posted(charges: &[Charge]) -> BTreeMap<NodeId, i128> {
+    let mut posted = BTreeMap::new();
+    for charge in charges {
+        *posted.entry(charge.node.clone()).or_default() += charge.cost.pico();
+    }
+    posted
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(10_000))]
+
+    /// PRODUCT row 3: 10,000 random timelines, parts = whole, to the unit.
+    #[test]
+    fn random_timelines_conserve(timeline in timeline()) {
+        let Timeline { spans, samples } = &timeline;
+        let metered = run(hour(), spans, samples);
+        let paid = paid(spans, hour());
+        prop_assert_eq!(metered.paid.pico(), paid.values().sum::<i128>());
+        prop_assert_eq!(posted(&metered.charges), paid);
+        for resource in Resource::ALL {
+            let mut capacity = 0;
+            for span in spans {
+                let Some(window) = span.window.intersect(hour()) else { continue };
+                capacity += span.capacity.nano(resource) * window.nanos() / 1_000_000_000;
+            }
+            let of = |charge: &&Charge| charge.resource == resource;
+            let charged = metered.charges.iter().filter(of);
+            let quantity: i128 = charged.map(|charge| charge.quantity_nano).sum();
+            prop_assert_eq!(quantity, capacity);
+            prop_assert_eq!(metered.usage.get(resource).paid_nano(), capacity);
+        }
+        for charge in &metered.charges {
+            prop_assert!(charge.quantity_nano >= 0 && !charge.cost.is_negative());
+            let owned = matches!(charge.destination, Destination::Used | Destination::Idle);
+            prop_assert_eq!(owned, charge.attribution.is_some());
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1_000))]
+
+    #[test]
+    fn the_order_of_the_input_does_not_matter(
+        (timeline, spans, samples) in timeline().prop_flat_map(|timeline| {
+            let spans = Just(timeline.spans.clone()).prop_shuffle();
+            let samples = Just(timeline.samples.clone()).prop_shuffle();
+            (Just(timeline), spans, samples)
+        }),
+    ) {
+        let sorted = run(hour(), &timeline.spans, &timeline.samples);
+        prop_assert_eq!(sorted, run(hour(), &spans, &samples));
+    }
+
+    /// Metering the parts of a window, or spans cut into ticks, gives each node the same money.
+    #[test]
+    fn how_the_time_is_cut_does_not_matter(
+        timeline in timeline(), cuts in prop::collection::btree_set(1_i64..3_600, 0..8),
+    ) {
+        let Timeline { spans, samples } = &timeline;
+        let whole = run(hour(), spans, samples);
+        let edges: Vec<i64> = [0].into_iter().chain(cuts).chain([3_600]).collect();
+        let mut posted_in_parts: BTreeMap<NodeId, i128> = BTreeMap::new();
+        let mut ticks = Vec::new();
+        for pair in edges.windows(2) {
+            let part = window(pair[0], pair[1]);
+            for (node, pico) in posted(&run(part, spans, samples).charges) {
+                *posted_in_parts.entry(node).or_default() += pico;
+            }
+            for span in spans {
+                if let Some(window) = span.window.intersect(part) {
+                    ticks.push(NodeSpan { window, ..span.clone() });
+                }
+            }
+        }
+        prop_assert_eq!(posted(&whole.charges), posted_in_parts);
+        // Spans cut into ticks are put together again, so that even the rows are the same.
+        prop_assert_eq!(whole.charges, run(hour(), &ticks, samples).charges);
+    }
+
+    /// Against second by second arithmetic, where no claim is over capacity.
+    #[test]
+    fn used_and_idle_are_what_the_samples_say(
+        samples in prop::collection::vec(
+            (0_i64..3_000, 1_i64..600, 0_i128..100, 0_i128..100, 0_usize..6), 0..40,
+        ),
+    ) {
+        let mut given = Vec::new();
+        let mut expected: BTreeMap<String, (i128, i128)> = BTreeMap::new();
+        for (index, (from, length, requested, used, name)) in samples.into_iter().enumerate() {
+            // Every sample has its own container, so that none repeats another's time.
+            let mut attribution = (*who(&format!("w{name}"), None)).clone();
+            attribution.container = Some(index.to_string());
+            let window = window(from, from + length);
+            let mut sample =
+                sample("n", Resource::Cpu, Some(attribution.into()), window, (0, 0));
+            let second = 1_000_000;
+            sample.requested_nano = requested * second * i128::from(length);
+            sample.used_nano = used * second * i128::from(length);
+            let sums = expected.entry(format!("w{name}")).or_default();
+            for _ in 0..length {
+                sums.0 += used * second;
+                sums.1 += (requested - used).max(0) * second;
+            }
+            given.push(sample);
+        }
+        let metered = run(hour(), &[node("n", "1 USD/h", cores(4), hour())], &given);
+        let mut sums: BTreeMap<String, (i128, i128)> = BTreeMap::new();
+        for charge in &metered.charges {
+            let Some(attribution) = &charge.attribution else { continue };
+            let sums = sums.entry(attribution.workload.to_string()).or_default();
+            match charge.destination {
+                Destination::Used => sums.0 += charge.quantity_nano,
+                _ => sums.1 += charge.quantity_nano,
+            }
+        }
+        expected.retain(|_, sums| *sums != (0, 0));
+        prop_assert_eq!(sums, expected);
+        prop_assert!(metered.overcommits.is_empty());
+    }
+}

@@ -1,0 +1,94 @@
+//! The independent checker: reads an input and a plan for it, and says what is wrong.
+//!
+//! It is written from the statement of the problem and shares no code with what makes plans: run
+//! times, windows, costs, loads and sums are computed here once more, in whole numbers. It does
+//! not know how a plan was found and does not judge how good it is, only whether it is true and
+//! may be done. Start with [`check()`].
+//!
+//! What it holds a plan to:
+//!
+//! - A member runs for `boot` (bought capacity only), its work over the measured throughput
+//!   rounded up to the millisecond, and on spot the expected loss: the run over the mean time
+//!   between interruptions, times checkpoint and restart, rounded up to the millisecond.
+//! - It costs its nodes times [`HourlyRate::cost`](farthing_model::HourlyRate::cost) of exactly
+//!   that window. A quoted cost is taken as it is.
+//! - A service holds its replicas for the horizon, and any division of its buckets that fits
+//!   will do; that there is one is proven by a linear program in exact arithmetic.
+//! - What was placed stays, unless a step changes it.
+
+mod budget;
+mod capacity;
+mod cover;
+mod placement;
+mod report;
+mod service;
+mod step;
+mod violation;
+mod whole;
+
+pub use violation::Violation;
+
+use crate::{Input, Placement, Planned};
+use farthing_model::{Observed, Offer, OfferId, WorkloadId};
+use std::collections::BTreeMap;
+
+/// Everything that is wrong with `planned` as an answer to `input`; empty for a sound plan.
+///
+/// The order is that of the checks and of the objects in the plan, so that it is the same each
+/// time.
+pub fn check(input: &Input, planned: &Planned) -> Vec<Violation> {
+    let mut audit = Audit {
+        input,
+        planned,
+        offers: input.offers.iter().map(|offer| (&offer.id, offer)).collect(),
+        workloads: input.snapshot.workloads.iter().map(|seen| (&seen.workload.id, seen)).collect(),
+        found: Vec::new(),
+    };
+    audit.head();
+    audit.steps();
+    for placement in &planned.report.placements {
+        audit.placement(placement);
+    }
+    for observed in &input.snapshot.workloads {
+        audit.counts(observed);
+        audit.service(observed);
+    }
+    audit.capacity();
+    audit.released();
+    audit.budgets();
+    audit.totals();
+    audit.found
+}
+
+/// One check in progress.
+struct Audit<'a> {
+    input: &'a Input,
+    planned: &'a Planned,
+    offers: BTreeMap<&'a OfferId, &'a Offer>,
+    workloads: BTreeMap<&'a WorkloadId, &'a Observed>,
+    found: Vec<Violation>,
+}
+
+impl<'a> Audit<'a> {
+    /// Placements of a workload, in the order of the report.
+    fn placements_of(&self, workload: &WorkloadId) -> impl Iterator<Item = &'a Placement> {
+        let workload = workload.clone();
+        self.planned.report.placements.iter().filter(move |at| at.workload == workload)
+    }
+
+    /// Whether the plan is about this input at all.
+    fn head(&mut self) {
+        let (plan, report) = (&self.planned.plan, &self.planned.report);
+        let facts = [
+            ("id", plan.id == self.input.id),
+            ("parent", plan.parent == self.input.parent),
+            ("moment", plan.at == self.input.snapshot.at),
+            ("horizon", report.horizon == self.input.horizon),
+        ];
+        let wrong = facts.into_iter().filter(|(_, same)| !same);
+        self.found.extend(wrong.map(|(what, _)| Violation::NotThisInput(what)));
+    }
+}
+
+#[cfg(test)]
+mod tests;
