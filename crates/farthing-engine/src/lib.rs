@@ -1,1 +1,30 @@
 //! The one loop: observe, meter, plan, check, approve, act, record, verify.
+//!
+//! [`Engine::tick`] is the whole story as one numbered function. It runs the same against the
+//! simulator, this machine and a cluster: there is no `if dry_run` here. The engine knows the time
+//! only as an argument, reaches the world only through the contracts of `farthing-edge`, and keeps
+//! nothing that a restart does not find again in the journal and the books.
+
+mod accounts;
+mod config;
+mod engine;
+mod error;
+mod execute;
+mod exposure;
+mod journal;
+mod record;
+mod tick;
+mod verify;
+
+pub use config::{Config, Planner};
+pub use engine::{Engine, World};
+pub use error::EngineError;
+pub use execute::{Acted, Held, target};
+pub use journal::{Journal, Open, OpenStep, Scores, Stage};
+pub use record::{
+    ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
+};
+pub use tick::{Flow, Tick};
+
+/// The planner's types, for crates that show plans and may not plan.
+pub use farthing_planner as planner;

@@ -12,15 +12,15 @@
 #![deny(clippy::float_arithmetic)]
 
 mod amount;
-//mod books;
+mod books;
 mod meter;
-//mod report;
+mod report;
 mod weights;
 
-//pub use books::{Books, BooksError, HourBook, Segment};
+pub use books::{Books, BooksError, HourBook, Segment};
 pub use meter::{Fault, MeterError, MeterInput, Metered, Overcommit, Unpriced, Usage, meter};
-//pub use report::{
-//    Explanation, FirstFault, Key, LedgerCheck, Line, ReportError, SampleSummary, ShareIdle,
-//    Statement, StatementQuery, StatementRow, explain, statement, verify,
-//};
+pub use report::{
+    Explanation, FirstFault, Key, LedgerCheck, Line, ReportError, SampleSummary, ShareIdle,
+    Statement, StatementQuery, StatementRow, explain, statement, verify,
+};
 pub use weights::{Weights, WeightsError};

@@ -256,8 +256,8 @@ pub fn meter(input: &MeterInput<'_>) -> Result<Metered, MeterError> {
     if hour.is_none_or(|hour| input.window.to() > hour.to()) {
         return Err(MeterError::Window(input.window));
     }
-    let timelines = stretch::timelines(input)?;
+    let timelines = stretch::timelines(input);
     let claims = claim::claims(input, &timelines)?;
     let filled = fill::fill(&timelines, &claims)?;
-    post::post(input, timelines, &claims, filled)
+    post::post(input, &timelines, &claims, filled)
 }

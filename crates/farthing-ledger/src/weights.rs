@@ -1,6 +1,8 @@
 //! Weights: base prices that only split the price of a node over its resources.
 
-use farthing_model::{HourlyRate, Money, PerResource, Resource, Resources, SplitError, split_money};
+use farthing_model::{
+    HourlyRate, Money, PerResource, Resource, Resources, SplitError, split_money,
+};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
@@ -80,7 +82,9 @@ impl Weights {
             }
             Resource::Cpu => (self.base.get(resource), i128::from(capacity.cpu_milli) * GIB),
             // Thousandths of a byte, so that all four are in the same 1/(1000 x 2^30).
-            Resource::Memory => (self.base.get(resource), i128::from(capacity.memory_bytes) * 1_000),
+            Resource::Memory => {
+                (self.base.get(resource), i128::from(capacity.memory_bytes) * 1_000)
+            }
             Resource::Storage => {
                 (self.base.get(resource), i128::from(capacity.storage_bytes) * 1_000)
             }
@@ -176,10 +180,7 @@ mod tests {
         let only_memory = Resources { memory_bytes: 1, ..Resources::default() };
         let parts = weights().split(cost, "other", only_memory).unwrap();
         assert_eq!(*parts.get(Resource::Memory), cost);
-        assert_eq!(
-            weights().split(cost, "other", Resources::default()),
-            Err(SplitError::NoWeight)
-        );
+        assert_eq!(weights().split(cost, "other", Resources::default()), Err(SplitError::NoWeight));
     }
 
     #[test]

@@ -1,1 +1,19 @@
 //! Adapters to the outside: this machine, NVML, price books, manifests, SQLite.
+//!
+//! Each adapter turns something foreign into the nouns of `farthing-model` or implements a
+//! contract of `farthing-edge`. What is wrong in a foreign file is a value that names the file,
+//! the line and the object and says what would be right; nothing here prints, exits or guesses.
+//!
+//! - [`manifest`]: workloads, budgets, policies and price books from YAML.
+//! - [`catalog`]: price books from CSV, Parquet and the default that ships in the binary.
+//! - [`hardware`]: what a machine that one owns costs per hour, and the tables beside it.
+//! - [`sqlite`]: the journal in a SQLite file, and how to verify it.
+
+pub mod catalog;
+pub mod hardware;
+pub mod manifest;
+pub mod sqlite;
+pub mod text;
+mod yaml;
+
+pub use yaml::Spot;

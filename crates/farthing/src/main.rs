@@ -1,2 +1,39 @@
-//! The farthing binary.
-fn main() {}
+//! The farthing binary: arguments, wiring, exit codes. Everything else is in the crates.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 infeasible or over budget (the output says why).
+#![allow(unreachable_pub, reason = "a binary has no public interface")]
+
+mod args;
+mod commands;
+mod home;
+mod outcome;
+mod print;
+mod show;
+mod table;
+
+use args::{Cli, Command};
+use clap::Parser as _;
+use home::Home;
+use outcome::Outcome;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    match run(&cli) {
+        Ok(outcome) => outcome.into(),
+        Err(error) => outcome::tell(&error),
+    }
+}
+
+fn run(cli: &Cli) -> anyhow::Result<Outcome> {
+    let home = || Home::new(cli.data.as_deref());
+    match &cli.command {
+        Command::Up(args) => commands::up::run(args, &home()?),
+        Command::Plan(args) => commands::plan::run(args, cli.output),
+        Command::Offers(args) => commands::offers::run(args, cli.output),
+        Command::Cost(args) => commands::cost::run(args, &home()?, cli.output),
+        Command::Explain(args) => commands::explain::run(args, &home()?, cli.output),
+        Command::Verify(args) => commands::verify::run(args, &home()?, cli.output),
+        Command::Reference => commands::reference::run(),
+    }
+}

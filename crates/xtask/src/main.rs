@@ -1,14 +1,22 @@
-//! Developer tasks: regenerate the data files under `data/` from the shared data folder.
+//! Developer tasks: regenerate what is generated, and measure.
 //!
-//! Nothing here runs in the product, and nothing here reaches the network: the inputs are files,
-//! the outputs are small dated files that are committed. Start at [`tasks::outputs`].
+//! - `prices`, `traces`, `spot`, `all`: the data files under `data/`, from the shared data folder.
+//! - `references`: the pages of `docs/reference` that the program itself prints.
+//! - `bench`: figures beside their limits.
+//!
+//! Nothing here runs in the product, and nothing here reaches the network: the inputs are files
+//! and our own programs, the outputs are small files that are committed. `--check` compares
+//! instead of writing. Start at [`tasks::outputs`].
 
+mod bench;
 mod catalog;
 mod decimal;
 mod gcp;
 mod machines;
 mod names;
 mod prices;
+mod programs;
+mod references;
 mod report;
 mod spot;
 mod table;
@@ -22,7 +30,9 @@ use std::path::PathBuf;
 
 use anyhow::{Context, Result, bail};
 
-const USAGE: &str = "usage: xtask <prices|traces|spot|all> --shared DIR [--check]";
+const USAGE: &str = "usage: xtask <prices|traces|spot|all> --shared DIR [--check]
+       xtask references [--check]
+       xtask bench";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -36,8 +46,12 @@ fn main() -> Result<()> {
             _ => bail!(USAGE),
         }
     }
-    let (task, shared) = (task.context(USAGE)?, shared.context(USAGE)?);
-    let outputs = tasks::outputs(&task, &shared)?;
+    let task = task.context(USAGE)?;
+    let outputs = match task.as_str() {
+        "bench" => return bench::run(),
+        "references" => references::outputs(&programs::program("farthing", None)?)?,
+        _ => tasks::outputs(&task, &shared.context(USAGE)?)?,
+    };
     let stale = tasks::settle(&outputs, check)?;
     if stale > 0 && check {
         bail!("{stale} files differ from what {task} makes: run without --check");

@@ -56,7 +56,7 @@ fn price_outputs(shared: &Path) -> Result<Vec<Output>> {
     Ok(vec![
         Output { path: "data/prices/default.csv", text },
         Output { path: "data/prices/SOURCE.md", text: note },
-        Output { path: "data/weights.toml", text: weights::toml(&offers)? },
+        Output { path: "data/weights.yaml", text: weights::yaml(&offers)? },
     ])
 }
 

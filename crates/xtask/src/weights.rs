@@ -1,4 +1,4 @@
-//! `data/weights.toml`: base prices that only split a node's price over its resources.
+//! `data/weights.yaml`: base prices that only split a node's price over its resources.
 //!
 //! A core-hour and a GiB-hour come from two GCP hosts that differ in memory only; a GPU-hour is
 //! what remains of a node's on-demand price after its cores and memory, by accelerator, the median
@@ -49,7 +49,7 @@ fn class(name: &str) -> &str {
 
 /// The file. Lambda's nodes cost less than their parts elsewhere, so its rows count only for what
 /// nobody else has.
-pub(crate) fn toml(offers: &[Offer]) -> Result<String> {
+pub(crate) fn yaml(offers: &[Offer]) -> Result<String> {
     let (core, memory) = host_parts(offers)?;
     let mut residuals: BTreeMap<&str, [Vec<i128>; 2]> = BTreeMap::new();
     let mut names = BTreeSet::new();
@@ -86,31 +86,31 @@ fn render(
     let mut text = format!(
         r#"# Weights, not prices: they only split the price of a node over its resources (scaled so that the sum is the
 # node's price). Made by `cargo run --release -p xtask -- prices`; do not edit.
-as_of = "2026-05-20"
-currency = "USD"
-source = "data/prices/default.csv"
+as_of: 2026-05-20
+currency: USD
+source: "data/prices/default.csv"
 
-[core_hour] # one vCPU
-price = "{core}"
-source = "n2-standard-8 and n2-highmem-8, GCP us-central1, on demand: two hosts that differ in memory only"
+core_hour: # one vCPU
+  price: {core}
+  source: "n2-standard-8 and n2-highmem-8, GCP us-central1, on demand: two hosts that differ in memory only"
 
-[gib_hour] # one GiB of memory
-price = "{memory}"
-source = "n2-standard-8 and n2-highmem-8, GCP us-central1, on demand: two hosts that differ in memory only"
+gib_hour: # one GiB of memory
+  price: {memory}
+  source: "n2-standard-8 and n2-highmem-8, GCP us-central1, on demand: two hosts that differ in memory only"
 
-[storage_gib_hour] # one GiB of block storage
-price = "0.000109"
-source = "AWS gp3 list price of us-east-1, 0.08 USD per GB and month of 730 h; from public knowledge, not from the book"
+storage_gib_hour: # one GiB of block storage
+  price: 0.000109
+  source: "AWS gp3 list price of us-east-1, 0.08 USD per GB and month of 730 h; from public knowledge, not from the book"
 
-[gpu_hour] # one whole accelerator; what remains of a node after its cores and memory, median over on-demand rows
-default = "{middle}" # the median over the accelerators below, for one that is not listed
-source = "data/prices/default.csv, on-demand rows of all regions; all forms of a card together; Lambda only where it is alone"
+gpu_hour: # one whole accelerator; what remains of a node after its cores and memory, median over on-demand rows
+  default: {middle} # the median over the accelerators below, for one that is not listed
+  source: "data/prices/default.csv, on-demand rows of all regions; all forms of a card together; Lambda only where it is alone"
 
-[gpu_hour.by_accelerator]
+  by_accelerator:
 "#
     );
     for (accelerator, price) in gpus {
-        writeln!(text, "\"{accelerator}\" = \"{price}\"")?;
+        writeln!(text, "    {accelerator}: {price}")?;
     }
     Ok(text)
 }

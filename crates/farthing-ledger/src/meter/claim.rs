@@ -3,7 +3,7 @@
 use super::stretch::Timelines;
 use super::{Fault, MeterError, MeterInput};
 use crate::amount::{Nanos, amount_in};
-use farthing_model::{Attribution, DeviceId, NodeId, Resource, Sample, SourceId};
+use farthing_model::{Attribution, NodeId, Resource, Sample};
 use std::collections::HashMap;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -47,7 +47,7 @@ impl Claim {
 
 /// All claims, sorted by node, resource, attribution, device and time.
 pub(super) struct Claims {
-    pub(super) claims: Vec<Claim>,
+    pub(super) all: Vec<Claim>,
     /// The attributions, sorted.
     pub(super) who: Vec<Arc<Attribution>>,
     pub(super) duplicates: u64,
@@ -55,24 +55,59 @@ pub(super) struct Claims {
     pub(super) faults: Vec<Fault>,
 }
 
-/// The rank of each distinct name in sorted order.
-fn ranks<'a, T: Ord + Hash>(names: impl Iterator<Item = &'a T>) -> (Vec<&'a T>, Ranks<'a, T>) {
-    let mut ranks: Ranks<'a, T> = HashMap::new();
-    for name in names {
-        ranks.entry(name).or_insert(0);
-    }
-    let mut sorted: Vec<&T> = ranks.keys().copied().collect();
-    sorted.sort_unstable();
-    for (rank, name) in (0..).zip(&sorted) {
-        ranks.insert(name, rank);
-    }
-    (sorted, ranks)
+/// Numbers names as they come, and says each number's rank in sorted order afterwards.
+struct Names<'a, T> {
+    numbers: HashMap<&'a T, u32>,
+    /// Neighbours are often of one name, which needs no lookup.
+    last: Option<(&'a T, u32)>,
 }
 
-type Ranks<'a, T> = HashMap<&'a T, u32>;
+impl<'a, T: Ord + Hash> Names<'a, T> {
+    fn new() -> Self {
+        Self { numbers: HashMap::new(), last: None }
+    }
 
-/// What a claim is sorted by: its key, then its time, then who said it.
-type SortKey = (usize, Resource, u32, u32, Nanos, u32, i128, i128, usize);
+    fn number(&mut self, name: &'a T) -> u32 {
+        if let Some((last, number)) = self.last
+            && last == name
+        {
+            return number;
+        }
+        let next = u32::try_from(self.numbers.len()).unwrap_or(u32::MAX);
+        let number = *self.numbers.entry(name).or_insert(next);
+        self.last = Some((name, number));
+        number
+    }
+
+    /// The names in order, and for each number its rank.
+    fn ranked(self) -> (Vec<&'a T>, Vec<u32>) {
+        let mut sorted: Vec<(&T, u32)> = self.numbers.into_iter().collect();
+        sorted.sort_unstable();
+        let mut ranks = vec![0; sorted.len()];
+        for (rank, (_, number)) in (0..).zip(&sorted) {
+            ranks[*number as usize] = rank;
+        }
+        (sorted.into_iter().map(|(name, _)| name).collect(), ranks)
+    }
+}
+
+/// A sample by numbers; 1 + the number where there may be no name.
+struct Numbered {
+    node: usize,
+    resource: Resource,
+    who: u32,
+    device: u32,
+    source: u32,
+    span: Nanos,
+    sample: usize,
+}
+
+impl Numbered {
+    /// What is measured once at any time.
+    fn key(&self) -> (usize, Resource, u32, u32) {
+        (self.node, self.resource, self.who, self.device)
+    }
+}
 
 /// Reads the samples as claims.
 pub(super) fn claims(
@@ -82,13 +117,10 @@ pub(super) fn claims(
     let samples = input.samples;
     let nodes: HashMap<&NodeId, usize> =
         timelines.nodes.iter().enumerate().map(|(index, node)| (*node, index)).collect();
-    let attributions = samples.iter().filter_map(|sample| sample.attribution.as_ref());
-    let (who, who_rank) = ranks::<Arc<Attribution>>(attributions);
-    let (_, device_rank) = ranks::<DeviceId>(samples.iter().filter_map(|s| s.device.as_ref()));
-    let (_, source_rank) = ranks::<SourceId>(samples.iter().map(|sample| &sample.source));
+    let (mut who, mut device, mut source) = (Names::new(), Names::new(), Names::new());
     let within = Nanos::of(input.window);
     let mut faults = Vec::new();
-    let mut keys: Vec<SortKey> = Vec::with_capacity(samples.len());
+    let mut numbered: Vec<Numbered> = Vec::with_capacity(samples.len());
     for (index, sample) in samples.iter().enumerate() {
         let span = Nanos::of(sample.window);
         let Some(inside) = span.intersect(within) else { continue };
@@ -101,20 +133,39 @@ pub(super) fn claims(
             faults.extend(stray(sample, inside));
             continue;
         };
-        let who = sample.attribution.as_ref().map_or(SYSTEM, |who| 1 + who_rank[who]);
-        let device = sample.device.as_ref().map_or(0, |device| 1 + device_rank[device]);
-        let source = source_rank[&sample.source];
-        let (requested, used) = (sample.requested_nano, sample.used_nano);
-        keys.push((node, sample.resource, who, device, span, source, requested, used, index));
+        numbered.push(Numbered {
+            node,
+            resource: sample.resource,
+            who: sample.attribution.as_ref().map_or(SYSTEM, |name| 1 + who.number(name)),
+            device: sample.device.as_ref().map_or(0, |name| 1 + device.number(name)),
+            source: source.number(&sample.source),
+            span,
+            sample: index,
+        });
     }
-    keys.sort_unstable();
+    let (who, who_ranks) = who.ranked();
+    let ((_, device_ranks), (_, source_ranks)) = (device.ranked(), source.ranked());
+    for sample in &mut numbered {
+        let rank =
+            |ranks: &[u32], number: u32| number.checked_sub(1).map(|n| 1 + ranks[n as usize]);
+        sample.who = rank(&who_ranks, sample.who).unwrap_or(SYSTEM);
+        sample.device = rank(&device_ranks, sample.device).unwrap_or(0);
+        sample.source = source_ranks[sample.source as usize];
+    }
+    numbered.sort_unstable_by(|a, b| {
+        let amounts =
+            |n: &Numbered| (samples[n.sample].requested_nano, samples[n.sample].used_nano);
+        (a.key(), a.span, a.source)
+            .cmp(&(b.key(), b.span, b.source))
+            .then_with(|| amounts(a).cmp(&amounts(b)))
+    });
     let mut claims = Claims {
-        claims: Vec::with_capacity(keys.len()),
+        all: Vec::with_capacity(numbered.len()),
         who: who.into_iter().cloned().collect(),
         duplicates: 0,
         faults,
     };
-    claims.measure_once(&keys, within, timelines)?;
+    claims.measure_once(&numbered, samples, within, timelines)?;
     Ok(claims)
 }
 
@@ -122,30 +173,30 @@ impl Claims {
     /// Takes each key's samples in order; time that is already measured is cut off.
     fn measure_once(
         &mut self,
-        keys: &[SortKey],
+        numbered: &[Numbered],
+        samples: &[Sample],
         within: Nanos,
         timelines: &Timelines<'_>,
     ) -> Result<(), MeterError> {
-        let mut before: Option<(&SortKey, i128)> = None;
-        for key in keys {
-            let &(node, resource, who, device, span, _, requested, used, _) = key;
-            let same = before.filter(|(last, _)| {
-                (last.0, last.1, last.2, last.3) == (node, resource, who, device)
-            });
-            let mut rest = span;
-            if let Some((_, measured_until)) = same.filter(|(_, until)| span.from < *until) {
+        let mut before: Option<(&Numbered, i128)> = None;
+        for next in numbered {
+            let mut rest = next.span;
+            let same = before.filter(|(last, _)| last.key() == next.key());
+            if let Some((_, measured_until)) = same.filter(|(_, until)| rest.from < *until) {
                 self.duplicates += 1;
                 rest.from = measured_until;
                 if rest.from >= rest.to {
                     continue;
                 }
             }
-            before = Some((key, rest.to));
-            let idle = (requested - used).max(0);
-            let whole = Claim { node, resource, who, span, used, idle };
+            before = Some((next, rest.to));
             let Some(rest) = rest.intersect(within) else { continue };
-            let part = whole.part(rest).ok_or_else(|| whole.overflow(timelines))?;
-            self.claims.push(part);
+            let (requested, used) =
+                (samples[next.sample].requested_nano, samples[next.sample].used_nano);
+            let idle = (requested - used).max(0);
+            let (node, resource, who, _) = next.key();
+            let whole = Claim { node, resource, who, span: next.span, used, idle };
+            self.all.push(whole.part(rest).ok_or_else(|| whole.overflow(timelines))?);
         }
         Ok(())
     }

@@ -20,7 +20,7 @@ pub(super) struct Filled {
 /// Fills every node's pieces with the claims on them.
 pub(super) fn fill(timelines: &Timelines<'_>, claims: &Claims) -> Result<Filled, MeterError> {
     let mut filled = Filled { shares: BTreeMap::new(), overcommits: vec![], faults: vec![] };
-    let mut rest = claims.claims.as_slice();
+    let mut rest = claims.all.as_slice();
     for (node, pieces) in timelines.pieces.iter().enumerate() {
         for resource in Resource::ALL {
             let is_here = |claim: &Claim| claim.node == node && claim.resource == resource;
@@ -28,14 +28,10 @@ pub(super) fn fill(timelines: &Timelines<'_>, claims: &Claims) -> Result<Filled,
             rest = after;
             let mut per_piece = vec![vec![]; pieces.len()];
             for claim in here {
-                for index in pieces.partition_point(|piece| piece.span.to <= claim.span.from).. {
-                    let Some(piece) = pieces.get(index) else { break };
-                    if piece.span.from >= claim.span.to {
-                        break;
-                    }
-                    let Some(both) = claim.span.intersect(piece.span) else { continue };
-                    let part = claim.part(both).ok_or_else(|| claim.overflow(timelines))?;
-                    per_piece[index].push(part);
+                let first = pieces.partition_point(|piece| piece.span.to <= claim.span.from);
+                for (piece, parts) in pieces.iter().zip(&mut per_piece).skip(first) {
+                    let Some(both) = claim.span.intersect(piece.span) else { break };
+                    parts.push(claim.part(both).ok_or_else(|| claim.overflow(timelines))?);
                 }
             }
             filled.strays(timelines, node, resource, (here, &per_piece));
@@ -132,8 +128,12 @@ impl Filled {
         for (span, over_nano) in joined {
             let node = timelines.nodes[node].clone();
             let window = span.window();
-            self.overcommits
-                .extend(window.map(|window| Overcommit { node, resource, window, over_nano }));
+            self.overcommits.extend(window.map(|window| Overcommit {
+                node,
+                resource,
+                window,
+                over_nano,
+            }));
         }
     }
 }
@@ -191,14 +191,15 @@ fn keep_within(capacity_nano: i128, parts: &mut [Claim]) -> Option<Vec<(Nanos, i
 /// The elementary spans in which claims may sum over capacity: between two edges of claims, by
 /// rates rounded up. In order, without overlap.
 fn suspects(capacity_nano: i128, parts: &[Claim]) -> Option<Vec<Nanos>> {
+    // (when, change of rate, change of count); claims of nothing change nothing.
     let mut edges: Vec<(i128, i128, i128)> = Vec::with_capacity(2 * parts.len());
-    for part in parts {
+    for part in parts.iter().filter(|part| part.used + part.idle > 0) {
         let amount = (part.used + part.idle).checked_mul(NANOS_PER_SECOND)?;
         let rate = amount.div_ceil_positive(part.span.len())?;
         edges.push((part.span.from, rate, 1));
         edges.push((part.span.to, -rate, -1));
     }
-    edges.sort_unstable();
+    edges.sort_unstable_by_key(|edge| edge.0);
     let (mut rate, mut active) = (0_i128, 0_i128);
     let mut suspects = Vec::new();
     let mut edges = edges.into_iter().peekable();

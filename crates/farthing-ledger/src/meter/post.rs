@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 /// Writes the charges and asserts that they conserve.
 pub(super) fn post(
     input: &MeterInput<'_>,
-    timelines: Timelines<'_>,
+    timelines: &Timelines<'_>,
     claims: &Claims,
     filled: Filled,
 ) -> Result<Metered, MeterError> {
@@ -30,7 +30,7 @@ pub(super) fn post(
         charges: Vec::new(),
         paid: Money::zero(input.currency),
         usage: PerResource::default(),
-        coverage: coverage(&timelines),
+        coverage: coverage(timelines),
         overcommits: filled.overcommits,
         unpriced: Vec::new(),
         duplicates: claims.duplicates,

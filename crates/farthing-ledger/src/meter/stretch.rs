@@ -106,7 +106,7 @@ fn price_key(price: &Price) -> impl Ord + '_ {
 }
 
 /// Puts the spans of each node in order and joins those that tell of the same thing.
-pub(super) fn timelines<'a>(input: &MeterInput<'a>) -> Result<Timelines<'a>, MeterError> {
+pub(super) fn timelines<'a>(input: &MeterInput<'a>) -> Timelines<'a> {
     let within = Nanos::of(input.window);
     let mut spans: Vec<(&NodeSpan, Nanos)> = input
         .spans
@@ -114,8 +114,7 @@ pub(super) fn timelines<'a>(input: &MeterInput<'a>) -> Result<Timelines<'a>, Met
         .filter_map(|span| Some((span, Nanos::of(span.window).intersect(within)?)))
         .collect();
     spans.sort_by(|a, b| order(a.0, b.0));
-    let mut lines =
-        Timelines { nodes: vec![], pieces: vec![], stretches: vec![], faults: vec![] };
+    let mut lines = Timelines { nodes: vec![], pieces: vec![], stretches: vec![], faults: vec![] };
     for (span, time) in spans {
         if lines.nodes.last() != Some(&&span.node) {
             lines.nodes.push(&span.node);
@@ -123,7 +122,7 @@ pub(super) fn timelines<'a>(input: &MeterInput<'a>) -> Result<Timelines<'a>, Met
         }
         lines.push(span, time);
     }
-    Ok(lines)
+    lines
 }
 
 impl<'a> Timelines<'a> {

@@ -10,43 +10,41 @@ use jiff::Timestamp;
 use std::sync::Arc;
 
 /// 2026-03-01T10:00:00Z, the start of an hour.
-pub const HOUR: i64 = 1_772_359_200;
+pub(crate) const HOUR: i64 = 1_772_359_200;
 
-pub fn at(second: i64) -> Timestamp {
+pub(crate) fn at(second: i64) -> Timestamp {
     Timestamp::from_second(HOUR + second).unwrap()
 }
 
-pub fn window(from: i64, to: i64) -> Window {
+pub(crate) fn window(from: i64, to: i64) -> Window {
     Window::new(at(from), at(to)).unwrap()
 }
 
-pub fn hour() -> Window {
+pub(crate) fn hour() -> Window {
     window(0, 3_600)
 }
 
-pub fn cluster() -> ClusterId {
+pub(crate) fn cluster() -> ClusterId {
     ClusterId::new("test").unwrap()
 }
 
-pub fn weights() -> Weights {
-    Weights::from_text(
-        "gpu 2.50 USD/h\ncpu 0.03 USD/h\nmemory 0.004 USD/h\nstorage 0.0001 USD/h\n",
-    )
-    .unwrap()
+pub(crate) fn weights() -> Weights {
+    Weights::from_text("gpu 2.50 USD/h\ncpu 0.03 USD/h\nmemory 0.004 USD/h\nstorage 0.0001 USD/h\n")
+        .unwrap()
 }
 
-pub fn usd(text: &str) -> Money {
+pub(crate) fn usd(text: &str) -> Money {
     Money::from_decimal(text, Currency::USD).unwrap()
 }
 
-pub fn known(rate: &str) -> Price {
+pub(crate) fn known(rate: &str) -> Price {
     let source = "data/prices/default.csv:7".to_owned();
     let as_of = jiff::civil::date(2026, 2, 1);
     let provenance = Provenance { kind: PriceKind::List, source, as_of };
     Price::Known(rate.parse::<HourlyRate>().unwrap(), provenance)
 }
 
-pub fn node(name: &str, rate: &str, capacity: Resources, window: Window) -> NodeSpan {
+pub(crate) fn node(name: &str, rate: &str, capacity: Resources, window: Window) -> NodeSpan {
     let region = "us-east-1".to_owned();
     let place = Place { provider: "aws".to_owned(), region, zone: None };
     NodeSpan {
@@ -63,11 +61,11 @@ pub fn node(name: &str, rate: &str, capacity: Resources, window: Window) -> Node
     }
 }
 
-pub fn cores(count: u64) -> Resources {
+pub(crate) fn cores(count: u64) -> Resources {
     Resources { cpu_milli: count * 1_000, ..Resources::default() }
 }
 
-pub fn who(workload: &str, team: Option<&str>) -> Arc<Attribution> {
+pub(crate) fn who(workload: &str, team: Option<&str>) -> Arc<Attribution> {
     Arc::new(Attribution {
         workload: farthing_model::WorkloadId::new(workload).unwrap(),
         team: team.map(|team| farthing_model::TeamId::new(team).unwrap()),
@@ -78,7 +76,7 @@ pub fn who(workload: &str, team: Option<&str>) -> Arc<Attribution> {
 }
 
 /// A sample in thousandths of the resource's unit, held over the window.
-pub fn sample(
+pub(crate) fn sample(
     node: &str,
     resource: Resource,
     attribution: Option<Arc<Attribution>>,
@@ -98,7 +96,7 @@ pub fn sample(
     }
 }
 
-pub fn run(window: Window, spans: &[NodeSpan], samples: &[Sample]) -> Metered {
+pub(crate) fn run(window: Window, spans: &[NodeSpan], samples: &[Sample]) -> Metered {
     let (cluster, weights) = (cluster(), weights());
     let (currency, cluster) = (Currency::USD, &cluster);
     meter(&MeterInput { cluster, window, currency, spans, samples, weights: &weights }).unwrap()

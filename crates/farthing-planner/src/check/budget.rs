@@ -26,7 +26,7 @@ impl Audit<'_> {
         self.cuts();
     }
 
-    fn covered(&self, state: &BudgetState, workload: &WorkloadId) -> Option<&Workload> {
+    fn under(&self, state: &BudgetState, workload: &WorkloadId) -> Option<&Workload> {
         let observed = self.workloads.get(workload)?;
         Some(&*observed.workload).filter(|workload| state.budget.scope.covers(workload))
     }
@@ -35,7 +35,7 @@ impl Audit<'_> {
     fn planned_in(&self, state: &BudgetState) -> Result<Money, MoneyError> {
         let mut total = Money::zero(self.input.currency);
         for placement in self.planned.report.placements.iter().filter(|at| !at.stays) {
-            if self.covered(state, &placement.workload).is_none() {
+            if self.under(state, &placement.workload).is_none() {
                 continue;
             }
             let nodes = i128::from(placement.members) * i128::from(placement.nodes_each);
@@ -58,7 +58,7 @@ impl Audit<'_> {
         let mut gone: Option<Money> = None;
         for observed in &self.input.snapshot.workloads {
             let id = &observed.workload.id;
-            if observed.workload.service().is_none() || self.covered(state, id).is_none() {
+            if observed.workload.service().is_none() || self.under(state, id).is_none() {
                 continue;
             }
             for before in current(observed, self.input.horizon) {
@@ -131,7 +131,7 @@ impl Audit<'_> {
         if row.forecast.pico() != sum {
             return Some("the forecast is not spent + committed + planned");
         }
-        let Some(limit) = limit else { return None };
+        let limit = limit?;
         let reached = |ppm: u32| {
             let (a, b) = (sum.checked_mul(1_000_000), limit.pico().checked_mul(ppm.into()));
             a.zip(b).is_some_and(|(forecast, rung)| forecast >= rung)
@@ -155,7 +155,7 @@ impl Audit<'_> {
             let budget = self.input.budgets.iter().find(|state| state.budget.id == cut.budget);
             let what = match budget {
                 None => Some("it is cut by a budget that is not in the input"),
-                Some(state) if self.covered(state, &cut.workload).is_none() => {
+                Some(state) if self.under(state, &cut.workload).is_none() => {
                     Some("it is cut by a budget that does not cover it")
                 }
                 Some(_) if u64::from(cut.members) > waiting => {

@@ -224,7 +224,7 @@ pub(super) fn carries_slices(loads: &Loads, room: &[i128], slices: u32) -> Cover
         .map(|room| room.checked_add(room / TOLERANCE)?.checked_mul(parts))
         .collect();
     let Some(mut room) = room else { return Cover::Open };
-    let mut search = Slices { loads, slices: slices.max(1), tries: 0 };
+    let mut search = Slices { loads, parts: slices.max(1), tries: 0 };
     match search.place(0, 0, slices.max(1), &mut room) {
         Some(true) => Cover::Enough,
         Some(false) => Cover::TooLittle,
@@ -234,7 +234,7 @@ pub(super) fn carries_slices(loads: &Loads, room: &[i128], slices: u32) -> Cover
 
 struct Slices<'a> {
     loads: &'a Loads,
-    slices: u32,
+    parts: u32,
     tries: u64,
 }
 
@@ -253,7 +253,7 @@ impl Slices<'_> {
         }
         let Some(loads) = self.loads.get(bucket) else { return Some(true) };
         if left == 0 {
-            return self.place(bucket + 1, 0, self.slices, room);
+            return self.place(bucket + 1, 0, self.parts, room);
         }
         let Some(load) = loads.get(kind) else { return Some(false) };
         // A load is that of all slices and the room is times slices: one slice weighs `load`.

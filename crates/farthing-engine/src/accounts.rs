@@ -1,0 +1,290 @@
+//! The engine's side of the ledger: it keeps telemetry, meters the running hour anew with every
+//! tick, posts it whole, and knows what is posted for each workload and budget.
+
+use crate::error::EngineError;
+use farthing_edge::Measured;
+use farthing_ledger::{Books, MeterInput, Metered, Segment, Weights, meter};
+use farthing_model::{
+    Action, Budget, BudgetId, Charge, ClusterId, Currency, Money, MoneyError, OfferId, Scope,
+    Window, Workload, WorkloadId, hour_floor,
+};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// A workload on an offer: what charges are posted to and steps are settled by.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Account {
+    /// Who.
+    pub(crate) workload: WorkloadId,
+    /// Where.
+    pub(crate) offer: OfferId,
+}
+
+impl Account {
+    /// The account that an action is settled by, if it costs anything.
+    pub(crate) fn of(action: &Action) -> Option<Self> {
+        match action {
+            Action::Start { workload, offer, .. } | Action::Scale { workload, offer, .. } => {
+                Some(Self { workload: workload.clone(), offer: offer.clone() })
+            }
+            _ => None,
+        }
+    }
+}
+
+/// What is posted, and the running hour.
+#[derive(Debug)]
+pub(crate) struct Accounts {
+    books: Books,
+    cluster: ClusterId,
+    currency: Currency,
+    weights: Weights,
+    budgets: Vec<Budget>,
+    /// Workloads that were seen, for budgets by label.
+    known: BTreeMap<WorkloadId, Arc<Workload>>,
+    /// The telemetry of the running hour.
+    running: Option<Segment>,
+    /// Sums of the hours before the running one.
+    closed: Sums,
+    /// Sums of the running hour, computed anew with every tick.
+    open: Sums,
+}
+
+#[derive(Debug, Default)]
+struct Sums {
+    accounts: BTreeMap<Account, Money>,
+    budgets: BTreeMap<BudgetId, BTreeMap<Timestamp, Money>>,
+}
+
+/// What a tick posted.
+#[derive(Clone, Debug)]
+pub struct Posted {
+    /// The tick alone, for people: the ledger has whole hours.
+    pub tick: Vec<Metered>,
+}
+
+impl Accounts {
+    /// Opens the books and sums what is posted.
+    pub(crate) fn open(
+        books: Books,
+        (cluster, currency): (ClusterId, Currency),
+        weights: Weights,
+        budgets: Vec<Budget>,
+    ) -> Result<Self, EngineError> {
+        let mut accounts = Self {
+            books,
+            cluster,
+            currency,
+            weights,
+            budgets,
+            known: BTreeMap::new(),
+            running: None,
+            closed: Sums::default(),
+            open: Sums::default(),
+        };
+        accounts.load()?;
+        Ok(accounts)
+    }
+
+    fn load(&mut self) -> Result<(), EngineError> {
+        let measured = self.books.measured_hours(&self.cluster).map_err(EngineError::Books)?;
+        let last = measured.last().copied();
+        for hour in self.books.posted_hours(&self.cluster).map_err(EngineError::Books)? {
+            if last.is_some_and(|last| hour.from() >= last.from()) {
+                break;
+            }
+            let book =
+                self.books.hour(&self.cluster, hour.from()).map_err(EngineError::Books)?;
+            let Some(book) = book else { continue };
+            let charges = book.charges().map_err(EngineError::Books)?;
+            self.closed.add(&charges, &self.budgets, &self.known)?;
+        }
+        // The newest hour may have telemetry that a crash kept from being posted.
+        if let Some(last) = last {
+            let segments =
+                self.books.segments(&self.cluster, last.from()).map_err(EngineError::Books)?;
+            self.running = join(segments);
+            self.post_running()?;
+        }
+        Ok(())
+    }
+
+    /// The end of the newest telemetry, from which measuring goes on after a restart.
+    pub(crate) fn measured_until(&self) -> Option<Timestamp> {
+        self.running.as_ref().map(|segment| segment.window.to())
+    }
+
+    /// Remembers workloads, for budgets by label.
+    pub(crate) fn know<'a>(&mut self, workloads: impl Iterator<Item = &'a Arc<Workload>>) {
+        let by_label =
+            self.budgets.iter().any(|budget| matches!(budget.scope, Scope::Label(..)));
+        if by_label {
+            let known = workloads.map(|workload| (workload.id.clone(), Arc::clone(workload)));
+            self.known.extend(known);
+        }
+    }
+
+    /// Keeps what was measured in `window` and posts the hours that it touches.
+    pub(crate) fn post(
+        &mut self,
+        window: Window,
+        measured: Measured,
+    ) -> Result<Posted, EngineError> {
+        let segment = Segment { window, spans: measured.spans, samples: measured.samples };
+        self.books.put_segment(&self.cluster, &segment).map_err(EngineError::Books)?;
+        let mut tick = Vec::new();
+        for part in window.by_hour() {
+            let same_hour = |running: &Segment| {
+                hour_floor(running.window.from()) == hour_floor(part.from())
+            };
+            if !self.running.as_ref().is_some_and(same_hour) {
+                self.close_hour()?;
+            }
+            // The meter clips spans and samples to its window, so the whole segment will do.
+            tick.push(self.meter(part, &segment)?);
+            self.extend_running(part, &segment);
+            self.post_running()?;
+        }
+        Ok(Posted { tick })
+    }
+
+    fn extend_running(&mut self, part: Window, segment: &Segment) {
+        let running = self.running.get_or_insert_with(|| Segment {
+            window: part,
+            spans: Vec::new(),
+            samples: Vec::new(),
+        });
+        let from = running.window.from().min(part.from());
+        let to = running.window.to().max(part.to());
+        if let Ok(window) = Window::new(from, to) {
+            running.window = window;
+        }
+        let touches = |window: Window| window.intersect(part).is_some();
+        let spans = segment.spans.iter().filter(|span| touches(span.window));
+        running.spans.extend(spans.cloned());
+        let samples = segment.samples.iter().filter(|sample| touches(sample.window));
+        running.samples.extend(samples.cloned());
+    }
+
+    /// Sums the running hour for good and folds its telemetry into one file.
+    fn close_hour(&mut self) -> Result<(), EngineError> {
+        let Some(running) = self.running.take() else { return Ok(()) };
+        let open = std::mem::take(&mut self.open);
+        self.closed.merge(open)?;
+        self.books.compact(&self.cluster, running.window.from()).map_err(EngineError::Books)
+    }
+
+    fn post_running(&mut self) -> Result<(), EngineError> {
+        let Some(running) = self.running.take() else { return Ok(()) };
+        let metered = self.meter(running.window, &running);
+        self.running = Some(running);
+        let metered = metered?;
+        self.books.put_hour(&metered).map_err(EngineError::Books)?;
+        self.open = Sums::default();
+        self.open.add(&metered.charges, &self.budgets, &self.known)
+    }
+
+    fn meter(&self, window: Window, segment: &Segment) -> Result<Metered, EngineError> {
+        meter(&MeterInput {
+            cluster: &self.cluster,
+            window,
+            currency: self.currency,
+            spans: &segment.spans,
+            samples: &segment.samples,
+            weights: &self.weights,
+        })
+        .map_err(EngineError::Meter)
+    }
+
+    /// What is posted for a workload on an offer, in all.
+    pub(crate) fn posted(&self, account: &Account) -> Money {
+        let sums = [&self.closed, &self.open];
+        let amounts = sums.iter().filter_map(|sums| sums.accounts.get(account).copied());
+        // Both were summed with checks; their sum is what the ledger holds.
+        Money::sum(amounts, self.currency).unwrap_or_else(|_| Money::zero(self.currency))
+    }
+
+    /// What is posted against a budget inside a period.
+    pub(crate) fn spent(&self, budget: &BudgetId, period: Window) -> Result<Money, MoneyError> {
+        let sums = [&self.closed, &self.open];
+        let hours = sums.iter().filter_map(|sums| sums.budgets.get(budget));
+        let inside = hours.flat_map(|hours| hours.range(period.from()..period.to()));
+        Money::sum(inside.map(|(_, amount)| *amount), self.currency)
+    }
+
+    /// The books, for reports.
+    pub(crate) const fn books(&self) -> &Books {
+        &self.books
+    }
+}
+
+impl Sums {
+    fn add(
+        &mut self,
+        charges: &[Charge],
+        budgets: &[Budget],
+        known: &BTreeMap<WorkloadId, Arc<Workload>>,
+    ) -> Result<(), EngineError> {
+        for charge in charges {
+            if let Some(who) = &charge.attribution {
+                let account =
+                    Account { workload: who.workload.clone(), offer: charge.offer.clone() };
+                add(self.accounts.entry(account), charge.cost)?;
+            }
+            let hour = hour_floor(charge.window.from());
+            for budget in budgets.iter().filter(|budget| counts(&budget.scope, charge, known)) {
+                let hours = self.budgets.entry(budget.id.clone()).or_default();
+                add(hours.entry(hour), charge.cost)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn merge(&mut self, other: Self) -> Result<(), EngineError> {
+        for (account, amount) in other.accounts {
+            add(self.accounts.entry(account), amount)?;
+        }
+        for (budget, hours) in other.budgets {
+            let mine = self.budgets.entry(budget).or_default();
+            for (hour, amount) in hours {
+                add(mine.entry(hour), amount)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Whether a charge counts against a scope. What nobody is charged for counts only for the whole.
+fn counts(scope: &Scope, charge: &Charge, known: &BTreeMap<WorkloadId, Arc<Workload>>) -> bool {
+    let who = charge.attribution.as_ref();
+    match scope {
+        Scope::All => true,
+        Scope::Team(team) => who.is_some_and(|who| who.team.as_ref() == Some(team)),
+        Scope::Label(..) => who
+            .and_then(|who| known.get(&who.workload))
+            .is_some_and(|workload| scope.covers(workload)),
+    }
+}
+
+fn add<K: Ord>(
+    entry: std::collections::btree_map::Entry<'_, K, Money>,
+    amount: Money,
+) -> Result<(), EngineError> {
+    let sum = entry.or_insert_with(|| Money::zero(amount.currency()));
+    *sum = sum.checked_add(amount).map_err(EngineError::Money)?;
+    Ok(())
+}
+
+fn join(segments: Vec<Segment>) -> Option<Segment> {
+    let mut segments = segments.into_iter();
+    let mut joined = segments.next()?;
+    for segment in segments {
+        let from = joined.window.from().min(segment.window.from());
+        let to = joined.window.to().max(segment.window.to());
+        joined.window = Window::new(from, to).unwrap_or(joined.window);
+        joined.spans.extend(segment.spans);
+        joined.samples.extend(segment.samples);
+    }
+    Some(joined)
+}

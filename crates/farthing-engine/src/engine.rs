@@ -1,0 +1,139 @@
+//! The engine: what it is made of, how it starts, and what people can tell it.
+
+use crate::accounts::Accounts;
+use crate::config::Config;
+use crate::error::EngineError;
+use crate::execute::note;
+use crate::journal::{Journal, Open, Stage};
+use crate::record::Body;
+use farthing_edge::{Act, Measure, Observe, Quote, Store};
+use farthing_ledger::Books;
+use farthing_model::{Receipt, StepId};
+use jiff::Timestamp;
+
+/// What the engine observes and acts on. Everything that observes, measures, quotes and acts is
+/// one: the simulator, this machine, a cluster.
+pub trait World: Observe + Measure + Quote + Act {}
+
+impl<T: Observe + Measure + Quote + Act> World for T {}
+
+/// The one loop, over any world and any journal.
+#[derive(Debug)]
+pub struct Engine<W, S> {
+    pub(crate) config: Config,
+    pub(crate) world: W,
+    pub(crate) journal: Journal<S>,
+    pub(crate) accounts: Accounts,
+    /// The end of the last measured window.
+    pub(crate) measured_until: Option<Timestamp>,
+}
+
+impl<W: World, S: Store> Engine<W, S> {
+    /// Opens the journal and the books, and goes on where the last run stopped.
+    ///
+    /// Steps that were begun and have no receipt are resolved by asking the world, so that after a
+    /// crash anywhere no step is done twice and none is lost (law 8).
+    ///
+    /// # Errors
+    /// The journal's chain does not hold, or a store cannot be read.
+    pub fn open(
+        config: Config,
+        world: W,
+        (store, books): (S, Books),
+        now: Timestamp,
+    ) -> Result<Self, EngineError> {
+        let journal = Journal::open(store)?;
+        let accounts = Accounts::open(
+            books,
+            (config.cluster.clone(), config.currency),
+            config.weights.clone(),
+            config.budgets.clone(),
+        )?;
+        let measured_until = accounts.measured_until();
+        let mut engine = Self { config, world, journal, accounts, measured_until };
+        engine.begin(now)?;
+        engine.resolve(now)?;
+        Ok(engine)
+    }
+
+    /// A run begins: the gap since the last one is noted, as nothing was measured in it.
+    fn begin(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let mut bodies = vec![Body::Started {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster: self.config.cluster.to_string(),
+            mode: self.config.policy.mode.name().to_owned(),
+        }];
+        if let Some(until) = self.measured_until {
+            let gap = now.duration_since(until);
+            if gap > self.config.tick.saturating_mul(3) {
+                let text = format!("nothing was measured from {until} to {now}");
+                bodies.push(note("gap", text));
+                self.measured_until = Some(now);
+            }
+        }
+        self.journal.append(now, &bodies)
+    }
+
+    /// What the engine was told.
+    pub const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// What is open in the journal.
+    pub const fn open_state(&self) -> &Open {
+        self.journal.state()
+    }
+
+    /// The journal's store.
+    pub const fn store(&self) -> &S {
+        self.journal.store()
+    }
+
+    /// The books, for reports.
+    pub const fn books(&self) -> &Books {
+        self.accounts.books()
+    }
+
+    /// The world, for drivers that own it through the engine (the simulator).
+    pub const fn world_mut(&mut self) -> &mut W {
+        &mut self.world
+    }
+
+    /// Records a person's word on a proposed step.
+    ///
+    /// # Errors
+    /// There is no such proposal, or the journal failed.
+    pub fn approve(
+        &mut self,
+        step: &StepId,
+        approved: bool,
+        by: &str,
+        now: Timestamp,
+    ) -> Result<(), EngineError> {
+        let open = self.journal.state().steps.get(step);
+        if !open.is_some_and(|open| open.stage == Stage::Proposed) {
+            return Err(EngineError::NoStep(step.to_string()));
+        }
+        let body = Body::Approved { step: step.to_string(), by: by.to_owned(), approved };
+        self.journal.append(now, &[body])
+    }
+
+    /// Takes back a step that is in force.
+    ///
+    /// # Errors
+    /// There is no such step in force, the world refused, or the journal failed.
+    pub fn undo(&mut self, step: &StepId, now: Timestamp) -> Result<Receipt, EngineError> {
+        let open = self.journal.state().steps.get(step).cloned();
+        let Some(open) = open.filter(|open| matches!(open.stage, Stage::InForce(_))) else {
+            return Err(EngineError::NoStep(step.to_string()));
+        };
+        let receipt = self.world.undo(&open.step, now).map_err(|error| {
+            EngineError::NotUndone { step: step.to_string(), why: error.to_string() }
+        })?;
+        let Body::Receipted { outcome, .. } = Body::receipt(&receipt) else {
+            return Err(EngineError::NoStep(step.to_string()));
+        };
+        self.journal.append(now, &[Body::Undone { step: step.to_string(), outcome }])?;
+        Ok(receipt)
+    }
+}

@@ -1,0 +1,297 @@
+//! One tick: the loop of the product as one numbered function.
+
+use crate::Engine;
+use crate::accounts::Posted;
+use crate::config::Planner;
+use crate::engine::World;
+use crate::error::EngineError;
+use crate::execute::{Acted, note};
+use crate::journal::Stage;
+use crate::record::{Body, PlanRecord, StepRecord, VerifiedRecord, WaitingRecord};
+use farthing_edge::{Measured, Store};
+use farthing_ledger::{Metered, Usage};
+use farthing_model::{
+    Coverage, Destination, Mode, Money, PerResource, PlanId, Receipt, Resource, Snapshot, Window,
+};
+use farthing_planner::{BudgetState, Input, Planned, Utilisation, Violation, check, plan, plan_as};
+use jiff::Timestamp;
+
+/// What one tick came to.
+#[derive(Clone, Debug)]
+pub struct Tick {
+    /// When.
+    pub at: Timestamp,
+    /// What was measured; `None` at the first tick and when the clock went back.
+    pub window: Option<Window>,
+    /// Where the money of the window went.
+    pub money: Flow,
+    /// Where the resources of the window went.
+    pub usage: PerResource<Usage>,
+    /// How much of the window was measured.
+    pub coverage: Coverage,
+    /// The world that was planned for.
+    pub snapshot: Snapshot,
+    /// The plan; `None` in mode observe.
+    pub planned: Option<Planned>,
+    /// Each budget.
+    pub budgets: Vec<BudgetState>,
+    /// What was done.
+    pub acted: Acted,
+    /// What was found out about steps begun earlier.
+    pub resolved: Vec<Receipt>,
+    /// Steps that ended, predicted against realised.
+    pub verified: Vec<VerifiedRecord>,
+    /// What people should know.
+    pub notes: Vec<String>,
+}
+
+/// Where money went. `paid = used + idle + unallocated + overhead`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Flow {
+    /// What the nodes cost.
+    pub paid: Money,
+    /// Allocated and used.
+    pub used: Money,
+    /// Allocated and not used.
+    pub idle: Money,
+    /// Not allocated.
+    pub unallocated: Money,
+    /// The system's own.
+    pub overhead: Money,
+}
+
+impl<W: World, S: Store> Engine<W, S> {
+    /// Observe, measure and meter, plan, check, approve, act, record, verify.
+    ///
+    /// A tick takes no input but the time, re-reads the world, and is idempotent: what a crash
+    /// leaves half-done the next one resolves.
+    ///
+    /// # Errors
+    /// The world, the journal or the ledger failed; nothing is half-written, the next tick tries
+    /// again.
+    pub fn tick(&mut self, now: Timestamp) -> Result<Tick, EngineError> {
+        let mut notes = Vec::new();
+        // 1. Find out what became of steps whose outcome is not known.
+        let resolved = self.resolve(now)?;
+        // 2. Observe.
+        let snapshot = self
+            .world
+            .observe(now)
+            .map_err(|source| EngineError::World { what: "observed", source })?;
+        self.accounts.know(snapshot.workloads.iter().map(|seen| &seen.workload));
+        // 3. Measure and meter: telemetry and charges are in the books before anything is planned.
+        let (window, posted) = self.account(now, &mut notes)?;
+        // 4. Verify what has ended, so that its reservation is free again.
+        let verified = self.settle_finished(&snapshot, now)?;
+        // 5. Plan, 6. check: a plan that does not hold is not proposed.
+        let budgets = self.budget_states(now)?;
+        let planned = match self.config.policy.mode {
+            Mode::Observe => None,
+            _ => self.decide(&snapshot, &budgets, &posted, &mut notes)?,
+        };
+        // 7. Record what is new.
+        if let Some(planned) = &planned {
+            self.record(planned, now)?;
+        }
+        // 8. Approve and act, each step reserved and journalled before.
+        let acted = self.execute(&snapshot, now)?;
+        // 9. Say what happened.
+        let usage = total_usage(&posted.tick);
+        let coverage = total_coverage(&posted.tick);
+        let money = Flow::of(&posted.tick, Money::zero(self.config.currency))?;
+        Ok(Tick {
+            at: now,
+            window,
+            money,
+            usage,
+            coverage,
+            snapshot,
+            planned,
+            budgets,
+            acted,
+            resolved,
+            verified,
+            notes,
+        })
+    }
+
+    /// Measures since the last tick and posts it.
+    fn account(
+        &mut self,
+        now: Timestamp,
+        notes: &mut Vec<String>,
+    ) -> Result<(Option<Window>, Posted), EngineError> {
+        let nothing = Posted { tick: Vec::new() };
+        let Some(from) = self.measured_until else {
+            self.measured_until = Some(now);
+            return Ok((None, nothing));
+        };
+        let Ok(window) = Window::new(from, now) else {
+            if now < from {
+                notes.push(format!("the clock went back from {from} to {now}: not measured"));
+            }
+            return Ok((None, nothing));
+        };
+        let measured = match self.world.measure(window) {
+            Ok(measured) => measured,
+            Err(error) => {
+                notes.push(format!("{window} could not be measured: {error}"));
+                Measured::default()
+            }
+        };
+        notes.extend(measured.faults.iter().cloned());
+        let posted = self.accounts.post(window, measured)?;
+        self.measured_until = Some(now);
+        for metered in &posted.tick {
+            notes.extend(metered.faults.iter().map(ToString::to_string));
+            let unpriced = metered.unpriced.iter();
+            notes.extend(unpriced.map(|node| format!("node {}: {}", node.node, node.why)));
+        }
+        Ok((Some(window), posted))
+    }
+
+    /// Plans and checks; a plan with a violation is noted and dropped.
+    fn decide(
+        &mut self,
+        snapshot: &Snapshot,
+        budgets: &[BudgetState],
+        posted: &Posted,
+        notes: &mut Vec<String>,
+    ) -> Result<Option<Planned>, EngineError> {
+        let input = self.input(snapshot, budgets, posted)?;
+        let planned = match self.config.planner {
+            Planner::Farthing => plan(&input),
+            Planner::Baseline(baseline) => plan_as(baseline, &input),
+        };
+        let planned = planned.map_err(EngineError::Plan)?;
+        let violations = check(&input, &planned);
+        if violations.is_empty() {
+            return Ok(Some(planned));
+        }
+        let texts: Vec<String> = violations.iter().map(Violation::to_string).collect();
+        let text = format!("plan {} was refused by the checker: {}", input.id, texts.join("; "));
+        self.journal.append(snapshot.at, &[note("check", text.clone())])?;
+        notes.push(text);
+        Ok(None)
+    }
+
+    /// Everything that the plan depends on.
+    fn input(
+        &mut self,
+        snapshot: &Snapshot,
+        budgets: &[BudgetState],
+        posted: &Posted,
+    ) -> Result<Input, EngineError> {
+        let offers = self
+            .world
+            .offers(snapshot.at)
+            .map_err(|source| EngineError::World { what: "quoted", source })?;
+        let open = self.journal.state();
+        let id = PlanId::new(&format!("p{}", open.plans + 1)).map_err(EngineError::Id)?;
+        let parent = open.plan.as_ref().map(|plan| crate::record::plan_id(&plan.plan));
+        let horizon = Window::starting(snapshot.at, self.config.horizon);
+        Ok(Input {
+            id,
+            parent: parent.transpose().map_err(EngineError::Record)?,
+            snapshot: snapshot.clone(),
+            horizon: horizon.ok_or(EngineError::Horizon)?,
+            currency: self.config.currency,
+            offers,
+            budgets: budgets.to_vec(),
+            policy: self.config.policy.clone(),
+            utilisation: utilisation(&total_usage(&posted.tick), !posted.tick.is_empty()),
+            effort: self.config.effort,
+        })
+    }
+
+    /// Journals a plan if it says something new.
+    fn record(&mut self, planned: &Planned, now: Timestamp) -> Result<(), EngineError> {
+        let open = self.journal.state();
+        let steps = &planned.plan.steps;
+        let waiting: Vec<WaitingRecord> = planned
+            .report
+            .waiting
+            .iter()
+            .map(|waiting| WaitingRecord {
+                workload: waiting.workload.to_string(),
+                members: waiting.members,
+                reason: waiting.reason.to_string(),
+            })
+            .collect();
+        let outdated = open.steps.values().any(|open| open.stage == Stage::Proposed);
+        let nothing_new = if steps.is_empty() {
+            !outdated && open.plan.as_ref().is_none_or(|plan| plan.waiting == waiting)
+        } else {
+            outdated && open.proposes_already(steps)
+        };
+        if nothing_new {
+            return Ok(());
+        }
+        let report = &planned.report;
+        let record = PlanRecord {
+            plan: planned.plan.id.to_string(),
+            parent: planned.plan.parent.as_ref().map(ToString::to_string),
+            policy: report.policy.to_owned(),
+            cost: report.cost.to_string(),
+            lower_bound: report.lower_bound.map(|bound| bound.to_string()),
+            status: report.status.name().to_owned(),
+            steps: steps.iter().map(StepRecord::of).collect(),
+            waiting,
+        };
+        self.journal.append(now, &[Body::Planned(record)])
+    }
+}
+
+impl Flow {
+    /// The sums of what was metered.
+    ///
+    /// # Errors
+    /// Overflow.
+    pub fn of(metered: &[Metered], zero: Money) -> Result<Self, EngineError> {
+        let total = |destination| {
+            metered.iter().try_fold(zero, |sum, metered| {
+                sum.checked_add(metered.total(destination)?)
+            })
+        };
+        let paid = metered.iter().map(|metered| metered.paid);
+        Ok(Self {
+            paid: Money::sum(paid, zero.currency()).map_err(EngineError::Money)?,
+            used: total(Destination::Used).map_err(EngineError::Money)?,
+            idle: total(Destination::Idle).map_err(EngineError::Money)?,
+            unallocated: total(Destination::Unallocated).map_err(EngineError::Money)?,
+            overhead: total(Destination::Overhead).map_err(EngineError::Money)?,
+        })
+    }
+}
+
+fn total_usage(metered: &[Metered]) -> PerResource<Usage> {
+    PerResource::from_fn(|resource: Resource| {
+        metered.iter().fold(Usage::default(), |sum, metered| {
+            let usage = metered.usage.get(resource);
+            Usage {
+                used_nano: sum.used_nano + usage.used_nano,
+                idle_nano: sum.idle_nano + usage.idle_nano,
+                unallocated_nano: sum.unallocated_nano + usage.unallocated_nano,
+                overhead_nano: sum.overhead_nano + usage.overhead_nano,
+            }
+        })
+    })
+}
+
+fn total_coverage(metered: &[Metered]) -> Coverage {
+    metered.iter().fold(Coverage::default(), |sum, metered| Coverage {
+        expected_nanos: sum.expected_nanos + metered.coverage.expected_nanos,
+        measured_nanos: sum.measured_nanos + metered.coverage.measured_nanos,
+    })
+}
+
+fn utilisation(usage: &PerResource<Usage>, measured: bool) -> PerResource<Option<Utilisation>> {
+    PerResource::from_fn(|resource| {
+        let usage = usage.get(resource);
+        (measured && usage.paid_nano() > 0).then(|| Utilisation {
+            used_nano: usage.used_nano,
+            allocated_nano: usage.allocated_nano(),
+            capacity_nano: usage.paid_nano(),
+        })
+    })
+}

@@ -1,0 +1,207 @@
+//! Verification: what a step promised against what the ledger says happened.
+//!
+//! A step promises `saving = reference - cost` for its window. When it ends, its promise counts
+//! for the part of the window in which it was in force; the realised saving is the reference for
+//! that part less what the ledger posted. Nothing here is estimated.
+
+use crate::Engine;
+use crate::accounts::Account;
+use crate::engine::World;
+use crate::error::EngineError;
+use crate::journal::OpenStep;
+use crate::record::{Body, VerifiedRecord};
+use farthing_edge::Store;
+use farthing_model::{
+    Action, Money, MoneyError, Snapshot, Step, Window, WorkloadState, split_money,
+};
+use jiff::Timestamp;
+
+impl<W: World, S: Store> Engine<W, S> {
+    /// Settles and verifies the steps whose work has ended.
+    pub(crate) fn settle_finished(
+        &mut self,
+        snapshot: &Snapshot,
+        now: Timestamp,
+    ) -> Result<Vec<VerifiedRecord>, EngineError> {
+        let mut ended = Vec::new();
+        for (open, since) in self.journal.state().in_force() {
+            let promised = self.promised(open)?;
+            if let Some((until, complete)) = end_of(open, promised, snapshot, now) {
+                ended.push((open.clone(), since, until, complete));
+            }
+        }
+        self.settle(ended, now)
+    }
+
+    /// Settles everything that is in force: at the end of a run.
+    ///
+    /// # Errors
+    /// The journal or the ledger failed.
+    pub fn close(&mut self, now: Timestamp) -> Result<Vec<VerifiedRecord>, EngineError> {
+        let ended = self
+            .journal
+            .state()
+            .in_force()
+            .map(|(open, since)| (open.clone(), since, now, false))
+            .collect();
+        self.settle(ended, now)
+    }
+
+    /// The records that end the scalings which `step` replaces.
+    pub(crate) fn superseded_by(
+        &self,
+        step: &Step,
+        now: Timestamp,
+    ) -> Result<Vec<Body>, EngineError> {
+        let Some(account) = Account::of(&step.action) else { return Ok(Vec::new()) };
+        let replaced: Vec<_> = self
+            .journal
+            .state()
+            .in_force()
+            .filter(|(open, _)| matches!(open.step.action, Action::Scale { .. }))
+            .filter(|(open, _)| Account::of(&open.step.action).as_ref() == Some(&account))
+            .map(|(open, since)| (open.clone(), since, now, false))
+            .collect();
+        let (bodies, _) = self.settlement(replaced)?;
+        Ok(bodies)
+    }
+
+    fn settle(
+        &mut self,
+        ended: Vec<Ended>,
+        now: Timestamp,
+    ) -> Result<Vec<VerifiedRecord>, EngineError> {
+        let (bodies, verified) = self.settlement(ended)?;
+        self.journal.append(now, &bodies)?;
+        Ok(verified)
+    }
+
+    /// What is posted for steps of one workload on one offer is divided between them by cost.
+    fn settlement(
+        &self,
+        ended: Vec<Ended>,
+    ) -> Result<(Vec<Body>, Vec<VerifiedRecord>), EngineError> {
+        let (mut bodies, mut verified) = (Vec::new(), Vec::new());
+        let mut rest = ended;
+        while let Some(first) = rest.first() {
+            let account = Account::of(&first.0.step.action);
+            let same = |ended: &Ended| {
+                account.is_some() && Account::of(&ended.0.step.action) == account
+            };
+            let (group, others): (Vec<_>, Vec<_>) = if account.is_some() {
+                rest.iter().cloned().partition(same)
+            } else {
+                (vec![first.clone()], rest[1..].to_vec())
+            };
+            rest = others;
+            let posted = self.posted_for(&group)?;
+            for ((open, since, until, complete), posted) in group.iter().zip(posted) {
+                let step = open.step.id.to_string();
+                bodies.push(Body::Settled { step, posted: posted.to_string() });
+                let release = self.promised(open)?;
+                let record =
+                    verify(&open.step, release, (*since, *until, *complete), posted)?;
+                if let Some(record) = record {
+                    bodies.push(Body::Verified(record.clone()));
+                    verified.push(record);
+                }
+            }
+        }
+        Ok((bodies, verified))
+    }
+
+    /// The horizon of the plan that a step came from.
+    fn promised(&self, open: &OpenStep) -> Result<Window, EngineError> {
+        Window::starting(open.proposed, self.config.horizon).ok_or(EngineError::Horizon)
+    }
+
+    fn posted_for(&self, group: &[Ended]) -> Result<Vec<Money>, EngineError> {
+        let zero = Money::zero(self.config.currency);
+        let Some(account) = Account::of(&group[0].0.step.action) else {
+            return Ok(vec![zero; group.len()]);
+        };
+        let before = group.iter().filter_map(|ended| ended.0.posted_before);
+        let Some(before) = before.min_by_key(|money| money.pico()) else {
+            return Ok(vec![zero; group.len()]);
+        };
+        let posted =
+            self.accounts.posted(&account).checked_sub(before).map_err(EngineError::Money)?;
+        let weights: Vec<i128> = group.iter().map(|ended| ended.0.step.cost.pico()).collect();
+        if weights.iter().all(|weight| *weight == 0) {
+            let mut parts = vec![zero; group.len()];
+            parts[0] = posted;
+            return Ok(parts);
+        }
+        split_money(posted, &weights).map_err(|_| EngineError::Money(MoneyError::Overflow))
+    }
+}
+
+/// A step, since when it was in force, until when, and whether all of its work was done.
+type Ended = (OpenStep, Timestamp, Timestamp, bool);
+
+/// When a step in force ended, if it did, and whether its work was done.
+fn end_of(
+    open: &OpenStep,
+    promised: Window,
+    snapshot: &Snapshot,
+    now: Timestamp,
+) -> Option<(Timestamp, bool)> {
+    match &open.step.action {
+        Action::Start { workload, offer, .. } => match snapshot.workload(workload) {
+            // Gone from the world before its end was seen.
+            None => Some((now, true)),
+            Some(observed) => match &observed.state {
+                WorkloadState::Finished(at) => Some((*at, true)),
+                WorkloadState::Waiting | WorkloadState::Suspended => Some((now, false)),
+                WorkloadState::Placed(there) => {
+                    let here = there.iter().any(|assignment| assignment.offer == *offer);
+                    (!here).then_some((now, false))
+                }
+            },
+        },
+        Action::Scale { window, .. } => {
+            (now >= window.to()).then_some((window.to(), false))
+        }
+        // Kept open until the end of what it promised, as the node could have been paid till then.
+        Action::Release { .. } => (now >= promised.to()).then_some((promised.to(), false)),
+        Action::Suspend { .. } | Action::Resume { .. } => Some((now, true)),
+    }
+}
+
+/// The verification of one step; `None` where nothing was promised. `release` is the span that the
+/// promise of a release was made for.
+fn verify(
+    step: &Step,
+    release: Window,
+    (since, until, complete): (Timestamp, Timestamp, bool),
+    posted: Money,
+) -> Result<Option<VerifiedRecord>, EngineError> {
+    let window = match &step.action {
+        Action::Start { window, .. } | Action::Scale { window, .. } => *window,
+        Action::Release { .. } => release,
+        Action::Suspend { .. } | Action::Resume { .. } => return Ok(None),
+    };
+    let from = since.max(window.from());
+    let in_force = Window::new(from, until.max(from)).ok();
+    let share = |whole: Money| -> Result<Money, EngineError> {
+        if complete {
+            return Ok(whole);
+        }
+        let held = in_force.and_then(|held| held.intersect(window));
+        let held = held.map_or(0, Window::nanos);
+        let parts = split_money(whole, &[held, window.nanos() - held])
+            .map_err(|_| EngineError::Money(MoneyError::Overflow))?;
+        Ok(parts[0])
+    };
+    let reference = step.cost.checked_add(step.saving).map_err(EngineError::Money)?;
+    let predicted = share(step.saving)?;
+    let realised = share(reference)?.checked_sub(posted).map_err(EngineError::Money)?;
+    Ok(Some(VerifiedRecord {
+        step: step.id.to_string(),
+        predicted: predicted.to_string(),
+        realised: realised.to_string(),
+        posted: posted.to_string(),
+        from: from.to_string(),
+        to: until.max(from).to_string(),
+    }))
+}

@@ -1,0 +1,453 @@
+//! The books: telemetry and charges as Parquet in object storage.
+//!
+//! ```text
+//! <root>/cluster=<name>/telemetry/date=YYYY-MM-DD/hour=HH/<from>-<to>.parquet   one a tick
+//! <root>/cluster=<name>/telemetry/date=YYYY-MM-DD/hour=HH/hour.parquet          compacted
+//! <root>/cluster=<name>/charges/date=YYYY-MM-DD/hour=HH.parquet                 one an hour
+//! ```
+//!
+//! `<from>` and `<to>` are `MMSS.nnnnnnnnn` after the hour (`6000.000000000` is its end); dates
+//! and hours are UTC. Every file is written whole (a folder: to a temporary name, synced, then
+//! renamed) and replaced whole, so that doing it twice is doing it once, and is sealed by a hash of
+//! all its bytes that is checked before it is read.
+//!
+//! Charges have FOCUS 1.2 names where FOCUS has the column, and `x_` names of our own; they are
+//! not yet all 57 columns. `BilledCost` and `EffectiveCost` are both what was posted; `ListCost`
+//! and `ListUnitPrice` are null where the price is not a list price; `PricingQuantity` is hours of
+//! the whole node, of which a row is a share.
+
+mod charge_file;
+mod columns;
+mod seal;
+mod segment_file;
+
+use crate::amount::{Nanos, amount_in};
+use crate::meter::{Metered, Unpriced};
+use crate::weights::Weights;
+use bytes::Bytes;
+pub(crate) use charge_file::sorted;
+pub(crate) use columns::{Batch, Batches, Text, instant, value};
+use farthing_model::{
+    Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, NodeSpan, Sample, Window,
+};
+use futures::{StreamExt as _, executor::block_on};
+use jiff::{Timestamp, civil::Date, tz::Offset};
+use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory};
+use object_store::{PutPayload, path::Path};
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::Arc;
+
+/// File name of an hour's compacted telemetry.
+const COMPACTED: &str = "hour.parquet";
+
+/// The books of any number of clusters, in one object store.
+#[derive(Clone)]
+pub struct Books {
+    store: Arc<dyn ObjectStore>,
+    /// Put before a path in messages.
+    root: String,
+}
+
+/// What was measured in one tick.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Segment {
+    /// The tick; writing a segment of the same window again replaces it.
+    pub window: Window,
+    /// What was paid.
+    pub spans: Vec<NodeSpan>,
+    /// What was used.
+    pub samples: Vec<Sample>,
+}
+
+impl Segment {
+    const fn empty(window: Window) -> Self {
+        Self { window, spans: Vec::new(), samples: Vec::new() }
+    }
+
+    /// The parts of a segment in each UTC hour; amounts are cut in proportion and sum.
+    fn by_hour(&self) -> impl Iterator<Item = Self> + '_ {
+        self.window.by_hour().map(|part| {
+            let span = |span: &NodeSpan| {
+                let window = span.window.intersect(part)?;
+                Some(NodeSpan { window, ..span.clone() })
+            };
+            let sample = |sample: &Sample| {
+                let window = sample.window.intersect(part)?;
+                let (whole, cut) = (Nanos::of(sample.window), Nanos::of(window));
+                // A negative amount is kept as it is: the meter reports it.
+                let amount = |nano| amount_in(nano, whole, cut).unwrap_or(nano);
+                let requested_nano = amount(sample.requested_nano);
+                let used_nano = amount(sample.used_nano);
+                Some(Sample { window, requested_nano, used_nano, ..sample.clone() })
+            };
+            let spans = self.spans.iter().filter_map(span).collect();
+            Self { window: part, spans, samples: self.samples.iter().filter_map(sample).collect() }
+        })
+    }
+}
+
+/// The charges of one hour: what its file says about itself, and its rows.
+pub struct HourBook {
+    /// The file, for messages.
+    pub file: String,
+    /// Whose books.
+    pub cluster: ClusterId,
+    /// What was metered: the hour, or what of it had passed.
+    pub window: Window,
+    /// The currency of all money in it.
+    pub currency: Currency,
+    /// What the nodes cost: rates times time, as metered before anything was split.
+    pub paid: Money,
+    /// Paid node time that was measured.
+    pub coverage: Coverage,
+    /// Nodes that could not be charged.
+    pub unpriced: Vec<Unpriced>,
+    /// How nodes' prices were split.
+    pub weights: Weights,
+    pub(crate) batches: Batches,
+}
+
+impl HourBook {
+    /// Its rows, in the order of the file.
+    ///
+    /// # Errors
+    /// A row that is not a charge of these books.
+    pub fn charges(self) -> Result<Vec<Charge>, BooksError> {
+        charge_file::decode(&self.cluster, self.currency, self.batches)
+    }
+}
+
+impl fmt::Debug for HourBook {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "HourBook({} {})", self.file, self.window)
+    }
+}
+
+impl fmt::Debug for Books {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(out, "Books({})", self.root)
+    }
+}
+
+/// Why the books could not be read or written. Each names its file.
+#[derive(Debug, thiserror::Error)]
+pub enum BooksError {
+    /// The store refused.
+    #[error("{file} cannot be {doing}")]
+    Store {
+        /// The file or folder.
+        file: String,
+        /// `read`, `written`, `listed`, `deleted`, `opened`.
+        doing: &'static str,
+        /// What the store says.
+        #[source]
+        source: Box<object_store::Error>,
+    },
+    /// The folder cannot be made.
+    #[error("{folder} cannot hold the books: it must be a folder that can be written to")]
+    Folder {
+        /// The folder.
+        folder: String,
+        /// What the system says.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The file is not what was written.
+    #[error("{file} is damaged: {what}; restore it, or meter its hour again from telemetry")]
+    Damaged {
+        /// The file.
+        file: String,
+        /// How that is known.
+        what: String,
+    },
+    /// Parquet that cannot be written or read.
+    #[error("{file} is not readable as Parquet")]
+    Parquet {
+        /// The file.
+        file: String,
+        /// What the reader says.
+        #[source]
+        source: parquet::errors::ParquetError,
+    },
+    /// A row that is wrong.
+    #[error("{file}, row {row}: {what}")]
+    Row {
+        /// The file.
+        file: String,
+        /// The row, from 0.
+        row: u64,
+        /// What is wrong.
+        what: String,
+    },
+}
+
+impl BooksError {
+    pub(crate) fn damaged(file: &str, what: &str) -> Self {
+        Self::Damaged { file: file.to_owned(), what: what.to_owned() }
+    }
+
+    /// The file, and the row where that is known.
+    pub fn place(&self) -> (&str, Option<u64>) {
+        match self {
+            Self::Store { file, .. } | Self::Damaged { file, .. } | Self::Parquet { file, .. } => {
+                (file, None)
+            }
+            Self::Folder { folder, .. } => (folder, None),
+            Self::Row { file, row, .. } => (file, Some(*row)),
+        }
+    }
+}
+
+impl Books {
+    /// Books in a folder, which is made if it is not there. Writes are durable when they return.
+    ///
+    /// # Errors
+    /// The folder cannot be made or is a file.
+    pub fn open_folder(folder: &std::path::Path) -> Result<Self, BooksError> {
+        let root = folder.display().to_string();
+        let made = std::fs::create_dir_all(folder);
+        made.map_err(|source| BooksError::Folder { folder: root.clone(), source })?;
+        let store = LocalFileSystem::new_with_prefix(folder).map_err(|source| {
+            BooksError::Store { file: root.clone(), doing: "opened", source: Box::new(source) }
+        })?;
+        let store = store.with_fsync(true).with_automatic_cleanup(false);
+        Ok(Self { store: Arc::new(store), root: format!("{}/", root.trim_end_matches('/')) })
+    }
+
+    /// Books in memory, for the simulator and tests.
+    pub fn in_memory() -> Self {
+        Self::new(Arc::new(InMemory::new()), "memory:")
+    }
+
+    /// Books in any object store; `root` is put before paths in messages.
+    pub fn new(store: Arc<dyn ObjectStore>, root: &str) -> Self {
+        Self { store, root: format!("{}/", root.trim_end_matches('/')) }
+    }
+
+    /// Keeps what was measured in one tick; the same window again replaces it. A tick across hours
+    /// is cut at their edges. An empty segment is not kept.
+    ///
+    /// # Errors
+    /// The store cannot be written; then nothing is half-written, and doing it again is safe.
+    pub fn put_segment(&self, cluster: &ClusterId, segment: &Segment) -> Result<(), BooksError> {
+        for part in segment.by_hour() {
+            if part.spans.is_empty() && part.samples.is_empty() {
+                continue;
+            }
+            let hour = Hour::of(part.window.from());
+            let path = hour.telemetry(cluster).join(segment_name(part.window).as_str());
+            let bytes = segment_file::encode(&self.name(&path), std::slice::from_ref(&part))?;
+            self.write(&path, bytes)?;
+        }
+        Ok(())
+    }
+
+    /// The telemetry of the UTC hour that holds `at`, by window.
+    ///
+    /// # Errors
+    /// A file that cannot be read or is damaged.
+    pub fn segments(&self, cluster: &ClusterId, at: Timestamp) -> Result<Vec<Segment>, BooksError> {
+        let files = self.list(&Hour::of(at).telemetry(cluster))?;
+        self.read_segments(&files)
+    }
+
+    /// The compacted file first, so that a tick written after it stands: either it was being
+    /// folded in when the power failed, and is the same, or it is newer.
+    fn read_segments(&self, files: &[Path]) -> Result<Vec<Segment>, BooksError> {
+        let is_compacted = |path: &&Path| path.filename() == Some(COMPACTED);
+        let loose = files.iter().filter(|path| !is_compacted(path));
+        let mut segments = BTreeMap::new();
+        for path in files.iter().filter(is_compacted).chain(loose) {
+            let decoded = segment_file::decode(&self.name(path), self.read(path)?)?;
+            segments.extend(decoded.into_iter().map(|segment| (segment.window, segment)));
+        }
+        Ok(segments.into_values().collect())
+    }
+
+    /// Folds the ticks of the hour that holds `at` into one file. A crash on the way loses nothing
+    /// and doubles nothing.
+    ///
+    /// # Errors
+    /// A file cannot be read, written or deleted.
+    pub fn compact(&self, cluster: &ClusterId, at: Timestamp) -> Result<(), BooksError> {
+        let folder = Hour::of(at).telemetry(cluster);
+        let files = self.list(&folder)?;
+        let loose = || files.iter().filter(|path| path.filename() != Some(COMPACTED));
+        if loose().next().is_none() {
+            return Ok(());
+        }
+        let path = folder.join(COMPACTED);
+        let bytes = segment_file::encode(&self.name(&path), &self.read_segments(&files)?)?;
+        self.write(&path, bytes)?;
+        for path in loose() {
+            let deleted = block_on(self.store.delete(path));
+            deleted.map_err(|source| self.error(path, "deleted", source))?;
+        }
+        Ok(())
+    }
+
+    /// Posts what was metered: the file of its cluster and hour, whole. The same hour again
+    /// replaces it.
+    ///
+    /// # Errors
+    /// The store cannot be written; then the hour is as it was before.
+    pub fn put_hour(&self, metered: &Metered) -> Result<(), BooksError> {
+        let path = Hour::of(metered.window.from()).charges(&metered.cluster);
+        let bytes = charge_file::encode(&self.name(&path), metered)?;
+        self.write(&path, bytes)
+    }
+
+    /// The charges of the UTC hour that holds `at`, if any were posted.
+    ///
+    /// # Errors
+    /// The file cannot be read or is damaged.
+    pub fn hour(&self, cluster: &ClusterId, at: Timestamp) -> Result<Option<HourBook>, BooksError> {
+        let path = Hour::of(at).charges(cluster);
+        match block_on(self.store.head(&path)) {
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(source) => Err(self.error(&path, "read", source)),
+            Ok(_) => charge_file::open(&self.name(&path), self.read(&path)?).map(Some),
+        }
+    }
+
+    /// The charges of each posted hour that `window` touches, in order, each read when it is
+    /// reached.
+    ///
+    /// # Errors
+    /// The store cannot be listed; an hour cannot be read or is damaged.
+    pub fn hours<'a>(
+        &'a self,
+        cluster: &'a ClusterId,
+        window: Window,
+    ) -> Result<impl Iterator<Item = Result<HourBook, BooksError>> + 'a, BooksError> {
+        let hours = self.posted_hours(cluster)?;
+        let inside = move |hour: &Window| hour.intersect(window).is_some();
+        let open = |hour: Window| self.hour(cluster, hour.from()).transpose();
+        Ok(hours.into_iter().filter(inside).filter_map(open))
+    }
+
+    /// All charges of the posted hours that `window` touches. For small windows: reports stream.
+    ///
+    /// # Errors
+    /// As [`Books::hours`].
+    pub fn charges(&self, cluster: &ClusterId, window: Window) -> Result<Vec<Charge>, BooksError> {
+        let mut charges = Vec::new();
+        for hour in self.hours(cluster, window)? {
+            charges.extend(hour?.charges()?);
+        }
+        Ok(charges)
+    }
+
+    /// The hours that have charges, in order.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub fn posted_hours(&self, cluster: &ClusterId) -> Result<Vec<Window>, BooksError> {
+        let folder = root_of(cluster).join("charges");
+        let hour = |path: &Path| hour_in(path.as_ref().strip_suffix(".parquet")?);
+        let mut hours: Vec<_> = self.list(&folder)?.iter().filter_map(hour).collect();
+        hours.sort_unstable();
+        Ok(hours)
+    }
+
+    /// The hours that have telemetry, in order.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub fn measured_hours(&self, cluster: &ClusterId) -> Result<Vec<Window>, BooksError> {
+        let folder = root_of(cluster).join("telemetry");
+        let hour = |path: &Path| hour_in(path.as_ref().rsplit_once('/')?.0);
+        let mut hours: Vec<_> = self.list(&folder)?.iter().filter_map(hour).collect();
+        hours.sort_unstable();
+        hours.dedup();
+        Ok(hours)
+    }
+
+    /// The file of an hour's charges, for messages.
+    pub(crate) fn charges_file(&self, cluster: &ClusterId, hour: Window) -> String {
+        self.name(&Hour::of(hour.from()).charges(cluster))
+    }
+
+    fn name(&self, path: &Path) -> String {
+        format!("{}{path}", self.root)
+    }
+
+    fn error(&self, path: &Path, doing: &'static str, source: object_store::Error) -> BooksError {
+        BooksError::Store { file: self.name(path), doing, source: Box::new(source) }
+    }
+
+    fn read(&self, path: &Path) -> Result<Bytes, BooksError> {
+        let read = block_on(async { self.store.get(path).await?.bytes().await });
+        read.map_err(|source| self.error(path, "read", source))
+    }
+
+    fn write(&self, path: &Path, bytes: Bytes) -> Result<(), BooksError> {
+        let written = block_on(self.store.put(path, PutPayload::from_bytes(bytes)));
+        written.map(|_| ()).map_err(|source| self.error(path, "written", source))
+    }
+
+    /// The Parquet files under a folder, by name.
+    fn list(&self, folder: &Path) -> Result<Vec<Path>, BooksError> {
+        let mut files = Vec::new();
+        block_on(async {
+            let mut listed = self.store.list(Some(folder));
+            while let Some(file) = listed.next().await {
+                files.push(file?.location);
+            }
+            Ok(())
+        })
+        .map_err(|source| self.error(folder, "listed", source))?;
+        files.retain(|path| path.extension() == Some("parquet"));
+        files.sort_unstable();
+        Ok(files)
+    }
+}
+
+/// Path parts of an hour.
+struct Hour {
+    date: String,
+    hour: String,
+}
+
+impl Hour {
+    fn of(at: Timestamp) -> Self {
+        let at = Offset::UTC.to_datetime(at);
+        Self { date: format!("date={}", at.date()), hour: format!("hour={:02}", at.hour()) }
+    }
+
+    fn telemetry(&self, cluster: &ClusterId) -> Path {
+        root_of(cluster).join("telemetry").join(self.date.as_str()).join(self.hour.as_str())
+    }
+
+    fn charges(&self, cluster: &ClusterId) -> Path {
+        let file = format!("{}.parquet", self.hour);
+        root_of(cluster).join("charges").join(self.date.as_str()).join(file)
+    }
+}
+
+fn root_of(cluster: &ClusterId) -> Path {
+    Path::default().join(format!("cluster={cluster}"))
+}
+
+/// The hour that a path ends in: `…/date=YYYY-MM-DD/hour=HH`.
+fn hour_in(path: &str) -> Option<Window> {
+    let mut parts = path.rsplit('/');
+    let hour: i8 = parts.next()?.strip_prefix("hour=")?.parse().ok()?;
+    let date: Date = parts.next()?.strip_prefix("date=")?.parse().ok()?;
+    if !(0..24).contains(&hour) {
+        return None;
+    }
+    Window::hour_of(Offset::UTC.to_timestamp(date.at(hour, 0, 0, 0)).ok()?)
+}
+
+/// `MMSS.nnnnnnnnn-MMSS.nnnnnnnnn.parquet`, sorted by time.
+fn segment_name(window: Window) -> String {
+    let hour = farthing_model::hour_floor(window.from()).as_nanosecond();
+    let text = |at: Timestamp| {
+        let nanos = at.as_nanosecond() - hour;
+        let seconds = nanos / NANOS_PER_SECOND;
+        format!("{:02}{:02}.{:09}", seconds / 60, seconds % 60, nanos % NANOS_PER_SECOND)
+    };
+    format!("{}-{}.parquet", text(window.from()), text(window.to()))
+}

@@ -1,0 +1,322 @@
+//! The file of one hour's charges.
+
+use super::columns::{Batch, Batches, Sealed, Table, Text, day, instant, value};
+use super::{BooksError, HourBook};
+use crate::meter::{Metered, Unpriced};
+use crate::weights::Weights;
+use bytes::Bytes;
+use farthing_model::{
+    Attribution, Charge, ClusterId, Coverage, Currency, Destination, HourlyRate, Money, NodeId,
+    OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, TeamId, Window,
+    WorkloadId, proportion,
+};
+use std::collections::HashMap;
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+/// Version of the columns and of the lines in the footer.
+const FORMAT: &str = "1";
+
+/// The order of rows, so that the same charges give the same file.
+pub(crate) fn sorted(charges: &[Charge]) -> Vec<&Charge> {
+    let mut sorted: Vec<&Charge> = charges.iter().collect();
+    sorted.sort_by(|a, b| {
+        let key = |c: &Charge| (c.window, c.resource, c.destination);
+        let tail = |c: &Charge| (c.quantity_nano, c.cost.pico(), c.node_rate.per_hour().pico());
+        (&a.node, &a.offer, key(a), &a.attribution, tail(a)).cmp(&(
+            &b.node,
+            &b.offer,
+            key(b),
+            &b.attribution,
+            tail(b),
+        ))
+    });
+    sorted
+}
+
+/// Hours of the whole node that a cost would buy, in 10^-12, rounded down: FOCUS prices a machine
+/// by the hour, and a row is a share of one.
+fn node_hours(charge: &Charge) -> Option<i128> {
+    proportion(charge.cost.pico(), 10_i128.pow(12), charge.node_rate.per_hour().pico())
+}
+
+const fn pricing_category(purchase: Purchase) -> &'static str {
+    match purchase {
+        Purchase::OnDemand => "Standard",
+        Purchase::Spot => "Dynamic",
+        Purchase::Reserved => "Committed",
+        Purchase::Owned => "Other",
+    }
+}
+
+const fn service_category(resource: Resource) -> &'static str {
+    match resource {
+        Resource::Gpu | Resource::Cpu | Resource::Memory => "Compute",
+        Resource::Storage => "Storage",
+    }
+}
+
+/// Writes an hour.
+pub(super) fn encode(file: &str, metered: &Metered) -> Result<Bytes, BooksError> {
+    let rows = sorted(&metered.charges);
+    let mut table = Table::new(file);
+    focus(&mut table, &rows)?;
+    own(&mut table, &rows)?;
+    table.finish(vec![
+        ("farthing.kind", "charges".to_owned()),
+        ("farthing.format", FORMAT.to_owned()),
+        ("farthing.cluster", metered.cluster.to_string()),
+        ("farthing.from", metered.window.from().to_string()),
+        ("farthing.to", metered.window.to().to_string()),
+        ("farthing.currency", metered.currency.to_string()),
+        ("farthing.paid_pico", metered.paid.pico().to_string()),
+        ("farthing.expected_nanos", metered.coverage.expected_nanos.to_string()),
+        ("farthing.measured_nanos", metered.coverage.measured_nanos.to_string()),
+        ("farthing.weights", metered.weights.to_text()),
+        ("farthing.unpriced", unpriced_text(&metered.unpriced)),
+    ])
+}
+
+/// The columns that FOCUS 1.2 names.
+fn focus(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
+    let rows = || rows.iter().copied();
+    let list = |charge: &Charge| charge.provenance.kind == PriceKind::List;
+    let cost = || rows().map(|charge| Some(charge.cost.pico()));
+    table.decimal("BilledCost", 12, cost())?;
+    table.decimal("EffectiveCost", 12, cost())?;
+    table.decimal("ListCost", 12, rows().map(|c| list(c).then_some(c.cost.pico())))?;
+    let rate = |charge: &Charge| charge.node_rate.per_hour().pico();
+    table.decimal("ListUnitPrice", 12, rows().map(|c| list(c).then(|| rate(c))))?;
+    table.decimal("PricingQuantity", 12, rows().map(node_hours))?;
+    table.text("PricingUnit", rows().map(|_| Some("Hours")));
+    table.text("PricingCategory", rows().map(|c| Some(pricing_category(c.purchase))));
+    let currencies: Vec<Currency> = rows().map(|charge| charge.cost.currency()).collect();
+    table.text("BillingCurrency", currencies.iter().map(|currency| Some(currency.code())));
+    table.instant("ChargePeriodStart", rows().map(|c| Some(c.window.from())))?;
+    table.instant("ChargePeriodEnd", rows().map(|c| Some(c.window.to())))?;
+    table.text("ChargeCategory", rows().map(|_| Some("Usage")));
+    table.text("ServiceCategory", rows().map(|c| Some(service_category(c.resource))));
+    table.text("ProviderName", rows().map(|c| Some(c.place.provider.as_str())));
+    table.text("RegionId", rows().map(|c| Some(c.place.region.as_str())));
+    table.text("AvailabilityZone", rows().map(|c| c.place.zone.as_deref()));
+    table.text("ResourceId", rows().map(|c| Some(c.node.as_str())));
+    table.text("ResourceType", rows().map(|c| Some(c.instance_type.as_str())));
+    table.text("SubAccountId", rows().map(|c| Some(c.cluster.as_str())));
+    Ok(())
+}
+
+/// The columns of our own, whose names FOCUS leaves free by `x_`.
+fn own(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
+    let rows = || rows.iter().copied();
+    let who = || rows().map(|charge| charge.attribution.as_deref());
+    table.text("x_node", rows().map(|c| Some(c.node.as_str())));
+    table.text("x_offer", rows().map(|c| Some(c.offer.as_str())));
+    table.text("x_purchase", rows().map(|c| Some(c.purchase.name())));
+    table.text("x_resource", rows().map(|c| Some(c.resource.name())));
+    table.text("x_destination", rows().map(|c| Some(c.destination.name())));
+    table.text("x_workload", who().map(|w| w.map(|w| w.workload.as_str())));
+    table.text("x_team", who().map(|w| Some(w?.team.as_ref()?.as_str())));
+    table.text("x_user", who().map(|w| w?.user.as_deref()));
+    table.text("x_container", who().map(|w| w?.container.as_deref()));
+    table.text("x_process", who().map(|w| w?.process.as_deref()));
+    table.decimal("x_quantity_nano", 0, rows().map(|c| Some(c.quantity_nano)))?;
+    table.decimal("x_node_rate", 12, rows().map(|c| Some(c.node_rate.per_hour().pico())))?;
+    table.text("x_price_kind", rows().map(|c| Some(c.provenance.kind.name())));
+    table.text("x_price_source", rows().map(|c| Some(c.provenance.source.as_str())));
+    table.day("x_price_as_of", rows().map(|c| Some(c.provenance.as_of)));
+    Ok(())
+}
+
+/// One node a line; tabs apart. Ids have no control characters, and a reason loses its own.
+fn unpriced_text(unpriced: &[Unpriced]) -> String {
+    let mut text = String::new();
+    for node in unpriced {
+        let (from, to) = (node.window.from(), node.window.to());
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{}\t{}\t{from}\t{to}", node.node, node.offer);
+        for (_, nano) in node.quantity_nano.iter() {
+            let _ = write!(text, "\t{nano}");
+        }
+        let why = node.why.replace(char::is_control, " ");
+        let _ = writeln!(text, "\t{why}");
+    }
+    text
+}
+
+fn read_unpriced(line: &str) -> Option<Unpriced> {
+    let mut parts = line.splitn(9, '\t');
+    let (node, offer) = (NodeId::new(parts.next()?).ok()?, OfferId::new(parts.next()?).ok()?);
+    let (from, to) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
+    let window = Window::new(from, to).ok()?;
+    let mut quantity_nano = PerResource::default();
+    for resource in Resource::ALL {
+        *quantity_nano.get_mut(resource) = parts.next()?.parse().ok()?;
+    }
+    Some(Unpriced { node, offer, window, why: parts.next()?.to_owned(), quantity_nano })
+}
+
+/// Reads an hour: its footer now, its rows when they are asked for.
+pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
+    let sealed = Sealed::open(file, bytes)?;
+    let wrong = |what: &str| BooksError::damaged(file, what);
+    if sealed.line("farthing.kind")? != "charges" || sealed.line("farthing.format")? != FORMAT {
+        return Err(wrong("it does not hold charges in a format that this version reads"));
+    }
+    let window = Window::new(sealed.parsed("farthing.from")?, sealed.parsed("farthing.to")?);
+    let currency: Currency = sealed.parsed("farthing.currency")?;
+    let unpriced = sealed.line("farthing.unpriced")?.lines().map(read_unpriced).collect();
+    let weights = Weights::from_text(sealed.line("farthing.weights")?);
+    Ok(HourBook {
+        file: file.to_owned(),
+        cluster: sealed.parsed::<ClusterId>("farthing.cluster")?,
+        window: window.map_err(|_| wrong("its window is empty"))?,
+        currency,
+        paid: Money::from_pico(sealed.parsed("farthing.paid_pico")?, currency),
+        coverage: Coverage {
+            expected_nanos: sealed.parsed("farthing.expected_nanos")?,
+            measured_nanos: sealed.parsed("farthing.measured_nanos")?,
+        },
+        unpriced: Option::<Vec<Unpriced>>::ok_or(unpriced, wrong("`farthing.unpriced` is wrong"))?,
+        weights: weights.map_err(|_| wrong("`farthing.weights` is wrong"))?,
+        batches: sealed.batches()?,
+    })
+}
+
+/// Decodes all rows.
+pub(super) fn decode(
+    cluster: &ClusterId,
+    currency: Currency,
+    batches: Batches,
+) -> Result<Vec<Charge>, BooksError> {
+    let mut charges = Vec::new();
+    for batch in batches {
+        let batch = batch?;
+        let mut rows = Rows::new(&batch, cluster, currency)?;
+        for row in 0..batch.len() {
+            charges.push(rows.charge(row)?);
+        }
+    }
+    Ok(charges)
+}
+
+/// The columns of attributions, and the distinct ones met so far.
+pub(super) struct Who<'a> {
+    columns: [Text<'a>; 5],
+    known: HashMap<[Option<usize>; 5], Arc<Attribution>>,
+}
+
+impl<'a> Who<'a> {
+    pub(super) fn new(columns: [Text<'a>; 5]) -> Self {
+        Self { columns, known: HashMap::new() }
+    }
+
+    /// The attribution of a row; `None` when there is no workload.
+    pub(super) fn get(
+        &mut self,
+        batch: &Batch,
+        row: usize,
+    ) -> Result<Option<Arc<Attribution>>, BooksError> {
+        let [workload, team, user, container, process] = self.columns;
+        let key = self.columns.map(|column| column.index(row));
+        let Some(name) = workload.get(row) else { return Ok(None) };
+        if let Some(known) = self.known.get(&key) {
+            return Ok(Some(known.clone()));
+        }
+        let team = team.get(row).map(TeamId::new).transpose();
+        let who = Arc::new(Attribution {
+            workload: WorkloadId::new(name).map_err(|_| batch.wrong(row, "workload"))?,
+            team: team.map_err(|_| batch.wrong(row, "team"))?,
+            user: user.get(row).map(str::to_owned),
+            container: container.get(row).map(str::to_owned),
+            process: process.get(row).map(str::to_owned),
+        });
+        self.known.insert(key, who.clone());
+        Ok(Some(who))
+    }
+}
+
+/// Parses the kind of a price by its name.
+pub(super) fn price_kind(name: Option<&str>) -> Option<PriceKind> {
+    use PriceKind::{AmortisedOwned, Contracted, Effective, List, SpotQuote};
+    let all = [List, Contracted, Effective, SpotQuote, AmortisedOwned];
+    all.into_iter().find(|kind| Some(kind.name()) == name)
+}
+
+/// A batch as charges.
+struct Rows<'a> {
+    batch: &'a Batch,
+    cluster: &'a ClusterId,
+    currency: Currency,
+    who: Who<'a>,
+}
+
+impl<'a> Rows<'a> {
+    fn new(
+        batch: &'a Batch,
+        cluster: &'a ClusterId,
+        currency: Currency,
+    ) -> Result<Self, BooksError> {
+        let who = Who::new([
+            batch.text("x_workload")?,
+            batch.text("x_team")?,
+            batch.text("x_user")?,
+            batch.text("x_container")?,
+            batch.text("x_process")?,
+        ]);
+        Ok(Self { batch, cluster, currency, who })
+    }
+
+    fn charge(&mut self, row: usize) -> Result<Charge, BooksError> {
+        let batch = self.batch;
+        let wrong = |column: &str| batch.wrong(row, column);
+        let text = |column: &str| batch.text(column).map(|text| text.get(row));
+        let owned = |column: &str| text(column)?.map(str::to_owned).ok_or_else(|| wrong(column));
+        let number = |column: &str| value(batch.decimal(column)?, row).ok_or_else(|| wrong(column));
+        if text("SubAccountId")? != Some(self.cluster.as_str()) {
+            return Err(wrong("SubAccountId"));
+        }
+        if text("BillingCurrency")? != Some(self.currency.code()) {
+            return Err(wrong("BillingCurrency"));
+        }
+        let destination = text("x_destination")?;
+        let destination = Destination::ALL.into_iter().find(|d| Some(d.name()) == destination);
+        let rate = Money::from_pico(number("x_node_rate")?, self.currency);
+        let as_of = day(value(batch.day("x_price_as_of")?, row));
+        Ok(Charge {
+            cluster: self.cluster.clone(),
+            window: window(batch, row, ("ChargePeriodStart", "ChargePeriodEnd"))?,
+            node: batch.parse(text("x_node")?, row, "x_node")?,
+            offer: batch.parse(text("x_offer")?, row, "x_offer")?,
+            place: Place {
+                provider: owned("ProviderName")?,
+                region: owned("RegionId")?,
+                zone: text("AvailabilityZone")?.map(str::to_owned),
+            },
+            instance_type: owned("ResourceType")?,
+            purchase: batch.parse(text("x_purchase")?, row, "x_purchase")?,
+            resource: batch.parse(text("x_resource")?, row, "x_resource")?,
+            destination: destination.ok_or_else(|| wrong("x_destination"))?,
+            attribution: self.who.get(batch, row)?,
+            quantity_nano: number("x_quantity_nano")?,
+            cost: Money::from_pico(number("BilledCost")?, self.currency),
+            node_rate: HourlyRate::new(rate).ok_or_else(|| wrong("x_node_rate"))?,
+            provenance: Provenance {
+                kind: price_kind(text("x_price_kind")?).ok_or_else(|| wrong("x_price_kind"))?,
+                source: owned("x_price_source")?,
+                as_of: as_of.ok_or_else(|| wrong("x_price_as_of"))?,
+            },
+        })
+    }
+}
+
+/// The window between two columns.
+pub(super) fn window(
+    batch: &Batch,
+    row: usize,
+    (from, to): (&str, &str),
+) -> Result<Window, BooksError> {
+    let at = |column: &str| {
+        instant(value(batch.instant(column)?, row)).ok_or_else(|| batch.wrong(row, column))
+    };
+    Window::new(at(from)?, at(to)?).map_err(|_| batch.wrong(row, to))
+}

@@ -1,0 +1,324 @@
+//! Columns: from rows to a sealed Parquet file and back. The same rows give the same bytes.
+
+use super::{BooksError, seal};
+use arrow_array::builder::{
+    BooleanBuilder, Date32Builder, Decimal128Builder, StringDictionaryBuilder,
+    TimestampNanosecondBuilder,
+};
+use arrow_array::cast::AsArray;
+use arrow_array::types::{
+    ArrowPrimitiveType, Date32Type, Decimal128Type, Int32Type, TimestampNanosecondType,
+};
+use arrow_array::{
+    Array, ArrayRef, BooleanArray, DictionaryArray, PrimitiveArray, RecordBatch, StringArray,
+};
+use arrow_schema::{DataType, Field, Schema};
+use bytes::Bytes;
+use jiff::{Timestamp, civil::Date};
+use parquet::arrow::ArrowWriter;
+use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::basic::{Compression, ZstdLevel};
+use parquet::file::metadata::KeyValue;
+use parquet::file::properties::{EnabledStatistics, WriterProperties};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+/// Digits of a Parquet `Decimal128`.
+const DIGITS: u8 = 38;
+/// Rows of one Arrow batch: bounds the memory of a report.
+const BATCH_ROWS: usize = 8_192;
+
+/// A table in the making.
+pub(super) struct Table<'a> {
+    file: &'a str,
+    fields: Vec<Field>,
+    columns: Vec<ArrayRef>,
+}
+
+impl<'a> Table<'a> {
+    pub(super) const fn new(file: &'a str) -> Self {
+        Self { file, fields: Vec::new(), columns: Vec::new() }
+    }
+
+    fn push(&mut self, name: &str, column: ArrayRef) {
+        self.fields.push(Field::new(name, column.data_type().clone(), true));
+        self.columns.push(column);
+    }
+
+    /// Text, each distinct value once.
+    pub(super) fn text<'v>(&mut self, name: &str, values: impl Iterator<Item = Option<&'v str>>) {
+        let mut builder = StringDictionaryBuilder::<Int32Type>::new();
+        values.for_each(|value| builder.append_option(value));
+        self.push(name, Arc::new(builder.finish()));
+    }
+
+    /// Exact numbers in units of 10^-`scale`.
+    pub(super) fn decimal(
+        &mut self,
+        name: &str,
+        scale: i8,
+        values: impl Iterator<Item = Option<i128>>,
+    ) -> Result<(), BooksError> {
+        let kind = DataType::Decimal128(DIGITS, scale);
+        let mut builder = Decimal128Builder::new().with_data_type(kind);
+        let limit = 10_u128.pow(DIGITS.into());
+        for (row, value) in values.enumerate() {
+            if value.is_some_and(|value| value.unsigned_abs() >= limit) {
+                return Err(self.too_large(name, row));
+            }
+            builder.append_option(value);
+        }
+        self.push(name, Arc::new(builder.finish()));
+        Ok(())
+    }
+
+    /// Instants, in nanoseconds UTC.
+    pub(super) fn instant(
+        &mut self,
+        name: &str,
+        values: impl Iterator<Item = Option<Timestamp>>,
+    ) -> Result<(), BooksError> {
+        let mut builder = TimestampNanosecondBuilder::new();
+        for (row, value) in values.enumerate() {
+            let nanos = value.map(|at| i64::try_from(at.as_nanosecond())).transpose();
+            builder.append_option(nanos.map_err(|_| self.too_large(name, row))?);
+        }
+        self.push(name, Arc::new(builder.finish().with_timezone("UTC")));
+        Ok(())
+    }
+
+    /// Days.
+    pub(super) fn day(&mut self, name: &str, values: impl Iterator<Item = Option<Date>>) {
+        let mut builder = Date32Builder::new();
+        let since_1970 = |day: Date| (day - jiff::civil::date(1970, 1, 1)).get_days();
+        values.for_each(|day| builder.append_option(day.map(since_1970)));
+        self.push(name, Arc::new(builder.finish()));
+    }
+
+    /// Yes or no.
+    pub(super) fn flag(&mut self, name: &str, values: impl Iterator<Item = Option<bool>>) {
+        let mut builder = BooleanBuilder::new();
+        values.for_each(|value| builder.append_option(value));
+        self.push(name, Arc::new(builder.finish()));
+    }
+
+    fn too_large(&self, name: &str, row: usize) -> BooksError {
+        BooksError::Row {
+            file: self.file.to_owned(),
+            row: row as u64,
+            what: format!("{name} does not fit into its column"),
+        }
+    }
+
+    /// The whole file, sealed.
+    pub(super) fn finish(self, metadata: Vec<(&str, String)>) -> Result<Bytes, BooksError> {
+        let error = |source| BooksError::Parquet { file: self.file.to_owned(), source };
+        let schema = Arc::new(Schema::new(self.fields));
+        let batch = RecordBatch::try_new(schema.clone(), self.columns)
+            .map_err(|source| error(source.into()))?;
+        let lines = metadata.into_iter().chain([(seal::KEY, seal::blank())]);
+        let lines = lines.map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
+        let properties = WriterProperties::builder()
+            .set_created_by("farthing".to_owned())
+            .set_compression(Compression::ZSTD(ZstdLevel::default()))
+            .set_statistics_enabled(EnabledStatistics::Chunk)
+            .set_key_value_metadata(Some(lines))
+            .build();
+        let mut bytes = Vec::new();
+        let mut writer =
+            ArrowWriter::try_new(&mut bytes, schema, Some(properties)).map_err(error)?;
+        writer.write(&batch).map_err(error)?;
+        writer.close().map_err(error)?;
+        let unsealed = || BooksError::damaged(self.file, "it was written without a seal");
+        Ok(seal::seal(bytes).ok_or_else(unsealed)?.into())
+    }
+}
+
+/// A file whose seal holds, ready to be read.
+pub(super) struct Sealed {
+    pub(super) file: Arc<str>,
+    metadata: HashMap<String, String>,
+    builder: ParquetRecordBatchReaderBuilder<Bytes>,
+}
+
+impl Sealed {
+    /// Checks the seal, then reads the footer.
+    pub(super) fn open(file: &str, bytes: Bytes) -> Result<Self, BooksError> {
+        if let Some(fault) = seal::fault(&bytes) {
+            return Err(BooksError::damaged(file, fault));
+        }
+        let error = |source| BooksError::Parquet { file: file.to_owned(), source };
+        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(error)?;
+        let lines = builder.metadata().file_metadata().key_value_metadata();
+        let line = |line: &KeyValue| Some((line.key.clone(), line.value.clone()?));
+        let metadata = lines.into_iter().flatten().filter_map(line).collect();
+        Ok(Self { file: file.into(), metadata, builder })
+    }
+
+    /// A line of the footer.
+    pub(super) fn line(&self, key: &str) -> Result<&str, BooksError> {
+        let missing = || BooksError::damaged(&self.file, &format!("its footer has no `{key}`"));
+        self.metadata.get(key).map(String::as_str).ok_or_else(missing)
+    }
+
+    /// A line of the footer that is parsed.
+    pub(super) fn parsed<T: std::str::FromStr>(&self, key: &str) -> Result<T, BooksError> {
+        let wrong = || BooksError::damaged(&self.file, &format!("`{key}` in its footer is wrong"));
+        self.line(key)?.parse().map_err(|_| wrong())
+    }
+
+    /// The rows, batch by batch.
+    pub(super) fn batches(self) -> Result<Batches, BooksError> {
+        let file = self.file;
+        let reader = self.builder.with_batch_size(BATCH_ROWS).build();
+        let error = |source| BooksError::Parquet { file: file.to_string(), source };
+        Ok(Batches { reader: reader.map_err(error)?, file, row: 0 })
+    }
+}
+
+/// An iterator over the batches of a file.
+pub(crate) struct Batches {
+    reader: ParquetRecordBatchReader,
+    file: Arc<str>,
+    row: u64,
+}
+
+impl Iterator for Batches {
+    type Item = Result<Batch, BooksError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let rows = match self.reader.next()? {
+            Ok(rows) => rows,
+            Err(source) => {
+                let (file, source) = (self.file.to_string(), source.into());
+                return Some(Err(BooksError::Parquet { file, source }));
+            }
+        };
+        let first_row = self.row;
+        self.row += rows.num_rows() as u64;
+        Some(Ok(Batch { file: self.file.clone(), first_row, rows }))
+    }
+}
+
+/// Some rows of a file; columns are found by name.
+pub(crate) struct Batch {
+    file: Arc<str>,
+    first_row: u64,
+    rows: RecordBatch,
+}
+
+impl Batch {
+    pub(crate) fn len(&self) -> usize {
+        self.rows.num_rows()
+    }
+
+    fn column<'b, T>(
+        &'b self,
+        name: &str,
+        cast: impl Fn(&'b ArrayRef) -> Option<T>,
+    ) -> Result<T, BooksError> {
+        let found = self.rows.column_by_name(name).and_then(cast);
+        let what = || format!("its column `{name}` is missing or of another type");
+        found.ok_or_else(|| BooksError::damaged(&self.file, &what()))
+    }
+
+    pub(crate) fn text(&self, name: &str) -> Result<Text<'_>, BooksError> {
+        self.column(name, |column| {
+            let keys = column.as_dictionary_opt::<Int32Type>()?;
+            let values = keys.values().as_string_opt::<i32>()?;
+            Some(Text { keys, values })
+        })
+    }
+
+    fn primitive<T: ArrowPrimitiveType>(
+        &self,
+        name: &str,
+    ) -> Result<&PrimitiveArray<T>, BooksError> {
+        self.column(name, AsArray::as_primitive_opt::<T>)
+    }
+
+    pub(crate) fn decimal(
+        &self,
+        name: &str,
+    ) -> Result<&PrimitiveArray<Decimal128Type>, BooksError> {
+        self.primitive(name)
+    }
+
+    pub(crate) fn instant(
+        &self,
+        name: &str,
+    ) -> Result<&PrimitiveArray<TimestampNanosecondType>, BooksError> {
+        self.primitive(name)
+    }
+
+    pub(crate) fn day(&self, name: &str) -> Result<&PrimitiveArray<Date32Type>, BooksError> {
+        self.primitive(name)
+    }
+
+    pub(crate) fn flag(&self, name: &str) -> Result<&BooleanArray, BooksError> {
+        self.column(name, AsArray::as_boolean_opt)
+    }
+
+    /// The error that a row's value is missing or wrong.
+    pub(crate) fn wrong(&self, row: usize, column: &str) -> BooksError {
+        BooksError::Row {
+            file: self.file.to_string(),
+            row: self.first_row + row as u64,
+            what: format!("{column} is missing or wrong"),
+        }
+    }
+
+    /// Parses a text of a row.
+    pub(crate) fn parse<T: std::str::FromStr>(
+        &self,
+        text: Option<&str>,
+        row: usize,
+        column: &str,
+    ) -> Result<T, BooksError> {
+        text.and_then(|text| text.parse().ok()).ok_or_else(|| self.wrong(row, column))
+    }
+}
+
+/// A text column: an index into distinct values for each row.
+#[derive(Clone, Copy)]
+pub(crate) struct Text<'a> {
+    keys: &'a DictionaryArray<Int32Type>,
+    values: &'a StringArray,
+}
+
+impl<'a> Text<'a> {
+    pub(crate) fn get(self, row: usize) -> Option<&'a str> {
+        self.index(row).map(|index| self.values.value(index))
+    }
+
+    /// Which of [`Text::values`] a row has.
+    pub(crate) fn index(self, row: usize) -> Option<usize> {
+        self.keys.key(row)
+    }
+
+    pub(crate) fn values(self) -> impl Iterator<Item = &'a str> {
+        // A value that no row has may be null.
+        (0..self.values.len()).map(move |index| {
+            if self.values.is_valid(index) { self.values.value(index) } else { "" }
+        })
+    }
+}
+
+/// The value of a row, if there is one.
+pub(crate) fn value<T: ArrowPrimitiveType>(
+    column: &PrimitiveArray<T>,
+    row: usize,
+) -> Option<T::Native> {
+    column.is_valid(row).then(|| column.value(row))
+}
+
+/// An instant that was written by [`Table::instant`].
+pub(crate) fn instant(nanos: Option<i64>) -> Option<Timestamp> {
+    Timestamp::from_nanosecond(nanos?.into()).ok()
+}
+
+/// A day that was written by [`Table::day`].
+pub(crate) fn day(since_1970: Option<i32>) -> Option<Date> {
+    let days = jiff::Span::new().try_days(since_1970?).ok()?;
+    jiff::civil::date(1970, 1, 1).checked_add(days).ok()
+}

@@ -1,0 +1,166 @@
+//! Whether the books are sound: every file readable and unchanged, every hour conserved, and the
+//! charges what the kept telemetry says.
+
+use crate::books::{Books, BooksError, HourBook, sorted};
+use crate::meter::{MeterInput, meter};
+use farthing_model::{Charge, ClusterId, Money, Window};
+use std::collections::BTreeSet;
+
+/// What [`verify`] found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LedgerCheck {
+    /// Whether there is no fault.
+    pub ok: bool,
+    /// Hours that were checked, up to and with the first fault.
+    pub checked: u64,
+    /// The first fault in order of time.
+    pub first_fault: Option<FirstFault>,
+    /// Hours after the last posted one that have telemetry and no charges yet; not a fault, as a
+    /// tick is measured before it is posted.
+    pub unposted: Vec<Window>,
+}
+
+/// Where the books are not sound.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FirstFault {
+    /// The file.
+    pub file: String,
+    /// The row, from 0, where that is known.
+    pub row: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl FirstFault {
+    fn of(error: &BooksError) -> Self {
+        let (file, row) = error.place();
+        Self { file: file.to_owned(), row, what: error.to_string() }
+    }
+}
+
+/// Checks all hours of a cluster.
+///
+/// # Errors
+/// The store cannot be listed. Everything else that is wrong is a fault in the result.
+pub fn verify(books: &Books, cluster: &ClusterId) -> Result<LedgerCheck, BooksError> {
+    let posted: BTreeSet<Window> = books.posted_hours(cluster)?.into_iter().collect();
+    let measured: BTreeSet<Window> = books.measured_hours(cluster)?.into_iter().collect();
+    let last = posted.last().copied();
+    let mut check = LedgerCheck { ok: true, checked: 0, first_fault: None, unposted: vec![] };
+    for hour in posted.union(&measured) {
+        check.checked += 1;
+        let fault = if posted.contains(hour) {
+            posted_hour(books, cluster, *hour, measured.contains(hour))
+        } else if Some(*hour) > last {
+            check.unposted.push(*hour);
+            books.segments(cluster, hour.from()).err().map(|error| FirstFault::of(&error))
+        } else {
+            let what = "the hour has telemetry and no charges, and later hours have".to_owned();
+            Some(FirstFault { file: books.charges_file(cluster, *hour), row: None, what })
+        };
+        if fault.is_some() {
+            (check.ok, check.first_fault) = (false, fault);
+            break;
+        }
+    }
+    Ok(check)
+}
+
+/// What is wrong with an hour, if anything.
+fn posted_hour(
+    books: &Books,
+    cluster: &ClusterId,
+    hour: Window,
+    measured: bool,
+) -> Option<FirstFault> {
+    let read = || -> Result<Option<FirstFault>, BooksError> {
+        let Some(book) = books.hour(cluster, hour.from())? else { return Ok(None) };
+        let again = if measured { Some(books.segments(cluster, hour.from())?) } else { None };
+        let posted = Posted { cluster, hour, file: book.file.clone() };
+        let input = MeterInput {
+            cluster,
+            window: book.window,
+            currency: book.currency,
+            spans: &again.iter().flatten().flat_map(|s| s.spans.clone()).collect::<Vec<_>>(),
+            samples: &again.iter().flatten().flat_map(|s| s.samples.clone()).collect::<Vec<_>>(),
+            weights: &book.weights.clone(),
+        };
+        let paid = book.paid;
+        let belongs = posted.belongs(&book);
+        let charges = book.charges()?;
+        let fault = belongs
+            .or_else(|| posted.rows(&charges, input.window))
+            .or_else(|| posted.conserves(&charges, paid))
+            .or_else(|| measured.then(|| posted.metered_again(&input, &charges)).flatten());
+        Ok(fault)
+    };
+    read().unwrap_or_else(|error| Some(FirstFault::of(&error)))
+}
+
+/// The posted file of an hour.
+struct Posted<'a> {
+    cluster: &'a ClusterId,
+    hour: Window,
+    file: String,
+}
+
+impl Posted<'_> {
+    fn fault(&self, row: Option<usize>, what: &str) -> FirstFault {
+        let row = row.map(|row| row as u64);
+        FirstFault { file: self.file.clone(), row, what: what.to_owned() }
+    }
+
+    fn belongs(&self, book: &HourBook) -> Option<FirstFault> {
+        let inside = book.window.intersect(self.hour) == Some(book.window);
+        if inside && book.cluster == *self.cluster {
+            return None;
+        }
+        Some(self.fault(None, "it is the file of another hour or cluster"))
+    }
+
+    fn rows(&self, charges: &[Charge], window: Window) -> Option<FirstFault> {
+        let outside = |charge: &Charge| charge.window.intersect(window) != Some(charge.window);
+        if let Some(row) = charges.iter().position(outside) {
+            return Some(self.fault(Some(row), "the charge is outside of the hour"));
+        }
+        let negative = |charge: &Charge| charge.cost.is_negative() || charge.quantity_nano < 0;
+        let row = charges.iter().position(negative)?;
+        Some(self.fault(Some(row), "the charge is below zero"))
+    }
+
+    /// Each stretch of each node costs its rate over its time, and all of them what was paid.
+    fn conserves(&self, charges: &[Charge], paid: Money) -> Option<FirstFault> {
+        let stretch = |c: &Charge| (c.node.clone(), c.offer.clone(), c.window, c.node_rate);
+        let mut whole = Money::zero(paid.currency());
+        let mut row = 0;
+        // Rows are sorted by node, offer and time; a change of rate in one stretch is two stretches.
+        for part in charges.chunk_by(|a, b| stretch(a) == stretch(b)) {
+            let sum = Money::sum(part.iter().map(|charge| charge.cost), paid.currency());
+            let cost = part[0].node_rate.cost(part[0].window);
+            if sum.is_err() || sum != cost {
+                let what = format!("the charges of node {} do not sum to its price", part[0].node);
+                return Some(self.fault(Some(row), &what));
+            }
+            row += part.len();
+            whole = sum.and_then(|sum| whole.checked_add(sum)).unwrap_or(whole);
+        }
+        if whole == paid {
+            None
+        } else {
+            Some(self.fault(None, "its charges do not sum to what was paid"))
+        }
+    }
+
+    fn metered_again(&self, input: &MeterInput<'_>, charges: &[Charge]) -> Option<FirstFault> {
+        let again = match meter(input) {
+            Ok(again) => again,
+            Err(error) => return Some(self.fault(None, &error.to_string())),
+        };
+        let (again, posted) = (sorted(&again.charges), sorted(charges));
+        if again == posted {
+            return None;
+        }
+        let same = again.iter().zip(&posted).take_while(|(a, b)| a == b).count();
+        Some(self.fault(Some(same), "metering the telemetry again gives another charge"))
+    }
+}

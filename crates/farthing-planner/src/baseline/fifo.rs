@@ -1,0 +1,137 @@
+//! First come, first served, on demand.
+
+use super::draft::{Draft, Site, Spot, open_members};
+use super::member::{nothing_fits, refused, replicas, runs};
+use crate::PlanError;
+use farthing_model::{
+    Job, Money, Observed, Offer, Purchase, Reason, Service, Workload, WorkloadKind,
+};
+use jiff::Timestamp;
+
+/// Places all, in the order of submission.
+pub(super) fn place(draft: &mut Draft<'_>) -> Result<(), PlanError> {
+    let mut queue: Vec<&Observed> = draft.input.snapshot.workloads.iter().collect();
+    queue.sort_by_key(|observed| {
+        let submitted = observed.workload.job().and_then(|job| job.submitted);
+        (submitted.unwrap_or(observed.since), observed.workload.id.clone())
+    });
+    for observed in queue {
+        let workload = &*observed.workload;
+        for done in 0..open_members(observed) {
+            let placed = match &workload.kind {
+                WorkloadKind::Job(job) => member(draft, observed, job)?,
+                WorkloadKind::Service(service) => replicas_of(draft, workload, service)?,
+            };
+            if let Err(reason) = placed {
+                // Its brothers are alike: what stops one stops all.
+                draft.wait(workload, open_members(observed) - done, reason);
+                break;
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Offers that a user without a planner would take.
+fn usual(offer: &Offer) -> bool {
+    matches!(offer.purchase, Purchase::OnDemand | Purchase::Owned)
+}
+
+/// Order of preference: earlier, cheaper per hour, earlier in the list.
+type Preference = (Timestamp, i128, usize);
+
+fn member(
+    draft: &mut Draft<'_>,
+    observed: &Observed,
+    job: &Job,
+) -> Result<Result<(), Reason>, PlanError> {
+    let workload = &*observed.workload;
+    let (input, from) = (draft.input, draft.may_start(observed));
+    if from >= input.horizon.to() {
+        return Ok(Err(Reason::Rule("it is submitted after the horizon".to_owned())));
+    }
+    let mut possible = false;
+    let mut best: Option<(usize, Preference, Spot<'_>)> = None;
+    for (at, offer) in input.offers.iter().enumerate().filter(|(_, offer)| usual(offer)) {
+        if refused(workload, offer, input).is_some() {
+            continue;
+        }
+        let rate = offer.price.rate().map_or(0, |rate| rate.per_hour().pico());
+        for run in runs(job, offer, &input.policy) {
+            possible = true;
+            let nodes = u64::from(run.nodes);
+            let Some(window) = draft.earliest(offer, nodes, from, run.length) else { continue };
+            let wish = (window.from(), rate.saturating_mul(run.nodes.into()), at);
+            // The first row that any offer can run is the user's habit.
+            if best.as_ref().is_none_or(|(row, least, _)| (run.row, wish) < (*row, *least)) {
+                best = Some((run.row, wish, Spot { offer, run, window }));
+            }
+        }
+    }
+    if let Some((.., spot)) = best {
+        let mut reasons = vec![Reason::Rule("first come, first served, on demand".to_owned())];
+        let end = spot.window.to();
+        if job.deadline.is_some_and(|deadline| end > deadline) {
+            reasons.push(Reason::Deadline { earliest: end });
+            draft.notes.push(format!("{} ends at {end}, after its deadline", workload.id));
+        }
+        return draft.admit(workload, spot.offer, (1, spot.run.nodes), spot.window, reasons);
+    }
+    match quoted(job) {
+        Some(cost) => {
+            let reasons = vec![Reason::Rule("first come, first served, as quoted".to_owned())];
+            draft.admit_quoted(workload, cost, reasons)
+        }
+        None if possible => Ok(Err(Reason::Capacity)),
+        None => Ok(Err(nothing_fits(workload, input))),
+    }
+}
+
+/// The quoted cost, where nothing else is known.
+pub(super) fn quoted(job: &Job) -> Option<Money> {
+    let runs = job.duration.is_some() || (job.work.is_some() && !job.throughput.is_empty());
+    job.quoted_cost.filter(|_| !runs)
+}
+
+fn replicas_of(
+    draft: &mut Draft<'_>,
+    workload: &Workload,
+    service: &Service,
+) -> Result<Result<(), Reason>, PlanError> {
+    let input = draft.input;
+    let rate_nano = service.requests.rate_per_s.nano();
+    let mut best: Option<(usize, i128, Site<'_>)> = None;
+    let mut first_row = usize::MAX;
+    for offer in input.offers.iter().filter(|offer| usual(offer)) {
+        if refused(workload, offer, input).is_some() {
+            continue;
+        }
+        let ways = replicas(service, offer, rate_nano)
+            .map_err(|_| PlanError::Overflow(format!("service {}", workload.id)))?;
+        for (row, replicas) in ways {
+            first_row = first_row.min(row);
+            let nodes = u64::from(replicas.count) * u64::from(replicas.nodes);
+            let room = offer.available.is_none_or(|available| {
+                draft.held(&offer.id, input.horizon) + nodes <= u64::from(available)
+            });
+            let rate = offer.price.rate().map_or(0, |rate| rate.per_hour().pico());
+            let rate = rate.saturating_mul(replicas.nodes.into());
+            if room && best.as_ref().is_none_or(|(r, least, _)| (row, rate) < (*r, *least)) {
+                best = Some((row, rate, Site { offer, replicas }));
+            }
+        }
+    }
+    match best {
+        // Only the first accelerator listed that serves every bucket: the user's habit.
+        Some((row, _, site)) if row == first_row => {
+            let reasons = vec![Reason::Rule("sized for the declared rate".to_owned())];
+            let size = (site.replicas.count, site.replicas.nodes);
+            draft.admit(workload, site.offer, size, input.horizon, reasons)
+        }
+        _ if first_row < usize::MAX => Ok(Err(Reason::Capacity)),
+        _ if service.requests.rate_per_s.is_positive() || service.replicas_min > 0 => {
+            Ok(Err(nothing_fits(workload, input)))
+        }
+        _ => Ok(Err(Reason::Rule("nothing is asked of it".to_owned()))),
+    }
+}

@@ -1,0 +1,165 @@
+//! From readings of accelerators to uses: the device is the unit.
+//!
+//! Every process that holds a context has an equal share of the device (time slicing): with n
+//! processes each is charged for 1/n. What it used of that is its time on the multiprocessors; more
+//! than its share is used, not more money, as the meter scales to the device. A device without a
+//! process is not allocated and has no row.
+
+use super::rows::{HIDDEN, SHORT_LIVED, named};
+use super::uses::{Use, keep_within};
+use crate::nvml::GpuReading;
+use farthing_model::{Attribution, DeviceId, SourceId, split};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// Who a process on a device is.
+pub(super) enum Holder {
+    /// A process of this machine, seen now or at the last look.
+    Seen(Arc<Attribution>),
+    /// A process that the driver saw running now and we did not.
+    Hidden,
+    /// A process that the driver saw and that has ended since.
+    Ended,
+}
+
+/// The uses of one device over `window_nanos`, and what is odd about them.
+pub(super) fn uses(
+    reading: &GpuReading,
+    window_nanos: i128,
+    source: &SourceId,
+    holder: impl Fn(u32, bool) -> Holder,
+) -> (Vec<Use>, Option<String>) {
+    let Ok(device) = DeviceId::new(&reading.uuid) else {
+        return (Vec::new(), Some("a GPU has no usable id: it is left out".to_owned()));
+    };
+    // Who holds it now, and who was on it since the last look.
+    let mut percents: BTreeMap<u32, Option<u32>> =
+        reading.processes.iter().map(|process| (process.pid, None)).collect();
+    for (pid, percent) in reading.busy_percent.iter().flatten().filter(|(_, busy)| *busy > 0) {
+        percents.insert(*pid, Some((*percent).min(100)));
+    }
+    if percents.is_empty() {
+        return (Vec::new(), None);
+    }
+    let evenly = vec![1; percents.len()];
+    let requested = split(window_nanos, &evenly).unwrap_or_default();
+    let (used, note) = used_nanos(reading, &percents, window_nanos);
+    let running = |pid: u32| reading.processes.iter().any(|process| process.pid == pid);
+    let mut uses: Vec<Use> = Vec::with_capacity(percents.len());
+    for (pid, (requested_nano, used_nano)) in percents.keys().zip(requested.into_iter().zip(used)) {
+        let who = match holder(*pid, running(*pid)) {
+            Holder::Seen(who) => who,
+            Holder::Hidden => named(&format!("process:{HIDDEN}")),
+            Holder::Ended => named(&format!("process:{SHORT_LIVED}")),
+        };
+        let one = Use::of(who, source.clone(), used_nano);
+        uses.push(Use { device: Some(device.clone()), requested_nano, ..one });
+    }
+    keep_within(&mut uses, window_nanos);
+    (uses, note)
+}
+
+/// What each process used, by the best that the device can say: its own utilisation, else the
+/// device's split evenly, else nothing but that memory is held.
+fn used_nanos(
+    reading: &GpuReading,
+    percents: &BTreeMap<u32, Option<u32>>,
+    window_nanos: i128,
+) -> (Vec<i128>, Option<String>) {
+    let of = |percent: u32| window_nanos * i128::from(percent.min(100)) / 100;
+    if reading.busy_percent.is_some() {
+        return (percents.values().map(|percent| of(percent.unwrap_or(0))).collect(), None);
+    }
+    let uuid = &reading.uuid;
+    if let Some(percent) = reading.device_busy_percent {
+        let evenly = vec![1; percents.len()];
+        let note = format!(
+            "GPU {uuid} does not say what each process used: its utilisation is split evenly"
+        );
+        return (split(of(percent), &evenly).unwrap_or_default(), Some(note));
+    }
+    let why = if reading.mig { "it is cut into MIG instances" } else { "its driver cannot say" };
+    let note = format!(
+        "GPU {uuid} has no utilisation ({why}): it counts as allocated by whoever holds memory \
+         on it, and as not used"
+    );
+    (vec![0; percents.len()], Some(note))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::nvml::GpuProcess;
+
+    const TEN_SECONDS: i128 = 10_000_000_000;
+
+    fn reading(pids: &[u32]) -> GpuReading {
+        let process = |pid: &u32| GpuProcess { pid: *pid, memory_bytes: Some(1 << 30) };
+        let processes = pids.iter().map(process).collect();
+        GpuReading { uuid: "GPU-1".to_owned(), processes, ..GpuReading::default() }
+    }
+
+    /// Workload, requested and used in milliseconds of the device.
+    fn check(reading: &GpuReading) -> (Vec<(String, i128, i128)>, bool) {
+        let source = SourceId::new("nvml").unwrap();
+        let holder = |pid, running| match (pid, running) {
+            (1..10, _) => Holder::Seen(named(&format!("process:p{pid}"))),
+            (_, true) => Holder::Hidden,
+            (_, false) => Holder::Ended,
+        };
+        let (uses, note) = uses(reading, TEN_SECONDS, &source, holder);
+        let row = |one: &Use| {
+            let who = one.who.as_ref().unwrap().workload.as_str();
+            let who = who.trim_start_matches("process:").to_owned();
+            (who, one.requested_nano / 1_000_000, one.used_nano / 1_000_000)
+        };
+        (uses.iter().map(row).collect(), note.is_some())
+    }
+
+    fn row(who: &str, requested: i128, used: i128) -> (String, i128, i128) {
+        (who.to_owned(), requested, used)
+    }
+
+    #[test]
+    fn two_processes_share_a_device() {
+        let busy_percent = Some(vec![(1, 30), (2, 60)]);
+        let (rows, noted) = check(&GpuReading { busy_percent, ..reading(&[1, 2]) });
+        assert_eq!(rows, [row("p1", 5_000, 3_000), row("p2", 5_000, 6_000)]);
+        assert!(!noted);
+    }
+
+    #[test]
+    fn more_than_all_of_a_device_is_scaled_to_it() {
+        let busy_percent = Some(vec![(1, 90), (2, 90)]);
+        let (rows, _) = check(&GpuReading { busy_percent, ..reading(&[1, 2]) });
+        assert_eq!(rows, [row("p1", 5_000, 5_000), row("p2", 5_000, 5_000)]);
+    }
+
+    #[test]
+    fn an_idle_device_has_no_row_and_a_held_one_is_allocated() {
+        assert_eq!(check(&reading(&[])), (vec![], false));
+        let held = GpuReading { busy_percent: Some(vec![]), ..reading(&[4]) };
+        assert_eq!(check(&held), (vec![row("p4", 10_000, 0)], false));
+    }
+
+    #[test]
+    fn a_process_that_vanished_used_what_it_used() {
+        let busy_percent = Some(vec![(1, 20), (3, 40), (77, 10), (5, 0)]);
+        let (rows, _) = check(&GpuReading { busy_percent, ..reading(&[1, 88]) });
+        let expect = [
+            row("p1", 2_500, 2_000),
+            row("p3", 2_500, 4_000),
+            row(SHORT_LIVED, 2_500, 1_000),
+            row(HIDDEN, 2_500, 0),
+        ];
+        assert_eq!(rows, expect);
+    }
+
+    #[test]
+    fn without_utilisation_of_processes_the_device_is_split_then_only_held() {
+        let (rows, noted) = check(&GpuReading { device_busy_percent: Some(50), ..reading(&[1, 2]) });
+        assert_eq!((rows, noted), (vec![row("p1", 5_000, 2_500), row("p2", 5_000, 2_500)], true));
+        let (rows, noted) = check(&GpuReading { mig: true, ..reading(&[1]) });
+        assert_eq!((rows, noted), (vec![row("p1", 10_000, 0)], true));
+    }
+}

@@ -1,0 +1,185 @@
+//! Manifests: workloads, budgets, policies and price books from YAML in the shape of Kubernetes.
+//!
+//! Every fault says the file, line, column, object, what is wrong and what would be right, and
+//! all faults of all files come back together: [`load`] for planning refuses a set with any fault,
+//! as a plan without one of its objects would be another plan; [`load_lenient`] is for a loop that
+//! keeps running and returns what is good beside what is not.
+//!
+//! Times may be relative (`deadline: in 36h`), so that examples do not grow old; they count from
+//! `submitted`, or else from the `now` that is given here. Read again later, such a file means
+//! later times. Nothing in this module knows the clock.
+//!
+//! Start with [`parse`]; `shape` lists all fields and is also what the JSON Schema is made from.
+
+mod budget;
+mod fault;
+mod fields;
+mod object;
+mod policy;
+pub(crate) mod scalar;
+mod schema;
+mod service;
+mod shape;
+mod table;
+mod workload;
+
+pub use fault::{Fault, ManifestError};
+pub use schema::json_schema;
+
+pub(crate) use fault::suggestion;
+
+use crate::catalog::{BookError, PriceBook, Row};
+use crate::text::read_text;
+use crate::yaml::{Spot, documents};
+use farthing_model::{Budget, Policy, Workload};
+use fault::Report;
+use jiff::Timestamp;
+use object::{Header, Object, Reader};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use table::Folder;
+
+/// Largest manifest, in bytes. A hundred thousand small objects fit.
+pub const BYTES_MAX: u64 = 16 << 20;
+
+/// What a set of manifests says.
+#[derive(Clone, Debug, Default)]
+pub struct Manifests {
+    /// Workloads, sorted by name, each name once.
+    pub workloads: Vec<Workload>,
+    /// Budgets, sorted by name, each name once.
+    pub budgets: Vec<Budget>,
+    /// The policy, where there is one; `spot` is `None` unless the manifest gives it.
+    pub policy: Option<Policy>,
+    /// All PriceBook objects together, where there are any; they replace the default book.
+    pub price_book: Option<PriceBook>,
+}
+
+/// Reads manifests for planning. `now` is what relative times count from.
+///
+/// # Errors
+/// Everything that is wrong in any of the files; nothing is returned of the rest.
+pub fn load(paths: &[PathBuf], now: Timestamp) -> Result<Manifests, ManifestError> {
+    let (manifests, faults) = load_lenient(paths, now);
+    if faults.is_empty() { Ok(manifests) } else { Err(ManifestError { faults }) }
+}
+
+/// Reads manifests and returns what is good, and what is wrong with the rest. Of two objects of
+/// one name the first is kept.
+pub fn load_lenient(paths: &[PathBuf], now: Timestamp) -> (Manifests, Vec<Fault>) {
+    let mut set = Set::default();
+    for path in paths {
+        let source = path.display().to_string();
+        match read_text(path, BYTES_MAX) {
+            Ok(text) => {
+                let folder = Folder(Some(path.parent().unwrap_or(Path::new(""))));
+                set.add(&text, &source, &Reader { now, folder });
+            }
+            Err(error) => {
+                let message = match std::error::Error::source(&error) {
+                    Some(cause) => format!("{error}: {cause}"),
+                    None => error.to_string(),
+                };
+                // The message begins with the file already.
+                let what = message.strip_prefix(&format!("{source}:")).unwrap_or(&message).trim();
+                let what = what.to_owned();
+                set.faults.push(Fault { source, spot: None, object: None, what });
+            }
+        }
+    }
+    set.finish()
+}
+
+/// Reads one manifest from a text that `source` names in messages. Files that it refers to are
+/// not read: a text from elsewhere must not reach into this machine.
+///
+/// # Errors
+/// Everything that is wrong in it.
+pub fn parse(text: &str, source: &str, now: Timestamp) -> Result<Manifests, ManifestError> {
+    let mut set = Set::default();
+    set.add(text, source, &Reader { now, folder: Folder(None) });
+    let (manifests, faults) = set.finish();
+    if faults.is_empty() { Ok(manifests) } else { Err(ManifestError { faults }) }
+}
+
+/// The rows of the PriceBook objects of a text, for `--prices`.
+pub(crate) fn price_rows(text: &str, path: &Path) -> Result<Vec<Row>, BookError> {
+    let mut set = Set::default();
+    // The clock does not matter to prices.
+    let reader = Reader { now: Timestamp::UNIX_EPOCH, folder: Folder(path.parent()) };
+    set.add(text, &path.display().to_string(), &reader);
+    if !set.faults.is_empty() {
+        return Err(BookError::Manifest(ManifestError { faults: set.faults }));
+    }
+    set.rows.ok_or_else(|| BookError::NoBook(path.to_owned()))
+}
+
+/// A set of manifests while it is read.
+#[derive(Default)]
+struct Set {
+    manifests: Manifests,
+    rows: Option<Vec<Row>>,
+    names: BTreeMap<(&'static str, String), (String, Spot)>,
+    faults: Vec<Fault>,
+}
+
+impl Set {
+    fn add(&mut self, text: &str, source: &str, reader: &Reader<'_>) {
+        let documents = documents(text);
+        if documents.is_empty() {
+            let what = "has no object in it; write one with apiVersion, kind, metadata and spec";
+            let (source, what) = (source.to_owned(), what.to_owned());
+            self.faults.push(Fault { source, spot: None, object: None, what });
+        }
+        for document in documents {
+            let mut report = Report::new(source);
+            match document {
+                Err(error) => report.fault(error.spot, error.what),
+                Ok(node) => {
+                    let (header, object) = object::object(&node, reader, &mut report);
+                    let first = header.is_none_or(|header| self.is_first(header, &mut report));
+                    if let Some(object) = object.filter(|_| first) {
+                        self.keep(object);
+                    }
+                }
+            }
+            self.faults.append(&mut report.faults);
+        }
+    }
+
+    fn is_first(&mut self, header: Header, report: &mut Report) -> bool {
+        let Header { kind, name, spot } = header;
+        // A plan has one policy, whatever it is called.
+        let key = if kind == "Policy" { String::new() } else { name };
+        if let Some((source, first)) = self.names.get(&(kind, key.clone())) {
+            let which = if kind == "Policy" { "" } else { " of this name" };
+            let what = format!(
+                "there is already a {kind}{which} at {source}:{}:{}; keep one of them",
+                first.line, first.column
+            );
+            report.fault(spot, what);
+            return false;
+        }
+        self.names.insert((kind, key), (report.source.clone(), spot));
+        true
+    }
+
+    fn keep(&mut self, object: Object) {
+        match object {
+            Object::Workload(workload) => self.manifests.workloads.push(workload),
+            Object::Budget(budget) => self.manifests.budgets.push(budget),
+            Object::Policy(policy) => self.manifests.policy = Some(policy),
+            Object::Offers(rows) => self.rows.get_or_insert_default().extend(rows),
+        }
+    }
+
+    fn finish(mut self) -> (Manifests, Vec<Fault>) {
+        self.manifests.workloads.sort_by(|a, b| a.id.cmp(&b.id));
+        self.manifests.budgets.sort_by(|a, b| a.id.cmp(&b.id));
+        self.manifests.price_book = self.rows.map(PriceBook::of);
+        (self.manifests, self.faults)
+    }
+}
+
+#[cfg(test)]
+mod tests;

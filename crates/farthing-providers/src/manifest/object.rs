@@ -1,0 +1,187 @@
+//! One object of a manifest: its kind, name and labels, and the dispatch to the kind's reader.
+
+use super::fault::{Report, suggestion};
+use super::fields::Fields;
+use super::shape::{self, API_VERSION, KINDS};
+use super::table::Folder;
+use super::{budget, policy, workload};
+use crate::catalog::Row;
+use crate::yaml::{Node, Spot, Value};
+use farthing_model::{Budget, BudgetId, Policy, TeamId, Workload, WorkloadId};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// What reading an object needs beside its text.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Reader<'p> {
+    /// Relative times count from here.
+    pub(crate) now: Timestamp,
+    /// Where tables are looked for.
+    pub(crate) folder: Folder<'p>,
+}
+
+/// Labels of an object, and what they say.
+#[derive(Debug, Default)]
+pub(crate) struct Meta {
+    pub(crate) name: Option<String>,
+    pub(crate) team: Option<TeamId>,
+    pub(crate) labels: BTreeMap<String, String>,
+}
+
+/// An object that was read without a fault.
+#[derive(Debug)]
+pub(crate) enum Object {
+    Workload(Workload),
+    Budget(Budget),
+    Policy(Policy),
+    Offers(Vec<Row>),
+}
+
+/// Kind, name and place of an object, whether or not the rest of it is right.
+#[derive(Debug)]
+pub(crate) struct Header {
+    pub(crate) kind: &'static str,
+    pub(crate) name: String,
+    pub(crate) spot: Spot,
+}
+
+/// Reads one document. The header comes back even where the object has faults, so that a second
+/// object of the same name is still noticed.
+pub(crate) fn object(
+    node: &Node,
+    reader: &Reader<'_>,
+    report: &mut Report,
+) -> (Option<Header>, Option<Object>) {
+    let Some((kind, spec)) = envelope(node, report) else { return (None, None) };
+    let meta = meta(node, report);
+    let name = match &meta.name {
+        Some(name) => name.clone(),
+        None if matches!(kind, "Policy" | "PriceBook") => "default".to_owned(),
+        None => {
+            let what = "`metadata.name` is missing: every object of this kind has its own name";
+            report.fault(node.spot, what);
+            return (None, None);
+        }
+    };
+    report.object = Some(format!("{kind} {name}"));
+    let spot = node.get("metadata").and_then(|meta| meta.get("name")).map_or(node.spot, |n| n.spot);
+    let object = spec.and_then(|spec| body(kind, &name, meta, spec, reader, report));
+    (Some(Header { kind, name, spot }), object.filter(|_| report.faults.is_empty()))
+}
+
+fn body(
+    kind: &str,
+    name: &str,
+    meta: Meta,
+    spec: &Node,
+    reader: &Reader<'_>,
+    report: &mut Report,
+) -> Option<Object> {
+    match kind {
+        "Workload" => {
+            let id = WorkloadId::new(name).ok()?;
+            workload::workload(id, meta, spec, reader, report).map(Object::Workload)
+        }
+        "Budget" => budget::budget(BudgetId::new(name).ok()?, spec, report).map(Object::Budget),
+        "Policy" => policy::policy(spec, report).map(Object::Policy),
+        _ => offers(spec, report).map(Object::Offers),
+    }
+}
+
+/// Checks the outermost fields; the kind and the spec.
+fn envelope<'n>(node: &'n Node, report: &mut Report) -> Option<(&'static str, Option<&'n Node>)> {
+    let Value::Map(entries) = &node.value else {
+        let what = format!("is {}, not an object with {}", node.kind(), shape::OBJECT.join(", "));
+        report.fault(node.spot, what);
+        return None;
+    };
+    let kind_node = node.get("kind");
+    report.object = kind_node.and_then(Node::text).map(str::to_owned);
+    for (key, _) in entries {
+        if !shape::OBJECT.contains(&key.name.as_str()) {
+            let hint = suggestion(&key.name, &shape::OBJECT);
+            report.fault(key.spot, format!("unknown field `{}`{hint}", key.name));
+        }
+    }
+    if let Some(version) = node.get("apiVersion").filter(|v| v.text() != Some(API_VERSION)) {
+        let given = version.text().unwrap_or_default();
+        let what = format!("`apiVersion` is `{given}`; only {API_VERSION} is read");
+        report.fault(version.spot, what);
+        return None;
+    }
+    let Some(kind_node) = kind_node else {
+        report.fault(node.spot, format!("`kind` is missing: one of {}", KINDS.join(", ")));
+        return None;
+    };
+    let kind = kind_node.text().unwrap_or_default();
+    if kind == "Dag" {
+        let what = "a Dag is recognised and cannot be planned yet; give its tasks as Workloads";
+        report.fault(kind_node.spot, what);
+        return None;
+    }
+    let Some(kind) = KINDS.into_iter().find(|known| *known == kind) else {
+        let hint = suggestion(kind, &KINDS);
+        report.fault(kind_node.spot, format!("`{kind}` is not a kind that is read{hint}"));
+        return None;
+    };
+    let spec = node.get("spec").filter(|spec| !spec.is_null());
+    if spec.is_none() {
+        report.fault(node.spot, "`spec` is missing: it says what is wanted");
+    }
+    Some((kind, spec))
+}
+
+fn meta(node: &Node, report: &mut Report) -> Meta {
+    let mut meta = Meta::default();
+    let Some(node) = node.get("metadata").filter(|meta| !meta.is_null()) else { return meta };
+    let Some(fields) = Fields::open(node, "metadata", &shape::METADATA, report) else {
+        return meta;
+    };
+    // All names obey one rule; the workload's id stands for it.
+    let name = |text: &str| WorkloadId::new(text).map_err(|error| error.to_string());
+    meta.name = fields.read("name", name, report).map(|name| name.to_string());
+    let Some(labels) = fields.get("labels") else { return meta };
+    let Value::Map(entries) = &labels.value else {
+        report.fault(labels.spot, "`labels` is not a map such as {team: research}");
+        return meta;
+    };
+    for (key, node) in entries {
+        match node.text() {
+            Some(text) => {
+                meta.labels.insert(key.name.clone(), text.to_owned());
+            }
+            None => report.fault(node.spot, format!("the label `{}` is not a text", key.name)),
+        }
+    }
+    if let Some(team) = labels.get("team").filter(|team| team.text().is_some()) {
+        let parse = |text: &str| TeamId::new(text).map_err(|error| error.to_string());
+        meta.team = super::fields::read(team, "team", parse, report);
+    }
+    meta
+}
+
+/// The rows of an inline price book; each is judged by the same code as a row of a file.
+fn offers(spec: &Node, report: &mut Report) -> Option<Vec<Row>> {
+    let fields = Fields::open(spec, "spec", &shape::PRICE_BOOK, report)?;
+    let mut rows = Vec::new();
+    for item in super::fields::items(fields.get("offers")?, "offers", report) {
+        let Value::Map(entries) = &item.value else {
+            report.fault(item.spot, format!("an offer is {}, not a map", item.kind()));
+            continue;
+        };
+        for (key, node) in entries {
+            if !shape::OFFER.fields.iter().any(|field| field.name == key.name) {
+                let hint = suggestion(&key.name, &shape::OFFER.names());
+                report.fault(key.spot, format!("unknown field `offers.{}`{hint}", key.name));
+            } else if node.text().is_none() && !node.is_null() {
+                report.fault(node.spot, format!("`{}` is {}, not a plain value", key.name, node.kind()));
+            }
+        }
+        let cell = |column: &str| item.get(column).and_then(Node::text).unwrap_or_default().trim();
+        match Row::read(cell) {
+            Ok(row) => rows.push(row),
+            Err(what) => report.fault(item.spot, what.to_string()),
+        }
+    }
+    Some(rows)
+}

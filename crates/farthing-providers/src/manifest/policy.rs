@@ -1,0 +1,71 @@
+//! `kind: Policy`. What is left out keeps the model's default.
+
+use super::fault::Report;
+use super::fields::Fields;
+use super::{scalar, shape};
+use crate::yaml::Node;
+use farthing_model::{Band, Limits, Mode, Objective, Policy, Resource, SpotLoss};
+
+/// Reads the spec; `None` only where faults were reported.
+pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<Policy> {
+    let fields = Fields::open(spec, "spec", &shape::POLICY, report)?;
+    let mut policy = Policy::default();
+    let modes = [
+        ("observe", Mode::Observe),
+        ("recommend", Mode::Recommend),
+        ("approve", Mode::Approve),
+        ("enforce", Mode::Enforce),
+    ];
+    policy.mode = fields.choice("mode", &modes, report).unwrap_or(policy.mode);
+    let objectives =
+        [("cost", Objective::Cost), ("time", Objective::Time), ("carbon", Objective::Carbon)];
+    policy.objective = fields.choice("objective", &objectives, report).unwrap_or(policy.objective);
+    if let Some(node) = fields.get("utilisation") {
+        let fields = Fields::open(node, "spec.utilisation", &shape::UTILISATION, report)?;
+        for resource in Resource::ALL {
+            if let Some(band) = fields.get(resource.name()).and_then(|node| band(node, report)) {
+                *policy.bands.get_mut(resource) = band;
+            }
+        }
+    }
+    if let Some(node) = fields.get("limits") {
+        policy.limits = limits(node, policy.limits, report)?;
+    }
+    let idle = fields.read("idleRelease", scalar::duration, report);
+    policy.idle_release = idle.unwrap_or(policy.idle_release);
+    policy.boot = fields.read("boot", scalar::duration, report).unwrap_or(policy.boot);
+    policy.spot = fields.get("spot").and_then(|node| spot(node, report));
+    Some(policy)
+}
+
+fn band(node: &Node, report: &mut Report) -> Option<Band> {
+    let fields = Fields::open(node, "utilisation", &shape::BAND, report)?;
+    let max = fields.read("max", scalar::share, report);
+    let reserve = fields.read("reserve", scalar::share, report);
+    let band = Band { max: max?, reserve: reserve? };
+    if band.reserve >= band.max {
+        report.fault(node.spot, "`reserve` must be below `max`: the band is max - reserve to max");
+    }
+    Some(band)
+}
+
+fn limits(node: &Node, usual: Limits, report: &mut Report) -> Option<Limits> {
+    let fields = Fields::open(node, "spec.limits", &shape::LIMITS, report)?;
+    let steps = fields.read("stepsPerHour", scalar::whole, report);
+    let nodes = fields.read("nodesPerTick", scalar::whole, report);
+    let age = fields.read("ageMax", scalar::some_duration, report);
+    let coverage = fields.read("coverageMin", scalar::share, report);
+    Some(Limits {
+        steps_per_hour: steps.unwrap_or(usual.steps_per_hour),
+        nodes_per_tick: nodes.unwrap_or(usual.nodes_per_tick),
+        age_max: age.unwrap_or(usual.age_max),
+        coverage_min: coverage.unwrap_or(usual.coverage_min),
+    })
+}
+
+fn spot(node: &Node, report: &mut Report) -> Option<SpotLoss> {
+    let fields = Fields::open(node, "spec.spot", &shape::SPOT, report)?;
+    let mean_up = fields.read("meanUp", scalar::some_duration, report);
+    let source = fields.read("source", |text| Ok(text.to_owned()), report);
+    Some(SpotLoss { mean_up: mean_up?, source: source? })
+}

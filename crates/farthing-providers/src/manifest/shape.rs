@@ -1,0 +1,328 @@
+//! What manifests may contain, as tables: one source for the check of unknown and missing fields,
+//! their suggestions, and the JSON Schema.
+
+/// A map with known fields.
+#[derive(Debug)]
+pub(crate) struct Shape {
+    /// Its name among the definitions of the schema.
+    pub(crate) name: &'static str,
+    /// What it is for.
+    pub(crate) doc: &'static str,
+    /// What it may contain.
+    pub(crate) fields: &'static [Field],
+}
+
+/// A field of a map.
+#[derive(Debug)]
+pub(crate) struct Field {
+    pub(crate) name: &'static str,
+    pub(crate) required: bool,
+    pub(crate) form: Form,
+    pub(crate) doc: &'static str,
+}
+
+/// How a value is written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Form {
+    Text,
+    Count,
+    Whole,
+    Number,
+    Milli,
+    Size,
+    Money,
+    Work,
+    WorkRate,
+    RequestRate,
+    Duration,
+    Moment,
+    Time,
+    Date,
+    Share,
+    Truth,
+    Labels,
+    CsvPath,
+    OneOf(&'static [&'static str]),
+    Map(&'static Shape),
+    List(&'static Form),
+    Any(&'static [Form]),
+}
+
+use Form::{
+    Any, Count, CsvPath, Date, Duration, Labels, List, Map, Milli, Moment, Money, Number, OneOf,
+    RequestRate, Share, Size, Text, Time, Truth, Whole, Work, WorkRate,
+};
+
+const fn must(name: &'static str, form: Form, doc: &'static str) -> Field {
+    Field { name, required: true, form, doc }
+}
+
+const fn may(name: &'static str, form: Form, doc: &'static str) -> Field {
+    Field { name, required: false, form, doc }
+}
+
+/// Kinds that are read.
+pub(crate) const KINDS: [&str; 4] = ["Workload", "Budget", "Policy", "PriceBook"];
+
+/// The only version.
+pub(crate) const API_VERSION: &str = "farthing.dev/v1alpha1";
+
+pub(crate) static OBJECT: [&str; 4] = ["apiVersion", "kind", "metadata", "spec"];
+
+pub(crate) static METADATA: Shape = Shape {
+    name: "Metadata",
+    doc: "Name and labels; the label `team` says who pays.",
+    fields: &[
+        may("name", Text, "Unique among the objects of its kind. Only a Policy or PriceBook may go without."),
+        may("labels", Labels, "For statements and budgets; `team` is the team."),
+        may("annotations", Labels, "Kept by people, ignored here."),
+    ],
+};
+
+pub(crate) static WORKLOAD: Shape = Shape {
+    name: "WorkloadSpec",
+    doc: "What someone wants done: a job with finite work, or a service with a request rate.",
+    fields: &[
+        may("type", OneOf(&["job", "service"]), "Default: job."),
+        may("count", Count, "Identical members of a job, each with all of the work. Default: 1."),
+        may("work", Work, "What one member must do, in any unit that the throughput uses too."),
+        may(
+            "throughput",
+            Any(&[List(&Map(&THROUGHPUT)), List(&Map(&BUCKET_RATE)), CsvPath]),
+            "Measured throughput. Job: per configuration, the first match wins. Service: per accelerator and bucket.",
+        ),
+        may("resources", Map(&RESOURCES), "What one member needs on its node."),
+        may("deadline", Moment, "To be done by. `in 36h` counts from `submitted`, or else from now."),
+        may("submitted", Moment, "Not to start before. `in 2h` counts from now."),
+        may("duration", Duration, "How long it holds its resources, where that is known instead of work."),
+        may("value", Number, "Performance metric times priority of one member; R = value / cost. Default: 0."),
+        may("cost", Money, "What finishing one member costs, quoted from outside."),
+        may("interruptible", Map(&INTERRUPTIBLE), "How it takes an interruption. Absent: it must not be interrupted."),
+        may("data", Map(&DATA), "Where its data is."),
+        may("residency", List(&Text), "Jurisdictions of which one must hold for the place, such as eu. A hard filter."),
+        may("requests", Map(&REQUESTS), "What a service is asked for."),
+        may("slo", Map(&SLO), "The latency objective that the throughput was measured for."),
+        may("split", Any(&[OneOf(&["continuous"]), Map(&SLICES)]), "How a bucket may be divided over accelerators. Default: continuous."),
+        may("replicas", Whole, "Never fewer replicas of a service in all. Default: 1."),
+    ],
+};
+
+pub(crate) static THROUGHPUT: Shape = Shape {
+    name: "Throughput",
+    doc: "Measured work of one member on a configuration; give `accelerator` or `instanceType`.",
+    fields: &[
+        may("accelerator", Text, "Model and memory, form optional: H100-80GB."),
+        may("instanceType", Text, "A machine by the provider's name."),
+        may("count", Count, "Accelerators, or machines for an instance type, of one member. Default: 1."),
+        must("rate", WorkRate, "Work done in a time on the whole configuration."),
+    ],
+};
+
+pub(crate) static BUCKET_RATE: Shape = Shape {
+    name: "BucketRate",
+    doc: "Most requests per second of one replica, by accelerator and bucket.",
+    fields: &[
+        must("accelerator", Text, "Model and memory, form optional."),
+        may("count", Count, "Accelerators of one replica. Default: 1."),
+        must("input_tokens", Whole, "Prompt length of the bucket."),
+        must("output_tokens", Whole, "Answer length of the bucket."),
+        must("requests_per_s", Number, "Zero: cannot serve this bucket."),
+    ],
+};
+
+pub(crate) static RESOURCES: Shape = Shape {
+    name: "Resources",
+    doc: "What one member needs on its node.",
+    fields: &[
+        may("gpu", Milli, "Accelerators."),
+        may("cpu", Milli, "Cores."),
+        may("memory", Size, "Main memory."),
+        may("storage", Size, "Disk."),
+    ],
+};
+
+pub(crate) static INTERRUPTIBLE: Shape = Shape {
+    name: "Interruptible",
+    doc: "How a job takes an interruption.",
+    fields: &[
+        must("checkpoint", Duration, "How long saving a checkpoint takes."),
+        must("restart", Duration, "How long it takes to be productive again."),
+    ],
+};
+
+pub(crate) static DATA: Shape = Shape {
+    name: "Data",
+    doc: "Where data is and how much of it is read.",
+    fields: &[
+        must("location", Text, "provider/region, such as aws/us-east-1."),
+        must("size", Size, "How much must be read from there."),
+    ],
+};
+
+pub(crate) static REQUESTS: Shape = Shape {
+    name: "Requests",
+    doc: "Request traffic.",
+    fields: &[
+        must("rate", RequestRate, "Requests per second in all."),
+        must("buckets", Any(&[List(&Map(&BUCKET)), CsvPath]), "Request sizes and their shares."),
+    ],
+};
+
+pub(crate) static BUCKET: Shape = Shape {
+    name: "Bucket",
+    doc: "Requests of about one size.",
+    fields: &[
+        must("input_tokens", Whole, "Prompt length."),
+        must("output_tokens", Whole, "Answer length."),
+        must("share", Number, "Share of all requests; together they make 1."),
+    ],
+};
+
+pub(crate) static SLO: Shape = Shape {
+    name: "Slo",
+    doc: "A latency objective.",
+    fields: &[
+        must("ttft", Duration, "Time to first token."),
+        must("tpot", Duration, "Time per output token."),
+    ],
+};
+
+pub(crate) static SLICES: Shape = Shape {
+    name: "Slices",
+    doc: "Divide each bucket into equal slices, each whole on one accelerator.",
+    fields: &[must("slices", Count, "How many.")],
+};
+
+pub(crate) static BUDGET: Shape = Shape {
+    name: "BudgetSpec",
+    doc: "A limit for a scope over a period.",
+    fields: &[
+        must("scope", Any(&[OneOf(&["all"]), Map(&SCOPE)]), "Whose spending."),
+        must("limit", Any(&[Money, Text]), "Money (120000 USD) or accelerator time (500 GPU-hours)."),
+        must("period", Any(&[OneOf(PERIODS), Map(&SPAN)]), "Over which span, in UTC."),
+        may("hard", Truth, "Whether work is held back by it. Default: true."),
+        may("escalate", List(&Map(&ESCALATION)), "What happens at which part of the limit, ascending."),
+    ],
+};
+
+pub(crate) const PERIODS: &[&str] = &["day", "week", "month", "quarter"];
+
+pub(crate) static SCOPE: Shape = Shape {
+    name: "Scope",
+    doc: "One of team, label and all.",
+    fields: &[
+        may("team", Text, "The label `team`."),
+        may("label", Labels, "One label, such as {project: alpha}."),
+        may("all", Truth, "Everything: true."),
+    ],
+};
+
+pub(crate) static SPAN: Shape = Shape {
+    name: "Span",
+    doc: "One fixed span.",
+    fields: &[must("from", Time, "First moment."), must("to", Time, "First moment after.")],
+};
+
+pub(crate) const ACTIONS: &[&str] = &["notify", "hold", "cut", "suspend"];
+
+pub(crate) static ESCALATION: Shape = Shape {
+    name: "Escalation",
+    doc: "One rung of the ladder.",
+    fields: &[
+        must("at", Share, "Part of the limit that is spent or committed."),
+        must("do", OneOf(ACTIONS), "What then happens."),
+    ],
+};
+
+pub(crate) const MODES: &[&str] = &["observe", "recommend", "approve", "enforce"];
+pub(crate) const OBJECTIVES: &[&str] = &["cost", "time", "carbon"];
+
+pub(crate) static POLICY: Shape = Shape {
+    name: "PolicySpec",
+    doc: "What Farthing may do, for which objective, inside which bands and limits.",
+    fields: &[
+        may("mode", OneOf(MODES), "How much it may do by itself. Default: recommend."),
+        may("objective", OneOf(OBJECTIVES), "What is minimised. Default: cost."),
+        may("utilisation", Map(&UTILISATION), "Target bands; what is left out keeps its default."),
+        may("limits", Map(&LIMITS), "Guardrails of the executor."),
+        may("idleRelease", Duration, "A node without work for this long may be released. Default: 10m."),
+        may("boot", Duration, "How long a bought node is paid before it is usable. Default: 3m."),
+        may("spot", Map(&SPOT), "What an interruption of spot capacity is expected to cost."),
+    ],
+};
+
+pub(crate) static UTILISATION: Shape = Shape {
+    name: "Utilisation",
+    doc: "A band for each resource.",
+    fields: &[
+        may("gpu", Map(&BAND), "Default: max 0.95, reserve 0.15."),
+        may("cpu", Map(&BAND), "Default: max 0.9, reserve 0.2."),
+        may("memory", Map(&BAND), "Default: max 0.9, reserve 0.2."),
+        may("storage", Map(&BAND), "Default: max 0.9, reserve 0.2."),
+    ],
+};
+
+pub(crate) static BAND: Shape = Shape {
+    name: "Band",
+    doc: "From max - reserve up to max.",
+    fields: &[
+        must("max", Share, "Over this, add capacity."),
+        must("reserve", Share, "Under max - reserve, consolidate, lend or release."),
+    ],
+};
+
+pub(crate) static LIMITS: Shape = Shape {
+    name: "Limits",
+    doc: "Guardrails of the executor.",
+    fields: &[
+        may("stepsPerHour", Whole, "Steps in any 60 minutes. Default: 30."),
+        may("nodesPerTick", Whole, "Nodes touched in one tick. Default: 5."),
+        may("ageMax", Duration, "Data older than this is not acted on. Default: 2m."),
+        may("coverageMin", Share, "Data with less coverage than this is not acted on. Default: 0.8."),
+    ],
+};
+
+pub(crate) static SPOT: Shape = Shape {
+    name: "Spot",
+    doc: "How long spot capacity stays.",
+    fields: &[
+        must("meanUp", Duration, "Mean time between interruptions."),
+        must("source", Text, "Where the number comes from."),
+    ],
+};
+
+pub(crate) static PRICE_BOOK: Shape = Shape {
+    name: "PriceBookSpec",
+    doc: "What can be bought, with the columns of a price book file as keys.",
+    fields: &[must("offers", List(&Map(&OFFER)), "One entry for each offer.")],
+};
+
+pub(crate) static OFFER: Shape = Shape {
+    name: "Offer",
+    doc: "A whole machine, per hour.",
+    fields: &[
+        must("provider", Text, "aws, gcp, azure, lambda, local and so on."),
+        must("region", Text, "The provider's name of the region."),
+        may("zone", Text, "Where prices differ by zone."),
+        must("instance_type", Text, "The provider's name of the machine."),
+        may("accelerator", Text, "Model and memory; none for a CPU machine."),
+        may("accelerator_count", Whole, "How many accelerators a machine has. Default: 0."),
+        may("vcpus", Number, "Cores."),
+        may("memory_gib", Number, "Main memory in GiB."),
+        may("storage_gib", Number, "Local disk in GiB; absent: not known."),
+        must("purchase", OneOf(&["on-demand", "spot", "reserved", "owned"]), "How it is paid."),
+        must("price", Number, "Per unit, in the currency."),
+        must("currency", Text, "ISO 4217, such as USD."),
+        must("unit", OneOf(&["hour"]), "What the price is for."),
+        must("source", Text, "Where the price comes from."),
+        must("as_of", Date, "The day it was seen."),
+        may("available", Whole, "How many can be had at once; absent: not limited."),
+    ],
+};
+
+impl Shape {
+    /// The names of the fields.
+    pub(crate) fn names(&self) -> Vec<&'static str> {
+        self.fields.iter().map(|field| field.name).collect()
+    }
+}

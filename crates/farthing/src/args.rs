@@ -1,0 +1,205 @@
+//! The command line. Names are fixed in the interface reference; scripts rely on them.
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Keeps the books of an AI cluster and cuts the bill.
+#[derive(Debug, Parser)]
+#[command(name = "farthing", version, propagate_version = true, max_term_width = 100)]
+pub(crate) struct Cli {
+    /// What to do.
+    #[command(subcommand)]
+    pub(crate) command: Command,
+    /// Where books and journals are kept [default: the user's state folder, farthing]
+    #[arg(long, global = true, value_name = "FOLDER", env = "FARTHING_DATA")]
+    pub(crate) data: Option<PathBuf>,
+    /// How to print
+    #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
+    pub(crate) output: Output,
+}
+
+/// How to print.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people.
+    Table,
+    /// For programs: money as exact decimal strings.
+    Json,
+    /// For spreadsheets: the rows only.
+    Csv,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run the loop: observe, meter, plan, check, approve, act, record, verify
+    Up(UpArgs),
+    /// Plan the cheapest way to run the work of manifests, with a proven bound
+    Plan(PlanArgs),
+    /// Rank the offers for a request
+    Offers(OffersArgs),
+    /// Print the statement: who used what, and what it cost, to the last unit
+    Cost(CostArgs),
+    /// Show where a number comes from, or why a step was chosen
+    Explain(ExplainArgs),
+    /// Check that the ledger conserves and that the journal's chain holds
+    Verify(VerifyArgs),
+    /// Print the reference of all commands in Markdown
+    #[command(hide = true)]
+    Reference,
+}
+
+/// `farthing up`.
+#[derive(Debug, Args)]
+pub(crate) struct UpArgs {
+    /// Run a simulated cluster (real prices, real job arrivals) instead of this machine
+    #[arg(long)]
+    pub(crate) demo: bool,
+    /// Stop after this long, such as 30s or 10m [default: until Ctrl-C]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) r#for: Option<String>,
+    /// Demo only: virtual seconds per second
+    #[arg(long, value_name = "FACTOR", requires = "demo")]
+    pub(crate) speed: Option<u32>,
+    /// Demo only: what chance is made from; the same seed gives the same run
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) seed: u64,
+    /// Time between two ticks of this machine
+    #[arg(long, value_name = "DURATION", default_value = "10s")]
+    pub(crate) every: String,
+    /// Where the API and the page listen; loopback only
+    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4040")]
+    pub(crate) listen: String,
+    /// Do not listen at all
+    #[arg(long)]
+    pub(crate) no_listen: bool,
+    /// Prices of owned hardware, instead of those that ship in the program
+    #[arg(long, value_name = "FILE")]
+    pub(crate) hardware: Option<PathBuf>,
+}
+
+/// `farthing plan`.
+#[derive(Debug, Args)]
+pub(crate) struct PlanArgs {
+    /// Manifests: workloads, budgets, a policy, a price book
+    #[arg(short, long = "file", value_name = "FILE", required = true)]
+    pub(crate) files: Vec<PathBuf>,
+    /// Price books instead of the one that ships in the program
+    #[arg(long, value_name = "PATH")]
+    pub(crate) prices: Vec<PathBuf>,
+    /// Compare with the baseline policies
+    #[arg(long)]
+    pub(crate) baselines: bool,
+    /// One budget for everything, such as '1500 USD'
+    #[arg(long, value_name = "MONEY")]
+    pub(crate) budget: Option<String>,
+    /// The span whose cost is reported [default: to the last deadline, else 1h]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) horizon: Option<String>,
+    /// The time to plan at, RFC 3339 [default: now, to the second]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
+}
+
+/// `farthing offers`.
+#[derive(Debug, Args)]
+pub(crate) struct OffersArgs {
+    /// Accelerator with memory, such as H100-80GB
+    #[arg(long, value_name = "NAME")]
+    pub(crate) accelerator: Option<String>,
+    /// How many accelerators each node needs
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) count: u32,
+    /// How many nodes
+    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
+    pub(crate) nodes: u32,
+    /// At least so many vCPUs per node, such as 32 or 32+
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) cpus: Option<String>,
+    /// At least so much memory per node, such as 128GiB
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) memory: Option<String>,
+    /// Only these providers
+    #[arg(long, value_name = "NAME")]
+    pub(crate) provider: Vec<String>,
+    /// Only these regions
+    #[arg(long, value_name = "NAME")]
+    pub(crate) region: Vec<String>,
+    /// Only on demand (the default)
+    #[arg(long, conflicts_with_all = ["spot", "any_purchase"])]
+    pub(crate) on_demand: bool,
+    /// Only spot
+    #[arg(long, conflicts_with = "any_purchase")]
+    pub(crate) spot: bool,
+    /// On demand, spot, reserved and owned side by side
+    #[arg(long)]
+    pub(crate) any_purchase: bool,
+    /// The most that all nodes together may cost, such as '10 USD/h'
+    #[arg(long, value_name = "RATE")]
+    pub(crate) max_price: Option<String>,
+    /// The most that one node may cost
+    #[arg(long, value_name = "RATE")]
+    pub(crate) max_node_price: Option<String>,
+    /// Not these: provider, provider/region or provider/region/type
+    #[arg(long, value_name = "PLACE")]
+    pub(crate) exclude: Vec<String>,
+    /// How many to print
+    #[arg(long, value_name = "NUMBER", default_value_t = 10)]
+    pub(crate) limit: usize,
+    /// Price books instead of the one that ships in the program
+    #[arg(long, value_name = "PATH")]
+    pub(crate) prices: Vec<PathBuf>,
+}
+
+/// `farthing cost`.
+#[derive(Debug, Args)]
+pub(crate) struct CostArgs {
+    /// Keys of the rows: team, workload, user, container, process, node, offer, resource, region,
+    /// instance-type, purchase, hour
+    #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "team,workload")]
+    pub(crate) by: Vec<String>,
+    /// The span before the newest charge, such as 24h or 7d
+    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    pub(crate) window: String,
+    /// What to do with idle, unallocated and overhead
+    #[arg(long, value_enum, default_value_t = Share::Separate)]
+    pub(crate) share_idle: Share,
+    /// Print at most so many rows; the rest is summed in one
+    #[arg(long, value_name = "NUMBER", default_value_t = 25)]
+    pub(crate) limit: usize,
+    /// Whose books [default: those of the last run]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+}
+
+/// How shared costs are shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Share {
+    /// In rows of their own.
+    Separate,
+    /// In equal parts on all rows.
+    Even,
+    /// In proportion to the rows' own cost.
+    Proportional,
+}
+
+/// `farthing explain`.
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    /// A row of a statement, a workload, process or node, a step or a plan
+    pub(crate) id: String,
+    /// The span before the newest charge
+    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    pub(crate) window: String,
+    /// Whose books [default: those of the last run]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+}
+
+/// `farthing verify`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyArgs {
+    /// Whose books [default: those of the last run]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+}

@@ -1,0 +1,61 @@
+//! One module for each command.
+
+pub(crate) mod cost;
+pub(crate) mod explain;
+pub(crate) mod offers;
+pub(crate) mod plan;
+pub(crate) mod reference;
+pub(crate) mod up;
+pub(crate) mod verify;
+
+use crate::args::Output;
+use crate::outcome::WrongUse;
+use crate::table::Table;
+use farthing_ledger::Books;
+use farthing_model::{ClusterId, Currency, Window, parse_duration};
+use jiff::{SignedDuration, Timestamp};
+
+/// Reads a duration of the command line.
+pub(crate) fn duration(flag: &str, text: &str) -> anyhow::Result<SignedDuration> {
+    match parse_duration(text) {
+        Some(length) if !length.is_zero() => Ok(length),
+        _ => Err(WrongUse::new(format!("{flag} `{text}` is not a duration"))
+            .hint("write it like 30s, 10m or 2h30m")
+            .into()),
+    }
+}
+
+/// The span of `length` that ends with the newest charge, and the currency of the books.
+pub(crate) fn newest(
+    books: &Books,
+    cluster: &ClusterId,
+    length: &str,
+) -> anyhow::Result<(Window, Currency)> {
+    let length = duration("--window", length)?;
+    let Some(last) = books.posted_hours(cluster)?.pop() else {
+        return Err(WrongUse::new(format!("the books of {cluster} have no charges yet"))
+            .hint("run `farthing up` for at least two ticks first")
+            .into());
+    };
+    let book = books.hour(cluster, last.from())?;
+    let (to, currency) =
+        book.map_or((last.to(), Currency::USD), |book| (book.window.to(), book.currency));
+    let from = to.checked_sub(length).unwrap_or(Timestamp::MIN);
+    Ok((Window::new(from, to)?, currency))
+}
+
+/// Prints a result in the form that was asked for.
+pub(crate) fn print(
+    output: Output,
+    text: impl FnOnce() -> anyhow::Result<String>,
+    json: impl FnOnce() -> anyhow::Result<serde_json::Value>,
+    table: impl FnOnce() -> anyhow::Result<Table>,
+) -> anyhow::Result<()> {
+    let data = match output {
+        Output::Table => text()?,
+        Output::Json => serde_json::to_string_pretty(&json()?)?,
+        Output::Csv => table()?.to_csv(),
+    };
+    crate::print::data(&data);
+    Ok(())
+}

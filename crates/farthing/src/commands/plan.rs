@@ -1,0 +1,186 @@
+//! `farthing plan`: from manifests and prices to a plan with its proof.
+
+use super::{duration, print};
+use crate::args::{Output, PlanArgs};
+use crate::outcome::{Outcome, WrongUse};
+use crate::show;
+use anyhow::Context as _;
+use farthing_model::{
+    Budget, BudgetId, ClusterId, Coverage, Currency, Limit, Money, Observed, Offer, PerResource,
+    Period, PlanId, Scope, Snapshot, Window, WorkloadState,
+};
+use farthing_planner::{
+    Baseline, BudgetState, Effort, Input, Planned, Status, check, plan, plan_as,
+};
+use farthing_providers::{catalog, manifest};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Prints the plan. Infeasible when nothing fits a budget or a deadline.
+pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
+    let input = input(args)?;
+    let started = Instant::now();
+    let planned = plan(&input)?;
+    let solve_ms = started.elapsed().as_millis();
+    let violations = check(&input, &planned);
+    if let Some(first) = violations.first() {
+        anyhow::bail!("the checker refuses the plan: {first} ({} in all)", violations.len());
+    }
+    let baselines = if args.baselines { baselines(&input)? } else { Vec::new() };
+    print(
+        output,
+        || Ok(show::plan::text(&planned, &baselines, solve_ms)),
+        || Ok(serde_json::to_value(farthing_server::wire::plan(&planned, &baselines, solve_ms))?),
+        || Ok(show::plan::steps(&planned.report)),
+    )?;
+    Ok(match planned.report.status {
+        Status::Infeasible => Outcome::Infeasible,
+        Status::Optimal | Status::Feasible => Outcome::Done,
+    })
+}
+
+fn baselines(input: &Input) -> anyhow::Result<Vec<Planned>> {
+    let plans = Baseline::ALL.into_iter().map(|baseline| {
+        plan_as(baseline, input).with_context(|| format!("the baseline {baseline} failed"))
+    });
+    plans.collect()
+}
+
+/// Everything the plan depends on, from files and arguments.
+pub(crate) fn input(args: &PlanArgs) -> anyhow::Result<Input> {
+    let now = now(args.now.as_deref())?;
+    let manifests = manifest::load(&args.files, now)
+        .map_err(|error| WrongUse::new(error.to_string()))?;
+    if manifests.workloads.is_empty() {
+        return Err(WrongUse::new("there is no Workload to plan")
+            .hint("examples/research-team.yaml shows one")
+            .into());
+    }
+    let offers = offers(args, &manifests)?;
+    let currency = currency(&offers)?;
+    let mut budgets = manifests.budgets;
+    if let Some(limit) = &args.budget {
+        budgets.push(budget(limit)?);
+    }
+    let mut policy = manifests.policy.unwrap_or_default();
+    if policy.spot.is_none() {
+        policy.spot = farthing_providers::hardware::spot_loss();
+    }
+    let horizon = horizon(args, &manifests.workloads, now)?;
+    let observed = |workload| Observed {
+        workload: Arc::new(workload),
+        state: WorkloadState::Waiting,
+        generation: 1,
+        since: now,
+        demand_per_s: None,
+    };
+    let snapshot = Snapshot {
+        cluster: ClusterId::new("file")?,
+        at: now,
+        nodes: Vec::new(),
+        workloads: manifests.workloads.into_iter().map(observed).collect(),
+        ages: Vec::new(),
+        coverage: Coverage::default(),
+    };
+    let state = |budget: Budget| {
+        let period = budget.period.window_at(now)?;
+        let zero = Money::zero(currency);
+        Some(BudgetState { budget, period, spent: zero, committed: zero })
+    };
+    Ok(Input {
+        id: PlanId::new("p1")?,
+        parent: None,
+        snapshot,
+        horizon,
+        currency,
+        offers,
+        budgets: budgets.into_iter().filter_map(state).collect(),
+        policy,
+        utilisation: PerResource::default(),
+        effort: Effort::default(),
+    })
+}
+
+fn offers(args: &PlanArgs, manifests: &manifest::Manifests) -> anyhow::Result<Arc<[Offer]>> {
+    if !args.prices.is_empty() {
+        let book =
+            catalog::load(&args.prices).map_err(|error| WrongUse::new(chain(&error)))?;
+        return Ok(book.offers);
+    }
+    Ok(match &manifests.price_book {
+        Some(book) => Arc::clone(&book.offers),
+        None => catalog::default_book().offers,
+    })
+}
+
+/// A fault with its causes, in one line.
+pub(crate) fn chain(error: &dyn std::error::Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text += &format!(": {error}");
+        cause = error.source();
+    }
+    text
+}
+
+/// The one currency of the offers.
+fn currency(offers: &[Offer]) -> anyhow::Result<Currency> {
+    let mut rates = offers.iter().filter_map(|offer| offer.price.rate());
+    let first = rates.next().map_or(Currency::USD, |rate| rate.per_hour().currency());
+    if let Some(other) = rates.find(|rate| rate.per_hour().currency() != first) {
+        let other = other.per_hour().currency();
+        return Err(WrongUse::new(format!("the prices are in {first} and {other}"))
+            .hint("plan with the prices of one currency at a time")
+            .into());
+    }
+    Ok(first)
+}
+
+fn now(asked: Option<&str>) -> anyhow::Result<Timestamp> {
+    match asked {
+        Some(text) => text.parse().map_err(|_| {
+            WrongUse::new(format!("--now `{text}` is not a time"))
+                .hint("write it like 2026-12-01T06:00:00Z")
+                .into()
+        }),
+        None => Ok(Timestamp::from_second(Timestamp::now().as_second())?),
+    }
+}
+
+fn budget(text: &str) -> anyhow::Result<Budget> {
+    let limit: Money = text.parse().map_err(|error: farthing_model::MoneyError| {
+        WrongUse::new(format!("--budget: {error}"))
+    })?;
+    if limit.is_negative() {
+        return Err(WrongUse::new(format!("--budget: {limit} is below zero")).into());
+    }
+    Ok(Budget {
+        id: BudgetId::new("--budget")?,
+        scope: Scope::All,
+        limit: Limit::Money(limit),
+        period: Period::Fixed(Window::new(Timestamp::MIN, Timestamp::MAX)?),
+        hard: true,
+        escalate: Vec::new(),
+    })
+}
+
+/// From now to the last deadline; one hour where nothing has a deadline or a duration.
+fn horizon(
+    args: &PlanArgs,
+    workloads: &[farthing_model::Workload],
+    now: Timestamp,
+) -> anyhow::Result<Window> {
+    if let Some(length) = &args.horizon {
+        let length = duration("--horizon", length)?;
+        return Window::starting(now, length)
+            .ok_or_else(|| WrongUse::new("--horizon is beyond representable time").into());
+    }
+    let jobs = || workloads.iter().filter_map(farthing_model::Workload::job);
+    let deadlines = jobs().filter_map(|job| job.deadline);
+    let ends = jobs().filter_map(|job| now.checked_add(job.duration?).ok());
+    let hour = now.checked_add(SignedDuration::from_hours(1))?;
+    let last = deadlines.chain(ends).filter(|end| *end > now).max().unwrap_or(hour);
+    Ok(Window::new(now, last)?)
+}

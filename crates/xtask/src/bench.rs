@@ -1,0 +1,263 @@
+//! The benchmarks: each row a figure beside its limit, measured in one run on one machine.
+//!
+//! Programs that measure themselves print one line for each figure,
+//! `{"bench": NAME, "value": NUMBER, "limit": NUMBER, "unit": TEXT}`. A unit of something per
+//! second (`events/s`) has a least value for its limit; any other has a most. Other keys (sizes,
+//! seed) are kept. A program that is missing, fails or prints no figure is a row that fails.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde_json::{Map, Value, json};
+
+use crate::programs::program;
+use crate::tasks::root;
+
+/// Programs that measure themselves: package and example.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("farthing-planner", "fleet_scale"),
+    ("farthing-providers", "observe_local"),
+    ("farthing-sim", "events"),
+];
+
+/// The file whose plan is timed as a whole process, and its limit.
+const PLAN_FILE: &str = "examples/research-team.yaml";
+const PLAN_MS_MAX: u32 = 100;
+/// Runs of the process: the first warms the file cache and is not counted.
+const PLAN_RUNS: usize = 21;
+
+/// One line of the table.
+#[derive(Clone, Debug, PartialEq)]
+struct Row {
+    bench: String,
+    outcome: Result<Figure, String>,
+}
+
+/// A measured value and its limit.
+#[derive(Clone, Debug, PartialEq)]
+struct Figure {
+    value: f64,
+    limit: f64,
+    unit: String,
+    /// Sizes, seed and whatever else the program states.
+    more: Map<String, Value>,
+}
+
+impl Figure {
+    /// Whether more is better.
+    fn is_rate(&self) -> bool {
+        self.unit.ends_with("/s")
+    }
+
+    fn holds(&self) -> bool {
+        if self.is_rate() { self.value >= self.limit } else { self.value <= self.limit }
+    }
+
+    fn ratio(&self) -> f64 {
+        self.value / self.limit
+    }
+}
+
+/// Runs everything, prints the table on stdout and writes `bench/results.json`.
+///
+/// # Errors
+/// A row is over its limit or could not be measured, or the results cannot be written.
+#[expect(clippy::print_stdout, reason = "the table is the output of this task")]
+pub(crate) fn run() -> Result<()> {
+    let mut rows = Vec::new();
+    println!("{}", headings());
+    for step in 0..=PROGRAMS.len() {
+        let measured = match step.checked_sub(1) {
+            None => vec![plan_process()],
+            Some(at) => measure(PROGRAMS[at].0, PROGRAMS[at].1),
+        };
+        measured.iter().for_each(|row| println!("{}", line(row)));
+        rows.extend(measured);
+    }
+    let text = serde_json::to_string_pretty(&results(&rows))?;
+    fs::write(root().join("bench/results.json"), text + "\n")
+        .context("cannot write bench/results.json")?;
+    let failed = rows.iter().filter(|row| !row.outcome.as_ref().is_ok_and(Figure::holds)).count();
+    if failed > 0 {
+        bail!("{failed} of {} rows over their limit or not measured", rows.len());
+    }
+    Ok(())
+}
+
+/// `farthing plan` on the example, from process start to end: the median in milliseconds.
+fn plan_process() -> Row {
+    let bench = "plan-example-process".to_owned();
+    let timed = || -> Result<Figure> {
+        let farthing = program("farthing", None)?;
+        let mut times = Vec::new();
+        for _ in 0..PLAN_RUNS {
+            times.push(time_plan(&farthing)?);
+        }
+        let mut times = times.split_off(1);
+        times.sort();
+        let milliseconds = |at: usize| times[at].as_secs_f64() * 1e3;
+        let more = json!({
+            "input": PLAN_FILE, "runs": times.len(), "fastest_ms": milliseconds(0),
+            "slowest_ms": milliseconds(times.len() - 1),
+        });
+        Ok(Figure {
+            value: milliseconds(times.len() / 2),
+            limit: PLAN_MS_MAX.into(),
+            unit: "ms".to_owned(),
+            more: more.as_object().cloned().unwrap_or_default(),
+        })
+    };
+    Row { bench, outcome: timed().map_err(|error| format!("{error:#}")) }
+}
+
+fn time_plan(farthing: &Path) -> Result<Duration> {
+    let started = Instant::now();
+    let output = Command::new(farthing)
+        .args(["plan", "-f", PLAN_FILE, "--output", "json"])
+        .current_dir(root())
+        .stdout(Stdio::piped())
+        .output()
+        .context("cannot start farthing")?;
+    let took = started.elapsed();
+    if !output.status.success() {
+        bail!("farthing plan: {}", String::from_utf8_lossy(&output.stderr).trim());
+    }
+    Ok(took)
+}
+
+/// The rows of a program that measures itself.
+fn measure(package: &str, example: &str) -> Vec<Row> {
+    let printed = || -> Result<String> {
+        let output = Command::new(program(package, Some(example))?)
+            .current_dir(root())
+            .stderr(Stdio::inherit())
+            .output()
+            .context("cannot start it")?;
+        if !output.status.success() {
+            bail!("it ended with {}", output.status);
+        }
+        Ok(String::from_utf8_lossy(&output.stdout).into_owned())
+    };
+    match printed() {
+        Ok(text) => rows(example, &text),
+        Err(error) => vec![unmeasured(example, format!("{error:#}"))],
+    }
+}
+
+fn unmeasured(bench: &str, why: String) -> Row {
+    Row { bench: bench.to_owned(), outcome: Err(why) }
+}
+
+/// The figures in what a program printed; a line that is no JSON object is talk.
+fn rows(example: &str, printed: &str) -> Vec<Row> {
+    let mut found = Vec::new();
+    for text in printed.lines() {
+        let Ok(Value::Object(mut more)) = serde_json::from_str(text) else { continue };
+        let mut take = |key: &str| more.remove(key).unwrap_or(Value::Null);
+        let (bench, unit) = (take("bench"), take("unit"));
+        let (value, limit) = (take("value").as_f64(), take("limit").as_f64());
+        let bench = bench.as_str().unwrap_or(example).to_owned();
+        let outcome = match (value, limit, unit.as_str()) {
+            (Some(value), Some(limit), Some(unit)) if limit > 0.0 => {
+                Ok(Figure { value, limit, unit: unit.to_owned(), more })
+            }
+            _ => Err(format!("a line without value, limit above 0 and unit: {text}")),
+        };
+        found.push(Row { bench, outcome });
+    }
+    if found.is_empty() {
+        found.push(unmeasured(example, "it printed no figure".to_owned()));
+    }
+    found
+}
+
+fn headings() -> String {
+    format!("{:<28} {:>14} {:>14} {:<10} {:>8}  ", "bench", "value", "limit", "unit", "ratio")
+}
+
+fn line(row: &Row) -> String {
+    match &row.outcome {
+        Ok(figure) => {
+            let sign = if figure.is_rate() { ">=" } else { "<=" };
+            let verdict = if figure.holds() { "ok" } else { "OVER THE LIMIT" };
+            format!(
+                "{:<28} {:>14.3} {sign} {:>11.3} {:<10} {:>8.3}  {verdict}",
+                row.bench,
+                figure.value,
+                figure.limit,
+                figure.unit,
+                figure.ratio()
+            )
+        }
+        Err(why) => format!("{:<28} NOT MEASURED: {why}", row.bench),
+    }
+}
+
+/// Everything as JSON, with the machine and the commit that it was measured on.
+fn results(rows: &[Row]) -> Value {
+    let row = |row: &Row| match &row.outcome {
+        Ok(figure) => json!({
+            "bench": row.bench, "value": figure.value, "limit": figure.limit,
+            "unit": figure.unit, "ratio": figure.ratio(), "holds": figure.holds(),
+            "input": figure.more,
+        }),
+        Err(why) => json!({ "bench": row.bench, "holds": false, "not_measured": why }),
+    };
+    json!({
+        "machine": machine(),
+        "commit": first_line(Command::new("git").args(["describe", "--always", "--dirty"])),
+        "rustc": first_line(Command::new("rustc").arg("--version")),
+        "rows": rows.iter().map(row).collect::<Vec<_>>(),
+    })
+}
+
+fn machine() -> Value {
+    let read = |path: &str| fs::read_to_string(path).unwrap_or_default();
+    let field = |text: &str, key: &str| {
+        let line = text.lines().find(|line| line.starts_with(key));
+        line.and_then(|line| line.split_once(':')).map(|(_, value)| value.trim().to_owned())
+    };
+    json!({
+        "cpu": field(&read("/proc/cpuinfo"), "model name"),
+        "cores": std::thread::available_parallelism().map_or(1, usize::from),
+        "memory": field(&read("/proc/meminfo"), "MemTotal"),
+    })
+}
+
+fn first_line(command: &mut Command) -> Option<String> {
+    let output = command.current_dir(root()).output().ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    text.lines().next().map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_is_a_most_and_for_a_rate_a_least() {
+        let printed = "talk\n{\"bench\":\"gap\",\"value\":1.5,\"limit\":1,\"unit\":\"%\",\"jobs\":9}\n\
+                       {\"bench\":\"speed\",\"value\":3e5,\"limit\":1e5,\"unit\":\"events/s\"}\n";
+        let rows = rows("fleet_scale", printed);
+        let held: Vec<bool> =
+            rows.iter().map(|row| row.outcome.as_ref().unwrap().holds()).collect();
+        assert_eq!(held, [false, true]);
+        assert_eq!(rows[0].outcome.as_ref().unwrap().more["jobs"], 9);
+        assert!(line(&rows[0]).contains("OVER THE LIMIT"));
+        assert!(line(&rows[1]).ends_with("3.000  ok"));
+    }
+
+    #[test]
+    fn no_figure_or_half_a_figure_is_a_row_that_fails() {
+        for printed in ["", "only talk\n", "{\"bench\":\"gap\",\"value\":1}\n", "{\"value\":null}"]
+        {
+            let rows = rows("fleet_scale", printed);
+            assert_eq!(rows.len(), 1, "{printed}");
+            assert!(line(&rows[0]).contains("NOT MEASURED"), "{printed}");
+            assert_eq!(results(&rows)["rows"][0]["holds"], false);
+        }
+    }
+}

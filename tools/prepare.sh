@@ -1,0 +1,104 @@
+#!/usr/bin/env bash
+# Makes sure that everything a build needs is on this machine: a Rust toolchain, a C++ compiler,
+# cmake and libclang (HiGHS is compiled from source and its binding is generated from its headers).
+# Installs what is missing with apt-get, directly as root or through sudo; where neither can be
+# had it names the packages in one line and ends with status 1. Silent when nothing is missing.
+#
+# `tools/prepare.sh --dry-run` only prints the command that it would run.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+dry_run=false
+if [ "${1:-}" = --dry-run ]; then dry_run=true; fi
+
+fail() {
+    printf '%s\n' "$*" >&2
+    exit 1
+}
+
+# The oldest toolchain that the workspace states.
+rust_min() {
+    sed -n 's/^rust-version = "\(.*\)"$/\1/p' Cargo.toml
+}
+
+# Whether the first version is at least the second.
+at_least() {
+    [ "$(printf '%s\n%s\n' "$1" "$2" | sort -V | head -n 1)" = "$2" ]
+}
+
+check_rust() {
+    local min found
+    min=$(rust_min)
+    if ! command -v cargo >/dev/null || ! command -v rustc >/dev/null; then
+        fail "missing: a Rust toolchain, $min or newer (rustup installs one), then run make again"
+    fi
+    found=$(rustc --version | cut -d ' ' -f 2 | cut -d - -f 1)
+    at_least "$found" "$min" ||
+        fail "rustc $found is too old: $min or newer is needed (rustup update), then run make again"
+}
+
+# Whether a file matches one of the patterns.
+any_file() {
+    compgen -G "$1" >/dev/null
+}
+
+# libclang itself, in the places where its Rust binding looks for it.
+has_libclang() {
+    if [ -n "${LIBCLANG_PATH:-}" ]; then return 0; fi
+    local dir
+    for dir in /usr/lib /usr/lib64 '/usr/lib/llvm*/lib' '/usr/lib/*-linux-*' \
+        /usr/local/lib '/usr/local/llvm*/lib'; do
+        if any_file "$dir/libclang.so*" || any_file "$dir/libclang-[0-9]*.so*"; then return 0; fi
+    done
+    return 1
+}
+
+# The compiler's own headers (stddef.h), without which libclang cannot read the C API of HiGHS.
+has_clang_headers() {
+    command -v clang >/dev/null || any_file '/usr/lib*/llvm*/lib/clang/*/include/stddef.h' ||
+        any_file '/usr/lib*/clang/*/include/stddef.h'
+}
+
+missing_packages() {
+    local packages=()
+    { command -v cc && command -v c++; } >/dev/null || packages+=(g++)
+    command -v make >/dev/null || packages+=(make)
+    command -v cmake >/dev/null || packages+=(cmake)
+    { has_libclang && has_clang_headers; } || packages+=(clang)
+    echo "${packages[*]}"
+}
+
+# How apt-get can be run here: nothing as root, `sudo` otherwise, status 1 where it cannot.
+privilege() {
+    if [ "$(id -u)" = 0 ]; then return 0; fi
+    command -v sudo >/dev/null || return 1
+    # Without a terminal sudo must not ask for a password: it would wait for ever.
+    if [ -t 0 ] || sudo -n true 2>/dev/null; then
+        echo sudo
+    else
+        return 1
+    fi
+}
+
+install_packages() {
+    local packages=$1 sudo
+    command -v apt-get >/dev/null ||
+        fail "missing: $packages (names of Debian packages); install them, then run make again"
+    sudo=$(privilege) ||
+        fail "missing: $packages; as root run 'apt-get install $packages', then run make again"
+    # shellcheck disable=SC2206 # a list of words
+    local install=(${sudo:+"$sudo"} env DEBIAN_FRONTEND=noninteractive
+        apt-get install -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends $packages)
+    if $dry_run; then
+        echo "${install[@]}"
+        return 0
+    fi
+    echo "installing system packages: $packages" >&2
+    ${sudo:+"$sudo"} apt-get update -qq && "${install[@]}" >/dev/null ||
+        fail "apt-get could not install $packages: see its message above"
+}
+
+check_rust
+missing=$(missing_packages)
+if [ -z "$missing" ]; then exit 0; fi
+install_packages "$missing"
