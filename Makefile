@@ -39,6 +39,6 @@ generate: ## makes again what a program makes: price book, trace excerpts, refer
 		echo 'data/ stays as it is: $(SHARED)/data is not here (set SHARED)'; \
 	fi
 
-clean: ## removes dist/ and cargo's build folder (books in .farthing stay)
+clean: ## removes dist/ and cargo's build folder (books that runs keep stay)
 	@rm -rf dist
 	@cargo clean

@@ -59,9 +59,9 @@ struct Sums {
 
 /// What a tick posted.
 #[derive(Clone, Debug)]
-pub struct Posted {
+pub(crate) struct Posted {
     /// The tick alone, for people: the ledger has whole hours.
-    pub tick: Vec<Metered>,
+    pub(crate) tick: Vec<Metered>,
 }
 
 impl Accounts {

@@ -6,7 +6,7 @@ use crate::error::EngineError;
 use crate::execute::note;
 use crate::journal::{Journal, Open, Stage};
 use crate::record::Body;
-use farthing_edge::{Act, Measure, Observe, Quote, Store};
+use farthing_edge::{Act, Head, Measure, Observe, Quote, Store};
 use farthing_ledger::Books;
 use farthing_model::{Receipt, StepId};
 use jiff::Timestamp;
@@ -84,9 +84,9 @@ impl<W: World, S: Store> Engine<W, S> {
         self.journal.state()
     }
 
-    /// The journal's store.
-    pub const fn store(&self) -> &S {
-        self.journal.store()
+    /// The end of the journal.
+    pub const fn head(&self) -> Head {
+        self.journal.head()
     }
 
     /// The books, for reports.
@@ -97,6 +97,12 @@ impl<W: World, S: Store> Engine<W, S> {
     /// The world, for drivers that own it through the engine (the simulator).
     pub const fn world_mut(&mut self) -> &mut W {
         &mut self.world
+    }
+
+    /// The world, the journal's store and the books, as a crash would leave them.
+    pub fn into_parts(self) -> (W, S, Books) {
+        let books = self.accounts.books().clone();
+        (self.world, self.journal.into_store(), books)
     }
 
     /// Records a person's word on a proposed step.

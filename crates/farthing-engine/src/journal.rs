@@ -100,9 +100,14 @@ impl<S: Store> Journal<S> {
         &self.open
     }
 
-    /// The store behind it.
-    pub const fn store(&self) -> &S {
-        &self.store
+    /// The store, without what was folded from it.
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    /// The end of the journal.
+    pub const fn head(&self) -> Head {
+        self.head
     }
 
     /// Appends `bodies` in one transaction and folds them.

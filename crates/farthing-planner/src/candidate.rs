@@ -234,10 +234,9 @@ fn quoted_way(class: &mut Class<'_>, input: &Input) {
         class.reached = Some(Filter::Currency);
         return;
     }
-    let run = QUOTED_RUN;
-    let in_time = ends_in_time(class, run);
-    let floor = cost.pico();
-    class.reached = Some(if in_time { Filter::Passed } else { Filter::Deadline });
+    // How long it takes nobody said, so that its deadline cannot be judged.
+    let (run, floor, in_time) = (QUOTED_RUN, cost.pico(), true);
+    class.reached = Some(Filter::Passed);
     class.ways.push(Way { offer: None, nodes: 0, accelerators: 0, run, floor, in_time });
 }
 
@@ -301,8 +300,7 @@ pub(crate) fn least_cost(rate: HourlyRate, run: SignedDuration, nodes: u32) -> O
 /// rows for the same configuration the first wins.
 fn configurations(job: &Job, offer: &Offer) -> Vec<(u32, u32, SignedDuration)> {
     if job.throughput.is_empty() {
-        let gpus = u32::try_from(job_gpus(offer)).unwrap_or(u32::MAX);
-        return job.duration.map(|held| (1, gpus, held)).into_iter().collect();
+        return job.duration.map(|held| (1, 0, held)).into_iter().collect();
     }
     let mut seen: Vec<(bool, u32)> = Vec::new();
     let mut found = Vec::new();
@@ -318,10 +316,6 @@ fn configurations(job: &Job, offer: &Offer) -> Vec<(u32, u32, SignedDuration)> {
     found
 }
 
-const fn job_gpus(offer: &Offer) -> u64 {
-    offer.accelerator_count as u64
-}
-
 /// Nodes and accelerators of one member by a throughput row, if it is about this offer.
 fn match_row(row: &Throughput, offer: &Offer) -> Option<(u32, u32)> {
     match &row.target {
@@ -330,10 +324,8 @@ fn match_row(row: &Throughput, offer: &Offer) -> Option<(u32, u32)> {
             (*name == offer.instance_type && row.count > 0).then_some((row.count, all))
         }
         Target::Accelerator(query) => {
-            let name = offer.accelerator.as_ref().filter(|name| query.matches(name))?;
-            debug_assert!(query.matches(name));
-            let nodes = nodes_for(row.count, offer)?;
-            Some((nodes, row.count))
+            offer.accelerator.as_ref().filter(|name| query.matches(name))?;
+            nodes_for(row.count, offer).map(|nodes| (nodes, row.count))
         }
     }
 }

@@ -3,14 +3,30 @@
 //! Synchronous, no I/O, no clock, no logger, no environment, no floats, no hash order. One module
 //! per decision; [`check()`] verifies a plan from scratch and shares no code with what made it.
 
+mod account;
 mod baseline;
+mod candidate;
 mod check;
+mod column;
+mod compile;
+mod decision;
 mod error;
+mod fleet;
 mod input;
+mod pricing;
+mod program;
+mod reason;
 mod report;
+mod room;
+mod serving;
+mod standing;
+mod step;
+mod unknown;
+mod utilisation;
 
 pub use baseline::{Baseline, plan_as, reference};
 pub use check::{Violation, check};
+pub use compile::plan;
 pub use error::PlanError;
 pub use input::{BudgetState, Effort, Input, Utilisation};
 pub use report::{

@@ -7,11 +7,15 @@
 //! - [`manifest`]: workloads, budgets, policies and price books from YAML.
 //! - [`catalog`]: price books from CSV, Parquet and the default that ships in the binary.
 //! - [`hardware`]: what a machine that one owns costs per hour, and the tables beside it.
+//! - [`local`]: this machine, its processes and containers.
+//! - [`nvml`]: NVIDIA devices, loaded at run time.
 //! - [`sqlite`]: the journal in a SQLite file, and how to verify it.
 
 pub mod catalog;
 pub mod hardware;
+pub mod local;
 pub mod manifest;
+pub mod nvml;
 pub mod sqlite;
 pub mod text;
 mod yaml;

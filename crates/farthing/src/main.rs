@@ -10,6 +10,7 @@ mod outcome;
 mod print;
 mod show;
 mod table;
+mod wiring;
 
 use args::{Cli, Command};
 use clap::Parser as _;

@@ -74,7 +74,9 @@ pub(crate) fn run() -> Result<()> {
             None => vec![plan_process()],
             Some(at) => measure(PROGRAMS[at].0, PROGRAMS[at].1),
         };
-        measured.iter().for_each(|row| println!("{}", line(row)));
+        for row in &measured {
+            println!("{}", line(row));
+        }
         rows.extend(measured);
     }
     let text = serde_json::to_string_pretty(&results(&rows))?;
@@ -239,8 +241,9 @@ mod tests {
 
     #[test]
     fn a_limit_is_a_most_and_for_a_rate_a_least() {
-        let printed = "talk\n{\"bench\":\"gap\",\"value\":1.5,\"limit\":1,\"unit\":\"%\",\"jobs\":9}\n\
-                       {\"bench\":\"speed\",\"value\":3e5,\"limit\":1e5,\"unit\":\"events/s\"}\n";
+        let printed = r#"talk
+{"bench":"gap","value":1.5,"limit":1,"unit":"%","jobs":9}
+{"bench":"speed","value":3e5,"limit":1e5,"unit":"events/s"}"#;
         let rows = rows("fleet_scale", printed);
         let held: Vec<bool> =
             rows.iter().map(|row| row.outcome.as_ref().unwrap().holds()).collect();

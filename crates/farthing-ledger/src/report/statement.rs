@@ -232,8 +232,8 @@ impl<'a> Draft<'a> {
     }
 
     /// Gives each pool of unallocated and overhead to the rows that share it: those with the same
-    /// place (node, resource, hour and so on, as far as rows are grouped by it) and an owner. A pool
-    /// that nobody can share stays where it is.
+    /// place (node, resource, hour and so on, as far as rows are grouped by it) and an owner. A
+    /// pool that nobody can share stays where it is.
     fn share(&mut self) -> Result<(), ReportError> {
         if self.query.share_idle == ShareIdle::Separate {
             return Ok(());

@@ -133,7 +133,7 @@ impl Posted<'_> {
         let stretch = |c: &Charge| (c.node.clone(), c.offer.clone(), c.window, c.node_rate);
         let mut whole = Money::zero(paid.currency());
         let mut row = 0;
-        // Rows are sorted by node, offer and time; a change of rate in one stretch is two stretches.
+        // Rows are sorted by node, offer and time; a change of rate makes two stretches.
         for part in charges.chunk_by(|a, b| stretch(a) == stretch(b)) {
             let sum = Money::sum(part.iter().map(|charge| charge.cost), paid.currency());
             let cost = part[0].node_rate.cost(part[0].window);

@@ -40,10 +40,9 @@ pub(super) fn money_of(object: &str) -> impl FnOnce(MoneyError) -> PlanError {
 pub(super) fn open_members(observed: &Observed) -> u32 {
     let placed = match &observed.state {
         WorkloadState::Waiting => 0,
-        WorkloadState::Placed(all) => all
-            .iter()
-            .map(|assignment| assignment.members)
-            .fold(0_u32, u32::saturating_add),
+        WorkloadState::Placed(all) => {
+            all.iter().map(|assignment| assignment.members).fold(0_u32, u32::saturating_add)
+        }
         WorkloadState::Suspended | WorkloadState::Finished(_) => return 0,
     };
     match &observed.workload.kind {
@@ -177,9 +176,7 @@ impl<'a> Draft<'a> {
         let wrong = || money_of(workload.id.as_str());
         let nodes = u64::from(members) * u64::from(nodes_each);
         let cost_in = |window: Option<Window>| match (offer.price.rate(), window) {
-            (Some(rate), Some(window)) => {
-                rate.cost(window)?.checked_mul_int(nodes.into())
-            }
+            (Some(rate), Some(window)) => rate.cost(window)?.checked_mul_int(nodes.into()),
             _ => Ok(Money::zero(self.input.currency)),
         };
         if let Err(reason) = self.reserve(workload, |period| cost_in(window.intersect(period)))? {
@@ -240,8 +237,7 @@ impl<'a> Draft<'a> {
                 continue;
             }
             let needed = cost_in(state.period).map_err(money_of(workload.id.as_str()))?;
-            let rest =
-                left.checked_sub(needed).map_err(money_of(state.budget.id.as_str()))?;
+            let rest = left.checked_sub(needed).map_err(money_of(state.budget.id.as_str()))?;
             if rest.is_negative() && needed.pico() > 0 {
                 let (budget, left) = (state.budget.id.clone(), *left);
                 return Ok(Err(Reason::OverBudget { budget, left, needed }));
@@ -259,12 +255,9 @@ impl<'a> Draft<'a> {
             Some(last) if last.workload == workload.id && last.reason == reason => {
                 last.members += members;
             }
-            _ => self.waiting.push(Waiting {
-                workload: workload.id.clone(),
-                members,
-                reason,
-                late,
-            }),
+            _ => {
+                self.waiting.push(Waiting { workload: workload.id.clone(), members, reason, late })
+            }
         }
     }
 
@@ -274,9 +267,8 @@ impl<'a> Draft<'a> {
         for placement in self.placements.iter().filter(|placement| !placement.stays) {
             let zero = Money::zero(self.input.currency);
             let cost = costs.entry(placement.workload.clone()).or_insert(zero);
-            *cost = cost
-                .checked_add(placement.cost)
-                .map_err(money_of(placement.workload.as_str()))?;
+            *cost =
+                cost.checked_add(placement.cost).map_err(money_of(placement.workload.as_str()))?;
         }
         for row in &self.waiting {
             costs.remove(&row.workload);

@@ -102,7 +102,7 @@ fn member(
         let reasons = vec![Reason::Rule("largest first; cheapest per hour in time".to_owned())];
         return draft.admit(workload, spot.offer, (1, spot.run.nodes), spot.window, reasons);
     }
-    match (quoted(job), soonest) {
+    match (quoted(workload, input), soonest) {
         (Some(cost), _) => {
             let reasons = vec![Reason::Rule("largest first, as quoted".to_owned())];
             draft.admit_quoted(workload, cost, reasons)
@@ -125,8 +125,8 @@ fn replicas_of(
         if offer.purchase == farthing_model::Purchase::Spot {
             continue;
         }
-        let ways = replicas(service, offer, demand(observed, service))
-            .map_err(|_| overflow(workload))?;
+        let ways =
+            replicas(service, offer, demand(observed, service)).map_err(|_| overflow(workload))?;
         let rate = offer.price.rate().map_or(0, |rate| rate.per_hour().pico());
         for (_, replicas) in ways {
             possible = true;

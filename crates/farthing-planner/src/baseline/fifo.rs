@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Site, Spot, open_members};
 use super::member::{nothing_fits, refused, replicas, runs};
-use crate::PlanError;
+use crate::{Input, PlanError};
 use farthing_model::{
     Job, Money, Observed, Offer, Purchase, Reason, Service, Workload, WorkloadKind,
 };
@@ -77,7 +77,7 @@ fn member(
         }
         return draft.admit(workload, spot.offer, (1, spot.run.nodes), spot.window, reasons);
     }
-    match quoted(job) {
+    match quoted(workload, input) {
         Some(cost) => {
             let reasons = vec![Reason::Rule("first come, first served, as quoted".to_owned())];
             draft.admit_quoted(workload, cost, reasons)
@@ -87,10 +87,13 @@ fn member(
     }
 }
 
-/// The quoted cost, where nothing else is known.
-pub(super) fn quoted(job: &Job) -> Option<Money> {
+/// The quoted cost, where nothing else is known. It names no place, so that it satisfies no
+/// residency requirement.
+pub(super) fn quoted(workload: &Workload, input: &Input) -> Option<Money> {
+    let job = workload.job()?;
     let runs = job.duration.is_some() || (job.work.is_some() && !job.throughput.is_empty());
-    job.quoted_cost.filter(|_| !runs)
+    let usable = !runs && workload.residency.is_empty();
+    job.quoted_cost.filter(|cost| usable && cost.currency() == input.currency)
 }
 
 fn replicas_of(

@@ -179,7 +179,8 @@ impl Draft<'_> {
     fn utilisation(&self) -> Vec<UtilisationRow> {
         let row = |resource: Resource| {
             let band = *self.input.policy.bands.get(resource);
-            let now = self.input.utilisation.get(resource).and_then(crate::Utilisation::of_capacity);
+            let now =
+                self.input.utilisation.get(resource).and_then(crate::Utilisation::of_capacity);
             let state = now.map(|now| band.state(now));
             let proposal = "none: this policy does not look at utilisation".to_owned();
             UtilisationRow { resource, now, band, state, after: None, proposal }
@@ -200,9 +201,7 @@ impl Draft<'_> {
                 (None, ..) => placement.cost,
                 (Some(_), Some(rate), Some(inside)) => {
                     let nodes = i128::from(placement.members) * i128::from(placement.nodes_each);
-                    rate.cost(inside)
-                        .and_then(|one| one.checked_mul_int(nodes))
-                        .map_err(wrong())?
+                    rate.cost(inside).and_then(|one| one.checked_mul_int(nodes)).map_err(wrong())?
                 }
                 _ => continue,
             };

@@ -4,9 +4,7 @@ use super::draft::{Draft, money_of, open_members};
 use super::fifo::quoted;
 use super::member::{nothing_fits, refused, replicas, runs};
 use crate::{Input, PlanError};
-use farthing_model::{
-    Money, MoneyError, Observed, Offer, Purchase, Reason, Window, WorkloadKind,
-};
+use farthing_model::{Money, MoneyError, Observed, Offer, Purchase, Reason, Window, WorkloadKind};
 use jiff::SignedDuration;
 use std::cmp::Ordering;
 
@@ -97,7 +95,7 @@ fn task<'a>(observed: &'a Observed, input: &'a Input) -> Result<Task<'a>, PlanEr
             seats.push(Seat { offer, size, needs, window, price, cost });
         }
     }
-    let quote = workload.job().and_then(quoted);
+    let quote = quoted(workload, input);
     let least = seats.iter().map(|seat| seat.cost).min_by_key(|cost| cost.pico());
     Ok(Task { observed, seats, cost: quote.or(least), quoted: quote.is_some() })
 }

@@ -1,9 +1,7 @@
 //! What one member needs on an offer: nodes, time, and why an offer is out of question.
 
 use crate::Input;
-use farthing_model::{
-    Job, Offer, Policy, Purchase, Reason, Service, Target, Throughput, Workload,
-};
+use farthing_model::{Job, Offer, Policy, Purchase, Reason, Service, Target, Throughput, Workload};
 use jiff::SignedDuration;
 
 /// Nanoseconds in a millisecond.
@@ -65,7 +63,10 @@ pub(super) fn nothing_fits(workload: &Workload, input: &Input) -> Reason {
             .unwrap_or_else(|| Reason::NoOffer("no throughput was measured on any".to_owned()))
     });
     let none = || Reason::NoOffer("the price book is empty".to_owned());
-    refusals.enumerate().max_by_key(|(at, why)| (rank(why), usize::MAX - at)).map_or_else(none, |(_, why)| why)
+    refusals
+        .enumerate()
+        .max_by_key(|(at, why)| (rank(why), usize::MAX - at))
+        .map_or_else(none, |(_, why)| why)
 }
 
 fn whole_millis(nanos: i128) -> Option<SignedDuration> {

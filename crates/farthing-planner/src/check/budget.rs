@@ -66,10 +66,11 @@ impl Audit<'_> {
                     placement.stays && placement.offer.as_ref() == Some(&before.offer)
                 });
                 let rate = self.offers.get(&before.offer).and_then(|offer| offer.price.rate());
-                let inside: Option<Window> =
-                    self.input.horizon.intersect(before.window).and_then(|from_now| {
-                        from_now.intersect(state.period)
-                    });
+                let inside: Option<Window> = self
+                    .input
+                    .horizon
+                    .intersect(before.window)
+                    .and_then(|from_now| from_now.intersect(state.period));
                 if let (false, Some(rate), Some(inside)) = (stays, rate, inside) {
                     let nodes = i128::from(before.members) * i128::from(before.nodes_each);
                     let cost = rate.cost(inside)?.checked_mul_int(nodes)?;

@@ -30,9 +30,9 @@ impl Audit<'_> {
             self.found.push(Violation::Waiting { workload, what });
         }
         let placed: u64 = self.placements_of(&workload.id).map(|at| u64::from(at.members)).sum();
-        let resumed = self.planned.plan.steps.iter().any(|step| {
-            matches!(&step.action, Action::Resume { workload: id } if *id == workload.id)
-        });
+        let resumed = self.planned.plan.steps.iter().any(
+            |step| matches!(&step.action, Action::Resume { workload: id } if *id == workload.id),
+        );
         let members = u64::from(job.count);
         let ended: u64 = match &observed.state {
             WorkloadState::Placed(all) => {
@@ -105,9 +105,7 @@ impl Audit<'_> {
                 .workloads
                 .iter()
                 .flat_map(|observed| current(observed, self.input.horizon))
-                .filter(|before| {
-                    before.offer == node.offer && before.window.contains(snapshot.at)
-                })
+                .filter(|before| before.offer == node.offer && before.window.contains(snapshot.at))
                 .map(|before| u64::from(before.members) * u64::from(before.nodes_each))
                 .sum();
             if twice || u64::try_from(left.count()).unwrap_or(u64::MAX) < needed {

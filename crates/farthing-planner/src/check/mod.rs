@@ -89,6 +89,3 @@ impl<'a> Audit<'a> {
         self.found.extend(wrong.map(|(what, _)| Violation::NotThisInput(what)));
     }
 }
-
-#[cfg(test)]
-mod tests;

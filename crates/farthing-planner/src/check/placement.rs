@@ -129,11 +129,16 @@ impl Audit<'_> {
         };
         let workload = &*observed.workload;
         match (&placement.offer, &workload.kind) {
-            (None, WorkloadKind::Job(job)) if is_quoted(job) => self.quoted(placement, job),
-            (None, _) => self.found.push(Violation::NotMeasured {
-                workload: placement.workload.clone(),
-                offer: None,
-            }),
+            (None, WorkloadKind::Job(job)) if is_quoted(job) => {
+                self.quoted(placement, job);
+                if !workload.residency.is_empty() {
+                    let workload = workload.id.clone();
+                    self.found.push(Violation::Residency { workload, offer: None });
+                }
+            }
+            (None, _) => self
+                .found
+                .push(Violation::NotMeasured { workload: placement.workload.clone(), offer: None }),
             (Some(_), _) if placement.stays => self.stays(placement),
             (Some(id), _) => {
                 let Some(offer) = self.offers.get(id).copied() else {
@@ -153,10 +158,9 @@ impl Audit<'_> {
         let members = i128::from(placement.members);
         let is = job.quoted_cost.and_then(|cost| cost.checked_mul_int(members).ok());
         match is {
-            None => self.found.push(Violation::Overflow(format!(
-                "workload {}",
-                placement.workload
-            ))),
+            None => {
+                self.found.push(Violation::Overflow(format!("workload {}", placement.workload)))
+            }
             Some(is) if is.currency() != self.input.currency || is != placement.cost => {
                 self.found.push(Violation::Cost {
                     workload: placement.workload.clone(),
@@ -182,7 +186,7 @@ impl Audit<'_> {
         let (id, at) = (|| workload.id.clone(), || offer.id.clone());
         let wanted = &workload.residency;
         if !wanted.is_empty() && !offer.residency.iter().any(|place| wanted.contains(place)) {
-            self.found.push(Violation::Residency { workload: id(), offer: at() });
+            self.found.push(Violation::Residency { workload: id(), offer: Some(at()) });
         }
         let (asks, has) = (&workload.resources, &offer.capacity);
         let amounts = [
@@ -208,9 +212,9 @@ impl Audit<'_> {
         let unknown = || Violation::NotMeasured { workload: id(), offer: Some(offer.id.clone()) };
         match &observed.workload.kind {
             WorkloadKind::Service(service) => {
-                let fits = replica_counts(service, offer).into_iter().any(|count| {
-                    nodes_for(count, offer.accelerator_count) == placement.nodes_each
-                });
+                let fits = replica_counts(service, offer)
+                    .into_iter()
+                    .any(|count| nodes_for(count, offer.accelerator_count) == placement.nodes_each);
                 if !fits || placement.nodes_each == 0 {
                     self.found.push(unknown());
                 }
@@ -229,7 +233,11 @@ impl Audit<'_> {
                     None if spot && job.interruptible.is_none() => {} // Already said.
                     None => self.found.push(unknown()),
                     Some(first) if !ways.contains(&window.nanos()) => {
-                        self.found.push(Violation::RunTime { workload: id(), window, nanos: *first });
+                        self.found.push(Violation::RunTime {
+                            workload: id(),
+                            window,
+                            nanos: *first,
+                        });
                     }
                     Some(_) => {}
                 }
@@ -282,4 +290,3 @@ impl Audit<'_> {
         }
     }
 }
-

@@ -44,8 +44,7 @@ impl Audit<'_> {
         let id = &observed.workload.id;
         let placed: Vec<&Placement> = self.placements_of(id).collect();
         let waits = self.planned.report.waiting.iter().any(|row| row.workload == *id);
-        let wanted =
-            matches!(observed.state, WorkloadState::Waiting | WorkloadState::Placed(_));
+        let wanted = matches!(observed.state, WorkloadState::Waiting | WorkloadState::Placed(_));
         if waits || !wanted {
             if placed.iter().any(|placement| !placement.stays) {
                 let workload = id.clone();
@@ -109,12 +108,9 @@ fn read(service: &Service, groups: &[Group<'_>], rate_nano: i128, mut reading: u
         .buckets
         .iter()
         .filter(|bucket| bucket.share.is_positive() && rate_nano > 0)
-        .map(|bucket| {
-            kinds.iter().map(|kind| load(service, bucket, *kind, rate_nano)).collect()
-        })
+        .map(|bucket| kinds.iter().map(|kind| load(service, bucket, *kind, rate_nano)).collect())
         .collect();
-    let room: Vec<i128> =
-        groups.iter().map(|group| i128::from(group.replicas) * REPLICA).collect();
+    let room: Vec<i128> = groups.iter().map(|group| i128::from(group.replicas) * REPLICA).collect();
     match service.split {
         Split::Continuous => carries(&loads, &room),
         Split::Slices(slices) => carries_slices(&loads, &room, slices),

@@ -169,9 +169,7 @@ impl Audit<'_> {
             }
             let changed = self.planned.plan.steps.iter().any(|step| match &step.action {
                 Action::Suspend { workload } => workload == id,
-                Action::Scale { workload, offer, .. } => {
-                    workload == id && *offer == before.offer
-                }
+                Action::Scale { workload, offer, .. } => workload == id && *offer == before.offer,
                 _ => false,
             });
             if !changed {

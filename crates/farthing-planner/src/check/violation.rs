@@ -88,12 +88,12 @@ pub enum Violation {
         /// Where.
         offer: OfferId,
     },
-    /// The offer is in no permitted jurisdiction.
+    /// The offer is in no permitted jurisdiction; a quoted cost is in none at all.
     Residency {
         /// Who.
         workload: WorkloadId,
-        /// Where.
-        offer: OfferId,
+        /// Where; `None` for a quoted cost.
+        offer: Option<OfferId>,
     },
     /// A node of the offer is smaller than what a member asks for.
     Resources {
@@ -291,11 +291,15 @@ impl Violation {
             Self::Currency { workload, offer } => {
                 Self::place(out, workload, offer, "its price is in another currency")
             }
-            Self::Spot { workload, offer } => {
-                Self::place(out, workload, offer, "spot needs a job that says how it is interrupted")
-            }
+            Self::Spot { workload, offer } => Self::place(
+                out,
+                workload,
+                offer,
+                "spot needs a job that says how it is interrupted",
+            ),
             Self::Residency { workload, offer } => {
-                Self::place(out, workload, offer, "no permitted jurisdiction")
+                let offer = offer.as_ref().map_or("a quoted cost", OfferId::as_str);
+                write!(out, "workload {workload} on {offer}: no permitted jurisdiction")
             }
             Self::Resources { workload, offer } => {
                 Self::place(out, workload, offer, "a node is smaller than a member")

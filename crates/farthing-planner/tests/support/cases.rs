@@ -5,25 +5,24 @@ use super::{
     workload,
 };
 use farthing_model::{
-    Interruptible, Observed, Offer, Purchase, Scope, Split, SpotLoss, Workload, WorkloadKind,
+    Band, Interruptible, Observed, Offer, Purchase, Ratio, Resource, Scope, Split, SpotLoss,
+    Workload, WorkloadKind,
 };
 use farthing_planner::Input;
 use jiff::SignedDuration;
 
-/// SplitMix64: small, seeded, the same everywhere.
+/// `SplitMix64`: small, seeded, the same everywhere.
 pub(crate) struct Dice(u64);
 
 impl Dice {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(0x1234_5678_9abc_def1))
+        // Mixed first: streams of neighbouring seeds would be one stream, shifted.
+        Self(mix(seed.wrapping_mul(0xd6e8_feb8_6659_fd93) ^ 0x1234_5678_9abc_def1))
     }
 
     fn next(&mut self) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
+        mix(self.0)
     }
 
     /// A number from `low` to `high`, both included.
@@ -46,6 +45,12 @@ impl Dice {
     }
 }
 
+fn mix(mut z: u64) -> u64 {
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    z ^ (z >> 31)
+}
+
 const ACCELERATORS: [&str; 3] = ["H100-80GB", "A100-80GB", "L4-24GB"];
 const PLACES: [&str; 2] = ["eu", "us"];
 const TEAMS: [&str; 2] = ["red", "blue"];
@@ -53,13 +58,16 @@ const TEAMS: [&str; 2] = ["red", "blue"];
 fn random_offers(dice: &mut Dice, count: u32, limited: i64) -> Vec<Offer> {
     (0..count)
         .map(|index| {
-            let accelerator = dice.one(&ACCELERATORS);
+            // The rare third kind keeps rows without an offer, and offers without a row, in play.
+            let accelerator =
+                if dice.chance(85) { dice.one(&ACCELERATORS[..2]) } else { ACCELERATORS[2] };
             let per_node = [1, 1, 2][usize::try_from(dice.from(0, 2)).unwrap()];
-            let cents = dice.from(20, 900);
+            // Near each other, so that the cheapest hour is seldom the cheapest end.
+            let cents = dice.from(150, 400);
             let price = format!("{}.{:02}", cents / 100, cents % 100);
             let mut offer = offer(&format!("offer-{index}"), Some(accelerator), per_node, &price);
             if dice.chance(limited) {
-                offer.available = Some(dice.count(1, 3));
+                offer.available = Some(dice.count(0, 3).max(1));
             }
             if dice.chance(20) {
                 offer.purchase = Purchase::Owned;
@@ -74,11 +82,11 @@ fn random_offers(dice: &mut Dice, count: u32, limited: i64) -> Vec<Offer> {
 
 fn common(dice: &mut Dice, workload: &mut Workload) {
     workload.team = dice.chance(80).then(|| dice.one(&TEAMS).parse().unwrap());
-    if dice.chance(15) {
+    if dice.chance(8) {
         workload.residency = vec![dice.one(&PLACES).to_owned()];
     }
     workload.value = dec(&dice.from(1, 12).to_string());
-    if dice.chance(10) {
+    if dice.chance(3) {
         workload.resources.cpu_milli = 65_000; // More than any node has.
     }
 }
@@ -86,23 +94,26 @@ fn common(dice: &mut Dice, workload: &mut Workload) {
 /// A job; `exact` ones last whole hours, so that slots of an hour lose nothing.
 fn random_job(dice: &mut Dice, name: &str, exact: bool, slots: i64, most: i64) -> Observed {
     let mut job = empty_job(dice.count(1, most));
-    let quoted = dice.chance(12);
+    let quoted = dice.chance(10);
     if quoted {
         let cents = dice.from(10, 1_200);
         job.quoted_cost = Some(super::usd(&format!("{}.{:02}", cents / 100, cents % 100)));
     } else {
-        job.work = work("6");
-        let mut kinds: Vec<&str> = ACCELERATORS.to_vec();
-        for _ in 0..dice.from(1, 3) {
-            let at = usize::try_from(dice.from(0, i64::try_from(kinds.len()).unwrap() - 1));
-            let kind = kinds.swap_remove(at.unwrap());
-            let amount =
-                if exact { dice.one(&["6", "3", "2"]).to_owned() } else { dice.from(1, 13).to_string() };
+        job.work = Some(work("6"));
+        for kind in ACCELERATORS {
+            if dice.chance(15) {
+                continue;
+            }
+            let amount = if exact {
+                dice.one(&["6", "3", "2"]).to_owned()
+            } else {
+                dice.from(1, 13).to_string()
+            };
             job.throughput.push(rate(kind, dice.count(1, 2), &amount, minutes(60)));
         }
     }
-    if dice.chance(45) {
-        job.deadline = Some(at_minute(60 * dice.from(1, slots + 1)));
+    if dice.chance(65) {
+        job.deadline = Some(at_minute(60 * dice.from(1, slots + 2)));
     }
     if dice.chance(25) {
         job.submitted = Some(at_minute(60 * dice.from(-1, slots - 1)));
@@ -118,33 +129,33 @@ fn random_job(dice: &mut Dice, name: &str, exact: bool, slots: i64, most: i64) -
 
 fn random_service(dice: &mut Dice, name: &str) -> Observed {
     let speeds: Vec<[String; 2]> =
-        ACCELERATORS.iter().map(|_| [0, 1].map(|_| dice.from(0, 6).to_string())).collect();
+        ACCELERATORS.iter().map(|_| [0, 1].map(|_| dice.from(-1, 6).max(0).to_string())).collect();
     let texts: Vec<[&str; 2]> =
         speeds.iter().map(|pair| [pair[0].as_str(), pair[1].as_str()]).collect();
     let rows: Vec<(&str, &[&str])> =
         ACCELERATORS.iter().zip(&texts).map(|(name, pair)| (*name, pair.as_slice())).collect();
     let shares: &[&str] = dice.one(&[&["0.5", "0.5"], &["0.25", "0.75"], &["0.8", "0.2"]]);
-    let mut service = service(&dice.from(1, 14).to_string(), shares, &rows);
+    let mut service = service(&dice.from(1, 6).to_string(), shares, &rows);
     service.replicas_min = dice.count(0, 2);
     let mut workload = workload(name, "1", WorkloadKind::Service(service));
     common(dice, &mut workload);
     let mut observed = seen(workload);
     if dice.chance(20) {
-        observed.demand_per_s = Some(dec(&dice.from(1, 14).to_string()));
+        observed.demand_per_s = Some(dec(&dice.from(1, 6).to_string()));
     }
     observed
 }
 
 fn random_budgets(dice: &mut Dice, input: &mut Input) {
-    let most = if dice.chance(55) { dice.from(1, 2) } else { 0 };
+    let most = if dice.chance(65) { dice.from(1, 2) } else { 0 };
     for index in 0..most {
         let scope = match dice.from(0, 2) {
             0 => Scope::All,
             _ => Scope::Team(dice.one(&TEAMS).parse().unwrap()),
         };
-        let limit = dice.from(1, 40);
+        let limit = dice.from(4, 28);
         let mut state = hard_budget(&format!("budget-{index}"), scope, &limit.to_string());
-        state.spent = super::usd(&dice.from(0, limit).to_string());
+        state.spent = super::usd(&dice.from(0, limit / 3).to_string());
         if dice.chance(30) {
             state.committed = super::usd("1.5");
         }
@@ -155,15 +166,21 @@ fn random_budgets(dice: &mut Dice, input: &mut Input) {
     }
 }
 
+/// Lets accelerators be used to the full.
+pub(crate) fn full_use(input: &mut Input) {
+    *input.policy.bands.get_mut(Resource::Gpu) = Band { max: Ratio::ONE, reserve: Ratio::ZERO };
+}
+
 /// A case small enough to try everything: 1-3 classes of 1-3 members, 1-4 offers, 1-4 slots.
 pub(crate) fn small(seed: u64) -> Input {
     let mut dice = Dice::new(seed);
     let exact = dice.chance(50);
     let slots = dice.from(1, 4);
-    let count = dice.count(1, 4);
-    let offers = random_offers(&mut dice, count, 60);
-    let classes = dice.from(1, 3);
-    let most = if classes == 3 { 2 } else { 3 };
+    let count = dice.count(1, 7).clamp(2, 5) - 1;
+    let offers = random_offers(&mut dice, count, 75);
+    // More often three classes than one: there is more to decide.
+    let classes = dice.from(0, 5).clamp(1, 3);
+    let most = 3;
     let workloads = (0..classes)
         .map(|index| random_job(&mut dice, &format!("job-{index}"), exact, slots, most))
         .collect();
@@ -181,7 +198,11 @@ pub(crate) fn serving(seed: u64) -> Input {
     let mut dice = Dice::new(seed ^ 0x5e71_1ce5);
     let count = dice.count(2, 3);
     let mut offers = random_offers(&mut dice, count, 35);
-    for offer in &mut offers {
+    for (offer, kind) in offers.iter_mut().zip(ACCELERATORS) {
+        // Each of another kind, mostly, so that a mixture is worth something.
+        if dice.chance(80) {
+            offer.accelerator = Some(kind.parse().unwrap());
+        }
         offer.accelerator_count = 1;
         offer.available = offer.available.map(|available| available + 1);
     }
@@ -195,6 +216,9 @@ pub(crate) fn serving(seed: u64) -> Input {
     workloads.sort_by(|a, b| a.workload.id.cmp(&b.workload.id));
     let mut input = input(60, offers, workloads);
     input.effort.slots_max = 1;
+    if dice.chance(70) {
+        full_use(&mut input);
+    }
     random_budgets(&mut dice, &mut input);
     input
 }
@@ -240,10 +264,9 @@ pub(crate) fn medium(seed: u64) -> Input {
     let mut input = input(60 * slots, offers, workloads);
     input.effort.slots_max = u32::try_from(slots).unwrap();
     input.policy.boot = minutes(dice.from(0, 5));
-    input.policy.spot = dice.chance(70).then(|| SpotLoss {
-        mean_up: minutes(dice.from(60, 600)),
-        source: "test".into(),
-    });
+    input.policy.spot = dice
+        .chance(70)
+        .then(|| SpotLoss { mean_up: minutes(dice.from(60, 600)), source: "test".into() });
     random_budgets(&mut dice, &mut input);
     input
 }

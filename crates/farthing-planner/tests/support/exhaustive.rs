@@ -8,7 +8,7 @@
 use super::now;
 use farthing_model::{
     Action, BucketRate, Decimal, Limit, Money, Observed, Offer, Plan, Purchase, Ratio, Reason,
-    Service, Step, Target, Window, WorkloadKind, WorkloadState,
+    Resource, Service, Step, Target, Window, WorkloadKind, WorkloadState,
 };
 use farthing_planner::{
     BudgetRow, Input, Placement, Planned, Report, SolverReport, Status, Waiting,
@@ -69,9 +69,8 @@ fn permitted(input: &Input, observed: &Observed, offer: &Offer) -> bool {
     let (asks, has) = (workload.resources, offer.capacity);
     let place = workload.residency.is_empty()
         || workload.residency.iter().any(|wanted| offer.residency.contains(wanted));
-    let priced = offer.price.rate().is_some_and(|rate| {
-        rate.per_hour().currency() == input.currency
-    });
+    let priced =
+        offer.price.rate().is_some_and(|rate| rate.per_hour().currency() == input.currency);
     place
         && priced
         && asks.gpu_milli <= has.gpu_milli
@@ -101,9 +100,8 @@ fn way(input: &Input, observed: &Observed, holds: Vec<(usize, u32, u32, Window)>
         };
         holds.iter().map(part).sum()
     };
-    let covers = |state: &farthing_planner::BudgetState| {
-        state.budget.scope.covers(&observed.workload)
-    };
+    let covers =
+        |state: &farthing_planner::BudgetState| state.budget.scope.covers(&observed.workload);
     let budgeted = input
         .budgets
         .iter()
@@ -127,11 +125,8 @@ fn job_ways(input: &Input, observed: &Observed) -> Vec<Way> {
             let nodes = row.count.div_ceil(offer.accelerator_count);
             let work = job.work.as_ref().unwrap().amount.nano();
             let millis = ceil_div(work * row.per.as_millis(), row.amount.nano());
-            let boot = if offer.purchase == Purchase::Owned {
-                0
-            } else {
-                input.policy.boot.as_nanos()
-            };
+            let boot =
+                if offer.purchase == Purchase::Owned { 0 } else { input.policy.boot.as_nanos() };
             let length = millis * 1_000_000 + boot;
             let submitted = job.submitted.map_or(i128::MIN, jiff::Timestamp::as_nanosecond);
             let mut starts: Vec<i128> =
@@ -147,9 +142,8 @@ fn job_ways(input: &Input, observed: &Observed) -> Vec<Way> {
         }
     }
     if let (None, true, Some(quoted)) = (&job.work, job.duration.is_none(), job.quoted_cost) {
-        let covers = |state: &farthing_planner::BudgetState| {
-            state.budget.scope.covers(&observed.workload)
-        };
+        let covers =
+            |state: &farthing_planner::BudgetState| state.budget.scope.covers(&observed.workload);
         let budgeted = input
             .budgets
             .iter()
@@ -202,7 +196,22 @@ pub(crate) fn serves(kinds: &[(i128, (i128, i128))], need: (i128, i128)) -> bool
     left <= 0 && (second - need.1) * part.1 + part.0 >= 0
 }
 
-fn service_ways(input: &Input, observed: &Observed, most: u32) -> Vec<Way> {
+/// The part of a replica that may be in use, in 10^-6: the lower edge of the accelerators' band.
+pub(crate) fn target(input: &Input) -> i128 {
+    let band = input.policy.bands.get(Resource::Gpu);
+    i128::from(band.max.ppm() - band.reserve.ppm())
+}
+
+/// Most replicas on one offer that any plan can need: all that it can serve, alone.
+fn most(service: &Service, speeds: (i128, i128), need: (i128, i128), target: i128) -> u32 {
+    let alone = |need: i128, speed: i128| {
+        if speed == 0 { 0 } else { ceil_div(need * 1_000_000, speed * target) }
+    };
+    let all = alone(need.0, speeds.0) + alone(need.1, speeds.1);
+    u32::try_from(all).unwrap().max(service.replicas_min).max(1)
+}
+
+fn service_ways(input: &Input, observed: &Observed) -> Vec<Way> {
     let service = observed.workload.service().unwrap();
     let rate = observed.demand_per_s.unwrap_or(service.requests.rate_per_s).nano();
     let need = |bucket: usize| {
@@ -211,7 +220,7 @@ fn service_ways(input: &Input, observed: &Observed, most: u32) -> Vec<Way> {
         assert_eq!(rate * share % 1_000_000_000, 0);
         rate * share / 1_000_000_000
     };
-    let need = (need(0), need(1));
+    let (need, target) = ((need(0), need(1)), target(input));
     let usable: Vec<(usize, (i128, i128))> = input
         .offers
         .iter()
@@ -220,21 +229,32 @@ fn service_ways(input: &Input, observed: &Observed, most: u32) -> Vec<Way> {
         .filter_map(|(at, offer)| Some((at, speeds(service, offer)?)))
         .filter(|(_, speeds)| speeds.0 + speeds.1 > 0)
         .collect();
+    let enough = |counts: &[u32]| {
+        let kind = |(count, (_, speeds)): (&u32, &(usize, (i128, i128)))| {
+            (i128::from(*count) * target, *speeds)
+        };
+        let kinds: Vec<_> = counts.iter().zip(&usable).map(kind).collect();
+        let total: u32 = counts.iter().sum();
+        total >= service.replicas_min.max(1)
+            && serves(&kinds, (need.0 * 1_000_000, need.1 * 1_000_000))
+    };
     let mut ways = Vec::new();
     let mut counts = vec![0_u32; usable.len()];
     loop {
-        let kinds: Vec<_> = counts
-            .iter()
-            .zip(&usable)
-            .map(|(count, (_, speeds))| (i128::from(*count), *speeds))
-            .collect();
-        let total: u32 = counts.iter().sum();
-        if total >= service.replicas_min.max(1) && serves(&kinds, need) {
+        // One replica less somewhere costs less and holds less: only the fewest are of interest.
+        let least = (0..counts.len()).filter(|at| counts[*at] > 0).all(|at| {
+            let mut less = counts.clone();
+            less[at] -= 1;
+            !enough(&less)
+        });
+        if enough(&counts) && least {
             let holds = counts.iter().zip(&usable).filter(|(count, _)| **count > 0);
             let holds = holds.map(|(count, (at, _))| (*at, *count, 1, input.horizon)).collect();
             ways.push(way(input, observed, holds));
         }
-        let Some(place) = counts.iter().position(|count| *count < most) else { return ways };
+        let place =
+            (0..counts.len()).find(|at| counts[*at] < most(service, usable[*at].1, need, target));
+        let Some(place) = place else { return ways };
         counts[place] += 1;
         counts[..place].fill(0);
     }
@@ -323,15 +343,15 @@ impl Search<'_> {
 }
 
 /// The most value, then the least cost, over all plans of a case where nothing is placed yet.
-/// Services have two buckets, and at most `replicas` on each offer.
-pub(crate) fn best(input: &Input, replicas: u32) -> Best {
+/// Services have two buckets.
+pub(crate) fn best(input: &Input) -> Best {
     assert_eq!(input.snapshot.at, now());
     let mut items: Vec<Item<'_>> = Vec::new();
     for observed in &input.snapshot.workloads {
         assert_eq!(observed.state, WorkloadState::Waiting);
         let (ways, count) = match &observed.workload.kind {
             WorkloadKind::Job(job) => (job_ways(input, observed), job.count),
-            WorkloadKind::Service(_) => (service_ways(input, observed, replicas), 1),
+            WorkloadKind::Service(_) => (service_ways(input, observed), 1),
         };
         for member in 0..count {
             items.push(Item {
@@ -382,9 +402,12 @@ fn written_out(search: &Search<'_>, total: (i128, i128), chosen: &[Option<usize>
             let late = workload.job().is_some_and(|job| job.deadline.is_some());
             let reason = Reason::LessValue;
             let id = workload.id.clone();
-            let row = waiting
-                .entry(workload.id.as_str())
-                .or_insert(Waiting { workload: id, members: 0, reason, late });
+            let row = waiting.entry(workload.id.as_str()).or_insert(Waiting {
+                workload: id,
+                members: 0,
+                reason,
+                late,
+            });
             row.members += 1;
             continue;
         };

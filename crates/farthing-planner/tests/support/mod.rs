@@ -95,17 +95,12 @@ pub(crate) fn workload(name: &str, value: &str, kind: WorkloadKind) -> Workload 
     }
 }
 
-pub(crate) fn work(amount: &str) -> Option<Work> {
-    Some(Work { amount: dec(amount), unit: "steps".into() })
+pub(crate) fn work(amount: &str) -> Work {
+    Work { amount: dec(amount), unit: "steps".into() }
 }
 
 /// `amount` of work per `per` on `count` of an accelerator.
-pub(crate) fn rate(
-    accelerator: &str,
-    count: u32,
-    amount: &str,
-    per: SignedDuration,
-) -> Throughput {
+pub(crate) fn rate(accelerator: &str, count: u32, amount: &str, per: SignedDuration) -> Throughput {
     let target = Target::Accelerator(accelerator.parse().unwrap());
     Throughput { target, count, amount: dec(amount), per }
 }

@@ -52,7 +52,12 @@ pub(crate) fn after(input: &Input, planned: &Planned) -> Input {
         }
     }
     for observed in &mut next.snapshot.workloads {
-        if planned.plan.steps.iter().any(|step| step.action.workload() == Some(&observed.workload.id)) {
+        if planned
+            .plan
+            .steps
+            .iter()
+            .any(|step| step.action.workload() == Some(&observed.workload.id))
+        {
             observed.generation += 1;
         }
     }

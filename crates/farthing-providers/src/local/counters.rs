@@ -78,12 +78,17 @@ impl CpuTimes {
 
     /// Everything that was not idle, with what the hypervisor took.
     pub(super) const fn busy(self) -> u64 {
-        self.user + self.nice + self.system + self.irq + self.softirq + self.steal
+        self.user
+            .saturating_add(self.nice)
+            .saturating_add(self.system)
+            .saturating_add(self.irq)
+            .saturating_add(self.softirq)
+            .saturating_add(self.steal)
     }
 
     /// Everything.
     pub(super) const fn total(self) -> u64 {
-        self.busy() + self.idle + self.iowait
+        self.busy().saturating_add(self.idle).saturating_add(self.iowait)
     }
 }
 
@@ -160,7 +165,8 @@ mod tests {
         let memory = MemInfo::parse(text).unwrap();
         assert_eq!(memory.used, 400 << 10);
         assert_eq!((memory.anon, memory.mapped), (Some(300 << 10), Some(50 << 10)));
-        let old = b"MemTotal: 1000 kB\nMemFree: 100 kB\nBuffers: 50 kB\nCached: 400 kB\nShmem: 20 kB";
+        let old =
+            b"MemTotal: 1000 kB\nMemFree: 100 kB\nBuffers: 50 kB\nCached: 400 kB\nShmem: 20 kB";
         assert_eq!(MemInfo::parse(old).unwrap().used, 470 << 10);
         assert_eq!(MemInfo::parse(b"MemTotal: lots kB\n"), None);
     }

@@ -72,10 +72,13 @@ impl CpuAccount {
         let busy = nanos(look.times.busy());
         let left = busy.saturating_sub(taken);
         // Time in interrupts is partly also the time of the process that was interrupted.
-        let interrupts = nanos(look.times.irq + look.times.softirq).min(left);
+        let interrupts = nanos(look.times.irq.saturating_add(look.times.softirq)).min(left);
         let (owed, forgotten) = bounded(taken.saturating_sub(busy), look.times.cores);
         self.owed_nanos = owed;
-        uses.push(Use::of_system(sources.procfs.clone(), (kernel + interrupts).into()));
+        uses.push(Use::of_system(
+            sources.procfs.clone(),
+            i128::from(kernel) + i128::from(interrupts),
+        ));
         let rest = if look.hidden { HIDDEN } else { SHORT_LIVED };
         let rest = named(&format!("process:{rest}"));
         uses.push(Use::of(rest, sources.procfs.clone(), (left - interrupts).into()));

@@ -48,6 +48,8 @@ pub(super) type SpaceOf = fn(&Path) -> Option<(u64, u64)>;
 pub(super) fn space(path: &Path) -> Option<(u64, u64)> {
     let space = rustix::fs::statvfs(path).ok()?;
     let total = space.f_blocks.checked_mul(space.f_frsize)?;
+    // More than an exbibyte is a file system that does not know.
+    (total <= 1 << 60).then_some(())?;
     let free = space.f_bfree.checked_mul(space.f_frsize)?;
     Some((total, total.saturating_sub(free)))
 }
@@ -162,8 +164,12 @@ mod tests {
         let found = file_systems(&mut files, |_| Some((1_000, 100)));
         let found: Vec<_> =
             found.iter().map(|one| (&*one.mount, one.total_bytes, one.used_bytes)).collect();
-        let expect = [("/", 1_000, 100), ("/btrfs", 1_000, 100), ("/tank", 1_000, 100),
-            ("/tank/a", 100, 100)];
+        let expect = [
+            ("/", 1_000, 100),
+            ("/btrfs", 1_000, 100),
+            ("/tank", 1_000, 100),
+            ("/tank/a", 100, 100),
+        ];
         assert_eq!(found, expect);
         drop(root);
     }
@@ -171,9 +177,15 @@ mod tests {
     #[test]
     fn disks_are_physical() {
         let (root, mut files) = fixture("");
-        let sizes =
-            [("sda", "2000", ""), ("dm-0", "1000", ""), ("zram0", "9", ""), ("sr0", "8", ""),
-             ("nvme0c0n1", "70", "1\n"), ("nvme0n1", "70\n", "0\n"), ("sdb", "0", "")];
+        let sizes = [
+            ("sda", "2000", ""),
+            ("dm-0", "1000", ""),
+            ("zram0", "9", ""),
+            ("sr0", "8", ""),
+            ("nvme0c0n1", "70", "1\n"),
+            ("nvme0n1", "70\n", "0\n"),
+            ("sdb", "0", ""),
+        ];
         for (name, size, hidden) in sizes {
             let folder = root.path().join("sys/block").join(name);
             std::fs::create_dir_all(&folder).unwrap();

@@ -1,9 +1,10 @@
 //! From readings of accelerators to uses: the device is the unit.
 //!
 //! Every process that holds a context has an equal share of the device (time slicing): with n
-//! processes each is charged for 1/n. What it used of that is its time on the multiprocessors; more
-//! than its share is used, not more money, as the meter scales to the device. A device without a
-//! process is not allocated and has no row.
+//! processes each is charged for 1/n. What it used of that is its time on the multiprocessors. A
+//! process that used more than its share is charged for what it used, and that is taken from what
+//! the others left idle, in proportion: together they always pay for exactly one device, and never
+//! for a part of the next one. A device without a process is not allocated and has no row.
 
 use super::rows::{HIDDEN, SHORT_LIVED, named};
 use super::uses::{Use, keep_within};
@@ -56,7 +57,20 @@ pub(super) fn uses(
         uses.push(Use { device: Some(device.clone()), requested_nano, ..one });
     }
     keep_within(&mut uses, window_nanos);
+    lend_idle_shares(&mut uses);
     (uses, note)
+}
+
+/// Takes what processes used beyond their shares from the idle part of the others' shares.
+fn lend_idle_shares(uses: &mut [Use]) {
+    let beyond = |one: &Use| (one.used_nano - one.requested_nano).max(0);
+    let idle: Vec<i128> =
+        uses.iter().map(|one| (one.requested_nano - one.used_nano).max(0)).collect();
+    let borrowed: i128 = uses.iter().map(beyond).sum();
+    // What all used is at most the device, so that there is at least as much idle.
+    for (one, lent) in uses.iter_mut().zip(split(borrowed, &idle).unwrap_or_default()) {
+        one.requested_nano -= lent;
+    }
 }
 
 /// What each process used, by the best that the device can say: its own utilisation, else the
@@ -124,7 +138,7 @@ mod tests {
     fn two_processes_share_a_device() {
         let busy_percent = Some(vec![(1, 30), (2, 60)]);
         let (rows, noted) = check(&GpuReading { busy_percent, ..reading(&[1, 2]) });
-        assert_eq!(rows, [row("p1", 5_000, 3_000), row("p2", 5_000, 6_000)]);
+        assert_eq!(rows, [row("p1", 4_000, 3_000), row("p2", 5_000, 6_000)]);
         assert!(!noted);
     }
 
@@ -147,17 +161,18 @@ mod tests {
         let busy_percent = Some(vec![(1, 20), (3, 40), (77, 10), (5, 0)]);
         let (rows, _) = check(&GpuReading { busy_percent, ..reading(&[1, 88]) });
         let expect = [
-            row("p1", 2_500, 2_000),
+            row("p1", 2_333, 2_000),
             row("p3", 2_500, 4_000),
-            row(SHORT_LIVED, 2_500, 1_000),
-            row(HIDDEN, 2_500, 0),
+            row(SHORT_LIVED, 2_000, 1_000),
+            row(HIDDEN, 1_666, 0),
         ];
         assert_eq!(rows, expect);
     }
 
     #[test]
     fn without_utilisation_of_processes_the_device_is_split_then_only_held() {
-        let (rows, noted) = check(&GpuReading { device_busy_percent: Some(50), ..reading(&[1, 2]) });
+        let (rows, noted) =
+            check(&GpuReading { device_busy_percent: Some(50), ..reading(&[1, 2]) });
         assert_eq!((rows, noted), (vec![row("p1", 5_000, 2_500), row("p2", 5_000, 2_500)], true));
         let (rows, noted) = check(&GpuReading { mig: true, ..reading(&[1]) });
         assert_eq!((rows, noted), (vec![row("p1", 10_000, 0)], true));

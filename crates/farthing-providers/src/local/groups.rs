@@ -107,7 +107,7 @@ pub(super) struct Group {
 #[derive(Default)]
 pub(super) struct Groups {
     hierarchies: Hierarchies,
-    groups: BTreeMap<GroupId, Group>,
+    all: BTreeMap<GroupId, Group>,
     by_owner: HashMap<Owner, GroupId>,
     next: GroupId,
 }
@@ -118,16 +118,16 @@ impl Groups {
     }
 
     pub(super) fn get(&self, id: GroupId) -> Option<&Group> {
-        self.groups.get(&id)
+        self.all.get(&id)
     }
 
     pub(super) fn get_mut(&mut self, id: GroupId) -> Option<&mut Group> {
-        self.groups.get_mut(&id)
+        self.all.get_mut(&id)
     }
 
     /// All groups, in order of their number.
     pub(super) fn iter(&self) -> impl Iterator<Item = (GroupId, &Group)> {
-        self.groups.iter().map(|(id, group)| (*id, group))
+        self.all.iter().map(|(id, group)| (*id, group))
     }
 
     /// The group of a process by its `/proc/<pid>/cgroup`.
@@ -139,7 +139,7 @@ impl Groups {
         if id == next {
             self.next = next.checked_add(1)?;
         }
-        self.groups.entry(id).or_insert(group).seen = tick;
+        self.all.entry(id).or_insert(group).seen = tick;
         Some(id)
     }
 
@@ -156,9 +156,9 @@ impl Groups {
         let found = unified.chain(lines()).find_map(|(_, path)| owner_is(path))?;
         let folder = |controller: Controller| {
             let hierarchy = self.hierarchies.get(controller)?;
-            let (_, path) = lines().find(|(names, _)| match hierarchy.unified {
-                true => names.is_empty(),
-                false => names.split(',').any(|name| name == controller.name()),
+            let (_, path) = lines().find(|(names, _)| {
+                let named = names.split(',').any(|name| name == controller.name());
+                if hierarchy.unified { names.is_empty() } else { named }
             })?;
             let (owner, group) = owner(path)?;
             (owner == found).then(|| hierarchy.folder(group))?
@@ -186,9 +186,8 @@ impl Groups {
     pub(super) fn read(&mut self, files: &mut Files) -> Vec<String> {
         let mut went_back = Vec::new();
         let unified = |hierarchy: &Option<Hierarchy>| hierarchy.as_ref().is_some_and(|h| h.unified);
-        let (cpu_2, memory_2) =
-            (unified(&self.hierarchies.cpu), unified(&self.hierarchies.memory));
-        for group in self.groups.values_mut() {
+        let (cpu_2, memory_2) = (unified(&self.hierarchies.cpu), unified(&self.hierarchies.memory));
+        for group in self.all.values_mut() {
             let usage = group.usage_file.as_deref().and_then(|file| usage_nanos(files, file));
             let before = std::mem::replace(&mut group.usage_nanos, usage);
             let both = usage.zip(before);
@@ -213,9 +212,9 @@ impl Groups {
 
     /// Forgets groups without a process since before `tick`. Their numbers are not used again.
     pub(super) fn forget_before(&mut self, tick: u64) {
-        self.groups.retain(|_, group| group.seen >= tick);
-        let groups = &self.groups;
-        self.by_owner.retain(|_, id| groups.contains_key(id));
+        self.all.retain(|_, group| group.seen >= tick);
+        let all = &self.all;
+        self.by_owner.retain(|_, id| all.contains_key(id));
     }
 }
 

@@ -50,8 +50,7 @@ impl Inventory {
 /// # Errors
 /// `root` has no readable `/proc`, or `/proc/stat` or `/proc/meminfo` say nothing.
 pub fn inventory(root: &Path, gpus: &mut dyn GpuDriver) -> Result<Inventory, LocalError> {
-    let mut files =
-        Files::open(root).map_err(|source| LocalError::read(root, "/proc", source))?;
+    let mut files = Files::open(root).map_err(|source| LocalError::read(root, "/proc", source))?;
     look(&mut files, gpus.models(), space)
 }
 
@@ -98,7 +97,8 @@ fn hostname(files: &mut Files) -> String {
 
 fn cpu_model(files: &mut Files) -> Option<String> {
     let of_x86 = |text: &[u8]| {
-        let named = |line: &&[u8]| line.starts_with(b"model name") || line.starts_with(b"cpu model");
+        let named =
+            |line: &&[u8]| line.starts_with(b"model name") || line.starts_with(b"cpu model");
         let line = lines(text).find(named)?;
         let colon = line.iter().position(|byte| *byte == b':')?;
         Some(readable(line[colon + 1..].trim_ascii()))

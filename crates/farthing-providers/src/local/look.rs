@@ -7,6 +7,7 @@ use super::groups::{Groups, Hierarchies, own_limits};
 use super::inventory::read;
 use super::mounts::mounts;
 use super::notes::Notes;
+use super::rows::Row;
 use super::table::{ProcessTable, Scan, Tick, Who};
 use super::{LocalError, Units};
 use std::path::Path;
@@ -34,11 +35,11 @@ pub(super) struct Looker {
     pub(super) files: Files,
     pub(super) units: Units,
     pub(super) who: Who,
-    pub(super) processes: ProcessTable,
+    processes: ProcessTable,
     space_of: SpaceOf,
     blind: Option<Blind>,
-    times: CpuTimes,
-    uptime_centis: Option<u64>,
+    pub(super) times: CpuTimes,
+    pub(super) uptime_centis: Option<u64>,
     tick: u64,
 }
 
@@ -118,6 +119,14 @@ impl Looker {
         Ok(Look { times: delta, memory, disks, scan, tick, hidden, elapsed_nanos })
     }
 
+    /// The row of a process by its id in the machine's own namespace, also if it ended since the
+    /// last look. Inside a container the ids that we see are others, and equal ones mean nothing.
+    pub(super) fn row_of(&self, pid: u32) -> Option<&Row> {
+        let inside = self.blind == Some(Blind::Namespace);
+        let row = self.processes.row(pid).filter(|_| !inside)?;
+        self.who.rows.get(row)
+    }
+
     /// Time since boot goes on while a machine sleeps, and its processors' time does not.
     fn awake(&self, now_centis: u64, then_centis: u64, delta: CpuTimes) -> i128 {
         let up = (i128::from(now_centis) - i128::from(then_centis)) * 10_000_000;
@@ -173,7 +182,9 @@ impl Looker {
         }
         if scan.went_back > 0 {
             let count = scan.went_back;
-            notes.happened(format!("the processor time of {count} processes went back: not counted"));
+            notes.happened(format!(
+                "the processor time of {count} processes went back: not counted"
+            ));
         }
         for group in groups_back {
             notes.happened(format!(

@@ -40,7 +40,7 @@ use disks::{SpaceOf, space};
 use farthing_edge::{Class, EdgeError, Measure, Measured, Observe};
 use farthing_model::{
     Age, ClusterId, Coverage, DeviceId, Joules, Node, NodeId, NodeSpan, NodeState, OfferId, Place,
-    Price, Purchase, Quantity, Resource, Resources, Sample, Snapshot, SourceId, Window,
+    Price, Purchase, Quantity, Resource, Resources, Sample, Snapshot, SourceId, Window, proportion,
 };
 use files::Files;
 use gpus::Holder;
@@ -224,7 +224,7 @@ impl LocalMachine {
     }
 
     fn measure_once(&mut self, window: Window) -> Result<Measured, LocalError> {
-        let is_first = self.since.is_none();
+        let is_first = self.accounted_to.is_none();
         self.since.get_or_insert(window.from());
         // 1. Look at everything.
         let look = self.looker.look(&mut self.notes)?;
@@ -244,12 +244,11 @@ impl LocalMachine {
         };
         let spans = parts.map(|part| self.span(part, Some(part) == cover.measured)).collect();
         // 3. Who used what in it.
-        let samples = match cover.measured {
-            Some(measured) => self.samples(&look, measured, cover.scale),
-            None => {
-                self.skip(&look);
-                Vec::new()
-            }
+        let samples = if let Some(measured) = cover.measured {
+            self.samples(&look, measured, cover.scale)
+        } else {
+            self.skip(&look);
+            Vec::new()
         };
         self.accounted_to = self.accounted_to.max(Some(window.to()));
         Ok(Measured { spans, samples, coverage: self.coverage, faults: self.notes.finish() })
@@ -307,14 +306,16 @@ impl LocalMachine {
         }
         if let Some((of, over)) = scale {
             for one in &mut uses {
-                one.used_nano = one.used_nano * of / over;
+                // The ratio is below one and both are positive, so that this always is a number.
+                one.used_nano = proportion(one.used_nano, of, over).unwrap_or(0);
             }
         }
         let nano = |resource| self.capacity.nano(resource) * window.nanos() / 1_000_000_000;
         let capacity = nano(Resource::Cpu);
         let over = keep_within(&mut uses, capacity);
-        // Looks are not evenly apart, so that a full machine is often a little over.
-        if over > capacity / 50 {
+        // Looks are not evenly apart, so that a full machine is often a little over; the first one
+        // began before its window.
+        if over > capacity / 50 && self.accounted_to.is_some() {
             self.notes.happened(format!(
                 "the processors counted {} ms more than the machine has in {window}: scaled down",
                 over / 1_000_000
@@ -336,7 +337,7 @@ impl LocalMachine {
         }
         let capacity = i128::from(look.memory.total) * window.nanos();
         request_limits(&mut uses, &who.groups, capacity, |group| {
-            Some(i128::from(group.memory_limit_bytes?) * window.nanos())
+            Some(i128::from(group.memory_limit_bytes?).saturating_mul(window.nanos()))
         });
         uses
     }
@@ -370,9 +371,8 @@ impl LocalMachine {
                 let quantity = used.map(|used| Quantity::from_nano(i128::from(used) * 1_000_000));
                 self.energy.extend(quantity.map(|quantity| (device, quantity)));
             }
-            let processes = &self.looker.processes;
-            let rows = &self.looker.who.rows;
-            let holder = |pid, running| match processes.row(pid).and_then(|row| rows.get(row)) {
+            let looker = &self.looker;
+            let holder = |pid, running| match looker.row_of(pid) {
                 Some(row) => Holder::Seen(row.who.clone()),
                 None if running => Holder::Hidden,
                 None => Holder::Ended,

@@ -56,26 +56,21 @@ fn unescaped(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();
     while let Some((&byte, after)) = rest.split_first() {
-        let digits = after.get(..3).filter(|digits| byte == b'\\' && digits.iter().all(is_octal));
+        let digits = after.get(..3).filter(|digits| {
+            byte == b'\\' && digits.iter().all(|digit| (b'0'..=b'7').contains(digit))
+        });
         let value = digits.map(|digits| {
             digits.iter().fold(0_u32, |value, digit| value * 8 + u32::from(digit - b'0'))
         });
-        match value.and_then(|value| u8::try_from(value).ok()) {
-            Some(value) => {
-                bytes.push(value);
-                rest = &after[3..];
-            }
-            None => {
-                bytes.push(byte);
-                rest = after;
-            }
+        if let Some(value) = value.and_then(|value| u8::try_from(value).ok()) {
+            bytes.push(value);
+            rest = &after[3..];
+        } else {
+            bytes.push(byte);
+            rest = after;
         }
     }
     String::from_utf8_lossy(&bytes).into_owned()
-}
-
-fn is_octal(byte: &u8) -> bool {
-    (b'0'..=b'7').contains(byte)
 }
 
 #[cfg(test)]

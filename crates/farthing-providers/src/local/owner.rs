@@ -94,15 +94,12 @@ fn unescaped(name: &str) -> String {
     while let Some(at) = rest.find("\\x") {
         text.push_str(&rest[..at]);
         let code = rest.get(at + 2..at + 4).and_then(|code| u8::from_str_radix(code, 16).ok());
-        match code.filter(u8::is_ascii) {
-            Some(code) => {
-                text.push(char::from(code));
-                rest = &rest[at + 4..];
-            }
-            None => {
-                text.push_str("\\x");
-                rest = &rest[at + 2..];
-            }
+        if let Some(code) = code.filter(u8::is_ascii) {
+            text.push(char::from(code));
+            rest = &rest[at + 4..];
+        } else {
+            text.push_str("\\x");
+            rest = &rest[at + 2..];
         }
     }
     text.push_str(rest);
@@ -117,7 +114,7 @@ mod tests {
     const ID: &str = "3f2a9c0d1e2b3f2a9c0d1e2b3f2a9c0d1e2b3f2a9c0d1e2b3f2a9c0d1e2b3f2a";
 
     fn found(path: &str) -> String {
-        let path = path.replace("ID", ID);
+        let path = path.replace("ID", ID).replace("INNER", &ID.replace('3', "4"));
         owner(&path).map_or_else(String::new, |(owner, group)| {
             let depth = group.matches('/').count();
             format!("{} {} at {depth}", owner.kind(), owner.label())
@@ -140,14 +137,17 @@ mod tests {
             ("/libpod_parent/libpod-ID", 2),
             ("/user.slice/user-1000.slice/user@1000.service/user.slice/libpod-ID.scope", 5),
             ("/ecs/task-1/ID", 3),
-            ("/docker/ID/docker/0123456789012345678901234567890123456789012345678901234567890123", 2),
+            ("/docker/ID/docker/INNER", 2),
         ] {
             assert_eq!(found(path), format!("{id} at {depth}"), "{path}");
         }
         assert_eq!(found("/lxc/web/init"), "container web at 2");
         assert_eq!(found("/lxc.payload.db-1/system.slice/x.service"), "container db-1 at 1");
         assert_eq!(found("/machine.slice/machine-my\\x2dbox.scope"), "container my-box at 2");
-        assert_eq!(found("/machine.slice/systemd-nspawn@box.service/payload"), "container box at 2");
+        assert_eq!(
+            found("/machine.slice/systemd-nspawn@box.service/payload"),
+            "container box at 2"
+        );
     }
 
     #[test]

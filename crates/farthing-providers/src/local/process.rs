@@ -120,7 +120,10 @@ mod tests {
         assert_eq!(readable(b""), "(unnamed)");
         let long = longer_name(b"/usr/bin/containerd-shim-runc-v2\0-id", b"containerd-shim");
         assert_eq!(long.as_deref(), Some("containerd-shim-runc-v2"));
-        assert_eq!(longer_name(b"nginx: worker process", b"nginx: worker p"), Some("nginx: worker process".to_owned()));
+        assert_eq!(
+            longer_name(b"nginx: worker process", b"nginx: worker p"),
+            Some("nginx: worker process".to_owned())
+        );
         assert_eq!(longer_name(b"/usr/bin/python3\0", b"renamed-by-user"), None);
         assert_eq!(longer_name(b"", b""), None);
     }

@@ -54,7 +54,7 @@ pub(super) struct Row {
 /// All rows in use.
 #[derive(Default)]
 pub(super) struct Rows {
-    rows: Vec<Option<Row>>,
+    slots: Vec<Option<Row>>,
     free: Vec<RowId>,
     by_key: HashMap<Key, RowId>,
 }
@@ -75,11 +75,11 @@ impl Rows {
         let who = Arc::new(attribution(name, user.map(|(_, user)| user), group, groups));
         let row = Row { who, group, cpu_nanos: 0, anon_bytes: 0, shared_bytes: 0, seen: 0 };
         let id = self.free.pop().unwrap_or_else(|| {
-            self.rows.push(None);
+            self.slots.push(None);
             // The process table is bounded far below 2^32 rows.
-            u32::try_from(self.rows.len() - 1).unwrap_or(u32::MAX)
+            u32::try_from(self.slots.len() - 1).unwrap_or(u32::MAX)
         });
-        if let Some(slot) = self.rows.get_mut(id as usize) {
+        if let Some(slot) = self.slots.get_mut(id as usize) {
             *slot = Some(row);
         }
         self.by_key.insert(key, id);
@@ -87,34 +87,34 @@ impl Rows {
     }
 
     pub(super) fn get(&self, id: RowId) -> Option<&Row> {
-        self.rows.get(id as usize)?.as_ref()
+        self.slots.get(id as usize)?.as_ref()
     }
 
     pub(super) fn get_mut(&mut self, id: RowId) -> Option<&mut Row> {
-        self.rows.get_mut(id as usize)?.as_mut()
+        self.slots.get_mut(id as usize)?.as_mut()
     }
 
     /// The rows used at `tick`.
     pub(super) fn at(&self, tick: u64) -> impl Iterator<Item = &Row> {
-        self.rows.iter().flatten().filter(move |row| row.seen == tick)
+        self.slots.iter().flatten().filter(move |row| row.seen == tick)
     }
 
     /// Sets all amounts to zero for the next look.
     pub(super) fn clear(&mut self) {
-        for row in self.rows.iter_mut().flatten() {
+        for row in self.slots.iter_mut().flatten() {
             (row.cpu_nanos, row.anon_bytes, row.shared_bytes) = (0, 0, 0);
         }
     }
 
     /// Forgets rows that were last used before `tick`; no process refers to them any more.
     pub(super) fn forget_before(&mut self, tick: u64) {
-        for (id, slot) in (0..).zip(&mut self.rows) {
+        for (id, slot) in (0..).zip(&mut self.slots) {
             if slot.take_if(|row| row.seen < tick).is_some() {
                 self.free.push(id);
             }
         }
-        let rows = &self.rows;
-        self.by_key.retain(|_, id| rows.get(*id as usize).is_some_and(Option::is_some));
+        let slots = &self.slots;
+        self.by_key.retain(|_, id| slots.get(*id as usize).is_some_and(Option::is_some));
     }
 }
 
@@ -153,17 +153,17 @@ pub(super) fn named(workload: &str) -> Arc<Attribution> {
 /// Names are cut and freed of control characters before they come here; should one slip through,
 /// it counts as other.
 fn workload_id(text: &str) -> WorkloadId {
-    let cut: String =
-        text.chars().map(|c| if c.is_control() { '?' } else { c }).take(2 * NAME_CHARS_MAX).collect();
-    match WorkloadId::new(&cut) {
-        Ok(id) => id,
+    let cut: String = text
+        .chars()
+        .map(|c| if c.is_control() { '?' } else { c })
+        .take(2 * NAME_CHARS_MAX)
+        .collect();
+    WorkloadId::new(&cut).unwrap_or_else(|_| {
         // At most 200 characters of at most 4 bytes may still be too long.
-        Err(_) => {
-            let ascii: String = cut.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
-            // Not empty, at most 200 bytes, no control character: this always is an id.
-            WorkloadId::new(&ascii).unwrap_or_else(|_| workload_id(OTHERS))
-        }
-    }
+        let ascii: String = cut.chars().map(|c| if c.is_ascii() { c } else { '?' }).collect();
+        // Not empty, at most 200 bytes, no control character: this always is an id.
+        WorkloadId::new(&ascii).unwrap_or_else(|_| workload_id(OTHERS))
+    })
 }
 
 /// Names of user ids, from `/etc/passwd`. Users of a directory service are shown by their number:

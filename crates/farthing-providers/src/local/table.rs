@@ -84,10 +84,9 @@ impl ProcessTable {
         let mut look = Look { files, who, units, tick, scan: Scan::default() };
         for &pid in &pids {
             match self.one(pid, &mut look) {
-                Ok(()) => {}
                 Err(error) if is_denied(error) => look.scan.denied += 1,
-                // It ended between the listing and the reading: ESRCH, ENOENT.
-                Err(_) => {}
+                // An error: it ended between the listing and the reading (ESRCH, ENOENT).
+                Ok(()) | Err(_) => {}
             }
         }
         let mut scan = look.scan;
@@ -178,7 +177,8 @@ impl Look<'_> {
     fn classify(&mut self, pid: u32, comm: &[u8]) -> Result<RowId, Errno> {
         let (files, who, tick) = (&mut *self.files, &mut *self.who, self.tick.number);
         let uid = effective_uid(files.of_process(pid, "status")?);
-        let group = who.groups.of_process(files.of_process(pid, "cgroup").unwrap_or_default(), tick);
+        let group =
+            who.groups.of_process(files.of_process(pid, "cgroup").unwrap_or_default(), tick);
         let longer = if comm.len() == COMM_BYTES {
             files.of_process(pid, "cmdline").ok().and_then(|text| longer_name(text, comm))
         } else {

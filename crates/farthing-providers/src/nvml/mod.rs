@@ -49,8 +49,9 @@ pub struct GpuReading {
     pub mig: bool,
     /// Processes that hold a context on it now, each once, by pid.
     pub processes: Vec<GpuProcess>,
-    /// Percent of the time since the last reading in which each process had kernels on the
-    /// multiprocessors. A process that is not listed had none. `None` = the device cannot say.
+    /// Percent of time in which each process had kernels on the multiprocessors, as the mean of the
+    /// driver's own samples since the last reading. A process that is not listed had none. `None` =
+    /// the device cannot say.
     pub busy_percent: Option<Vec<(u32, u32)>>,
     /// Percent of the last sample period (a second or less) in which any kernel ran; `None` =
     /// the device cannot say.

@@ -13,6 +13,7 @@ use farthing_planner::{
     Baseline, BudgetState, Effort, Input, Planned, Status, check, plan, plan_as,
 };
 use farthing_providers::{catalog, manifest};
+use farthing_server::wire;
 use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Instant;
@@ -22,7 +23,7 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
     let input = input(args)?;
     let started = Instant::now();
     let planned = plan(&input)?;
-    let solve_ms = started.elapsed().as_millis();
+    let took = started.elapsed();
     let violations = check(&input, &planned);
     if let Some(first) = violations.first() {
         anyhow::bail!("the checker refuses the plan: {first} ({} in all)", violations.len());
@@ -30,8 +31,13 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
     let baselines = if args.baselines { baselines(&input)? } else { Vec::new() };
     print(
         output,
-        || Ok(show::plan::text(&planned, &baselines, solve_ms)),
-        || Ok(serde_json::to_value(farthing_server::wire::plan(&planned, &baselines, solve_ms))?),
+        || Ok(show::plan::text(&planned, &baselines, took.as_millis())),
+        || {
+            let wire = |planned, took| wire::plan(planned, &input.offers, took);
+            let ours = wire(&planned, Some(took));
+            let baselines = baselines.iter().map(|planned| wire(planned, None));
+            Ok(serde_json::to_value(ours.with_baselines(baselines))?)
+        },
         || Ok(show::plan::steps(&planned.report)),
     )?;
     Ok(match planned.report.status {
@@ -65,7 +71,7 @@ pub(crate) fn input(args: &PlanArgs) -> anyhow::Result<Input> {
     }
     let mut policy = manifests.policy.unwrap_or_default();
     if policy.spot.is_none() {
-        policy.spot = farthing_providers::hardware::spot_loss();
+        policy.spot = crate::wiring::spot_loss()?;
     }
     let horizon = horizon(args, &manifests.workloads, now)?;
     let observed = |workload| Observed {

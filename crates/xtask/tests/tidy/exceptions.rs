@@ -36,10 +36,10 @@ impl Exceptions {
         for excess in found {
             let allowed = self.0.iter().find(|allowed| allowed.what == excess.what);
             if allowed.is_none_or(|allowed| allowed.size < excess.size) {
-                faults.push(format!(
-                    "{} is {}, the limit {}",
-                    excess.what, excess.size, excess.limit
-                ));
+                let Excess { what, size, limit, lines } = excess;
+                let at =
+                    if lines.is_empty() { String::new() } else { format!(" (lines {lines:?})") };
+                faults.push(format!("{what} is {size}, the limit {limit}{at}"));
             }
         }
         for Allowed { what, size } in &self.0 {
@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     fn excess(what: &str, size: usize) -> Excess {
-        Excess { what: what.to_owned(), size, limit: 70 }
+        Excess { what: what.to_owned(), size, limit: 70, lines: Vec::new() }
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! How large a file, a function, a line and a list of parameters may be.
 
-use crate::scan;
+use crate::{scan, tree};
 
 const FILE_LINES_MAX: usize = 500;
 const FUNCTION_LINES_MAX: usize = 70;
@@ -14,19 +14,24 @@ pub(crate) struct Excess {
     pub(crate) what: String,
     pub(crate) size: usize,
     pub(crate) limit: usize,
+    /// Where, for a rule about lines.
+    pub(crate) lines: Vec<usize>,
 }
 
-/// Lines over the limit, counted in characters.
-pub(crate) fn lines_too_long(path: &str, text: &str) -> Vec<Excess> {
-    let mut found = Vec::new();
-    for (number, line) in text.lines().enumerate() {
-        let size = line.chars().count();
-        if size > COLUMNS_MAX {
-            let what = format!("columns {path}:{}", number + 1);
-            found.push(Excess { what, size, limit: COLUMNS_MAX });
-        }
-    }
-    found
+/// How many lines of a file are over the limit, counted in characters. The inside of a literal
+/// over several lines is data and does not count.
+pub(crate) fn lines_too_long(path: &str, text: &str) -> Option<Excess> {
+    let code = if tree::extension(path) == "rs" { scan::code(text) } else { text.to_owned() };
+    let is_data = |line: &str, code: &str| code.trim().is_empty() && !line.contains("//");
+    let long: Vec<usize> = text
+        .lines()
+        .zip(code.lines())
+        .enumerate()
+        .filter(|(_, (line, code))| line.chars().count() > COLUMNS_MAX && !is_data(line, code))
+        .map(|(at, _)| at + 1)
+        .collect();
+    let what = format!("columns {path}");
+    (!long.is_empty()).then_some(Excess { what, size: long.len(), limit: 0, lines: long })
 }
 
 /// A source file, functions of it and their parameters over their limits; tests do not count.
@@ -35,10 +40,10 @@ pub(crate) fn too_large(path: &str, source: &str) -> Vec<Excess> {
     let mut found = Vec::new();
     let mut judge = |what: String, size: usize, limit: usize| {
         if size > limit {
-            found.push(Excess { what, size, limit });
+            found.push(Excess { what, size, limit, lines: Vec::new() });
         }
     };
-    judge(format!("file {path}"), code.lines().count(), FILE_LINES_MAX);
+    judge(format!("file {path}"), code.trim_end().lines().count(), FILE_LINES_MAX);
     for function in scan::functions(&code) {
         let name = &function.name;
         judge(format!("function {path}:{name}"), function.lines, FUNCTION_LINES_MAX);
@@ -58,7 +63,16 @@ mod tests {
     #[test]
     fn a_long_line_is_found_by_its_characters() {
         let text = format!("short\n{}\n{}\n", "é".repeat(100), "é".repeat(101));
-        assert_eq!(names(&lines_too_long("a.rs", &text)), [("columns a.rs:3", 101)]);
+        let found = lines_too_long("a.toml", &text).unwrap();
+        assert_eq!((found.size, found.lines), (1, vec![3]));
+        assert_eq!(lines_too_long("a.toml", "short"), None);
+    }
+
+    #[test]
+    fn a_long_comment_counts_and_data_over_several_lines_does_not() {
+        let long = "x".repeat(101);
+        let source = format!("// {long}\nlet a = \"{long}\";\nlet b = \"\n{long}\n\";\n");
+        assert_eq!(lines_too_long("a.rs", &source).unwrap().lines, [1, 2]);
     }
 
     #[test]

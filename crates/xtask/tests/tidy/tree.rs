@@ -23,8 +23,8 @@ impl Entry {
         self.path.rsplit('/').next().unwrap_or(&self.path)
     }
 
-    fn extension(&self) -> &str {
-        self.name().rsplit_once('.').map_or("", |(_, extension)| extension)
+    pub(crate) fn extension(&self) -> &str {
+        extension(&self.path)
     }
 
     pub(crate) fn text(&self) -> String {
@@ -54,6 +54,11 @@ impl Entry {
         let inside = |folder: &str| self.path.contains(&format!("/{folder}/"));
         inside("tests") || inside("fixtures") || self.path.ends_with("/tests.rs")
     }
+}
+
+/// What stands after the last dot of a path.
+pub(crate) fn extension(path: &str) -> &str {
+    path.rsplit_once('.').map_or("", |(_, extension)| extension)
 }
 
 pub(crate) fn root() -> PathBuf {

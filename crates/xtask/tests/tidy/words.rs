@@ -3,6 +3,7 @@
 //! The lists are written in halves, so that this file passes its own rule.
 
 use crate::scan;
+use crate::tree::extension;
 
 /// Left-over marks, hosts that only one installation knows, and talk about how code was written.
 const ANYWHERE: [&str; 14] = [
@@ -77,7 +78,7 @@ fn calls<'a>(code: &str, names: &'a [&'a str]) -> impl Iterator<Item = &'a str> 
 
 /// Absolute paths of one machine; not in tests, where recorded input may hold any.
 pub(crate) fn machine_paths(path: &str, text: &str) -> Vec<String> {
-    let product = if path.ends_with(".rs") { before_tests(text) } else { text };
+    let product = if extension(path) == "rs" { before_tests(text) } else { text };
     let mut faults = Vec::new();
     for (number, line) in product.lines().enumerate() {
         for folder in MACHINE {
@@ -102,7 +103,7 @@ fn before_tests(source: &str) -> &str {
 
 /// A source file or folder whose name says nothing.
 pub(crate) fn module_name(path: &str) -> Option<String> {
-    let source = path.starts_with("crates/") && path.ends_with(".rs");
+    let source = path.starts_with("crates/") && extension(path) == "rs";
     let word = path.trim_end_matches(".rs").split('/').find(|part| MODULES.contains(part))?;
     source.then(|| format!("{path}: `{word}` says nothing about what is in it"))
 }

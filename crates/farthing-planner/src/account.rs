@@ -1,0 +1,145 @@
+//! Accounts: what hard budgets leave for new work, in each of their periods.
+//!
+//! A budget has one state, that of its period around now. Work that is planned now may run past
+//! its end, so the periods after it get an account each, with the whole limit less what already
+//! placed work will cost there; otherwise the next period would be spent before it begins.
+
+use crate::candidate::Way;
+use crate::{BudgetState, Input, PlanError};
+use farthing_model::{
+    EscalationAction, HourlyRate, Limit, Money, MoneyError, Period, Window, Workload,
+};
+use jiff::Timestamp;
+
+/// Periods of a budget that are looked at: a month of days and a few more.
+const PERIODS_MAX: usize = 40;
+
+/// What one hard budget leaves in one period.
+#[derive(Clone, Debug)]
+pub(crate) struct Account<'a> {
+    /// The budget.
+    pub(crate) state: &'a BudgetState,
+    /// The period.
+    pub(crate) period: Window,
+    /// Whether it is the one around now.
+    pub(crate) current: bool,
+    /// What new work may cost inside, in 10^-12; never below zero.
+    pub(crate) room: i128,
+}
+
+impl Account<'_> {
+    /// Whether a workload's costs count here.
+    pub(crate) fn covers(&self, workload: &Workload) -> bool {
+        self.state.budget.scope.covers(workload)
+    }
+
+    /// What `nodes` nodes at a rate cost inside this period, in 10^-12.
+    pub(crate) fn inside(
+        &self,
+        rate: HourlyRate,
+        nodes: u32,
+        window: Window,
+    ) -> Result<i128, MoneyError> {
+        match window.intersect(self.period) {
+            None => Ok(0),
+            Some(inside) => {
+                let cost = rate.cost(inside)?.checked_mul_int(i128::from(nodes))?;
+                Ok(cost.pico())
+            }
+        }
+    }
+
+    /// What one member of a way costs inside this period, in 10^-12. A quoted cost is due at once.
+    pub(crate) fn of_way(
+        &self,
+        input: &Input,
+        way: &Way,
+        window: Window,
+    ) -> Result<i128, MoneyError> {
+        match way.offer {
+            None => Ok(if self.current { way.floor } else { 0 }),
+            Some(offer) => match input.offers[offer].price.rate() {
+                Some(rate) => self.inside(rate, way.nodes, window),
+                None => Ok(0),
+            },
+        }
+    }
+}
+
+/// The accounts of all hard money budgets, for work that ends by `until`.
+///
+/// `held` is what placed work costs in a window under a budget.
+pub(crate) fn accounts<'a>(
+    input: &'a Input,
+    until: Timestamp,
+    held: impl Fn(&BudgetState, Window) -> Result<Money, PlanError>,
+) -> Result<Vec<Account<'a>>, PlanError> {
+    let mut accounts = Vec::new();
+    for state in &input.budgets {
+        let Limit::Money(limit) = state.budget.limit else { continue };
+        if !state.budget.hard {
+            continue;
+        }
+        let gone = exposure(state)?;
+        let room = if on_hold(state, limit, gone) { 0 } else { left(state, limit, gone)? };
+        let (period, current) = (state.period, true);
+        accounts.push(Account { state, period, current, room: room.max(0) });
+        let mut next = after(state.budget.period, state.period);
+        while let Some(period) = next.filter(|period| period.from() < until) {
+            if accounts.len() >= PERIODS_MAX * input.budgets.len() {
+                break;
+            }
+            let room = left(state, limit, held(state, period)?)?.max(0);
+            accounts.push(Account { state, period, current: false, room });
+            next = after(state.budget.period, period);
+        }
+    }
+    Ok(accounts)
+}
+
+/// Spent and committed.
+pub(crate) fn exposure(state: &BudgetState) -> Result<Money, PlanError> {
+    state.spent.checked_add(state.committed).map_err(|source| of_budget(state, source))
+}
+
+/// The error of an amount of a budget.
+pub(crate) fn of_budget(state: &BudgetState, source: MoneyError) -> PlanError {
+    PlanError::Money { object: format!("budget {}", state.budget.id), source }
+}
+
+fn left(state: &BudgetState, limit: Money, gone: Money) -> Result<i128, PlanError> {
+    limit.checked_sub(gone).map(Money::pico).map_err(|source| of_budget(state, source))
+}
+
+/// The period after one; `None` after a fixed one.
+pub(crate) fn after(period: Period, window: Window) -> Option<Window> {
+    match period {
+        Period::Fixed(_) => None,
+        _ => period.window_at(window.to()),
+    }
+}
+
+/// Whether so much is gone that the ladder admits no new work.
+pub(crate) fn on_hold(state: &BudgetState, limit: Money, gone: Money) -> bool {
+    state
+        .budget
+        .escalate
+        .iter()
+        .any(|rung| rung.action >= EscalationAction::Hold && reached(rung.at.ppm(), limit, gone))
+}
+
+/// The highest rung that an amount reaches.
+pub(crate) fn rung(state: &BudgetState, limit: Money, amount: Money) -> Option<EscalationAction> {
+    let rungs = state.budget.escalate.iter();
+    rungs
+        .filter(|rung| reached(rung.at.ppm(), limit, amount))
+        .max_by_key(|rung| rung.at)
+        .map(|rung| rung.action)
+}
+
+/// Whether `amount >= part x limit`, with the part in millionths.
+fn reached(ppm: u32, limit: Money, amount: Money) -> bool {
+    let need = limit.pico().checked_mul(i128::from(ppm));
+    let have = amount.pico().checked_mul(1_000_000);
+    need.zip(have).is_some_and(|(need, have)| have >= need)
+}

@@ -1,0 +1,406 @@
+//! Decision 2: which members run where and when, and which services are served by what.
+//!
+//! Lexicographic: the most value done in time within the hard budgets, then the least cost. First
+//! everything is tried; if that cannot be, the least weight is lost, and then the cost of that is
+//! minimised. A small program goes to the solver as a whole. A large one is solved over the
+//! columns that the duals ask for, and its bound is that of [`crate::pricing`], which speaks of
+//! all columns.
+
+use crate::PlanError;
+use crate::input::Effort;
+use crate::pricing::Prices;
+use crate::program::{Goal, Program, Role, Written};
+use crate::room::Room;
+use farthing_milp::{
+    Limits, Outcome, Relaxed, Solution, SolveError, Stop, relax, solve_from,
+};
+
+/// Columns up to which a program is solved as a whole.
+const WHOLE_MAX: usize = 1_000;
+/// Columns that a part of a large program has when it is solved in whole numbers.
+const PART_MAX: usize = 600;
+/// Columns up to which the optimum is proven whatever gap is allowed: the usual small fleet.
+const PROVEN_MAX: usize = 300;
+/// Rounds of pricing; each asks for the best columns of each class.
+const ROUNDS_MAX: usize = 60;
+/// Columns that a class gets in one round.
+const ENTERING_MAX: usize = 6;
+/// Columns that a class starts with.
+const SEED_MAX: usize = 6;
+/// Branch-and-bound nodes times (columns + rows): nodes of large programs cost more, and the limit
+/// is on work.
+const WORK_MAX: usize = 4_000_000;
+
+/// What was chosen, and how good it is known to be.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Choice {
+    /// Columns with the members that they get.
+    pub(crate) placed: Vec<(usize, u32)>,
+    /// Members of each class that wait.
+    pub(crate) waits: Vec<u32>,
+    /// Replicas by kind of each service; `None` = not served anew.
+    pub(crate) served: Vec<Option<Vec<(usize, u32)>>>,
+    /// No choice of as much weight costs less than this, in 10^-12 and without what stands.
+    pub(crate) cost_bound: Option<i128>,
+    /// The part of it that is proven in exact arithmetic.
+    pub(crate) cost_certified: Option<i128>,
+    /// No choice loses less weight than this.
+    pub(crate) lost_bound: i128,
+    /// Weight that this choice loses.
+    pub(crate) lost: i128,
+    /// Columns of the whole program.
+    pub(crate) columns: usize,
+    /// Rows of the last program that was solved.
+    pub(crate) rows: usize,
+    /// Simplex iterations of all.
+    pub(crate) iterations: u64,
+    /// The first limit that was hit.
+    pub(crate) limit: Option<&'static str>,
+    /// Whether the bound met the cost.
+    pub(crate) proven: bool,
+}
+
+/// The answer for one goal.
+struct Answer {
+    written: Written,
+    values: Vec<i64>,
+    objective: i128,
+    bound: Option<i128>,
+    certified: Option<i128>,
+    proven: bool,
+}
+
+/// Chooses for a program.
+pub(crate) fn choose(program: &Program<'_>, effort: Effort) -> Result<Choice, PlanError> {
+    let total = program
+        .weight_total()
+        .ok_or_else(|| PlanError::Overflow("the values of all workloads".to_owned()))?;
+    let mut search = Search {
+        program,
+        effort,
+        choice: Choice { columns: program.columns.len(), ..Choice::default() },
+    };
+    let nothing = program.columns.is_empty() && program.services.is_empty();
+    if nothing {
+        let choice = Choice { cost_bound: Some(0), cost_certified: Some(0), ..Choice::default() };
+        let waits = program.classes.iter().map(|class| class.size).collect();
+        return Ok(Choice { waits, proven: true, ..choice });
+    }
+    if let Some(answer) = search.best(Goal::Everything, None)? {
+        return Ok(search.conclude(&answer, (0, 0)));
+    }
+    let value = search.best(Goal::Value, Some(search.greedy()))?;
+    let value = value.ok_or_else(|| PlanError::Solver {
+        object: "the most value",
+        source: SolveError::Solver("it refused a choice that is known to be allowed".to_owned()),
+    })?;
+    let services: i128 = program.service_weights.iter().sum();
+    let lost = value.objective + services;
+    let lost_bound = value.bound.map_or(0, |bound| (bound + services).clamp(0, lost));
+    debug_assert!(lost <= total);
+    let goal = Goal::Cost(lost);
+    let start = search.seeded(&value);
+    match search.best(goal, Some(start))? {
+        Some(answer) => Ok(search.conclude(&answer, (lost, lost_bound))),
+        None => Ok(search.conclude(&Answer { bound: None, certified: None, ..value }, (lost, lost_bound))),
+    }
+}
+
+/// Members by column and services with all their variables, to start from.
+#[derive(Clone, Debug, Default)]
+struct Start {
+    placed: Vec<(usize, i64)>,
+    services: Vec<i64>,
+}
+
+struct Search<'p, 'a> {
+    program: &'p Program<'a>,
+    effort: Effort,
+    choice: Choice,
+}
+
+fn failed(object: &'static str) -> impl Fn(SolveError) -> PlanError {
+    move |source| PlanError::Solver { object, source }
+}
+
+impl Search<'_, '_> {
+    /// The best choice for a goal; `None` where there is none, or none was found.
+    fn best(&mut self, goal: Goal, start: Option<Start>) -> Result<Option<Answer>, PlanError> {
+        let all = self.program.columns.len();
+        let found = if all <= WHOLE_MAX {
+            let active: Vec<usize> = (0..all).collect();
+            self.whole(goal, &active, start)
+        } else {
+            self.generated(goal, start)
+        };
+        let object = match goal {
+            Goal::Everything => "all work at the least cost",
+            Goal::Value => "the most value",
+            Goal::Cost(_) => "the least cost of the most value",
+        };
+        match found {
+            // An inexact answer is none; the next goal has a start that is exact.
+            Err(SolveError::Inexact { .. }) if goal != Goal::Value => Ok(None),
+            other => other.map_err(failed(object)),
+        }
+    }
+
+    fn limits(&self, size: usize, columns: usize) -> Limits {
+        let nodes = u32::try_from(WORK_MAX / size.max(1)).unwrap_or(u32::MAX).max(20);
+        let proven = columns <= PROVEN_MAX;
+        Limits {
+            nodes_max: self.effort.nodes_max.min(nodes),
+            iterations_max: self.effort.iterations_max,
+            gap_ppm: if proven { 0 } else { self.effort.gap.ppm() },
+        }
+    }
+
+    /// Solves over the given columns alone.
+    fn whole(
+        &mut self,
+        goal: Goal,
+        active: &[usize],
+        start: Option<Start>,
+    ) -> Result<Option<Answer>, SolveError> {
+        let written = self.program.problem(goal, active, None).map_err(stated)?;
+        let start = start.map(|start| start.values(self.program, &written));
+        let size = written.problem.vars() + written.problem.rows();
+        let limits = self.limits(size, active.len());
+        let outcome = solve_from(&written.problem, &limits, start.as_deref())?;
+        self.choice.rows = written.problem.rows();
+        let (solution, stop) = match outcome {
+            Outcome::Optimal(solution) => (solution, None),
+            Outcome::Feasible(solution, stop) => (solution, Some(stop)),
+            Outcome::NoSolution { stop, .. } => {
+                self.note(stop);
+                return Ok(None);
+            }
+            Outcome::Infeasible(_) | Outcome::Unbounded => return Ok(None),
+        };
+        if let Some(stop) = stop {
+            self.note(stop);
+        }
+        self.choice.iterations += solution.iterations;
+        let Solution { values, objective, bound, certified, .. } = solution;
+        Ok(Some(Answer { written, values, objective, bound, certified, proven: stop.is_none() }))
+    }
+
+    fn note(&mut self, stop: Stop) {
+        let name = match stop {
+            Stop::Nodes => "nodes",
+            Stop::Iterations => "iterations",
+            Stop::Gap => "gap",
+            Stop::Precision => "precision",
+        };
+        self.choice.limit.get_or_insert(name);
+    }
+
+    /// Solves over the columns that the duals of the relaxation ask for.
+    fn generated(
+        &mut self,
+        goal: Goal,
+        start: Option<Start>,
+    ) -> Result<Option<Answer>, SolveError> {
+        let Some(prices) = self.price(goal, start.as_ref())? else { return Ok(None) };
+        let (mut part, left_out) = prices.best(self.program, PART_MAX);
+        if let Some(start) = &start {
+            part.extend(start.placed.iter().map(|(column, _)| *column));
+            part.sort_unstable();
+            part.dedup();
+        }
+        let Some(mut answer) = self.whole(goal, &part, start)? else { return Ok(None) };
+        // A column outside of the part costs at least so much more than the bound.
+        let outside = left_out.map_or(i128::MAX, |more| prices.bound.saturating_add(more));
+        let inside = answer.bound.map_or(i128::MIN, |bound| bound.min(outside));
+        let bound = inside.max(prices.bound).min(answer.objective);
+        answer.bound = Some(bound);
+        answer.certified = Some(prices.bound.min(bound));
+        answer.proven = answer.proven && bound == answer.objective;
+        if !answer.proven {
+            self.note(Stop::Gap);
+        }
+        Ok(Some(answer))
+    }
+
+    /// Rounds of relaxation and pricing; the prices with the best bound. `None` where waiting
+    /// cannot be bought off, so that everything does not fit.
+    fn price(&mut self, goal: Goal, start: Option<&Start>) -> Result<Option<Prices>, SolveError> {
+        let program = self.program;
+        let mut active = vec![false; program.columns.len()];
+        for column in self.seeds() {
+            active[column] = true;
+        }
+        for (column, _) in start.iter().flat_map(|start| &start.placed) {
+            active[*column] = true;
+        }
+        // Dear enough that nobody waits who need not, and not so dear that digits are lost.
+        let dearest = program.columns.iter().map(|column| program.floor(column)).max();
+        let penalty = dearest.unwrap_or(0).saturating_mul(4).saturating_add(1_000_000_000_000);
+        let penalty = (goal == Goal::Everything).then_some(penalty);
+        let limits = self.limits(1, program.columns.len());
+        let mut best: Option<Prices> = None;
+        for _ in 0..ROUNDS_MAX {
+            let chosen: Vec<usize> = (0..active.len()).filter(|column| active[*column]).collect();
+            let written = program.problem(goal, &chosen, penalty).map_err(stated)?;
+            let (duals, waits, objective) = match relax(&written.problem, &limits)? {
+                Relaxed::Optimal(relaxed) => {
+                    self.choice.iterations += relaxed.iterations;
+                    let waits = waiting(&written, &relaxed.values_ppm);
+                    (relaxed.certificate, waits, Some(relaxed.objective))
+                }
+                Relaxed::Stopped(duals) => {
+                    self.note(Stop::Iterations);
+                    (duals, false, None)
+                }
+                Relaxed::Infeasible(_) | Relaxed::Unbounded => return Ok(None),
+            };
+            let prices = Prices::of(program, goal, &written, &duals)?;
+            let entering = prices.entering(program, &active, ENTERING_MAX);
+            let done = entering.is_empty() || self.close(objective, prices.bound, penalty, waits);
+            for column in entering {
+                active[column] = true;
+            }
+            if best.as_ref().is_none_or(|best| best.bound <= prices.bound) {
+                best = Some(prices);
+            }
+            if done {
+                if penalty.is_some() && waits {
+                    return Ok(None);
+                }
+                break;
+            }
+        }
+        Ok(best)
+    }
+
+    /// Whether more columns cannot improve the relaxation by a tenth of the gap that is allowed.
+    fn close(&self, at: Option<i128>, bound: i128, penalty: Option<i128>, waits: bool) -> bool {
+        let Some(at) = at else { return true };
+        if penalty.is_some() && waits {
+            return false;
+        }
+        let open = at.saturating_sub(bound);
+        let allowed = at.saturating_abs() / 1_000_000 * i128::from(self.effort.gap.ppm()) / 10;
+        open <= allowed
+    }
+
+    /// For each class the cheapest ways at their earliest moment.
+    fn seeds(&self) -> Vec<usize> {
+        let program = self.program;
+        let mut order: Vec<usize> = (0..program.columns.len()).collect();
+        order.sort_by_key(|index| {
+            let column = &program.columns[*index];
+            (column.class, column.window.from(), program.floor(column), *index)
+        });
+        let mut taken = vec![0_usize; program.classes.len()];
+        order.retain(|index| {
+            let column = &program.columns[*index];
+            let count = &mut taken[column.class];
+            *count += 1;
+            // What is not limited is always among them, so that the program is feasible.
+            column.stretch.is_none() || *count <= SEED_MAX
+        });
+        order
+    }
+
+    /// A choice that is allowed: classes by worth, each to its cheapest columns with room.
+    fn greedy(&self) -> Start {
+        let program = self.program;
+        let mut room = Room::of(program, &[], &vec![None; program.services.len()]);
+        let mut waits: Vec<u32> = program.classes.iter().map(|class| class.size).collect();
+        let placed = room.fill(program, &mut waits);
+        let placed = placed.into_iter().map(|(column, count)| (column, i64::from(count)));
+        Start { placed: placed.collect(), services: Vec::new() }
+    }
+
+    fn seeded(&self, answer: &Answer) -> Start {
+        let mut start = Start::default();
+        for (item, value) in answer.written.items.iter().zip(&answer.values) {
+            match item.role {
+                Role::Column(column) if *value > 0 => start.placed.push((column, *value)),
+                Role::Column(_) | Role::Wait(_) => {}
+                Role::Served(_) | Role::Replicas(..) | Role::Inner(_) => {
+                    start.services.push(*value);
+                }
+            }
+        }
+        start
+    }
+
+    /// What the answer means, made as good as it can be without a solver.
+    fn conclude(&mut self, answer: &Answer, (lost, lost_bound): (i128, i128)) -> Choice {
+        let program = self.program;
+        let mut choice = std::mem::take(&mut self.choice);
+        choice.waits = program.classes.iter().map(|class| class.size).collect();
+        let mut replicas: Vec<Vec<(usize, u32)>> = vec![Vec::new(); program.services.len()];
+        let mut served = vec![false; program.services.len()];
+        for (item, value) in answer.written.items.iter().zip(&answer.values) {
+            let count = u32::try_from(*value).unwrap_or(0);
+            if count == 0 {
+                continue;
+            }
+            match item.role {
+                Role::Column(column) => {
+                    choice.placed.push((column, count));
+                    choice.waits[program.columns[column].class] -= count;
+                }
+                Role::Served(service) => served[service] = true,
+                Role::Replicas(service, kind) => replicas[service].push((kind, count)),
+                Role::Wait(_) | Role::Inner(_) => {}
+            }
+        }
+        choice.served = served
+            .into_iter()
+            .zip(replicas)
+            .map(|(served, replicas)| served.then_some(replicas))
+            .collect();
+        let mut room = Room::of(program, &choice.placed, &choice.served);
+        room.move_earlier(program, &mut choice.placed);
+        (choice.lost, choice.lost_bound) = (lost, lost_bound);
+        (choice.cost_bound, choice.cost_certified) = (answer.bound, answer.certified);
+        choice.proven = answer.proven && lost == lost_bound;
+        if lost != lost_bound {
+            let more = room.fill(program, &mut choice.waits);
+            let gained = |column: usize| program.weights[program.columns[column].class];
+            choice.lost -= more.iter().map(|(at, count)| gained(*at) * i128::from(*count)).sum::<i128>();
+            choice.placed.extend(more);
+        }
+        choice
+    }
+}
+
+/// The problem error of a program as one of the solver's.
+fn stated(source: farthing_milp::ProblemError) -> SolveError {
+    SolveError::Solver(source.to_string())
+}
+
+/// Whether anybody waits in a relaxation, by more than rounding.
+fn waiting(written: &Written, values_ppm: &[i128]) -> bool {
+    let waits = written.items.iter().zip(values_ppm);
+    waits.into_iter().any(|(item, value)| matches!(item.role, Role::Wait(_)) && *value > 1_000)
+}
+
+impl Start {
+    /// The start in the variables of a problem; whoever is not placed waits.
+    fn values(&self, program: &Program<'_>, written: &Written) -> Vec<i64> {
+        let mut waits: Vec<i64> =
+            program.classes.iter().map(|class| i64::from(class.size)).collect();
+        for (column, count) in &self.placed {
+            waits[program.columns[*column].class] -= count;
+        }
+        let mut services = self.services.iter();
+        let value = |role: Role| match role {
+            Role::Column(column) => self
+                .placed
+                .iter()
+                .filter(|(other, _)| *other == column)
+                .map(|(_, count)| *count)
+                .sum(),
+            Role::Wait(class) => waits[class],
+            Role::Served(_) | Role::Replicas(..) | Role::Inner(_) => {
+                services.next().copied().unwrap_or(0)
+            }
+        };
+        written.items.iter().map(|item| item.role).map(value).collect()
+    }
+}

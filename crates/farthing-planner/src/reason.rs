@@ -1,0 +1,199 @@
+//! Why: the typed reasons of placements, and of members that wait.
+
+use crate::account::after;
+use crate::candidate::{Class, Filter, Way};
+use crate::program::Program;
+use crate::room::{Block, Room};
+use crate::serving::Serving;
+use crate::{Input, PlanError};
+use farthing_model::{Money, Offer, OfferId, Reason, Window};
+use jiff::Timestamp;
+
+/// Why members are where they are: what would have been next, and what was cheaper.
+pub(crate) fn placement(
+    input: &Input,
+    class: &Class<'_>,
+    chosen: &Way,
+    (start, members): (Timestamp, u32),
+) -> Result<Vec<Reason>, PlanError> {
+    let priced = |way: &Way| -> Result<Option<(OfferId, Money)>, PlanError> {
+        let Some(offer) = way.offer.map(|at| &input.offers[at]) else { return Ok(None) };
+        let cost = cost(input, offer, way, (start, members))?;
+        Ok(cost.map(|cost| (offer.id.clone(), cost)))
+    };
+    let others = || class.ways.iter().filter(|way| way.offer != chosen.offer);
+    let in_time = others().filter(|way| way.in_time);
+    let mut offers: Vec<usize> = in_time.clone().filter_map(|way| way.offer).collect();
+    offers.sort_unstable();
+    offers.dedup();
+    let mut reasons = Vec::new();
+    let Some(_) = chosen.offer else {
+        reasons.push(Reason::Rule("its cost is quoted from outside".to_owned()));
+        return Ok(reasons);
+    };
+    let next = in_time.clone().find(|way| way.floor >= chosen.floor);
+    let runner_up = next.map(priced).transpose()?.flatten();
+    reasons.push(Reason::Cheapest { runner_up, considered: offers.len() + 1 });
+    let late = others().find(|way| !way.in_time && way.floor < chosen.floor);
+    if let Some((offer, cost)) = late.map(priced).transpose()?.flatten() {
+        reasons.push(Reason::CheaperWouldBeLate { offer, cost });
+    }
+    let limited =
+        |way: &&Way| way.offer.is_some_and(|at| input.offers[at].available.is_some());
+    let full = in_time.filter(limited).find(|way| way.floor < chosen.floor);
+    if let Some((offer, cost)) = full.map(priced).transpose()?.flatten() {
+        reasons.push(Reason::CheaperIsFull { offer, cost });
+    }
+    Ok(reasons)
+}
+
+/// What members of a way cost when they start at a moment.
+fn cost(
+    input: &Input,
+    offer: &Offer,
+    way: &Way,
+    (start, members): (Timestamp, u32),
+) -> Result<Option<Money>, PlanError> {
+    let (Some(rate), Some(window)) = (offer.price.rate(), Window::starting(start, way.run)) else {
+        return Ok(None);
+    };
+    let nodes = i128::from(way.nodes) * i128::from(members);
+    let cost = rate.cost(window).and_then(|one| one.checked_mul_int(nodes));
+    let wrong = |source| PlanError::Money { object: format!("offer {}", offer.id), source };
+    let cost = cost.map_err(wrong)?;
+    Ok((cost.currency() == input.currency).then_some(cost))
+}
+
+/// Why members of a class wait, and the account that cut them, if one did.
+pub(crate) fn waiting(
+    program: &Program<'_>,
+    room: &Room,
+    input: &Input,
+    index: usize,
+) -> (Reason, Option<usize>) {
+    let class = &program.classes[index];
+    if class.workload.value.nano() < 0 {
+        return (Reason::LessValue, None);
+    }
+    let columns = || program.columns.iter().filter(|column| column.class == index);
+    let mut full = false;
+    let mut short: Option<(i128, usize)> = None;
+    for column in columns() {
+        match room.block(program, column) {
+            None => {}
+            Some(Block::Pool(pool)) => {
+                full = true;
+                // Nodes that only this plan holds went to something worth more.
+                let stretch = column.stretch.map(|at| at.first..at.end).unwrap_or_default();
+                let nodes = program.nodes(column);
+                if program.pools[pool].room[stretch].iter().all(|room| *room >= nodes) {
+                    return (Reason::LessValue, None);
+                }
+            }
+            Some(Block::Account(account, needed)) => {
+                if short.is_none_or(|(least, _)| needed < least) {
+                    short = Some((needed, account));
+                }
+            }
+        }
+    }
+    if let Some((needed, account)) = short {
+        let money = |pico| Money::from_pico(pico, input.currency);
+        let budget = program.accounts[account].state.budget.id.clone();
+        let left = money(room.accounts[account].max(0));
+        return (Reason::OverBudget { budget, left, needed: money(needed) }, Some(account));
+    }
+    if full {
+        return (Reason::Capacity, None);
+    }
+    if columns().next().is_some() {
+        return (Reason::LessValue, None);
+    }
+    (unplaceable(class, input), None)
+}
+
+/// Why a class has no column at all.
+fn unplaceable(class: &Class<'_>, input: &Input) -> Reason {
+    if class.earliest >= input.horizon.to() {
+        return Reason::NoOffer("it may not start before the horizon ends".to_owned());
+    }
+    match class.reached {
+        Some(Filter::Passed) => Reason::Capacity,
+        Some(Filter::Deadline) => {
+            let end = |way: &Way| class.earliest.checked_add(way.run).ok();
+            match class.ways.iter().filter_map(end).min() {
+                Some(earliest) => Reason::Deadline { earliest },
+                None => Reason::NoOffer("no run ends in representable time".to_owned()),
+            }
+        }
+        reached => refused(reached, &class.workload.residency),
+    }
+}
+
+/// The words for a filter that stopped every offer.
+pub(crate) fn refused(reached: Option<Filter>, residency: &[String]) -> Reason {
+    let words = match reached {
+        Some(Filter::Residency) => return Reason::Residency(residency.to_vec()),
+        Some(Filter::Resources) => "no machine is as large as a member asks for",
+        Some(Filter::Throughput) => "no throughput was measured on any that is large enough",
+        Some(Filter::Spot) => "only spot fits, and the work cannot take its interruptions",
+        Some(Filter::Price) => "the price of all that fit is not known",
+        Some(Filter::Currency) => "all that fit are priced in another currency",
+        Some(Filter::Deadline | Filter::Passed) => "none is left",
+        None => "there are none",
+    };
+    Reason::NoOffer(words.to_owned())
+}
+
+/// Why a service is served by this mix.
+pub(crate) fn serving(
+    input: &Input,
+    serving: &Serving<'_>,
+    chosen: &[(usize, u32)],
+) -> Vec<Reason> {
+    let alone = |position: usize| chosen.iter().all(|(kind, _)| *kind == position);
+    let mut pure = serving.pure_costs();
+    pure.retain(|(position, _)| !alone(*position));
+    let next = pure.into_iter().min_by_key(|(position, cost)| (*cost, *position));
+    let runner_up = next.map(|(position, cost)| {
+        let offer = &input.offers[serving.kinds[position].replica.offer];
+        (offer.id.clone(), Money::from_pico(cost, input.currency))
+    });
+    let mut reasons = vec![Reason::Cheapest { runner_up, considered: serving.kinds.len() }];
+    if serving.observed.demand_per_s.is_some() {
+        let text = "sized for the requests that it really gets".to_owned();
+        reasons.push(Reason::Rule(text));
+    }
+    reasons
+}
+
+/// Why a service cannot be served, and the account that cut it, if one did.
+pub(crate) fn unserved(
+    program: &Program<'_>,
+    room: &Room,
+    input: &Input,
+    index: usize,
+) -> (Reason, Option<usize>, Option<i128>) {
+    let service = &program.services[index];
+    let pure = service.pure_costs().into_iter().min_by_key(|(position, cost)| (*cost, *position));
+    let Some((position, cost)) = pure else { return (Reason::Capacity, None, None) };
+    let count = cost / service.kinds[position].cost.max(1);
+    for (account, inside) in &service.kinds[position].costs {
+        let given = service.present_costs().iter().find(|(same, _)| same == account);
+        let needed = inside * count - given.map_or(0, |(_, cost)| *cost);
+        let left = room.accounts[*account].max(0);
+        if needed > left {
+            let money = |pico| Money::from_pico(pico, input.currency);
+            let budget = program.accounts[*account].state.budget.id.clone();
+            let reason = Reason::OverBudget { budget, left: money(left), needed: money(needed) };
+            return (reason, Some(*account), Some(cost - service.present_cost));
+        }
+    }
+    (Reason::Capacity, None, None)
+}
+
+/// When the budget of an account is whole again.
+pub(crate) fn retry(program: &Program<'_>, account: usize) -> Option<Timestamp> {
+    let account = &program.accounts[account];
+    after(account.state.budget.period, account.period).map(Window::from)
+}

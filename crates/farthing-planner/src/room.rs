@@ -1,0 +1,174 @@
+//! Room: what a choice leaves of limited offers and accounts, and what still fits into it.
+
+use crate::column::{Column, Stretch};
+use crate::program::Program;
+
+/// What is left.
+#[derive(Clone, Debug)]
+pub(crate) struct Room {
+    /// Nodes by pool and instant.
+    pub(crate) pools: Vec<Vec<i128>>,
+    /// Money by account, in 10^-12.
+    pub(crate) accounts: Vec<i128>,
+}
+
+/// What keeps a member from a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// All nodes are held.
+    Pool(usize),
+    /// An account has less than this column needs.
+    Account(usize, i128),
+}
+
+impl Room {
+    /// What a choice leaves.
+    pub(crate) fn of(
+        program: &Program<'_>,
+        placed: &[(usize, u32)],
+        served: &[Option<Vec<(usize, u32)>>],
+    ) -> Self {
+        let mut room = Self {
+            pools: program.pools.iter().map(|pool| pool.room.clone()).collect(),
+            accounts: program.accounts.iter().map(|account| account.room).collect(),
+        };
+        for (service, replicas) in program.services.iter().zip(served) {
+            match replicas {
+                // It keeps what it has.
+                None => {
+                    for (index, pool) in room.pools.iter_mut().enumerate() {
+                        let held = service.present_nodes(index);
+                        pool.iter_mut().for_each(|left| *left -= held);
+                    }
+                }
+                Some(replicas) => {
+                    for (account, cost) in service.present_costs() {
+                        room.accounts[*account] += cost;
+                    }
+                    for (kind, count) in replicas {
+                        let kind = &service.kinds[*kind];
+                        let count = i128::from(*count);
+                        for (account, cost) in &kind.costs {
+                            room.accounts[*account] -= cost * count;
+                        }
+                        if let Some(pool) = kind.pool() {
+                            let held = count * i128::from(kind.replica.nodes);
+                            room.pools[pool].iter_mut().for_each(|left| *left -= held);
+                        }
+                    }
+                }
+            }
+        }
+        for (column, count) in placed {
+            room.take(program, &program.columns[*column], i128::from(*count));
+        }
+        room
+    }
+
+    /// Takes what `count` members of a column need; gives it back for a negative count.
+    fn take(&mut self, program: &Program<'_>, column: &Column, count: i128) {
+        if let Some(Stretch { pool, first, end }) = column.stretch {
+            let held = program.nodes(column) * count;
+            self.pools[pool][first..end].iter_mut().for_each(|left| *left -= held);
+        }
+        for (account, cost) in &column.costs {
+            self.accounts[*account] -= cost * count;
+        }
+    }
+
+    /// How many members fit into a column, at most `wanted`.
+    fn fits(&self, program: &Program<'_>, column: &Column, wanted: u32) -> u32 {
+        let mut most = i128::from(wanted);
+        if let Some(Stretch { pool, first, end }) = column.stretch {
+            let least = self.pools[pool][first..end].iter().min().copied().unwrap_or(0);
+            most = most.min(least.max(0) / program.nodes(column).max(1));
+        }
+        for (account, cost) in &column.costs {
+            most = most.min(self.accounts[*account].max(0) / (*cost).max(1));
+        }
+        u32::try_from(most.max(0)).unwrap_or(0)
+    }
+
+    /// What keeps one more member from a column, money first; `None` if it fits.
+    pub(crate) fn block(&self, program: &Program<'_>, column: &Column) -> Option<Block> {
+        let short = column.costs.iter().find(|(account, cost)| self.accounts[*account] < *cost);
+        if let Some((account, cost)) = short {
+            return Some(Block::Account(*account, *cost));
+        }
+        let stretch = column.stretch?;
+        let nodes = program.nodes(column);
+        let full = self.pools[stretch.pool][stretch.first..stretch.end]
+            .iter()
+            .any(|left| *left < nodes);
+        full.then_some(Block::Pool(stretch.pool))
+    }
+
+    /// Places whoever waits where there is room: the most worth first, each at the least cost.
+    pub(crate) fn fill(
+        &mut self,
+        program: &Program<'_>,
+        waits: &mut [u32],
+    ) -> Vec<(usize, u32)> {
+        let mut order: Vec<usize> = (0..program.columns.len())
+            .filter(|column| waits[program.columns[*column].class] > 0)
+            .collect();
+        order.sort_by_key(|index| {
+            let column = &program.columns[*index];
+            let weight = program.weights[column.class];
+            (-weight, column.class, program.floor(column), column.window.from(), *index)
+        });
+        let mut placed = Vec::new();
+        for index in order {
+            let column = &program.columns[index];
+            let count = self.fits(program, column, waits[column.class]);
+            if count > 0 {
+                self.take(program, column, i128::from(count));
+                waits[column.class] -= count;
+                placed.push((index, count));
+            }
+        }
+        placed
+    }
+
+    /// Moves members to earlier starts of the same way where there is room: it costs the same.
+    pub(crate) fn move_earlier(&mut self, program: &Program<'_>, placed: &mut Vec<(usize, u32)>) {
+        placed.sort_by_key(|(index, _)| (program.columns[*index].window.from(), *index));
+        let mut moved: Vec<(usize, u32)> = Vec::with_capacity(placed.len());
+        for (index, count) in placed.drain(..) {
+            let mut left = count;
+            let column = &program.columns[index];
+            self.take(program, column, -i128::from(count));
+            for (earlier, other) in siblings(program, index) {
+                let fits = self.fits(program, other, left);
+                self.take(program, other, i128::from(fits));
+                left -= fits;
+                if fits > 0 {
+                    moved.push((earlier, fits));
+                }
+            }
+            if left > 0 {
+                self.take(program, column, i128::from(left));
+                moved.push((index, left));
+            }
+        }
+        moved.sort_by_key(|(index, _)| *index);
+        for (index, count) in moved {
+            match placed.last_mut() {
+                Some((last, sum)) if *last == index => *sum += count,
+                _ => placed.push((index, count)),
+            }
+        }
+    }
+}
+
+/// Columns of the same class and way that start earlier, ascending.
+fn siblings<'p>(
+    program: &'p Program<'_>,
+    index: usize,
+) -> impl Iterator<Item = (usize, &'p Column)> {
+    let column = &program.columns[index];
+    let same = |other: &Column| (other.class, other.way) == (column.class, column.way);
+    // Columns of one way stand together, by start.
+    let first = program.columns[..index].iter().rposition(|other| !same(other)).map_or(0, |at| at + 1);
+    (first..index).map(|at| (at, &program.columns[at]))
+}

@@ -1,0 +1,169 @@
+//! Decision 1: utilisation of each resource against its band, and nodes that have nothing to do.
+
+use crate::standing::Standing;
+use crate::{Input, Placement, PlanError, UtilisationRow};
+use farthing_model::{
+    BandState, Money, NodeId, NodeState, Observed, Offer, Purchase, Ratio, Resource, Window,
+    WorkloadKind,
+};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+
+/// A node that is given back.
+#[derive(Clone, Debug)]
+pub(crate) struct Idle {
+    /// Which.
+    pub(crate) node: NodeId,
+    /// What the rest of the horizon would have cost.
+    pub(crate) saving: Money,
+}
+
+/// Nodes that have had nothing to do for long enough and are not needed soon.
+///
+/// A node is known to be idle when its offer has more nodes than assignments on it hold, now or
+/// within the time that idle nodes are kept; the youngest go first, as the oldest are the ones in
+/// use where nothing else is known. Owned and reserved nodes are paid in any case and stay.
+pub(crate) fn idle(
+    input: &Input,
+    standing: &[Standing<'_>],
+    placements: &[Placement],
+) -> Result<Vec<Idle>, PlanError> {
+    let now = input.snapshot.at;
+    let soon = now.checked_add(input.policy.idle_release).unwrap_or(Timestamp::MAX);
+    let mut idle = Vec::new();
+    for (index, offer) in input.offers.iter().enumerate() {
+        if matches!(offer.purchase, Purchase::Owned | Purchase::Reserved) {
+            continue;
+        }
+        let here = || {
+            let nodes = input.snapshot.nodes.iter();
+            nodes.filter(|node| node.offer == offer.id && node.state != NodeState::Lost)
+        };
+        let stands = standing.iter().filter(|stand| stand.offer == Some(index));
+        let stands = stands.filter(|stand| stand.window.from() <= soon).map(Standing::nodes);
+        let new = placements.iter().filter(|place| {
+            !place.stays && place.offer.as_ref() == Some(&offer.id) && place.window.from() <= soon
+        });
+        let new = new.map(|place| i128::from(place.members) * i128::from(place.nodes_each));
+        let needed: i128 = stands.chain(new).sum();
+        let spare = here().count().saturating_sub(usize::try_from(needed).unwrap_or(usize::MAX));
+        let mut ready: Vec<_> = here()
+            .filter(|node| {
+                let kept = node.since.checked_add(input.policy.boot);
+                let kept = kept.and_then(|usable| usable.checked_add(input.policy.idle_release));
+                node.state == NodeState::Ready && kept.is_ok_and(|until| until <= now)
+            })
+            .collect();
+        ready.sort_by(|a, b| (b.since, &a.id).cmp(&(a.since, &b.id)));
+        for node in ready.into_iter().take(spare) {
+            let rate = node.price.rate();
+            let rate = rate.filter(|rate| rate.per_hour().currency() == input.currency);
+            let zero = Money::zero(input.currency);
+            let cost = match (rate, node.paid_in(input.horizon)) {
+                (Some(rate), Some(window)) => rate.cost(window),
+                _ => Ok(zero),
+            };
+            let wrong = |source| PlanError::Money { object: format!("node {}", node.id), source };
+            idle.push(Idle { node: node.id.clone(), saving: cost.map_err(wrong)? });
+        }
+    }
+    idle.sort_by(|a, b| a.node.cmp(&b.node));
+    Ok(idle)
+}
+
+/// The rows of decision 1.
+pub(crate) fn rows(input: &Input, placements: &[Placement], idle: &[Idle]) -> Vec<UtilisationRow> {
+    let offers: BTreeMap<_, _> = input.offers.iter().map(|offer| (&offer.id, offer)).collect();
+    let row = |resource: Resource| {
+        let measured = input.utilisation.get(resource);
+        let now = measured.and_then(crate::Utilisation::of_capacity);
+        let band = *input.policy.bands.get(resource);
+        let state = now.map(|now| band.state(now));
+        let after = after(input, placements, (&offers, idle), resource);
+        let proposal = match state {
+            None => "not measured".to_owned(),
+            Some(BandState::Within) => "keep".to_owned(),
+            Some(BandState::Over) => {
+                format!("over {}: add capacity or move work", band.max)
+            }
+            Some(BandState::Under) if idle.is_empty() => {
+                format!("under {}: nothing idle can be given back", band.threshold())
+            }
+            Some(BandState::Under) => {
+                let nodes = if idle.len() == 1 { "node" } else { "nodes" };
+                format!("under {}: give back {} idle {nodes}", band.threshold(), idle.len())
+            }
+        };
+        UtilisationRow { resource, now, band, state, after, proposal }
+    };
+    Resource::ALL.into_iter().map(row).collect()
+}
+
+/// Capacity of a node in units that stay small: thousandths, or MiB.
+fn amount(resources: farthing_model::Resources, resource: Resource) -> i128 {
+    match resource {
+        Resource::Gpu => i128::from(resources.gpu_milli),
+        Resource::Cpu => i128::from(resources.cpu_milli),
+        Resource::Memory => i128::from(resources.memory_bytes >> 20),
+        Resource::Storage => i128::from(resources.storage_bytes >> 20),
+    }
+}
+
+fn millis(window: Window) -> i128 {
+    window.nanos() / 1_000_000
+}
+
+/// What a member asks for on all of its nodes.
+fn asked(observed: &Observed, place: &Placement, offer: &Offer, resource: Resource) -> i128 {
+    let workload = &observed.workload;
+    let named = amount(workload.resources, resource) * i128::from(place.nodes_each);
+    if resource != Resource::Gpu {
+        return named;
+    }
+    // A configuration that was measured on accelerators uses them, whatever else is said.
+    let fits = |count: u32| count.div_ceil(offer.accelerator_count.max(1)) == place.nodes_each;
+    let counts: Vec<u32> = match &workload.kind {
+        WorkloadKind::Job(job) => job.throughput.iter().map(|row| row.count).collect(),
+        WorkloadKind::Service(service) => service.throughput.iter().map(|row| row.count).collect(),
+    };
+    let used = counts.into_iter().find(|count| offer.accelerator_count > 0 && fits(*count));
+    named.max(used.map_or(0, |count| i128::from(count) * 1_000))
+}
+
+/// Allocated / paid over the horizon under the plan.
+fn after(
+    input: &Input,
+    placements: &[Placement],
+    (offers, idle): (&BTreeMap<&farthing_model::OfferId, &Offer>, &[Idle]),
+    resource: Resource,
+) -> Option<Ratio> {
+    let (mut paid, mut allocated) = (0_i128, 0_i128);
+    let mut held: BTreeMap<&farthing_model::OfferId, i128> = BTreeMap::new();
+    for place in placements {
+        let offer = place.offer.as_ref().and_then(|id| offers.get(id));
+        let (Some(offer), Some(window)) = (offer, place.window.intersect(input.horizon)) else {
+            continue;
+        };
+        let nodes = i128::from(place.members) * i128::from(place.nodes_each);
+        let time = millis(window);
+        *held.entry(&offer.id).or_default() += nodes * time;
+        paid = paid.checked_add(amount(offer.capacity, resource).checked_mul(nodes * time)?)?;
+        if let Some(observed) = input.snapshot.workload(&place.workload) {
+            let asked = asked(observed, place, offer, resource) * i128::from(place.members);
+            allocated = allocated.checked_add(asked.checked_mul(time)?)?;
+        }
+    }
+    // Nodes that stand and that nothing holds are paid as well.
+    for node in &input.snapshot.nodes {
+        let gone = node.state == NodeState::Lost || idle.iter().any(|idle| idle.node == node.id);
+        let Some(window) = node.paid_in(input.horizon).filter(|_| !gone) else { continue };
+        let mut time = millis(window);
+        if let Some(held) = held.get_mut(&node.offer) {
+            let used = time.min(*held);
+            *held -= used;
+            time -= used;
+        }
+        paid = paid.checked_add(amount(node.capacity, resource).checked_mul(time)?)?;
+    }
+    Ratio::of(allocated, paid)
+}

@@ -1,0 +1,190 @@
+//! Verifying a journal file: every record against the chain, and every byte against the seal.
+
+use super::{APPLICATION_ID, BUSY, MIGRATIONS, TABLE, fault::fault, head, number, place, read, seal, wal};
+use farthing_edge::chain::{self, Head};
+use farthing_edge::{Class, EdgeError};
+use rusqlite::{Connection, OpenFlags};
+use std::fmt;
+use std::path::Path;
+
+/// Records read at once.
+const PAGE: usize = 1_000;
+
+/// What was found in a journal file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalCheck {
+    /// Records that hold, from the first on.
+    pub checked: u64,
+    /// The last of them.
+    pub head: Head,
+    /// Whether a seal held the bytes that belong to no record; without one (the last run did not
+    /// end cleanly, or runs now) only the records and SQLite's own structure are held.
+    pub sealed: bool,
+    /// What does not hold, first; `None` = everything does.
+    pub first_fault: Option<JournalFault>,
+}
+
+/// Something in a journal file that does not hold.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct JournalFault {
+    /// The record, where it is one.
+    pub seq: Option<u64>,
+    /// What is wrong.
+    pub what: String,
+}
+
+impl fmt::Display for JournalFault {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.seq {
+            Some(seq) => write!(out, "record {seq}: {}", self.what),
+            None => out.write_str(&self.what),
+        }
+    }
+}
+
+/// Verifies the journal at `path` without changing it.
+///
+/// Held without a seal: every byte of every record (the chain), where records are found (SQLite's
+/// integrity check), the table's definition, and the log's frames (their checksums). Held by the
+/// seal as well: free space inside pages, and the counters of SQLite's header. Not held by
+/// anything in the file: that whole records were taken from its end, which only someone who knows
+/// an earlier head can see.
+///
+/// # Errors
+/// There is no such file, or the system refuses to read it. Damage is not an error but a fault.
+pub fn verify(path: &Path) -> Result<JournalCheck, EdgeError> {
+    place(path)?;
+    if !path.is_file() {
+        let message = format!("{}: there is no journal", path.display());
+        return Err(EdgeError::new(Class::NotFound, message));
+    }
+    let mut check =
+        JournalCheck { checked: 0, head: Head::GENESIS, sealed: false, first_fault: None };
+    // Before SQLite opens the file: that could change the log.
+    let log = wal::check(path).map_err(|error| {
+        let message = format!("{}: its log cannot be read", path.display());
+        EdgeError::new(Class::Denied, message).with_source(error)
+    })?;
+    let seal = seal::check(path)?;
+    check.sealed = seal == seal::Seal::Holds;
+    let mut faults = Vec::new();
+    match open(path) {
+        Ok(connection) => {
+            faults.extend(structure(&connection));
+            // A record that does not hold says most: it comes first.
+            if let Some(fault) = records(&connection, path, &mut check) {
+                faults.insert(0, fault);
+            }
+        }
+        Err(error) => faults.push(file_fault(&error)),
+    }
+    let plain = |what: String| JournalFault { seq: None, what };
+    faults.extend(log.map(plain));
+    if let seal::Seal::Broken(what) = seal {
+        faults.push(plain(what));
+    }
+    check.first_fault = faults.into_iter().next();
+    Ok(check)
+}
+
+fn open(path: &Path) -> Result<Connection, EdgeError> {
+    let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let usual = Connection::open_with_flags(path, flags).and_then(|connection| {
+        connection.busy_timeout(BUSY)?;
+        // The first read is what needs the log's index, which a read-only folder refuses.
+        connection.pragma_query_value(None, "schema_version", |row| row.get::<_, i64>(0))?;
+        Ok(connection)
+    });
+    match usual {
+        Err(rusqlite::Error::SqliteFailure(failure, _))
+            if failure.code == rusqlite::ErrorCode::CannotOpen && wal::is_empty(path) =>
+        {
+            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+            let name = path.to_string_lossy();
+            let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+            Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+        }
+        other => other,
+    }
+    .map_err(|error| fault(path, "read", error))
+}
+
+fn file_fault(error: &EdgeError) -> JournalFault {
+    let source = std::error::Error::source(error).map(|source| format!(" ({source})"));
+    JournalFault { seq: None, what: format!("{error}{}", source.unwrap_or_default()) }
+}
+
+/// Follows the chain from the first record; the first that does not hold.
+fn records(connection: &Connection, path: &Path, check: &mut JournalCheck) -> Option<JournalFault> {
+    loop {
+        let page = match read(connection, path, check.head.seq + 1, PAGE) {
+            Ok(page) => page,
+            // One record cannot be read: go on one by one up to it, so that it is located.
+            Err(_) => match read(connection, path, check.head.seq + 1, 1) {
+                Ok(page) => page,
+                Err(error) => {
+                    let seq = Some(check.head.seq + 1);
+                    return Some(JournalFault { seq, what: file_fault(&error).what });
+                }
+            },
+        };
+        if page.is_empty() {
+            break;
+        }
+        for record in page {
+            match chain::verify(&check.head, std::slice::from_ref(&record)) {
+                Ok(head) => check.head = head,
+                Err(fault) => {
+                    return Some(JournalFault { seq: Some(fault.seq), what: fault.what });
+                }
+            }
+            check.checked += 1;
+        }
+    }
+    // The index by number and the scan must agree on the end; a negative number is in no page.
+    let whole = connection.query_row("SELECT count(*) FROM journal", [], number);
+    match (head(connection, path), whole) {
+        (Ok(end), Ok(count)) if end == check.head && count == check.checked => None,
+        (Err(error), _) => Some(file_fault(&error)),
+        (_, Err(error)) => Some(file_fault(&fault(path, "counted", error))),
+        (Ok(end), Ok(count)) => {
+            let what = format!(
+                "{count} records with the last number {} are stored, and {} follow each other",
+                end.seq, check.checked
+            );
+            Some(JournalFault { seq: Some(check.head.seq + 1), what })
+        }
+    }
+}
+
+/// The structure of the file: SQLite's own check, and that it is exactly our table.
+fn structure(connection: &Connection) -> Option<JournalFault> {
+    let plain = |what: String| Some(JournalFault { seq: None, what });
+    let pragma = |name: &str| {
+        connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0)).unwrap_or(-1)
+    };
+    if pragma("application_id") != i64::from(APPLICATION_ID) {
+        return plain("the file is not marked as a journal".to_owned());
+    }
+    let version = pragma("user_version");
+    if usize::try_from(version) != Ok(MIGRATIONS.len()) {
+        return plain(format!("the file has the version {version}"));
+    }
+    let schema = connection
+        .prepare("SELECT type || ' ' || name || ' ' || tbl_name || ' ' || sql FROM sqlite_schema")
+        .and_then(|mut found| {
+            found.query_map([], |row| row.get::<_, String>(0))?.collect::<Result<Vec<_>, _>>()
+        });
+    match schema {
+        Ok(found) if found == [format!("table journal journal {TABLE}")] => {}
+        Ok(found) => return plain(format!("the table is not as it was made: {}", found.join("; "))),
+        Err(error) => return plain(format!("the table's definition cannot be read: {error}")),
+    }
+    let result = connection
+        .query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+    match result {
+        Ok(text) if text == "ok" => None,
+        Ok(text) => plain(format!("the file's structure is damaged: {text}")),
+        Err(error) => plain(format!("the file's structure cannot be checked: {error}")),
+    }
+}

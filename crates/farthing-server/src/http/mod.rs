@@ -1,0 +1,165 @@
+//! The HTTP server: one thread, loopback only, read only.
+//!
+//! Everything has a limit: connections, the time for a request to arrive and be answered, the size
+//! of a request, statements that wait for the books, and the time for a clean stop.
+
+mod connection;
+mod guard;
+mod problem;
+mod reader;
+mod routes;
+mod statement;
+
+use crate::publish::Published;
+use connection::Bounded;
+use farthing_ledger::Books;
+use reader::Reader;
+use std::io;
+use std::net::{SocketAddr, TcpListener};
+use std::thread::JoinHandle;
+use std::time::Duration;
+use tokio::sync::watch;
+
+/// Requests in flight get this long to end when the server stops.
+const STOP_MAX: Duration = Duration::from_secs(2);
+
+/// Why there is no server.
+#[derive(Debug, thiserror::Error)]
+pub enum ServerError {
+    /// The address can be reached from other machines.
+    #[error(
+        "{0} can be reached from other machines, and there is no authentication yet: \
+         listen on 127.0.0.1 or [::1], and reach it from elsewhere through an SSH tunnel"
+    )]
+    NotLoopback(SocketAddr),
+    /// Someone else listens there.
+    #[error(
+        "{0} is in use: stop what listens there, choose another port with `--listen 127.0.0.1:PORT`, \
+         or let the system choose one with `--listen 127.0.0.1:0`"
+    )]
+    Taken(SocketAddr),
+    /// The address cannot be listened on.
+    #[error("cannot listen on {address}")]
+    Bind {
+        /// Where.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The server's thread or its runtime cannot be started.
+    #[error("the server's thread cannot be started")]
+    Start(#[source] io::Error),
+}
+
+/// The HTTP server.
+#[derive(Debug)]
+pub struct Server;
+
+/// A server that holds its address and does not answer yet.
+#[derive(Debug)]
+pub struct Bound {
+    listener: TcpListener,
+    address: SocketAddr,
+}
+
+/// A server that answers. Dropping it stops it.
+#[derive(Debug)]
+pub struct Running {
+    address: SocketAddr,
+    stop: Option<watch::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    /// Takes `address`, so that a port in use is known before anything else is started.
+    ///
+    /// # Errors
+    /// The address is not loopback, is in use, or cannot be listened on.
+    pub fn bind(address: SocketAddr) -> Result<Bound, ServerError> {
+        if !address.ip().is_loopback() {
+            return Err(ServerError::NotLoopback(address));
+        }
+        let fault = |source: io::Error| match source.kind() {
+            io::ErrorKind::AddrInUse => ServerError::Taken(address),
+            _ => ServerError::Bind { address, source },
+        };
+        let listener = TcpListener::bind(address).map_err(fault)?;
+        let address = listener.local_addr().map_err(fault)?;
+        listener.set_nonblocking(true).map_err(fault)?;
+        Ok(Bound { listener, address })
+    }
+}
+
+impl Bound {
+    /// Where it listens; the port that the system chose, where it was asked to.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Answers from `published` and `books` on a thread of its own, until it is stopped.
+    ///
+    /// # Errors
+    /// A thread or the runtime cannot be started.
+    pub fn serve(self, published: Published, books: Books) -> Result<Running, ServerError> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .enable_time()
+            .build()
+            .map_err(ServerError::Start)?;
+        let listener = {
+            // Registering a socket needs the runtime that will drive it.
+            let _entered = runtime.enter();
+            tokio::net::TcpListener::from_std(self.listener).map_err(ServerError::Start)?
+        };
+        let reader = Reader::start(books).map_err(ServerError::Start)?;
+        let router = routes::router(published, reader);
+        let (stop, stopped) = watch::channel(());
+        let thread = std::thread::Builder::new()
+            .name("http".to_owned())
+            .spawn(move || {
+                runtime.block_on(run(Bounded::new(listener), router, stopped));
+                // Connections that did not end in time are dropped with it.
+                runtime.shutdown_background();
+            })
+            .map_err(ServerError::Start)?;
+        Ok(Running { address: self.address, stop: Some(stop), thread: Some(thread) })
+    }
+}
+
+async fn run(listener: Bounded, router: axum::Router, stopped: watch::Receiver<()>) {
+    let wait = |mut stopped: watch::Receiver<()>| async move {
+        // Nothing is ever sent: the channel closes when the server shall stop.
+        let _ = stopped.changed().await;
+    };
+    let serve = axum::serve(listener, router).with_graceful_shutdown(wait(stopped.clone()));
+    let serve = tokio::spawn(async move { serve.await });
+    wait(stopped).await;
+    let _ = tokio::time::timeout(STOP_MAX, serve).await;
+}
+
+impl Running {
+    /// Where it listens.
+    pub const fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Stops taking requests, lets those in flight end (two seconds at most), and frees the port.
+    pub fn stop(mut self) {
+        self.end();
+    }
+
+    fn end(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of that thread was its own end; there is nothing left to stop.
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        self.end();
+    }
+}

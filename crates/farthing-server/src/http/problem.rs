@@ -1,0 +1,115 @@
+//! What goes wrong with a request, as RFC 9457 problem details.
+
+use axum::Json;
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+
+/// Prefix of problem types: a tag URI (RFC 4151), which names and does not promise a page.
+const TYPE: &str = "tag:farthing.dev,2026:";
+
+/// A problem: what, and what would be right.
+#[derive(Debug, Serialize)]
+pub(super) struct Problem {
+    #[serde(rename = "type")]
+    kind: String,
+    title: &'static str,
+    status: u16,
+    detail: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    allowed: Vec<String>,
+    #[serde(skip)]
+    retry_after_s: Option<u8>,
+}
+
+impl Problem {
+    fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("{TYPE}{name}"),
+            title,
+            status: status.as_u16(),
+            detail: detail.into(),
+            parameter: None,
+            allowed: Vec::new(),
+            retry_after_s: None,
+        }
+    }
+
+    /// 400: a query parameter is wrong.
+    pub(super) fn parameter(
+        name: &str,
+        detail: impl Into<String>,
+        allowed: impl IntoIterator<Item = &'static str>,
+    ) -> Self {
+        let title = "a query parameter is wrong";
+        let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad-parameter", title, detail);
+        problem.parameter = Some(name.to_owned());
+        problem.allowed = allowed.into_iter().map(str::to_owned).collect();
+        problem
+    }
+
+    /// 404: there is no such route.
+    pub(super) fn no_route(path: &str, routes: &[&'static str]) -> Self {
+        let detail = format!("there is nothing at {path}");
+        let title = "no such route";
+        let mut problem = Self::new(StatusCode::NOT_FOUND, "no-such-route", title, detail);
+        problem.allowed = routes.iter().map(|route| (*route).to_owned()).collect();
+        problem
+    }
+
+    /// 405: the route is read only.
+    pub(super) fn read_only(method: &str) -> Self {
+        let detail = format!("{method} is not possible here: everything is read only");
+        let mut problem =
+            Self::new(StatusCode::METHOD_NOT_ALLOWED, "read-only", "only GET and HEAD", detail);
+        problem.allowed = vec!["GET".to_owned(), "HEAD".to_owned()];
+        problem
+    }
+
+    /// 413: the request is too large.
+    pub(super) fn too_large(max: u64) -> Self {
+        let detail = format!("a request here has no content; at most {max} bytes are taken");
+        let title = "the request is too large";
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title, detail)
+    }
+
+    /// 421: the request was meant for another host.
+    pub(super) fn other_host(host: &str) -> Self {
+        let detail = format!(
+            "this server answers for localhost and loopback addresses only, not for `{host}`"
+        );
+        let title = "meant for another host";
+        Self::new(StatusCode::MISDIRECTED_REQUEST, "other-host", title, detail)
+    }
+
+    /// 503: not now; `retry_after_s` seconds are a sensible pause.
+    pub(super) fn not_now(name: &str, detail: impl Into<String>, retry_after_s: u8) -> Self {
+        let title = "not available at the moment";
+        let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, name, title, detail);
+        problem.retry_after_s = Some(retry_after_s);
+        problem
+    }
+
+    /// 500: the books cannot be read.
+    pub(super) fn books(detail: impl Into<String>) -> Self {
+        let title = "the books cannot be read";
+        Self::new(StatusCode::INTERNAL_SERVER_ERROR, "books", title, detail)
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let retry_after_s = self.retry_after_s;
+        let mut response = (status, Json(self)).into_response();
+        let kind = HeaderValue::from_static("application/problem+json");
+        response.headers_mut().insert(header::CONTENT_TYPE, kind);
+        if let Some(seconds) = retry_after_s {
+            let seconds = HeaderValue::from(u16::from(seconds));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        response
+    }
+}

@@ -1,0 +1,234 @@
+//! What the loop's thread publishes after every tick, and every reader sees whole.
+//!
+//! A [`View`] is immutable. Publishing swaps one pointer, so a reader neither waits for a tick nor
+//! sees half of one.
+
+use farthing_edge::Head;
+use farthing_engine::{Flow, Scores, Tick};
+use farthing_model::{ClusterId, Currency, Money, MoneyError, Offer, Policy, ReceiptOutcome};
+use jiff::Timestamp;
+use std::error::Error;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock};
+use std::time::{Duration, Instant};
+
+/// Ticks that may be missing before the loop counts as stuck.
+const TICKS_MISSING_MAX: u32 = 3;
+
+/// The least time without a tick that counts as stuck: a simulation may tick many times a second,
+/// and a pause of a moment is no fault.
+const SILENCE_MIN: Duration = Duration::from_secs(5);
+
+/// What is known before the first tick and does not change.
+#[derive(Clone, Debug)]
+pub struct About {
+    /// Version of the program.
+    pub version: String,
+    /// Whose books.
+    pub cluster: ClusterId,
+    /// What the loop looks at, in words: `this machine`, `a simulated cluster`.
+    pub world: String,
+    /// The currency of the books.
+    pub currency: Currency,
+    /// What may be done, and the bands of utilisation.
+    pub policy: Policy,
+    /// When the loop started, by its own clock.
+    pub started: Timestamp,
+    /// How long a tick is, in real time also where the world's clock is a virtual one.
+    pub every: Duration,
+}
+
+/// A tick that succeeded, with what belongs to it.
+#[derive(Clone, Debug)]
+pub struct Ticked {
+    /// What it came to.
+    pub tick: Tick,
+    /// How long it took, in real time.
+    pub took: Duration,
+    /// How long planning took, where that was measured.
+    pub solve: Option<Duration>,
+    /// What could be bought, sorted by id; it names the accelerators of a plan's offers.
+    pub offers: Arc<[Offer]>,
+    /// The end of the journal after it.
+    pub head: Head,
+    /// Predicted against realised, of all verified steps.
+    pub scores: Scores,
+}
+
+/// A tick that failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Failure {
+    /// When, by the loop's clock.
+    pub at: Timestamp,
+    /// Why: the error and its causes.
+    pub text: String,
+}
+
+/// Everything that is shown, as of one moment.
+#[derive(Clone, Debug)]
+pub struct View {
+    /// What does not change.
+    pub about: Arc<About>,
+    /// Ticks that succeeded.
+    pub ticks: u64,
+    /// Ticks that failed.
+    pub failures: u64,
+    /// The last tick that succeeded.
+    pub last: Option<Arc<Ticked>>,
+    /// The last tick that made a plan; often the same.
+    pub planned: Option<Arc<Ticked>>,
+    /// When `last` was published, by the machine's own steady clock.
+    pub seen: Option<Instant>,
+    /// The failure since the last tick that succeeded, if any.
+    pub failure: Option<Failure>,
+    /// Where all money since the start went.
+    pub total: Flow,
+    /// Steps done since the start.
+    pub steps_done: u64,
+}
+
+/// Why the loop cannot be relied on at the moment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum NotReady {
+    /// It has not finished one tick.
+    NoTick(Option<Failure>),
+    /// It has stopped ticking.
+    Stuck {
+        /// Age of the last tick, in real time.
+        age: Duration,
+        /// How long a tick is.
+        every: Duration,
+        /// What went wrong since, if that is known.
+        failure: Option<Failure>,
+    },
+}
+
+impl fmt::Display for NotReady {
+    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let failure = match self {
+            Self::NoTick(failure) => {
+                write!(out, "the first tick is not finished")?;
+                failure
+            }
+            Self::Stuck { age, every, failure } => {
+                let (age, every) = (age.as_secs(), every.as_secs_f64());
+                write!(out, "the last tick is {age} s old, one is due every {every} s")?;
+                failure
+            }
+        };
+        match failure {
+            Some(failure) => write!(out, "; last error at {}: {}", failure.at, failure.text),
+            None => Ok(()),
+        }
+    }
+}
+
+impl View {
+    /// Age of the last tick in real time; `None` before the first.
+    pub fn age(&self) -> Option<Duration> {
+        self.seen.map(|seen| seen.elapsed())
+    }
+
+    /// Whether the loop ticks as it should: one tick is done, and the last one is not older than
+    /// three (and five seconds, where ticks are short).
+    ///
+    /// # Errors
+    /// Why it does not.
+    pub fn ready(&self) -> Result<(), NotReady> {
+        let Some(age) = self.age() else {
+            return Err(NotReady::NoTick(self.failure.clone()));
+        };
+        let every = self.about.every;
+        if age > every.saturating_mul(TICKS_MISSING_MAX).max(SILENCE_MIN) {
+            return Err(NotReady::Stuck { age, every, failure: self.failure.clone() });
+        }
+        Ok(())
+    }
+}
+
+/// The cell between the loop's thread and all readers. Clones share it.
+#[derive(Clone, Debug)]
+pub struct Published(Arc<RwLock<Arc<View>>>);
+
+impl Published {
+    /// Nothing has happened yet.
+    pub fn new(about: About) -> Self {
+        let zero = Money::zero(about.currency);
+        let total = Flow { paid: zero, used: zero, idle: zero, unallocated: zero, overhead: zero };
+        Self(Arc::new(RwLock::new(Arc::new(View {
+            about: Arc::new(about),
+            ticks: 0,
+            failures: 0,
+            last: None,
+            planned: None,
+            seen: None,
+            failure: None,
+            total,
+            steps_done: 0,
+        }))))
+    }
+
+    /// The newest view.
+    pub fn view(&self) -> Arc<View> {
+        // A view is replaced by one assignment: a poisoned lock still holds a whole one.
+        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Publishes a tick that succeeded.
+    ///
+    /// # Errors
+    /// The total since the start does not fit, or the tick is in another currency; then nothing
+    /// is published.
+    pub fn ticked(&self, ticked: Ticked) -> Result<(), MoneyError> {
+        let old = self.view();
+        let done = |outcome: &ReceiptOutcome| {
+            matches!(outcome, ReceiptOutcome::Done | ReceiptOutcome::AlreadyDone)
+        };
+        let receipts = ticked.tick.acted.receipts.iter().chain(&ticked.tick.resolved);
+        let steps_done = receipts.filter(|receipt| done(&receipt.outcome)).count();
+        let total = sum(old.total, ticked.tick.money)?;
+        let ticked = Arc::new(ticked);
+        let has_plan = ticked.tick.planned.is_some();
+        self.replace(View {
+            about: Arc::clone(&old.about),
+            ticks: old.ticks + 1,
+            failures: old.failures,
+            last: Some(Arc::clone(&ticked)),
+            planned: if has_plan { Some(ticked) } else { old.planned.clone() },
+            seen: Some(Instant::now()),
+            failure: None,
+            total,
+            // A count of steps fits in 64 bits wherever it fits in memory.
+            steps_done: old.steps_done + steps_done as u64,
+        });
+        Ok(())
+    }
+
+    /// Publishes that a tick failed; what was last known stays, and grows old.
+    pub fn failed(&self, at: Timestamp, error: &dyn Error) {
+        let mut text = error.to_string();
+        let mut cause = error.source();
+        while let Some(error) = cause {
+            text.push_str(": ");
+            text.push_str(&error.to_string());
+            cause = error.source();
+        }
+        let old = self.view();
+        let failures = old.failures + 1;
+        self.replace(View { failures, failure: Some(Failure { at, text }), ..(*old).clone() });
+    }
+
+    fn replace(&self, view: View) {
+        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+    }
+}
+
+fn sum(a: Flow, b: Flow) -> Result<Flow, MoneyError> {
+    Ok(Flow {
+        paid: a.paid.checked_add(b.paid)?,
+        used: a.used.checked_add(b.used)?,
+        idle: a.idle.checked_add(b.idle)?,
+        unallocated: a.unallocated.checked_add(b.unallocated)?,
+        overhead: a.overhead.checked_add(b.overhead)?,
+    })
+}

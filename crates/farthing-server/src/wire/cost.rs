@@ -1,0 +1,159 @@
+//! `cost`: the statement, with parts that sum to the whole.
+
+use super::scalar::{WindowJson, decimal, ratio};
+use farthing_ledger::{Statement, StatementRow};
+use farthing_model::Money;
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+/// A statement.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CostJson {
+    /// The whole UTC hours that it covers.
+    pub window: WindowJson,
+    /// The currency of all money here.
+    pub currency: String,
+    /// What the nodes cost.
+    pub paid: String,
+    /// Allocated and used.
+    pub used: String,
+    /// Allocated and not used.
+    pub idle: String,
+    /// Not allocated.
+    pub unallocated: String,
+    /// The system's own, and nodes that boot.
+    pub overhead: String,
+    /// What of unallocated and overhead is in the rows of those who share it.
+    pub shared: String,
+    /// Paid less all rows' totals: zero, or the books are at fault.
+    pub difference: String,
+    /// How much of the paid node time was measured; `null` when nothing was paid.
+    pub coverage: Option<f64>,
+    /// Hours of the window that have charges.
+    pub hours: u32,
+    /// What the rows are grouped by.
+    pub by: Vec<&'static str>,
+    /// Nodes that could not be charged, and why.
+    pub unpriced: Vec<UnpricedJson>,
+    /// The rows, largest total first.
+    pub rows: Vec<CostRowJson>,
+}
+
+/// A node that was paid and has no price.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct UnpricedJson {
+    /// Which.
+    pub node: String,
+    /// What was bought.
+    pub offer: String,
+    /// When.
+    pub window: WindowJson,
+    /// Why there is no price.
+    pub why: String,
+}
+
+/// One row: its keys by name, then its amounts.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CostRowJson {
+    /// The keys and their values: `team` -> `research`.
+    pub keys: Vec<(&'static str, String)>,
+    /// Allocated and used.
+    pub used: String,
+    /// Allocated and not used.
+    pub idle: String,
+    /// Its part of what is shared.
+    pub shared: String,
+    /// Not allocated, where that is not shared.
+    pub unallocated: String,
+    /// Overhead, where that is not shared.
+    pub overhead: String,
+    /// The sum of the five.
+    pub total: String,
+    /// Accelerator-hours.
+    pub gpu_hours: f64,
+    /// Core-hours.
+    pub core_hours: f64,
+    /// GiB-hours of memory.
+    pub gib_hours: f64,
+    /// GiB-hours of storage.
+    pub storage_gib_hours: f64,
+    /// Used / allocated, in money.
+    pub utilisation: Option<f64>,
+    /// For `explain`: the same for the same row in any window.
+    pub id: String,
+}
+
+impl Serialize for CostRowJson {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for (key, value) in &self.keys {
+            map.serialize_entry(key, value)?;
+        }
+        map.serialize_entry("used", &self.used)?;
+        map.serialize_entry("idle", &self.idle)?;
+        map.serialize_entry("shared", &self.shared)?;
+        map.serialize_entry("unallocated", &self.unallocated)?;
+        map.serialize_entry("overhead", &self.overhead)?;
+        map.serialize_entry("total", &self.total)?;
+        map.serialize_entry("gpu_hours", &self.gpu_hours)?;
+        map.serialize_entry("core_hours", &self.core_hours)?;
+        map.serialize_entry("gib_hours", &self.gib_hours)?;
+        map.serialize_entry("storage_gib_hours", &self.storage_gib_hours)?;
+        map.serialize_entry("utilisation", &self.utilisation)?;
+        map.serialize_entry("id", &self.id)?;
+        map.end()
+    }
+}
+
+/// The wire form of a statement.
+pub fn cost(statement: &Statement) -> CostJson {
+    let by: Vec<&'static str> = statement.by.iter().map(|key| key.name()).collect();
+    CostJson {
+        window: statement.window.into(),
+        currency: statement.currency.to_string(),
+        paid: statement.paid.to_decimal(),
+        used: statement.used.to_decimal(),
+        idle: statement.idle.to_decimal(),
+        unallocated: statement.unallocated.to_decimal(),
+        overhead: statement.overhead.to_decimal(),
+        shared: statement.shared.to_decimal(),
+        difference: statement.difference.to_decimal(),
+        coverage: statement.coverage.ratio().map(ratio),
+        hours: statement.hours,
+        unpriced: statement.unpriced.iter().map(UnpricedJson::of).collect(),
+        rows: statement.rows.iter().map(|row| CostRowJson::of(&by, row)).collect(),
+        by,
+    }
+}
+
+impl UnpricedJson {
+    fn of(unpriced: &farthing_ledger::Unpriced) -> Self {
+        Self {
+            node: unpriced.node.to_string(),
+            offer: unpriced.offer.to_string(),
+            window: unpriced.window.into(),
+            why: unpriced.why.clone(),
+        }
+    }
+}
+
+impl CostRowJson {
+    fn of(by: &[&'static str], row: &StatementRow) -> Self {
+        let money = Money::to_decimal;
+        Self {
+            keys: by.iter().copied().zip(row.keys.iter().cloned()).collect(),
+            used: money(row.used),
+            idle: money(row.idle),
+            shared: money(row.shared),
+            unallocated: money(row.unallocated),
+            overhead: money(row.overhead),
+            total: money(row.total),
+            gpu_hours: decimal(row.gpu_hours()),
+            core_hours: decimal(row.core_hours()),
+            gib_hours: decimal(row.gib_hours()),
+            storage_gib_hours: decimal(row.storage_gib_hours()),
+            utilisation: row.utilisation.map(ratio),
+            id: row.id.clone(),
+        }
+    }
+}

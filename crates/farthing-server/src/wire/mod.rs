@@ -1,0 +1,31 @@
+//! The JSON wire types of the project: what the HTTP API and `--output json` write.
+//!
+//! Forms, everywhere the same: money is an exact decimal string without its currency, which
+//! stands once beside it; times are RFC 3339 in UTC; durations are numbers of seconds (`_s`) or
+//! milliseconds (`_ms`); ratios are numbers with at most six decimals, 1 = the whole; amounts of
+//! resources are numbers of hours with at most nine decimals; what is not known is `null`. Keys may
+//! be added, none is renamed.
+
+mod cost;
+mod explain;
+mod offers;
+mod plan;
+mod scalar;
+mod tick;
+mod verify;
+
+pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
+pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
+pub use offers::{Listing, OfferJson, OffersJson, offers};
+pub(crate) use plan::rung_name;
+pub use plan::{
+    BudgetJson, CutJson, PlacementJson, PlanJson, SolverJson, StepJson, UtilisationJson,
+    WaitingJson, plan,
+};
+pub use scalar::WindowJson;
+pub(crate) use tick::utilisation;
+pub use tick::{
+    AgeJson, HeldJson, ReceiptJson, ResourceJson, TickBudgetJson, TickJson, VerifiedJson,
+    WorkloadsJson, WorldJson, tick,
+};
+pub use verify::{CheckJson, FaultJson, JournalCheck, VerifyJson, verify};

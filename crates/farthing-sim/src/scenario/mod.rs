@@ -1,0 +1,134 @@
+//! Scenarios: who wants what when, what can be bought, and what goes wrong. Built once, then read
+//! only; everything in one is drawn from its seed.
+//!
+//! [`Scenario::demo`] is the cluster of `farthing up --demo`, [`Scenario::random_day`] and
+//! [`Scenario::noise_free`] are the small worlds of the law tests.
+
+mod day;
+mod demo;
+mod language;
+
+use crate::faults::FaultRates;
+use crate::trace::TraceError;
+use farthing_model::{
+    Budget, ClusterId, DecimalError, IdError, MoneyError, NodeId, Offer, OfferId, Policy, Workload,
+};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// A whole simulated world before it starts.
+#[derive(Clone, Debug)]
+pub struct Scenario {
+    /// What it is called.
+    pub name: String,
+    /// What everything in it is drawn from.
+    pub seed: u64,
+    /// Whose world.
+    pub cluster: ClusterId,
+    /// When it starts.
+    pub start: Timestamp,
+    /// When it ends.
+    pub end: Timestamp,
+    /// What can be bought, sorted by id.
+    pub offers: Arc<[Offer]>,
+    /// What the engine may do; the world itself boots nodes for `policy.boot`.
+    pub policy: Policy,
+    /// Limits on spending.
+    pub budgets: Vec<Budget>,
+    /// Jobs with the time they arrive at.
+    pub jobs: Vec<JobArrival>,
+    /// Services with their requests.
+    pub services: Vec<ServiceArrival>,
+    /// Nodes that are there from the start and do nothing.
+    pub idle: Vec<IdleNode>,
+    /// The true run time of a job differs from the measured one by up to this, in parts per
+    /// million.
+    pub noise_ppm: u32,
+    /// What goes wrong.
+    pub faults: FaultRates,
+}
+
+/// A job that arrives.
+#[derive(Clone, Debug)]
+pub struct JobArrival {
+    /// When it is first seen.
+    pub at: Timestamp,
+    /// What is wanted.
+    pub workload: Arc<Workload>,
+}
+
+/// A service that is wanted from a moment on.
+#[derive(Clone, Debug)]
+pub struct ServiceArrival {
+    /// When it is first seen, and its requests begin.
+    pub at: Timestamp,
+    /// What is wanted.
+    pub workload: Arc<Workload>,
+    /// Its requests.
+    pub stream: RequestStream,
+}
+
+/// The requests of a service: a recording that is played in a loop.
+#[derive(Clone, Debug)]
+pub struct RequestStream {
+    /// The recording.
+    pub gaps: Arc<[RequestGap]>,
+    /// The rate in each hour of the UTC day, in thousandths of the recorded one; it changes
+    /// linearly between the middles of hours. `None` = even.
+    pub shape_milli: Option<[u32; 24]>,
+    /// How fast the recording is played, in thousandths.
+    pub pace_milli: u32,
+}
+
+/// A request after the one before it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RequestGap {
+    /// Microseconds after the one before it; of the first, after the last of the loop.
+    pub micros: u32,
+    /// Its bucket, as an index into the service's.
+    pub bucket: u16,
+}
+
+/// A node that is there from the start and does nothing.
+#[derive(Clone, Debug)]
+pub struct IdleNode {
+    /// Its name.
+    pub id: NodeId,
+    /// What it is.
+    pub offer: OfferId,
+}
+
+/// Why a scenario cannot be built.
+#[derive(Debug, thiserror::Error)]
+pub enum ScenarioError {
+    /// The trace that it replays cannot be read.
+    #[error(transparent)]
+    Trace(TraceError),
+    /// The price book lacks something.
+    #[error("the price book has no {0}: the demo needs one")]
+    NoOffer(String),
+    /// A name that is none.
+    #[error("the scenario has a bad name")]
+    Id(#[source] IdError),
+    /// An amount that is none.
+    #[error("the scenario has a bad amount of money")]
+    Money(#[source] MoneyError),
+    /// A number that is none.
+    #[error("the scenario has a bad number")]
+    Number(#[source] DecimalError),
+    /// A time out of range.
+    #[error("the scenario has a time out of range")]
+    Time,
+}
+
+/// Jobs of the Philly trace; see `data/traces/SOURCE.md`.
+pub(crate) const PHILLY: &str = include_str!("../../../../data/traces/philly-jobs.csv");
+/// Requests of the Azure trace.
+pub(crate) const AZURE: &str = include_str!("../../../../data/traces/azure-llm-conv.csv");
+/// The shape of a day of requests.
+pub(crate) const DAY: &str = include_str!("../../../../data/traces/day-shape.csv");
+/// Relative speeds of accelerators in training.
+pub(crate) const RELATIVE_SPEED: &str =
+    include_str!("../../../../data/traces/relative-speed.csv");
+/// Speeds of accelerators in serving one language model.
+pub(crate) const LANGUAGE_SPEED: &str = include_str!("../../../../data/traces/llm-speed.csv");

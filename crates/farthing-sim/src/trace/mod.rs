@@ -1,0 +1,16 @@
+//! Readers of the traces that scenarios replay: CSV with a header line.
+//!
+//! A reader takes whole files or nothing: a bad line is an error that names the file, the line and
+//! what would be right.
+
+mod azure;
+mod day;
+mod philly;
+mod speed;
+mod table;
+
+pub use azure::{LlmRequest, read_azure};
+pub use day::read_day_shape;
+pub use philly::{PhillyJob, read_philly};
+pub use speed::{Speed, read_speeds};
+pub use table::TraceError;

@@ -1,0 +1,66 @@
+//! `farthing up`: the loop, on this machine or on a simulated cluster.
+
+mod demo;
+mod local;
+mod serve;
+
+use super::duration;
+use crate::args::UpArgs;
+use crate::home::Home;
+use crate::outcome::Outcome;
+use anyhow::Context as _;
+use jiff::SignedDuration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+/// Runs the loop until it is told to stop.
+pub(crate) fn run(args: &UpArgs, home: &Home) -> anyhow::Result<Outcome> {
+    let stop = Stop::new(args.r#for.as_deref())?;
+    if args.demo { demo::run(args, home, &stop) } else { local::run(args, home, &stop) }
+}
+
+/// When to stop: a signal, or the end of the time that was given.
+pub(crate) struct Stop {
+    signalled: Arc<AtomicBool>,
+    until: Option<Instant>,
+}
+
+impl Stop {
+    fn new(length: Option<&str>) -> anyhow::Result<Self> {
+        let until = match length {
+            Some(text) => Some(Instant::now() + std_duration(duration("--for", text)?)?),
+            None => None,
+        };
+        let signalled = Arc::new(AtomicBool::new(false));
+        let flag = Arc::clone(&signalled);
+        ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))
+            .context("Ctrl-C cannot be listened for")?;
+        Ok(Self { signalled, until })
+    }
+
+    /// Sleeps until `moment`; `false` when it was told to stop, or its time is up.
+    pub(crate) fn sleep_until(&self, moment: Instant) -> bool {
+        let until = self.until.map_or(moment, |until| until.min(moment));
+        self.sleep_until_signal(until) && until == moment
+    }
+
+    /// Sleeps until `moment`, in short naps; `false` when it was told to stop by a signal.
+    pub(crate) fn sleep_until_signal(&self, moment: Instant) -> bool {
+        loop {
+            if self.signalled.load(Ordering::SeqCst) {
+                return false;
+            }
+            let left = moment.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                return true;
+            }
+            std::thread::sleep(left.min(Duration::from_millis(50)));
+        }
+    }
+}
+
+/// A duration of the system's clock.
+pub(crate) fn std_duration(length: SignedDuration) -> anyhow::Result<Duration> {
+    Duration::try_from(length).context("a duration below zero")
+}

@@ -1,0 +1,214 @@
+//! `farthing up --demo`: a simulated cluster through the same engine, under a virtual clock.
+
+use super::serve::{Front, Opening};
+use super::Stop;
+use crate::args::UpArgs;
+use crate::commands::{duration, newest};
+use crate::home::Home;
+use crate::outcome::Outcome;
+use crate::print::{data, talk};
+use crate::show;
+use anyhow::Context as _;
+use farthing_engine::{Flow, Tick};
+use farthing_ledger::{Key, ShareIdle, Statement, StatementQuery, statement};
+use farthing_model::{ClusterId, Money, Ratio};
+use farthing_providers::catalog;
+use farthing_providers::sqlite::SqliteStore;
+use farthing_sim::{Race, RaceResult, RaceTick, Records, Scenario};
+use jiff::{SignedDuration, Timestamp};
+use std::fmt::Write as _;
+use std::time::{Duration, Instant};
+
+/// Virtual time between two ticks.
+const TICK: SignedDuration = SignedDuration::from_mins(5);
+/// Ticks that are printed as one line, so that people can follow.
+const TICKS_PER_LINE: u32 = 6;
+/// Virtual seconds in a second: a day in half a minute.
+const SPEED: u32 = 2_880;
+/// How long a demo runs in real time, when nothing is said.
+const LENGTH: SignedDuration = SignedDuration::from_secs(30);
+
+/// Runs the simulated cluster, ours beside the policy that ran before.
+pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Outcome> {
+    let speed = args.speed.unwrap_or(SPEED).max(1);
+    let book = catalog::default_book();
+    let scenario = Scenario::demo(args.seed, book.offers.clone())?;
+    let end = end(args, &scenario, speed)?;
+    let weights = crate::wiring::weights(book.offers.iter())?;
+    let before = ClusterId::new(&format!("{}-before", scenario.cluster))?;
+    // A demo begins anew each time: what an earlier one left is removed, and nothing else.
+    home.forget(&scenario.cluster)?;
+    home.forget(&before)?;
+    home.begin(&scenario.cluster)?;
+    let ours = Records {
+        store: SqliteStore::open(&home.journal(&scenario.cluster))?,
+        books: home.books()?,
+    };
+    let mut race = Race::new(&scenario, &weights, (ours, Records::in_memory()), (TICK, end))?;
+    talk(&opening(&scenario, speed, end));
+    let pace = pace(speed);
+    let front = Front::open(args, &race.ours, Opening {
+        world: "a simulated cluster",
+        policy: scenario.policy.clone(),
+        started: scenario.start,
+        every: pace,
+    })?;
+    let began = Instant::now();
+    let mut printed = Printed::default();
+    let mut next = Instant::now();
+    loop {
+        let tick_began = Instant::now();
+        let Some(tick) = race.step()? else { break };
+        if let Some(line) = printed.line(&tick, &scenario)? {
+            talk(&line);
+        }
+        let took = tick_began.elapsed();
+        front.publish(tick.ours, took, book.offers.clone(), &race.ours)?;
+        next += pace;
+        if !stop.sleep_until_signal(next) {
+            break;
+        }
+    }
+    let result = race.finish()?;
+    front.close();
+    closing(home, &scenario, &mut race, &result, began.elapsed())
+}
+
+/// The virtual end: known before the first tick, so that a seed always gives the same run.
+fn end(args: &UpArgs, scenario: &Scenario, speed: u32) -> anyhow::Result<Timestamp> {
+    let length = match &args.r#for {
+        Some(text) => duration("--for", text)?,
+        None => LENGTH,
+    };
+    let virtual_length = SignedDuration::from_millis_i128(
+        length.as_millis().saturating_mul(i128::from(speed)),
+    );
+    let end = scenario.start.checked_add(virtual_length).unwrap_or(scenario.end);
+    Ok(end.min(scenario.end))
+}
+
+/// Real time of one tick.
+fn pace(speed: u32) -> Duration {
+    Duration::from_secs_f64(TICK.as_secs_f64() / f64::from(speed))
+}
+
+fn opening(scenario: &Scenario, speed: u32, end: Timestamp) -> String {
+    format!(
+        "A simulated cluster, seed {}: {} jobs arrive (Philly trace), {} service (Azure LLM trace), \
+         {} offers.\nIt runs from {} to {end}, {speed} times as fast as real time; prices are real \
+         list prices.\nBefore: fifo on demand. Now: farthing, on the same arrivals in a world \
+         beside it.\n",
+        scenario.seed,
+        scenario.jobs.len(),
+        scenario.services.len(),
+        scenario.offers.len(),
+        scenario.start,
+    )
+}
+
+/// Sums of the ticks since the last line.
+#[derive(Default)]
+struct Printed {
+    ticks: u32,
+    ours: Option<Flow>,
+    before: Option<Money>,
+    steps: usize,
+}
+
+impl Printed {
+    /// A line every [`TICKS_PER_LINE`] ticks.
+    fn line(&mut self, tick: &RaceTick, scenario: &Scenario) -> anyhow::Result<Option<String>> {
+        self.ours = Some(match self.ours {
+            Some(sum) => add(sum, tick.ours.money)?,
+            None => tick.ours.money,
+        });
+        let paid = tick.before.money.paid;
+        self.before = Some(match self.before {
+            Some(sum) => sum.checked_add(paid)?,
+            None => paid,
+        });
+        self.steps += tick.ours.acted.receipts.len();
+        self.ticks += 1;
+        if self.ticks < TICKS_PER_LINE {
+            return Ok(None);
+        }
+        let done = std::mem::take(self);
+        let (Some(ours), Some(before)) = (done.ours, done.before) else { return Ok(None) };
+        Ok(Some(text(&tick.ours, &ours, before, done.steps, scenario)))
+    }
+}
+
+fn text(tick: &Tick, ours: &Flow, before: Money, steps: usize, scenario: &Scenario) -> String {
+    let (running, waiting) = show::tick::workloads(tick);
+    let gpu = tick.usage.get(farthing_model::Resource::Gpu);
+    let utilisation = Ratio::of(gpu.used_nano, gpu.paid_nano());
+    let band = scenario.policy.bands.get(farthing_model::Resource::Gpu);
+    let state = utilisation.map_or("", |ratio| band.state(ratio).name());
+    format!(
+        "{} | {} | gpu {} {state} | {running} run, {waiting} wait | {steps} steps | before {}",
+        show::short_time(tick.at),
+        show::tick::flow(ours),
+        show::ratio(utilisation),
+        show::small_money(before),
+    )
+}
+
+fn add(a: Flow, b: Flow) -> anyhow::Result<Flow> {
+    Ok(Flow {
+        paid: a.paid.checked_add(b.paid)?,
+        used: a.used.checked_add(b.used)?,
+        idle: a.idle.checked_add(b.idle)?,
+        unallocated: a.unallocated.checked_add(b.unallocated)?,
+        overhead: a.overhead.checked_add(b.overhead)?,
+    })
+}
+
+/// The closing statement, from the ledger.
+fn closing<T: farthing_edge::Store>(
+    home: &Home,
+    scenario: &Scenario,
+    race: &mut Race<SqliteStore, T>,
+    result: &RaceResult,
+    took: Duration,
+) -> anyhow::Result<Outcome> {
+    let books = home.books()?;
+    let (window, currency) = newest(&books, &scenario.cluster, "7d")?;
+    let query = StatementQuery {
+        cluster: scenario.cluster.clone(),
+        window,
+        currency,
+        by: vec![Key::Team],
+        share_idle: ShareIdle::Separate,
+        resources: None,
+    };
+    let statement = statement(&books, &query).context("the closing statement")?;
+    let mut out = format!("\nSTATEMENT\n{}\n", show::statement::text(&statement, 20)?);
+    let _ = write!(out, "\n{}", savings(result, &statement));
+    let score = race.ours.world_mut().score();
+    let rate = score.events.checked_div(took.as_secs().max(1)).unwrap_or(score.events);
+    let _ = write!(out, "\n\nWORLD\n{score}\n{} events, {rate} a second as paced", score.events);
+    data(&out);
+    talk("\nfarthing cost --by team | farthing explain p1 | farthing verify   show what this run left");
+    let sound = statement.difference.is_zero() && statement.paid == result.paid;
+    Ok(if sound { Outcome::Done } else { Outcome::Failed })
+}
+
+/// What was saved: promised by the steps, and found in the two ledgers.
+fn savings(result: &RaceResult, statement: &Statement) -> String {
+    let share = Ratio::of(result.realised.pico(), result.paid_before.pico());
+    let off = result.realised.pico() - result.predicted.pico();
+    let off = Ratio::of(off.abs(), result.predicted.pico().abs());
+    format!(
+        "SAVINGS (from the ledgers, {})\nbefore     {:>12}  fifo on demand, same arrivals\nnow        \
+         {:>12}  farthing\nrealised   {:>12}  {} of what was paid before\npredicted  {:>12}  by {} \
+         verified steps; off by {}",
+        statement.currency,
+        show::money(result.paid_before),
+        show::money(result.paid),
+        show::money(result.realised),
+        show::ratio(share),
+        show::money(result.predicted),
+        result.steps,
+        show::ratio(off),
+    )
+}

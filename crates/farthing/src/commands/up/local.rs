@@ -1,0 +1,217 @@
+//! This machine: measured through procfs, cgroups and NVML, priced as owned hardware.
+
+use super::serve::{Front, Opening};
+use super::{Stop, std_duration};
+use crate::args::UpArgs;
+use crate::commands::{duration, newest};
+use crate::home::Home;
+use crate::outcome::Outcome;
+use crate::print::talk;
+use crate::show;
+use farthing_edge::{
+    Act, Class, EdgeError, Measure, Measured, Observe, Quote,
+};
+use farthing_engine::{Config, Engine, Planner, Tick};
+use farthing_ledger::{Key, ShareIdle, StatementQuery, statement};
+use farthing_model::{
+    ClusterId, Currency, Mode, Offer, Place, Policy, Receipt, Resources, Snapshot, Step, StepId, Window,
+};
+use farthing_planner::Effort;
+use farthing_providers::hardware::Hardware;
+use farthing_providers::local::{Inventory, LocalMachine, MachineOffer, inventory};
+use farthing_providers::nvml;
+use farthing_providers::sqlite::SqliteStore;
+use jiff::{SignedDuration, Timestamp};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Instant;
+
+/// Runs the loop on this machine.
+pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Outcome> {
+    let every = duration("--every", &args.every)?;
+    let root = Path::new("/");
+    let mut gpus = nvml::driver();
+    let inventory = inventory(root, &mut *gpus)?;
+    let hardware = match &args.hardware {
+        Some(file) => Hardware::load(file)?,
+        None => Hardware::built_in()?,
+    };
+    let offer = machine_offer(&inventory, &hardware)?;
+    let cluster = ClusterId::new(&inventory.hostname)?;
+    talk(&describe(&inventory, &offer));
+    let offers: Arc<[Offer]> = Arc::from([quoted(&offer, inventory.capacity())]);
+    let world = LocalWorld {
+        offers: Arc::clone(&offers),
+        machine: LocalMachine::open(root, cluster.clone(), offer, gpus)?,
+    };
+    home.begin(&cluster)?;
+    let config = config(cluster.clone(), every)?;
+    let policy = config.policy.clone();
+    let store = SqliteStore::open(&home.journal(&cluster))?;
+    let started = Timestamp::now();
+    let mut engine = Engine::open(config, world, (store, home.books()?), started)?;
+    let opening = Opening {
+        world: "this machine",
+        policy: policy.clone(),
+        started,
+        every: std_duration(every)?,
+    };
+    let front = Front::open(args, &engine, opening)?;
+    let mut next = Instant::now();
+    loop {
+        let (began, now) = (Instant::now(), Timestamp::now());
+        match engine.tick(now) {
+            Ok(tick) => {
+                talk(&show::tick::line(&tick, &policy));
+                talk_about(&tick);
+                front.publish(tick, began.elapsed(), Arc::clone(&offers), &engine)?;
+            }
+            // A full disk or a busy journal is no reason to stop measuring: the next tick tries
+            // again from where the last one got to.
+            Err(error) => {
+                front.failed(now, &error);
+                let error = anyhow::Error::from(error);
+                talk(&format!("this tick failed and will be tried again: {error:#}"));
+            }
+        }
+        next += std_duration(every)?;
+        if !stop.sleep_until(next) {
+            break;
+        }
+    }
+    engine.close(Timestamp::now())?;
+    front.close();
+    closing(home, &cluster)
+}
+
+/// What this machine is, and what it costs.
+fn machine_offer(inventory: &Inventory, hardware: &Hardware) -> anyhow::Result<MachineOffer> {
+    let place = Place {
+        provider: "local".to_owned(),
+        region: inventory.hostname.clone(),
+        zone: None,
+    };
+    let instance_type = inventory.cpu_model.clone().unwrap_or_else(|| "machine".to_owned());
+    let offer = Offer::id_of(&place, &instance_type, farthing_model::Purchase::Owned)?;
+    let price = hardware.price(&crate::wiring::parts(inventory), Currency::USD).price;
+    Ok(MachineOffer { offer, place, instance_type, price })
+}
+
+fn quoted(offer: &MachineOffer, capacity: Resources) -> Offer {
+    Offer {
+        id: offer.offer.clone(),
+        place: offer.place.clone(),
+        instance_type: offer.instance_type.clone(),
+        accelerator: None,
+        accelerator_count: u32::try_from(capacity.gpu_milli / 1_000).unwrap_or(0),
+        capacity,
+        purchase: farthing_model::Purchase::Owned,
+        price: offer.price.clone(),
+        available: Some(1),
+        residency: Vec::new(),
+        warnings: Vec::new(),
+    }
+}
+
+fn config(cluster: ClusterId, every: SignedDuration) -> anyhow::Result<Config> {
+    Ok(Config {
+        cluster,
+        currency: Currency::USD,
+        policy: Policy { mode: Mode::Recommend, ..Policy::default() },
+        budgets: Vec::new(),
+        planner: Planner::Farthing,
+        horizon: SignedDuration::from_hours(1),
+        tick: every,
+        weights: crate::wiring::weights(std::iter::empty())?,
+        effort: Effort::default(),
+    })
+}
+
+/// What was found, in one line.
+fn describe(inventory: &Inventory, offer: &MachineOffer) -> String {
+    let price = match &offer.price {
+        farthing_model::Price::Known(rate, from) => {
+            format!("{}/h ({}, {})", show::small_money(rate.per_hour()), from.source, from.as_of)
+        }
+        farthing_model::Price::Unknown(why) => format!("of unknown price: {why}"),
+    };
+    let gib = |bytes: u64| bytes >> 30;
+    format!(
+        "{}: {} cores, {} GiB memory, {} GiB disk, {} GPUs; {price}",
+        inventory.hostname,
+        inventory.cores,
+        gib(inventory.memory_bytes),
+        gib(inventory.storage_bytes),
+        inventory.gpus.len(),
+    )
+}
+
+/// Proposals and notes of a tick, below its line.
+fn talk_about(tick: &Tick) {
+    for note in &tick.notes {
+        talk(&format!("  note: {note}"));
+    }
+    let rows = tick.planned.iter().flat_map(|planned| &planned.report.utilisation);
+    for row in rows.filter(|row| row.state.is_some() && !row.proposal.is_empty()) {
+        talk(&format!("  {}: {}", row.resource, row.proposal));
+    }
+}
+
+/// The statement of everything in the books of this machine.
+fn closing(home: &Home, cluster: &ClusterId) -> anyhow::Result<Outcome> {
+    let books = home.books()?;
+    let Ok((window, currency)) = newest(&books, cluster, "1d") else {
+        talk("stopped before anything was measured: two ticks are needed");
+        return Ok(Outcome::Done);
+    };
+    let query = StatementQuery {
+        cluster: cluster.clone(),
+        window,
+        currency,
+        by: vec![Key::Process],
+        share_idle: ShareIdle::Separate,
+        resources: None,
+    };
+    let statement = statement(&books, &query)?;
+    crate::print::data(&show::statement::text(&statement, 15)?);
+    talk("\n`farthing cost --by process` (or container, user) prints it again");
+    Ok(Outcome::Done)
+}
+
+/// This machine as a world: it is measured and quoted, and nothing acts on it.
+struct LocalWorld {
+    machine: LocalMachine,
+    offers: Arc<[Offer]>,
+}
+
+impl Observe for LocalWorld {
+    fn observe(&mut self, now: Timestamp) -> Result<Snapshot, EdgeError> {
+        self.machine.observe(now)
+    }
+}
+
+impl Measure for LocalWorld {
+    fn measure(&mut self, window: Window) -> Result<Measured, EdgeError> {
+        self.machine.measure(window)
+    }
+}
+
+impl Quote for LocalWorld {
+    fn offers(&mut self, _now: Timestamp) -> Result<Arc<[Offer]>, EdgeError> {
+        Ok(Arc::clone(&self.offers))
+    }
+}
+
+impl Act for LocalWorld {
+    fn act(&mut self, step: &Step, _now: Timestamp) -> Result<Receipt, EdgeError> {
+        Err(EdgeError::new(Class::Denied, format!("step {}: nothing acts on this machine", step.id)))
+    }
+
+    fn outcome_of(&mut self, _step: &StepId, _now: Timestamp) -> Result<Option<Receipt>, EdgeError> {
+        Ok(None)
+    }
+
+    fn undo(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
+        self.act(step, now)
+    }
+}

@@ -1,0 +1,95 @@
+//! The API and the page beside a running loop.
+
+use crate::args::UpArgs;
+use crate::outcome::WrongUse;
+use crate::print::talk;
+use farthing_edge::Head;
+use farthing_engine::{Engine, Tick, World};
+use farthing_ledger::Books;
+use farthing_model::{Offer, Policy};
+use farthing_server::{About, Published, Running, Server, Ticked};
+use jiff::Timestamp;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// What readers see; nothing where `--no-listen` was given.
+pub(crate) struct Front {
+    published: Published,
+    running: Option<Running>,
+}
+
+/// What there is to say before the first tick.
+pub(crate) struct Opening<'a> {
+    /// What is looked at, in words.
+    pub(crate) world: &'a str,
+    /// What may be done.
+    pub(crate) policy: Policy,
+    /// When the loop starts, by its clock.
+    pub(crate) started: Timestamp,
+    /// How long a tick is, in real time.
+    pub(crate) every: Duration,
+}
+
+impl Front {
+    /// Listens, unless it was told not to.
+    pub(crate) fn open<W: World, S: farthing_edge::Store>(
+        args: &UpArgs,
+        engine: &Engine<W, S>,
+        opening: Opening<'_>,
+    ) -> anyhow::Result<Self> {
+        let config = engine.config();
+        let published = Published::new(About {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            cluster: config.cluster.clone(),
+            world: opening.world.to_owned(),
+            currency: config.currency,
+            policy: opening.policy,
+            started: opening.started,
+            every: opening.every,
+        });
+        if args.no_listen {
+            return Ok(Self { published, running: None });
+        }
+        let running = listen(args, &published, engine.books())?;
+        talk(&format!("listening on http://{}", running.address()));
+        Ok(Self { published, running: Some(running) })
+    }
+
+    /// Shows a tick.
+    pub(crate) fn publish<W: World, S: farthing_edge::Store>(
+        &self,
+        tick: Tick,
+        took: Duration,
+        offers: Arc<[Offer]>,
+        engine: &Engine<W, S>,
+    ) -> anyhow::Result<()> {
+        let head: Head = engine.head();
+        let scores = engine.open_state().scores.clone();
+        let ticked = Ticked { tick, took, solve: None, offers, head, scores };
+        Ok(self.published.ticked(ticked)?)
+    }
+
+    /// Shows that a tick failed.
+    pub(crate) fn failed(&self, at: Timestamp, error: &(dyn std::error::Error + 'static)) {
+        self.published.failed(at, error);
+    }
+
+    /// Stops listening.
+    pub(crate) fn close(self) {
+        if let Some(running) = self.running {
+            running.stop();
+        }
+    }
+}
+
+fn listen(args: &UpArgs, published: &Published, books: &Books) -> anyhow::Result<Running> {
+    let address = args.listen.parse().map_err(|_| {
+        WrongUse::new(format!("--listen `{}` is not an address", args.listen))
+            .hint("write it like 127.0.0.1:4040; port 0 lets the system choose")
+    })?;
+    let bound = Server::bind(address).map_err(|error| {
+        WrongUse::new(error.to_string())
+            .hint("name another with --listen 127.0.0.1:PORT, or use --no-listen")
+    })?;
+    Ok(bound.serve(published.clone(), books.clone())?)
+}

@@ -1,0 +1,41 @@
+//! Wiring: from the tables of the providers to the values that other crates want.
+
+use anyhow::anyhow;
+use farthing_ledger::Weights;
+use farthing_model::{Offer, PerResource, Resource, SpotLoss};
+use farthing_providers::{hardware, local};
+
+/// How a node's price is split over its resources. An offer's own accelerator has its own weight.
+pub(crate) fn weights<'a>(offers: impl Iterator<Item = &'a Offer>) -> anyhow::Result<Weights> {
+    let table = hardware::weights().map_err(|why| anyhow!("data/weights.yaml: {why}"))?;
+    let base = PerResource::from_fn(|resource| match resource {
+        Resource::Gpu => table.gpu,
+        Resource::Cpu => table.core,
+        Resource::Memory => table.memory_gib,
+        Resource::Storage => table.storage_gib,
+    });
+    let known = offers.filter_map(|offer| Some((offer, offer.accelerator.as_ref()?)));
+    Ok(known.fold(Weights::new(base), |weights, (offer, accelerator)| {
+        weights.with_gpu(&offer.instance_type, table.gpu_of(accelerator))
+    }))
+}
+
+/// The expected loss on spot capacity of any provider.
+pub(crate) fn spot_loss() -> anyhow::Result<Option<SpotLoss>> {
+    let rows = hardware::spot_rows().map_err(|why| anyhow!("data/spot.csv: {why}"))?;
+    let any = rows.into_iter().find(|row| row.provider == "any");
+    Ok(any.map(|row| SpotLoss {
+        mean_up: row.mean_up,
+        source: format!("{}, {}", row.source, row.as_of),
+    }))
+}
+
+/// What is in this machine, as its price is made from.
+pub(crate) fn parts(inventory: &local::Inventory) -> hardware::Inventory {
+    hardware::Inventory {
+        cores: inventory.cores,
+        memory_bytes: inventory.memory_bytes,
+        disk_bytes: inventory.storage_bytes,
+        gpus: inventory.gpus.iter().map(|gpu| gpu.name.clone()).collect(),
+    }
+}
