@@ -70,26 +70,12 @@ pub(crate) fn slots(input: &Input) -> Vec<Timestamp> {
 }
 
 impl Ground<'_> {
-    /// Moments at which a class may start on an offer: as early as it can, at each slot, and when
-    /// something ends there.
-    fn starts(&self, class: &Class<'_>, offer: usize, slots: &[Timestamp]) -> Vec<Timestamp> {
-        let ends = self
-            .standing
-            .iter()
-            .filter(|stand| stand.offer == Some(offer) && !stand.open)
-            .map(|stand| stand.window.to());
-        let mut starts: Vec<Timestamp> = slots
-            .iter()
-            .copied()
-            .chain(ends)
-            .filter(|start| *start > class.earliest && *start < self.input.horizon.to())
-            .collect();
-        if class.earliest < self.input.horizon.to() {
-            starts.push(class.earliest);
-        }
-        starts.sort_unstable();
-        starts.dedup();
-        starts
+    /// Moments at which a class may start: as early as it can, and at each slot after. They must
+    /// not depend on what stands, or a plan that was carried out would make room for another.
+    fn starts(&self, class: &Class<'_>, slots: &[Timestamp]) -> Vec<Timestamp> {
+        let after = slots.iter().copied().filter(|slot| *slot > class.earliest);
+        let starts = std::iter::once(class.earliest).chain(after);
+        starts.filter(|start| *start < self.input.horizon.to()).collect()
     }
 
     /// The limited offers that a class or a service may use, by offer.
@@ -103,7 +89,7 @@ impl Ground<'_> {
                 .iter()
                 .filter(|class| class.ways.iter().any(|way| way.offer == Some(index) && way.in_time));
             let mut instants: Vec<Timestamp> =
-                users.flat_map(|class| self.starts(class, index, &slots)).collect();
+                users.flat_map(|class| self.starts(class, &slots)).collect();
             if services.contains(&index) {
                 instants.push(self.input.horizon.from());
             }
@@ -146,7 +132,8 @@ impl Ground<'_> {
             let free = self.unlimited(index, class, &slots).map_err(wrong)?;
             for (position, way) in class.ways.iter().enumerate().filter(|(_, way)| way.in_time) {
                 let Some(pool) = way.offer.and_then(|offer| pool_of[offer]) else { continue };
-                let made = self.limited((index, class), (position, way), (pool, &pools[pool]));
+                let at = (pool, &pools[pool]);
+                let made = self.limited((index, class), (position, way), at, &slots);
                 let made = made.map_err(wrong)?.into_iter();
                 columns.extend(made.filter(|column| {
                     !free.iter().any(|kept| dominates(class, kept, column))
@@ -236,10 +223,11 @@ impl Ground<'_> {
         (index, class): (usize, &Class<'_>),
         (position, way): (usize, &Way),
         (at, pool): (usize, &Pool),
+        slots: &[Timestamp],
     ) -> Result<Vec<Column>, MoneyError> {
         let mut columns = Vec::new();
         let place = |instant: Timestamp| pool.instants.partition_point(|other| *other < instant);
-        let starts = self.starts(class, pool.offer, &slots(self.input));
+        let starts = self.starts(class, slots);
         for window in starts.into_iter().filter_map(|start| in_time(class, start, way)) {
             let (first, end) = (place(window.from()), place(window.to()));
             if pool.room[first..end].iter().any(|room| *room < i128::from(way.nodes)) {

@@ -54,7 +54,7 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
     let used = offers_used(input, &mut considered);
     let until = last_end(input, &classes);
     let accounts = accounts(input, until, |state, window| held(input, &standing, state, window))?;
-    let sufficient = open_services(input, &mut standing, &used)?;
+    let Opened { settled, sufficient } = open_services(input, &mut standing, &used)?;
     let ground =
         Ground { input, classes: &classes, accounts: &accounts, standing: &standing };
     let pools = ground.pools(&used);
@@ -65,7 +65,7 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
         let Some(service) = wanted(observed) else { continue };
         let mut stands =
             standing.iter().filter(|stand| stand.observed.workload.id == observed.workload.id);
-        if stands.clone().any(|stand| !stand.open) {
+        if settled.contains(&observed.workload.id) {
             continue;
         }
         let serving = scene.serving(observed, service, Serving::target(input))?;
@@ -89,14 +89,22 @@ fn last_end(input: &Input, classes: &[Class<'_>]) -> Timestamp {
     end.unwrap_or(input.horizon.to())
 }
 
-/// Opens what stands of each service that is to be decided about; those of them that could do
-/// with what they have.
+/// Services that have replicas, as far as that decides about them.
+#[derive(Default)]
+struct Opened {
+    /// Those that keep what they have.
+    settled: Vec<WorkloadId>,
+    /// Those that could do with what they have.
+    sufficient: Vec<WorkloadId>,
+}
+
+/// Opens what stands of each service that is to be decided about.
 fn open_services<'a>(
     input: &'a Input,
     standing: &mut [Standing<'a>],
     used: &[usize],
-) -> Result<Vec<WorkloadId>, PlanError> {
-    let mut sufficient = Vec::new();
+) -> Result<Opened, PlanError> {
+    let mut opened = Opened::default();
     for observed in &input.snapshot.workloads {
         let Some(service) = wanted(observed) else { continue };
         let id = &observed.workload.id;
@@ -108,15 +116,23 @@ fn open_services<'a>(
         let pools = ground.pools(used);
         let scene = Scene { input, accounts: &[], pools: &pools, standing };
         let max = input.policy.bands.get(Resource::Gpu).max;
-        let as_it_is = scene.serving(observed, service, max)?;
+        // What it has it may keep, so that no pool can be in its way.
+        let kept = Scene { input, accounts: &[], pools: &[], standing };
+        let as_it_is = kept.serving(observed, service, max)?;
         let anew = scene.serving(observed, service, Serving::target(input))?;
+        let hopeless = anew.needed && anew.kinds.is_empty();
         match present(input, standing, as_it_is, anew, &pools)? {
-            Present::Settled => mark(standing, id, false),
-            Present::Dear => sufficient.push(id.clone()),
+            Present::Settled => {
+                mark(standing, id, false);
+                opened.settled.push(id.clone());
+            }
+            Present::Dear => opened.sufficient.push(id.clone()),
+            // It keeps what it has, as there is nothing else.
+            Present::Short if hopeless => mark(standing, id, false),
             Present::Short => {}
         }
     }
-    Ok(sufficient)
+    Ok(opened)
 }
 
 fn mark(standing: &mut [Standing<'_>], id: &WorkloadId, open: bool) {

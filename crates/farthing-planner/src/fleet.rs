@@ -12,7 +12,7 @@ use crate::pricing::Prices;
 use crate::program::{Goal, Program, Role, Written};
 use crate::room::Room;
 use farthing_milp::{
-    Limits, Outcome, Relaxed, Solution, SolveError, Stop, relax, solve_from,
+    Limits, Outcome, Relaxed, Solution, SolveError, Stop, relax, solve, solve_from,
 };
 
 /// Columns up to which a program is solved as a whole.
@@ -166,7 +166,11 @@ impl Search<'_, '_> {
         let start = start.map(|start| start.values(self.program, &written));
         let size = written.problem.vars() + written.problem.rows();
         let limits = self.limits(size, active.len());
-        let outcome = solve_from(&written.problem, &limits, start.as_deref())?;
+        let mut outcome = solve_from(&written.problem, &limits, start.as_deref())?;
+        if start.is_some() && matches!(outcome, Outcome::Feasible(_, Stop::Precision)) {
+            // The solver has called a program infeasible because of its start; ask without it.
+            outcome = better(outcome, solve(&written.problem, &limits)?);
+        }
         self.choice.rows = written.problem.rows();
         let (solution, stop) = match outcome {
             Outcome::Optimal(solution) => (solution, None),
@@ -366,6 +370,18 @@ impl Search<'_, '_> {
             choice.placed.extend(more);
         }
         choice
+    }
+}
+
+/// The outcome with the cheaper point, the second one where they are alike.
+fn better(first: Outcome, second: Outcome) -> Outcome {
+    let cost = |outcome: &Outcome| match outcome {
+        Outcome::Optimal(solution) | Outcome::Feasible(solution, _) => Some(solution.objective),
+        Outcome::Infeasible(_) | Outcome::Unbounded | Outcome::NoSolution { .. } => None,
+    };
+    match (cost(&first), cost(&second)) {
+        (Some(a), Some(b)) if b <= a => second,
+        _ => first,
     }
 }
 

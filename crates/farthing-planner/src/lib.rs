@@ -13,6 +13,7 @@ mod decision;
 mod error;
 mod fleet;
 mod input;
+mod offers;
 mod pricing;
 mod program;
 mod reason;
@@ -29,6 +30,7 @@ pub use check::{Violation, check};
 pub use compile::plan;
 pub use error::PlanError;
 pub use input::{BudgetState, Effort, Input, Utilisation};
+pub use offers::{OfferRequest, RankError, Ranked, RankedOffer, rank};
 pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };

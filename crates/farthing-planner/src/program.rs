@@ -84,6 +84,10 @@ pub(crate) struct Program<'a> {
     pub(crate) scale: Scale,
 }
 
+/// The unit of weights, so large that the solver's tolerance is a small part of it and its bounds
+/// can be rounded to the next whole weight.
+const WEIGHT: i128 = 1_000_000;
+
 /// Values as weights: divided by their common divisor, and times one more than what has no value,
 /// so that a thing without value is worth less than all others and more than nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,12 +115,14 @@ impl Scale {
 
     /// The weight of a value in 10^-9.
     pub(crate) fn weight(self, value: i128) -> Option<i128> {
-        if value > 0 { (value / self.divisor).checked_mul(self.factor) } else { Some(1) }
+        let steps =
+            if value > 0 { (value / self.divisor).checked_mul(self.factor)? } else { 1 };
+        steps.checked_mul(WEIGHT)
     }
 
     /// The most value that a weight can stand for, in 10^-9.
     pub(crate) fn value(self, weight: i128) -> Option<i128> {
-        weight.div_euclid(self.factor).checked_mul(self.divisor)
+        weight.div_euclid(WEIGHT).div_euclid(self.factor).checked_mul(self.divisor)
     }
 }
 

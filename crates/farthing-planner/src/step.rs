@@ -24,17 +24,11 @@ pub(crate) fn steps(
         };
         key(a).cmp(&key(b))
     });
-    let (grown, shrunk): (Vec<&Placement>, Vec<&Placement>) = new
-        .iter()
-        .filter(|place| maker.is_service(&place.workload))
-        .partition(|place| maker.replicas(place) < place.members);
-    for placement in grown {
-        maker.place(placement)?;
-    }
-    for placement in new.iter().filter(|place| !maker.is_service(&place.workload)) {
-        maker.place(placement)?;
-    }
-    for placement in shrunk {
+    let (services, jobs): (Vec<&Placement>, Vec<&Placement>) =
+        new.into_iter().partition(|place| maker.is_service(&place.workload));
+    let (grown, shrunk): (Vec<&Placement>, Vec<&Placement>) =
+        services.into_iter().partition(|place| maker.replicas(place) < place.members);
+    for placement in grown.into_iter().chain(jobs).chain(shrunk) {
         maker.place(placement)?;
     }
     maker.leave(placements)?;

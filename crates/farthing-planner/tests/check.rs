@@ -199,7 +199,12 @@ fn another_generation() {
 
 #[test]
 fn a_step_that_cannot_be_done() {
-    let is = |why: &'static str| move |found: &Violation| matches!(found, Violation::Misapplied { why: is, .. } if *is == why);
+    let is = |wanted: &'static str| {
+        move |found: &Violation| match found {
+            Violation::Misapplied { why, .. } => *why == wanted,
+            _ => false,
+        }
+    };
     let state = |input: &mut Input, id: &str, state: WorkloadState| {
         let all = &mut input.snapshot.workloads;
         all.iter_mut().find(|seen| seen.workload.id.as_str() == id).unwrap().state = state;

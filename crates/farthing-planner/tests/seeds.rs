@@ -6,7 +6,7 @@
 mod support;
 
 use farthing_model::{Observed, Offer, Reason, Scope, WorkloadKind};
-use farthing_planner::{Baseline, Input, Planned, Violation, check, plan_as};
+use farthing_planner::{Baseline, Input, Planned, Status, Violation, check, plan, plan_as};
 use jiff::SignedDuration;
 use support::exhaustive::best;
 use support::{dec, empty_job, hard_budget, input, offer, rate_of, seen, usd, work, workload};
@@ -160,4 +160,75 @@ fn case_3_the_best_set_by_trying_all() {
     assert_eq!(found.iter().max(), Some(&(250, -14, 0b1010)));
     let best = best(&case_3("1.5"));
     assert_eq!((best.value, best.cost), (dec("250").nano(), usd("1.4").pico()));
+}
+
+/// What our planner does with case 2: both on the GPU, one after the other, for $12 + $16.
+#[test]
+fn case_2_as_we_do_it() {
+    for b_on_cpu in [false, true] {
+        let input = case_2(b_on_cpu);
+        let planned = plan(&input).unwrap();
+        assert_eq!(check(&input, &planned), []);
+        assert_eq!(planned.report.status, Status::Optimal);
+        assert_eq!(planned.report.value, dec("700"));
+        assert!(near(planned.report.cost, "28"), "{}", planned.report.cost);
+        let on_gpu =
+            |at: &farthing_planner::Placement| at.offer.as_ref().unwrap().as_str() == "gpu";
+        assert!(planned.report.placements.iter().all(on_gpu));
+    }
+}
+
+/// Due within the day, only one of them fits on the GPU: B is worth more, A waits and says why.
+#[test]
+fn case_2_with_a_deadline_says_which_waits() {
+    let mut input = case_2(true);
+    for observed in &mut input.snapshot.workloads {
+        let workload = std::sync::Arc::make_mut(&mut observed.workload);
+        if let WorkloadKind::Job(job) = &mut workload.kind {
+            job.deadline = Some(input.horizon.to());
+        }
+    }
+    let planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    assert_eq!(planned.report.status, Status::Infeasible);
+    let [b] = planned.report.placements.as_slice() else { panic!("{planned:#?}") };
+    assert_eq!((b.workload.as_str(), b.offer.as_ref().unwrap().as_str()), ("B", "gpu"));
+    assert!(near(b.cost, "16"), "{}", b.cost);
+    let [a] = planned.report.waiting.as_slice() else { panic!("{planned:#?}") };
+    assert_eq!((a.workload.as_str(), a.members, a.late), ("A", 1, true));
+    // With a second GPU both are done in time, at the least cost.
+    let mut offers = input.offers.to_vec();
+    offers[1].available = Some(2);
+    input.offers = offers.into();
+    let planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    assert_eq!(planned.report.value, dec("700"));
+    assert!(near(planned.report.cost, "28"), "{}", planned.report.cost);
+}
+
+/// Ours on case 3: value 250 at cost 1.4, tasks 2 and 4, proven; the others wait for the budget.
+#[test]
+fn case_3_as_we_do_it() {
+    let input = case_3("1.5");
+    let planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    let report = &planned.report;
+    assert_eq!((report.value, report.cost), (dec("250"), usd("1.4")));
+    assert_eq!(report.value_bound, Some(dec("250")));
+    assert_eq!((report.status, report.lower_bound), (Status::Optimal, Some(usd("1.4"))));
+    let mut placed: Vec<&str> = report.placements.iter().map(|at| at.workload.as_str()).collect();
+    placed.sort_unstable();
+    assert_eq!(placed, ["task-2", "task-4"]);
+    let mut waiting: Vec<&str> = report.waiting.iter().map(|row| row.workload.as_str()).collect();
+    waiting.sort_unstable();
+    assert_eq!(waiting, ["task-1", "task-3"]);
+    let mut cut: Vec<&str> = report.cuts.iter().map(|cut| cut.workload.as_str()).collect();
+    cut.sort_unstable();
+    assert_eq!(cut, ["task-1", "task-3"]);
+    // What the greedy rule lost: all of it.
+    assert_eq!(greedy(&input).report.value, dec("0"));
+    // With money for everything, everything is done.
+    let planned = plan(&case_3("2.2")).unwrap();
+    assert_eq!((planned.report.value, planned.report.cost), (dec("380"), usd("2.2")));
+    assert!(planned.report.cuts.is_empty());
 }

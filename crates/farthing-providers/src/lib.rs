@@ -1,4 +1,4 @@
-//! Adapters to the outside: this machine, NVML, price books, manifests, SQLite.
+//! Adapters to the outside: this machine, NVML, price books, manifests, `SQLite`.
 //!
 //! Each adapter turns something foreign into the nouns of `farthing-model` or implements a
 //! contract of `farthing-edge`. What is wrong in a foreign file is a value that names the file,
@@ -9,7 +9,7 @@
 //! - [`hardware`]: what a machine that one owns costs per hour, and the tables beside it.
 //! - [`local`]: this machine, its processes and containers.
 //! - [`nvml`]: NVIDIA devices, loaded at run time.
-//! - [`sqlite`]: the journal in a SQLite file, and how to verify it.
+//! - [`sqlite`]: the journal in a `SQLite` file, and how to verify it.
 
 pub mod catalog;
 pub mod hardware;

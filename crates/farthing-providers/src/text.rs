@@ -5,20 +5,20 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-/// Why a file could not be read. Each message names the file and what would be right.
+/// Why a file could not be read. The message names the file.
 #[derive(Debug, thiserror::Error)]
 pub enum ReadError {
     /// It is not there.
-    #[error("{}: there is no such file", .0.display())]
+    #[error("{}: {}", .0.display(), self.what())]
     Missing(PathBuf),
     /// It is a folder.
-    #[error("{}: is a folder; give a file", .0.display())]
+    #[error("{}: {}", .0.display(), self.what())]
     Folder(PathBuf),
     /// It is a pipe, a socket or a device.
-    #[error("{}: is not a regular file", .0.display())]
+    #[error("{}: {}", .0.display(), self.what())]
     Special(PathBuf),
     /// More bytes than any such file has.
-    #[error("{}: has {len} bytes; at most {max} are read from such a file", .path.display())]
+    #[error("{}: {}", .path.display(), self.what())]
     TooLarge {
         /// The file.
         path: PathBuf,
@@ -28,10 +28,10 @@ pub enum ReadError {
         max: u64,
     },
     /// Nothing in it but white space.
-    #[error("{}: is empty", .0.display())]
+    #[error("{}: {}", .0.display(), self.what())]
     Empty(PathBuf),
     /// Some other program's bytes.
-    #[error("{}:{line}: is not text: byte {at} is not valid UTF-8", .path.display())]
+    #[error("{}:{line}: {}", .path.display(), self.what())]
     NotText {
         /// The file.
         path: PathBuf,
@@ -41,13 +41,30 @@ pub enum ReadError {
         at: usize,
     },
     /// The system refuses.
-    #[error("{}: cannot be read", .path.display())]
+    #[error("{}: {}", .path.display(), self.what())]
     Io {
         /// The file.
         path: PathBuf,
         /// What the system says.
         source: std::io::Error,
     },
+}
+
+impl ReadError {
+    /// What is wrong, without the name of the file.
+    pub fn what(&self) -> String {
+        match self {
+            Self::Missing(_) => "there is no such file".to_owned(),
+            Self::Folder(_) => "is a folder; give a file".to_owned(),
+            Self::Special(_) => "is not a regular file".to_owned(),
+            Self::TooLarge { len, max, .. } => {
+                format!("has {len} bytes; at most {max} are read from such a file")
+            }
+            Self::Empty(_) => "is empty".to_owned(),
+            Self::NotText { at, .. } => format!("is not a text in UTF-8, from byte {at} on"),
+            Self::Io { source, .. } => format!("cannot be read ({})", source.kind()),
+        }
+    }
 }
 
 /// Reads a regular file of at most `max` bytes.
@@ -94,7 +111,8 @@ pub fn read_text(path: &Path, max: u64) -> Result<String, ReadError> {
 pub fn into_text(path: &Path, bytes: Vec<u8>) -> Result<String, ReadError> {
     let text = String::from_utf8(bytes).map_err(|error| {
         let at = error.utf8_error().valid_up_to();
-        let line = 1 + error.as_bytes()[..at].iter().filter(|byte| **byte == b'\n').count();
+        // Line feeds are one byte each, also in a text that is not one.
+        let line = error.as_bytes()[..at].split(|byte| *byte == b'\n').count();
         ReadError::NotText { path: path.to_owned(), line, at }
     })?;
     // A NUL is valid UTF-8 and still nothing that anyone types: it is some other program's file.

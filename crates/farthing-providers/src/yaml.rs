@@ -6,7 +6,7 @@
 //! it. This module knows YAML and nothing of what the values mean. Limits: depth, the number of
 //! values after aliases are expanded, and the length of a scalar's file, which the reader checks.
 
-use granit_parser::{Event, Parser, ScalarStyle, Span};
+use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, options};
 use std::collections::HashMap;
 
 /// Deepest nesting of lists and maps. Manifests need eight.
@@ -155,7 +155,11 @@ struct Builder<'t> {
 }
 
 fn document(text: &str) -> Result<Option<Node>, YamlError> {
-    let mut parser = Parser::new_from_str(text);
+    let limits = options! {
+        flow_nesting_limit: DEPTH_MAX,
+        block_nesting_limit: DEPTH_MAX,
+    };
+    let mut parser = Parser::new_from_str_with_options(text, limits);
     loop {
         match next(&mut parser)? {
             (Event::StreamStart, _) => {}
@@ -187,7 +191,13 @@ fn next<'t>(
         Some(Err(error)) => {
             let marker = error.marker();
             let spot = Spot { line: marker.line(), column: marker.col() + 1 };
-            Err(YamlError { spot, what: format!("is not YAML: {}", error.info()) })
+            let what = match error.kind() {
+                ErrorKind::RecursionLimitExceeded => {
+                    format!("is nested deeper than {DEPTH_MAX} levels")
+                }
+                _ => format!("is not YAML: {}", error.info()),
+            };
+            Err(YamlError { spot, what })
         }
         None => Ok((Event::StreamEnd, Span::default())),
     }
@@ -204,7 +214,10 @@ impl<'t> Builder<'t> {
         let (anchor, value) = match event {
             Event::Scalar(text, style, anchor, tag) => {
                 if let Some(tag) = tag.filter(|tag| !tag.is_yaml_core_schema()) {
-                    return error(format!("has the tag `{}`; tags have no meaning here", tag.original()));
+                    return error(format!(
+                        "has the tag `{}`; tags have no meaning here",
+                        tag.original()
+                    ));
                 }
                 let null = style == ScalarStyle::Plain && matches!(&*text, "" | "~" | "null");
                 (anchor, if null { Value::Null } else { Value::Scalar(text.into_owned()) })
@@ -236,7 +249,8 @@ impl<'t> Builder<'t> {
         if self.values <= VALUES_MAX {
             return Ok(());
         }
-        let what = format!("makes more than {VALUES_MAX} values (aliases count as what they stand for)");
+        let what =
+            format!("makes more than {VALUES_MAX} values (aliases count as what they stand for)");
         Err(YamlError { spot, what })
     }
 

@@ -6,7 +6,8 @@
 //!
 //! It refuses to know how to plan, to meter or to act, and it changes nothing: every route is a
 //! `GET`. There is no authentication yet, so it listens on loopback only and answers only
-//! requests that were meant for a loopback name. A generated API description comes with the API proper.
+//! requests that were meant for a loopback name. A generated description of the API comes with
+//! the API proper.
 
 mod http;
 mod metrics;

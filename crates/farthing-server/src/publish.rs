@@ -103,22 +103,28 @@ pub enum NotReady {
     },
 }
 
+impl NotReady {
+    /// What is wrong, without the last error.
+    pub fn what(&self) -> String {
+        match self {
+            Self::NoTick(_) => "the first tick is not finished".to_owned(),
+            Self::Stuck { age, every, .. } => {
+                let (age, every) = (age.as_secs(), every.as_secs_f64());
+                format!("the last tick is {age} s old, one is due every {every} s")
+            }
+        }
+    }
+}
+
 impl fmt::Display for NotReady {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let failure = match self {
-            Self::NoTick(failure) => {
-                write!(out, "the first tick is not finished")?;
-                failure
-            }
-            Self::Stuck { age, every, failure } => {
-                let (age, every) = (age.as_secs(), every.as_secs_f64());
-                write!(out, "the last tick is {age} s old, one is due every {every} s")?;
-                failure
-            }
-        };
+        let (Self::NoTick(failure) | Self::Stuck { failure, .. }) = self;
         match failure {
-            Some(failure) => write!(out, "; last error at {}: {}", failure.at, failure.text),
-            None => Ok(()),
+            Some(failure) => {
+                let Failure { at, text } = failure;
+                write!(out, "{}; last error at {at}: {text}", self.what())
+            }
+            None => out.write_str(&self.what()),
         }
     }
 }

@@ -8,6 +8,7 @@
 
 mod clock;
 mod faults;
+mod race;
 mod random;
 mod scenario;
 mod score;
@@ -16,6 +17,7 @@ mod world;
 
 pub use clock::VirtualClock;
 pub use faults::{FaultCounts, FaultKind, FaultRates, Faults};
+pub use race::{Race, RaceError, RaceResult, RaceTick, Records, config};
 pub use random::Random;
 pub use scenario::{
     IdleNode, JobArrival, RequestGap, RequestStream, Scenario, ScenarioError, ServiceArrival,

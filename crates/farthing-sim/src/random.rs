@@ -141,8 +141,7 @@ mod tests {
     fn waiting_times_have_their_mean() {
         let mut random = Random::new(2);
         // Half an hour's chance each hour: a mean of two hours.
-        let total: u32 =
-            (0..20_000).filter_map(|_| random.minutes_until(500_000, 100_000)).sum();
+        let total: u32 = (0..20_000).filter_map(|_| random.minutes_until(500_000, 100_000)).sum();
         assert!((117..123).contains(&(total / 20_000)), "{}", total / 20_000);
         assert_eq!(random.minutes_until(0, 1_000), None);
     }

@@ -256,7 +256,8 @@ impl<'a> Draft<'a> {
                 last.members += members;
             }
             _ => {
-                self.waiting.push(Waiting { workload: workload.id.clone(), members, reason, late })
+                let workload = workload.id.clone();
+                self.waiting.push(Waiting { workload, members, reason, late });
             }
         }
     }

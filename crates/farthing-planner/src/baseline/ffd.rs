@@ -81,7 +81,7 @@ fn member(
     }
     let mut possible = false;
     let mut soonest: Option<Timestamp> = None;
-    let mut best: Option<(i128, Spot<'_>)> = None;
+    let mut wishes: Vec<(i128, Spot<'_>)> = Vec::new();
     for offer in input.offers.iter().filter(|offer| refused(workload, offer, input).is_none()) {
         let rate = offer.price.rate().map_or(0, |rate| rate.per_hour().pico());
         for run in runs(job, offer, &input.policy) {
@@ -92,15 +92,20 @@ fn member(
                 soonest = Some(soonest.map_or(window.to(), |end| end.min(window.to())));
                 continue;
             }
-            let rate = rate.saturating_mul(run.nodes.into());
-            if best.as_ref().is_none_or(|(least, _)| rate < *least) {
-                best = Some((rate, Spot { offer, run, window }));
-            }
+            wishes.push((rate.saturating_mul(run.nodes.into()), Spot { offer, run, window }));
         }
     }
-    if let Some((_, spot)) = best {
+    wishes.sort_by_key(|(rate, _)| *rate);
+    let mut over: Option<Reason> = None;
+    for (_, spot) in wishes {
         let reasons = vec![Reason::Rule("largest first; cheapest per hour in time".to_owned())];
-        return draft.admit(workload, spot.offer, (1, spot.run.nodes), spot.window, reasons);
+        match draft.admit(workload, spot.offer, (1, spot.run.nodes), spot.window, reasons)? {
+            Ok(()) => return Ok(Ok(())),
+            Err(reason) => over = over.or(Some(reason)),
+        }
+    }
+    if let Some(reason) = over {
+        return Ok(Err(reason));
     }
     match (quoted(workload, input), soonest) {
         (Some(cost), _) => {
@@ -120,7 +125,7 @@ fn replicas_of(
 ) -> Result<Result<(), Reason>, PlanError> {
     let (input, workload) = (draft.input, &*observed.workload);
     let mut possible = false;
-    let mut best: Option<(i128, Site<'_>)> = None;
+    let mut wishes: Vec<(i128, Site<'_>)> = Vec::new();
     for offer in input.offers.iter().filter(|offer| refused(workload, offer, input).is_none()) {
         if offer.purchase == farthing_model::Purchase::Spot {
             continue;
@@ -134,19 +139,25 @@ fn replicas_of(
             let room = offer.available.is_none_or(|available| {
                 draft.held(&offer.id, input.horizon) + nodes <= u64::from(available)
             });
-            let rate = rate.saturating_mul(replicas.nodes.into());
-            if room && best.as_ref().is_none_or(|(least, _)| rate < *least) {
-                best = Some((rate, Site { offer, replicas }));
+            if room {
+                let rate = rate.saturating_mul(replicas.nodes.into());
+                wishes.push((rate, Site { offer, replicas }));
             }
         }
     }
-    match best {
-        Some((_, site)) => {
-            let reasons = vec![Reason::Rule("cheapest per hour that serves all".to_owned())];
-            let size = (site.replicas.count, site.replicas.nodes);
-            draft.admit(workload, site.offer, size, input.horizon, reasons)
+    wishes.sort_by_key(|(rate, _)| *rate);
+    let mut over: Option<Reason> = None;
+    for (_, site) in wishes {
+        let reasons = vec![Reason::Rule("cheapest per hour that serves all".to_owned())];
+        let size = (site.replicas.count, site.replicas.nodes);
+        match draft.admit(workload, site.offer, size, input.horizon, reasons)? {
+            Ok(()) => return Ok(Ok(())),
+            Err(reason) => over = over.or(Some(reason)),
         }
-        None if possible => Ok(Err(Reason::Capacity)),
-        None => Ok(Err(nothing_fits(workload, input))),
     }
+    Ok(Err(match over {
+        Some(reason) => reason,
+        None if possible => Reason::Capacity,
+        None => nothing_fits(workload, input),
+    }))
 }

@@ -51,7 +51,7 @@ fn member(
         return Ok(Err(Reason::Rule("it is submitted after the horizon".to_owned())));
     }
     let mut possible = false;
-    let mut best: Option<(usize, Preference, Spot<'_>)> = None;
+    let mut wishes: Vec<(usize, Preference, Spot<'_>)> = Vec::new();
     for (at, offer) in input.offers.iter().enumerate().filter(|(_, offer)| usual(offer)) {
         if refused(workload, offer, input).is_some() {
             continue;
@@ -62,20 +62,30 @@ fn member(
             let nodes = u64::from(run.nodes);
             let Some(window) = draft.earliest(offer, nodes, from, run.length) else { continue };
             let wish = (window.from(), rate.saturating_mul(run.nodes.into()), at);
-            // The first row that any offer can run is the user's habit.
-            if best.as_ref().is_none_or(|(row, least, _)| (run.row, wish) < (*row, *least)) {
-                best = Some((run.row, wish, Spot { offer, run, window }));
-            }
+            wishes.push((run.row, wish, Spot { offer, run, window }));
         }
     }
-    if let Some((.., spot)) = best {
+    // The first row that any offer can run is the user's habit.
+    wishes.sort_by_key(|(row, wish, _)| (*row, *wish));
+    let mut over: Option<Reason> = None;
+    for (.., spot) in wishes {
         let mut reasons = vec![Reason::Rule("first come, first served, on demand".to_owned())];
         let end = spot.window.to();
-        if job.deadline.is_some_and(|deadline| end > deadline) {
+        let late = job.deadline.is_some_and(|deadline| end > deadline);
+        if late {
             reasons.push(Reason::Deadline { earliest: end });
-            draft.notes.push(format!("{} ends at {end}, after its deadline", workload.id));
         }
-        return draft.admit(workload, spot.offer, (1, spot.run.nodes), spot.window, reasons);
+        match draft.admit(workload, spot.offer, (1, spot.run.nodes), spot.window, reasons)? {
+            Ok(()) if late => {
+                draft.notes.push(format!("{} ends at {end}, after its deadline", workload.id));
+                return Ok(Ok(()));
+            }
+            Ok(()) => return Ok(Ok(())),
+            Err(reason) => over = over.or(Some(reason)),
+        }
+    }
+    if let Some(reason) = over {
+        return Ok(Err(reason));
     }
     match quoted(workload, input) {
         Some(cost) => {
@@ -103,7 +113,7 @@ fn replicas_of(
 ) -> Result<Result<(), Reason>, PlanError> {
     let input = draft.input;
     let rate_nano = service.requests.rate_per_s.nano();
-    let mut best: Option<(usize, i128, Site<'_>)> = None;
+    let mut wishes: Vec<(usize, i128, Site<'_>)> = Vec::new();
     let mut first_row = usize::MAX;
     for offer in input.offers.iter().filter(|offer| usual(offer)) {
         if refused(workload, offer, input).is_some() {
@@ -119,22 +129,29 @@ fn replicas_of(
             });
             let rate = offer.price.rate().map_or(0, |rate| rate.per_hour().pico());
             let rate = rate.saturating_mul(replicas.nodes.into());
-            if room && best.as_ref().is_none_or(|(r, least, _)| (row, rate) < (*r, *least)) {
-                best = Some((row, rate, Site { offer, replicas }));
+            if room {
+                wishes.push((row, rate, Site { offer, replicas }));
             }
         }
     }
-    match best {
-        // Only the first accelerator listed that serves every bucket: the user's habit.
-        Some((row, _, site)) if row == first_row => {
-            let reasons = vec![Reason::Rule("sized for the declared rate".to_owned())];
-            let size = (site.replicas.count, site.replicas.nodes);
-            draft.admit(workload, site.offer, size, input.horizon, reasons)
+    // Only the first accelerator listed that serves every bucket: the user's habit.
+    wishes.retain(|(row, ..)| *row == first_row);
+    wishes.sort_by_key(|(_, rate, _)| *rate);
+    let mut over: Option<Reason> = None;
+    for (.., site) in wishes {
+        let reasons = vec![Reason::Rule("sized for the declared rate".to_owned())];
+        let size = (site.replicas.count, site.replicas.nodes);
+        match draft.admit(workload, site.offer, size, input.horizon, reasons)? {
+            Ok(()) => return Ok(Ok(())),
+            Err(reason) => over = over.or(Some(reason)),
         }
-        _ if first_row < usize::MAX => Ok(Err(Reason::Capacity)),
-        _ if service.requests.rate_per_s.is_positive() || service.replicas_min > 0 => {
-            Ok(Err(nothing_fits(workload, input)))
-        }
-        _ => Ok(Err(Reason::Rule("nothing is asked of it".to_owned()))),
     }
+    Ok(Err(match over {
+        Some(reason) => reason,
+        None if first_row < usize::MAX => Reason::Capacity,
+        None if service.requests.rate_per_s.is_positive() || service.replicas_min > 0 => {
+            nothing_fits(workload, input)
+        }
+        None => Reason::Rule("nothing is asked of it".to_owned()),
+    }))
 }

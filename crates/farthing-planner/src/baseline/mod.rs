@@ -26,8 +26,9 @@ pub enum Baseline {
     /// throughput lists (the user's habit) on the on-demand or owned offer that can start it
     /// first, the cheapest per hour of those, ties in list order. A service gets replicas for its
     /// declared rate on the first accelerator listed that serves every bucket. It does not look at
-    /// deadlines: a member that ends after its own is placed, and says so. What a hard budget
-    /// does not allow waits, and the next in the queue is tried.
+    /// deadlines: a member that ends after its own is placed, and says so. Where a hard budget does
+    /// not allow a place, the next one that it would take is tried; what it allows nowhere waits,
+    /// and the next in the queue has its turn.
     Fifo,
     /// The seeds' rule: sort by performance per money, take the first resource that is dear
     /// enough, stop when none is.

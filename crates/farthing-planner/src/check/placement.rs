@@ -159,7 +159,8 @@ impl Audit<'_> {
         let is = job.quoted_cost.and_then(|cost| cost.checked_mul_int(members).ok());
         match is {
             None => {
-                self.found.push(Violation::Overflow(format!("workload {}", placement.workload)))
+                let what = format!("workload {}", placement.workload);
+                self.found.push(Violation::Overflow(what));
             }
             Some(is) if is.currency() != self.input.currency || is != placement.cost => {
                 self.found.push(Violation::Cost {

@@ -36,7 +36,7 @@ pub(crate) fn rows(text: &str, path: &Path) -> Result<(Vec<Row>, Vec<Fault>), Bo
             Ok(record) => record,
             Err(error) => {
                 let line = error.position().map_or(0, csv::Position::line);
-                faults.push(fault(&source, line, error.to_string()));
+                faults.push(fault(&source, line, row_error(&error)));
                 continue;
             }
         };
@@ -51,6 +51,15 @@ pub(crate) fn rows(text: &str, path: &Path) -> Result<(Vec<Row>, Vec<Fault>), Bo
         }
     }
     Ok((rows, faults))
+}
+
+fn row_error(error: &csv::Error) -> String {
+    match error.kind() {
+        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+            format!("has {len} cells, and the header has {expected_len}")
+        }
+        _ => error.to_string(),
+    }
 }
 
 /// Where each known column stands.
@@ -71,7 +80,10 @@ pub(crate) fn columns<'h>(
     }
     for column in REQUIRED {
         if !COLUMNS.iter().zip(&index).any(|(known, at)| *known == column && at.is_some()) {
-            return Err(format!("the column `{column}` is missing; expected {}", COLUMNS.join(",")));
+            return Err(format!(
+                "the column `{column}` is missing; expected {}",
+                COLUMNS.join(",")
+            ));
         }
     }
     Ok(index)

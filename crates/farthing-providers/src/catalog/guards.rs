@@ -52,9 +52,13 @@ pub(crate) fn judge(rows: Vec<Row>, excluded: &mut BTreeMap<String, u64>) -> Vec
                 count(TOO_CHEAP);
                 continue;
             }
-            row.offer.warnings.push(format!("under a fifth of the median region of {}", name(&row)));
+            row.offer
+                .warnings
+                .push(format!("under a fifth of the median region of {}", name(&row)));
         } else if pico > median.saturating_mul(FAR) {
-            row.offer.warnings.push(format!("over {FAR} times the median region of {}", name(&row)));
+            row.offer
+                .warnings
+                .push(format!("over {FAR} times the median region of {}", name(&row)));
         }
         rows.push(row);
     }
@@ -84,7 +88,10 @@ fn cheapest_on_demand<'r>(rows: impl Iterator<Item = &'r Row>) -> BTreeMap<Machi
     let mut cheapest = BTreeMap::new();
     for row in rows.filter(|row| row.offer.purchase == Purchase::OnDemand) {
         let pico = row.rate.per_hour().pico();
-        cheapest.entry(machine(row)).and_modify(|least: &mut i128| *least = pico.min(*least)).or_insert(pico);
+        cheapest
+            .entry(machine(row))
+            .and_modify(|least: &mut i128| *least = pico.min(*least))
+            .or_insert(pico);
     }
     cheapest
 }

@@ -1,4 +1,4 @@
-//! Price books: what can be bought, from CSV, Parquet, a PriceBook manifest, or the default that
+//! Price books: what can be bought, from CSV, Parquet, a `PriceBook` manifest, or the default that
 //! ships in the binary.
 //!
 //! Money is read from decimal text, never through a float. A row without price, currency, unit or
@@ -57,7 +57,8 @@ pub enum BookError {
     Read(ReadError),
     /// A folder in the layout of another catalogue.
     #[error(
-        "{}: is a folder; folders in SkyPilot layout are not read yet, give a CSV or Parquet price book",
+        "{}: is a folder; folders in SkyPilot layout are not read yet, give a CSV or Parquet \
+         price book",
         .0.display()
     )]
     Folder(PathBuf),
@@ -165,7 +166,7 @@ fn read(path: &Path) -> Result<(Vec<Row>, Vec<Fault>), BookError> {
     }
     let text = match into_text(path, bytes) {
         Ok(text) => text,
-        Err(ReadError::NotText { path, at: 0..512, .. }) => return Err(BookError::Unknown(path)),
+        Err(ReadError::NotText { path, at: 0..16, .. }) => return Err(BookError::Unknown(path)),
         Err(error) => return Err(BookError::Read(error)),
     };
     let first = text.lines().map(str::trim).find(|line| !line.is_empty()).unwrap_or_default();

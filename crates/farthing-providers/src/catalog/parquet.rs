@@ -58,7 +58,11 @@ pub(crate) fn rows(path: &Path) -> Result<(Vec<Row>, Vec<Fault>), BookError> {
             match Row::read(cell) {
                 Ok(row) => rows.push(row),
                 Err(what) => {
-                    faults.push(fault(&source, u64::try_from(number).unwrap_or(0), what.to_string()));
+                    faults.push(fault(
+                        &source,
+                        u64::try_from(number).unwrap_or(0),
+                        what.to_string(),
+                    ));
                 }
             }
         }

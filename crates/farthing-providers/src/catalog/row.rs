@@ -54,7 +54,8 @@ impl Row {
         };
         let instance_type = must(&cell, "instance_type", "the provider's name of the machine")?;
         let purchase = must(&cell, "purchase", "on-demand, spot, reserved or owned")?;
-        let purchase: Purchase = purchase.parse().map_err(|what| RowError::Cell("purchase", what))?;
+        let purchase: Purchase =
+            purchase.parse().map_err(|what| RowError::Cell("purchase", what))?;
         let (rate, provenance) = price(&cell, purchase)?;
         let (accelerator, accelerator_count) = accelerators(&cell)?;
         let id = Offer::id_of(&place, instance_type, purchase)

@@ -1,10 +1,14 @@
+// Snapshots are written by `UPDATE_EXPECT=1`, which writes them with hashes.
+#![allow(clippy::needless_raw_string_hashes)]
+
 use super::*;
 use expect_test::{Expect, expect};
-use farthing_model::{PriceKind, Purchase};
+use farthing_model::{Price, PriceKind, Purchase};
 use std::fs;
 use std::sync::Arc as Shared;
 
-const HEADER: &str = "provider,region,zone,instance_type,accelerator,accelerator_count,vcpus,memory_gib,storage_gib,purchase,price,currency,unit,source,as_of";
+const HEADER: &str = "provider,region,zone,instance_type,accelerator,accelerator_count,\
+    vcpus,memory_gib,storage_gib,purchase,price,currency,unit,source,as_of";
 
 fn row(region: &str, purchase: &str, price: &str) -> String {
     format!("aws,{region},,p5,H100 SXM,8,192,2048,,{purchase},{price},USD,hour,me,2026-11-24")
@@ -49,7 +53,8 @@ fn quotes_are_the_book() {
 
 #[test]
 fn money_is_the_text() {
-    let book = book(&[row("us-east-1", "spot", "0.000000000001"), row("us-east-1", "owned", "30.09784")]);
+    let book =
+        book(&[row("us-east-1", "spot", "0.000000000001"), row("us-east-1", "owned", "30.09784")]);
     let price = |purchase: Purchase| {
         let offer = book.offers.iter().find(|offer| offer.purchase == purchase).unwrap();
         let Price::Known(rate, provenance) = &offer.price else { panic!() };
@@ -58,8 +63,6 @@ fn money_is_the_text() {
     assert_eq!(price(Purchase::Spot), ("0.000000000001".to_owned(), PriceKind::SpotQuote));
     assert_eq!(price(Purchase::Owned), ("30.09784".to_owned(), PriceKind::AmortisedOwned));
 }
-
-use farthing_model::Price;
 
 #[test]
 fn accelerators_are_normalised_and_unknown_ones_kept() {
@@ -92,7 +95,10 @@ fn guards_leave_out_and_mark() {
         ]
     );
     let find = |id: &str| book.offers.iter().find(|offer| offer.id.as_str() == id).unwrap();
-    assert_eq!(find("aws/e/p5/on-demand").warnings, ["over 5 times the median region of p5 on-demand"]);
+    assert_eq!(
+        find("aws/e/p5/on-demand").warnings,
+        ["over 5 times the median region of p5 on-demand"]
+    );
     let kept = find("aws/c/p5/spot").price.rate().unwrap();
     assert_eq!(kept.per_hour().to_decimal(), "9.99", "of one day the dearer is kept");
     assert_eq!(book.offers.len(), 6);
@@ -131,7 +137,21 @@ fn bad_rows_are_reported_and_the_rest_goes_on() {
     assert_eq!(book.offers.len(), 2);
     assert_eq!(excluded(&book), [("row that cannot be read", 13)]);
     let faults: Vec<String> = book.faults.iter().map(ToString::to_string).collect();
-    expect![].assert_eq(&(faults.join("\n") + "\n"));
+    expect![[r#"
+        p.csv:3:1: `currency` is missing: a price without a currency says nothing; write USD
+        p.csv:4:1: `unit` is missing: a price without a unit says nothing; write hour
+        p.csv:5:1: `as_of` is missing: a price without a date says nothing; write 2026-11-24
+        p.csv:6:1: `price`: `-1` is below zero
+        p.csv:7:1: `price`: `NaN` is not a decimal number such as 12, 0.5 or 1.25e6
+        p.csv:8:1: `price` is missing: a number per hour; a row without a price is no offer
+        p.csv:9:1: `unit`: `month` is not read; convert the price and write hour
+        p.csv:10:1: `as_of`: `yesterday` is not a date such as 2026-11-24
+        p.csv:11:1: `purchase`: `stolen` is not a purchase option: on-demand, spot, reserved or owned
+        p.csv:12:1: `accelerator_count`: is 0 or empty beside the accelerator H100 SXM
+        p.csv:13:1: `accelerator`: is empty beside a count of 8
+        p.csv:14:1: `currency`: `dollars` is not a currency code such as USD or EUR
+        p.csv:15:1: has 16 cells, and the header has 15
+    "#]].assert_eq(&(faults.join("\n") + "\n"));
 }
 
 #[track_caller]
@@ -139,24 +159,96 @@ fn bad_file(name: &str, bytes: &[u8], expect: &Expect) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join(name);
     fs::write(&path, bytes).unwrap();
-    let error = load(&[path]).unwrap_err().to_string();
+    let error = format!("{}\n", load(&[path]).unwrap_err());
     expect.assert_eq(&error.replace(&format!("{}/", folder.path().display()), ""));
 }
 
 #[test]
 fn files_that_are_no_book() {
-    bad_file("p.csv", b"", &expect![]);
-    bad_file("p.csv", b"\x7fELF\x02\x01\x00\xff\xfe", &expect![]);
-    bad_file("p.csv.gz", b"\x1f\x8b\x08\x00", &expect![]);
-    bad_file("p.csv", b"hello\n", &expect![]);
-    bad_file("p.csv", b"provider,region,instance_type,purchase,prise,currency,unit,source,as_of\n", &expect![]);
-    bad_file("p.csv", b"provider,region,instance_type,purchase,price,currency,unit,source\n", &expect![]);
-    bad_file("p.csv", format!("{HEADER}\n").as_bytes(), &expect![]);
-    bad_file("p.csv", format!("{HEADER}\n{}\n", row("a", "spot", "")).as_bytes(), &expect![]);
-    bad_file("p.csv", format!("{HEADER}\naws,\xff\n").as_bytes(), &expect![]);
-    bad_file("p.yaml", b"kind: Policy\nspec: {}\n", &expect![]);
-    bad_file("p.yaml", b"kind: PriceBook\nspec: {offers: [{provider: a}]}\n", &expect![]);
-    bad_file("p.parquet", b"PAR1 and then nothing", &expect![]);
+    bad_file(
+        "p.csv",
+        b"",
+        &expect![[r#"
+        p.csv: is empty
+    "#]],
+    );
+    bad_file(
+        "p.csv",
+        b"\x7fELF\x02\x01\x00\xff\xfe",
+        &expect![[r#"
+        p.csv: is not a price book: neither CSV, Parquet nor a PriceBook manifest
+    "#]],
+    );
+    bad_file(
+        "p.csv.gz",
+        b"\x1f\x8b\x08\x00",
+        &expect![[r#"
+        p.csv.gz: is compressed with gzip; unpack it first (gunzip -k)
+    "#]],
+    );
+    bad_file(
+        "p.csv",
+        b"hello\n",
+        &expect![[r#"
+        p.csv: is not a price book: neither CSV, Parquet nor a PriceBook manifest
+    "#]],
+    );
+    bad_file(
+        "p.csv",
+        b"provider,region,instance_type,purchase,prise,currency,unit,source,as_of\n",
+        &expect![[r#"
+            p.csv: is not a price book: unknown column `prise`; did you mean `price`?
+        "#]],
+    );
+    bad_file(
+        "p.csv",
+        b"provider,region,instance_type,purchase,price,currency,unit,source\n",
+        &expect![[r#"
+            p.csv: is not a price book: the column `as_of` is missing; expected provider,region,zone,instance_type,accelerator,accelerator_count,vcpus,memory_gib,storage_gib,purchase,price,currency,unit,source,as_of,available
+        "#]],
+    );
+    bad_file(
+        "p.csv",
+        format!("{HEADER}\n").as_bytes(),
+        &expect![[r#"
+        p.csv: has no usable offer: it has no rows
+    "#]],
+    );
+    bad_file(
+        "p.csv",
+        format!("{HEADER}\n{}\n", row("a", "spot", "")).as_bytes(),
+        &expect![[r#"
+        p.csv: has no usable offer: p.csv:2:1: `price` is missing: a number per hour; a row without a price is no offer
+    "#]],
+    );
+    bad_file(
+        "p.csv",
+        &[HEADER.as_bytes(), b"\naws,\xff\n"].concat(),
+        &expect![[r#"
+        p.csv:2: is not a text in UTF-8, from byte 140 on
+    "#]],
+    );
+    bad_file(
+        "p.yaml",
+        b"kind: Policy\nspec: {}\n",
+        &expect![[r#"
+        p.yaml: has no object of kind PriceBook
+    "#]],
+    );
+    bad_file(
+        "p.yaml",
+        b"kind: PriceBook\nspec: {offers: [{provider: a}]}\n",
+        &expect![[r#"
+        p.yaml:2:17: PriceBook default: `region` is missing: the provider's name of it
+    "#]],
+    );
+    bad_file(
+        "p.parquet",
+        b"PAR1 and then nothing",
+        &expect![[r#"
+        p.parquet: is not readable as Parquet: Parquet error: Invalid Parquet file. Corrupt footer; the file is damaged or not complete
+    "#]],
+    );
 }
 
 #[test]
@@ -172,7 +264,8 @@ fn a_folder_is_refused_in_one_line() {
 fn a_manifest_is_told_by_its_content() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("prices");
-    let offer = "{provider: local, region: here, instance_type: a, purchase: owned, price: 0.1, currency: USD, unit: hour, source: me, as_of: 2026-11-24, available: 2}";
+    let offer = "{provider: local, region: here, instance_type: a, purchase: owned, price: 0.1, \
+        currency: USD, unit: hour, source: me, as_of: 2026-11-24, available: 2}";
     fs::write(&path, format!("# mine\nkind: PriceBook\nspec: {{offers: [{offer}]}}\n")).unwrap();
     let book = load(&[path]).unwrap();
     assert_eq!(book.offers[0].available, Some(2));
@@ -222,7 +315,11 @@ mod parquet_files {
         assert_eq!(rate.per_hour().to_decimal(), "30.09784");
         assert_eq!(provenance.as_of.to_string(), "2026-11-24");
         assert_eq!(book.offers[0].accelerator_count, 8);
-        assert!(book.faults[0].to_string().contains("p:2:1: `price` is missing"), "{:?}", book.faults);
+        assert!(
+            book.faults[0].to_string().contains("p:2:1: `price` is missing"),
+            "{:?}",
+            book.faults
+        );
     }
 
     #[test]
@@ -237,4 +334,14 @@ mod parquet_files {
             assert!(error.contains("is not readable as Parquet"), "{len}: {error}");
         }
     }
+}
+
+#[test]
+#[ignore = "a measurement, not a test: how long the start of `farthing plan` waits for prices"]
+fn measure_the_default_book() {
+    let start = std::time::Instant::now();
+    let count = default_book().offers.len();
+    println!("{count} offers in {:?}", start.elapsed());
+    let start = std::time::Instant::now();
+    println!("again {} in {:?}", default_book().offers.len(), start.elapsed());
 }

@@ -130,9 +130,9 @@ impl Hardware {
         for (name, node) in children(entry(&["accelerator"])?) {
             let name: Accelerator = match crate::catalog::accelerator(name) {
                 Some(known) => known.name.clone(),
-                None => name
-                    .parse()
-                    .map_err(|error: farthing_model::AcceleratorError| fault(node, path, error.to_string()))?,
+                None => name.parse().map_err(|error: farthing_model::AcceleratorError| {
+                    fault(node, path, error.to_string())
+                })?,
             };
             let card = |node: &Node| {
                 let watts = node.get("watts").map(|_| decimal(node, "watts")).transpose()?;
@@ -144,7 +144,9 @@ impl Hardware {
             file: path.display().to_string(),
             electricity,
             pue: figure(entry(&["pue"])?, path, |node| decimal(node, "value"))?,
-            years: figure(entry(&["depreciation"])?, path, |node| scalar::count(text(node, "years")?))?,
+            years: figure(entry(&["depreciation"])?, path, |node| {
+                scalar::count(text(node, "years")?)
+            })?,
             purchase: Parts {
                 core: priced(&["purchase", "core"])?,
                 memory_gib: priced(&["purchase", "memory_gib"])?,
@@ -181,7 +183,11 @@ fn merge(base: &mut Node, given: Node, at: &str, path: &Path) -> Result<(), Hard
             None => {
                 let known: Vec<&str> = base.iter().map(|(known, _)| known.name.as_str()).collect();
                 let what = format!("unknown entry `{child}`{}", suggestion(&key.name, &known));
-                return Err(HardwareError::Line { path: path.to_owned(), line: key.spot.line, what });
+                return Err(HardwareError::Line {
+                    path: path.to_owned(),
+                    line: key.spot.line,
+                    what,
+                });
             }
         }
     }

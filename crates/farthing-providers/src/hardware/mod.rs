@@ -16,8 +16,7 @@ pub use tables::{GpuWeight, SpotRow, WeightTable, spot_rows, weights};
 
 use crate::catalog;
 use farthing_model::{
-    Accelerator, Currency, Decimal, HOURS_PER_YEAR, HourlyRate, Money, Price, PriceKind,
-    Provenance,
+    Accelerator, Currency, Decimal, HOURS_PER_YEAR, HourlyRate, Money, Price, PriceKind, Provenance,
 };
 use jiff::civil::Date;
 
@@ -90,22 +89,21 @@ impl Hardware {
         let total = Money::sum(items.iter().map(|item| item.per_hour), currency);
         let as_of = items.iter().map(|item| item.as_of).min();
         let rate = total.ok().filter(|total| !total.is_zero()).and_then(HourlyRate::new);
-        match (rate, as_of) {
-            (Some(rate), Some(as_of)) => {
-                let source = self.file.clone();
-                let provenance = Provenance { kind: PriceKind::AmortisedOwned, source, as_of };
-                Priced { price: Price::Known(rate, provenance), items }
-            }
-            _ => {
-                let why = "the inventory is empty, so there is nothing to price".to_owned();
-                Priced { price: Price::Unknown(why), items: Vec::new() }
-            }
-        }
+        let (Some(rate), Some(as_of)) = (rate, as_of) else {
+            let why = "the inventory is empty, so there is nothing to price".to_owned();
+            return Priced { price: Price::Unknown(why), items: Vec::new() };
+        };
+        let source = self.file.clone();
+        let provenance = Provenance { kind: PriceKind::AmortisedOwned, source, as_of };
+        Priced { price: Price::Known(rate, provenance), items }
     }
 
     fn items(&self, inventory: &Inventory, currency: Currency) -> Result<Vec<Item>, String> {
         let power = self.electricity.get(&currency).ok_or_else(|| {
-            format!("no price of a kWh in {currency}: add `electricity: {currency}:` to {}", self.file)
+            format!(
+                "no price of a kWh in {currency}: add `electricity: {currency}:` to {}",
+                self.file
+            )
         })?;
         let cards = self.cards(&inventory.gpus)?;
         let mut items = Vec::new();
@@ -167,7 +165,9 @@ impl Hardware {
             let known = catalog::accelerator(spelling);
             let name: Accelerator = match known {
                 Some(known) => known.name.clone(),
-                None => spelling.parse().map_err(|error: farthing_model::AcceleratorError| error.to_string())?,
+                None => spelling
+                    .parse()
+                    .map_err(|error: farthing_model::AcceleratorError| error.to_string())?,
             };
             if let Some(group) = groups.iter_mut().find(|group| group.name == name) {
                 group.count += 1;
@@ -186,7 +186,9 @@ impl Hardware {
                     (Decimal::from_int(watts.into()), "data/accelerators.csv".to_owned())
                 }
                 (None, None) => {
-                    return Err(format!("no rated watts of {name} are known: add `watts: 350` to its entry"));
+                    return Err(format!(
+                        "no rated watts of {name} are known: add `watts: 350` to its entry"
+                    ));
                 }
             };
             let price = Figure {
@@ -231,10 +233,7 @@ impl Hardware {
         let pico = rounded(price.checked_mul(drawn)?.checked_mul(amount)?, scale)?;
         Some(Item {
             what: format!("{}: power", part.name),
-            how: format!(
-                "{} W each x PUE {} x {} a kWh",
-                part.watts, self.pue.value, power.value
-            ),
+            how: format!("{} W each x PUE {} x {} a kWh", part.watts, self.pue.value, power.value),
             per_hour: Money::from_pico(pico, power.value.currency()),
             source: format!("{}; {}; {}", part.watts_source, self.pue.source, power.source),
             as_of: part.watts_as_of.min(self.pue.as_of).min(power.as_of),

@@ -67,7 +67,8 @@ impl WeightTable {
 /// # Errors
 /// Never, as the tests read them; an error here is a fault of the build.
 pub fn weights() -> Result<WeightTable, String> {
-    let root = tree(WEIGHTS_YAML, Path::new("data/weights.yaml")).map_err(|error| error.to_string())?;
+    let root =
+        tree(WEIGHTS_YAML, Path::new("data/weights.yaml")).map_err(|error| error.to_string())?;
     let currency: Currency =
         text(&root, "currency")?.parse().map_err(|error: MoneyError| error.to_string())?;
     let entry = |name: &str| root.get(name).ok_or_else(|| format!("`{name}` is missing"));
@@ -76,7 +77,9 @@ pub fn weights() -> Result<WeightTable, String> {
     let mut by_accelerator = Vec::new();
     for (name, node) in gpus.get("by_accelerator").into_iter().flat_map(children) {
         by_accelerator.push(GpuWeight {
-            accelerator: name.parse().map_err(|error: farthing_model::AcceleratorError| error.to_string())?,
+            accelerator: name
+                .parse()
+                .map_err(|error: farthing_model::AcceleratorError| error.to_string())?,
             per_hour: rate(node.text().unwrap_or_default(), currency)?,
         });
     }
@@ -129,4 +132,3 @@ fn hours(text: &str) -> Parsed<SignedDuration> {
     let millis = millis.and_then(|millis| i64::try_from(millis).ok());
     millis.map(SignedDuration::from_millis).ok_or_else(|| format!("`{text}` hours is too long"))
 }
-

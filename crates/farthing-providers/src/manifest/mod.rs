@@ -29,7 +29,7 @@ pub use schema::json_schema;
 pub(crate) use fault::suggestion;
 
 use crate::catalog::{BookError, PriceBook, Row};
-use crate::text::read_text;
+use crate::text::{ReadError, read_text};
 use crate::yaml::{Spot, documents};
 use farthing_model::{Budget, Policy, Workload};
 use fault::Report;
@@ -51,7 +51,7 @@ pub struct Manifests {
     pub budgets: Vec<Budget>,
     /// The policy, where there is one; `spot` is `None` unless the manifest gives it.
     pub policy: Option<Policy>,
-    /// All PriceBook objects together, where there are any; they replace the default book.
+    /// All `PriceBook` objects together, where there are any; they replace the default book.
     pub price_book: Option<PriceBook>,
 }
 
@@ -75,19 +75,19 @@ pub fn load_lenient(paths: &[PathBuf], now: Timestamp) -> (Manifests, Vec<Fault>
                 let folder = Folder(Some(path.parent().unwrap_or(Path::new(""))));
                 set.add(&text, &source, &Reader { now, folder });
             }
-            Err(error) => {
-                let message = match std::error::Error::source(&error) {
-                    Some(cause) => format!("{error}: {cause}"),
-                    None => error.to_string(),
-                };
-                // The message begins with the file already.
-                let what = message.strip_prefix(&format!("{source}:")).unwrap_or(&message).trim();
-                let what = what.to_owned();
-                set.faults.push(Fault { source, spot: None, object: None, what });
-            }
+            Err(error) => set.faults.push(unreadable(source, &error)),
         }
     }
     set.finish()
+}
+
+/// A file that could not be read, as a fault of it.
+fn unreadable(source: String, error: &ReadError) -> Fault {
+    let spot = match error {
+        ReadError::NotText { line, .. } => Some(Spot { line: *line, column: 1 }),
+        _ => None,
+    };
+    Fault { source, spot, object: None, what: error.what() }
 }
 
 /// Reads one manifest from a text that `source` names in messages. Files that it refers to are
@@ -102,7 +102,7 @@ pub fn parse(text: &str, source: &str, now: Timestamp) -> Result<Manifests, Mani
     if faults.is_empty() { Ok(manifests) } else { Err(ManifestError { faults }) }
 }
 
-/// The rows of the PriceBook objects of a text, for `--prices`.
+/// The rows of the `PriceBook` objects of a text, for `--prices`.
 pub(crate) fn price_rows(text: &str, path: &Path) -> Result<Vec<Row>, BookError> {
     let mut set = Set::default();
     // The clock does not matter to prices.
@@ -143,6 +143,8 @@ impl Set {
                     }
                 }
             }
+            // In the order of the lines; what is wrong in tables beside the file comes after.
+            report.faults.sort_by_key(|fault| (fault.source != source, fault.spot));
             self.faults.append(&mut report.faults);
         }
     }
@@ -166,9 +168,9 @@ impl Set {
 
     fn keep(&mut self, object: Object) {
         match object {
-            Object::Workload(workload) => self.manifests.workloads.push(workload),
+            Object::Workload(workload) => self.manifests.workloads.push(*workload),
             Object::Budget(budget) => self.manifests.budgets.push(budget),
-            Object::Policy(policy) => self.manifests.policy = Some(policy),
+            Object::Policy(policy) => self.manifests.policy = Some(*policy),
             Object::Offers(rows) => self.rows.get_or_insert_default().extend(rows),
         }
     }

@@ -31,9 +31,9 @@ pub(crate) struct Meta {
 /// An object that was read without a fault.
 #[derive(Debug)]
 pub(crate) enum Object {
-    Workload(Workload),
+    Workload(Box<Workload>),
     Budget(Budget),
-    Policy(Policy),
+    Policy(Box<Policy>),
     Offers(Vec<Row>),
 }
 
@@ -80,10 +80,11 @@ fn body(
     match kind {
         "Workload" => {
             let id = WorkloadId::new(name).ok()?;
-            workload::workload(id, meta, spec, reader, report).map(Object::Workload)
+            let read = workload::workload(id, meta, spec, reader, report);
+            read.map(Box::new).map(Object::Workload)
         }
         "Budget" => budget::budget(BudgetId::new(name).ok()?, spec, report).map(Object::Budget),
-        "Policy" => policy::policy(spec, report).map(Object::Policy),
+        "Policy" => policy::policy(spec, report).map(Box::new).map(Object::Policy),
         _ => offers(spec, report).map(Object::Offers),
     }
 }
@@ -174,7 +175,10 @@ fn offers(spec: &Node, report: &mut Report) -> Option<Vec<Row>> {
                 let hint = suggestion(&key.name, &shape::OFFER.names());
                 report.fault(key.spot, format!("unknown field `offers.{}`{hint}", key.name));
             } else if node.text().is_none() && !node.is_null() {
-                report.fault(node.spot, format!("`{}` is {}, not a plain value", key.name, node.kind()));
+                report.fault(
+                    node.spot,
+                    format!("`{}` is {}, not a plain value", key.name, node.kind()),
+                );
             }
         }
         let cell = |column: &str| item.get(column).and_then(Node::text).unwrap_or_default().trim();

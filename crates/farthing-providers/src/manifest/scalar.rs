@@ -30,7 +30,8 @@ pub(crate) fn measured(text: &str) -> Parsed<Decimal> {
         Err(DecimalError::Precision { .. }) => {}
         _ => return not_negative(text),
     }
-    let Some(magnitude) = text.strip_prefix('+').or(Some(text)).filter(|t| !t.starts_with('-')) else {
+    let Some(magnitude) = text.strip_prefix('+').or(Some(text)).filter(|t| !t.starts_with('-'))
+    else {
         return Err(format!("`{text}` is below zero"));
     };
     let (mantissa, exponent) = magnitude.split_once(['e', 'E']).unwrap_or((magnitude, "0"));
@@ -115,7 +116,8 @@ pub(crate) fn bytes(text: &str) -> Parsed<u64> {
 
 /// Money with its currency, zero or more: `12.34 USD`.
 pub(crate) fn money(text: &str) -> Parsed<Money> {
-    let money: Money = text.parse().map_err(|error: farthing_model::MoneyError| error.to_string())?;
+    let money: Money =
+        text.parse().map_err(|error: farthing_model::MoneyError| error.to_string())?;
     if money.is_negative() { Err(format!("`{text}` is below zero")) } else { Ok(money) }
 }
 

@@ -87,7 +87,10 @@ fn define(shape: &'static Shape, definitions: &mut BTreeMap<&'static str, Json>)
     definitions.insert(shape.name, definition);
 }
 
-fn form(form: &'static Form, definitions: &mut BTreeMap<&'static str, Json>) -> Vec<(&'static str, Json)> {
+fn form(
+    form: &'static Form,
+    definitions: &mut BTreeMap<&'static str, Json>,
+) -> Vec<(&'static str, Json)> {
     match form {
         Form::Map(shape) => {
             define(shape, definitions);
@@ -131,10 +134,16 @@ fn scalar_form(form: Form) -> (&'static [&'static str], &'static str) {
         Form::Size => (NUMBER, r"^[0-9]*\.?[0-9]* ?([kKMGTP]i?)?B?$"),
         Form::Money => (STRING, r"^[0-9]*\.?[0-9]* +[A-Z]{3}$"),
         Form::Work => (STRING, r"^[0-9]*\.?[0-9]*([eE][0-9]+)? +[^\s/]+$"),
-        Form::WorkRate => (STRING, r"^[0-9.eE+-]+ +\S+ ?/ ?(s|sec|second|m|min|minute|h|hour|d|day)$"),
-        Form::RequestRate => (STRING, r"^[0-9.eE+-]+ ?(req|requests)?/(s|sec|second|m|min|minute|h|hour|d|day)$"),
+        Form::WorkRate => {
+            (STRING, r"^[0-9.eE+-]+ +\S+ ?/ ?(s|sec|second|m|min|minute|h|hour|d|day)$")
+        }
+        Form::RequestRate => {
+            (STRING, r"^[0-9.eE+-]+ ?(req|requests)?/(s|sec|second|m|min|minute|h|hour|d|day)$")
+        }
         Form::Duration => (STRING, r"^([0-9]+(ms|s|min|m|h|d|w))+$"),
-        Form::Moment => (STRING, r"^(in +([0-9]+(ms|s|min|m|h|d|w))+|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+)$"),
+        Form::Moment => {
+            (STRING, r"^(in +([0-9]+(ms|s|min|m|h|d|w))+|[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+)$")
+        }
         Form::Time => (STRING, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}[Tt ].+$"),
         Form::Date => (STRING, r"^[0-9]{4}-[0-9]{2}-[0-9]{2}$"),
         Form::Share => (NUMBER, r"^[0-9]*\.?[0-9]* ?%?$"),

@@ -107,13 +107,15 @@ fn bucket_rate(node: &Node, report: &mut Report) -> Option<BucketRate> {
     let count = fields.read("count", scalar::count, report).unwrap_or(1);
     let input_tokens = fields.read("input_tokens", scalar::whole, report);
     let output_tokens = fields.read("output_tokens", scalar::whole, report);
-    let requests_per_s = fields.read("requests_per_s", scalar::measured, report);
+    let given = fields.get("requests_per_s").is_some();
+    let read = fields.read("requests_per_s", scalar::measured, report);
+    let requests_per_s = if given { read? } else { Decimal::ZERO };
     Some(BucketRate {
         accelerator: accelerator?,
         count,
         input_tokens: input_tokens?,
         output_tokens: output_tokens?,
-        requests_per_s: requests_per_s?,
+        requests_per_s,
     })
 }
 

@@ -73,7 +73,11 @@ pub(crate) static METADATA: Shape = Shape {
     name: "Metadata",
     doc: "Name and labels; the label `team` says who pays.",
     fields: &[
-        may("name", Text, "Unique among the objects of its kind. Only a Policy or PriceBook may go without."),
+        may(
+            "name",
+            Text,
+            "Unique among the objects of its kind. Only a Policy or PriceBook may go without.",
+        ),
         may("labels", Labels, "For statements and budgets; `team` is the team."),
         may("annotations", Labels, "Kept by people, ignored here."),
     ],
@@ -89,20 +93,44 @@ pub(crate) static WORKLOAD: Shape = Shape {
         may(
             "throughput",
             Any(&[List(&Map(&THROUGHPUT)), List(&Map(&BUCKET_RATE)), CsvPath]),
-            "Measured throughput. Job: per configuration, the first match wins. Service: per accelerator and bucket.",
+            "Measured. Job: per configuration, first match wins. Service: per bucket, too.",
         ),
         may("resources", Map(&RESOURCES), "What one member needs on its node."),
-        may("deadline", Moment, "To be done by. `in 36h` counts from `submitted`, or else from now."),
+        may(
+            "deadline",
+            Moment,
+            "To be done by. `in 36h` counts from `submitted`, or else from now.",
+        ),
         may("submitted", Moment, "Not to start before. `in 2h` counts from now."),
-        may("duration", Duration, "How long it holds its resources, where that is known instead of work."),
-        may("value", Number, "Performance metric times priority of one member; R = value / cost. Default: 0."),
+        may(
+            "duration",
+            Duration,
+            "How long it holds its resources, where that is known instead of work.",
+        ),
+        may(
+            "value",
+            Number,
+            "Performance metric times priority of one member; R = value / cost. Default: 0.",
+        ),
         may("cost", Money, "What finishing one member costs, quoted from outside."),
-        may("interruptible", Map(&INTERRUPTIBLE), "How it takes an interruption. Absent: it must not be interrupted."),
+        may(
+            "interruptible",
+            Map(&INTERRUPTIBLE),
+            "How it takes an interruption. Absent: it must not be interrupted.",
+        ),
         may("data", Map(&DATA), "Where its data is."),
-        may("residency", List(&Text), "Jurisdictions of which one must hold for the place, such as eu. A hard filter."),
+        may(
+            "residency",
+            List(&Text),
+            "Jurisdictions of which one must hold for the place, such as eu. A hard filter.",
+        ),
         may("requests", Map(&REQUESTS), "What a service is asked for."),
         may("slo", Map(&SLO), "The latency objective that the throughput was measured for."),
-        may("split", Any(&[OneOf(&["continuous"]), Map(&SLICES)]), "How a bucket may be divided over accelerators. Default: continuous."),
+        may(
+            "split",
+            Any(&[OneOf(&["continuous"]), Map(&SLICES)]),
+            "How a bucket may be divided over accelerators. Default: continuous.",
+        ),
         may("replicas", Whole, "Never fewer replicas of a service in all. Default: 1."),
     ],
 };
@@ -113,7 +141,11 @@ pub(crate) static THROUGHPUT: Shape = Shape {
     fields: &[
         may("accelerator", Text, "Model and memory, form optional: H100-80GB."),
         may("instanceType", Text, "A machine by the provider's name."),
-        may("count", Count, "Accelerators, or machines for an instance type, of one member. Default: 1."),
+        may(
+            "count",
+            Count,
+            "Accelerators, or machines for an instance type, of one member. Default: 1.",
+        ),
         must("rate", WorkRate, "Work done in a time on the whole configuration."),
     ],
 };
@@ -126,7 +158,7 @@ pub(crate) static BUCKET_RATE: Shape = Shape {
         may("count", Count, "Accelerators of one replica. Default: 1."),
         must("input_tokens", Whole, "Prompt length of the bucket."),
         must("output_tokens", Whole, "Answer length of the bucket."),
-        must("requests_per_s", Number, "Zero: cannot serve this bucket."),
+        may("requests_per_s", Number, "Zero or absent: cannot serve this bucket."),
     ],
 };
 
@@ -198,10 +230,18 @@ pub(crate) static BUDGET: Shape = Shape {
     doc: "A limit for a scope over a period.",
     fields: &[
         must("scope", Any(&[OneOf(&["all"]), Map(&SCOPE)]), "Whose spending."),
-        must("limit", Any(&[Money, Text]), "Money (120000 USD) or accelerator time (500 GPU-hours)."),
+        must(
+            "limit",
+            Any(&[Money, Text]),
+            "Money (120000 USD) or accelerator time (500 GPU-hours).",
+        ),
         must("period", Any(&[OneOf(PERIODS), Map(&SPAN)]), "Over which span, in UTC."),
         may("hard", Truth, "Whether work is held back by it. Default: true."),
-        may("escalate", List(&Map(&ESCALATION)), "What happens at which part of the limit, ascending."),
+        may(
+            "escalate",
+            List(&Map(&ESCALATION)),
+            "What happens at which part of the limit, ascending.",
+        ),
     ],
 };
 
@@ -245,7 +285,11 @@ pub(crate) static POLICY: Shape = Shape {
         may("objective", OneOf(OBJECTIVES), "What is minimised. Default: cost."),
         may("utilisation", Map(&UTILISATION), "Target bands; what is left out keeps its default."),
         may("limits", Map(&LIMITS), "Guardrails of the executor."),
-        may("idleRelease", Duration, "A node without work for this long may be released. Default: 10m."),
+        may(
+            "idleRelease",
+            Duration,
+            "A node without work for this long may be released. Default: 10m.",
+        ),
         may("boot", Duration, "How long a bought node is paid before it is usable. Default: 3m."),
         may("spot", Map(&SPOT), "What an interruption of spot capacity is expected to cost."),
     ],
@@ -278,7 +322,11 @@ pub(crate) static LIMITS: Shape = Shape {
         may("stepsPerHour", Whole, "Steps in any 60 minutes. Default: 30."),
         may("nodesPerTick", Whole, "Nodes touched in one tick. Default: 5."),
         may("ageMax", Duration, "Data older than this is not acted on. Default: 2m."),
-        may("coverageMin", Share, "Data with less coverage than this is not acted on. Default: 0.8."),
+        may(
+            "coverageMin",
+            Share,
+            "Data with less coverage than this is not acted on. Default: 0.8.",
+        ),
     ],
 };
 

@@ -20,7 +20,10 @@ impl Folder<'_> {
     pub(crate) fn rows(self, node: &Node, name: &str, report: &mut Report) -> Option<Table> {
         let given = node.text()?.trim();
         let Some(folder) = self.0 else {
-            let what = format!("`{name}` names the file {given}, and no files are read here; write the rows as a list");
+            let what = format!(
+                "`{name}` names the file {given}, and no files are read here; write its rows \
+                 as a list"
+            );
             report.fault(node.spot, what);
             return None;
         };
@@ -35,7 +38,10 @@ impl Folder<'_> {
                 }
             },
             Err(error) => {
-                report.fault(node.spot, format!("`{name}`: {error}; the path is from the manifest's folder"));
+                report.fault(
+                    node.spot,
+                    format!("`{name}`: {error}; the path is from the manifest's folder"),
+                );
                 None
             }
         }

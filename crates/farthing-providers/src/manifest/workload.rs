@@ -30,28 +30,22 @@ pub(crate) fn workload(
         fields.choice("type", &[("job", false), ("service", true)], report).unwrap_or(false);
     foreign_fields(fields, is_service, report);
     let kind = if is_service {
-        WorkloadKind::Service(service::service(fields, reader, report)?)
+        service::service(fields, reader, report).map(WorkloadKind::Service)
     } else {
-        WorkloadKind::Job(job(fields, reader, report)?)
+        job(fields, reader, report).map(WorkloadKind::Job)
     };
-    Some(Workload {
-        id,
-        team: meta.team,
-        labels: meta.labels,
-        resources: resources(fields, report),
-        residency: residency(fields, report),
-        value: fields.read("value", scalar::not_negative, report).unwrap_or(Decimal::ZERO),
-        data: data(fields, report),
-        kind,
-    })
+    // Read also where the kind has faults: all of an object's faults come at once.
+    let resources = resources(fields, report);
+    let residency = residency(fields, report);
+    let value = fields.read("value", scalar::not_negative, report).unwrap_or(Decimal::ZERO);
+    let data = data(fields, report);
+    let (team, labels, kind) = (meta.team, meta.labels, kind?);
+    Some(Workload { id, team, labels, resources, residency, value, data, kind })
 }
 
 fn foreign_fields(fields: Fields<'_>, is_service: bool, report: &mut Report) {
-    let (kind, other, foreign): (_, _, &[&str]) = if is_service {
-        ("service", "job", &OF_JOBS)
-    } else {
-        ("job", "service", &OF_SERVICES)
-    };
+    let (kind, other, foreign): (_, _, &[&str]) =
+        if is_service { ("service", "job", &OF_JOBS) } else { ("job", "service", &OF_SERVICES) };
     for name in foreign {
         if let Some(node) = fields.get(name) {
             let what = format!("`spec.{name}` belongs to `type: {other}`, and this is a {kind}");
@@ -98,12 +92,12 @@ fn job(fields: Fields<'_>, reader: &Reader<'_>, report: &mut Report) -> Option<J
     let throughput = fields.get("throughput").map(|node| throughput(node, reader, report));
     let submitted = moment(fields, "submitted", reader.now, report);
     let deadline = moment(fields, "deadline", submitted.unwrap_or(reader.now), report);
-    if let (Some(submitted), Some(deadline)) = (submitted, deadline) {
-        if deadline <= submitted {
-            let spot = fields.get("deadline").map_or(fields.spot, |node| node.spot);
-            let what = format!("`deadline` {deadline} is not after `submitted` {submitted}");
-            report.fault(spot, what);
-        }
+    if let (Some(submitted), Some(deadline)) = (submitted, deadline)
+        && deadline <= submitted
+    {
+        let spot = fields.get("deadline").map_or(fields.spot, |node| node.spot);
+        let what = format!("`deadline` {deadline} is not after `submitted` {submitted}");
+        report.fault(spot, what);
     }
     let job = Job {
         count: fields.read("count", scalar::count, report).unwrap_or(1),

@@ -7,7 +7,7 @@
 
 mod library;
 
-pub use library::NvmlDriver;
+pub use library::{NvmlDriver, NvmlLoadError};
 
 /// Reads accelerators.
 pub trait GpuDriver {

@@ -1,6 +1,8 @@
 //! Verifying a journal file: every record against the chain, and every byte against the seal.
 
-use super::{APPLICATION_ID, BUSY, MIGRATIONS, TABLE, fault::fault, head, number, place, read, seal, wal};
+use super::{
+    APPLICATION_ID, BUSY, MIGRATIONS, TABLE, fault::fault, head, number, place, read, seal, wal,
+};
 use farthing_edge::chain::{self, Head};
 use farthing_edge::{Class, EdgeError};
 use rusqlite::{Connection, OpenFlags};
@@ -18,7 +20,7 @@ pub struct JournalCheck {
     /// The last of them.
     pub head: Head,
     /// Whether a seal held the bytes that belong to no record; without one (the last run did not
-    /// end cleanly, or runs now) only the records and SQLite's own structure are held.
+    /// end cleanly, or runs now) only the records and `SQLite`'s own structure are held.
     pub sealed: bool,
     /// What does not hold, first; `None` = everything does.
     pub first_fault: Option<JournalFault>,
@@ -44,9 +46,9 @@ impl fmt::Display for JournalFault {
 
 /// Verifies the journal at `path` without changing it.
 ///
-/// Held without a seal: every byte of every record (the chain), where records are found (SQLite's
+/// Held without a seal: every byte of every record (the chain), where records are found (`SQLite`'s
 /// integrity check), the table's definition, and the log's frames (their checksums). Held by the
-/// seal as well: free space inside pages, and the counters of SQLite's header. Not held by
+/// seal as well: free space inside pages, and the counters of `SQLite`'s header. Not held by
 /// anything in the file: that whole records were taken from its end, which only someone who knows
 /// an earlier head can see.
 ///
@@ -157,7 +159,7 @@ fn records(connection: &Connection, path: &Path, check: &mut JournalCheck) -> Op
     }
 }
 
-/// The structure of the file: SQLite's own check, and that it is exactly our table.
+/// The structure of the file: `SQLite`'s own check, and that it is exactly our table.
 fn structure(connection: &Connection) -> Option<JournalFault> {
     let plain = |what: String| Some(JournalFault { seq: None, what });
     let pragma = |name: &str| {
@@ -177,11 +179,13 @@ fn structure(connection: &Connection) -> Option<JournalFault> {
         });
     match schema {
         Ok(found) if found == [format!("table journal journal {TABLE}")] => {}
-        Ok(found) => return plain(format!("the table is not as it was made: {}", found.join("; "))),
+        Ok(found) => {
+            return plain(format!("the table is not as it was made: {}", found.join("; ")));
+        }
         Err(error) => return plain(format!("the table's definition cannot be read: {error}")),
     }
-    let result = connection
-        .query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
+    let result =
+        connection.query_row("PRAGMA integrity_check(1)", [], |row| row.get::<_, String>(0));
     match result {
         Ok(text) if text == "ok" => None,
         Ok(text) => plain(format!("the file's structure is damaged: {text}")),

@@ -1,4 +1,4 @@
-//! What SQLite's faults mean: a class and a message that names the file.
+//! What `SQLite`'s faults mean: a class and a message that names the file.
 
 use farthing_edge::{Class, EdgeError};
 use rusqlite::{Error, ErrorCode};
@@ -17,9 +17,11 @@ pub(crate) fn fault(path: &Path, done: &str, error: Error) -> EdgeError {
         ErrorCode::DiskFull => {
             (Class::Exhausted, "the disk is full; nothing was written", Some("make room"))
         }
-        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
-            (Class::Denied, "it is read-only here", Some("give the file or folder write permission"))
-        }
+        ErrorCode::ReadOnly | ErrorCode::PermissionDenied => (
+            Class::Denied,
+            "it is read-only here",
+            Some("give the file or folder write permission"),
+        ),
         ErrorCode::CannotOpen => {
             let hint = Some("the folder must be writable: SQLite keeps a log beside the file");
             (Class::Denied, "the file or its folder refuses", hint)

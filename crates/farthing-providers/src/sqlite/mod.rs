@@ -1,4 +1,4 @@
-//! The journal in a SQLite file: append only, hash chained, safe for two controllers at once.
+//! The journal in a `SQLite` file: append only, hash chained, safe for two controllers at once.
 //!
 //! One table. An append is one IMMEDIATE transaction that reads the head, compares it and inserts,
 //! so that of two writers one gets a conflict. WAL lets readers go on while it happens, and
@@ -23,7 +23,7 @@ use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// Marks a SQLite file as ours: `frth`.
+/// Marks a `SQLite` file as ours: `frth`.
 const APPLICATION_ID: i32 = 0x6672_7468;
 /// How long a writer waits for another one.
 const BUSY: Duration = Duration::from_secs(5);
@@ -33,7 +33,7 @@ const MIGRATIONS: [&str; 1] = [TABLE];
 const TABLE: &str = "CREATE TABLE journal (seq INTEGER PRIMARY KEY, at TEXT NOT NULL, \
     kind TEXT NOT NULL, body TEXT NOT NULL, previous BLOB NOT NULL, hash BLOB NOT NULL) STRICT";
 
-/// A [`Store`] in a SQLite file.
+/// A [`Store`] in a `SQLite` file.
 #[derive(Debug)]
 pub struct SqliteStore {
     connection: Connection,
@@ -102,8 +102,11 @@ impl SqliteStore {
         let head = self.head()?;
         let Some(seq) = head.seq.checked_sub(1).filter(|_| head.seq > 0) else { return Ok(()) };
         let last = self.read(head.seq, 1)?;
-        let before = last.first().map_or(Head::GENESIS, |record| Head { seq, hash: record.previous });
-        chain::verify(&before, &last).map(|_| ()).map_err(|fault| damaged(&self.path, &fault.to_string()))
+        let before =
+            last.first().map_or(Head::GENESIS, |record| Head { seq, hash: record.previous });
+        chain::verify(&before, &last)
+            .map(|_| ())
+            .map_err(|fault| damaged(&self.path, &fault.to_string()))
     }
 }
 
@@ -149,7 +152,7 @@ impl Store for SqliteStore {
     }
 }
 
-/// Says plainly where there can be no journal, before SQLite says it in its own words.
+/// Says plainly where there can be no journal, before `SQLite` says it in its own words.
 fn place(path: &Path) -> Result<(), EdgeError> {
     if path.is_dir() {
         let message = format!("{}: is a folder; the journal is a file", path.display());
@@ -183,9 +186,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), EdgeError> {
     {
         return modes(connection).map_err(failed);
     }
-    let lock = connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)
-        .map_err(failed)?;
+    let lock =
+        connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
     // Under the lock: another process may have made the file in the meantime.
     let version = number(&lock, "user_version")?;
     let id = number(&lock, "application_id")?;
@@ -196,7 +198,8 @@ fn migrate(connection: &mut Connection, path: &Path) -> Result<(), EdgeError> {
         let message = format!("{}: is a SQLite file of another program", path.display());
         return Err(EdgeError::new(Class::Invalid, message));
     }
-    let Some(missing) = usize::try_from(version).ok().and_then(|from| MIGRATIONS.get(from..)) else {
+    let Some(missing) = usize::try_from(version).ok().and_then(|from| MIGRATIONS.get(from..))
+    else {
         let message = format!(
             "{}: has the journal version {version}, and this program knows {current}: it was \
              written by a newer one",

@@ -1,6 +1,6 @@
 //! The seal of a journal: digests of its blocks, beside it in `FILE-seal`.
 //!
-//! The hash chain holds the records; bytes of a SQLite file that belong to none (free space in
+//! The hash chain holds the records; bytes of a `SQLite` file that belong to none (free space in
 //! pages, counters of its header) are held by nothing. A seal is written when the journal is
 //! closed with nothing left in its log, and taken away before the next write, so where there is
 //! one every byte of the file is as it was. Without one (a crash) the chain still holds.
@@ -132,7 +132,9 @@ pub(crate) fn check(path: &Path) -> Result<Seal, EdgeError> {
     }
     let sealed_len = given.next().unwrap_or_default();
     if sealed_len != len.to_string() {
-        return Ok(Seal::Broken(format!("the file has {len} bytes, and was sealed with {sealed_len}")));
+        return Ok(Seal::Broken(format!(
+            "the file has {len} bytes, and was sealed with {sealed_len}"
+        )));
     }
     let block = given.zip(&lines).position(|(sealed, now)| sealed != now).unwrap_or_default();
     let (from, to) = (block * BLOCK, (block + 1) * BLOCK);

@@ -1,3 +1,6 @@
+// Snapshots are written by `UPDATE_EXPECT=1`, which writes them with hashes.
+#![allow(clippy::needless_raw_string_hashes)]
+
 use super::*;
 use expect_test::expect;
 use farthing_edge::conformance;
@@ -21,14 +24,18 @@ fn journal(folder: &TempDir, records: usize) -> PathBuf {
     let path = folder.path().join("journal.sqlite");
     let mut store = SqliteStore::open(&path).unwrap();
     for index in 0..records {
-        add(&mut store, &format!("{{\"index\":{index},\"text\":\"{}\"}}", "word ".repeat(index % 60)));
+        add(
+            &mut store,
+            &format!("{{\"index\":{index},\"text\":\"{}\"}}", "word ".repeat(index % 60)),
+        );
     }
     store.close().unwrap();
     path
 }
 
 fn plain(error: &EdgeError, folder: &TempDir) -> String {
-    format!("{}: {error}", error.class().name()).replace(&format!("{}/", folder.path().display()), "")
+    format!("{}: {error}", error.class().name())
+        .replace(&format!("{}/", folder.path().display()), "")
 }
 
 #[test]
@@ -66,7 +73,8 @@ fn of_two_writers_the_second_gets_a_conflict_and_writes_nothing() {
     let error = second.append(&head, &[note("theirs")]).unwrap_err();
     assert_eq!(
         plain(&error, &folder),
-        "conflict: journal.sqlite: the journal is at record 4, not 3: another controller wrote to it"
+        "conflict: journal.sqlite: the journal is at record 4, not 3: another controller wrote \
+         to it"
     );
     assert_eq!(second.read(4, 9).unwrap().len(), 1);
     add(&mut second, "after reading on");
@@ -91,24 +99,43 @@ fn closing_beside_another_writer_leaves_no_stale_seal() {
 #[test]
 fn files_that_are_no_journal_are_left_alone() {
     let folder = tempfile::tempdir().unwrap();
-    let open = |name: &str| plain(&SqliteStore::open(&folder.path().join(name)).unwrap_err(), &folder);
+    let open = |name: &str| {
+        plain(&SqliteStore::open(&folder.path().join(name)).unwrap_err(), &folder) + "\n"
+    };
     let text = folder.path().join("text.sqlite");
-    fs::write(&text, "a letter to my mother, long enough to be a header of a database file, and more")
-        .unwrap();
-    expect![].assert_eq(&open("text.sqlite"));
+    fs::write(
+        &text,
+        "a letter to my mother, long enough to be a header of a database file, and more",
+    )
+    .unwrap();
+    expect![[r#"
+        invalid: text.sqlite: the journal cannot be opened: it is not a SQLite file, or damaged
+    "#]]
+    .assert_eq(&open("text.sqlite"));
     assert_eq!(fs::read(&text).unwrap().len(), 78);
     let other = Connection::open(folder.path().join("other.sqlite")).unwrap();
     other.execute_batch("CREATE TABLE t (a)").unwrap();
     drop(other);
-    expect![].assert_eq(&open("other.sqlite"));
+    expect![[r#"
+        invalid: other.sqlite: is a SQLite file of another program
+    "#]]
+    .assert_eq(&open("other.sqlite"));
     fs::create_dir(folder.path().join("folder")).unwrap();
-    expect![].assert_eq(&open("folder"));
-    expect![].assert_eq(&open("none/journal.sqlite"));
+    expect![[r#"
+        invalid: folder: is a folder; the journal is a file
+    "#]]
+    .assert_eq(&open("folder"));
+    expect![[r#"
+        not-found: none/journal.sqlite: there is no folder none
+    "#]]
+    .assert_eq(&open("none/journal.sqlite"));
     journal(&folder, 1);
     let newer = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     newer.pragma_update(None, "user_version", 9).unwrap();
     drop(newer);
-    expect![].assert_eq(&open("journal.sqlite"));
+    expect![[r#"
+        invalid: journal.sqlite: has the journal version 9, and this program knows 1: it was written by a newer one
+    "#]].assert_eq(&open("journal.sqlite"));
 }
 
 #[test]
@@ -116,7 +143,10 @@ fn a_folder_that_refuses_is_named() {
     // Nobody may make files here, not even root.
     let error = SqliteStore::open(Path::new("/proc/farthing-journal.sqlite")).unwrap_err();
     assert_eq!(error.class(), Class::Denied);
-    expect![].assert_eq(&error.to_string());
+    expect![[r#"
+        /proc/farthing-journal.sqlite: the journal cannot be opened: the file or its folder refuses
+    "#]]
+    .assert_eq(&format!("{error}\n"));
     assert!(error.hint().unwrap().contains("writable"), "{:?}", error.hint());
 }
 
@@ -131,7 +161,8 @@ fn a_full_disk_writes_nothing() {
     let error = store.append(&head, &[note("small"), note(&"x".repeat(100_000))]).unwrap_err();
     assert_eq!(
         plain(&error, &folder),
-        "exhausted: journal.sqlite: the journal cannot be written: the disk is full; nothing was written"
+        "exhausted: journal.sqlite: the journal cannot be written: the disk is full; nothing was \
+         written"
     );
     assert_eq!(store.head().unwrap(), head);
     drop(store);

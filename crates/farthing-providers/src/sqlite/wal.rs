@@ -1,5 +1,5 @@
-//! Looking into SQLite's write-ahead log: a damaged frame ends it without a word, and what comes
-//! after it is lost. SQLite cannot tell that from an unfinished write, so this looks itself.
+//! Looking into `SQLite`'s write-ahead log: a damaged frame ends it without a word, and what comes
+//! after it is lost. `SQLite` cannot tell that from an unfinished write, so this looks itself.
 //!
 //! Format: <https://www.sqlite.org/fileformat2.html#walformat>.
 
@@ -11,7 +11,7 @@ const HEADER: usize = 32;
 const FRAME_HEADER: usize = 24;
 /// The magic number; its last bit says that checksums are over big-endian words.
 const MAGIC: u32 = 0x377f_0682;
-/// Largest log that is looked through; SQLite folds it into the file at 4 MB.
+/// Largest log that is looked through; `SQLite` folds it into the file at 4 MB.
 const BYTES_MAX: u64 = 1 << 30;
 
 fn beside(path: &Path) -> PathBuf {
@@ -45,7 +45,7 @@ fn word(bytes: &[u8], at: usize) -> u32 {
     u32::from_be_bytes(word.unwrap_or_default())
 }
 
-/// SQLite's checksum over pairs of words, going on from `sum`.
+/// `SQLite`'s checksum over pairs of words, going on from `sum`.
 fn checksum(bytes: &[u8], big_endian: bool, sum: (u32, u32)) -> (u32, u32) {
     let number = |at: usize| {
         let word = word(bytes, at);

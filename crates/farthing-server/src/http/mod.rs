@@ -34,8 +34,8 @@ pub enum ServerError {
     NotLoopback(SocketAddr),
     /// Someone else listens there.
     #[error(
-        "{0} is in use: stop what listens there, choose another port with `--listen 127.0.0.1:PORT`, \
-         or let the system choose one with `--listen 127.0.0.1:0`"
+        "{0} is in use: stop what listens there, choose another port with \
+         `--listen 127.0.0.1:PORT`, or let the system choose one with `--listen 127.0.0.1:0`"
     )]
     Taken(SocketAddr),
     /// The address cannot be listened on.

@@ -1,4 +1,4 @@
-// Fetches the page again and puts the new parts in place. Without this file the page reloads itself.
+// Fetches the page again and puts the new parts in place. Without it the page reloads itself.
 "use strict";
 
 const PARTS = ["head", "main", "foot"];
@@ -14,13 +14,15 @@ function take(fresh) {
     const before = document.getElementById(id);
     const after = fresh.getElementById(id);
     if (!before || !after || before.innerHTML === after.innerHTML) continue;
-    // Someone who tabs through the links keeps their place until they leave it.
-    if (before.contains(document.activeElement)) continue;
+    // Someone who tabs through the links or has scrolled a table keeps their place.
+    const active = document.activeElement;
+    const link = before.contains(active) && active.getAttribute("href");
     const offsets = [...before.querySelectorAll(".scroll")].map((box) => box.scrollLeft);
     before.replaceWith(document.adoptNode(after));
     after.querySelectorAll(".scroll").forEach((box, index) => {
       box.scrollLeft = offsets[index] || 0;
     });
+    if (link) after.querySelector(`a[href="${CSS.escape(link)}"]`)?.focus({ preventScroll: true });
   }
   document.getElementById("failure")?.remove();
   const failure = fresh.getElementById("failure");

@@ -8,7 +8,8 @@ use std::fmt::Write as _;
 /// The patterns that bars are filled with besides colour.
 pub(super) fn patterns(html: &mut Html) {
     html.put(format_args!(
-        "<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\" focusable=\"false\"><defs>\n\
+        "<svg class=\"defs\" width=\"0\" height=\"0\" aria-hidden=\"true\" \
+         focusable=\"false\"><defs>\n\
          <pattern id=\"hatch\" width=\"7\" height=\"7\" patternUnits=\"userSpaceOnUse\" \
          patternTransform=\"rotate(45)\"><path d=\"M0 0V7\" class=\"ink\"/></pattern>\n\
          <pattern id=\"dots\" width=\"8\" height=\"8\" patternUnits=\"userSpaceOnUse\">\

@@ -1,7 +1,7 @@
 //! Where the money goes, and utilisation against its bands.
 
 use super::bars::{Part, band, stacked, swatch};
-use super::html::{Html, amount, digits, escape, instant, percent};
+use super::html::{Html, amount, amount_beside, digits, escape, instant, percent};
 use super::length;
 use crate::publish::{Ticked, View};
 use crate::wire;
@@ -79,7 +79,7 @@ fn share(part: Money, flow: &Flow) -> Option<Ratio> {
 
 fn legend(html: &mut Html, tick: &Flow, total: &Flow, currency: Currency) {
     html.put(format_args!(
-        "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">Place</th>\
+        "<div class=\"scroll\"><table class=\"places\"><thead><tr><th scope=\"col\">Place</th>\
          <th scope=\"col\" class=\"num\">Last tick, {currency}</th>\
          <th scope=\"col\" class=\"num\">Share</th>\
          <th scope=\"col\" class=\"num\">Since the start, {currency}</th>\
@@ -92,9 +92,9 @@ fn legend(html: &mut Html, tick: &Flow, total: &Flow, currency: Currency) {
              <td class=\"num\">{}</td><td class=\"num\">{}</td>\
              <td class=\"num\">{}</td><td class=\"num\">{}</td></tr>\n",
             swatch(name, pattern),
-            amount(now),
+            amount_beside(now, tick.paid),
             percent(share(now, tick)),
-            amount(all),
+            amount_beside(all, total.paid),
             percent(share(all, total))
         ));
     }

@@ -46,22 +46,34 @@ pub(super) fn short(at: Timestamp) -> String {
     format!("<time datetime=\"{at}\">{}</time>", at.strftime("%b %d, %H:%M"))
 }
 
+/// Units of money in one whole.
+const UNIT: u128 = 1_000_000_000_000;
+
 /// An amount as people read it, with the exact one beside it for machines and for hovering.
 pub(super) fn amount(money: Money) -> String {
-    let exact = money.to_decimal();
-    format!("<data value=\"{exact}\" title=\"{exact}\">{}</data>", digits(money))
+    amount_beside(money, money)
 }
 
-/// The digits of an amount: two places from one unit on, more for less.
+/// An amount in a column with `sum`: as many places as that has, so that the points align.
+pub(super) fn amount_beside(money: Money, sum: Money) -> String {
+    let exact = money.to_decimal();
+    let text = grouped(&money.rounded(places(sum)));
+    format!("<data value=\"{exact}\" title=\"{exact}\">{text}</data>")
+}
+
+/// The digits of an amount.
 pub(super) fn digits(money: Money) -> String {
-    const UNIT: u128 = 1_000_000_000_000;
-    let places = match money.pico().unsigned_abs() {
+    grouped(&money.rounded(places(money)))
+}
+
+/// Places that tell something: two from one unit on, more for less.
+const fn places(money: Money) -> u32 {
+    match money.pico().unsigned_abs() {
         0 | UNIT.. => 2,
         size if size >= UNIT / 100 => 4,
         size if size >= UNIT / 1_000_000 => 6,
         _ => 12,
-    };
-    grouped(&money.rounded(places))
+    }
 }
 
 /// `1234567.89` as `1,234,567.89`.

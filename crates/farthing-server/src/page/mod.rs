@@ -90,14 +90,14 @@ fn header(html: &mut Html, view: &View) {
         Err(why) => html.put(format_args!(
             "<p class=\"health bad\" role=\"status\"><span class=\"sign\" aria-hidden=\"true\">▲\
              </span> <strong>not ready</strong>: {}<br><small>{when}</small></p>\n",
-            html::escape(&why.to_string())
+            html::escape(&why.what())
         )),
     }
     html.put(format_args!("</header>\n"));
     if let Some(failure) = &view.failure {
         html.put(format_args!(
-            "<p id=\"failure\" class=\"notice\" role=\"status\"><strong>The last tick failed</strong> \
-             at {}: {}</p>\n",
+            "<p id=\"failure\" class=\"notice\" role=\"status\"><strong>The last tick failed\
+             </strong> at {}: {}</p>\n",
             html::instant(failure.at),
             html::escape(&failure.text)
         ));

@@ -52,7 +52,7 @@ fn proposals(html: &mut Html, planned: &Planned, last: &Ticked) {
         return;
     }
     html.put(format_args!(
-        "<div class=\"scroll\"><table><thead><tr><th scope=\"col\">What</th>\
+        "<div class=\"scroll\"><table class=\"steps\"><thead><tr><th scope=\"col\">What</th>\
          <th scope=\"col\">Where</th><th scope=\"col\">When</th>\
          <th scope=\"col\" class=\"num\">Cost</th><th scope=\"col\" class=\"num\">Saves</th>\
          <th scope=\"col\">Why, and what became of it</th></tr></thead><tbody>\n"
@@ -68,7 +68,7 @@ fn proposal(html: &mut Html, step: &Step, last: &Ticked) {
     let name = escape(&target(&step.action));
     let (what, offer, window) = match &step.action {
         Action::Start { offer, members, nodes_each, window, .. } => {
-            (format!("start {members} × {nodes_each} node"), Some(offer), Some(*window))
+            (start(*members, *nodes_each), Some(offer), Some(*window))
         }
         Action::Scale { offer, from, to, window, .. } => {
             (format!("scale from {from} to {to}"), Some(offer), Some(*window))
@@ -91,6 +91,20 @@ fn proposal(html: &mut Html, step: &Step, last: &Ticked) {
         reasons.join("; "),
         escape(&fate(step, last))
     ));
+}
+
+/// Members and nodes in words.
+fn start(members: u32, nodes_each: u32) -> String {
+    let plural = |count: u32, noun: &str| match count {
+        1 => format!("1 {noun}"),
+        _ => format!("{count} {noun}s"),
+    };
+    match (members, nodes_each) {
+        (1, nodes) => format!("start on {}", plural(nodes, "node")),
+        (members, nodes) => {
+            format!("start {} on {} each", plural(members, "member"), plural(nodes, "node"))
+        }
+    }
 }
 
 /// What became of a step in this tick.

@@ -40,11 +40,12 @@ pub(crate) fn millis(duration: Duration) -> f64 {
     (duration.as_secs_f64() * 1e6).round() / 1e3
 }
 
-/// Unit-hours to nine decimals, from 10^-9 unit-seconds.
-pub(crate) fn hours(nano: i128) -> f64 {
+/// Hours of a unit of `size` to nine decimals, from 10^-9 seconds of one (byte, core, GPU).
+pub(crate) fn hours(nano: i128, size: i128) -> f64 {
     /// Seconds in an hour.
     const HOUR: i128 = 3_600;
-    decimal(Decimal::from_nano((nano + HOUR / 2).div_euclid(HOUR)))
+    let whole = HOUR * size;
+    decimal(Decimal::from_nano((nano + whole / 2).div_euclid(whole)))
 }
 
 /// A decimal as a number.
@@ -70,8 +71,9 @@ mod tests {
         assert_eq!(json(ratio(Ratio::from_ppm(1_100_000))), "1.1");
         assert_eq!(json(millis(Duration::from_nanos(1_234_567))), "1.235");
         assert_eq!(json(seconds(SignedDuration::from_millis(1_500))), "1.5");
-        assert_eq!(json(hours(3_600_000_000_000)), "1.0");
-        assert_eq!(json(hours(1_800)), "1e-9");
-        assert_eq!(json(hours(123_456_789_000)), "0.034293553");
+        assert_eq!(json(hours(3_600_000_000_000, 1)), "1.0");
+        assert_eq!(json(hours(1_800, 1)), "1e-9");
+        assert_eq!(json(hours(123_456_789_000, 1)), "0.034293553");
+        assert_eq!(json(hours((1 << 30) * 900_000_000_000, 1 << 30)), "0.25");
     }
 }

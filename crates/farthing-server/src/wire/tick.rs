@@ -9,6 +9,9 @@ use farthing_model::{
 };
 use serde::Serialize;
 
+/// Bytes in a GiB.
+const GIB: i128 = 1 << 30;
+
 /// One tick.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct TickJson {
@@ -52,11 +55,13 @@ pub struct TickJson {
     pub notes: Vec<String>,
 }
 
-/// Where a resource went, in unit-hours (GPU, core, byte).
+/// Where a resource went, in hours of its unit.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ResourceJson {
     /// Which.
     pub resource: &'static str,
+    /// The unit of its hours: `gpu`, `core` or `gib`.
+    pub unit: &'static str,
     /// Used / paid: what a band is compared with.
     pub utilisation: Option<f64>,
     /// `U = used / allocated`.
@@ -210,8 +215,15 @@ fn resources(tick: &Tick) -> Vec<ResourceJson> {
     let measured = utilisation(tick);
     let row = |resource: Resource| {
         let (usage, measured) = (tick.usage.get(resource), measured.get(resource));
+        let (unit, size) = match resource {
+            Resource::Gpu => ("gpu", 1),
+            Resource::Cpu => ("core", 1),
+            Resource::Memory | Resource::Storage => ("gib", GIB),
+        };
+        let hours = |nano: i128| hours(nano, size);
         ResourceJson {
             resource: resource.name(),
+            unit,
             utilisation: measured.and_then(Utilisation::of_capacity).map(ratio),
             utilisation_of_allocated: measured.and_then(Utilisation::of_allocated).map(ratio),
             used_hours: hours(usage.used_nano),

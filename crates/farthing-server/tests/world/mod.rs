@@ -1,5 +1,6 @@
 //! A small world with real books: two nodes for ten minutes, metered and posted, and a view of it.
 #![allow(dead_code, reason = "each test file uses its own part")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
 use farthing_edge::Head;
 use farthing_engine::planner::{
@@ -47,7 +48,12 @@ pub(crate) fn known(rate: &str) -> Price {
     Price::Known(rate.parse::<HourlyRate>().unwrap(), provenance)
 }
 
-pub(crate) fn offer(region: &str, machine: &str, accelerators: Option<(&str, u32)>, rate: &str) -> Offer {
+pub(crate) fn offer(
+    region: &str,
+    machine: &str,
+    accelerators: Option<(&str, u32)>,
+    rate: &str,
+) -> Offer {
     let place = Place { provider: "aws".to_owned(), region: region.to_owned(), zone: None };
     let count = accelerators.map_or(0, |(_, count)| count);
     Offer {

@@ -1,12 +1,13 @@
 //! Small synthetic days for the tests of the laws: a few jobs, a few offers, one service.
 
 use super::{
-    IdleNode, JobArrival, RequestGap, RequestStream, Scenario, ScenarioError, ServiceArrival,
+    IdleNode, JobArrival, RequestGap, RequestStream, START_S, Scenario, ScenarioError,
+    ServiceArrival,
 };
 use crate::faults::FaultRates;
 use crate::random::Random;
 use farthing_model::{
-    Budget, BudgetId, Bucket, BucketRate, ClusterId, Currency, Decimal, HourlyRate, Interruptible,
+    Bucket, BucketRate, Budget, BudgetId, ClusterId, Currency, Decimal, HourlyRate, Interruptible,
     Job, Limit, Limits, Mode, Money, NodeId, Offer, Period, Place, Policy, Price, PriceKind,
     Provenance, Purchase, Requests, Resources, Scope, Service, Slo, Split, SpotLoss, Target,
     TeamId, Throughput, Work, Workload, WorkloadId, WorkloadKind,
@@ -16,8 +17,6 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Monday, 2 November 2026, 00:00 UTC, in seconds.
-const START_S: i64 = 1_793_577_600;
 /// The accelerators of the synthetic days, their counts per machine, and dollars an hour for one.
 const MACHINES: [(&str, &[u32], i64); 3] =
     [("H100-80GB-SXM", &[1, 8], 4), ("A100-80GB-SXM", &[1, 4], 2), ("L4-24GB", &[1], 1)];
@@ -97,11 +96,8 @@ fn offers(mut draw: Random) -> Result<Arc<[Offer]>, ScenarioError> {
                 let per_cent = if purchase == Purchase::Spot { 40 } else { 100 };
                 let cents = dollars * i64::from(*count) * per_cent + draw.between(-20, 20);
                 let available = (draw.chance(700_000)).then(|| draw.between(2, 8));
-                let place = Place {
-                    provider: "sim".to_owned(),
-                    region: region.to_owned(),
-                    zone: None,
-                };
+                let place =
+                    Place { provider: "sim".to_owned(), region: region.to_owned(), zone: None };
                 let instance_type = format!("{}-x{count}", name.to_lowercase());
                 let id = Offer::id_of(&place, &instance_type, purchase);
                 all.push(Offer {
@@ -131,8 +127,8 @@ fn offers(mut draw: Random) -> Result<Arc<[Offer]>, ScenarioError> {
 
 fn price(cents: i64) -> Result<Price, ScenarioError> {
     let money = Money::from_pico(i128::from(cents) * 10_000_000_000, Currency::USD);
-    let text = format!("{money}/h");
-    let rate: HourlyRate = text.parse().map_err(ScenarioError::Money)?;
+    let rate = HourlyRate::new(money);
+    let rate = rate.ok_or_else(|| ScenarioError::NoOffer("price above zero".to_owned()))?;
     let provenance = Provenance {
         kind: PriceKind::List,
         source: "synthetic".to_owned(),

@@ -2,23 +2,21 @@
 //! service, on real price rows.
 
 use super::{
-    IdleNode, JobArrival, PHILLY, RELATIVE_SPEED, Scenario, ScenarioError, language,
+    IdleNode, JobArrival, PHILLY, RELATIVE_SPEED, START_S, Scenario, ScenarioError, language,
 };
 use crate::faults::FaultRates;
 use crate::random::Random;
 use crate::trace::{PhillyJob, Speed, read_philly, read_speeds};
 use farthing_model::{
-    AcceleratorQuery, Budget, BudgetId, ClusterId, Currency, Decimal, Escalation,
-    EscalationAction, Interruptible, Job, Limit, Limits, Mode, Money, NodeId, Offer, Period,
-    Policy, Purchase, Ratio, Resources, Scope, SpotLoss, Target, TeamId, Throughput, Work,
-    Workload, WorkloadId, WorkloadKind,
+    AcceleratorQuery, Budget, BudgetId, ClusterId, Currency, Decimal, Escalation, EscalationAction,
+    Interruptible, Job, Limit, Limits, Mode, Money, NodeId, Offer, Period, Policy, Purchase, Ratio,
+    Resources, Scope, SpotLoss, Target, TeamId, Throughput, Work, Workload, WorkloadId,
+    WorkloadKind,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// Monday, 2 November 2026, 00:00 UTC, in seconds.
-const START_S: i64 = 1_793_577_600;
 /// Seconds of a day.
 const DAY_S: u32 = 86_400;
 /// What the virtual clusters of the trace are called here, the most active first.
@@ -88,11 +86,7 @@ impl Scenario {
 fn policy() -> Policy {
     Policy {
         mode: Mode::Enforce,
-        limits: Limits {
-            steps_per_hour: 2_000,
-            nodes_per_tick: 500,
-            ..Policy::default().limits
-        },
+        limits: Limits { steps_per_hour: 2_000, nodes_per_tick: 500, ..Policy::default().limits },
         spot: Some(SpotLoss {
             mean_up: SignedDuration::from_secs(SPOT_UP_S),
             source: "data/spot.csv, row any".to_owned(),
@@ -195,11 +189,7 @@ fn arrival(
 }
 
 /// Work per second of a job on each accelerator, its team's habit first.
-fn throughput(
-    count: u32,
-    speeds: &[Speed],
-    habit: &str,
-) -> Result<Vec<Throughput>, ScenarioError> {
+fn throughput(count: u32, speeds: &[Speed], habit: &str) -> Result<Vec<Throughput>, ScenarioError> {
     let mut rows = Vec::new();
     for speed in speeds {
         let large = speed.accelerator.memory_gb().is_some_and(|memory| memory >= LARGE_GB);
@@ -207,9 +197,8 @@ fn throughput(
             continue;
         }
         let name = speed.accelerator.to_string();
-        let query: AcceleratorQuery = name
-            .parse()
-            .map_err(|_| ScenarioError::NoOffer(format!("accelerator {name}")))?;
+        let query: AcceleratorQuery =
+            name.parse().map_err(|_| ScenarioError::NoOffer(format!("accelerator {name}")))?;
         let amount = speed.speed.checked_mul_int(count.into());
         let row = Throughput {
             target: Target::Accelerator(query),
@@ -256,7 +245,8 @@ fn budgets(
     for (name, seconds) in seconds {
         // Three dollars for an hour of the reference accelerator; the tight one gets a third.
         let tight = name == TIGHT_TEAM;
-        let limit = usd(20 + seconds * if tight { 1 } else { 3 } / 3_600);
+        let dollars = if tight { 1 } else { 3 };
+        let limit = usd(20 + seconds * dollars / 3_600);
         all.push(budget(name, team(name)?, limit, Period::Day, tight)?);
     }
     all.push(budget("assistant", team("assistant")?, usd(400), Period::Day, false)?);
@@ -294,8 +284,7 @@ mod tests {
     #[test]
     fn a_price_book_without_machines_is_refused() {
         let error = Scenario::demo(1, &Arc::from([])).unwrap_err().to_string();
-        let expected =
-            "the price book has no machine with one A100 on demand: the demo needs one";
+        let expected = "the price book has no machine with one A100 on demand: the demo needs one";
         assert_eq!(error, expected);
     }
 }

@@ -21,10 +21,9 @@ const PEAK_PERCENT: i128 = 115;
 
 /// The service, from `at` on.
 pub(super) fn service(at: Timestamp) -> Result<ServiceArrival, ScenarioError> {
-    let requests = read_azure("azure-llm-conv.csv", AZURE.as_bytes())
-        .map_err(ScenarioError::Trace)?;
-    let shape =
-        read_day_shape("day-shape.csv", DAY.as_bytes()).map_err(ScenarioError::Trace)?;
+    let requests =
+        read_azure("azure-llm-conv.csv", AZURE.as_bytes()).map_err(ScenarioError::Trace)?;
+    let shape = read_day_shape("day-shape.csv", DAY.as_bytes()).map_err(ScenarioError::Trace)?;
     let (buckets, of_request) = buckets(&requests)?;
     let stream = RequestStream {
         gaps: gaps(&requests, &of_request),
@@ -146,8 +145,7 @@ mod tests {
     fn the_service_is_what_the_trace_says() {
         let arrival = service(Timestamp::UNIX_EPOCH).unwrap();
         let service = arrival.workload.service().unwrap().clone();
-        let shares: i128 =
-            service.requests.buckets.iter().map(|bucket| bucket.share.nano()).sum();
+        let shares: i128 = service.requests.buckets.iter().map(|bucket| bucket.share.nano()).sum();
         assert_eq!(shares, Decimal::ONE.nano());
         let buckets = service.requests.buckets.len();
         assert_eq!(buckets, 6);

@@ -10,9 +10,7 @@ mod language;
 
 use crate::faults::FaultRates;
 use crate::trace::TraceError;
-use farthing_model::{
-    Budget, ClusterId, DecimalError, IdError, MoneyError, NodeId, Offer, OfferId, Policy, Workload,
-};
+use farthing_model::{Budget, ClusterId, IdError, NodeId, Offer, OfferId, Policy, Workload};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -110,17 +108,13 @@ pub enum ScenarioError {
     /// A name that is none.
     #[error("the scenario has a bad name")]
     Id(#[source] IdError),
-    /// An amount that is none.
-    #[error("the scenario has a bad amount of money")]
-    Money(#[source] MoneyError),
-    /// A number that is none.
-    #[error("the scenario has a bad number")]
-    Number(#[source] DecimalError),
     /// A time out of range.
     #[error("the scenario has a time out of range")]
     Time,
 }
 
+/// Monday, 2 November 2026, 00:00 UTC, in seconds.
+const START_S: i64 = 1_793_577_600;
 /// Jobs of the Philly trace; see `data/traces/SOURCE.md`.
 pub(crate) const PHILLY: &str = include_str!("../../../../data/traces/philly-jobs.csv");
 /// Requests of the Azure trace.
@@ -128,7 +122,6 @@ pub(crate) const AZURE: &str = include_str!("../../../../data/traces/azure-llm-c
 /// The shape of a day of requests.
 pub(crate) const DAY: &str = include_str!("../../../../data/traces/day-shape.csv");
 /// Relative speeds of accelerators in training.
-pub(crate) const RELATIVE_SPEED: &str =
-    include_str!("../../../../data/traces/relative-speed.csv");
+pub(crate) const RELATIVE_SPEED: &str = include_str!("../../../../data/traces/relative-speed.csv");
 /// Speeds of accelerators in serving one language model.
 pub(crate) const LANGUAGE_SPEED: &str = include_str!("../../../../data/traces/llm-speed.csv");

@@ -54,8 +54,11 @@ mod tests {
             "llm.csv, line 2: generated_tokens `1.5` is not a number of tokens: \
              invalid digit found in string"
         );
-        assert_eq!(message(""), "llm.csv, line 1: there is no column `offset_ms`; the columns are \
-             offset_ms, context_tokens, generated_tokens");
+        assert_eq!(
+            message(""),
+            "llm.csv, line 1: there is no column `offset_ms`; the columns are \
+             offset_ms, context_tokens, generated_tokens"
+        );
     }
 
     #[test]

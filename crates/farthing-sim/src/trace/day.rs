@@ -38,14 +38,19 @@ mod tests {
 
     #[test]
     fn a_day_has_24_hours_in_order() {
-        let message = |text: &str| {
-            read_day_shape("day.csv", text.as_bytes()).unwrap_err().to_string()
-        };
-        assert_eq!(message("hour,factor\n0,1\n2,1\n"), "day.csv, line 3: hour 2 is not 1: \
-             the hours are 0 to 23");
+        let message =
+            |text: &str| read_day_shape("day.csv", text.as_bytes()).unwrap_err().to_string();
+        assert_eq!(
+            message("hour,factor\n0,1\n2,1\n"),
+            "day.csv, line 3: hour 2 is not 1: \
+             the hours are 0 to 23"
+        );
         assert_eq!(message("hour,factor\n0,1\n1,1\n"), "day.csv, line 3: there are 2 hours of 24");
-        assert_eq!(message("hour,factor\n0,-1\n"), "day.csv, line 2: factor -1 is not from 0.001 \
-             to 1000");
+        assert_eq!(
+            message("hour,factor\n0,-1\n"),
+            "day.csv, line 2: factor -1 is not from 0.001 \
+             to 1000"
+        );
         assert!(message("hour,factor\n0,NaN\n").contains("`NaN`"));
         let shape = read_day_shape("day-shape.csv", crate::scenario::DAY.as_bytes()).unwrap();
         assert_eq!(shape.iter().sum::<u32>(), 24_000);

@@ -92,11 +92,8 @@ pub(super) fn rows<T>(
     let header = reader.headers().map_err(broken)?.clone();
     let mut places = Vec::with_capacity(columns.len());
     for column in columns {
-        let missing = || TraceError::Column {
-            file: file.to_owned(),
-            column,
-            expected: columns.join(", "),
-        };
+        let missing =
+            || TraceError::Column { file: file.to_owned(), column, expected: columns.join(", ") };
         let place = header.iter().position(|name| name.trim() == *column);
         places.push(place.ok_or_else(missing)?);
     }

@@ -27,11 +27,23 @@ pub(super) struct DoneStep {
 #[derive(Clone, Debug)]
 pub(super) enum Effect {
     /// Members were placed, each in this epoch.
-    Started { job: usize, members: Vec<(usize, u32)> },
+    Started {
+        job: usize,
+        members: Vec<(usize, u32)>,
+    },
     /// Replicas on an offer were set.
-    Scaled { service: usize, offer: usize, before: u32, nodes_each: u32 },
-    Suspended { job: usize },
-    Resumed { job: usize },
+    Scaled {
+        service: usize,
+        offer: usize,
+        before: u32,
+        nodes_each: u32,
+    },
+    Suspended {
+        job: usize,
+    },
+    Resumed {
+        job: usize,
+    },
     Released,
 }
 
@@ -64,11 +76,7 @@ impl Act for SimWorld {
         }
         if let Some(done) = self.steps.get(&step.id) {
             let at = done.receipt.at;
-            return Ok(Receipt {
-                step: step.id.clone(),
-                at,
-                outcome: ReceiptOutcome::AlreadyDone,
-            });
+            return Ok(Receipt { step: step.id.clone(), at, outcome: ReceiptOutcome::AlreadyDone });
         }
         let outcome = match self.attempt(step) {
             Err(Refusal::Conflict(why)) => ReceiptOutcome::Conflict(why),
@@ -120,10 +128,7 @@ impl SimWorld {
             None => None,
         };
         let effect = match (&step.action, target) {
-            (
-                Action::Start { offer, members, nodes_each, window, .. },
-                Some(Target::Job(job)),
-            ) => {
+            (Action::Start { offer, members, nodes_each, window, .. }, Some(Target::Job(job))) => {
                 let (members, nodes_each) = (*members, *nodes_each);
                 self.start(job, Wanted { offer, members, nodes_each, window: *window })
             }
@@ -219,9 +224,10 @@ impl SimWorld {
         if self.offers[offer].purchase != Purchase::Owned {
             return Ok(());
         }
-        let free = self.nodes.values().filter(|node| {
-            node.offer == offer && node.is_live() && node.holder().is_none()
-        });
+        let free = self
+            .nodes
+            .values()
+            .filter(|node| node.offer == offer && node.is_live() && node.holder().is_none());
         if u64::try_from(free.count()).unwrap_or(u64::MAX) >= nodes {
             return Ok(());
         }

@@ -15,9 +15,10 @@ struct Held {
 impl SimWorld {
     /// Nodes of an offer that somebody holds now.
     pub(super) fn live_nodes(&self, offer: usize) -> u64 {
-        let live = self.nodes.values().filter(|node| {
-            node.offer == offer && node.is_live() && node.holder().is_some()
-        });
+        let live = self
+            .nodes
+            .values()
+            .filter(|node| node.offer == offer && node.is_live() && node.holder().is_some());
         u64::try_from(live.count()).unwrap_or(u64::MAX)
     }
 
@@ -46,11 +47,8 @@ impl SimWorld {
         });
         let replicas = self.services.iter().flat_map(|service| &service.replicas);
         let replicas = replicas.filter(|it| it.gone.is_none() && it.offer == offer);
-        let replicas = replicas.map(|it| Held {
-            from: it.since,
-            to: i64::MAX,
-            nodes: it.nodes_each.into(),
-        });
+        let replicas =
+            replicas.map(|it| Held { from: it.since, to: i64::MAX, nodes: it.nodes_each.into() });
         let orders = self.services.iter().flat_map(|service| service.orders.iter().flatten());
         let orders = orders.filter(|order| order.offer == offer).map(|order| Held {
             from: order.from,

@@ -128,19 +128,18 @@ impl SimJob {
         all
     }
 
-    /// The least whole work that an amount of members left covers: what is seen from outside is
-    /// one number for all members that wait.
+    /// Shows the most that any member that waits has left: what is seen from outside is one number
+    /// for all of them.
     fn show_what_is_left(&mut self) {
         let waiting = self.waiting().map(|member| self.members[member].left).max();
         let Some(left) = waiting else { return };
         let mut workload = Workload::clone(&self.workload);
         let WorkloadKind::Job(job) = &mut workload.kind else { return };
-        match &mut job.work {
-            Some(Work { amount, .. }) => *amount = Decimal::from_nano(left),
-            None => {
-                let nanos = i64::try_from(left).unwrap_or(i64::MAX);
-                job.duration = Some(SignedDuration::from_nanos(nanos));
-            }
+        if let Some(Work { amount, .. }) = &mut job.work {
+            *amount = Decimal::from_nano(left);
+        } else {
+            let nanos = i64::try_from(left).unwrap_or(i64::MAX);
+            job.duration = Some(SignedDuration::from_nanos(nanos));
         }
         self.workload = Arc::new(workload);
     }
@@ -221,14 +220,12 @@ impl SimWorld {
             return self.wait_again(job, member);
         };
         for _ in 0..run.nodes_each {
-            match self.take_node(run.offer, Holder::Member { job, member }) {
-                Some(node) => run.nodes.push(node),
-                None => {
-                    run.nodes.iter().for_each(|node| self.free_node(*node));
-                    self.tally.starts_refused += 1;
-                    return self.wait_again(job, member);
-                }
-            }
+            let Some(node) = self.take_node(run.offer, Holder::Member { job, member }) else {
+                self.free_nodes(&run.nodes);
+                self.tally.starts_refused += 1;
+                return self.wait_again(job, member);
+            };
+            run.nodes.push(node);
         }
         let ready = run.nodes.iter().map(|node| self.nodes[node].ready).max();
         run.ready = ready.unwrap_or(self.now).max(self.now);
@@ -257,7 +254,7 @@ impl SimWorld {
         let run = run.clone();
         this.phase = Phase::Done(run);
         this.left = 0;
-        nodes.iter().for_each(|node| self.free_node(*node));
+        self.free_nodes(&nodes);
         let sim = &mut self.jobs[job];
         if sim.members.iter().all(|member| matches!(member.phase, Phase::Done(_))) {
             sim.finished = Some(now);
@@ -310,7 +307,7 @@ impl SimWorld {
         };
         this.phase = Phase::Waiting;
         this.epoch += 1;
-        nodes.iter().for_each(|node| self.free_node(*node));
+        self.free_nodes(&nodes);
     }
 }
 

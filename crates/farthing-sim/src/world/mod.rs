@@ -276,9 +276,8 @@ impl SimWorld {
         self.name(&workload.id, Target::Job(self.jobs.len()))?;
         let spread = i64::from(noise_ppm);
         let factor = 1_000_000 + noise.between(-spread, spread);
-        let mut share = |_: &Resource| {
-            u32::try_from(usage.between(500_000, 970_000)).unwrap_or(500_000)
-        };
+        let mut share =
+            |_: &Resource| u32::try_from(usage.between(500_000, 970_000)).unwrap_or(500_000);
         let arrives = time::nanos(arrival.at);
         let member = Member { phase: Phase::Waiting, left, epoch: 0 };
         let members = vec![member; usize::try_from(job.count).unwrap_or(0)];
@@ -308,6 +307,10 @@ impl SimWorld {
         let stream = arrival.stream.clone();
         let service = SimService::new(Arc::clone(workload), who, arrives, stream)
             .ok_or_else(|| refuse("it is no service"))?;
+        let buckets = workload.service().map_or(0, |it| it.requests.buckets.len());
+        if arrival.stream.gaps.iter().any(|gap| usize::from(gap.bucket) >= buckets) {
+            return Err(refuse("a request is of a bucket that it does not have"));
+        }
         self.name(&workload.id, Target::Service(index))?;
         self.services.push(service);
         self.queue.push(arrives, Event::ServiceArrives(index));

@@ -71,9 +71,8 @@ impl SimWorld {
     pub(super) fn take_node(&mut self, offer: usize, who: Holder) -> Option<usize> {
         let hold = Hold { who, from: self.now, to: None };
         if self.offers[offer].purchase == Purchase::Owned {
-            let is_free = |node: &SimNode| {
-                node.offer == offer && node.is_live() && node.holder().is_none()
-            };
+            let is_free =
+                |node: &SimNode| node.offer == offer && node.is_live() && node.holder().is_none();
             let (index, node) = self.nodes.iter_mut().find(|(_, node)| is_free(node))?;
             node.holds.push(hold);
             return Some(*index);
@@ -123,8 +122,14 @@ impl SimWorld {
         }
     }
 
-    /// Ends a hold; a node that was bought for it is given back.
-    pub(super) fn free_node(&mut self, index: usize) {
+    /// Ends the holds of nodes; those that were bought for them are given back.
+    pub(super) fn free_nodes(&mut self, nodes: &[usize]) {
+        for node in nodes {
+            self.free_node(*node);
+        }
+    }
+
+    fn free_node(&mut self, index: usize) {
         let now = self.now;
         let Some(node) = self.nodes.get_mut(&index).filter(|node| node.is_live()) else { return };
         if let Some(hold) = node.holds.last_mut().filter(|hold| hold.to.is_none()) {

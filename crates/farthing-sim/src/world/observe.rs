@@ -17,11 +17,10 @@ const FINISHED_SHOWN: i64 = 24 * HOUR;
 impl Observe for SimWorld {
     fn observe(&mut self, now: Timestamp) -> Result<Snapshot, EdgeError> {
         self.advance(now);
-        if let Some(old) = self.last_seen.clone() {
-            if self.faults.strikes(FaultKind::StaleObservation) {
-                // As it was, and it says so: the ages are those of the old one.
-                return Ok(Snapshot { at: now, ..old });
-            }
+        let stale = self.last_seen.is_some() && self.faults.strikes(FaultKind::StaleObservation);
+        if let Some(old) = self.last_seen.as_ref().filter(|_| stale) {
+            // As it was, and it says so: the ages are those of the old one.
+            return Ok(Snapshot { at: now, ..old.clone() });
         }
         let snapshot = Snapshot {
             cluster: self.cluster.clone(),
@@ -31,7 +30,9 @@ impl Observe for SimWorld {
             ages: PARTS.iter().map(|part| Age { part, as_of: now }).collect(),
             coverage: self.coverage,
         };
-        self.last_seen = Some(snapshot.clone());
+        if self.faults.rates().stale_observation > 0 {
+            self.last_seen = Some(snapshot.clone());
+        }
         Ok(snapshot)
     }
 }

@@ -7,7 +7,7 @@
 use super::SimWorld;
 use super::event::{Event, Queue};
 use super::node::Holder;
-use super::time::{HOUR, MINUTE, at, pushed, window};
+use super::time::{HOUR, MINUTE, pushed, window};
 use crate::scenario::RequestStream;
 use crate::score::{Histogram, ServiceScore};
 use farthing_model::{
@@ -127,7 +127,8 @@ impl Stream {
             self.rate_milli = self.rate_at(minute).max(1);
         }
         let pace = i64::from(self.recording.pace_milli.max(1));
-        Some(now + gap * 1_000_000 / self.rate_milli * 1_000_000 / pace)
+
+        Some(now + gap * 1_000_000 / self.rate_milli * 1_000 / pace)
     }
 
     /// Thousandths of the recorded rate, linear between the middles of hours.
@@ -211,8 +212,7 @@ impl SimService {
         let there =
             self.replicas.iter().filter(|it| it.gone.is_none() && it.offer == offer).count();
         let ordered = self.orders.iter().flatten().filter(|order| order.offer == offer);
-        u32::try_from(there).unwrap_or(u32::MAX)
-            + ordered.map(|order| order.replicas).sum::<u32>()
+        u32::try_from(there).unwrap_or(u32::MAX) + ordered.map(|order| order.replicas).sum::<u32>()
     }
 
     /// What has become of it.
@@ -228,17 +228,14 @@ impl SimService {
             let same = all
                 .iter_mut()
                 .find(|other| other.offer == *offer && other.nodes_each == nodes_each);
-            match same {
-                Some(other) => {
-                    other.members += members;
-                    if window.from() < other.window.from() {
-                        other.window = window;
-                    }
+            if let Some(other) = same {
+                other.members += members;
+                if window.from() < other.window.from() {
+                    other.window = window;
                 }
-                None => {
-                    let offer = offer.clone();
-                    all.push(Assignment { offer, members, nodes_each, window });
-                }
+            } else {
+                let offer = offer.clone();
+                all.push(Assignment { offer, members, nodes_each, window });
             }
         }
         all.sort();
@@ -301,7 +298,13 @@ impl SimService {
     }
 
     /// The replica has answered the request at the head of its queue.
-    fn served(&mut self, index: usize, (replica, epoch): (usize, u32), now: i64, queue: &mut Queue) {
+    fn served(
+        &mut self,
+        index: usize,
+        (replica, epoch): (usize, u32),
+        now: i64,
+        queue: &mut Queue,
+    ) {
         let it = &mut self.replicas[replica];
         if it.epoch != epoch {
             return;
@@ -384,7 +387,7 @@ impl SimWorld {
         for _ in 0..nodes_each {
             let Some(node) = self.take_node(offer, Holder::Replica { service: index, replica })
             else {
-                nodes.iter().for_each(|node| self.free_node(*node));
+                self.free_nodes(&nodes);
                 return false;
             };
             nodes.push(node);
@@ -399,7 +402,7 @@ impl SimWorld {
             takes,
             queue: VecDeque::new(),
             epoch: 0,
-            free_at: i64::MIN,
+            free_at: self.now,
             taken: 0,
             marks: VecDeque::from([(self.now, 0)]),
         });
@@ -430,7 +433,7 @@ impl SimWorld {
         }
         it.gone = Some(now);
         it.taken = it.busy_until(now);
-        it.free_at = i64::MIN;
+        it.free_at = now;
         it.mark(now);
         it.epoch += 1;
         let requests = std::mem::take(&mut it.queue);
@@ -440,7 +443,7 @@ impl SimWorld {
         for request in requests {
             service.dispatch(index, request, now, &mut self.queue);
         }
-        nodes.iter().for_each(|node| self.free_node(*node));
+        self.free_nodes(&nodes);
     }
 
     /// Replicas that were ordered for now start, as many as there is room for.
@@ -455,7 +458,6 @@ impl SimWorld {
             }
         }
     }
-
 }
 
 #[cfg(test)]
@@ -498,7 +500,7 @@ mod tests {
             takes: Arc::from([10]),
             queue: VecDeque::new(),
             epoch: 0,
-            free_at: i64::MIN,
+            free_at: 0,
             taken: 0,
             marks: VecDeque::from([(0, 0)]),
         };

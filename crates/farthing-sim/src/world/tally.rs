@@ -72,8 +72,9 @@ impl SimWorld {
                     held * i128::from(ppm) / 1_000_000
                 }
                 Holder::Replica { service, replica } => {
+                    // A replica is made with its hold, so that all it did was done in it.
                     let it = &self.services[service].replicas[replica];
-                    gpus * i128::from(it.busy_at(to.max(from)) - it.busy_at(from))
+                    gpus * i128::from(it.busy_at(to.max(from)))
                 }
             };
         }

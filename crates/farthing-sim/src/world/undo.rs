@@ -13,8 +13,7 @@ impl SimWorld {
             let text = format!("step {} never took effect", step.id);
             return Err(EdgeError::new(Class::NotFound, text));
         };
-        let receipt =
-            |at, outcome| Receipt { step: step.id.clone(), at, outcome };
+        let receipt = |at, outcome| Receipt { step: step.id.clone(), at, outcome };
         if done.undone {
             return Ok(receipt(self.now(), ReceiptOutcome::AlreadyDone));
         }

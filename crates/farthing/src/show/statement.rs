@@ -122,7 +122,8 @@ pub(crate) fn explanation(explained: &Explanation) -> String {
     out
 }
 
-fn lines(explained: &Explanation) -> Table {
+/// The charges behind a number, also for CSV.
+pub(crate) fn lines(explained: &Explanation) -> Table {
     let mut table = Table::new(&[
         ("node", Align::Left),
         ("resource", Align::Left),

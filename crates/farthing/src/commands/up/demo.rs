@@ -32,7 +32,7 @@ const LENGTH: SignedDuration = SignedDuration::from_secs(30);
 pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Outcome> {
     let speed = args.speed.unwrap_or(SPEED).max(1);
     let book = catalog::default_book();
-    let scenario = Scenario::demo(args.seed, book.offers.clone())?;
+    let scenario = Scenario::demo(args.seed, &book.offers)?;
     let end = end(args, &scenario, speed)?;
     let weights = crate::wiring::weights(book.offers.iter())?;
     let before = ClusterId::new(&format!("{}-before", scenario.cluster))?;

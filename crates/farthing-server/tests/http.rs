@@ -1,0 +1,389 @@
+//! The routes through a real socket, with a client of a few lines.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
+
+mod world;
+
+use farthing_model::Currency;
+use farthing_server::{About, Published, Running, Server, ServerError};
+use serde_json::Value;
+use std::collections::{BTreeMap, BTreeSet};
+use std::io::{Read as _, Write as _};
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::time::{Duration, Instant};
+use world::*;
+
+const LOOPBACK: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
+
+struct Answer {
+    status: u16,
+    headers: BTreeMap<String, String>,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+
+    fn header(&self, name: &str) -> &str {
+        self.headers.get(name).map_or("", String::as_str)
+    }
+}
+
+fn serve(published: &Published) -> Running {
+    let bound = Server::bind(SocketAddr::from(LOOPBACK)).unwrap();
+    bound.serve(published.clone(), books()).unwrap()
+}
+
+/// Sends `head` as it is, and reads until the server closes.
+fn raw(server: &Running, head: &str) -> Answer {
+    let mut stream = TcpStream::connect(server.address()).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut text = String::new();
+    stream.read_to_string(&mut text).unwrap();
+    let (head, body) = text.split_once("\r\n\r\n").unwrap();
+    let mut lines = head.lines();
+    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
+    let header = |line: &str| {
+        let (name, value) = line.split_once(": ").unwrap();
+        (name.to_ascii_lowercase(), value.to_owned())
+    };
+    Answer { status, headers: lines.map(header).collect(), body: body.to_owned() }
+}
+
+fn get(server: &Running, path: &str) -> Answer {
+    let host = server.address();
+    raw(server, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
+}
+
+/// A problem of RFC 9457.
+fn problem(answer: &Answer, status: u16, name: &str) -> Value {
+    assert_eq!(answer.status, status, "{}", answer.body);
+    assert_eq!(answer.header("content-type"), "application/problem+json");
+    let json = answer.json();
+    assert_eq!(json["status"], status);
+    assert_eq!(json["type"], format!("tag:farthing.dev,2026:{name}"));
+    assert!(json["title"].is_string() && json["detail"].is_string());
+    json
+}
+
+#[test]
+fn before_the_first_tick_it_lives_and_is_not_ready() {
+    let published = fresh();
+    let server = serve(&published);
+    let health = get(&server, "/healthz");
+    assert_eq!((health.status, health.json()["status"].as_str()), (200, Some("ok")));
+    let ready = get(&server, "/readyz");
+    let json = problem(&ready, 503, "not-ready");
+    assert_eq!(json["detail"], "the first tick is not finished");
+    assert_eq!(ready.header("retry-after"), "5");
+    problem(&get(&server, "/api/v1/plan"), 503, "no-plan");
+    problem(&get(&server, "/api/v1/tick"), 503, "no-tick");
+    problem(&get(&server, "/api/v1/cost"), 503, "no-tick");
+    assert!(get(&server, "/").body.contains("No tick yet"));
+    assert!(get(&server, "/metrics").body.ends_with("# EOF\n"));
+    let io = std::io::Error::other("disk <full>");
+    published.failed(at("2026-11-24T12:00:00Z"), &io);
+    let detail = get(&server, "/readyz").json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.ends_with("; last error at 2026-11-24T12:00:00Z: disk <full>"), "{detail}");
+    assert_eq!(get(&server, "/healthz").json()["last_error"], "disk <full>");
+    assert!(get(&server, "/").body.contains("disk &lt;full&gt;"));
+}
+
+#[test]
+fn after_a_tick_it_is_ready_and_shows_it() {
+    let server = serve(&published());
+    assert_eq!(get(&server, "/readyz").status, 200);
+    let tick = get(&server, "/api/v1/tick");
+    assert_eq!(tick.header("content-type"), "application/json");
+    assert_eq!(tick.json()["difference"], "0.00");
+    let plan = get(&server, "/api/v1/plan").json();
+    assert_eq!((plan["cost"].as_str(), plan["plan"].as_str()), (Some("229.8176"), Some("p7")));
+    assert_eq!(plan["offers_used"]["H100-80GB-SXM"], 1);
+}
+
+#[test]
+fn a_loop_that_stopped_is_not_ready() {
+    let published = Published::new(About { every: Duration::from_millis(1), ..about() });
+    published.ticked(ticked()).unwrap();
+    assert!(published.view().ready().is_ok());
+    let mut view = (*published.view()).clone();
+    // Ticks are short here: five seconds without one count, four do not.
+    view.seen = Instant::now().checked_sub(Duration::from_secs(4));
+    assert!(view.ready().is_ok());
+    view.seen = Instant::now().checked_sub(Duration::from_secs(6));
+    let why = view.ready().unwrap_err().to_string();
+    assert_eq!(why, "the last tick is 6 s old, one is due every 0.001 s");
+}
+
+#[test]
+fn a_statement_over_http_sums_to_what_is_paid() {
+    let server = serve(&published());
+    let answer = get(&server, "/api/v1/cost?window=1h&by=team,workload");
+    assert_eq!(answer.status, 200, "{}", answer.body);
+    let json = answer.json();
+    assert_eq!(json["difference"], "0.00");
+    assert_eq!(json["currency"], "USD");
+    let pico = |text: &Value| {
+        farthing_model::Money::from_decimal(text.as_str().unwrap(), Currency::USD).unwrap().pico()
+    };
+    let rows = json["rows"].as_array().unwrap();
+    let total: i128 = rows.iter().map(|row| pico(&row["total"])).sum();
+    assert_eq!(total, pico(&json["paid"]));
+    // Ten minutes of both nodes, from the price list: (55.04 + 0.8048) / 6.
+    assert_eq!(json["paid"], "9.307466666666");
+    let names: BTreeSet<_> = rows.iter().map(|row| row["workload"].as_str().unwrap()).collect();
+    let expected = ["(overhead)", "(unallocated)", "chat", "cron", "finetune-70b"];
+    assert_eq!(names, BTreeSet::from(expected));
+    let gpu = get(&server, "/api/v1/cost?window=2h&by=resource&resource=gpu&share_idle=even");
+    assert_eq!(gpu.json()["rows"].as_array().unwrap().len(), 1);
+    assert_eq!(gpu.json()["difference"], "0.00");
+    let span = "2026-11-24T12:00:00Z/2026-11-24T13:00:00Z";
+    assert_eq!(get(&server, &format!("/api/v1/cost?window={span}")).json()["hours"], 1);
+}
+
+#[test]
+fn a_wrong_parameter_is_named_with_what_would_be_right() {
+    let server = serve(&published());
+    let check = |query: &str, parameter: &str, allowed: &str, detail: &str| {
+        let answer = get(&server, &format!("/api/v1/cost?{query}"));
+        let json = problem(&answer, 400, "bad-parameter");
+        assert_eq!(json["parameter"], parameter, "{query}");
+        assert_eq!(json["detail"], detail, "{query}");
+        if !allowed.is_empty() {
+            assert!(json["allowed"].as_array().unwrap().contains(&allowed.into()), "{json}");
+        }
+    };
+    check(
+        "by=teem",
+        "by",
+        "team",
+        "`teem` is not one of team, workload, user, container, process, node, offer, resource, \
+         region, instance_type, purchase, hour",
+    );
+    check("by=team,team", "by", "", "`team` is there twice");
+    let span = "is not a span such as 90m, 1h or 7d (366d at most), or two times FROM/TO";
+    check("window=1", "window", "1h", &format!("`1` {span}"));
+    check("window=0s", "window", "1h", &format!("`0s` {span}"));
+    check("window=400d", "window", "7d", &format!("`400d` {span}"));
+    let back = "2026-11-24T13:00:00Z/2026-11-24T12:00:00Z";
+    check(&format!("window={back}"), "window", "1h", &format!("`{back}` {span}"));
+    let long = "2020-01-01T00:00:00Z/2026-11-24T12:00:00Z";
+    check(&format!("window={long}"), "window", "1h", &format!("{long} is longer than 366 days"));
+    check("share_idle=no", "share_idle", "even", "`no` is not separate, even or proportional");
+    let resources = "`tpu` is not one of gpu, cpu, memory, storage";
+    check("resource=gpu,tpu", "resource", "cpu", resources);
+    let known = "there is no parameter `team`: window, by, share_idle, resource";
+    check("team=research", "team", "by", known);
+    let twice = "`by` is given twice; separate several values by commas";
+    check("by=team&by=node", "by", "", twice);
+}
+
+#[test]
+fn what_is_not_there_is_a_problem_too() {
+    let server = serve(&published());
+    let json = problem(&get(&server, "/api/v2/nothing"), 404, "no-such-route");
+    assert_eq!(json["detail"], "there is nothing at /api/v2/nothing");
+    assert!(json["allowed"].as_array().unwrap().contains(&"/api/v1/plan".into()));
+    let host = server.address();
+    let post = |more: &str| {
+        format!("POST /api/v1/plan HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n{more}\r\n")
+    };
+    let answer = raw(&server, &post("Content-Length: 0\r\n"));
+    problem(&answer, 405, "read-only");
+    assert_eq!(answer.header("allow"), "GET, HEAD");
+    problem(&raw(&server, &post("Content-Length: 1000000\r\n")), 413, "too-large");
+}
+
+#[test]
+fn a_page_of_another_site_cannot_read_it() {
+    let server = serve(&published());
+    let foreign = "GET /api/v1/plan HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n\r\n";
+    problem(&raw(&server, foreign), 421, "other-host");
+    for path in ["/", "/metrics", "/api/v1/tick", "/nothing", "/app.js"] {
+        let answer = get(&server, path);
+        let csp = answer.header("content-security-policy");
+        assert!(csp.starts_with("default-src 'none'") && csp.contains("frame-ancestors 'none'"));
+        assert!(!csp.contains("unsafe"), "{csp}");
+        assert_eq!(answer.header("x-content-type-options"), "nosniff");
+        assert_eq!(answer.header("x-frame-options"), "DENY");
+        assert_eq!(answer.header("access-control-allow-origin"), "");
+    }
+}
+
+#[test]
+fn the_page_is_whole_without_script_and_without_others() {
+    let server = serve(&published());
+    let page = get(&server, "/");
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    for text in [
+        "What is paid, and where it goes",
+        "aria-label=\"Last tick: used ",
+        "finetune-70b",
+        "cheapest of 14 in time",
+        "budget research-monthly has 310.50 left, 881.92 needed",
+        "misses its deadline",
+        "p7-2: waits for approval",
+        "p7-1: done",
+        "forecast reaches: notify",
+        "97.0 %",
+        "/proc/4711/io: permission denied",
+        "&lt;script&gt;alert(1)&lt;/script&gt;",
+    ] {
+        assert!(page.body.contains(text), "`{text}` is missing");
+    }
+    assert!(!page.body.contains("<script>"), "a workload's name became markup");
+    assert!(!page.body.contains(" style="), "inline style");
+    for (index, _) in page.body.match_indices(" on") {
+        let word = page.body[index + 1..].trim_start_matches(|c: char| c.is_ascii_alphabetic());
+        assert!(!word.starts_with('='), "an inline event handler");
+    }
+    let links = page.body.match_indices("href=\"").chain(page.body.match_indices("src=\""));
+    for (index, found) in links {
+        let link = &page.body[index + found.len()..];
+        assert!(link.starts_with('/') || link.starts_with("data:,\""), "{}", &link[..20]);
+    }
+    let script = get(&server, "/app.js");
+    assert_eq!(script.header("content-type"), "text/javascript; charset=utf-8");
+    let style = get(&server, "/app.css");
+    assert_eq!(style.header("content-type"), "text/css; charset=utf-8");
+    assert!(!style.body.contains("url(") && !style.body.contains("@import"));
+}
+
+#[test]
+fn a_port_in_use_and_a_public_address_are_refused_in_words() {
+    let holder = TcpListener::bind(SocketAddr::from(LOOPBACK)).unwrap();
+    let taken = holder.local_addr().unwrap();
+    let error = Server::bind(taken).unwrap_err();
+    assert!(matches!(error, ServerError::Taken(address) if address == taken));
+    assert_eq!(
+        error.to_string(),
+        format!(
+            "{taken} is in use: stop what listens there, choose another port with \
+             `--listen 127.0.0.1:PORT`, or let the system choose one with `--listen 127.0.0.1:0`"
+        )
+    );
+    for address in ["0.0.0.0:0", "192.0.2.1:4040", "[::]:0"] {
+        let error = Server::bind(address.parse().unwrap()).unwrap_err();
+        let text = error.to_string();
+        assert!(matches!(error, ServerError::NotLoopback(_)), "{text}");
+        assert!(text.starts_with(&format!("{address} can be reached from other machines")));
+    }
+}
+
+#[test]
+fn it_stops_with_open_connections_and_frees_the_port() {
+    let server = serve(&published());
+    let address = server.address();
+    let idle = TcpStream::connect(address).unwrap();
+    let mut half = TcpStream::connect(address).unwrap();
+    half.write_all(b"GET / HTTP/1.1\r\nHost: loc").unwrap();
+    let alive = "GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let mut kept = TcpStream::connect(address).unwrap();
+    kept.write_all(alive.as_bytes()).unwrap();
+    let mut first = [0; 15];
+    kept.read_exact(&mut first).unwrap();
+    assert_eq!(&first, b"HTTP/1.1 200 OK");
+    let began = Instant::now();
+    server.stop();
+    assert!(began.elapsed() < Duration::from_secs(5), "{:?}", began.elapsed());
+    assert!(TcpStream::connect(address).is_err(), "nobody answers any more");
+    drop((idle, half));
+}
+
+#[test]
+fn many_at_once_are_all_answered() {
+    let server = serve(&published());
+    std::thread::scope(|scope| {
+        let paths = ["/", "/metrics", "/api/v1/cost?by=node", "/api/v1/plan"];
+        let asks = (0..100).map(|index| paths[index % paths.len()]);
+        let asks: Vec<_> = asks.map(|path| scope.spawn(|| get(&server, path).status)).collect();
+        for status in asks.into_iter().map(|ask| ask.join().unwrap()) {
+            // A full queue of statements says so; nothing is dropped.
+            assert!(status == 200 || status == 503, "{status}");
+        }
+    });
+    assert_eq!(get(&server, "/healthz").status, 200);
+}
+
+#[test]
+fn metrics_are_openmetrics_and_say_what_the_tick_says() {
+    let server = serve(&published());
+    let answer = get(&server, "/metrics");
+    let kind = "application/openmetrics-text; version=1.0.0; charset=utf-8";
+    assert_eq!(answer.header("content-type"), kind);
+    let samples = parse(&answer.body);
+    let sample = |name: &str| {
+        samples.get(name).unwrap_or_else(|| panic!("`{name}` is missing:\n{}", answer.body))
+    };
+    let tick = tick();
+    let place =
+        |place: &str| format!("farthing_tick_cost{{destination=\"{place}\",currency=\"USD\"}}");
+    assert_eq!(*sample(&place("used")), tick.money.used.to_decimal());
+    assert_eq!(*sample(&place("idle")), tick.money.idle.to_decimal());
+    assert_eq!(*sample("farthing_tick_paid{currency=\"USD\"}"), tick.money.paid.to_decimal());
+    let twice = tick.money.paid.checked_mul_int(2).unwrap();
+    assert_eq!(*sample("farthing_paid_total{currency=\"USD\"}"), twice.to_decimal());
+    let exact = |name: &str| usd(sample(name));
+    let four = ["used", "idle", "unallocated", "overhead"].map(|place| {
+        exact(&format!("farthing_cost_total{{destination=\"{place}\",currency=\"USD\"}}"))
+    });
+    assert_eq!(farthing_model::Money::sum(four, Currency::USD).unwrap(), twice);
+    let gpu = "farthing_utilisation_ratio{resource=\"gpu\",of=\"capacity\"}";
+    // 5.1 + 0.333 of 9 accelerators.
+    assert_eq!(sample(gpu), "0.603667");
+    assert_eq!(sample("farthing_band_ratio{resource=\"gpu\",edge=\"threshold\"}"), "0.800000");
+    assert_eq!(sample("farthing_plan_cost{currency=\"USD\"}"), "229.8176");
+    assert_eq!(sample("farthing_plan_lower_bound{currency=\"USD\"}"), "228.50");
+    assert_eq!(sample("farthing_plan_gap_ratio"), "0.005766");
+    assert_eq!(sample("farthing_plan_status{farthing_plan_status=\"feasible\"}"), "1");
+    assert_eq!(sample("farthing_plan_waiting"), "16");
+    assert_eq!(sample("farthing_steps_done_total"), "2");
+    assert_eq!(sample("farthing_ticks_total"), "2");
+    assert_eq!(sample("farthing_tick_duration_seconds"), "0.048213");
+    assert_eq!(sample("farthing_journal_records"), "42");
+    let realised = "farthing_saving{kind=\"realised\",currency=\"USD\"}";
+    assert_eq!(sample(realised), "1436.085");
+}
+
+/// Parses the text line by line; panics where it is not `OpenMetrics`. Samples by name and labels.
+fn parse(text: &str) -> BTreeMap<String, String> {
+    let mut samples = BTreeMap::new();
+    let mut families = BTreeSet::new();
+    let (mut family, mut kind) = (String::new(), String::new());
+    let body = text.strip_suffix("# EOF\n").expect("ends with # EOF");
+    for line in body.lines() {
+        if let Some(rest) = line.strip_prefix("# TYPE ") {
+            let (name, of) = rest.split_once(' ').unwrap();
+            (family, kind) = (name.to_owned(), of.to_owned());
+            assert!(families.insert(family.clone()), "{family} is there twice");
+            continue;
+        }
+        if let Some(rest) = line.strip_prefix("# UNIT ") {
+            let (name, unit) = rest.split_once(' ').unwrap();
+            assert!(name == family && name.ends_with(&format!("_{unit}")), "{line}");
+            continue;
+        }
+        if let Some(rest) = line.strip_prefix("# HELP ") {
+            assert!(rest.starts_with(&format!("{family} ")), "{line}");
+            continue;
+        }
+        assert!(!line.starts_with('#') && !line.is_empty(), "`{line}`");
+        let (key, value) = line.rsplit_once(' ').unwrap();
+        let name = key.split('{').next().unwrap();
+        let suffix = match kind.as_str() {
+            "counter" => "_total",
+            "info" => "_info",
+            "gauge" | "stateset" => "",
+            other => panic!("unknown type {other}"),
+        };
+        assert_eq!(name, format!("{family}{suffix}"), "`{line}`");
+        if let Some(labels) = key.strip_prefix(name).filter(|labels| !labels.is_empty()) {
+            assert!(labels.starts_with('{') && labels.ends_with("\"}"), "`{line}`");
+        }
+        assert!(value.parse::<f64>().is_ok_and(f64::is_finite), "`{line}`");
+        assert!(samples.insert(key.to_owned(), value.to_owned()).is_none(), "twice: `{line}`");
+    }
+    samples
+}

@@ -1,0 +1,149 @@
+//! Laws 4 to 7, 9 and 10 on seeded days in which everything goes wrong now and then: the real
+//! engine, planner, journal and ledger in the simulated world, checked from outside after every
+//! tick. `FARTHING_SEED=N` replays one day.
+
+mod support;
+
+use farthing_edge::{Head, Store as _, chain};
+use farthing_model::Window;
+use farthing_sim::{FaultCounts, FaultKind, FaultRates, Scenario, VirtualClock};
+use farthing_edge::Clock as _;
+use jiff::SignedDuration;
+use support::guard::Guard;
+use support::{Parts, Told, each_seed, seeds};
+
+const DAYS: u64 = 200;
+const TICK: SignedDuration = SignedDuration::from_mins(15);
+const TICKS: u32 = 96;
+
+/// What a day came to.
+#[derive(Debug)]
+struct Day {
+    faults: FaultCounts,
+    guard: Guard,
+    jobs_done: u64,
+    ticks: u32,
+}
+
+/// A day of the seed; every third one has limits that bind, and every fourth a coverage limit that
+/// one node without an answer breaks.
+fn scenario(seed: u64) -> Scenario {
+    let mut day = Scenario::random_day(seed).unwrap();
+    let limits = &mut day.policy.limits;
+    if seed % 3 == 0 {
+        (limits.steps_per_hour, limits.nodes_per_tick) = (6, 3);
+    }
+    if seed % 4 == 0 {
+        limits.coverage_min = "0.99".parse().unwrap();
+    }
+    day
+}
+
+fn run(seed: u64) -> Day {
+    let scenario = scenario(seed);
+    let parts = Parts::new(&scenario, TICK);
+    let clock = VirtualClock::new(scenario.start);
+    let mut engine = parts.open(clock.now());
+    let mut guard = Guard::new();
+    let (mut ticks, mut measured_to) = (0, scenario.start);
+    let mut tick = |guard: &mut Guard| {
+        let tick = engine.tick(clock.now()).expect("nothing here stops a tick");
+        guard.after(&parts, &tick);
+        ticks += 1;
+        if let Some(window) = tick.window {
+            assert!(window.from() == measured_to, "windows follow each other");
+            measured_to = window.to();
+        }
+    };
+    for _ in 0..=TICKS {
+        tick(&mut guard);
+        let jump = parts.world.0.borrow_mut().clock_jump();
+        if let Some(jump) = jump {
+            clock.advance(jump);
+            tick(&mut guard);
+        }
+        clock.advance(TICK);
+    }
+    drop(engine);
+    let score = parts.world.0.borrow().score();
+    // A restart asks about what had no answer.
+    let mut engine = parts.open(clock.now());
+    engine.close(clock.now()).unwrap();
+    Told::by(&parts.store.verified()).assert_exactly_once(&parts.world);
+    let measured = Window::new(scenario.start, measured_to).unwrap();
+    let paid = parts.assert_sound(measured);
+    assert_eq!(paid.pico(), guard.paid, "the ticks sum to the statement");
+    Day { faults: score.faults, guard, jobs_done: score.jobs_done, ticks }
+}
+
+/// The rates by kind, in the order of [`FaultKind::ALL`].
+fn rates(rates: &FaultRates) -> [u32; FaultKind::ALL.len()] {
+    [
+        rates.node_loss_per_hour,
+        rates.spot_kill_per_hour,
+        rates.boot_delay,
+        rates.no_capacity,
+        rates.act_error,
+        rates.conflict,
+        rates.timeout,
+        rates.stale_observation,
+        rates.partial_telemetry,
+        rates.duplicate_sample,
+        rates.sample_order,
+        rates.price_change_per_hour,
+        rates.clock_jump,
+    ]
+}
+
+#[test]
+fn the_laws_hold_on_rough_days() {
+    let seeds = seeds(0..DAYS);
+    let days = each_seed(("laws_days", "the_laws_hold_on_rough_days"), &seeds, run);
+    let sum = |of: &dyn Fn(&Day) -> u64| days.iter().map(of).sum::<u64>();
+    let steps = sum(&|day| day.guard.steps);
+    let budgeted = sum(&|day| day.guard.budgeted);
+    let stale = sum(&|day| day.guard.stale);
+    let uncovered = sum(&|day| day.guard.uncovered);
+    let limited = sum(&|day| day.guard.limited);
+    let done = sum(&|day| day.jobs_done);
+    let ticks = sum(&|day| day.ticks.into());
+    println!("{} days, {ticks} ticks, {steps} steps, {done} jobs done", days.len());
+    println!("held: {stale} stale ticks, {uncovered} under coverage, {limited} steps by limits");
+    println!("{budgeted} steps checked against a hard budget");
+    let on = rates(&FaultRates::rough());
+    let counts = FaultKind::ALL.map(|kind| sum(&|day| day.faults.of(kind)));
+    for (kind, count) in FaultKind::ALL.iter().zip(counts) {
+        println!("{:<18} {count}", kind.name());
+    }
+    if days.len() < 2 {
+        return;
+    }
+    for ((kind, count), rate) in FaultKind::ALL.iter().zip(counts).zip(on) {
+        assert!(count > 0 || rate == 0, "{} never happened", kind.name());
+    }
+    for (what, count) in [
+        ("a step", steps),
+        ("a hard budget", budgeted),
+        ("a stale tick", stale),
+        ("an uncovered tick", uncovered),
+        ("a limit", limited),
+        ("a job", done),
+    ] {
+        assert!(count > 0, "{what} was never met: the days test nothing");
+    }
+}
+
+/// The guards themselves see what they are there for: one flipped byte, and a doubled step.
+#[test]
+fn a_changed_record_is_found() {
+    let scenario = scenario(1);
+    let parts = Parts::new(&scenario, TICK);
+    let mut engine = parts.open(scenario.start);
+    engine.tick(scenario.start).unwrap();
+    let mut records = parts.store.verified();
+    assert_eq!(engine.head(), parts.store.head().unwrap());
+    let last = records.last_mut().unwrap();
+    let seq = last.seq;
+    last.body.push(' ');
+    assert_eq!(chain::verify(&Head::GENESIS, &records).unwrap_err().seq, seq);
+}
