@@ -205,6 +205,14 @@ impl Accounts {
         Money::sum(amounts, self.currency).unwrap_or_else(|_| Money::zero(self.currency))
     }
 
+    /// What is posted for a workload wherever it ran.
+    pub(crate) fn posted_anywhere(&self, workload: &WorkloadId) -> Result<Money, MoneyError> {
+        let sums = [&self.closed, &self.open];
+        let amounts = sums.iter().flat_map(|sums| &sums.accounts);
+        let amounts = amounts.filter(|(account, _)| account.workload == *workload);
+        Money::sum(amounts.map(|(_, amount)| *amount), self.currency)
+    }
+
     /// What is posted against a budget inside a period.
     pub(crate) fn spent(&self, budget: &BudgetId, period: Window) -> Result<Money, MoneyError> {
         let sums = [&self.closed, &self.open];

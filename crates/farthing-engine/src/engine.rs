@@ -8,7 +8,7 @@ use crate::journal::{Journal, Open, Stage};
 use crate::record::Body;
 use farthing_edge::{Act, Head, Measure, Observe, Quote, Store};
 use farthing_ledger::Books;
-use farthing_model::{Receipt, StepId};
+use farthing_model::{Money, Receipt, StepId, WorkloadId};
 use jiff::Timestamp;
 
 /// What the engine observes and acts on. Everything that observes, measures, quotes and acts is
@@ -92,6 +92,14 @@ impl<W: World, S: Store> Engine<W, S> {
     /// The books, for reports.
     pub const fn books(&self) -> &Books {
         self.accounts.books()
+    }
+
+    /// What the ledger has posted for a workload, wherever it ran.
+    ///
+    /// # Errors
+    /// The sum does not fit.
+    pub fn posted_for(&self, workload: &WorkloadId) -> Result<Money, EngineError> {
+        self.accounts.posted_anywhere(workload).map_err(EngineError::Money)
     }
 
     /// The world, for drivers that own it through the engine (the simulator).

@@ -183,6 +183,12 @@ pub enum ActionRecord {
 pub struct VerifiedRecord {
     /// Which step.
     pub step: String,
+    /// The workload or node that it acted on.
+    pub target: String,
+    /// Whether all of its work was done; else it counts for the time in which it was in force.
+    pub complete: bool,
+    /// What the reference would have cost.
+    pub reference: String,
     /// The saving that the plan promised, for the time in which the step was in force.
     pub predicted: String,
     /// What the reference would have cost less what the ledger posted.

@@ -8,6 +8,7 @@ use crate::Engine;
 use crate::accounts::Account;
 use crate::engine::World;
 use crate::error::EngineError;
+use crate::execute::target;
 use crate::journal::OpenStep;
 use crate::record::{Body, VerifiedRecord};
 use farthing_edge::Store;
@@ -94,7 +95,7 @@ impl<W: World, S: Store> Engine<W, S> {
                 (vec![first.clone()], rest[1..].to_vec())
             };
             rest = others;
-            let posted = self.posted_for(&group)?;
+            let posted = self.posted_shares(&group)?;
             for ((open, since, until, complete), posted) in group.iter().zip(posted) {
                 let step = open.step.id.to_string();
                 bodies.push(Body::Settled { step, posted: posted.to_string() });
@@ -115,7 +116,7 @@ impl<W: World, S: Store> Engine<W, S> {
         Window::starting(open.proposed, self.config.horizon).ok_or(EngineError::Horizon)
     }
 
-    fn posted_for(&self, group: &[Ended]) -> Result<Vec<Money>, EngineError> {
+    fn posted_shares(&self, group: &[Ended]) -> Result<Vec<Money>, EngineError> {
         let zero = Money::zero(self.config.currency);
         let Some(account) = Account::of(&group[0].0.step.action) else {
             return Ok(vec![zero; group.len()]);
@@ -195,9 +196,13 @@ fn verify(
     };
     let reference = step.cost.checked_add(step.saving).map_err(EngineError::Money)?;
     let predicted = share(step.saving)?;
-    let realised = share(reference)?.checked_sub(posted).map_err(EngineError::Money)?;
+    let reference = share(reference)?;
+    let realised = reference.checked_sub(posted).map_err(EngineError::Money)?;
     Ok(Some(VerifiedRecord {
         step: step.id.to_string(),
+        target: target(&step.action),
+        complete,
+        reference: reference.to_string(),
         predicted: predicted.to_string(),
         realised: realised.to_string(),
         posted: posted.to_string(),

@@ -4,8 +4,10 @@ use crate::id::{NodeId, OfferId};
 use crate::offer::{Place, Purchase};
 use crate::price::Price;
 use crate::resource::Resources;
+use crate::sample::Attribution;
 use crate::window::Window;
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// What a node is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -67,6 +69,8 @@ pub struct NodeSpan {
     /// Usable from here on: paid time before it is overhead (booting). At or after the end of the
     /// window: not usable in all of it.
     pub ready: Timestamp,
+    /// Whom alone the node was bought for, if it was: its boot time is their overhead.
+    pub held_for: Option<Arc<Attribution>>,
     /// Whether its use was measured in this window. Paid and not measured is unallocated, and
     /// lowers the coverage.
     pub measured: bool,

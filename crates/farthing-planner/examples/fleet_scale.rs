@@ -32,7 +32,8 @@ struct Dice(u64);
 
 impl Dice {
     fn from(&mut self, low: i64, high: i64) -> i64 {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let span = u64::try_from(high - low + 1).unwrap();
         low + i64::try_from((self.0 >> 33) % span).unwrap()
     }
@@ -52,7 +53,8 @@ fn offers(dice: &mut Dice, limited: i64) -> Vec<Offer> {
         let instance_type = format!("{name}x{count}");
         let purchase = Purchase::OnDemand;
         let count = u32::try_from(count).unwrap();
-        let available = (dice.from(1, 100) <= limited).then(|| u32::try_from(dice.from(1, 6)).unwrap());
+        let available =
+            (dice.from(1, 100) <= limited).then(|| u32::try_from(dice.from(1, 6)).unwrap());
         let provenance = Provenance {
             kind: PriceKind::List,
             source: "generated".to_owned(),
@@ -144,7 +146,10 @@ fn main() {
         budget: Budget {
             id: BudgetId::new("all").unwrap(),
             scope: Scope::All,
-            limit: Limit::Money(Money::from_pico(i128::from(limit) * 1_000_000_000_000, Currency::USD)),
+            limit: Limit::Money(Money::from_pico(
+                i128::from(limit) * 1_000_000_000_000,
+                Currency::USD,
+            )),
             period: Period::Month,
             hard: true,
             escalate: Vec::new(),

@@ -69,11 +69,11 @@ impl Account<'_> {
 /// The accounts of all hard money budgets, for work that ends by `until`.
 ///
 /// `held` is what placed work costs in a window under a budget.
-pub(crate) fn accounts<'a>(
-    input: &'a Input,
+pub(crate) fn accounts(
+    input: &Input,
     until: Timestamp,
     held: impl Fn(&BudgetState, Window) -> Result<Money, PlanError>,
-) -> Result<Vec<Account<'a>>, PlanError> {
+) -> Result<Vec<Account<'_>>, PlanError> {
     let mut accounts = Vec::new();
     for state in &input.budgets {
         let Limit::Money(limit) = state.budget.limit else { continue };

@@ -84,10 +84,9 @@ impl Ground<'_> {
         let mut pools = Vec::new();
         for (index, offer) in self.input.offers.iter().enumerate() {
             let Some(available) = offer.available else { continue };
-            let users = self
-                .classes
-                .iter()
-                .filter(|class| class.ways.iter().any(|way| way.offer == Some(index) && way.in_time));
+            let users = self.classes.iter().filter(|class| {
+                class.ways.iter().any(|way| way.offer == Some(index) && way.in_time)
+            });
             let mut instants: Vec<Timestamp> =
                 users.flat_map(|class| self.starts(class, &slots)).collect();
             if services.contains(&index) {
@@ -103,7 +102,8 @@ impl Ground<'_> {
             let room = instants
                 .iter()
                 .map(|instant| {
-                    let there = here().filter(|stand| !stand.open && stand.window.contains(*instant));
+                    let there =
+                        here().filter(|stand| !stand.open && stand.window.contains(*instant));
                     (i128::from(available) - there.map(Standing::nodes).sum::<i128>()).max(0)
                 })
                 .collect();
@@ -135,9 +135,9 @@ impl Ground<'_> {
                 let at = (pool, &pools[pool]);
                 let made = self.limited((index, class), (position, way), at, &slots);
                 let made = made.map_err(wrong)?.into_iter();
-                columns.extend(made.filter(|column| {
-                    !free.iter().any(|kept| dominates(class, kept, column))
-                }));
+                columns.extend(
+                    made.filter(|column| !free.iter().any(|kept| dominates(class, kept, column))),
+                );
             }
             columns.extend(free);
         }
@@ -152,7 +152,8 @@ impl Ground<'_> {
         slots: &[Timestamp],
     ) -> Result<Vec<Column>, MoneyError> {
         let mut kept: Vec<Column> = Vec::new();
-        let limited = |way: &Way| way.offer.is_some_and(|at| self.input.offers[at].available.is_some());
+        let limited =
+            |way: &Way| way.offer.is_some_and(|at| self.input.offers[at].available.is_some());
         let ways = class.ways.iter().enumerate();
         for (position, way) in ways.filter(|(_, way)| way.in_time && !limited(way)) {
             let mut seen: Vec<Vec<bool>> = Vec::new();

@@ -27,7 +27,13 @@ use std::collections::{BTreeMap, BTreeSet};
 pub fn plan(input: &Input) -> Result<Planned, PlanError> {
     let decision = decide(input)?;
     let room = Room::of(&decision.program, &decision.choice.placed, &decision.choice.served);
-    let mut draft = Draft { input, decision: &decision, placements: Vec::new(), waiting: Vec::new(), cuts: Vec::new() };
+    let mut draft = Draft {
+        input,
+        decision: &decision,
+        placements: Vec::new(),
+        waiting: Vec::new(),
+        cuts: Vec::new(),
+    };
     draft.stay()?;
     draft.serve(&room)?;
     draft.run(&room)?;
@@ -264,9 +270,10 @@ impl Draft<'_, '_> {
             let mut weights: Vec<i128> = Vec::with_capacity(places.len() + 1);
             for at in &places {
                 let placement = &mut self.placements[*at];
-                let (times, cost) = match job {
-                    true => (i128::from(placement.members), placement.cost.pico()),
-                    false => (1, costs),
+                let (times, cost) = if job {
+                    (i128::from(placement.members), placement.cost.pico())
+                } else {
+                    (1, costs)
                 };
                 placement.r = r(observed.workload.value, times, cost);
                 let members = i128::from(placement.members);
@@ -320,9 +327,9 @@ impl Draft<'_, '_> {
             (false, true) => Status::Optimal,
             (false, false) => Status::Feasible,
         };
-        let gap = lower_bound.filter(|bound| bound.pico() > 0).and_then(|bound| {
-            Ratio::of(cost.pico() - bound.pico(), bound.pico())
-        });
+        let gap = lower_bound
+            .filter(|bound| bound.pico() > 0)
+            .and_then(|bound| Ratio::of(cost.pico() - bound.pico(), bound.pico()));
         let solver = SolverReport {
             columns: choice.columns,
             rows: choice.rows,
@@ -376,7 +383,9 @@ impl Draft<'_, '_> {
         let mut services = BTreeSet::new();
         let mut value = 0_i128;
         for placement in &self.placements {
-            let Some(observed) = self.input.snapshot.workload(&placement.workload) else { continue };
+            let Some(observed) = self.input.snapshot.workload(&placement.workload) else {
+                continue;
+            };
             let times = match observed.workload.kind {
                 WorkloadKind::Job(_) => i128::from(placement.members),
                 WorkloadKind::Service(_) => i128::from(services.insert(&placement.workload)),

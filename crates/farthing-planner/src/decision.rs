@@ -55,8 +55,7 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
     let until = last_end(input, &classes);
     let accounts = accounts(input, until, |state, window| held(input, &standing, state, window))?;
     let Opened { settled, sufficient } = open_services(input, &mut standing, &used)?;
-    let ground =
-        Ground { input, classes: &classes, accounts: &accounts, standing: &standing };
+    let ground = Ground { input, classes: &classes, accounts: &accounts, standing: &standing };
     let pools = ground.pools(&used);
     let columns = ground.columns(&pools)?;
     let (mut services, mut hopeless, mut retired) = (Vec::new(), Vec::new(), Vec::new());

@@ -7,13 +7,12 @@
 //! all columns.
 
 use crate::PlanError;
+use crate::generation::{generate, stated};
 use crate::input::Effort;
 use crate::pricing::Prices;
 use crate::program::{Goal, Program, Role, Written};
 use crate::room::Room;
-use farthing_milp::{
-    Limits, Outcome, Relaxed, Solution, SolveError, Stop, relax, solve, solve_from,
-};
+use farthing_milp::{Limits, Outcome, Solution, SolveError, Stop, solve, solve_from};
 
 /// Columns up to which a program is solved as a whole.
 const WHOLE_MAX: usize = 1_000;
@@ -21,12 +20,6 @@ const WHOLE_MAX: usize = 1_000;
 const PART_MAX: usize = 600;
 /// Columns up to which the optimum is proven whatever gap is allowed: the usual small fleet.
 const PROVEN_MAX: usize = 300;
-/// Rounds of pricing; each asks for the best columns of each class.
-const ROUNDS_MAX: usize = 60;
-/// Columns that a class gets in one round.
-const ENTERING_MAX: usize = 6;
-/// Columns that a class starts with.
-const SEED_MAX: usize = 6;
 /// Branch-and-bound nodes times (columns + rows): nodes of large programs cost more, and the limit
 /// is on work.
 const WORK_MAX: usize = 4_000_000;
@@ -86,7 +79,7 @@ pub(crate) fn choose(program: &Program<'_>, effort: Effort) -> Result<Choice, Pl
         let waits = program.classes.iter().map(|class| class.size).collect();
         return Ok(Choice { waits, proven: true, ..choice });
     }
-    if let Some(answer) = search.best(Goal::Everything, None)? {
+    if let Some(answer) = search.best(Goal::Everything, search.everybody())? {
         return Ok(search.conclude(&answer, (0, 0)));
     }
     let value = search.best(Goal::Value, Some(search.greedy()))?;
@@ -99,10 +92,13 @@ pub(crate) fn choose(program: &Program<'_>, effort: Effort) -> Result<Choice, Pl
     let lost_bound = value.bound.map_or(0, |bound| (bound + services).clamp(0, lost));
     debug_assert!(lost <= total);
     let goal = Goal::Cost(lost);
-    let start = search.seeded(&value);
+    let start = Search::seeded(&value);
     match search.best(goal, Some(start))? {
         Some(answer) => Ok(search.conclude(&answer, (lost, lost_bound))),
-        None => Ok(search.conclude(&Answer { bound: None, certified: None, ..value }, (lost, lost_bound))),
+        None => {
+            Ok(search
+                .conclude(&Answer { bound: None, certified: None, ..value }, (lost, lost_bound)))
+        }
     }
 }
 
@@ -205,106 +201,40 @@ impl Search<'_, '_> {
         goal: Goal,
         start: Option<Start>,
     ) -> Result<Option<Answer>, SolveError> {
-        let Some(prices) = self.price(goal, start.as_ref())? else { return Ok(None) };
-        let (mut part, left_out) = prices.best(self.program, PART_MAX);
-        if let Some(start) = &start {
-            part.extend(start.placed.iter().map(|(column, _)| *column));
-            part.sort_unstable();
-            part.dedup();
+        let program = self.program;
+        let limits = (self.limits(1, program.columns.len()), self.effort.gap.ppm());
+        let known = start.as_ref().map(|start| start.placed.as_slice());
+        let Some(found) = generate(program, goal, known, limits)? else { return Ok(None) };
+        self.choice.iterations += found.iterations;
+        if found.stopped {
+            self.choice.limit.get_or_insert("columns");
         }
+        let Prices { bound: proven, .. } = found.prices;
+        let (best, left_out) = found.prices.best(program, PART_MAX);
+        let start = match (found.point, start) {
+            (Some(placed), _) => {
+                let placed = placed.into_iter().map(|(at, count)| (at, i64::from(count)));
+                Some(Start { placed: placed.collect(), services: Vec::new() })
+            }
+            (None, start) => start,
+        };
+        let known = start.iter().flat_map(|start| &start.placed).map(|(column, _)| *column);
+        let used = found.used.iter().map(|(column, _)| *column);
+        let mut part: Vec<usize> = best.into_iter().chain(used).chain(known).collect();
+        part.sort_unstable();
+        part.dedup();
         let Some(mut answer) = self.whole(goal, &part, start)? else { return Ok(None) };
         // A column outside of the part costs at least so much more than the bound.
-        let outside = left_out.map_or(i128::MAX, |more| prices.bound.saturating_add(more));
+        let outside = left_out.map_or(i128::MAX, |more| proven.saturating_add(more));
         let inside = answer.bound.map_or(i128::MIN, |bound| bound.min(outside));
-        let bound = inside.max(prices.bound).min(answer.objective);
+        let bound = inside.max(proven).min(answer.objective);
         answer.bound = Some(bound);
-        answer.certified = Some(prices.bound.min(bound));
+        answer.certified = Some(proven.min(bound));
         answer.proven = answer.proven && bound == answer.objective;
         if !answer.proven {
             self.note(Stop::Gap);
         }
         Ok(Some(answer))
-    }
-
-    /// Rounds of relaxation and pricing; the prices with the best bound. `None` where waiting
-    /// cannot be bought off, so that everything does not fit.
-    fn price(&mut self, goal: Goal, start: Option<&Start>) -> Result<Option<Prices>, SolveError> {
-        let program = self.program;
-        let mut active = vec![false; program.columns.len()];
-        for column in self.seeds() {
-            active[column] = true;
-        }
-        for (column, _) in start.iter().flat_map(|start| &start.placed) {
-            active[*column] = true;
-        }
-        // Dear enough that nobody waits who need not, and not so dear that digits are lost.
-        let dearest = program.columns.iter().map(|column| program.floor(column)).max();
-        let penalty = dearest.unwrap_or(0).saturating_mul(4).saturating_add(1_000_000_000_000);
-        let penalty = (goal == Goal::Everything).then_some(penalty);
-        let limits = self.limits(1, program.columns.len());
-        let mut best: Option<Prices> = None;
-        for _ in 0..ROUNDS_MAX {
-            let chosen: Vec<usize> = (0..active.len()).filter(|column| active[*column]).collect();
-            let written = program.problem(goal, &chosen, penalty).map_err(stated)?;
-            let (duals, waits, objective) = match relax(&written.problem, &limits)? {
-                Relaxed::Optimal(relaxed) => {
-                    self.choice.iterations += relaxed.iterations;
-                    let waits = waiting(&written, &relaxed.values_ppm);
-                    (relaxed.certificate, waits, Some(relaxed.objective))
-                }
-                Relaxed::Stopped(duals) => {
-                    self.note(Stop::Iterations);
-                    (duals, false, None)
-                }
-                Relaxed::Infeasible(_) | Relaxed::Unbounded => return Ok(None),
-            };
-            let prices = Prices::of(program, goal, &written, &duals)?;
-            let entering = prices.entering(program, &active, ENTERING_MAX);
-            let done = entering.is_empty() || self.close(objective, prices.bound, penalty, waits);
-            for column in entering {
-                active[column] = true;
-            }
-            if best.as_ref().is_none_or(|best| best.bound <= prices.bound) {
-                best = Some(prices);
-            }
-            if done {
-                if penalty.is_some() && waits {
-                    return Ok(None);
-                }
-                break;
-            }
-        }
-        Ok(best)
-    }
-
-    /// Whether more columns cannot improve the relaxation by a tenth of the gap that is allowed.
-    fn close(&self, at: Option<i128>, bound: i128, penalty: Option<i128>, waits: bool) -> bool {
-        let Some(at) = at else { return true };
-        if penalty.is_some() && waits {
-            return false;
-        }
-        let open = at.saturating_sub(bound);
-        let allowed = at.saturating_abs() / 1_000_000 * i128::from(self.effort.gap.ppm()) / 10;
-        open <= allowed
-    }
-
-    /// For each class the cheapest ways at their earliest moment.
-    fn seeds(&self) -> Vec<usize> {
-        let program = self.program;
-        let mut order: Vec<usize> = (0..program.columns.len()).collect();
-        order.sort_by_key(|index| {
-            let column = &program.columns[*index];
-            (column.class, column.window.from(), program.floor(column), *index)
-        });
-        let mut taken = vec![0_usize; program.classes.len()];
-        order.retain(|index| {
-            let column = &program.columns[*index];
-            let count = &mut taken[column.class];
-            *count += 1;
-            // What is not limited is always among them, so that the program is feasible.
-            column.stretch.is_none() || *count <= SEED_MAX
-        });
-        order
     }
 
     /// A choice that is allowed: classes by worth, each to its cheapest columns with room.
@@ -317,7 +247,19 @@ impl Search<'_, '_> {
         Start { placed: placed.collect(), services: Vec::new() }
     }
 
-    fn seeded(&self, answer: &Answer) -> Start {
+    /// The greedy choice, where nobody waits in it and there are no services.
+    fn everybody(&self) -> Option<Start> {
+        let program = self.program;
+        let start = self.greedy();
+        let placed: i64 = start.placed.iter().map(|(_, count)| count).sum();
+        let all: i64 = (0..program.classes.len())
+            .filter(|class| program.placeable[*class])
+            .map(|class| i64::from(program.classes[class].size))
+            .sum();
+        (program.services.is_empty() && placed == all).then_some(start)
+    }
+
+    fn seeded(answer: &Answer) -> Start {
         let mut start = Start::default();
         for (item, value) in answer.written.items.iter().zip(&answer.values) {
             match item.role {
@@ -366,7 +308,8 @@ impl Search<'_, '_> {
         if lost != lost_bound {
             let more = room.fill(program, &mut choice.waits);
             let gained = |column: usize| program.weights[program.columns[column].class];
-            choice.lost -= more.iter().map(|(at, count)| gained(*at) * i128::from(*count)).sum::<i128>();
+            choice.lost -=
+                more.iter().map(|(at, count)| gained(*at) * i128::from(*count)).sum::<i128>();
             choice.placed.extend(more);
         }
         choice
@@ -383,17 +326,6 @@ fn better(first: Outcome, second: Outcome) -> Outcome {
         (Some(a), Some(b)) if b <= a => second,
         _ => first,
     }
-}
-
-/// The problem error of a program as one of the solver's.
-fn stated(source: farthing_milp::ProblemError) -> SolveError {
-    SolveError::Solver(source.to_string())
-}
-
-/// Whether anybody waits in a relaxation, by more than rounding.
-fn waiting(written: &Written, values_ppm: &[i128]) -> bool {
-    let waits = written.items.iter().zip(values_ppm);
-    waits.into_iter().any(|(item, value)| matches!(item.role, Role::Wait(_)) && *value > 1_000)
 }
 
 impl Start {

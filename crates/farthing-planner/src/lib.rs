@@ -12,6 +12,7 @@ mod compile;
 mod decision;
 mod error;
 mod fleet;
+mod generation;
 mod input;
 mod offers;
 mod pricing;

@@ -102,9 +102,9 @@ impl Prices {
                 item.entries.iter().map(|(key, a)| (written.rows[key], *a)).collect();
             match item.role {
                 // Priced above, whether it is stated or not.
-                Role::Column(_) => continue,
+                Role::Column(_) => {}
                 // Where everything is to be placed, waiting is only an aid of the search.
-                Role::Wait(_) if goal == Goal::Everything => continue,
+                Role::Wait(_) if goal == Goal::Everything => {}
                 Role::Wait(class) => {
                     let reduced = duals.reduced_cost(item.spec.cost, &entries)?;
                     let least = &mut self.least[class];
@@ -130,7 +130,12 @@ impl Prices {
     }
 
     /// Columns that would improve the relaxation, at most `each` of a class, best first.
-    pub(crate) fn entering(&self, program: &Program<'_>, active: &[bool], each: usize) -> Vec<usize> {
+    pub(crate) fn entering(
+        &self,
+        program: &Program<'_>,
+        active: &[bool],
+        each: usize,
+    ) -> Vec<usize> {
         let mut candidates: Vec<usize> = (0..self.reduced.len())
             .filter(|column| !active[*column] && self.reduced[*column] < 0)
             .collect();

@@ -115,8 +115,7 @@ impl Scale {
 
     /// The weight of a value in 10^-9.
     pub(crate) fn weight(self, value: i128) -> Option<i128> {
-        let steps =
-            if value > 0 { (value / self.divisor).checked_mul(self.factor)? } else { 1 };
+        let steps = if value > 0 { (value / self.divisor).checked_mul(self.factor)? } else { 1 };
         steps.checked_mul(WEIGHT)
     }
 
@@ -209,7 +208,8 @@ impl Program<'_> {
     ) -> Result<Written, ProblemError> {
         let mut items: Vec<Item> =
             active.iter().map(|index| self.column_item(*index, goal)).collect();
-        let waits = (0..self.classes.len()).filter_map(|class| self.wait_item(class, goal, penalty));
+        let waits =
+            (0..self.classes.len()).filter_map(|class| self.wait_item(class, goal, penalty));
         items.extend(waits);
         for (index, service) in self.services.iter().enumerate() {
             items.extend(service.items(index, goal, self.service_weights[index]));

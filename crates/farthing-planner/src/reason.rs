@@ -38,8 +38,7 @@ pub(crate) fn placement(
     if let Some((offer, cost)) = late.map(priced).transpose()?.flatten() {
         reasons.push(Reason::CheaperWouldBeLate { offer, cost });
     }
-    let limited =
-        |way: &&Way| way.offer.is_some_and(|at| input.offers[at].available.is_some());
+    let limited = |way: &&Way| way.offer.is_some_and(|at| input.offers[at].available.is_some());
     let full = in_time.filter(limited).find(|way| way.floor < chosen.floor);
     if let Some((offer, cost)) = full.map(priced).transpose()?.flatten() {
         reasons.push(Reason::CheaperIsFull { offer, cost });
@@ -91,9 +90,8 @@ pub(crate) fn waiting(
                 }
             }
             Some(Block::Account(account, needed)) => {
-                if short.is_none_or(|(least, _)| needed < least) {
-                    short = Some((needed, account));
-                }
+                let (least, dearest) = short.unwrap_or((needed, account));
+                short = Some(if needed < least { (needed, account) } else { (least, dearest) });
             }
         }
     }

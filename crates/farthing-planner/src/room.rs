@@ -38,7 +38,7 @@ impl Room {
                 None => {
                     for (index, pool) in room.pools.iter_mut().enumerate() {
                         let held = service.present_nodes(index);
-                        pool.iter_mut().for_each(|left| *left -= held);
+                        take_all(pool, held);
                     }
                 }
                 Some(replicas) => {
@@ -53,7 +53,7 @@ impl Room {
                         }
                         if let Some(pool) = kind.pool() {
                             let held = count * i128::from(kind.replica.nodes);
-                            room.pools[pool].iter_mut().for_each(|left| *left -= held);
+                            take_all(&mut room.pools[pool], held);
                         }
                     }
                 }
@@ -69,7 +69,7 @@ impl Room {
     fn take(&mut self, program: &Program<'_>, column: &Column, count: i128) {
         if let Some(Stretch { pool, first, end }) = column.stretch {
             let held = program.nodes(column) * count;
-            self.pools[pool][first..end].iter_mut().for_each(|left| *left -= held);
+            take_all(&mut self.pools[pool][first..end], held);
         }
         for (account, cost) in &column.costs {
             self.accounts[*account] -= cost * count;
@@ -97,18 +97,13 @@ impl Room {
         }
         let stretch = column.stretch?;
         let nodes = program.nodes(column);
-        let full = self.pools[stretch.pool][stretch.first..stretch.end]
-            .iter()
-            .any(|left| *left < nodes);
+        let full =
+            self.pools[stretch.pool][stretch.first..stretch.end].iter().any(|left| *left < nodes);
         full.then_some(Block::Pool(stretch.pool))
     }
 
     /// Places whoever waits where there is room: the most worth first, each at the least cost.
-    pub(crate) fn fill(
-        &mut self,
-        program: &Program<'_>,
-        waits: &mut [u32],
-    ) -> Vec<(usize, u32)> {
+    pub(crate) fn fill(&mut self, program: &Program<'_>, waits: &mut [u32]) -> Vec<(usize, u32)> {
         let mut order: Vec<usize> = (0..program.columns.len())
             .filter(|column| waits[program.columns[*column].class] > 0)
             .collect();
@@ -117,17 +112,70 @@ impl Room {
             let weight = program.weights[column.class];
             (-weight, column.class, program.floor(column), column.window.from(), *index)
         });
+        self.fill_in(program, &order, waits)
+    }
+
+    /// Places whoever waits in the first columns of an order that have room.
+    pub(crate) fn fill_in(
+        &mut self,
+        program: &Program<'_>,
+        order: &[usize],
+        waits: &mut [u32],
+    ) -> Vec<(usize, u32)> {
         let mut placed = Vec::new();
         for index in order {
-            let column = &program.columns[index];
+            let column = &program.columns[*index];
             let count = self.fits(program, column, waits[column.class]);
             if count > 0 {
                 self.take(program, column, i128::from(count));
                 waits[column.class] -= count;
-                placed.push((index, count));
+                placed.push((*index, count));
             }
         }
         placed
+    }
+
+    /// Moves members to cheaper columns of their class while there is room, dearest first.
+    pub(crate) fn move_cheaper(&mut self, program: &Program<'_>, placed: &mut Vec<(usize, u32)>) {
+        const PASSES_MAX: usize = 6;
+        let mut cheapest: Vec<Vec<usize>> = vec![Vec::new(); program.classes.len()];
+        for (index, column) in program.columns.iter().enumerate() {
+            cheapest[column.class].push(index);
+        }
+        for columns in &mut cheapest {
+            columns.sort_by_key(|index| (program.floor(&program.columns[*index]), *index));
+        }
+        for _ in 0..PASSES_MAX {
+            placed.sort_by_key(|(index, _)| {
+                (std::cmp::Reverse(program.floor(&program.columns[*index])), *index)
+            });
+            let mut better = false;
+            for (index, mut count) in std::mem::take(placed) {
+                let column = &program.columns[index];
+                let cost = program.floor(column);
+                for other in &cheapest[column.class] {
+                    let target = &program.columns[*other];
+                    if count == 0 || program.floor(target) >= cost {
+                        break;
+                    }
+                    self.take(program, column, -i128::from(count));
+                    let fits = self.fits(program, target, count);
+                    self.take(program, target, i128::from(fits));
+                    count -= fits;
+                    self.take(program, column, i128::from(count));
+                    if fits > 0 {
+                        better = true;
+                        placed.push((*other, fits));
+                    }
+                }
+                if count > 0 {
+                    placed.push((index, count));
+                }
+            }
+            if !better {
+                break;
+            }
+        }
     }
 
     /// Moves members to earlier starts of the same way where there is room: it costs the same.
@@ -151,13 +199,24 @@ impl Room {
                 moved.push((index, left));
             }
         }
-        moved.sort_by_key(|(index, _)| *index);
-        for (index, count) in moved {
-            match placed.last_mut() {
-                Some((last, sum)) if *last == index => *sum += count,
-                _ => placed.push((index, count)),
-            }
-        }
+        *placed = merged(moved);
+    }
+}
+
+/// One entry for each column, by column.
+pub(crate) fn merged(mut placed: Vec<(usize, u32)>) -> Vec<(usize, u32)> {
+    placed.sort_by_key(|(index, _)| *index);
+    placed.dedup_by(|(index, count), (kept, sum)| {
+        let same = index == kept;
+        *sum += if same { *count } else { 0 };
+        same
+    });
+    placed
+}
+
+fn take_all(room: &mut [i128], held: i128) {
+    for left in room {
+        *left -= held;
     }
 }
 
@@ -169,6 +228,7 @@ fn siblings<'p>(
     let column = &program.columns[index];
     let same = |other: &Column| (other.class, other.way) == (column.class, column.way);
     // Columns of one way stand together, by start.
-    let first = program.columns[..index].iter().rposition(|other| !same(other)).map_or(0, |at| at + 1);
+    let first =
+        program.columns[..index].iter().rposition(|other| !same(other)).map_or(0, |at| at + 1);
     (first..index).map(|at| (at, &program.columns[at]))
 }

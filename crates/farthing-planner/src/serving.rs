@@ -94,7 +94,8 @@ pub(crate) fn offers_used(input: &Input, considered: &mut Considered) -> Vec<usi
         let Some(service) = wanted(observed) else { continue };
         for (index, offer) in input.offers.iter().enumerate() {
             let kinds = replica_kinds((&observed.workload, service), (index, offer), input);
-            considered.note(index, kinds.as_ref().map_or_else(|filter| *filter, |_| Filter::Passed));
+            considered
+                .note(index, kinds.as_ref().map_or_else(|filter| *filter, |_| Filter::Passed));
             if kinds.is_ok() && !used.contains(&index) {
                 used.push(index);
             }
@@ -142,15 +143,18 @@ impl<'a> Scene<'a, '_> {
             present_offers: Vec::new(),
             fixed: None,
         };
-        self.add_present(&mut serving)
-            .map_err(|source| PlanError::Money { object: format!("workload {}", workload.id), source })?;
+        self.add_present(&mut serving).map_err(|source| PlanError::Money {
+            object: format!("workload {}", workload.id),
+            source,
+        })?;
         for (index, offer) in self.input.offers.iter().enumerate() {
             match replica_kinds((workload, service), (index, offer), self.input) {
                 Err(filter) => serving.reached = serving.reached.max(Some(filter)),
                 Ok(kinds) => {
                     serving.reached = Some(Filter::Passed);
                     for replica in kinds {
-                        let kind = self.kind((workload, service), replica, rate, (least, target))?;
+                        let kind =
+                            self.kind((workload, service), replica, rate, (least, target))?;
                         serving.kinds.extend(kind);
                     }
                 }
@@ -174,7 +178,8 @@ impl<'a> Scene<'a, '_> {
             // Only what is committed already is given back.
             let committed = stand.assignment.window.intersect(input.horizon);
             for (position, account) in self.accounts.iter().enumerate() {
-                if let Some(window) = committed.filter(|_| account.covers(&serving.observed.workload))
+                if let Some(window) =
+                    committed.filter(|_| account.covers(&serving.observed.workload))
                 {
                     let one = account.inside(rate, 1, window)?;
                     costs[position] += one * stand.nodes();
@@ -226,7 +231,8 @@ impl<'a> Scene<'a, '_> {
         });
         let most = room.map_or(needed, |room| needed.min(room)).max(0);
         let most = i64::try_from(most).map_err(|_| overflow(workload))?;
-        let wrong = |source| PlanError::Money { object: format!("workload {}", workload.id), source };
+        let wrong =
+            |source| PlanError::Money { object: format!("workload {}", workload.id), source };
         let (cost, costs) = self.costs(workload, hourly, replica.nodes).map_err(wrong)?;
         let pool = pool.map(|pool| (pool, self.pools[pool].instants.len()));
         Ok(Some(ServingKind { replica, cost, costs, loads, most, pool }))
@@ -433,10 +439,8 @@ impl Serving<'_> {
         rivals: &[Vec<usize>],
     ) -> Item {
         let kind = &self.kinds[position];
-        let mut entries = vec![
-            (self.kind_row(index, position), -self.room()),
-            (self.least_row(index), 1),
-        ];
+        let mut entries =
+            vec![(self.kind_row(index, position), -self.room()), (self.least_row(index), 1)];
         if rivals.iter().any(|group| group.contains(&position)) {
             entries.push((self.chosen_row(index, position), 1));
         }

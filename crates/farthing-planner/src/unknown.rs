@@ -33,7 +33,9 @@ pub(crate) fn notes(
     }
     for stand in standing.iter().filter(|stand| stand.rate.is_none()) {
         let (id, offer) = (&stand.observed.workload.id, &stand.assignment.offer);
-        notes.push(format!("workload {id}: the price of {offer} is not known; it counts as nothing"));
+        notes.push(format!(
+            "workload {id}: the price of {offer} is not known; it counts as nothing"
+        ));
     }
     for place in placements.iter().filter(|place| !place.stays) {
         let Some(observed) = input.snapshot.workload(&place.workload) else { continue };

@@ -244,16 +244,21 @@ fn a_tick_reads_like_this() {
          resources, world, plan, budgets, receipts, held, unknown, verified, notes",
     );
     let flow = [&tick.paid, &tick.used, &tick.idle, &tick.unallocated, &tick.overhead];
-    check(&flow, &expect![[r#"
+    check(
+        &flow,
+        &expect![[r#"
         [
           "0.232686666666",
           "0.099519958629",
           "0.026082078642",
           "0.10689665774",
           "0.000187971655"
-        ]"#]]);
+        ]"#]],
+    );
     assert_eq!(tick.difference, "0.00");
-    check(&tick.resources[0], &expect![[r#"
+    check(
+        &tick.resources[0],
+        &expect![[r#"
         {
           "resource": "gpu",
           "unit": "gpu",
@@ -263,9 +268,12 @@ fn a_tick_reads_like_this() {
           "idle_hours": 0.006529167,
           "unallocated_hours": 0.008333333,
           "overhead_hours": 0.0
-        }"#]]);
+        }"#]],
+    );
     assert_eq!(tick.resources[2].unit, "gib");
-    check(&tick.world, &expect![[r#"
+    check(
+        &tick.world,
+        &expect![[r#"
         {
           "cluster": "lab",
           "nodes": 2,
@@ -282,8 +290,16 @@ fn a_tick_reads_like_this() {
               "age_s": 1.5
             }
           ]
-        }"#]]);
-    check(&tick.budgets, &expect![[r#"
+        }"#]],
+    );
+}
+
+#[test]
+fn what_a_tick_did_reads_like_this() {
+    let tick = wire::tick(&tick());
+    check(
+        &tick.budgets,
+        &expect![[r#"
         [
           {
             "budget": "research-monthly",
@@ -295,8 +311,11 @@ fn a_tick_reads_like_this() {
             "spent": "81250.25",
             "committed": "21400.00"
           }
-        ]"#]]);
-    check(&tick.receipts, &expect![[r#"
+        ]"#]],
+    );
+    check(
+        &tick.receipts,
+        &expect![[r#"
         [
           {
             "step": "p7-1",
@@ -304,8 +323,11 @@ fn a_tick_reads_like_this() {
             "outcome": "done",
             "detail": null
           }
-        ]"#]]);
-    check(&tick.held, &expect![[r#"
+        ]"#]],
+    );
+    check(
+        &tick.held,
+        &expect![[r#"
         [
           {
             "step": "p7-2",
@@ -313,18 +335,25 @@ fn a_tick_reads_like_this() {
             "target": "<script>alert(1)</script>",
             "reason": "waits for approval"
           }
-        ]"#]]);
-    check(&tick.verified, &expect![[r#"
-        [
-          {
-            "step": "p6-1",
-            "predicted": "12.5",
-            "realised": "12.25",
-            "posted": "40.00",
-            "from": "2026-11-24T11:00:00Z",
-            "to": "2026-11-24T12:00:00Z"
-          }
-        ]"#]]);
+        ]"#]],
+    );
+    check(
+        &tick.verified,
+        &expect![[r#"
+            [
+              {
+                "step": "p6-1",
+                "target": "finetune-70b",
+                "complete": true,
+                "reference": "52.25",
+                "predicted": "12.5",
+                "realised": "12.25",
+                "posted": "40.00",
+                "from": "2026-11-24T11:00:00Z",
+                "to": "2026-11-24T12:00:00Z"
+              }
+            ]"#]],
+    );
 }
 
 #[test]

@@ -2,12 +2,13 @@
 //! the policy that ran before. What the planner saved is the difference of two ledgers.
 
 use crate::{Scenario, SimWorld, WorldError};
-use farthing_edge::{MemoryStore, Store};
+use farthing_edge::{MemoryStore, Observe as _, Store};
 use farthing_engine::{Config, Engine, EngineError, Planner, Tick, VerifiedRecord};
 use farthing_ledger::{Books, Weights};
-use farthing_model::{Currency, Mode, Money, Policy};
+use farthing_model::{Currency, Mode, Money, Policy, WorkloadId, WorkloadState};
 use farthing_planner::{Baseline, Effort};
 use jiff::{SignedDuration, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where one side of a race keeps its records.
 #[derive(Debug)]
@@ -38,13 +39,14 @@ pub struct Race<S, T> {
     ours_total: Total,
     before_total: Total,
     verified: Vec<VerifiedRecord>,
+    jobs: Vec<WorkloadId>,
 }
 
 /// Sums of one side.
 #[derive(Clone, Copy, Debug)]
-pub struct Total {
+struct Total {
     /// What its ledger says was paid.
-    pub paid: Money,
+    paid: Money,
 }
 
 /// One tick of both sides.
@@ -57,15 +59,24 @@ pub struct RaceTick {
 }
 
 /// What a race came to.
+///
+/// The policy before runs jobs longer, on slower machines, so that at any moment it has done less.
+/// Its cost is therefore stated for the *same work*: what its ledger posted for each job that both
+/// have finished, for services and for nodes that it kept; and for a job that only ours has done,
+/// or a part of it, its price for that work.
 #[derive(Clone, Debug)]
 pub struct RaceResult {
     /// What our ledger says was paid.
     pub paid: Money,
-    /// What the other ledger says was paid.
+    /// What the other ledger says was paid up to the same moment.
     pub paid_before: Money,
-    /// The savings that our steps promised, for the time in which they were in force.
+    /// What the same work costs under the policy before.
+    pub same_work_before: Money,
+    /// The part of it that the other ledger has posted; the rest it has still to run.
+    pub same_work_posted: Money,
+    /// The savings that our steps promised, for what was done and the time in force.
     pub predicted: Money,
-    /// The difference of the two ledgers.
+    /// The cost of the same work before, less what our ledger says was paid.
     pub realised: Money,
     /// Steps behind the prediction.
     pub steps: usize,
@@ -77,6 +88,9 @@ pub enum RaceError {
     /// The scenario makes no world.
     #[error("the scenario cannot be run")]
     World(#[source] WorldError),
+    /// The world cannot be looked at.
+    #[error("the simulated cluster cannot be looked at")]
+    Observe(#[source] farthing_edge::EdgeError),
     /// A side failed.
     #[error("the simulated cluster failed")]
     Engine(#[source] EngineError),
@@ -120,6 +134,7 @@ impl<S: Store, T: Store> Race<S, T> {
             ours_total: zero,
             before_total: zero,
             verified: Vec::new(),
+            jobs: scenario.jobs.iter().map(|job| job.workload.id.clone()).collect(),
         })
     }
 
@@ -153,17 +168,55 @@ impl<S: Store, T: Store> Race<S, T> {
         self.before.close(now).map_err(RaceError::Engine)?;
         let mut predicted = Money::zero(Currency::USD);
         for record in &self.verified {
-            let amount = record.predicted.parse().map_err(RaceError::Money)?;
-            add(&mut predicted, amount)?;
+            add(&mut predicted, record.predicted.parse().map_err(RaceError::Money)?)?;
         }
         let (paid, paid_before) = (self.ours_total.paid, self.before_total.paid);
+        let (same_work_before, same_work_posted) = self.same_work(now)?;
         Ok(RaceResult {
             paid,
             paid_before,
+            same_work_before,
+            same_work_posted,
             predicted,
-            realised: paid_before.checked_sub(paid).map_err(RaceError::Money)?,
+            realised: same_work_before.checked_sub(paid).map_err(RaceError::Money)?,
             steps: self.verified.len(),
         })
+    }
+
+    /// What our work costs under the policy before, and how much of that its ledger has posted.
+    fn same_work(&mut self, now: Timestamp) -> Result<(Money, Money), RaceError> {
+        let seen = self.before.world_mut().observe(now).map_err(RaceError::Observe)?;
+        let finished_before = |workload: &WorkloadId| {
+            let seen = seen.workload(workload);
+            seen.is_none_or(|seen| matches!(seen.state, WorkloadState::Finished(_)))
+        };
+        let jobs: BTreeSet<&WorkloadId> = self.jobs.iter().collect();
+        // Services, kept nodes and everything else that is paid by time.
+        let mut posted = self.before_total.paid;
+        for job in &jobs {
+            let theirs = self.before.posted_for(job).map_err(RaceError::Engine)?;
+            posted = posted.checked_sub(theirs).map_err(RaceError::Money)?;
+        }
+        let mut whole = posted;
+        let mut done: BTreeMap<&str, (Money, bool)> = BTreeMap::new();
+        for record in &self.verified {
+            let reference = record.reference.parse().map_err(RaceError::Money)?;
+            let entry = (Money::zero(Currency::USD), false);
+            let entry = done.entry(record.target.as_str()).or_insert(entry);
+            add(&mut entry.0, reference)?;
+            entry.1 |= record.complete;
+        }
+        for job in jobs {
+            let Some((reference, complete)) = done.get(job.as_str()) else { continue };
+            if *complete && finished_before(job) {
+                let theirs = self.before.posted_for(job).map_err(RaceError::Engine)?;
+                add(&mut whole, theirs)?;
+                add(&mut posted, theirs)?;
+            } else {
+                add(&mut whole, *reference)?;
+            }
+        }
+        Ok((whole, posted))
     }
 
     /// The virtual time of the next tick.

@@ -107,12 +107,12 @@ pub(crate) struct OffersArgs {
     /// Accelerator with memory, such as H100-80GB
     #[arg(long, value_name = "NAME")]
     pub(crate) accelerator: Option<String>,
-    /// How many accelerators each node needs
+    /// How many accelerators in all, or on each node where --nodes is given
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) count: u32,
-    /// How many nodes
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    pub(crate) nodes: u32,
+    /// Exactly so many nodes [default: as many as reach the count]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) nodes: Option<u32>,
     /// At least so many vCPUs per node, such as 32 or 32+
     #[arg(long, value_name = "NUMBER")]
     pub(crate) cpus: Option<String>,

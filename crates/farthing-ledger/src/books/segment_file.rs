@@ -102,11 +102,17 @@ fn span_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), Book
 
 fn sample_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), BooksError> {
     let samples = || entries.iter().map(|entry| entry.sample());
-    let who = || samples().map(|sample| sample?.attribution.as_deref());
+    // A span's columns say whom the node is held for.
+    let who = || {
+        entries.iter().map(|entry| match entry {
+            Entry::Span(span) => span.held_for.as_deref(),
+            Entry::Sample(sample) => sample.attribution.as_deref(),
+        })
+    };
     table.text("source", samples().map(|s| s.map(|s| s.source.as_str())));
     table.text("device", samples().map(|s| Some(s?.device.as_ref()?.as_str())));
     table.text("resource", samples().map(|s| s.map(|s| s.resource.name())));
-    table.text("workload", who().map(|w| w.map(|w| w.workload.as_str())));
+    table.text("workload", who().map(|w| Some(w?.workload.as_str())));
     table.text("team", who().map(|w| Some(w?.team.as_ref()?.as_str())));
     table.text("user", who().map(|w| w?.user.as_deref()));
     table.text("container", who().map(|w| w?.container.as_deref()));
@@ -195,7 +201,7 @@ impl<'a> Rows<'a> {
         })
     }
 
-    fn span(&self, row: usize) -> Result<NodeSpan, BooksError> {
+    fn span(&mut self, row: usize) -> Result<NodeSpan, BooksError> {
         let batch = self.batch;
         let measured = batch.flag("measured")?;
         let measured = measured.is_valid(row).then(|| measured.value(row));
@@ -219,6 +225,7 @@ impl<'a> Rows<'a> {
             price: self.price(row)?,
             window: window(batch, row, ("from", "to"))?,
             ready: ready.ok_or_else(|| batch.wrong(row, "ready"))?,
+            held_for: self.who.get(batch, row)?,
             measured: measured.ok_or_else(|| batch.wrong(row, "measured"))?,
         })
     }

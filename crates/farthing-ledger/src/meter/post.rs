@@ -156,7 +156,12 @@ impl Poster<'_> {
     fn charge(&self, resource: Resource, place: Place, quantity_nano: i128, cost: Money) -> Charge {
         let (who, destination) = place;
         let like = self.stretch.like;
-        let attribution = (who != SYSTEM).then(|| self.claims.who[who as usize - 1].clone());
+        let attribution = match (who, destination) {
+            // A node that one workload has to itself boots for it.
+            (SYSTEM, Destination::Overhead) => like.held_for.clone(),
+            (SYSTEM, _) => None,
+            _ => Some(self.claims.who[who as usize - 1].clone()),
+        };
         Charge {
             cluster: self.input.cluster.clone(),
             window: self.window,

@@ -79,6 +79,7 @@ fn same_thing(a: &NodeSpan, b: &NodeSpan) -> bool {
         && a.purchase == b.purchase
         && a.capacity == b.capacity
         && a.price == b.price
+        && a.held_for == b.held_for
 }
 
 /// A total order that does not depend on the order of the input.
@@ -92,6 +93,7 @@ fn order(a: &NodeSpan, b: &NodeSpan) -> std::cmp::Ordering {
         .then_with(|| a.instance_type.cmp(&b.instance_type))
         .then_with(|| (a.purchase, a.capacity).cmp(&(b.purchase, b.capacity)))
         .then_with(|| price_key(&a.price).cmp(&price_key(&b.price)))
+        .then_with(|| a.held_for.cmp(&b.held_for))
 }
 
 fn price_key(price: &Price) -> impl Ord + '_ {

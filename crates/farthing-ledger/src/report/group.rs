@@ -80,6 +80,8 @@ impl<'a> Groups<'a> {
             columns.push(self.column(batch, *key).map_err(ReportError::Books)?);
         }
         let numbers = Numbers::new(batch).map_err(ReportError::Books)?;
+        let workload = batch.text(Key::Workload.column()).map_err(ReportError::Books)?;
+        let unheld = |row: usize| workload.get(row).is_none();
         let mut cells = Vec::with_capacity(self.by.len());
         for row in 0..batch.len() {
             let charge = numbers.row(batch, row).map_err(ReportError::Books)?;
@@ -92,7 +94,9 @@ impl<'a> Groups<'a> {
             for (key, column) in self.by.iter().zip(&columns) {
                 let cell = match (column, charge.destination) {
                     (_, Destination::Unallocated) if key.is_attribution() => Cell::Unallocated,
-                    (_, Destination::Overhead) if key.is_attribution() => Cell::Overhead,
+                    (_, Destination::Overhead) if key.is_attribution() && unheld(row) => {
+                        Cell::Overhead
+                    }
                     (Column::Text(text, cells), _) => {
                         text.index(row).map_or(Cell::Missing, |index| cells[index])
                     }

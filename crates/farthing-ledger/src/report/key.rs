@@ -100,7 +100,7 @@ impl Key {
         if self.is_attribution() {
             return match (charge.destination, charge.attribution.as_deref()) {
                 (Destination::Unallocated, _) => Label::Unallocated,
-                (Destination::Overhead, _) => Label::Overhead,
+                (Destination::Overhead, None) => Label::Overhead,
                 (_, None) => Label::Missing,
                 (_, Some(who)) => {
                     let name = match self {

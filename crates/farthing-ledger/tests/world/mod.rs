@@ -57,6 +57,7 @@ pub(crate) fn node(name: &str, rate: &str, capacity: Resources, window: Window) 
         price: known(rate),
         window,
         ready: window.from(),
+        held_for: None,
         measured: true,
     }
 }

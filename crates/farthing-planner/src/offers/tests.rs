@@ -14,11 +14,7 @@ fn offer(id: &str, accelerator: &str, count: u32, price: Option<&str>) -> Offer 
     };
     Offer {
         id: OfferId::new(id).unwrap(),
-        place: Place {
-            provider: parts.next().unwrap(),
-            region: parts.next().unwrap(),
-            zone: None,
-        },
+        place: Place { provider: parts.next().unwrap(), region: parts.next().unwrap(), zone: None },
         instance_type: parts.next().unwrap(),
         accelerator: (count > 0).then(|| accelerator.parse().unwrap()),
         accelerator_count: count,

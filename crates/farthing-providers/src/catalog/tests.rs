@@ -335,13 +335,3 @@ mod parquet_files {
         }
     }
 }
-
-#[test]
-#[ignore = "a measurement, not a test: how long the start of `farthing plan` waits for prices"]
-fn measure_the_default_book() {
-    let start = std::time::Instant::now();
-    let count = default_book().offers.len();
-    println!("{count} offers in {:?}", start.elapsed());
-    let start = std::time::Instant::now();
-    println!("again {} in {:?}", default_book().offers.len(), start.elapsed());
-}

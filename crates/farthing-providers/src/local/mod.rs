@@ -265,6 +265,7 @@ impl LocalMachine {
             price: self.offer.price.clone(),
             window,
             ready: window.from(),
+            held_for: None,
             measured,
         }
     }

@@ -55,6 +55,22 @@ pub struct Manifests {
     pub price_book: Option<PriceBook>,
 }
 
+/// Reads an amount of memory or disk as manifests write it: `128GiB`, `80Gi`, `2TB`. In bytes.
+///
+/// # Errors
+/// Says what would be right.
+pub fn quantity(text: &str) -> Result<u64, String> {
+    scalar::bytes(text)
+}
+
+/// Reads a number of cores as manifests write it: `8`, `1.5`, `500m`. In thousandths.
+///
+/// # Errors
+/// Says what would be right.
+pub fn milli(text: &str) -> Result<u64, String> {
+    scalar::milli(text)
+}
+
 /// Reads manifests for planning. `now` is what relative times count from.
 ///
 /// # Errors

@@ -159,6 +159,12 @@ pub struct HeldJson {
 pub struct VerifiedJson {
     /// Which step.
     pub step: String,
+    /// The workload or node that it acted on.
+    pub target: String,
+    /// Whether all of its work was done; else it counts for the time in which it was in force.
+    pub complete: bool,
+    /// What the reference would have cost.
+    pub reference: String,
     /// What the plan promised for the time in which it was in force.
     pub predicted: String,
     /// What the reference would have cost less what the ledger posted.
@@ -314,6 +320,9 @@ impl VerifiedJson {
     fn of(record: &VerifiedRecord) -> Self {
         Self {
             step: record.step.clone(),
+            target: record.target.clone(),
+            complete: record.complete,
+            reference: number(&record.reference),
             predicted: number(&record.predicted),
             realised: number(&record.realised),
             posted: number(&record.posted),

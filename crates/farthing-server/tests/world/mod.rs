@@ -108,6 +108,7 @@ fn span(name: &str, machine: &str, window: Window) -> NodeSpan {
         price: offer.price.clone(),
         window,
         ready: at("2026-11-24T12:01:30Z"),
+        held_for: None,
         measured: true,
     }
 }
@@ -408,6 +409,9 @@ pub(crate) fn tick() -> Tick {
         resolved: Vec::new(),
         verified: vec![VerifiedRecord {
             step: "p6-1".to_owned(),
+            target: "finetune-70b".to_owned(),
+            complete: true,
+            reference: "52.25 USD".to_owned(),
             predicted: "12.5 USD".to_owned(),
             realised: "12.25 USD".to_owned(),
             posted: "40.00 USD".to_owned(),

@@ -311,8 +311,8 @@ impl SimWorld {
     }
 }
 
-/// What a member of a workload sets aside on a node: the whole accelerator, and what it asked for
-/// of the rest, or all where it asked for nothing.
+/// What a member of a workload works with on its node: all accelerators, and what it asked for of
+/// the rest, or all where it asked for nothing.
 pub(super) fn requested(asked: &Resources, capacity: &Resources, resource: Resource) -> i128 {
     let (asked, there) = (asked.nano(resource), capacity.nano(resource));
     match resource {
@@ -327,7 +327,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_request_is_the_whole_accelerator_and_what_was_asked_of_the_rest() {
+    fn a_member_works_with_all_accelerators_and_what_it_asked_for_of_the_rest() {
         let capacity = Resources {
             gpu_milli: 8_000,
             cpu_milli: 96_000,

@@ -80,6 +80,8 @@ impl SimWorld {
                 price: price.clone(),
                 window,
                 ready: at(node.ready),
+                // Nodes are bought for one holder.
+                held_for: node.holds.first().filter(|_| !node.stays).map(|hold| self.who(hold.who)),
                 measured: seen,
             });
         }
@@ -126,13 +128,15 @@ impl SimWorld {
         span: (i64, i64),
     ) -> (i128, i128) {
         let capacity = &self.offers[node.offer].capacity;
+        // A node is held by one workload alone: all of it is set aside, asked for or not.
+        let whole = offered(capacity.nano(resource), span);
         let ppm = |amount: i128, ppm: u32| proportion(amount, ppm.into(), 1_000_000).unwrap_or(0);
         match hold.who {
             Holder::Member { job, .. } => {
                 let job = &self.jobs[job];
                 let asked = requested(&job.workload.resources, capacity, resource);
-                let amount = offered(asked, span);
-                (amount, ppm(amount, job.use_ppm[resource as usize]))
+                let used = ppm(offered(asked, span), job.use_ppm[resource as usize]);
+                (whole, used)
             }
             Holder::Replica { service, replica } => {
                 let service = &self.services[service];
@@ -147,7 +151,7 @@ impl SimWorld {
                         proportion(amount, busy, i128::from(span.1 - span.0)).unwrap_or(0)
                     }
                 };
-                (amount, used)
+                (whole, used)
             }
         }
     }

@@ -132,7 +132,7 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
 }
 
 /// The one currency of the offers.
-fn currency(offers: &[Offer]) -> anyhow::Result<Currency> {
+pub(crate) fn currency(offers: &[Offer]) -> anyhow::Result<Currency> {
     let mut rates = offers.iter().filter_map(|offer| offer.price.rate());
     let first = rates.next().map_or(Currency::USD, |rate| rate.per_hour().currency());
     if let Some(other) = rates.find(|rate| rate.per_hour().currency() != first) {

@@ -1,6 +1,6 @@
 //! Statements and explanations for people.
 
-use super::{money, ratio, small_money, window};
+use super::{ratio, small_money, window};
 use crate::table::{Align, Table};
 use farthing_engine::{PlanRecord, StepRecord, VerifiedRecord};
 use farthing_ledger::{Explanation, Statement, StatementRow};

@@ -195,20 +195,28 @@ fn closing<T: farthing_edge::Store>(
 
 /// What was saved: promised by the steps, and found in the two ledgers.
 fn savings(result: &RaceResult, statement: &Statement) -> String {
-    let share = Ratio::of(result.realised.pico(), result.paid_before.pico());
+    let share = Ratio::of(result.realised.pico(), result.same_work_before.pico());
     let off = result.realised.pico() - result.predicted.pico();
     let off = Ratio::of(off.abs(), result.predicted.pico().abs());
-    format!(
-        "SAVINGS (from the ledgers, {})\nbefore     {:>12}  fifo on demand, same arrivals\nnow        \
-         {:>12}  farthing\nrealised   {:>12}  {} of what was paid before\npredicted  {:>12}  by {} \
-         verified steps; off by {}",
-        statement.currency,
-        show::money(result.paid_before),
-        show::money(result.paid),
-        show::money(result.realised),
-        show::ratio(share),
-        show::money(result.predicted),
-        result.steps,
+    let rest = result.same_work_before.checked_sub(result.same_work_posted);
+    let lines = [
+        ("before", result.same_work_before, "fifo on demand, for the same work".to_owned()),
+        ("now", result.paid, "farthing".to_owned()),
+        ("realised", result.realised, format!("{} less than before", show::ratio(share))),
+        ("predicted", result.predicted, format!("by {} verified steps", result.steps)),
+    ];
+    let mut out = format!("SAVINGS, FROM THE LEDGERS ({})", statement.currency);
+    for (name, amount, words) in lines {
+        let _ = write!(out, "\n{name:<10} {:>12}  {words}", show::money(amount));
+    }
+    let _ = write!(
+        out,
+        "\nrealised is {} off predicted. Of the cost before, {} is posted in the ledger of that \
+         run;\n{} is work that it has still to do, at its own prices (by now it has paid {}).",
         show::ratio(off),
-    )
+        show::money(result.same_work_posted),
+        rest.map_or_else(|_| "the rest".to_owned(), show::money),
+        show::money(result.paid_before),
+    );
+    out
 }
