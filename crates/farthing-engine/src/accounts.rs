@@ -5,7 +5,7 @@ use crate::error::EngineError;
 use farthing_edge::Measured;
 use farthing_ledger::{Books, MeterInput, Metered, Segment, Weights, meter};
 use farthing_model::{
-    Action, Budget, BudgetId, Charge, ClusterId, Currency, Money, MoneyError, OfferId, Scope,
+    Action, Budget, BudgetId, Charge, ClusterId, Coverage, Currency, Money, MoneyError, OfferId, Scope,
     Window, Workload, WorkloadId, hour_floor,
 };
 use jiff::Timestamp;
@@ -45,6 +45,8 @@ pub(crate) struct Accounts {
     known: BTreeMap<WorkloadId, Arc<Workload>>,
     /// The telemetry of the running hour.
     running: Option<Segment>,
+    /// The end of what the last run posted, also where there was nothing to pay.
+    posted_until: Option<Timestamp>,
     /// Sums of the hours before the running one.
     closed: Sums,
     /// Sums of the running hour, computed anew with every tick.
@@ -62,6 +64,8 @@ struct Sums {
 pub(crate) struct Posted {
     /// The tick alone, for people: the ledger has whole hours.
     pub(crate) tick: Vec<Metered>,
+    /// How much of it was measured.
+    pub(crate) coverage: Coverage,
 }
 
 impl Accounts {
@@ -80,6 +84,7 @@ impl Accounts {
             budgets,
             known: BTreeMap::new(),
             running: None,
+            posted_until: None,
             closed: Sums::default(),
             open: Sums::default(),
         };
@@ -90,7 +95,14 @@ impl Accounts {
     fn load(&mut self) -> Result<(), EngineError> {
         let measured = self.books.measured_hours(&self.cluster).map_err(EngineError::Books)?;
         let last = measured.last().copied();
-        for hour in self.books.posted_hours(&self.cluster).map_err(EngineError::Books)? {
+        self.post_what_was_kept(&measured)?;
+        let posted = self.books.posted_hours(&self.cluster).map_err(EngineError::Books)?;
+        if let Some(newest) = posted.last() {
+            let book =
+                self.books.hour(&self.cluster, newest.from()).map_err(EngineError::Books)?;
+            self.posted_until = book.map(|book| book.window.to());
+        }
+        for hour in posted {
             if last.is_some_and(|last| hour.from() >= last.from()) {
                 break;
             }
@@ -110,9 +122,28 @@ impl Accounts {
         Ok(())
     }
 
-    /// The end of the newest telemetry, from which measuring goes on after a restart.
+    /// Posts the hours before the newest whose telemetry a crash kept from being posted: a tick
+    /// across hours is kept whole before it is posted.
+    fn post_what_was_kept(&self, measured: &[Window]) -> Result<(), EngineError> {
+        for hour in measured.iter().rev().skip(1) {
+            let segments =
+                self.books.segments(&self.cluster, hour.from()).map_err(EngineError::Books)?;
+            let Some(kept) = join(segments) else { return Ok(()) };
+            let book = self.books.hour(&self.cluster, hour.from()).map_err(EngineError::Books)?;
+            if book.is_some_and(|book| book.window.to() >= kept.window.to()) {
+                return Ok(());
+            }
+            let metered = self.meter(kept.window, &kept)?;
+            self.books.put_hour(&metered).map_err(EngineError::Books)?;
+        }
+        Ok(())
+    }
+
+    /// The end of what is measured, from which measuring goes on after a restart. A window in
+    /// which nothing was paid leaves no telemetry and is posted all the same.
     pub(crate) fn measured_until(&self) -> Option<Timestamp> {
-        self.running.as_ref().map(|segment| segment.window.to())
+        let kept = self.running.as_ref().map(|segment| segment.window.to());
+        kept.max(self.posted_until)
     }
 
     /// Remembers workloads, for budgets by label.
@@ -146,7 +177,8 @@ impl Accounts {
             self.extend_running(part, &segment);
             self.post_running()?;
         }
-        Ok(Posted { tick })
+        let coverage = total_coverage(&tick);
+        Ok(Posted { tick, coverage })
     }
 
     fn extend_running(&mut self, part: Window, segment: &Segment) {
@@ -282,6 +314,13 @@ fn add<K: Ord>(
     let sum = entry.or_insert_with(|| Money::zero(amount.currency()));
     *sum = sum.checked_add(amount).map_err(EngineError::Money)?;
     Ok(())
+}
+
+fn total_coverage(metered: &[Metered]) -> Coverage {
+    metered.iter().fold(Coverage::default(), |sum, metered| Coverage {
+        expected_nanos: sum.expected_nanos + metered.coverage.expected_nanos,
+        measured_nanos: sum.measured_nanos + metered.coverage.measured_nanos,
+    })
 }
 
 fn join(segments: Vec<Segment>) -> Option<Segment> {

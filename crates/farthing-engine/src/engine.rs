@@ -49,7 +49,8 @@ impl<W: World, S: Store> Engine<W, S> {
             config.weights.clone(),
             config.budgets.clone(),
         )?;
-        let measured_until = accounts.measured_until();
+        // A first tick measures nothing and may buy: what it bought is paid from its records on.
+        let measured_until = accounts.measured_until().or(journal.state().written);
         let mut engine = Self { config, world, journal, accounts, measured_until };
         engine.begin(now)?;
         engine.resolve(now)?;

@@ -11,10 +11,11 @@ use crate::journal::{OpenStep, Stage};
 use crate::record::Body;
 use farthing_edge::Store;
 use farthing_model::{
-    Action, BudgetId, Limit, Mode, Money, NodeId, Reason, Receipt, ReceiptOutcome, Snapshot, Step,
-    WorkloadId,
+    Action, BudgetId, Limit, Mode, Money, NodeId, NodeState, Reason, Receipt, ReceiptOutcome,
+    Snapshot, Step, WorkloadId, WorkloadState,
 };
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// Why a step that could be done was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +32,8 @@ pub enum Held {
     Coverage,
     /// The step expired.
     Expired,
+    /// What shall take over is not ready yet.
+    Replacement,
     /// A hard budget has no room for it.
     Budget(Reason),
 }
@@ -44,6 +47,7 @@ impl std::fmt::Display for Held {
             Self::Stale(seconds) => write!(out, "the data is {seconds} s old"),
             Self::Coverage => write!(out, "too little was measured"),
             Self::Expired => write!(out, "it expired"),
+            Self::Replacement => write!(out, "what takes over is not ready yet"),
             Self::Budget(reason) => write!(out, "{reason}"),
         }
     }
@@ -69,7 +73,7 @@ impl<W: World, S: Store> Engine<W, S> {
     ) -> Result<Acted, EngineError> {
         let mut acted = Acted::default();
         let mut nodes_touched = 0;
-        let proposed: Vec<OpenStep> = self
+        let mut proposed: Vec<OpenStep> = self
             .journal
             .state()
             .steps
@@ -77,6 +81,19 @@ impl<W: World, S: Store> Engine<W, S> {
             .filter(|open| open.stage == Stage::Proposed && open.approved != Some(false))
             .cloned()
             .collect();
+        // In the order of the plan, but replicas come before others go, so that a service that
+        // moves is never without.
+        let plan = self.journal.state().plan.as_ref();
+        let order: BTreeMap<&str, usize> = plan
+            .into_iter()
+            .flat_map(|plan| &plan.steps)
+            .enumerate()
+            .map(|(index, step)| (step.step.as_str(), index))
+            .collect();
+        proposed.sort_by_key(|open| {
+            let goes = matches!(&open.step.action, Action::Scale { from, to, .. } if to < from);
+            (goes, order.get(open.step.id.as_str()).copied())
+        });
         for open in proposed {
             let step = open.step.clone();
             if let Some(held) = self.held(&open, snapshot, nodes_touched, now)? {
@@ -128,7 +145,33 @@ impl<W: World, S: Store> Engine<W, S> {
         if nodes_touched > 0 && nodes_touched + open.step.action.nodes() > limits.nodes_per_tick {
             return Ok(Some(Held::NodesPerTick(limits.nodes_per_tick)));
         }
+        if self.leaves_a_gap(&open.step, snapshot) {
+            return Ok(Some(Held::Replacement));
+        }
         self.over_budget(&open.step, snapshot, now).map(|reason| reason.map(Held::Budget))
+    }
+
+    /// Whether scaling a service down now would leave its requests to replicas that still boot:
+    /// make before break. The next plan proposes it again.
+    fn leaves_a_gap(&self, step: &Step, snapshot: &Snapshot) -> bool {
+        let Action::Scale { workload, offer, from, to, .. } = &step.action else { return false };
+        if to >= from {
+            return false;
+        }
+        let comes = self.journal.state().steps.values().any(|open| {
+            matches!(&open.step.action, Action::Scale { workload: other, from, to, .. }
+                if other == workload && to > from && matches!(open.stage, Stage::InForce(at)
+                    if at == snapshot.at))
+        });
+        let placed = match snapshot.workload(workload).map(|seen| &seen.state) {
+            Some(WorkloadState::Placed(there)) => there.as_slice(),
+            _ => &[],
+        };
+        let boots = placed.iter().filter(|there| there.offer != *offer).any(|there| {
+            let mut nodes = snapshot.nodes.iter();
+            nodes.any(|node| node.offer == there.offer && node.state == NodeState::Booting)
+        });
+        comes || boots
     }
 
     /// The first hard budget that has no room for a step (law 6).

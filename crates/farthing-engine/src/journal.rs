@@ -34,6 +34,8 @@ pub struct Open {
     pub begun: Vec<Timestamp>,
     /// Steps that are settled, and what came of them.
     pub scores: Scores,
+    /// When the newest record was written.
+    pub written: Option<Timestamp>,
 }
 
 /// Totals of verified steps.
@@ -158,6 +160,7 @@ impl<S: Store> Journal<S> {
 
 impl Open {
     fn fold(&mut self, at: Timestamp, body: Body) -> Result<(), RecordError> {
+        self.written = Some(at);
         match body {
             Body::Started { .. } | Body::Noted { .. } => {}
             Body::Planned(plan) => self.planned(at, plan)?,

@@ -74,19 +74,23 @@ impl<W: World, S: Store> Engine<W, S> {
         // 1. Find out what became of steps whose outcome is not known.
         let resolved = self.resolve(now)?;
         // 2. Observe.
-        let snapshot = self
+        let mut snapshot = self
             .world
             .observe(now)
             .map_err(|source| EngineError::World { what: "observed", source })?;
         self.accounts.know(snapshot.workloads.iter().map(|seen| &seen.workload));
         // 3. Measure and meter: telemetry and charges are in the books before anything is planned.
         let (window, posted) = self.account(now, &mut notes)?;
+        // The world was seen before this window was measured: the worse of the two counts (law 7).
+        snapshot.coverage = worse(snapshot.coverage, posted.coverage);
         // 4. Verify what has ended, so that its reservation is free again.
         let verified = self.settle_finished(&snapshot, now)?;
         // 5. Plan, 6. check: a plan that does not hold is not proposed.
         let budgets = self.budget_states(now)?;
         let planned = match self.config.policy.mode {
             Mode::Observe => None,
+            // What a person approved is done as it was approved, before anything is planned anew.
+            Mode::Approve if self.has_approved(now) => None,
             _ => self.decide(&snapshot, &budgets, &posted, &mut notes)?,
         };
         // 7. Record what is new.
@@ -97,7 +101,7 @@ impl<W: World, S: Store> Engine<W, S> {
         let acted = self.execute(&snapshot, now)?;
         // 9. Say what happened.
         let usage = total_usage(&posted.tick);
-        let coverage = total_coverage(&posted.tick);
+        let coverage = posted.coverage;
         let money = Flow::of(&posted.tick, Money::zero(self.config.currency))?;
         Ok(Tick {
             at: now,
@@ -121,7 +125,7 @@ impl<W: World, S: Store> Engine<W, S> {
         now: Timestamp,
         notes: &mut Vec<String>,
     ) -> Result<(Option<Window>, Posted), EngineError> {
-        let nothing = Posted { tick: Vec::new() };
+        let nothing = Posted { tick: Vec::new(), coverage: Coverage::default() };
         let Some(from) = self.measured_until else {
             self.measured_until = Some(now);
             return Ok((None, nothing));
@@ -136,11 +140,16 @@ impl<W: World, S: Store> Engine<W, S> {
             Ok(measured) => measured,
             Err(error) => {
                 notes.push(format!("{window} could not be measured: {error}"));
-                Measured::default()
+                let coverage =
+                    Coverage { expected_nanos: window.nanos(), measured_nanos: 0 };
+                Measured { coverage, ..Measured::default() }
             }
         };
+        // The adapter knows of nodes that it has no span for; the meter knows the spans.
+        let told = measured.coverage;
         notes.extend(measured.faults.iter().cloned());
-        let posted = self.accounts.post(window, measured)?;
+        let mut posted = self.accounts.post(window, measured)?;
+        posted.coverage = worse(posted.coverage, told);
         self.measured_until = Some(now);
         for metered in &posted.tick {
             notes.extend(metered.faults.iter().map(ToString::to_string));
@@ -148,6 +157,15 @@ impl<W: World, S: Store> Engine<W, S> {
             notes.extend(unpriced.map(|node| format!("node {}: {}", node.node, node.why)));
         }
         Ok((Some(window), posted))
+    }
+
+    /// Whether a proposal waits to be done that a person approved and that has not expired.
+    fn has_approved(&self, now: Timestamp) -> bool {
+        self.journal.state().steps.values().any(|open| {
+            open.stage == Stage::Proposed
+                && open.approved == Some(true)
+                && now <= open.step.expires
+        })
     }
 
     /// Plans and checks; a plan with a violation is noted and dropped.
@@ -278,11 +296,13 @@ fn total_usage(metered: &[Metered]) -> PerResource<Usage> {
     })
 }
 
-fn total_coverage(metered: &[Metered]) -> Coverage {
-    metered.iter().fold(Coverage::default(), |sum, metered| Coverage {
-        expected_nanos: sum.expected_nanos + metered.coverage.expected_nanos,
-        measured_nanos: sum.measured_nanos + metered.coverage.measured_nanos,
-    })
+/// The coverage with the smaller share; one of nothing says nothing.
+fn worse(one: Coverage, other: Coverage) -> Coverage {
+    match (one.ratio(), other.ratio()) {
+        (Some(first), Some(second)) if second < first => other,
+        (None, _) => other,
+        _ => one,
+    }
 }
 
 fn utilisation(usage: &PerResource<Usage>, measured: bool) -> PerResource<Option<Utilisation>> {

@@ -7,11 +7,13 @@
 
 use crate::candidate::Way;
 use crate::pricing::Prices;
-use crate::program::{Goal, Program, Role, Written};
+use crate::program::{Goal, Program, Role, RowKey, Written};
 use crate::room::{Room, merged};
 use farthing_milp::{
-    Kind, Limits, Problem, ProblemError, Relaxed, Row, Sense, SolveError, VarSpec, relax,
+    DualCertificate, Kind, Limits, Problem, ProblemError, Relaxed, Row, Sense, SolveError, VarSpec,
+    relax,
 };
+use std::collections::BTreeMap;
 
 /// Rounds of pricing; each asks for the best columns of each class.
 const ROUNDS_MAX: usize = 40;
@@ -23,8 +25,12 @@ const ENTERING_MAX: usize = 12;
 const SEEDS_MAX: usize = 40;
 /// Ways of a class that are looked at for a start, cheapest first.
 const WAYS_MAX: usize = 60;
-/// A relaxation this near to its bound, in 10^-6, is near enough to make a plan of it.
-const CLOSE_PPM: i128 = 2_000;
+/// A relaxation is near enough to its bound at this many times the gap that is allowed: making
+/// whole members of it costs about as much again.
+const CLOSE: i128 = 3;
+/// Tenths of the best prices so far that are mixed into those of a relaxation, which alone swing
+/// from round to round. Pricing is cheap beside a relaxation, so several mixtures are tried.
+const MEMORIES: [i128; 5] = [1, 3, 5, 7, 9];
 /// Members in a relaxation are counted in millionths.
 const PPM: i128 = 1_000_000;
 
@@ -69,6 +75,7 @@ pub(crate) fn generate(
     let dearest = program.columns.iter().map(|column| program.floor(column)).max();
     let penalty = dearest.unwrap_or(0).saturating_mul(4).saturating_add(1_000_000_000_000);
     let penalty = (goal == Goal::Everything).then_some(penalty);
+    let dear = ceiling(program);
     let mut search = Search { program, goal, penalty, limits, best: None, iterations: 0 };
     let (mut last, mut work) = (None, 0);
     for round in 0..ROUNDS_MAX {
@@ -76,6 +83,10 @@ pub(crate) fn generate(
         work += chosen.len();
         let Some((found, entering)) = search.round(&chosen, &active)? else { return Ok(None) };
         let waits = penalty.is_some() && found.waits;
+        // No choice in which nobody waits costs as much as the bound says that it must.
+        if penalty.is_some() && search.best.as_ref().is_some_and(|best| best.0.bound > dear) {
+            return Ok(None);
+        }
         let near = !waits && search.close(found.objective, gap_ppm);
         let over = work >= WORK_MAX || round + 1 == ROUNDS_MAX;
         let done = entering.is_empty() || near || over || found.stopped;
@@ -91,7 +102,7 @@ pub(crate) fn generate(
             break;
         }
     }
-    let (Some((last, stopped)), Some(prices)) = (last, search.best) else { return Ok(None) };
+    let (Some((last, stopped)), Some((prices, _))) = (last, search.best) else { return Ok(None) };
     let point = point(program, goal, &last.used, &prices);
     let iterations = search.iterations;
     Ok(Some(Generated { prices, used: last.used, point, iterations, stopped }))
@@ -110,8 +121,42 @@ struct Search<'p, 'a> {
     goal: Goal,
     penalty: Option<i128>,
     limits: Limits,
-    best: Option<Prices>,
+    /// The prices with the best bound, and the multipliers that they come from.
+    best: Option<(Prices, Multipliers)>,
     iterations: u64,
+}
+
+/// Multipliers by row, over `2^shift`.
+struct Multipliers {
+    shift: u32,
+    by_row: BTreeMap<RowKey, i128>,
+}
+
+impl Multipliers {
+    fn of(written: &Written, duals: &DualCertificate) -> Self {
+        let row = |row: &Row| duals.multipliers().get(row.index()).copied().unwrap_or(0);
+        let by_row = written.rows.iter().map(|(key, at)| (*key, row(at))).collect();
+        Self { shift: duals.denominator().trailing_zeros(), by_row }
+    }
+
+    /// A mixture with others, as a certificate for a problem; `None` where digits would be lost.
+    fn mixed(&self, written: &Written, other: &Self, memory: i128) -> Option<DualCertificate> {
+        // Room for the factors; multipliers are below 2^101 where they come from.
+        let shift = self.shift.min(other.shift).checked_sub(4)?;
+        let at = |from: &Self, key: &RowKey| {
+            from.by_row.get(key).copied().unwrap_or(0) >> (from.shift - shift)
+        };
+        let mixed = |key: &RowKey| {
+            let sum = memory * at(self, key) + (10 - memory) * at(other, key);
+            // Towards zero, so that signs stay right.
+            sum / 10
+        };
+        let mut multipliers = vec![0; written.rows.len()];
+        for (key, row) in &written.rows {
+            *multipliers.get_mut(row.index())? = mixed(key);
+        }
+        DualCertificate::new(shift, multipliers)
+    }
 }
 
 impl Search<'_, '_> {
@@ -136,20 +181,57 @@ impl Search<'_, '_> {
             }
             Relaxed::Infeasible(_) | Relaxed::Unbounded => return Ok(None),
         };
-        let prices = Prices::of(program, self.goal, &written, &duals)?;
-        let entering = prices.entering(program, active, ENTERING_MAX);
-        if self.best.as_ref().is_none_or(|best| best.bound <= prices.bound) {
-            self.best = Some(prices);
+        let own = Prices::of(program, self.goal, &written, &duals)?;
+        let own_multipliers = Multipliers::of(&written, &duals);
+        // Only a column that this relaxation would take can change it; which of them, the mixture
+        // with the best bound says.
+        let best = self.best.as_ref().map(|(_, best)| best);
+        let mixtures: Vec<DualCertificate> = MEMORIES
+            .iter()
+            .filter_map(|memory| best?.mixed(&written, &own_multipliers, *memory))
+            .collect();
+        let mut chosen: Option<(Prices, Multipliers)> = None;
+        for mixed in mixtures {
+            let prices = Prices::of(program, self.goal, &written, &mixed)?;
+            if chosen.as_ref().is_none_or(|(chosen, _)| chosen.bound < prices.bound) {
+                chosen = Some((prices, Multipliers::of(&written, &mixed)));
+            }
+        }
+        let order = chosen.as_ref().map_or(&own, |(prices, _)| prices);
+        let entering = own.entering(program, active, order, ENTERING_MAX);
+        self.keep(own, own_multipliers);
+        if let Some((prices, multipliers)) = chosen {
+            self.keep(prices, multipliers);
         }
         Ok(Some((found, entering)))
     }
 
+    fn keep(&mut self, prices: Prices, multipliers: Multipliers) {
+        if self.best.as_ref().is_none_or(|(best, _)| best.bound <= prices.bound) {
+            self.best = Some((prices, multipliers));
+        }
+    }
+
     /// Whether more columns cannot improve the relaxation by more than does not matter.
     fn close(&self, at: i128, gap_ppm: u32) -> bool {
-        let bound = self.best.as_ref().map_or(i128::MIN, |best| best.bound);
-        let allowed = CLOSE_PPM.min(i128::from(gap_ppm));
+        let bound = self.best.as_ref().map_or(i128::MIN, |(best, _)| best.bound);
+        let allowed = CLOSE * i128::from(gap_ppm);
         at.saturating_sub(bound) <= at.saturating_abs() / PPM * allowed
     }
+}
+
+/// More than any choice can cost in which nobody waits.
+fn ceiling(program: &Program<'_>) -> i128 {
+    let mut dearest = vec![0_i128; program.classes.len()];
+    for column in &program.columns {
+        let class = &mut dearest[column.class];
+        *class = (*class).max(program.floor(column));
+    }
+    let jobs = program.classes.iter().zip(dearest);
+    let jobs = jobs.map(|(class, cost)| cost.saturating_mul(i128::from(class.size)));
+    let services = program.services.iter().flat_map(|service| &service.kinds);
+    let services = services.map(|kind| kind.cost.saturating_mul(i128::from(kind.most())));
+    jobs.chain(services).fold(0, i128::saturating_add)
 }
 
 /// Whether anybody waits in a relaxation, by more than rounding, and the columns that it uses.

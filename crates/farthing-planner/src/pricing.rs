@@ -129,17 +129,19 @@ impl Prices {
         Ok(-negative.div_euclid(self.denominator))
     }
 
-    /// Columns that would improve the relaxation, at most `each` of a class, best first.
+    /// Columns that would improve the relaxation that these prices come from, at most `each` of a
+    /// class, in the order that other prices like them.
     pub(crate) fn entering(
         &self,
         program: &Program<'_>,
         active: &[bool],
+        order: &Self,
         each: usize,
     ) -> Vec<usize> {
         let mut candidates: Vec<usize> = (0..self.reduced.len())
             .filter(|column| !active[*column] && self.reduced[*column] < 0)
             .collect();
-        candidates.sort_by_key(|column| (self.reduced[*column], *column));
+        candidates.sort_by_key(|column| (order.reduced[*column], *column));
         let mut taken = vec![0_usize; program.classes.len()];
         candidates.retain(|column| {
             let count = &mut taken[program.columns[*column].class];

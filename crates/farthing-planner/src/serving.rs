@@ -269,6 +269,11 @@ fn load(rate: i128, share: i128, most: i128) -> Option<i128> {
 }
 
 impl ServingKind {
+    /// More replicas than this are never needed.
+    pub(crate) fn most(&self) -> i64 {
+        self.most
+    }
+
     /// The pool of its offer, where that is limited.
     pub(crate) fn pool(&self) -> Option<usize> {
         self.pool.map(|(pool, _)| pool)

@@ -32,7 +32,8 @@ pub(crate) fn newest(
     length: &str,
 ) -> anyhow::Result<(Window, Currency)> {
     let length = duration("--window", length)?;
-    let Some(last) = books.posted_hours(cluster)?.pop() else {
+    let hours = books.posted_hours(cluster)?;
+    let (Some(first), Some(last)) = (hours.first(), hours.last()) else {
         return Err(WrongUse::new(format!("the books of {cluster} have no charges yet"))
             .hint("run `farthing up` for at least two ticks first")
             .into());
@@ -40,7 +41,8 @@ pub(crate) fn newest(
     let book = books.hour(cluster, last.from())?;
     let (to, currency) =
         book.map_or((last.to(), Currency::USD), |book| (book.window.to(), book.currency));
-    let from = to.checked_sub(length).unwrap_or(Timestamp::MIN);
+    // No longer than the books are, so that a statement says what it covers.
+    let from = to.checked_sub(length).unwrap_or(Timestamp::MIN).max(first.from());
     Ok((Window::new(from, to)?, currency))
 }
 

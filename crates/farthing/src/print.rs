@@ -1,6 +1,6 @@
 //! Printing: data on stdout, talk on stderr. A closed pipe ends the program quietly.
 
-use std::io::{ErrorKind, IsTerminal as _, Write as _};
+use std::io::{ErrorKind, Write as _};
 
 /// Data, for people or programs.
 pub(crate) fn data(text: &str) {
@@ -20,9 +20,4 @@ pub(crate) fn data(text: &str) {
 /// Talk, for people only. There is nowhere to tell that stderr is closed.
 pub(crate) fn talk(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
-}
-
-/// Whether stderr is a terminal, where progress may be drawn over.
-pub(crate) fn is_terminal() -> bool {
-    std::io::stderr().is_terminal()
 }

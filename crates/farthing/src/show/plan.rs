@@ -183,7 +183,12 @@ fn compare(ours: &Report, baselines: &[Planned]) -> String {
         let waits: u32 = report.waiting.iter().map(|waiting| waiting.members).sum();
         let late = report.waiting.iter().filter(|waiting| waiting.late);
         let late: u32 = late.map(|waiting| waiting.members).sum();
-        let notes = if report.policy == ours.policy { String::new() } else { report.unknown.join("; ") };
+        let mut notes: Vec<String> = Vec::new();
+        if report.policy != ours.policy {
+            let lost = ours.value.checked_sub(report.value).filter(|lost| lost.is_positive());
+            notes.extend(lost.map(|lost| format!("loses {lost} of the value")));
+            notes.extend(report.unknown.iter().cloned());
+        }
         table.row([
             report.policy.to_owned(),
             money(report.cost),
@@ -191,7 +196,7 @@ fn compare(ours: &Report, baselines: &[Planned]) -> String {
             placed.to_string(),
             waits.to_string(),
             late.to_string(),
-            notes,
+            notes.join("; "),
         ]);
     }
     table.to_text()

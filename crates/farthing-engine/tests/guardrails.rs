@@ -1,0 +1,213 @@
+//! What the engine may do and what holds it back: modes, approvals, limits, budgets, old data.
+
+mod fake;
+
+use fake::{Lab, at, usd};
+use farthing_engine::{EngineError, Held, Stage};
+use farthing_model::{
+    Budget, BudgetId, Coverage, Limit, Mode, Period, Reason, Scope, StepId, TeamId,
+};
+use jiff::SignedDuration;
+
+fn proposals(engine: &fake::LabEngine) -> Vec<StepId> {
+    let steps = engine.open_state().steps.values();
+    let proposed = steps.filter(|open| open.stage == Stage::Proposed);
+    proposed.map(|open| open.step.id.clone()).collect()
+}
+
+#[test]
+fn observing_proposes_nothing_and_does_nothing() {
+    let lab = Lab::new(Mode::Observe, &["a"]);
+    let mut engine = lab.open(0);
+    for second in [0, 60, 120] {
+        let tick = engine.tick(at(second)).unwrap();
+        assert!(tick.planned.is_none() && tick.acted.held.is_empty());
+    }
+    assert!(proposals(&engine).is_empty());
+    assert_eq!(lab.world.0.borrow().tried.len(), 0);
+}
+
+#[test]
+fn recommending_proposes_and_does_nothing() {
+    let lab = Lab::new(Mode::Recommend, &["a", "b"]);
+    let mut engine = lab.open(0);
+    for second in [0, 60, 120] {
+        let tick = engine.tick(at(second)).unwrap();
+        assert_eq!(tick.planned.unwrap().plan.steps.len(), 2);
+        assert!(tick.acted.held.iter().all(|(_, held)| *held == Held::NotApproved));
+    }
+    for step in proposals(&engine) {
+        engine.approve(&step, true, "ada", at(121)).unwrap();
+    }
+    engine.tick(at(122)).unwrap();
+    assert_eq!(lab.world.0.borrow().tried.len(), 0, "also what is approved is only recommended");
+}
+
+#[test]
+fn approving_does_exactly_what_was_approved() {
+    let lab = Lab::new(Mode::Approve, &["a", "b", "c"]);
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    let proposed = proposals(&engine);
+    assert_eq!(proposed.len(), 3);
+    engine.approve(&proposed[0], true, "ada", at(5)).unwrap();
+    engine.approve(&proposed[1], false, "ada", at(5)).unwrap();
+    // A moment later, as in life: the word of a person outlives the tick that it was said in.
+    engine.tick(at(10)).unwrap();
+    assert_eq!(lab.world.0.borrow().tried, [proposed[0].clone()]);
+    for second in [20, 30, 40] {
+        engine.tick(at(second)).unwrap();
+    }
+    assert_eq!(lab.world.0.borrow().tried.len(), 1, "a rejected step is never done");
+    let word = engine.approve(&proposed[0], true, "ada", at(50));
+    assert!(matches!(word, Err(EngineError::NoStep(_))), "it is no proposal any more");
+}
+
+#[test]
+fn an_approval_is_not_for_ever() {
+    let lab = Lab::new(Mode::Approve, &["a"]);
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    let step = proposals(&engine).remove(0);
+    engine.approve(&step, true, "ada", at(5)).unwrap();
+    // The step was made for two minutes.
+    engine.tick(at(600)).unwrap();
+    assert_eq!(lab.world.0.borrow().tried.len(), 0);
+    assert_eq!(proposals(&engine).len(), 1, "it is proposed anew");
+}
+
+#[test]
+fn enforcing_does_everything_once() {
+    let lab = Lab::new(Mode::Enforce, &["a", "b", "c"]);
+    let mut engine = lab.open(0);
+    for second in [0, 60, 120] {
+        engine.tick(at(second)).unwrap();
+    }
+    assert_eq!(lab.world.0.borrow().tried.len(), 3);
+    assert_eq!(lab.world.done(), 3);
+}
+
+#[test]
+fn no_more_steps_in_an_hour_than_the_limit() {
+    let mut lab = Lab::new(Mode::Enforce, &["a", "b", "c", "d"]);
+    lab.config.policy.limits.steps_per_hour = 2;
+    let mut engine = lab.open(0);
+    let first = engine.tick(at(0)).unwrap();
+    assert_eq!(first.acted.receipts.len(), 2);
+    assert!(first.acted.held.iter().all(|(_, held)| *held == Held::StepsPerHour(2)));
+    engine.tick(at(3_599)).unwrap();
+    assert_eq!(lab.world.done(), 2, "the hour is not over");
+    // The limit survives a restart.
+    drop(engine);
+    let mut engine = lab.open(3_599);
+    engine.tick(at(3_599)).unwrap();
+    assert_eq!(lab.world.done(), 2, "the hour is not over");
+    engine.tick(at(3_600)).unwrap();
+    assert_eq!(lab.world.done(), 4);
+}
+
+#[test]
+fn no_more_nodes_in_a_tick_than_the_limit() {
+    let mut lab = Lab::new(Mode::Enforce, &["a", "b", "c", "d"]);
+    lab.config.policy.limits.nodes_per_tick = 3;
+    let mut engine = lab.open(0);
+    let first = engine.tick(at(0)).unwrap();
+    assert_eq!(first.acted.receipts.len(), 3);
+    assert_eq!(first.acted.held.len(), 1);
+    assert_eq!(first.acted.held[0].1, Held::NodesPerTick(3));
+    engine.tick(at(60)).unwrap();
+    assert_eq!(lab.world.done(), 4);
+}
+
+#[test]
+fn old_data_holds_every_step() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let mut engine = lab.open(0);
+    lab.world.0.borrow_mut().age = SignedDuration::from_secs(121);
+    let tick = engine.tick(at(0)).unwrap();
+    assert_eq!(tick.acted.held[0].1, Held::Stale(121));
+    assert_eq!(lab.world.0.borrow().tried.len(), 0);
+    lab.world.0.borrow_mut().age = SignedDuration::from_secs(120);
+    engine.tick(at(60)).unwrap();
+    assert_eq!(lab.world.done(), 1, "at the limit is not over it");
+}
+
+#[test]
+fn too_little_coverage_in_the_snapshot_holds_every_step() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let mut engine = lab.open(0);
+    let coverage = |measured_nanos| Coverage { expected_nanos: 1_000, measured_nanos };
+    lab.world.0.borrow_mut().coverage = coverage(799);
+    assert_eq!(engine.tick(at(0)).unwrap().acted.held[0].1, Held::Coverage);
+    lab.world.0.borrow_mut().coverage = coverage(800);
+    engine.tick(at(60)).unwrap();
+    assert_eq!(lab.world.done(), 1);
+}
+
+/// The snapshot is taken before the window is measured: what counts is the newer of the two.
+#[test]
+fn too_little_coverage_in_this_very_tick_holds_every_step() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    lab.world.forget_node("lone", 0);
+    let mut engine = lab.open(0);
+    lab.world.0.borrow_mut().answers.push_back(fake::Answer::Failed);
+    engine.tick(at(0)).unwrap();
+    lab.world.0.borrow_mut().silent = true;
+    let tick = engine.tick(at(60)).unwrap();
+    assert_eq!(tick.coverage.measured_nanos, 0);
+    assert_eq!(tick.acted.held[0].1, Held::Coverage);
+    lab.world.0.borrow_mut().silent = false;
+    engine.tick(at(120)).unwrap();
+    assert_eq!(lab.world.done(), 1);
+}
+
+fn budget(dollars: &str) -> Budget {
+    Budget {
+        id: BudgetId::new("red").unwrap(),
+        scope: Scope::Team(TeamId::new("red").unwrap()),
+        limit: Limit::Money(usd(dollars)),
+        period: Period::Day,
+        hard: true,
+        escalate: Vec::new(),
+    }
+}
+
+/// Law 6: a step that was planned under a larger budget, and approved, is not admitted any more.
+#[test]
+fn a_hard_budget_refuses_a_step_although_it_was_planned() {
+    let mut lab = Lab::new(Mode::Approve, &["a"]);
+    lab.config.budgets = vec![budget("10")];
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    let step = proposals(&engine).remove(0);
+    engine.approve(&step, true, "ada", at(5)).unwrap();
+    drop(engine);
+    lab.config.budgets = vec![budget("3.77")];
+    let mut engine = lab.open(10);
+    let tick = engine.tick(at(10)).unwrap();
+    // One hour and three minutes of boot at 3.60 an hour.
+    let reason = Reason::OverBudget {
+        budget: BudgetId::new("red").unwrap(),
+        left: usd("3.77"),
+        needed: usd("3.78"),
+    };
+    assert_eq!(tick.acted.held, [(tick.acted.held[0].0.clone(), Held::Budget(reason))]);
+    assert_eq!(lab.world.0.borrow().tried.len(), 0);
+}
+
+/// Law 6: what is set aside counts before it is posted, so that two steps cannot share the room
+/// of one.
+#[test]
+fn reservations_fill_a_hard_budget() {
+    let mut lab = Lab::new(Mode::Enforce, &["a", "b", "c"]);
+    lab.config.budgets = vec![budget("7.60")];
+    let mut engine = lab.open(0);
+    for second in [0, 60, 1_800, 3_000] {
+        let tick = engine.tick(at(second)).unwrap();
+        let state = &tick.budgets[0];
+        let gone = state.spent.checked_add(state.committed).unwrap();
+        assert!(gone.pico() <= usd("7.60").pico(), "{gone} at {second}");
+        assert_eq!(lab.world.done(), 2);
+    }
+    assert_eq!(engine.tick(at(3_100)).unwrap().budgets[0].committed, usd("1.36"));
+}

@@ -1,0 +1,208 @@
+//! What the engine does when the outside fails it: clocks, measurements, answers, crashes, undo.
+
+mod fake;
+
+use fake::{Answer, Lab, at, usd, window};
+use farthing_engine::{Body, EngineError, Stage};
+use farthing_ledger::Segment;
+use farthing_model::{Mode, ReceiptOutcome, StepId};
+
+#[test]
+fn a_clock_that_goes_back_is_noted_and_doubles_nothing() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    engine.tick(at(300)).unwrap();
+    let back = engine.tick(at(120)).unwrap();
+    assert!(back.window.is_none());
+    assert!(back.money.paid.is_zero());
+    assert!(back.notes[0].starts_with("the clock went back from"), "{:?}", back.notes);
+    assert!(engine.tick(at(300)).unwrap().window.is_none(), "the same moment again");
+    engine.tick(at(600)).unwrap();
+    assert_eq!(lab.world.0.borrow().measured, [window(0, 300), window(300, 600)]);
+    assert_eq!(lab.statement().paid, usd("0.60"));
+    assert_eq!(lab.world.done(), 1);
+}
+
+#[test]
+fn a_measurement_that_fails_is_noted_and_the_next_tick_goes_on() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    lab.world.0.borrow_mut().answers.push_back(Answer::Failed);
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    lab.world.0.borrow_mut().blind = true;
+    let tick = engine.tick(at(300)).unwrap();
+    assert!(tick.notes[0].contains("could not be measured"), "{:?}", tick.notes);
+    assert!(tick.notes[0].contains("the exporter does not answer"), "{:?}", tick.notes);
+    assert_eq!(lab.world.done(), 0, "law 7: nothing is known of this window");
+    lab.world.0.borrow_mut().blind = false;
+    engine.tick(at(600)).unwrap();
+    assert_eq!(lab.world.0.borrow().measured, [window(300, 600)]);
+    assert_eq!(lab.world.done(), 1);
+    engine.tick(at(900)).unwrap();
+    assert_eq!(lab.statement().paid, usd("0.30"));
+}
+
+#[test]
+fn a_step_without_an_answer_that_took_effect_is_found_out() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    lab.world.0.borrow_mut().answers.push_back(Answer::LostAfter);
+    let mut engine = lab.open(0);
+    let tick = engine.tick(at(0)).unwrap();
+    assert_eq!((tick.acted.unknown.len(), tick.acted.receipts.len()), (1, 0));
+    let tick = engine.tick(at(60)).unwrap();
+    assert_eq!(tick.resolved.len(), 1);
+    assert_eq!(tick.resolved[0].outcome, ReceiptOutcome::Done);
+    assert_eq!(lab.store.receipts(), [("p1/1".to_owned(), "done".to_owned())]);
+    let open = &engine.open_state().steps[&StepId::new("p1/1").unwrap()];
+    assert_eq!(open.stage, Stage::InForce(at(0)), "from when the world did it");
+    assert_eq!(lab.world.0.borrow().tried.len(), 1);
+}
+
+#[test]
+fn a_step_without_an_answer_that_never_happened_is_planned_again() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    lab.world.0.borrow_mut().answers.push_back(Answer::LostBefore);
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    assert_eq!(lab.world.done(), 0);
+    engine.tick(at(60)).unwrap();
+    let receipts = lab.store.receipts();
+    let named = |step: &str, outcome: &str| (step.to_owned(), outcome.to_owned());
+    assert_eq!(receipts, [named("p1/1", "never-happened"), named("p2/1", "done")]);
+    assert_eq!(lab.world.done(), 1);
+    assert_eq!(lab.store.notes()[0].0, "act");
+}
+
+#[test]
+fn while_the_world_cannot_say_a_step_stays_begun_and_its_budget_reserved() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    lab.world.0.borrow_mut().answers.push_back(Answer::LostAfter);
+    lab.world.0.borrow_mut().mute = true;
+    let mut engine = lab.open(0);
+    for second in [0, 60, 120] {
+        engine.tick(at(second)).unwrap();
+    }
+    drop(engine);
+    let mut engine = lab.open(130);
+    let open = &engine.open_state().steps[&StepId::new("p1/1").unwrap()];
+    assert_eq!((open.stage.clone(), open.reserved), (Stage::Begun, Some(usd("3.78"))));
+    lab.world.0.borrow_mut().mute = false;
+    engine.tick(at(180)).unwrap();
+    assert_eq!(lab.store.receipts(), [("p1/1".to_owned(), "done".to_owned())]);
+}
+
+#[test]
+fn a_conflict_closes_a_step_and_the_next_plan_tries_anew() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    lab.world.0.borrow_mut().answers.push_back(Answer::Conflict);
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    assert!(engine.open_state().steps.is_empty(), "nothing stays reserved");
+    engine.tick(at(60)).unwrap();
+    let outcomes: Vec<_> = lab.store.receipts().into_iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!(outcomes, ["conflict", "done"]);
+}
+
+#[test]
+fn a_step_in_force_can_be_taken_back_once() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    let step = StepId::new("p1/1").unwrap();
+    engine.undo(&step, at(60)).unwrap();
+    assert_eq!(lab.world.0.borrow().undone, [step.clone()]);
+    let undone = Body::Undone { step: "p1/1".to_owned(), outcome: "done".to_owned() };
+    assert!(lab.store.bodies().contains(&undone));
+    assert!(matches!(engine.undo(&step, at(61)), Err(EngineError::NoStep(_))));
+    engine.tick(at(300)).unwrap();
+    assert_eq!(lab.statement().paid, usd("0.06"), "the node was paid for a minute");
+}
+
+#[test]
+fn what_was_promised_is_what_is_settled() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let mut engine = lab.open(0);
+    let mut verified = Vec::new();
+    for second in (0..=4_200).step_by(300) {
+        verified.extend(engine.tick(at(second)).unwrap().verified);
+    }
+    assert_eq!(verified.len(), 1);
+    assert_eq!(verified[0].posted, "3.78 USD");
+    assert_eq!(verified[0].predicted, verified[0].realised);
+    assert!(engine.open_state().steps.is_empty());
+    assert_eq!(lab.statement().paid, usd("3.78"));
+}
+
+#[test]
+fn a_long_gap_between_runs_is_noted_and_a_short_one_is_measured() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    engine.tick(at(300)).unwrap();
+    drop(engine);
+    let mut engine = lab.open(900);
+    engine.tick(at(900)).unwrap();
+    assert!(lab.store.notes().is_empty(), "two ticks are no gap");
+    assert_eq!(lab.statement().paid, usd("0.90"));
+    drop(engine);
+    let mut engine = lab.open(2_000);
+    engine.tick(at(2_000)).unwrap();
+    engine.tick(at(2_100)).unwrap();
+    let notes = lab.store.notes();
+    assert_eq!(notes.len(), 1);
+    assert_eq!(notes[0].0, "gap");
+    assert_eq!(lab.statement().paid, usd("1.00"), "what was not measured is not made up");
+}
+
+/// What a first tick bought is paid from then on, also if the controller dies before it has
+/// measured anything.
+#[test]
+fn a_crash_after_the_first_tick_loses_no_paid_time() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    assert_eq!(lab.world.done(), 1);
+    drop(engine);
+    let mut engine = lab.open(300);
+    engine.tick(at(300)).unwrap();
+    engine.tick(at(600)).unwrap();
+    assert_eq!(lab.statement().paid, lab.bill(600));
+}
+
+/// As above, after hours in which there was nothing to pay.
+#[test]
+fn a_crash_after_a_first_purchase_loses_no_paid_time() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let mut engine = lab.open(0);
+    lab.world.0.borrow_mut().answers.extend([Answer::Failed; 25]);
+    for second in (0..=7_500).step_by(300) {
+        engine.tick(at(second)).unwrap();
+    }
+    assert_eq!(lab.world.done(), 1);
+    drop(engine);
+    let mut engine = lab.open(7_800);
+    engine.tick(at(7_800)).unwrap();
+    engine.tick(at(8_100)).unwrap();
+    assert_eq!(lab.statement().paid, lab.bill(8_100));
+}
+
+/// A tick across an hour is cut in two. Telemetry is kept before charges, so that a crash in
+/// between leaves an hour of telemetry without its charges; the next run posts it.
+#[test]
+fn telemetry_that_a_crash_kept_from_being_posted_is_posted() {
+    let lab = Lab::new(Mode::Observe, &[]);
+    lab.world.forget_node("lone", 0);
+    let mut engine = lab.open(0);
+    for second in [0, 1_800, 3_400] {
+        engine.tick(at(second)).unwrap();
+    }
+    drop(engine);
+    let measured = lab.world.look(window(3_400, 3_700));
+    let (spans, samples) = (measured.spans, measured.samples);
+    let segment = Segment { window: window(3_400, 3_700), spans, samples };
+    lab.books.put_segment(&lab.config.cluster, &segment).unwrap();
+    let mut engine = lab.open(3_700);
+    engine.tick(at(3_700)).unwrap();
+    assert_eq!(lab.statement().paid, lab.bill(3_700));
+}
