@@ -5,8 +5,8 @@ use crate::error::EngineError;
 use farthing_edge::Measured;
 use farthing_ledger::{Books, MeterInput, Metered, Segment, Weights, meter};
 use farthing_model::{
-    Action, Budget, BudgetId, Charge, ClusterId, Coverage, Currency, Money, MoneyError, OfferId, Scope,
-    Window, Workload, WorkloadId, hour_floor,
+    Action, Budget, BudgetId, Charge, ClusterId, Coverage, Currency, Money, MoneyError, OfferId,
+    Scope, Window, Workload, WorkloadId, hour_floor,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -98,16 +98,14 @@ impl Accounts {
         self.post_what_was_kept(&measured)?;
         let posted = self.books.posted_hours(&self.cluster).map_err(EngineError::Books)?;
         if let Some(newest) = posted.last() {
-            let book =
-                self.books.hour(&self.cluster, newest.from()).map_err(EngineError::Books)?;
+            let book = self.books.hour(&self.cluster, newest.from()).map_err(EngineError::Books)?;
             self.posted_until = book.map(|book| book.window.to());
         }
         for hour in posted {
             if last.is_some_and(|last| hour.from() >= last.from()) {
                 break;
             }
-            let book =
-                self.books.hour(&self.cluster, hour.from()).map_err(EngineError::Books)?;
+            let book = self.books.hour(&self.cluster, hour.from()).map_err(EngineError::Books)?;
             let Some(book) = book else { continue };
             let charges = book.charges().map_err(EngineError::Books)?;
             self.closed.add(&charges, &self.budgets, &self.known)?;
@@ -148,8 +146,7 @@ impl Accounts {
 
     /// Remembers workloads, for budgets by label.
     pub(crate) fn know<'a>(&mut self, workloads: impl Iterator<Item = &'a Arc<Workload>>) {
-        let by_label =
-            self.budgets.iter().any(|budget| matches!(budget.scope, Scope::Label(..)));
+        let by_label = self.budgets.iter().any(|budget| matches!(budget.scope, Scope::Label(..)));
         if by_label {
             let known = workloads.map(|workload| (workload.id.clone(), Arc::clone(workload)));
             self.known.extend(known);
@@ -162,41 +159,28 @@ impl Accounts {
         window: Window,
         measured: Measured,
     ) -> Result<Posted, EngineError> {
-        let segment = Segment { window, spans: measured.spans, samples: measured.samples };
-        self.books.put_segment(&self.cluster, &segment).map_err(EngineError::Books)?;
+        let whole = Segment { window, spans: measured.spans, samples: measured.samples };
         let mut tick = Vec::new();
-        for part in window.by_hour() {
+        // Metered as it is kept, cut by the hour, so that metering it again gives the same.
+        for segment in whole.by_hour() {
             let same_hour = |running: &Segment| {
-                hour_floor(running.window.from()) == hour_floor(part.from())
+                hour_floor(running.window.from()) == hour_floor(segment.window.from())
             };
             if !self.running.as_ref().is_some_and(same_hour) {
                 self.close_hour()?;
             }
-            // The meter clips spans and samples to its window, so the whole segment will do.
-            tick.push(self.meter(part, &segment)?);
-            self.extend_running(part, &segment);
+            self.books.put_segment(&self.cluster, &segment).map_err(EngineError::Books)?;
+            tick.push(self.meter(segment.window, &segment)?);
+            self.extend_running(segment);
             self.post_running()?;
         }
         let coverage = total_coverage(&tick);
         Ok(Posted { tick, coverage })
     }
 
-    fn extend_running(&mut self, part: Window, segment: &Segment) {
-        let running = self.running.get_or_insert_with(|| Segment {
-            window: part,
-            spans: Vec::new(),
-            samples: Vec::new(),
-        });
-        let from = running.window.from().min(part.from());
-        let to = running.window.to().max(part.to());
-        if let Ok(window) = Window::new(from, to) {
-            running.window = window;
-        }
-        let touches = |window: Window| window.intersect(part).is_some();
-        let spans = segment.spans.iter().filter(|span| touches(span.window));
-        running.spans.extend(spans.cloned());
-        let samples = segment.samples.iter().filter(|sample| touches(sample.window));
-        running.samples.extend(samples.cloned());
+    fn extend_running(&mut self, segment: Segment) {
+        let running = self.running.take();
+        self.running = join(running.into_iter().chain([segment]));
     }
 
     /// Sums the running hour for good and folds its telemetry into one file.
@@ -323,7 +307,7 @@ fn total_coverage(metered: &[Metered]) -> Coverage {
     })
 }
 
-fn join(segments: Vec<Segment>) -> Option<Segment> {
+fn join(segments: impl IntoIterator<Item = Segment>) -> Option<Segment> {
     let mut segments = segments.into_iter();
     let mut joined = segments.next()?;
     for segment in segments {

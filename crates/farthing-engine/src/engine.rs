@@ -142,8 +142,9 @@ impl<W: World, S: Store> Engine<W, S> {
         let Some(open) = open.filter(|open| matches!(open.stage, Stage::InForce(_))) else {
             return Err(EngineError::NoStep(step.to_string()));
         };
-        let receipt = self.world.undo(&open.step, now).map_err(|error| {
-            EngineError::NotUndone { step: step.to_string(), why: error.to_string() }
+        let receipt = self.world.undo(&open.step, now).map_err(|error| EngineError::NotUndone {
+            step: step.to_string(),
+            why: error.to_string(),
         })?;
         let Body::Receipted { outcome, .. } = Body::receipt(&receipt) else {
             return Err(EngineError::NoStep(step.to_string()));

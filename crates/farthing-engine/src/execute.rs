@@ -194,10 +194,9 @@ impl<W: World, S: Store> Engine<W, S> {
             if !covers || !state.budget.hard {
                 continue;
             }
-            let exposure =
-                state.spent.checked_add(state.committed).map_err(EngineError::Money)?;
+            let exposure = state.spent.checked_add(state.committed).map_err(EngineError::Money)?;
             let left = limit.checked_sub(exposure).map_err(EngineError::Money)?;
-            let needed = self.cost_in(step, state.period)?;
+            let needed = cost_in(step, state.period)?;
             if left.checked_sub(needed).map_err(EngineError::Money)?.is_negative() {
                 let budget = state.budget.id;
                 return Ok(Some(Reason::OverBudget { budget, left, needed }));
@@ -214,7 +213,7 @@ impl<W: World, S: Store> Engine<W, S> {
         now: Timestamp,
     ) -> Result<Option<Receipt>, EngineError> {
         let mut before = Vec::new();
-        if let Some(reserved) = self.reservation(step, snapshot, now)? {
+        if let Some(reserved) = self.reservation(step, snapshot, now) {
             before.push(reserved);
         }
         before.push(Body::Intended { step: step.id.to_string() });
@@ -233,13 +232,8 @@ impl<W: World, S: Store> Engine<W, S> {
     }
 
     /// The reservation of a step that acts on a workload.
-    fn reservation(
-        &self,
-        step: &Step,
-        snapshot: &Snapshot,
-        now: Timestamp,
-    ) -> Result<Option<Body>, EngineError> {
-        let Some(account) = Account::of(&step.action) else { return Ok(None) };
+    fn reservation(&self, step: &Step, snapshot: &Snapshot, now: Timestamp) -> Option<Body> {
+        let account = Account::of(&step.action)?;
         let observed = snapshot.workload(&account.workload);
         let mut budgets: Vec<BudgetId> = Vec::new();
         for budget in &self.config.budgets {
@@ -248,28 +242,22 @@ impl<W: World, S: Store> Engine<W, S> {
                 budgets.push(budget.id.clone());
             }
         }
-        Ok(Some(Body::Reserved {
+        Some(Body::Reserved {
             step: step.id.to_string(),
             workload: account.workload.to_string(),
             amount: step.cost.to_string(),
             posted_before: self.accounts.posted(&account).to_string(),
             budgets: budgets.iter().map(ToString::to_string).collect(),
-        }))
+        })
     }
 
     /// Journals a receipt; a scaling that took effect ends the one before it on the same offer.
-    pub(crate) fn receive(
-        &mut self,
-        receipt: &Receipt,
-        now: Timestamp,
-    ) -> Result<(), EngineError> {
-        let done =
-            matches!(receipt.outcome, ReceiptOutcome::Done | ReceiptOutcome::AlreadyDone);
+    pub(crate) fn receive(&mut self, receipt: &Receipt, now: Timestamp) -> Result<(), EngineError> {
+        let done = matches!(receipt.outcome, ReceiptOutcome::Done | ReceiptOutcome::AlreadyDone);
         let mut bodies = Vec::new();
-        if done {
-            if let Some(open) = self.journal.state().steps.get(&receipt.step).cloned() {
-                bodies.extend(self.superseded_by(&open.step, now)?);
-            }
+        let open = self.journal.state().steps.get(&receipt.step);
+        if let Some(open) = open.filter(|_| done) {
+            bodies.extend(self.superseded_by(&open.step, now)?);
         }
         bodies.push(Body::receipt(receipt));
         self.journal.append(now, &bodies)
@@ -288,11 +276,8 @@ impl<W: World, S: Store> Engine<W, S> {
             .collect();
         let mut receipts = Vec::new();
         for step in begun {
-            let outcome = match self.world.outcome_of(&step.id, now) {
-                Ok(outcome) => outcome,
-                // Still not known: ask again at the next tick.
-                Err(_) => continue,
-            };
+            // Where it is still not known, the next tick asks again.
+            let Ok(outcome) = self.world.outcome_of(&step.id, now) else { continue };
             if let Some(receipt) = outcome {
                 self.receive(&receipt, now)?;
                 receipts.push(receipt);
@@ -308,20 +293,16 @@ impl<W: World, S: Store> Engine<W, S> {
         }
         Ok(receipts)
     }
+}
 
-    /// What a step costs inside a period: a step across its end is charged in proportion, rounded
-    /// up, so that a reservation is never too small.
-    fn cost_in(
-        &self,
-        step: &Step,
-        period: farthing_model::Window,
-    ) -> Result<Money, EngineError> {
-        let window = match &step.action {
-            Action::Start { window, .. } | Action::Scale { window, .. } => *window,
-            _ => return Ok(step.cost),
-        };
-        prorated(step.cost, window, window.intersect(period))
-    }
+/// What a step costs inside a period: a step across its end is charged in proportion, rounded up,
+/// so that a reservation is never too small.
+fn cost_in(step: &Step, period: farthing_model::Window) -> Result<Money, EngineError> {
+    let window = match &step.action {
+        Action::Start { window, .. } | Action::Scale { window, .. } => *window,
+        _ => return Ok(step.cost),
+    };
+    prorated(step.cost, window, window.intersect(period))
 }
 
 /// The part of `cost` over `window` that falls into `part`, rounded up.

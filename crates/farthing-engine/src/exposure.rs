@@ -14,10 +14,7 @@ use std::collections::BTreeMap;
 
 impl<W: World, S: Store> Engine<W, S> {
     /// Each budget whose period holds `now`, with what is already gone.
-    pub(crate) fn budget_states(
-        &self,
-        now: Timestamp,
-    ) -> Result<Vec<BudgetState>, EngineError> {
+    pub(crate) fn budget_states(&self, now: Timestamp) -> Result<Vec<BudgetState>, EngineError> {
         let mut states = Vec::new();
         for budget in &self.config.budgets {
             let Some(period) = budget.period.window_at(now) else { continue };

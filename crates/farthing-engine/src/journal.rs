@@ -139,8 +139,7 @@ impl<S: Store> Journal<S> {
     /// Reads what others have appended.
     fn catch_up(&mut self) -> Result<(), EngineError> {
         loop {
-            let page =
-                self.store.read(self.head.seq + 1, PAGE).map_err(EngineError::Store)?;
+            let page = self.store.read(self.head.seq + 1, PAGE).map_err(EngineError::Store)?;
             if page.is_empty() {
                 return Ok(());
             }
@@ -259,9 +258,8 @@ impl Scores {
             (&mut self.predicted, money(&verified.predicted)?),
             (&mut self.realised, money(&verified.realised)?),
         ] {
-            let sum = sums
-                .entry(amount.currency())
-                .or_insert_with(|| Money::zero(amount.currency()));
+            let sum =
+                sums.entry(amount.currency()).or_insert_with(|| Money::zero(amount.currency()));
             *sum = sum.checked_add(amount).map_err(RecordError::Money)?;
         }
         Ok(())

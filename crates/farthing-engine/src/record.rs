@@ -256,8 +256,8 @@ impl Body {
     /// Not JSON of a known shape, or of another kind than the record claims.
     pub fn read(record: &Record) -> Result<Self, RecordError> {
         let unreadable = |message| RecordError::Json { seq: record.seq, message };
-        let body: Self = serde_json::from_str(&record.body)
-            .map_err(|error| unreadable(error.to_string()))?;
+        let body: Self =
+            serde_json::from_str(&record.body).map_err(|error| unreadable(error.to_string()))?;
         if body.kind() != record.kind {
             return Err(unreadable(format!("it is filed as `{}`", record.kind.name())));
         }
@@ -350,22 +350,16 @@ impl ActionRecord {
                 nodes_each: *nodes_each,
                 window: window(from, to)?,
             },
-            Self::Scale {
-                workload,
-                offer,
-                replicas_from,
-                replicas_to,
-                nodes_each,
-                from,
-                to,
-            } => Action::Scale {
-                workload: workload_id(workload)?,
-                offer: offer_id(offer)?,
-                from: *replicas_from,
-                to: *replicas_to,
-                nodes_each: *nodes_each,
-                window: window(from, to)?,
-            },
+            Self::Scale { workload, offer, replicas_from, replicas_to, nodes_each, from, to } => {
+                Action::Scale {
+                    workload: workload_id(workload)?,
+                    offer: offer_id(offer)?,
+                    from: *replicas_from,
+                    to: *replicas_to,
+                    nodes_each: *nodes_each,
+                    window: window(from, to)?,
+                }
+            }
             Self::Suspend { workload } => Action::Suspend { workload: workload_id(workload)? },
             Self::Resume { workload } => Action::Resume { workload: workload_id(workload)? },
             Self::Release { node } => {

@@ -140,8 +140,7 @@ impl<W: World, S: Store> Engine<W, S> {
             Ok(measured) => measured,
             Err(error) => {
                 notes.push(format!("{window} could not be measured: {error}"));
-                let coverage =
-                    Coverage { expected_nanos: window.nanos(), measured_nanos: 0 };
+                let coverage = Coverage { expected_nanos: window.nanos(), measured_nanos: 0 };
                 Measured { coverage, ..Measured::default() }
             }
         };
@@ -162,9 +161,7 @@ impl<W: World, S: Store> Engine<W, S> {
     /// Whether a proposal waits to be done that a person approved and that has not expired.
     fn has_approved(&self, now: Timestamp) -> bool {
         self.journal.state().steps.values().any(|open| {
-            open.stage == Stage::Proposed
-                && open.approved == Some(true)
-                && now <= open.step.expires
+            open.stage == Stage::Proposed && open.approved == Some(true) && now <= open.step.expires
         })
     }
 
@@ -267,9 +264,9 @@ impl Flow {
     /// Overflow.
     pub fn of(metered: &[Metered], zero: Money) -> Result<Self, EngineError> {
         let total = |destination| {
-            metered.iter().try_fold(zero, |sum, metered| {
-                sum.checked_add(metered.total(destination)?)
-            })
+            metered
+                .iter()
+                .try_fold(zero, |sum, metered| sum.checked_add(metered.total(destination)?))
         };
         let paid = metered.iter().map(|metered| metered.paid);
         Ok(Self {

@@ -86,9 +86,8 @@ impl<W: World, S: Store> Engine<W, S> {
         let mut rest = ended;
         while let Some(first) = rest.first() {
             let account = Account::of(&first.0.step.action);
-            let same = |ended: &Ended| {
-                account.is_some() && Account::of(&ended.0.step.action) == account
-            };
+            let same =
+                |ended: &Ended| account.is_some() && Account::of(&ended.0.step.action) == account;
             let (group, others): (Vec<_>, Vec<_>) = if account.is_some() {
                 rest.iter().cloned().partition(same)
             } else {
@@ -100,8 +99,7 @@ impl<W: World, S: Store> Engine<W, S> {
                 let step = open.step.id.to_string();
                 bodies.push(Body::Settled { step, posted: posted.to_string() });
                 let release = self.promised(open)?;
-                let record =
-                    verify(&open.step, release, (*since, *until, *complete), posted)?;
+                let record = verify(&open.step, release, (*since, *until, *complete), posted)?;
                 if let Some(record) = record {
                     bodies.push(Body::Verified(record.clone()));
                     verified.push(record);
@@ -160,9 +158,7 @@ fn end_of(
                 }
             },
         },
-        Action::Scale { window, .. } => {
-            (now >= window.to()).then_some((window.to(), false))
-        }
+        Action::Scale { window, .. } => (now >= window.to()).then_some((window.to(), false)),
         // Kept open until the end of what it promised, as the node could have been paid till then.
         Action::Release { .. } => (now >= promised.to()).then_some((promised.to(), false)),
         Action::Suspend { .. } | Action::Resume { .. } => Some((now, true)),

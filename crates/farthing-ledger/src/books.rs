@@ -66,7 +66,7 @@ impl Segment {
     }
 
     /// The parts of a segment in each UTC hour; amounts are cut in proportion and sum.
-    fn by_hour(&self) -> impl Iterator<Item = Self> + '_ {
+    pub fn by_hour(&self) -> impl Iterator<Item = Self> + '_ {
         self.window.by_hour().map(|part| {
             let span = |span: &NodeSpan| {
                 let window = span.window.intersect(part)?;

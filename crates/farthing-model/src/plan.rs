@@ -202,7 +202,9 @@ impl fmt::Display for Reason {
                 write!(out, "deadline: the earliest finish is {earliest}")
             }
             Self::Capacity => write!(out, "all suitable capacity is in use"),
-            Self::LessValue => write!(out, "something else is worth more for the same money or capacity"),
+            Self::LessValue => {
+                write!(out, "something else is worth more for the same money or capacity")
+            }
             Self::IdleNode => write!(out, "the node has nothing to do"),
             Self::Band(text) | Self::Rule(text) => out.write_str(text),
         }

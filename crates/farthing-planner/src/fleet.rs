@@ -65,12 +65,18 @@ struct Answer {
 
 /// Chooses for a program.
 pub(crate) fn choose(program: &Program<'_>, effort: Effort) -> Result<Choice, PlanError> {
+    choose_by(program, effort, WHOLE_MAX)
+}
+
+/// Chooses for a program that is solved as a whole up to a number of columns.
+fn choose_by(program: &Program<'_>, effort: Effort, whole_max: usize) -> Result<Choice, PlanError> {
     let total = program
         .weight_total()
         .ok_or_else(|| PlanError::Overflow("the values of all workloads".to_owned()))?;
     let mut search = Search {
         program,
         effort,
+        whole_max,
         choice: Choice { columns: program.columns.len(), ..Choice::default() },
     };
     let nothing = program.columns.is_empty() && program.services.is_empty();
@@ -112,6 +118,7 @@ struct Start {
 struct Search<'p, 'a> {
     program: &'p Program<'a>,
     effort: Effort,
+    whole_max: usize,
     choice: Choice,
 }
 
@@ -123,7 +130,7 @@ impl Search<'_, '_> {
     /// The best choice for a goal; `None` where there is none, or none was found.
     fn best(&mut self, goal: Goal, start: Option<Start>) -> Result<Option<Answer>, PlanError> {
         let all = self.program.columns.len();
-        let found = if all <= WHOLE_MAX {
+        let found = if all <= self.whole_max {
             let active: Vec<usize> = (0..all).collect();
             self.whole(goal, &active, start)
         } else {
@@ -352,3 +359,6 @@ impl Start {
         written.items.iter().map(|item| item.role).map(value).collect()
     }
 }
+
+#[cfg(test)]
+mod tests;

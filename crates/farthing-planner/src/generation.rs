@@ -20,14 +20,14 @@ const ROUNDS_MAX: usize = 40;
 /// Columns times rounds: the limit is on work, whatever the machine.
 const WORK_MAX: usize = 60_000;
 /// Columns that a class gets in one round.
-const ENTERING_MAX: usize = 12;
+const ENTERING_MAX: usize = 24;
 /// Columns that a class starts with.
 const SEEDS_MAX: usize = 40;
 /// Ways of a class that are looked at for a start, cheapest first.
 const WAYS_MAX: usize = 60;
-/// A relaxation is near enough to its bound at this many times the gap that is allowed: making
-/// whole members of it costs about as much again.
-const CLOSE: i128 = 3;
+/// A relaxation is near enough to its bound at this many times the gap that is allowed. The rest of
+/// the way takes most of the work, and whole members cost about half as much again.
+const CLOSE: i128 = 5;
 /// Tenths of the best prices so far that are mixed into those of a relaxation, which alone swing
 /// from round to round. Pricing is cheap beside a relaxation, so several mixtures are tried.
 const MEMORIES: [i128; 5] = [1, 3, 5, 7, 9];

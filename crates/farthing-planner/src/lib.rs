@@ -35,3 +35,8 @@ pub use offers::{OfferRequest, RankError, Ranked, RankedOffer, rank};
 pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };
+
+#[cfg(test)]
+mod sample;
+#[cfg(test)]
+mod tests;

@@ -3,7 +3,7 @@
 use crate::standing::Standing;
 use crate::{Input, Placement, PlanError, UtilisationRow};
 use farthing_model::{
-    BandState, Money, NodeId, NodeState, Observed, Offer, Purchase, Ratio, Resource, Window,
+    BandState, Money, Node, NodeId, NodeState, Observed, Offer, Purchase, Ratio, Resource, Window,
     WorkloadKind,
 };
 use jiff::Timestamp;
@@ -20,48 +20,31 @@ pub(crate) struct Idle {
 
 /// Nodes that have had nothing to do for long enough and are not needed soon.
 ///
-/// A node is known to be idle when its offer has more nodes than assignments on it hold, now or
-/// within the time that idle nodes are kept; the youngest go first, as the oldest are the ones in
-/// use where nothing else is known. Owned and reserved nodes are paid in any case and stay.
+/// An assignment does not name its nodes. It holds those that became paid last before it started,
+/// because that is how nodes are bought; what starts soon keeps the oldest of the others. Owned
+/// and reserved nodes are paid in any case and stay.
 pub(crate) fn idle(
     input: &Input,
     standing: &[Standing<'_>],
     placements: &[Placement],
 ) -> Result<Vec<Idle>, PlanError> {
     let now = input.snapshot.at;
-    let soon = now.checked_add(input.policy.idle_release).unwrap_or(Timestamp::MAX);
     let mut idle = Vec::new();
     for (index, offer) in input.offers.iter().enumerate() {
         if matches!(offer.purchase, Purchase::Owned | Purchase::Reserved) {
             continue;
         }
-        let here = || {
-            let nodes = input.snapshot.nodes.iter();
-            nodes.filter(|node| node.offer == offer.id && node.state != NodeState::Lost)
-        };
-        let stands = standing.iter().filter(|stand| stand.offer == Some(index));
-        let stands = stands.filter(|stand| stand.window.from() <= soon).map(Standing::nodes);
-        let new = placements.iter().filter(|place| {
-            !place.stays && place.offer.as_ref() == Some(&offer.id) && place.window.from() <= soon
-        });
-        let new = new.map(|place| i128::from(place.members) * i128::from(place.nodes_each));
-        let needed: i128 = stands.chain(new).sum();
-        let spare = here().count().saturating_sub(usize::try_from(needed).unwrap_or(usize::MAX));
-        let mut ready: Vec<_> = here()
-            .filter(|node| {
-                let kept = node.since.checked_add(input.policy.boot);
-                let kept = kept.and_then(|usable| usable.checked_add(input.policy.idle_release));
-                node.state == NodeState::Ready && kept.is_ok_and(|until| until <= now)
-            })
-            .collect();
-        ready.sort_by(|a, b| (b.since, &a.id).cmp(&(a.since, &b.id)));
-        for node in ready.into_iter().take(spare) {
+        for node in unclaimed(input, (index, offer), standing, placements) {
+            let usable = node.since.checked_add(input.policy.boot);
+            let until = usable.and_then(|usable| usable.checked_add(input.policy.idle_release));
+            if node.state != NodeState::Ready || until.is_ok_and(|until| until > now) {
+                continue;
+            }
             let rate = node.price.rate();
             let rate = rate.filter(|rate| rate.per_hour().currency() == input.currency);
-            let zero = Money::zero(input.currency);
             let cost = match (rate, node.paid_in(input.horizon)) {
                 (Some(rate), Some(window)) => rate.cost(window),
-                _ => Ok(zero),
+                _ => Ok(Money::zero(input.currency)),
             };
             let wrong = |source| PlanError::Money { object: format!("node {}", node.id), source };
             idle.push(Idle { node: node.id.clone(), saving: cost.map_err(wrong)? });
@@ -69,6 +52,38 @@ pub(crate) fn idle(
     }
     idle.sort_by(|a, b| a.node.cmp(&b.node));
     Ok(idle)
+}
+
+/// Nodes of an offer that nothing holds, now or within the time that idle nodes are kept.
+fn unclaimed<'a>(
+    input: &'a Input,
+    (index, offer): (usize, &Offer),
+    standing: &[Standing<'_>],
+    placements: &[Placement],
+) -> Vec<&'a Node> {
+    let soon = input.snapshot.at.checked_add(input.policy.idle_release).unwrap_or(Timestamp::MAX);
+    let nodes = input.snapshot.nodes.iter();
+    let mut free: Vec<&Node> =
+        nodes.filter(|node| node.offer == offer.id && node.state != NodeState::Lost).collect();
+    free.sort_by(|a, b| (a.since, &a.id).cmp(&(b.since, &b.id)));
+    let mut claims: Vec<(Timestamp, i128)> = standing
+        .iter()
+        .filter(|stand| stand.offer == Some(index) && stand.window.from() <= soon)
+        .map(|stand| (stand.assignment.window.from(), stand.nodes()))
+        .collect();
+    claims.sort_unstable();
+    let new = placements.iter().filter(|place| {
+        !place.stays && place.offer.as_ref() == Some(&offer.id) && place.window.from() <= soon
+    });
+    let new = new.map(|place| i128::from(place.members) * i128::from(place.nodes_each));
+    // A start before all nodes takes the oldest.
+    claims.extend(new.map(|nodes| (Timestamp::MIN, nodes)));
+    for (from, nodes) in claims {
+        for _ in 0..nodes.min(i128::try_from(free.len()).unwrap_or(0)) {
+            free.remove(free.iter().rposition(|node| node.since <= from).unwrap_or(0));
+        }
+    }
+    free
 }
 
 /// The rows of decision 1.

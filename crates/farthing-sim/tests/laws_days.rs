@@ -4,10 +4,9 @@
 
 mod support;
 
-use farthing_edge::{Head, Store as _, chain};
+use farthing_edge::{Clock as _, Head, Store as _, chain};
 use farthing_model::Window;
 use farthing_sim::{FaultCounts, FaultKind, FaultRates, Scenario, VirtualClock};
-use farthing_edge::Clock as _;
 use jiff::SignedDuration;
 use support::guard::Guard;
 use support::{Parts, Told, each_seed, seeds};
@@ -41,7 +40,8 @@ fn scenario(seed: u64) -> Scenario {
 
 fn run(seed: u64) -> Day {
     let scenario = scenario(seed);
-    let parts = Parts::new(&scenario, TICK);
+    let mut parts = Parts::new(&scenario, TICK);
+    parts.config.effort = support::LIGHT;
     let clock = VirtualClock::new(scenario.start);
     let mut engine = parts.open(clock.now());
     let mut guard = Guard::new();

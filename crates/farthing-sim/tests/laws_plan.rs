@@ -3,8 +3,10 @@
 
 mod support;
 
-use farthing_engine::ActionRecord;
-use farthing_model::{Charge, Money, NodeId, Window, WorkloadId, WorkloadState};
+use farthing_engine::{ActionRecord, Held};
+use farthing_model::{
+    Charge, Money, NodeId, ReceiptOutcome, Window, WorkloadId, WorkloadState,
+};
 use farthing_sim::Scenario;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -79,9 +81,9 @@ fn the_same_scenario_twice_writes_the_same_files() {
             engine.tick(now).unwrap();
         }
         let all = files(&folder);
-        let names = all.into_iter().map(|(path, bytes)| {
-            (path.strip_prefix(&folder).unwrap().to_owned(), bytes)
-        });
+        let names = all
+            .into_iter()
+            .map(|(path, bytes)| (path.strip_prefix(&folder).unwrap().to_owned(), bytes));
         names.collect::<BTreeMap<_, _>>()
     };
     let (one, two) = (run("laws-plan-one"), run("laws-plan-two"));
@@ -97,27 +99,37 @@ fn the_same_scenario_twice_writes_the_same_files() {
 fn planning_again_after_acting_proposes_nothing() {
     let seeds = seeds(0..40);
     let name = ("laws_plan", "planning_again_after_acting_proposes_nothing");
-    let acted = each_seed(name, &seeds, |seed| {
+    let counts = each_seed(name, &seeds, |seed| {
         let scenario = Scenario::noise_free(seed).unwrap();
         let parts = Parts::new(&scenario, TICK);
         let mut engine = parts.open(scenario.start);
-        let mut acted = 0;
+        let (mut acted, mut moving) = (0, 0);
         for now in instants(scenario.start, scenario.end, TICK) {
             let first = engine.tick(now).unwrap();
-            let failed = first.acted.receipts.iter().find(|receipt| {
-                receipt.outcome != farthing_model::ReceiptOutcome::Done
-            });
-            assert!(failed.is_none(), "seed {seed} at {now}: {failed:?}");
-            assert!(first.acted.held.is_empty(), "seed {seed} at {now}: {:?}", first.acted.held);
-            acted += first.acted.receipts.len();
+            let (held, receipts) = (&first.acted.held, &first.acted.receipts);
+            // Replicas go when those in their place are there, which takes its time: until then
+            // the plan is not yet acted on, and what they hold may be missing elsewhere.
+            assert!(
+                held.iter().all(|(_, held)| *held == Held::Replacement),
+                "seed {seed} at {now}: {held:#?}"
+            );
+            let moves = !held.is_empty();
+            moving += usize::from(moves);
+            let failed = receipts.iter().find(|it| it.outcome != ReceiptOutcome::Done);
+            assert!(moves || failed.is_none(), "seed {seed} at {now}: {failed:?}");
+            acted += receipts.len();
             let again = engine.tick(now).unwrap();
             let steps = again.planned.expect("a plan").plan.steps;
-            assert!(steps.is_empty(), "seed {seed} at {now}: again {steps:#?}");
-            assert!(again.acted.receipts.is_empty());
+            assert!(moves || steps.is_empty(), "seed {seed} at {now}: again {steps:#?}");
+            assert!(moves || again.acted.receipts.is_empty());
         }
-        acted
+        (acted, moving)
     });
-    assert!(acted.iter().sum::<usize>() > 4 * acted.len(), "too little was done");
+    let acted: usize = counts.iter().map(|(acted, _)| acted).sum();
+    let moving: usize = counts.iter().map(|(_, moving)| moving).sum();
+    println!("{acted} steps on {} days; a service moved in {moving} ticks", counts.len());
+    assert!(acted > 4 * counts.len(), "too little was done");
+    assert!(moving < 10 * counts.len(), "services move all the time: this tests nothing");
 }
 
 /// Law 3. What is posted for a job is what the nodes cost that it held, booting and unused
@@ -143,6 +155,7 @@ fn what_was_predicted_is_what_is_posted_for_each_finished_job() {
             use farthing_edge::Observe as _;
             parts.world.clone().observe(scenario.end).unwrap()
         };
+        let settled = settled_by_job(&told);
         let mut finished = 0;
         for seen in &snapshot.workloads {
             let id = &seen.workload.id;
@@ -150,6 +163,7 @@ fn what_was_predicted_is_what_is_posted_for_each_finished_job() {
             {
                 finished += 1;
                 assert_eq!(posted.get(id), Some(predicted), "seed {seed}: job {id}");
+                assert_eq!(settled.get(id), Some(predicted), "seed {seed}: job {id} as settled");
             }
         }
         finished
@@ -175,4 +189,15 @@ fn posted_by_node(charges: &[Charge]) -> BTreeMap<WorkloadId, i128> {
         }
     }
     posted
+}
+
+/// What the engine itself settled for the steps of each job, in 10^-12.
+fn settled_by_job(told: &Told) -> BTreeMap<WorkloadId, i128> {
+    let mut settled = BTreeMap::new();
+    for (step, posted) in &told.settled {
+        if let ActionRecord::Start { workload, .. } = &told.proposed[step].action {
+            *settled.entry(WorkloadId::new(workload).unwrap()).or_default() += posted.pico();
+        }
+    }
+    settled
 }

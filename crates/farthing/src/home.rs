@@ -88,8 +88,7 @@ impl Home {
                 .hint("run `farthing up` or `farthing up --demo` first, or name --data FOLDER")
                 .into());
         };
-        ClusterId::new(name.trim()).with_context(|| {
-            format!("{} does not hold the name of a cluster", current.display())
-        })
+        ClusterId::new(name.trim())
+            .with_context(|| format!("{} does not hold the name of a cluster", current.display()))
     }
 }

@@ -52,16 +52,12 @@ impl From<Outcome> for ExitCode {
 
 /// Tells a fault once, with its chain of causes and its hint, and gives the exit code.
 pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
-    let mut text = format!("farthing: {error}");
-    for cause in error.chain().skip(1) {
-        text += &format!("\n  because {cause}");
-    }
+    let mut lines = vec![format!("farthing: {error}")];
+    lines.extend(error.chain().skip(1).map(|cause| format!("  because {cause}")));
     let wrong = error.downcast_ref::<WrongUse>();
     let edge = error.chain().find_map(|cause| cause.downcast_ref::<farthing_edge::EdgeError>());
     let hint = wrong.and_then(|wrong| wrong.hint.as_deref()).or_else(|| edge?.hint());
-    if let Some(hint) = hint {
-        text += &format!("\n  hint: {hint}");
-    }
-    crate::print::talk(&text);
+    lines.extend(hint.map(|hint| format!("  hint: {hint}")));
+    crate::print::talk(&lines.join("\n"));
     ExitCode::from(if wrong.is_some() { 2 } else { 1 })
 }

@@ -5,9 +5,9 @@ use std::io::{ErrorKind, Write as _};
 /// Data, for people or programs.
 pub(crate) fn data(text: &str) {
     let mut out = std::io::stdout().lock();
-    let written = out.write_all(text.as_bytes()).and_then(|()| {
-        if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") }
-    });
+    let written = out
+        .write_all(text.as_bytes())
+        .and_then(|()| if text.ends_with('\n') { Ok(()) } else { out.write_all(b"\n") });
     if let Err(error) = written.and_then(|()| out.flush()) {
         // `farthing cost | head` closes the pipe: that is no fault.
         if error.kind() != ErrorKind::BrokenPipe {

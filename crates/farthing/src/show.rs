@@ -18,7 +18,8 @@ pub(crate) fn small_money(amount: Money) -> String {
         0 => 2,
         pico if pico >= 1_000_000_000_000 => 2,
         pico if pico >= 10_000_000_000 => 4,
-        _ => 6,
+        pico if pico >= 10_000_000 => 6,
+        _ => 9,
     };
     grouped(&amount.rounded(places))
 }
@@ -75,6 +76,7 @@ mod tests {
         assert_eq!(money(usd("1234567.891")), "1,234,567.89");
         assert_eq!(money(usd("-999.999")), "-1,000.00");
         assert_eq!(small_money(usd("0.000123")), "0.000123");
+        assert_eq!(small_money(usd("0.000000012")), "0.000000012");
         assert_eq!(duration(SignedDuration::from_secs(93_784)), "1d 2h");
     }
 }

@@ -43,13 +43,14 @@ impl Table {
         };
         let widths: Vec<usize> = (0..self.header.len()).map(width).collect();
         let line = |cells: Vec<&str>| {
-            let padded = cells.iter().zip(&widths).zip(&self.header).map(|((cell, width), head)| {
-                let space = " ".repeat(width.saturating_sub(cell.chars().count()));
-                match head.1 {
-                    Some(Align::Right) => format!("{space}{cell}"),
-                    _ => format!("{cell}{space}"),
-                }
-            });
+            let padded =
+                cells.iter().zip(&widths).zip(&self.header).map(|((cell, width), head)| {
+                    let space = " ".repeat(width.saturating_sub(cell.chars().count()));
+                    match head.1 {
+                        Some(Align::Right) => format!("{space}{cell}"),
+                        _ => format!("{cell}{space}"),
+                    }
+                });
             padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
         let mut text = line(self.header.iter().map(|(name, _)| *name).collect());

@@ -90,7 +90,7 @@ fn more_accelerators_than_asked_are_said() {
     let per_node = OfferRequest { nodes: Some(2), ..request("H100-80GB", 8) };
     let ranked = rank(&per_node, &book).unwrap();
     assert_eq!(names(&ranked), [("aws/us-east-1/p5/on-demand", 2, "110.08".to_owned())]);
-    assert_eq!(ranked.excluded["too few accelerators on a node"], 2);
+    assert_eq!(ranked.excluded["too few accelerators on a node"], 3);
 }
 
 /// The limit is for all nodes together: a cheap node that is needed four times is over it.

@@ -155,7 +155,10 @@ impl Crashing {
         }
     }
 
-    fn open(&self, now: Timestamp) -> Result<Engine<Fused<SharedWorld>, Fused<SharedStore>>, EngineError> {
+    fn open(
+        &self,
+        now: Timestamp,
+    ) -> Result<Engine<Fused<SharedWorld>, Fused<SharedStore>>, EngineError> {
         let world = Fused { inner: self.parts.world.clone(), fuse: Rc::clone(&self.fuse) };
         let store = Fused { inner: self.parts.store.clone(), fuse: Rc::clone(&self.fuse) };
         Engine::open(self.parts.config.clone(), world, (store, self.parts.books.clone()), now)

@@ -158,7 +158,9 @@ impl Guard {
                 }
                 self.begin(parts, record.at);
             }
-            Body::Receipted { step, outcome, .. } if !matches!(&*outcome, "done" | "already-done") => {
+            Body::Receipted { step, outcome, .. }
+                if !matches!(&*outcome, "done" | "already-done") =>
+            {
                 self.reserved.remove(&step);
             }
             Body::Settled { step, .. } | Body::Undone { step, .. } => {

@@ -11,9 +11,7 @@ use farthing_edge::{
 };
 use farthing_engine::{Body, Config, Engine, Planner, StepRecord};
 use farthing_ledger::{Books, ShareIdle, Statement, StatementQuery, Weights, statement};
-use farthing_model::{
-    Currency, Money, Offer, Receipt, Snapshot, Step, StepId, Window,
-};
+use farthing_model::{Currency, Money, Offer, Ratio, Receipt, Snapshot, Step, StepId, Window};
 use farthing_planner::Effort;
 use farthing_sim::{Scenario, SimWorld};
 use jiff::{SignedDuration, Timestamp};
@@ -21,6 +19,10 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// Less search than usual: the laws hold for any plan, not only for the best.
+pub(crate) const LIGHT: Effort =
+    Effort { nodes_max: 50, iterations_max: 20_000, gap: Ratio::from_ppm(20_000), slots_max: 6 };
 
 /// A world that several may hold.
 #[derive(Clone, Debug)]
@@ -165,7 +167,11 @@ impl Parts {
         let check = farthing_ledger::verify(&self.books, &self.config.cluster).unwrap();
         assert!(check.ok && check.unposted.is_empty(), "the ledger does not verify: {check:?}");
         let statement = self.statement(measured);
-        assert!(statement.difference.is_zero(), "the statement differs by {}", statement.difference);
+        assert!(
+            statement.difference.is_zero(),
+            "the statement differs by {}",
+            statement.difference
+        );
         assert_eq!(statement.paid, self.world.bill(measured), "paid is not what the nodes cost");
         statement.paid
     }

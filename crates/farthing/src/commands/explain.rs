@@ -64,19 +64,15 @@ struct Found {
 
 impl Found {
     fn text(&self) -> String {
-        match &self.step {
-            Some(step) => show::statement::step(&self.plan, step, &self.after),
-            None => {
-                let steps = self.plan.steps.iter();
-                let steps: Vec<_> =
-                    steps.map(|step| show::statement::step(&self.plan, step, &[])).collect();
-                let waiting = self.plan.waiting.iter();
-                let waiting = waiting.map(|waiting| {
-                    format!("waits     {} x {}: {}", waiting.members, waiting.workload, waiting.reason)
-                });
-                steps.into_iter().chain(waiting).collect::<Vec<_>>().join("\n\n")
-            }
+        if let Some(step) = &self.step {
+            return show::statement::step(&self.plan, step, &self.after);
         }
+        let steps = self.plan.steps.iter();
+        let steps = steps.map(|step| show::statement::step(&self.plan, step, &[]));
+        let waiting = self.plan.waiting.iter().map(|waiting| {
+            format!("waits     {} x {}: {}", waiting.members, waiting.workload, waiting.reason)
+        });
+        steps.chain(waiting).collect::<Vec<_>>().join("\n\n")
     }
 
     fn json(&self) -> serde_json::Value {

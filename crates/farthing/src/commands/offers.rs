@@ -98,9 +98,10 @@ fn table(ranked: &Ranked<'_>) -> Table {
     for it in &ranked.offers {
         let offer = it.offer;
         let accelerator = offer.accelerator.as_ref();
-        let accelerators =
-            accelerator.map_or_else(|| "-".to_owned(), |name| format!("{} x {name}", it.accelerators));
-        let as_of = offer.price.provenance().map_or_else(String::new, |from| from.as_of.to_string());
+        let accelerators = accelerator
+            .map_or_else(|| "-".to_owned(), |name| format!("{} x {name}", it.accelerators));
+        let as_of =
+            offer.price.provenance().map_or_else(String::new, |from| from.as_of.to_string());
         table.row([
             small_money(it.price.per_hour()),
             it.nodes.to_string(),

@@ -56,8 +56,8 @@ fn baselines(input: &Input) -> anyhow::Result<Vec<Planned>> {
 /// Everything the plan depends on, from files and arguments.
 pub(crate) fn input(args: &PlanArgs) -> anyhow::Result<Input> {
     let now = now(args.now.as_deref())?;
-    let manifests = manifest::load(&args.files, now)
-        .map_err(|error| WrongUse::new(error.to_string()))?;
+    let manifests =
+        manifest::load(&args.files, now).map_err(|error| WrongUse::new(error.to_string()))?;
     if manifests.workloads.is_empty() {
         return Err(WrongUse::new("there is no Workload to plan")
             .hint("examples/research-team.yaml shows one")
@@ -110,8 +110,7 @@ pub(crate) fn input(args: &PlanArgs) -> anyhow::Result<Input> {
 
 fn offers(args: &PlanArgs, manifests: &manifest::Manifests) -> anyhow::Result<Arc<[Offer]>> {
     if !args.prices.is_empty() {
-        let book =
-            catalog::load(&args.prices).map_err(|error| WrongUse::new(chain(&error)))?;
+        let book = catalog::load(&args.prices).map_err(|error| WrongUse::new(chain(&error)))?;
         return Ok(book.offers);
     }
     Ok(match &manifests.price_book {
@@ -122,13 +121,13 @@ fn offers(args: &PlanArgs, manifests: &manifest::Manifests) -> anyhow::Result<Ar
 
 /// A fault with its causes, in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
+    let mut parts = vec![error.to_string()];
     let mut cause = error.source();
     while let Some(error) = cause {
-        text += &format!(": {error}");
+        parts.push(error.to_string());
         cause = error.source();
     }
-    text
+    parts.join(": ")
 }
 
 /// The one currency of the offers.
@@ -156,9 +155,9 @@ fn now(asked: Option<&str>) -> anyhow::Result<Timestamp> {
 }
 
 fn budget(text: &str) -> anyhow::Result<Budget> {
-    let limit: Money = text.parse().map_err(|error: farthing_model::MoneyError| {
-        WrongUse::new(format!("--budget: {error}"))
-    })?;
+    let limit: Money = text
+        .parse()
+        .map_err(|error: farthing_model::MoneyError| WrongUse::new(format!("--budget: {error}")))?;
     if limit.is_negative() {
         return Err(WrongUse::new(format!("--budget: {limit} is below zero")).into());
     }

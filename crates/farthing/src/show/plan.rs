@@ -65,11 +65,8 @@ fn why(reasons: &[Reason], stays: bool) -> String {
 }
 
 fn waiting(report: &Report) -> String {
-    let mut table = Table::new(&[
-        ("workload", Align::Left),
-        ("count", Align::Right),
-        ("why", Align::Left),
-    ]);
+    let mut table =
+        Table::new(&[("workload", Align::Left), ("count", Align::Right), ("why", Align::Left)]);
     for waiting in &report.waiting {
         let late = if waiting.late { " (its deadline will be missed)" } else { "" };
         table.row([
@@ -106,7 +103,8 @@ fn utilisation(report: &Report) -> String {
 fn scheduling(report: &Report) -> String {
     let placed: u32 = report.placements.iter().map(|placement| placement.members).sum();
     let waits: u32 = report.waiting.iter().map(|waiting| waiting.members).sum();
-    let bound = report.value_bound.map_or_else(String::new, |bound| format!(" of {bound} possible"));
+    let bound =
+        report.value_bound.map_or_else(String::new, |bound| format!(" of {bound} possible"));
     format!("{placed} placed, {waits} wait; value {}{bound}", report.value)
 }
 

@@ -1,7 +1,7 @@
 //! `farthing up --demo`: a simulated cluster through the same engine, under a virtual clock.
 
-use super::serve::{Front, Opening};
 use super::Stop;
+use super::serve::{Front, Opening};
 use crate::args::UpArgs;
 use crate::commands::{duration, newest};
 use crate::home::Home;
@@ -47,12 +47,16 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let mut race = Race::new(&scenario, &weights, (ours, Records::in_memory()), (TICK, end))?;
     talk(&opening(&scenario, speed, end));
     let pace = pace(speed);
-    let front = Front::open(args, &race.ours, Opening {
-        world: "a simulated cluster",
-        policy: scenario.policy.clone(),
-        started: scenario.start,
-        every: pace,
-    })?;
+    let front = Front::open(
+        args,
+        &race.ours,
+        Opening {
+            world: "a simulated cluster",
+            policy: scenario.policy.clone(),
+            started: scenario.start,
+            every: pace,
+        },
+    )?;
     let began = Instant::now();
     let mut printed = Printed::default();
     let mut next = Instant::now();
@@ -80,9 +84,8 @@ fn end(args: &UpArgs, scenario: &Scenario, speed: u32) -> anyhow::Result<Timesta
         Some(text) => duration("--for", text)?,
         None => LENGTH,
     };
-    let virtual_length = SignedDuration::from_millis_i128(
-        length.as_millis().saturating_mul(i128::from(speed)),
-    );
+    let virtual_length =
+        SignedDuration::from_millis_i128(length.as_millis().saturating_mul(i128::from(speed)));
     let end = scenario.start.checked_add(virtual_length).unwrap_or(scenario.end);
     Ok(end.min(scenario.end))
 }
@@ -188,7 +191,9 @@ fn closing<T: farthing_edge::Store>(
     let rate = score.events.checked_div(took.as_secs().max(1)).unwrap_or(score.events);
     let _ = write!(out, "\n\nWORLD\n{score}\n{} events, {rate} a second as paced", score.events);
     data(&out);
-    talk("\nfarthing cost --by team | farthing explain p1 | farthing verify   show what this run left");
+    talk(
+        "\nfarthing cost --by team | farthing explain p1 | farthing verify   show what this run left",
+    );
     let sound = statement.difference.is_zero() && statement.paid == result.paid;
     Ok(if sound { Outcome::Done } else { Outcome::Failed })
 }

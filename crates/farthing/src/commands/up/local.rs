@@ -8,13 +8,12 @@ use crate::home::Home;
 use crate::outcome::Outcome;
 use crate::print::talk;
 use crate::show;
-use farthing_edge::{
-    Act, Class, EdgeError, Measure, Measured, Observe, Quote,
-};
+use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Quote};
 use farthing_engine::{Config, Engine, Planner, Tick};
 use farthing_ledger::{Key, ShareIdle, StatementQuery, statement};
 use farthing_model::{
-    ClusterId, Currency, Mode, Offer, Place, Policy, Receipt, Resources, Snapshot, Step, StepId, Window,
+    BandState, ClusterId, Currency, Mode, Offer, Place, Policy, Receipt, Resources, Snapshot, Step,
+    StepId, Window,
 };
 use farthing_planner::Effort;
 use farthing_providers::hardware::Hardware;
@@ -57,13 +56,13 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         every: std_duration(every)?,
     };
     let front = Front::open(args, &engine, opening)?;
-    let mut next = Instant::now();
+    let (mut next, mut told) = (Instant::now(), Vec::new());
     loop {
         let (began, now) = (Instant::now(), Timestamp::now());
         match engine.tick(now) {
             Ok(tick) => {
                 talk(&show::tick::line(&tick, &policy));
-                talk_about(&tick);
+                talk_about(&tick, &mut told);
                 front.publish(tick, began.elapsed(), Arc::clone(&offers), &engine)?;
             }
             // A full disk or a busy journal is no reason to stop measuring: the next tick tries
@@ -86,11 +85,8 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
 
 /// What this machine is, and what it costs.
 fn machine_offer(inventory: &Inventory, hardware: &Hardware) -> anyhow::Result<MachineOffer> {
-    let place = Place {
-        provider: "local".to_owned(),
-        region: inventory.hostname.clone(),
-        zone: None,
-    };
+    let place =
+        Place { provider: "local".to_owned(), region: inventory.hostname.clone(), zone: None };
     let instance_type = inventory.cpu_model.clone().unwrap_or_else(|| "machine".to_owned());
     let offer = Offer::id_of(&place, &instance_type, farthing_model::Purchase::Owned)?;
     let price = hardware.price(&crate::wiring::parts(inventory), Currency::USD).price;
@@ -146,15 +142,19 @@ fn describe(inventory: &Inventory, offer: &MachineOffer) -> String {
     )
 }
 
-/// Proposals and notes of a tick, below its line.
-fn talk_about(tick: &Tick) {
+/// Proposals and notes of a tick, below its line. A proposal is told when it is new.
+fn talk_about(tick: &Tick, told: &mut Vec<String>) {
     for note in &tick.notes {
         talk(&format!("  note: {note}"));
     }
     let rows = tick.planned.iter().flat_map(|planned| &planned.report.utilisation);
-    for row in rows.filter(|row| row.state.is_some() && !row.proposal.is_empty()) {
-        talk(&format!("  {}: {}", row.resource, row.proposal));
+    let rows = rows.filter(|row| row.state.is_some_and(|state| state != BandState::Within));
+    let now: Vec<String> =
+        rows.map(|row| format!("  {}: {}", row.resource, row.proposal)).collect();
+    for line in now.iter().filter(|line| !told.contains(line)) {
+        talk(line);
     }
+    *told = now;
 }
 
 /// The statement of everything in the books of this machine.
@@ -204,10 +204,17 @@ impl Quote for LocalWorld {
 
 impl Act for LocalWorld {
     fn act(&mut self, step: &Step, _now: Timestamp) -> Result<Receipt, EdgeError> {
-        Err(EdgeError::new(Class::Denied, format!("step {}: nothing acts on this machine", step.id)))
+        Err(EdgeError::new(
+            Class::Denied,
+            format!("step {}: nothing acts on this machine", step.id),
+        ))
     }
 
-    fn outcome_of(&mut self, _step: &StepId, _now: Timestamp) -> Result<Option<Receipt>, EdgeError> {
+    fn outcome_of(
+        &mut self,
+        _step: &StepId,
+        _now: Timestamp,
+    ) -> Result<Option<Receipt>, EdgeError> {
         Ok(None)
     }
 

@@ -1,0 +1,287 @@
+//! The planner as a whole, on cases worked out by hand, and law 3.
+
+use crate::sample::{after, budget, dec, input, job, job_with, now, offer, service, usd, with};
+use crate::{Status, check, plan};
+use farthing_model::{
+    Action, Assignment, Escalation, EscalationAction, Interruptible, Node, NodeId, NodeState,
+    Purchase, Ratio, Reason, Resource, SpotLoss, Window, WorkloadState,
+};
+use jiff::SignedDuration;
+use proptest::prelude::*;
+
+const H100: &str = "H100-80GB";
+const A100: &str = "A100-80GB";
+
+/// 4 h at 3 USD is dearer than 10 h at 1 USD and in time; then the deadline decides.
+#[test]
+fn the_cheapest_in_time_is_chosen_and_says_what_lost() {
+    let offers = vec![offer("a100", A100, 1, "1"), offer("h100", H100, 1, "3")];
+    let work = job("train", 1, "5", &[(H100, 4), (A100, 10)]);
+    let planned = plan(&input(24, offers.clone(), vec![work.clone()])).unwrap();
+    let place = &planned.report.placements[0];
+    assert_eq!((place.offer.as_ref().unwrap().as_str(), place.cost), ("a100", usd("10")));
+    assert_eq!(planned.report.status, Status::Optimal);
+    let next = Some((offers[1].id.clone(), usd("12")));
+    assert_eq!(place.reasons, [Reason::Cheapest { runner_up: next, considered: 2 }]);
+    // What fifo pays: the first configuration listed.
+    assert_eq!(place.reference, Some(usd("12")));
+    let step = &planned.plan.steps[0];
+    assert_eq!((step.saving, step.generation, step.id.as_str()), (usd("2"), 7, "p1/1"));
+
+    let hurried = job_with(work, |job| job.deadline = Some(after(300)));
+    let planned = plan(&input(24, offers.clone(), vec![hurried])).unwrap();
+    let place = &planned.report.placements[0];
+    assert_eq!(place.offer.as_ref().unwrap().as_str(), "h100");
+    let late = Reason::CheaperWouldBeLate { offer: offers[0].id.clone(), cost: usd("10") };
+    assert_eq!(place.reasons, [Reason::Cheapest { runner_up: None, considered: 1 }, late]);
+}
+
+#[test]
+fn one_node_is_used_in_turn_and_a_full_one_is_named() {
+    let mut cheap = offer("cheap", H100, 1, "1");
+    cheap.available = Some(1);
+    let dear = offer("dear", H100, 1, "4");
+    let work = job_with(job("train", 3, "5", &[(H100, 1)]), |job| job.deadline = Some(after(120)));
+    let planned = plan(&input(4, vec![cheap.clone(), dear], vec![work])).unwrap();
+    let places: Vec<_> = planned
+        .report
+        .placements
+        .iter()
+        .map(|place| (place.offer.as_ref().unwrap().as_str(), place.window.from(), place.members))
+        .collect();
+    assert_eq!(places.len(), 3, "{places:?}");
+    assert!(places.contains(&("cheap", now(), 1)) && places.contains(&("cheap", after(60), 1)));
+    assert!(places.contains(&("dear", now(), 1)));
+    assert_eq!(planned.report.cost, usd("6"));
+    assert_eq!(planned.report.lower_bound, Some(usd("6")));
+    let full = Reason::CheaperIsFull { offer: cheap.id, cost: usd("1") };
+    assert!(planned.report.placements.iter().any(|place| place.reasons.contains(&full)));
+}
+
+/// Why members wait, each with what binds.
+#[test]
+fn whoever_waits_knows_why() {
+    let mut only = offer("only", H100, 1, "2");
+    only.available = Some(1);
+    let reason = |work, budgets: &[&str]| {
+        let mut input = input(4, vec![only.clone()], vec![work]);
+        input.budgets = budgets.iter().map(|limit| budget("all", limit)).collect();
+        let planned = plan(&input).unwrap();
+        assert_eq!(check(&input, &planned), []);
+        assert_eq!(planned.report.waiting.len(), 1);
+        (planned.report.waiting[0].reason.clone(), planned.report.status, planned.report.cuts)
+    };
+    let work = job("train", 1, "5", &[(H100, 3)]);
+    let late = job_with(work.clone(), |job| job.deadline = Some(after(60)));
+    let (why, status, _) = reason(late, &[]);
+    assert_eq!((why, status), (Reason::Deadline { earliest: after(180) }, Status::Infeasible));
+    let there = with(work.clone(), |workload| workload.residency = vec!["us".to_owned()]);
+    assert_eq!(reason(there, &[]).0, Reason::Residency(vec!["us".to_owned()]));
+    let large = with(work.clone(), |workload| workload.resources.cpu_milli = 17_000);
+    assert!(matches!(reason(large, &[]).0, Reason::NoOffer(why) if why.contains("as large")));
+    let other = job("train", 1, "5", &[(A100, 3)]);
+    assert!(matches!(reason(other, &[]).0, Reason::NoOffer(why) if why.contains("throughput")));
+    let (why, _, cuts) = reason(work, &["5"]);
+    let (left, needed) = (usd("5"), usd("6"));
+    assert_eq!(why, Reason::OverBudget { budget: "all".parse().unwrap(), left, needed });
+    assert_eq!((cuts[0].saved, cuts[0].value, cuts[0].members), (usd("6"), dec("5"), 1));
+    assert_eq!(cuts[0].retry, Some("2026-12-01T00:00:00Z".parse().unwrap()));
+    // Four members of 3 h need the node for longer than there are starts.
+    let (why, ..) = reason(job("train", 4, "5", &[(H100, 3)]), &[]);
+    assert_eq!(why, Reason::LessValue);
+}
+
+/// At the hold rung nothing new is admitted, though the limit is not reached; a soft budget warns.
+#[test]
+fn the_ladder_holds_new_work() {
+    let work = job("train", 1, "5", &[(H100, 1)]);
+    let mut input = input(4, vec![offer("h100", H100, 1, "2")], vec![work]);
+    let mut state = budget("all", "100");
+    state.spent = usd("80");
+    let rung = |ppm, action| Escalation { at: Ratio::from_ppm(ppm), action };
+    let ladder = [(800_000, EscalationAction::Hold), (810_000, EscalationAction::Cut)];
+    state.budget.escalate = ladder.map(|(ppm, action)| rung(ppm, action)).to_vec();
+    input.budgets = vec![state];
+    let planned = plan(&input).unwrap();
+    assert_eq!((planned.plan.steps.len(), planned.report.cuts.len()), (0, 1));
+    assert_eq!(planned.report.budgets[0].rung, Some(EscalationAction::Hold));
+    input.budgets[0].budget.hard = false;
+    let planned = plan(&input).unwrap();
+    assert_eq!((planned.plan.steps.len(), planned.report.cuts.len()), (1, 0));
+    assert_eq!(planned.report.budgets[0].forecast, usd("82"));
+}
+
+/// The period after this one is not spent before it begins.
+#[test]
+fn the_next_period_has_a_limit_too() {
+    let work = job("train", 3, "5", &[(H100, 2)]);
+    let mut input = input(8, vec![offer("h100", H100, 1, "2")], vec![work]);
+    let mut state = budget("night", "4");
+    state.budget.period = farthing_model::Period::Day;
+    input.snapshot.at = after(-240);
+    input.horizon = Window::new(after(-240), after(240)).unwrap();
+    state.period = state.budget.period.window_at(after(-240)).unwrap();
+    input.budgets = vec![state];
+    let planned = plan(&input).unwrap();
+    let places = &planned.report.placements;
+    let today = places.iter().filter(|place| place.window.from() < now()).count();
+    // One member a day costs all of its limit: one before midnight, one after, one waits.
+    assert_eq!((places.len(), today, planned.report.waiting.len()), (2, 1, 1), "{planned:#?}");
+}
+
+/// 10 requests/s, half short, half long: H100 does both well, A100 the short ones for less.
+#[test]
+fn a_mix_is_never_dearer_than_one_kind() {
+    let offers = vec![offer("a100", A100, 1, "1"), offer("h100", H100, 1, "4")];
+    let speeds = [(A100, "5", "0.5"), (H100, "10", "10")];
+    let planned = plan(&input(1, offers, vec![service("chat", "10", &speeds)])).unwrap();
+    let mut mix: Vec<_> = planned
+        .report
+        .placements
+        .iter()
+        .map(|place| (place.offer.as_ref().unwrap().as_str(), place.members))
+        .collect();
+    mix.sort_unstable();
+    // At 80 % use: A100 alone 14 replicas, H100 alone 2; 5 long ones fill 0.5 / 0.8 of one H100,
+    // which takes 3 of the short ones too; the other 2 need 0.5 A100.
+    assert_eq!(mix, [("a100", 1), ("h100", 1)]);
+    assert_eq!(planned.report.cost, usd("5"));
+    assert_eq!(planned.report.status, Status::Optimal);
+}
+
+#[test]
+fn services_that_do_with_what_they_have_are_left_alone() {
+    let offers = vec![offer("a100", A100, 1, "1"), offer("h100", H100, 1, "4")];
+    let speeds = [(A100, "5", "5"), (H100, "10", "10")];
+    let mut chat = service("chat", "10", &speeds);
+    let placed = |offer: &str, members| Assignment {
+        offer: offer.parse().unwrap(),
+        members,
+        nodes_each: 1,
+        window: Window::new(now(), after(60)).unwrap(),
+    };
+    let steps = |observed: &farthing_model::Observed| {
+        let input = input(1, offers.clone(), vec![observed.clone()]);
+        let planned = plan(&input).unwrap();
+        assert_eq!(check(&input, &planned), []);
+        let steps = planned.plan.steps.into_iter().map(|step| match step.action {
+            Action::Scale { offer, from, to, .. } => (offer.to_string(), from, to),
+            other => panic!("{other:?}"),
+        });
+        steps.collect::<Vec<_>>()
+    };
+    chat.state = WorkloadState::Placed(vec![placed("a100", 3)]);
+    assert_eq!(steps(&chat), []);
+    // Over the band, one more; far under it, fewer.
+    chat.demand_per_s = Some(dec("15"));
+    assert_eq!(steps(&chat), [("a100".to_owned(), 3, 4)]);
+    chat.demand_per_s = Some(dec("3"));
+    assert_eq!(steps(&chat), [("a100".to_owned(), 3, 1)]);
+    // Two H100 at 8 an hour do what three A100 do at 3.
+    chat.demand_per_s = None;
+    chat.state = WorkloadState::Placed(vec![placed("h100", 2)]);
+    assert_eq!(steps(&chat), [("a100".to_owned(), 0, 3), ("h100".to_owned(), 2, 0)]);
+}
+
+/// Spot runs longer by the expected loss, and only for work that can take it.
+#[test]
+fn spot_is_for_work_that_says_how_it_is_interrupted() {
+    let mut spot = offer("spot", H100, 1, "1");
+    spot.purchase = Purchase::Spot;
+    let work = job("train", 1, "5", &[(H100, 10)]);
+    let mut input = input(24, vec![offer("h100", H100, 1, "2"), spot], vec![work.clone()]);
+    input.policy.spot =
+        Some(SpotLoss { mean_up: SignedDuration::from_hours(5), source: "test".to_owned() });
+    input.policy.boot = SignedDuration::from_mins(3);
+    assert_eq!(plan(&input).unwrap().report.placements[0].cost, usd("20.1"));
+    let mins = SignedDuration::from_mins;
+    let how = Interruptible { checkpoint: mins(2), restart: mins(10) };
+    input.snapshot.workloads = vec![job_with(work, |job| job.interruptible = Some(how))];
+    let place = &plan(&input).unwrap().report.placements[0];
+    // 10 h of work, 2 interruptions of 12 min each, 3 min of boot.
+    assert_eq!(place.window.duration(), mins(600 + 24 + 3));
+    assert_eq!(place.cost, usd("10.45"));
+}
+
+#[test]
+fn idle_nodes_are_given_back_and_owned_ones_stay() {
+    let mut owned = offer("owned", A100, 1, "1");
+    owned.purchase = Purchase::Owned;
+    let offers = vec![offer("h100", H100, 1, "2"), owned];
+    let mut work = job("train", 1, "5", &[(H100, 1)]);
+    let window = Window::new(after(-30), after(30)).unwrap();
+    let assignment = Assignment { offer: offers[0].id.clone(), members: 1, nodes_each: 1, window };
+    work.state = WorkloadState::Placed(vec![assignment]);
+    let node = |id: &str, offer: usize, since| Node {
+        id: NodeId::new(id).unwrap(),
+        offer: offers[offer].id.clone(),
+        capacity: offers[offer].capacity,
+        price: offers[offer].price.clone(),
+        state: NodeState::Ready,
+        since,
+        until: None,
+    };
+    let mut input = input(2, offers.clone(), vec![work]);
+    input.snapshot.nodes = vec![
+        node("busy", 0, after(-30)),
+        node("idle", 0, after(-60)),
+        node("new", 0, after(-5)),
+        node("ours", 1, after(-600)),
+    ];
+    *input.utilisation.get_mut(Resource::Gpu) =
+        Some(crate::Utilisation { used_nano: 1, allocated_nano: 2, capacity_nano: 4 });
+    let planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    let [step] = planned.plan.steps.as_slice() else { panic!("{:#?}", planned.plan) };
+    assert_eq!(step.action, Action::Release { node: "idle".parse().unwrap() });
+    assert_eq!((step.saving, step.reasons.as_slice()), (usd("4"), &[Reason::IdleNode][..]));
+    let gpu = &planned.report.utilisation[0];
+    assert_eq!(gpu.proposal, "under 80.0 %: give back 1 idle node");
+    // Half an hour of one GPU in use; paid are busy, new and ours for two hours.
+    assert_eq!(gpu.after, Ratio::of(1, 12));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 100, ..ProptestConfig::default() })]
+
+    /// Law 3: what the meter posts hour by hour for the nodes of each placement is what the plan
+    /// said, to the last unit; and the same input gives the same bytes (law 1).
+    #[test]
+    fn predicted_is_what_is_posted(
+        prices in prop::collection::vec(1_u64..4_000_000_000_000, 2..5),
+        hours in prop::collection::vec((1_i64..5, 1_u32..4), 1..5),
+        boot in 0_i64..300,
+        limited in 0_u32..3,
+    ) {
+        let mut offers: Vec<_> =
+            (0..prices.len()).map(|at| offer(&format!("o{at}"), H100, 1, "1")).collect();
+        for (offer, price) in offers.iter_mut().zip(&prices) {
+            offer.available = (limited > 0).then_some(limited);
+            if let farthing_model::Price::Known(rate, _) = &mut offer.price {
+                let money = farthing_model::Money::from_pico(i128::from(*price), usd("0").currency());
+                *rate = farthing_model::HourlyRate::new(money).unwrap();
+            }
+        }
+        let jobs = hours.iter().enumerate().map(|(at, (hours, count))| {
+            let value = (at + 1).to_string();
+            job(&format!("job-{at}"), *count, &value, &[(H100, *hours)])
+        });
+        let mut input = input(6, offers, jobs.collect());
+        input.policy.boot = SignedDuration::from_secs(boot);
+        let planned = plan(&input).unwrap();
+        prop_assert_eq!(check(&input, &planned), []);
+        prop_assert_eq!(format!("{:?}", plan(&input)), format!("{:?}", Ok::<_, ()>(&planned)));
+        let mut posted = 0;
+        for place in &planned.report.placements {
+            let rate = input.offers.iter().find(|offer| Some(&offer.id) == place.offer.as_ref());
+            let rate = rate.unwrap().price.rate().unwrap();
+            for _ in 0..place.members * place.nodes_each {
+                let parts = place.window.by_hour().map(|hour| rate.cost(hour).unwrap().pico());
+                posted += parts.sum::<i128>();
+            }
+        }
+        prop_assert_eq!(posted, planned.report.cost.pico());
+        let steps: i128 = planned.plan.steps.iter().map(|step| step.cost.pico()).sum();
+        prop_assert_eq!(posted, steps);
+    }
+}
