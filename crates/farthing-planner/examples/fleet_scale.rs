@@ -1,8 +1,8 @@
 //! Measures a large fleet plan: 1,000 jobs in 50 classes, 300 offers, 24 slots.
 //!
-//! `cargo run --release -p farthing-planner --example fleet_scale [SEED] [LIMITED_PERCENT]` prints
+//! `cargo run --release -p farthing-planner --example fleet_scale [SEED] [LIMITED_PERCENT] [BUDGET]` prints
 //! one line: how long, how large, how far from the least cost. Half of all offers are limited
-//! unless said otherwise, and one budget is tight.
+//! unless said otherwise; a third number is a hard budget in whole dollars.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
@@ -183,7 +183,8 @@ fn main() {
     let report = &planned.report;
     let gap = report.gap.map_or("none".to_owned(), |gap| format!("{} ppm", gap.ppm()));
     println!(
-        "seed {seed}, {limited} % limited: {} ms, gap {gap}, {}, {} columns, cost {}, value {} of {:?}, waiting {}, limit {:?}",
+        "seed {seed}, {limited} % limited: {} ms, gap {gap}, {}, {} columns, cost {}, \
+         value {} of {:?}, waiting {}, limit {:?}",
         took.as_millis(),
         report.status.name(),
         report.solver.columns,
@@ -192,6 +193,18 @@ fn main() {
         report.value_bound.map(|bound| bound.to_string()),
         report.waiting.iter().map(|row| row.members).sum::<u32>(),
         report.solver.limit,
+    );
+    let ppm = report.gap.map_or(u32::MAX, |gap| gap.ppm());
+    println!(
+        "{{\"bench\": \"fleet-gap-{limited}-limited\", \"value\": {ppm}, \"limit\": 10000, \
+         \"unit\": \"ppm\", \"jobs\": 1000, \"classes\": 50, \"offers\": 300, \"slots\": 24, \
+         \"seed\": {seed}}}"
+    );
+    println!(
+        "{{\"bench\": \"fleet-time-{limited}-limited\", \"value\": {}, \"limit\": 2000, \
+         \"unit\": \"ms\", \"columns\": {}, \"seed\": {seed}}}",
+        took.as_millis(),
+        report.solver.columns,
     );
     let found = check(&input, &planned);
     assert!(found.is_empty(), "{found:?}");

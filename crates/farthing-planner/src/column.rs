@@ -189,7 +189,8 @@ impl Ground<'_> {
         accounts.any(|account| account.period.from() > class.earliest || account.period.to() < last)
     }
 
-    /// For each account of the class whether the window lies in it; `None` if it lies in one in part.
+    /// For each account of the class whether the window lies in it; `None` if one holds a part of
+    /// it.
     fn whole_periods(&self, class: &Class<'_>, window: Window) -> Option<Vec<bool>> {
         let covering = self.accounts.iter().filter(|account| account.covers(class.workload));
         covering

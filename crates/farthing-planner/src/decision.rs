@@ -4,11 +4,11 @@
 //! anew only if what it has is not enough any more, or costs notably more than what would be.
 
 use crate::account::{Account, accounts};
-use crate::candidate::{Class, Considered, classes};
+use crate::candidate::{Class, Considered, Filter, classes, replica_kinds};
 use crate::column::{Column, Ground, Pool};
 use crate::fleet::{Choice, choose};
 use crate::program::{Program, Scale};
-use crate::serving::{Scene, Serving, offers_used, wanted};
+use crate::serving::{Scene, Serving, wanted};
 use crate::standing::{Standing, held, standing};
 use crate::{Effort, Input, PlanError};
 use farthing_model::{Observed, Resource, WorkloadId};
@@ -79,6 +79,23 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
     let program = assemble(classes, columns, services, (pools, accounts))?;
     let choice = choose(&program, input.effort)?;
     Ok(Decision { program, choice, standing, hopeless, retired, sufficient, considered })
+}
+
+/// Offers that some service may use.
+fn offers_used(input: &Input, considered: &mut Considered) -> Vec<usize> {
+    let mut used = Vec::new();
+    for observed in &input.snapshot.workloads {
+        let Some(service) = wanted(observed) else { continue };
+        for (index, offer) in input.offers.iter().enumerate() {
+            let kinds = replica_kinds((&observed.workload, service), (index, offer), input);
+            considered
+                .note(index, kinds.as_ref().map_or_else(|filter| *filter, |_| Filter::Passed));
+            if kinds.is_ok() && !used.contains(&index) {
+                used.push(index);
+            }
+        }
+    }
+    used
 }
 
 /// The latest moment that new work can last to.

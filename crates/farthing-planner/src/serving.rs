@@ -6,7 +6,7 @@
 //! of this program, so that its optimum is never dearer than any of them.
 
 use crate::account::Account;
-use crate::candidate::{Considered, Filter, ReplicaKind, rate_of, replica_kinds};
+use crate::candidate::{Filter, ReplicaKind, rate_of, replica_kinds};
 use crate::column::Pool;
 use crate::program::{Goal, Item, Role, RowKey};
 use crate::standing::Standing;
@@ -85,23 +85,6 @@ pub(crate) struct Scene<'a, 's> {
     pub(crate) pools: &'s [Pool],
     /// What stands.
     pub(crate) standing: &'s [Standing<'a>],
-}
-
-/// Offers that some service may use.
-pub(crate) fn offers_used(input: &Input, considered: &mut Considered) -> Vec<usize> {
-    let mut used = Vec::new();
-    for observed in &input.snapshot.workloads {
-        let Some(service) = wanted(observed) else { continue };
-        for (index, offer) in input.offers.iter().enumerate() {
-            let kinds = replica_kinds((&observed.workload, service), (index, offer), input);
-            considered
-                .note(index, kinds.as_ref().map_or_else(|filter| *filter, |_| Filter::Passed));
-            if kinds.is_ok() && !used.contains(&index) {
-                used.push(index);
-            }
-        }
-    }
-    used
 }
 
 /// The service of a workload that is to be served.

@@ -258,7 +258,8 @@ proptest! {
         for (offer, price) in offers.iter_mut().zip(&prices) {
             offer.available = (limited > 0).then_some(limited);
             if let farthing_model::Price::Known(rate, _) = &mut offer.price {
-                let money = farthing_model::Money::from_pico(i128::from(*price), usd("0").currency());
+                let currency = usd("0").currency();
+                let money = farthing_model::Money::from_pico(i128::from(*price), currency);
                 *rate = farthing_model::HourlyRate::new(money).unwrap();
             }
         }

@@ -1,8 +1,9 @@
-//! What observing this machine costs: `observe_local [TICKS] [SECONDS]`.
+//! What observing this machine costs: `observe_local [TICKS] [SECONDS] [PROCESSES]`.
 //!
 //! Measures this machine TICKS times (default 6), SECONDS apart (default 10), and prints for each
 //! the processor time that the measurement took and the memory that this process holds. The last
-//! lines are for `make bench`: mean and largest time of a tick in milliseconds, and memory in MB.
+//! lines are for `make bench`. Sleeping processes are started until there are PROCESSES (500) of
+//! all kinds; they end with it.
 #![allow(clippy::print_stdout, reason = "an example speaks to people")]
 
 use farthing_edge::Measure;
@@ -18,6 +19,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = env::args().skip(1);
     let ticks: u32 = arguments.next().map_or(Ok(6), |text| text.parse())?;
     let seconds: u64 = arguments.next().map_or(Ok(10), |text| text.parse())?;
+    let wanted: usize = arguments.next().map_or(Ok(500), |text| text.parse())?;
+    let missing = wanted.saturating_sub(process_count()?);
+    let _sleepers: Vec<Sleeper> =
+        (0..missing).map(|_| Sleeper::start()).collect::<Result<_, _>>()?;
     let root = Path::new("/");
     let has = inventory(root, &mut *nvml::driver())?;
     println!(
@@ -71,10 +76,34 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let sum: u64 = costs.iter().sum();
     let most = costs.iter().max().copied().unwrap_or(0);
-    println!("tick_cpu_mean_us {}", sum / u64::from(ticks.max(1)));
-    println!("tick_cpu_max_us {most}");
-    println!("resident_kb {}", resident_kb()?);
+    let (mean, resident) = (sum / u64::from(ticks.max(1)), resident_kb()?);
+    // At one tick every ten seconds: 1 % of a core is 100,000 us a tick.
+    println!(
+        "{{\"bench\": \"observe-cpu\", \"value\": {mean}, \"limit\": 100000, \"unit\": \"us/tick\", \
+         \"most_us\": {most}, \"processes\": {}}}",
+        process_count()?
+    );
+    println!(
+        "{{\"bench\": \"observe-memory\", \"value\": {resident}, \"limit\": 61440, \"unit\": \"kB\"}}"
+    );
     Ok(())
+}
+
+/// A process that does nothing, and ends with this one.
+struct Sleeper(std::process::Child);
+
+impl Sleeper {
+    fn start() -> std::io::Result<Self> {
+        std::process::Command::new("sleep").arg("600").spawn().map(Self)
+    }
+}
+
+impl Drop for Sleeper {
+    fn drop(&mut self) {
+        // It may have ended by itself, which is as good.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
 }
 
 /// Processor time of this thread, in microseconds, by the scheduler's own account.
@@ -82,6 +111,13 @@ fn cpu_micros() -> Result<u64, Box<dyn Error>> {
     let text = fs::read_to_string("/proc/thread-self/schedstat")?;
     let nanos: u64 = text.split(' ').next().unwrap_or_default().parse()?;
     Ok(nanos / 1_000)
+}
+
+fn process_count() -> Result<usize, Box<dyn Error>> {
+    let is_process = |name: &str| name.bytes().all(|byte| byte.is_ascii_digit());
+    let names =
+        fs::read_dir("/proc")?.filter_map(|entry| entry.ok()?.file_name().into_string().ok());
+    Ok(names.filter(|name| is_process(name)).count())
 }
 
 fn resident_kb() -> Result<u64, Box<dyn Error>> {

@@ -59,6 +59,12 @@ fn main() -> Result<(), Box<dyn Error>> {
     let score = world.score();
     println!("{score}");
     let events = u128::from(score.events) * 1_000_000_000;
-    println!("{} events in {took:?}: {} events/s", score.events, events / took.as_nanos().max(1));
+    let rate = events / took.as_nanos().max(1);
+    println!("{} events in {took:?}: {rate} events/s", score.events);
+    println!(
+        "{{\"bench\": \"sim-world-alone\", \"value\": {rate}, \"limit\": 100000, \"unit\": \"events/s\", \
+         \"events\": {}}}",
+        score.events
+    );
     Ok(())
 }

@@ -4,9 +4,7 @@
 mod support;
 
 use farthing_engine::{ActionRecord, Held};
-use farthing_model::{
-    Charge, Money, NodeId, ReceiptOutcome, Window, WorkloadId, WorkloadState,
-};
+use farthing_model::{Charge, Money, NodeId, ReceiptOutcome, Window, WorkloadId, WorkloadState};
 use farthing_sim::Scenario;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;

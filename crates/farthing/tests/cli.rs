@@ -1,5 +1,5 @@
 //! The command line as people and scripts meet it: exit codes, messages, statements that add up.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::needless_raw_string_hashes, missing_docs, reason = "tests")]
 
 use expect_test::{Expect, expect};
 use serde_json::Value;
@@ -48,40 +48,40 @@ fn wrong_use_says_what_would_be_right() {
     fails(
         &["cost"],
         2,
-        &expect![[r#"
+        &expect![[r"
         farthing: there are no books in STATE yet
           hint: run `farthing up` or `farthing up --demo` first, or name --data FOLDER
-    "#]],
+    "]],
     );
     fails(
         &["offers", "--accelerator", "A100"],
         2,
-        &expect![[r#"
+        &expect![[r"
         farthing: `A100` is more than one accelerator: name one of A100-40GB, A100-80GB
-    "#]],
+    "]],
     );
     fails(
         &["offers", "--accelerator", "H100-80GB", "--max-price", "10 USD"],
         2,
-        &expect![[r#"
+        &expect![[r"
         farthing: --max-price: `10 USD` has no unit of time: write it like 3.90 USD/h
-    "#]],
+    "]],
     );
     fails(
         &["up", "--for", "60"],
         2,
-        &expect![[r#"
+        &expect![[r"
         farthing: --for `60` is not a duration
           hint: write it like 30s, 10m or 2h30m
-    "#]],
+    "]],
     );
     fails(
         &["up", "--no-listen", "--for", "1s", "--every", "0s"],
         2,
-        &expect![[r#"
+        &expect![[r"
         farthing: --every `0s` is not a duration
           hint: write it like 30s, 10m or 2h30m
-    "#]],
+    "]],
     );
 }
 

@@ -71,7 +71,7 @@ pub(crate) fn run() -> Result<()> {
     println!("{}", headings());
     for step in 0..=PROGRAMS.len() {
         let measured = match step.checked_sub(1) {
-            None => vec![plan_process()],
+            None => vec![plan_process(), demo_rate()],
             Some(at) => measure(PROGRAMS[at].0, PROGRAMS[at].1),
         };
         for row in &measured {
@@ -109,6 +109,34 @@ fn plan_process() -> Row {
             value: milliseconds(times.len() / 2),
             limit: PLAN_MS_MAX.into(),
             unit: "ms".to_owned(),
+            more: more.as_object().cloned().unwrap_or_default(),
+        })
+    };
+    Row { bench, outcome: timed().map_err(|error| format!("{error:#}")) }
+}
+
+/// A whole day of the demo as fast as it goes: engine, planner, ledger and world, on both sides.
+fn demo_rate() -> Row {
+    let bench = "demo-whole-loop".to_owned();
+    let timed = || -> Result<Figure> {
+        let state = std::env::temp_dir().join(format!("farthing-bench-{}", std::process::id()));
+        let output = Command::new(program("farthing", None)?)
+            .args(["up", "--demo", "--no-listen", "--for", "1s", "--speed", "86400", "--data"])
+            .arg(&state)
+            .stderr(Stdio::null())
+            .output()
+            .context("cannot start farthing");
+        let _ = std::fs::remove_dir_all(&state);
+        let printed = String::from_utf8_lossy(&output?.stdout).into_owned();
+        let line = printed.lines().last().unwrap_or_default();
+        let mut words = line.split(' ');
+        let events: u64 = words.next().unwrap_or_default().parse().context("no events")?;
+        let rate: f64 = words.nth(1).unwrap_or_default().parse().context("no rate")?;
+        let more = json!({ "events": events, "virtual_hours": 24, "seed": 1 });
+        Ok(Figure {
+            value: rate,
+            limit: 1e5,
+            unit: "events/s".to_owned(),
             more: more.as_object().cloned().unwrap_or_default(),
         })
     };

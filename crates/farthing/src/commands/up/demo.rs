@@ -188,7 +188,7 @@ fn closing<T: farthing_edge::Store>(
     let mut out = format!("\nSTATEMENT\n{}\n", show::statement::text(&statement, 20)?);
     let _ = write!(out, "\n{}", savings(result, &statement));
     let score = race.ours.world_mut().score();
-    let rate = score.events.checked_div(took.as_secs().max(1)).unwrap_or(score.events);
+    let rate = u128::from(score.events) * 1_000 / took.as_millis().max(1);
     let _ = write!(out, "\n\nWORLD\n{score}\n{} events, {rate} a second as paced", score.events);
     data(&out);
     talk(
