@@ -137,7 +137,7 @@ impl<W: World, S: Store> Engine<W, S> {
             return Ok(Some(Held::Coverage));
         }
         let recent = self.journal.state().begun.iter();
-        let recent = recent.filter(|begun| now.duration_since(**begun).as_hours() < 1).count();
+        let recent = recent.filter(|begun| now.duration_since(**begun).abs().as_hours() < 1).count();
         if u32::try_from(recent).unwrap_or(u32::MAX) >= limits.steps_per_hour {
             return Ok(Some(Held::StepsPerHour(limits.steps_per_hour)));
         }

@@ -30,7 +30,7 @@ pub struct Open {
     pub plan: Option<PlanRecord>,
     /// Proposals of the newest plan and begun steps, by id.
     pub steps: BTreeMap<StepId, OpenStep>,
-    /// When steps were begun, for the hourly limit; the newest hour only.
+    /// When steps were begun, for the hourly limit; the newest day only.
     pub begun: Vec<Timestamp>,
     /// Steps that are settled, and what came of them.
     pub scores: Scores,
@@ -176,7 +176,8 @@ impl Open {
             }
             Body::Intended { step } => {
                 self.with(&step, |open| open.stage = Stage::Begun)?;
-                self.begun.retain(|begun| at.duration_since(*begun).as_hours() < 1);
+                // A day rather than an hour, as a clock that jumped ahead may come back.
+                self.begun.retain(|begun| at.duration_since(*begun).abs().as_hours() < 24);
                 self.begun.push(at);
             }
             Body::Receipted { step, at, outcome, .. } => {

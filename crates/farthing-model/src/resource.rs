@@ -98,12 +98,13 @@ impl Resources {
         }
     }
 
-    /// Whether every request is within `capacity`.
+    /// Whether every request is within `capacity`. A machine that states no disk (as cloud price
+    /// lists do) has volumes attached, of the size that is asked for.
     pub const fn fits_in(self, capacity: Self) -> bool {
         self.gpu_milli <= capacity.gpu_milli
             && self.cpu_milli <= capacity.cpu_milli
             && self.memory_bytes <= capacity.memory_bytes
-            && self.storage_bytes <= capacity.storage_bytes
+            && (capacity.storage_bytes == 0 || self.storage_bytes <= capacity.storage_bytes)
     }
 
     /// The resources of `count` of these; saturates, as no machine is that large.
@@ -115,5 +116,19 @@ impl Resources {
             memory_bytes: self.memory_bytes.saturating_mul(count as u64),
             storage_bytes: self.storage_bytes.saturating_mul(count as u64),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_machine_that_states_no_disk_has_volumes_attached() {
+        let asks = Resources { storage_bytes: 1 << 41, cpu_milli: 8_000, ..Resources::default() };
+        let machine = Resources { cpu_milli: 8_000, ..Resources::default() };
+        assert!(asks.fits_in(machine));
+        assert!(!asks.fits_in(Resources { storage_bytes: 1 << 40, ..machine }));
+        assert!(!asks.fits_in(Resources { cpu_milli: 4_000, ..machine }));
     }
 }

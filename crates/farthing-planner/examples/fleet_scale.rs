@@ -1,7 +1,7 @@
 //! Measures a large fleet plan: 1,000 jobs in 50 classes, 300 offers, 24 slots.
 //!
-//! `cargo run --release -p farthing-planner --example fleet_scale [SEED] [LIMITED_PERCENT] [BUDGET]` prints
-//! one line: how long, how large, how far from the least cost. Half of all offers are limited
+//! `cargo run --release -p farthing-planner --example fleet_scale [SEED] [LIMITED_PERCENT] [BUDGET]`
+//! prints one line: how long, how large, how far from the least cost. Half of all offers are limited
 //! unless said otherwise; a third number is a hard budget in whole dollars.
 
 // A measurement may fail loudly, and its answer is what it prints.

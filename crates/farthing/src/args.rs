@@ -11,7 +11,13 @@ pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,
     /// Where books and journals are kept [default: the user's state folder, farthing]
-    #[arg(long, global = true, value_name = "FOLDER", env = "FARTHING_DATA")]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FOLDER",
+        env = "FARTHING_DATA",
+        hide_env_values = true
+    )]
     pub(crate) data: Option<PathBuf>,
     /// How to print
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]

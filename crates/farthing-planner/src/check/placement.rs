@@ -196,6 +196,9 @@ impl Audit<'_> {
             (asks.memory_bytes, has.memory_bytes),
             (asks.storage_bytes, has.storage_bytes),
         ];
+        // A machine that states no disk has volumes attached, of the size that is asked for.
+        let attached = has.storage_bytes == 0;
+        let amounts = if attached { &amounts[..3] } else { &amounts[..] };
         if amounts.iter().any(|(asked, had)| asked > had) {
             self.found.push(Violation::Resources { workload: id(), offer: at() });
         }
