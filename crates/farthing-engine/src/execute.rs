@@ -15,7 +15,7 @@ use farthing_model::{
     Snapshot, Step, WorkloadId, WorkloadState,
 };
 use jiff::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Why a step that could be done was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -81,8 +81,8 @@ impl<W: World, S: Store> Engine<W, S> {
             .filter(|open| open.stage == Stage::Proposed && open.approved != Some(false))
             .cloned()
             .collect();
-        // In the order of the plan, but replicas come before others go, so that a service that
-        // moves is never without.
+        // In the order of the plan, but what frees capacity goes first, and where a service moves
+        // its replicas come before others go, so that it is never without.
         let plan = self.journal.state().plan.as_ref();
         let order: BTreeMap<&str, usize> = plan
             .into_iter()
@@ -90,9 +90,22 @@ impl<W: World, S: Store> Engine<W, S> {
             .enumerate()
             .map(|(index, step)| (step.step.as_str(), index))
             .collect();
+        let moving: BTreeSet<WorkloadId> = proposed
+            .iter()
+            .filter_map(|open| match &open.step.action {
+                Action::Scale { workload, from, to, .. } if to > from => Some(workload.clone()),
+                _ => None,
+            })
+            .collect();
         proposed.sort_by_key(|open| {
-            let goes = matches!(&open.step.action, Action::Scale { from, to, .. } if to < from);
-            (goes, order.get(open.step.id.as_str()).copied())
+            let turn = match &open.step.action {
+                Action::Release { .. } | Action::Suspend { .. } => 0,
+                Action::Scale { workload, from, to, .. } if to < from => {
+                    if moving.contains(workload) { 2 } else { 0 }
+                }
+                _ => 1,
+            };
+            (turn, order.get(open.step.id.as_str()).copied())
         });
         for open in proposed {
             let step = open.step.clone();
@@ -137,7 +150,8 @@ impl<W: World, S: Store> Engine<W, S> {
             return Ok(Some(Held::Coverage));
         }
         let recent = self.journal.state().begun.iter();
-        let recent = recent.filter(|begun| now.duration_since(**begun).abs().as_hours() < 1).count();
+        let recent =
+            recent.filter(|begun| now.duration_since(**begun).abs().as_hours() < 1).count();
         if u32::try_from(recent).unwrap_or(u32::MAX) >= limits.steps_per_hour {
             return Ok(Some(Held::StepsPerHour(limits.steps_per_hour)));
         }

@@ -1,4 +1,5 @@
 //! What the engine may do and what holds it back: modes, approvals, limits, budgets, old data.
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod fake;
 
@@ -104,6 +105,19 @@ fn no_more_steps_in_an_hour_than_the_limit() {
     assert_eq!(lab.world.done(), 2, "the hour is not over");
     engine.tick(at(3_600)).unwrap();
     assert_eq!(lab.world.done(), 4);
+}
+
+/// A clock that jumps ahead and comes back does not open the hour anew.
+#[test]
+fn a_clock_that_jumps_does_not_lift_the_limit_of_steps() {
+    let mut lab = Lab::new(Mode::Enforce, &["a", "b", "c", "d"]);
+    let limits = &mut lab.config.policy.limits;
+    (limits.steps_per_hour, limits.nodes_per_tick) = (2, 1);
+    let mut engine = lab.open(1_800);
+    for (second, done) in [(1_800, 1), (1_810, 2), (1_820, 2), (5_700, 3), (3_000, 3), (9_300, 4)] {
+        engine.tick(at(second)).unwrap();
+        assert_eq!(lab.world.done(), done, "at {second}");
+    }
 }
 
 #[test]

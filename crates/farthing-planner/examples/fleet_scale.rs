@@ -1,8 +1,8 @@
 //! Measures a large fleet plan: 1,000 jobs in 50 classes, 300 offers, 24 slots.
 //!
-//! `cargo run --release -p farthing-planner --example fleet_scale [SEED] [LIMITED_PERCENT] [BUDGET]`
-//! prints one line: how long, how large, how far from the least cost. Half of all offers are limited
-//! unless said otherwise; a third number is a hard budget in whole dollars.
+//! `fleet_scale [SEED] [LIMITED_PERCENT] [BUDGET]` prints one line: how long, how large, how far
+//! from the least cost, and the lines for `make bench`. Half of all offers are limited unless said
+//! otherwise; a third number is a hard budget in whole dollars.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
@@ -194,7 +194,7 @@ fn main() {
         report.waiting.iter().map(|row| row.members).sum::<u32>(),
         report.solver.limit,
     );
-    let ppm = report.gap.map_or(u32::MAX, |gap| gap.ppm());
+    let ppm = report.gap.map_or(u32::MAX, farthing_model::Ratio::ppm);
     println!(
         "{{\"bench\": \"fleet-gap-{limited}-limited\", \"value\": {ppm}, \"limit\": 10000, \
          \"unit\": \"ppm\", \"jobs\": 1000, \"classes\": 50, \"offers\": 300, \"slots\": 24, \

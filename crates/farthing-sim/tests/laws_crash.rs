@@ -2,6 +2,12 @@
 //! controller stops at its k-th call to the journal or the world, before or after the call took
 //! effect, for every k of a short day and a sample of them on others; then it is opened again on
 //! what is left. And two controllers at once on one journal.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
@@ -117,11 +123,11 @@ fn a_crash_at_every_call_of_a_short_day_loses_and_doubles_nothing() {
 
 #[test]
 fn crashes_on_many_days_lose_and_double_nothing() {
-    let seeds = seeds(0..16);
+    let seeds = seeds(0..12);
     let name = ("laws_crash", "crashes_on_many_days_lose_and_double_nothing");
     let crashes = each_seed(name, &seeds, |seed| {
         let mut day = Scenario::random_day(seed).unwrap();
-        day.end = day.start + SignedDuration::from_hours(8);
+        day.end = day.start + SignedDuration::from_hours(6);
         let calls = run(&day, None, Back::AtOnce).calls;
         let mut draw = Random::new(seed).fork("crash");
         for _ in 0..4 {

@@ -1,5 +1,11 @@
 //! Laws 1 to 3: the same input gives the same bytes; planning again after acting proposes nothing;
 //! in a noise-free world what a step was predicted to cost is what is posted, to the last unit.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod support;
 
@@ -10,7 +16,7 @@ use jiff::SignedDuration;
 use std::collections::BTreeMap;
 use support::{Parts, Told, each_seed, instants, seeds};
 
-const TICK: SignedDuration = SignedDuration::from_mins(15);
+const TICK: SignedDuration = SignedDuration::from_mins(30);
 
 /// Drives a whole day. Returns its parts after the last tick.
 fn day(scenario: &Scenario) -> Parts {
@@ -51,7 +57,7 @@ fn the_same_scenario_twice_gives_the_same_bytes() {
         let scenario = Scenario::random_day(seed).unwrap();
         let (one, two) = (day(&scenario), day(&scenario));
         let records = one.store.verified();
-        assert!(records.len() > 50, "seed {seed} has {} records", records.len());
+        assert!(records.len() > 40, "seed {seed} has {} records", records.len());
         assert_eq!(records, two.store.verified(), "seed {seed}: the journals differ");
         let charged = charges(&one, &scenario);
         assert!(!charged.is_empty());
@@ -95,7 +101,7 @@ fn the_same_scenario_twice_writes_the_same_files() {
 /// Law 2.
 #[test]
 fn planning_again_after_acting_proposes_nothing() {
-    let seeds = seeds(0..40);
+    let seeds = seeds(0..24);
     let name = ("laws_plan", "planning_again_after_acting_proposes_nothing");
     let counts = each_seed(name, &seeds, |seed| {
         let scenario = Scenario::noise_free(seed).unwrap();
@@ -134,7 +140,7 @@ fn planning_again_after_acting_proposes_nothing() {
 /// resources included, as that is what a step's cost is about.
 #[test]
 fn what_was_predicted_is_what_is_posted_for_each_finished_job() {
-    let seeds = seeds(0..40);
+    let seeds = seeds(0..24);
     let name = ("laws_plan", "what_was_predicted_is_what_is_posted_for_each_finished_job");
     let counts = each_seed(name, &seeds, |seed| {
         let scenario = Scenario::noise_free(seed).unwrap();

@@ -82,7 +82,7 @@ impl Guard {
         self.head = chain::verify(&self.head, &gained).expect("the chain holds");
         self.conserves(tick);
         let begun = gained.iter().any(|record| matches!(body(record), Body::Intended { .. }));
-        if begun || !self.reserved.is_empty() {
+        if begun {
             self.read_ledger(parts, tick);
         }
         let mut nodes = Vec::new();

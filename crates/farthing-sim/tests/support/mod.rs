@@ -270,11 +270,13 @@ pub(crate) fn instants(
         .take_while(move |now| *now <= to)
 }
 
-/// A seed from the environment, to replay one failure.
+/// Seeds from the environment, to replay one failure (`7`) or to try others (`200..400`).
 pub(crate) fn seeds(default: std::ops::Range<u64>) -> Vec<u64> {
-    match std::env::var("FARTHING_SEED") {
-        Ok(seed) => vec![seed.parse().expect("FARTHING_SEED is a number")],
-        Err(_) => default.collect(),
+    let Ok(text) = std::env::var("FARTHING_SEED") else { return default.collect() };
+    let number = |text: &str| text.parse::<u64>().expect("FARTHING_SEED is N or N..M");
+    match text.split_once("..") {
+        Some((from, to)) => (number(from)..number(to)).collect(),
+        None => vec![number(&text)],
     }
 }
 

@@ -191,9 +191,7 @@ fn closing<T: farthing_edge::Store>(
     let rate = u128::from(score.events) * 1_000 / took.as_millis().max(1);
     let _ = write!(out, "\n\nWORLD\n{score}\n{} events, {rate} a second as paced", score.events);
     data(&out);
-    talk(
-        "\nfarthing cost --by team | farthing explain p1 | farthing verify   show what this run left",
-    );
+    talk("\nWhat this run left: farthing cost --by team, farthing explain p1, farthing verify");
     let sound = statement.difference.is_zero() && statement.paid == result.paid;
     Ok(if sound { Outcome::Done } else { Outcome::Failed })
 }
