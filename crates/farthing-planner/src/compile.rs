@@ -293,7 +293,7 @@ impl Draft<'_, '_> {
 
     fn finish(self) -> Result<Planned, PlanError> {
         let input = self.input;
-        let idle = idle(input, &self.decision.standing, &self.placements)?;
+        let idle = idle(input, &self.decision.standing)?;
         let plan = Plan {
             id: input.id.clone(),
             parent: input.parent.clone(),

@@ -21,20 +21,16 @@ pub(crate) struct Idle {
 /// Nodes that have had nothing to do for long enough and are not needed soon.
 ///
 /// An assignment does not name its nodes. It holds those that became paid last before it started,
-/// because that is how nodes are bought; what starts soon keeps the oldest of the others. Owned
-/// and reserved nodes are paid in any case and stay.
-pub(crate) fn idle(
-    input: &Input,
-    standing: &[Standing<'_>],
-    placements: &[Placement],
-) -> Result<Vec<Idle>, PlanError> {
+/// because that is how nodes are bought. New placements buy their own. Owned and reserved nodes are
+/// paid in any case and stay.
+pub(crate) fn idle(input: &Input, standing: &[Standing<'_>]) -> Result<Vec<Idle>, PlanError> {
     let now = input.snapshot.at;
     let mut idle = Vec::new();
     for (index, offer) in input.offers.iter().enumerate() {
         if matches!(offer.purchase, Purchase::Owned | Purchase::Reserved) {
             continue;
         }
-        for node in unclaimed(input, (index, offer), standing, placements) {
+        for node in unclaimed(input, (index, offer), standing) {
             let usable = node.since.checked_add(input.policy.boot);
             let until = usable.and_then(|usable| usable.checked_add(input.policy.idle_release));
             if node.state != NodeState::Ready || until.is_ok_and(|until| until > now) {
@@ -59,7 +55,6 @@ fn unclaimed<'a>(
     input: &'a Input,
     (index, offer): (usize, &Offer),
     standing: &[Standing<'_>],
-    placements: &[Placement],
 ) -> Vec<&'a Node> {
     let soon = input.snapshot.at.checked_add(input.policy.idle_release).unwrap_or(Timestamp::MAX);
     let nodes = input.snapshot.nodes.iter();
@@ -72,12 +67,6 @@ fn unclaimed<'a>(
         .map(|stand| (stand.assignment.window.from(), stand.nodes()))
         .collect();
     claims.sort_unstable();
-    let new = placements.iter().filter(|place| {
-        !place.stays && place.offer.as_ref() == Some(&offer.id) && place.window.from() <= soon
-    });
-    let new = new.map(|place| i128::from(place.members) * i128::from(place.nodes_each));
-    // A start before all nodes takes the oldest.
-    claims.extend(new.map(|nodes| (Timestamp::MIN, nodes)));
     for (from, nodes) in claims {
         for _ in 0..nodes.min(i128::try_from(free.len()).unwrap_or(0)) {
             free.remove(free.iter().rposition(|node| node.since <= from).unwrap_or(0));

@@ -102,6 +102,10 @@ fn rates(rates: &FaultRates) -> [u32; FaultKind::ALL.len()] {
     ]
 }
 
+fn ticks_of(days: &[Day]) -> u64 {
+    days.iter().map(|day| u64::from(day.ticks)).sum()
+}
+
 #[test]
 fn the_laws_hold_on_rough_days() {
     let seeds = seeds(0..DAYS);
@@ -117,6 +121,11 @@ fn the_laws_hold_on_rough_days() {
     println!("{} days, {ticks} ticks, {steps} steps, {done} jobs done", days.len());
     println!("held: {stale} stale ticks, {uncovered} under coverage, {limited} steps by limits");
     println!("{budgeted} steps checked against a hard budget");
+    let refused = sum(&|day| day.guard.refused);
+    println!("{refused} plans refused by the checker and not acted on");
+    // Known defect (CHANGELOG, "Known"): a job deferred across the end of a budget's period can
+    // make a plan that is over the budget. The checker catches it; it may not become more common.
+    assert!(refused * 500 <= ticks_of(&days), "{refused} plans were refused");
     let on = rates(&FaultRates::rough());
     let counts = FaultKind::ALL.map(|kind| sum(&|day| day.faults.of(kind)));
     for (kind, count) in FaultKind::ALL.iter().zip(counts) {
