@@ -70,7 +70,9 @@ fn run(scenario: &Scenario, at: Option<(u64, Moment)>, back: Back) -> Outcome {
     // The books begin with the first record: what was paid before is nobody's.
     let begun = parts.store.verified()[0].at;
     let paid = parts.assert_sound(Window::new(begun, measured_to).unwrap());
-    let action = |step: &&String| format!("{:?}", told.proposed[*step].action);
+    // A release costs by when it happens, which its action does not say.
+    let action =
+        |step: &&String| format!("{:?} at {}", told.proposed[*step].action, told.happened[*step]);
     let mut actions: Vec<String> = told.done().iter().map(action).collect();
     actions.sort();
     Outcome { paid, actions, calls, crashes }

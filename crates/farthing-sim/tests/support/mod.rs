@@ -204,6 +204,8 @@ pub(crate) struct Told {
     pub(crate) proposed: BTreeMap<String, StepRecord>,
     /// How often each was begun.
     pub(crate) intended: BTreeMap<String, u32>,
+    /// When the world says that it happened.
+    pub(crate) happened: BTreeMap<String, String>,
     /// Each outcome, in order.
     pub(crate) outcomes: BTreeMap<String, Vec<String>>,
     /// What was posted for each step that was settled.
@@ -220,7 +222,8 @@ impl Told {
                     told.proposed.extend(steps);
                 }
                 Body::Intended { step } => *told.intended.entry(step).or_default() += 1,
-                Body::Receipted { step, outcome, .. } => {
+                Body::Receipted { step, at, outcome, .. } => {
+                    told.happened.insert(step.clone(), at);
                     told.outcomes.entry(step).or_default().push(outcome);
                 }
                 Body::Settled { step, posted } => {
