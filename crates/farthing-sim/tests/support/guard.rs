@@ -138,13 +138,11 @@ impl Guard {
             Body::Planned(plan) => {
                 self.proposed = plan.steps.into_iter().map(|it| (it.step.clone(), it)).collect();
             }
-            Body::Noted { about, text } => {
-                // What the checker refuses is never acted on: a tick that has it begins nothing.
-                if about == "check" {
-                    self.refused += 1;
-                    let begun = tick.acted.receipts.len() + tick.acted.unknown.len();
-                    assert_eq!(begun, 0, "law 4: steps in spite of {text}");
-                }
+            // What the checker refuses is never acted on: a tick that has it begins nothing.
+            Body::Noted { about, text } if about == "check" => {
+                self.refused += 1;
+                let begun = tick.acted.receipts.len() + tick.acted.unknown.len();
+                assert_eq!(begun, 0, "law 4: steps in spite of {text}");
             }
             Body::Reserved { step, amount, posted_before, .. } => {
                 let amount: Money = amount.parse().unwrap();
