@@ -11,7 +11,8 @@ use crate::record::{Body, PlanRecord, StepRecord, VerifiedRecord, WaitingRecord}
 use farthing_edge::{Measured, Store};
 use farthing_ledger::{Metered, Usage};
 use farthing_model::{
-    Coverage, Destination, Mode, Money, PerResource, PlanId, Receipt, Resource, Snapshot, Window,
+    Coverage, Destination, Mode, Money, MoneyError, PerResource, PlanId, Receipt, Resource,
+    Snapshot, Window,
 };
 use farthing_planner::{BudgetState, Input, Planned, Utilisation, Violation, check, plan, plan_as};
 use jiff::Timestamp;
@@ -258,6 +259,20 @@ impl<W: World, S: Store> Engine<W, S> {
 }
 
 impl Flow {
+    /// The sum of two flows.
+    ///
+    /// # Errors
+    /// Two currencies, or overflow.
+    pub fn checked_add(self, other: Self) -> Result<Self, MoneyError> {
+        Ok(Self {
+            paid: self.paid.checked_add(other.paid)?,
+            used: self.used.checked_add(other.used)?,
+            idle: self.idle.checked_add(other.idle)?,
+            unallocated: self.unallocated.checked_add(other.unallocated)?,
+            overhead: self.overhead.checked_add(other.overhead)?,
+        })
+    }
+
     /// The sums of what was metered.
     ///
     /// # Errors

@@ -192,7 +192,7 @@ impl Published {
         };
         let receipts = ticked.tick.acted.receipts.iter().chain(&ticked.tick.resolved);
         let steps_done = receipts.filter(|receipt| done(&receipt.outcome)).count();
-        let total = sum(old.total, ticked.tick.money)?;
+        let total = old.total.checked_add(ticked.tick.money)?;
         let ticked = Arc::new(ticked);
         let has_plan = ticked.tick.planned.is_some();
         self.replace(View {
@@ -227,14 +227,4 @@ impl Published {
     fn replace(&self, view: View) {
         *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
     }
-}
-
-fn sum(a: Flow, b: Flow) -> Result<Flow, MoneyError> {
-    Ok(Flow {
-        paid: a.paid.checked_add(b.paid)?,
-        used: a.used.checked_add(b.used)?,
-        idle: a.idle.checked_add(b.idle)?,
-        unallocated: a.unallocated.checked_add(b.unallocated)?,
-        overhead: a.overhead.checked_add(b.overhead)?,
-    })
 }

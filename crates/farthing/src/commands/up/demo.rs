@@ -122,7 +122,7 @@ impl Printed {
     /// A line every [`TICKS_PER_LINE`] ticks.
     fn line(&mut self, tick: &RaceTick, scenario: &Scenario) -> anyhow::Result<Option<String>> {
         self.ours = Some(match self.ours {
-            Some(sum) => add(sum, tick.ours.money)?,
+            Some(sum) => sum.checked_add(tick.ours.money)?,
             None => tick.ours.money,
         });
         let paid = tick.before.money.paid;
@@ -154,16 +154,6 @@ fn text(tick: &Tick, ours: &Flow, before: Money, steps: usize, scenario: &Scenar
         show::ratio(utilisation),
         show::small_money(before),
     )
-}
-
-fn add(a: Flow, b: Flow) -> anyhow::Result<Flow> {
-    Ok(Flow {
-        paid: a.paid.checked_add(b.paid)?,
-        used: a.used.checked_add(b.used)?,
-        idle: a.idle.checked_add(b.idle)?,
-        unallocated: a.unallocated.checked_add(b.unallocated)?,
-        overhead: a.overhead.checked_add(b.overhead)?,
-    })
 }
 
 /// The closing statement, from the ledger.
