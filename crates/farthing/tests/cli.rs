@@ -163,7 +163,13 @@ fn the_example_is_planned_with_a_proof() {
         let value = |plan: &Value| number(&plan["value"]);
         assert!(value(&plan["baselines"][policy]) <= value(&plan), "{policy} does no more value");
     }
-    assert_eq!(stdout(&farthing(state.path(), &arguments)).len(), stdout(&output).len());
+    // Law 1: the same plan again, all of it but how long it took.
+    let untimed = |output: &Output| {
+        let mut plan = json(output);
+        plan["solve_ms"] = Value::Null;
+        plan
+    };
+    assert_eq!(untimed(&farthing(state.path(), &arguments)), untimed(&output));
 }
 
 /// The seeds' second worked example: the rule calls done what cannot be done.
