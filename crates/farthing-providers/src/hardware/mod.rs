@@ -20,6 +20,8 @@ use farthing_model::{
 };
 use jiff::civil::Date;
 
+/// The basis of a figure that nobody published.
+const ASSUMPTION: &str = "assumption";
 const GIB: i128 = 1 << 30;
 const TIB: i128 = 1 << 40;
 /// 10^-9 parts in one whole of a [`Decimal`].
@@ -49,6 +51,8 @@ pub struct Item {
     pub per_hour: Money,
     /// Where the figures come from.
     pub source: String,
+    /// The purchase price in words, where nothing better than an assumption is known.
+    pub assumed: Option<String>,
     /// The oldest day of the figures.
     pub as_of: Date,
 }
@@ -216,6 +220,8 @@ impl Hardware {
             ),
             per_hour: Money::from_pico(pico, part.price.value.currency()),
             source: format!("{} ({})", part.price.source, part.price.basis),
+            assumed: (part.price.basis == ASSUMPTION)
+                .then(|| format!("{} at {} each", part.name, part.price.value)),
             as_of: part.price.as_of.min(self.years.as_of),
         })
     }
@@ -236,6 +242,7 @@ impl Hardware {
             how: format!("{} W each x PUE {} x {} a kWh", part.watts, self.pue.value, power.value),
             per_hour: Money::from_pico(pico, power.value.currency()),
             source: format!("{}; {}; {}", part.watts_source, self.pue.source, power.source),
+            assumed: None,
             as_of: part.watts_as_of.min(self.pue.as_of).min(power.as_of),
         })
     }

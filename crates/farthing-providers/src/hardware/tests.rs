@@ -63,17 +63,29 @@ fn cards_count_by_kind_with_the_drivers_names() {
 
 #[test]
 fn a_card_without_a_price_makes_the_price_unknown() {
-    let priced =
-        Hardware::built_in().unwrap().price(&machine(&["NVIDIA H100 80GB HBM3"]), Currency::USD);
+    let priced = Hardware::built_in().unwrap().price(&machine(&["NVIDIA A10G"]), Currency::USD);
     let Price::Unknown(why) = &priced.price else { panic!() };
     expect![[r#"
-        no purchase price of H100-80GB-SXM is known: give a hardware file with `accelerator: {H100-80GB-SXM: {price: 25000.00, currency: USD, basis: list-price, source: our invoice, as_of: 2026-01-31}}`
+        no purchase price of A10G-24GB is known: give a hardware file with `accelerator: {A10G-24GB: {price: 25000.00, currency: USD, basis: list-price, source: our invoice, as_of: 2026-01-31}}`
     "#]].assert_eq(&format!("{why}\n"));
     assert!(priced.items.is_empty());
-    let text = "accelerator: {H100-80GB-SXM: {price: 25000.00, currency: USD, \
+    let text = "accelerator: {A10G-24GB: {price: 2500.00, currency: USD, \
         basis: list-price, source: our invoice, as_of: 2026-01-31}}";
-    let priced = load(text).unwrap().price(&machine(&["NVIDIA H100 80GB HBM3"]), Currency::USD);
+    let priced = load(text).unwrap().price(&machine(&["NVIDIA A10G"]), Currency::USD);
     assert!(priced.price.rate().is_some(), "{:?}", priced.price);
+    let watts = priced.items.iter().find(|item| item.what == "1 x A10G-24GB: power").unwrap();
+    assert!(watts.how.starts_with("300 W"), "{}", watts.how);
+}
+
+#[test]
+fn a_price_that_is_an_assumption_says_so() {
+    let hardware = Hardware::built_in().unwrap();
+    let priced = hardware.price(&machine(&["NVIDIA H100 80GB HBM3"]), Currency::USD);
+    let card = priced.items.iter().find(|item| item.what == "1 x H100-80GB-SXM: purchase").unwrap();
+    assert_eq!(card.assumed.as_deref(), Some("1 x H100-80GB-SXM at 30000.00 USD each"));
+    assert!(card.source.ends_with("(assumption)"), "{}", card.source);
+    let cores = priced.items.iter().find(|item| item.what == "64 cores: purchase").unwrap();
+    assert_eq!(cores.assumed, None);
     let watts = priced.items.iter().find(|item| item.what == "1 x H100-80GB-SXM: power").unwrap();
     assert!(watts.how.starts_with("700 W"), "{}", watts.how);
 }

@@ -6,6 +6,7 @@ use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use farthing_ledger::{Key, ShareIdle, StatementQuery, statement};
+use farthing_model::Money;
 
 /// Prints who used what, and what it cost.
 pub(crate) fn run(args: &CostArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
@@ -24,7 +25,7 @@ pub(crate) fn run(args: &CostArgs, home: &Home, output: Output) -> anyhow::Resul
         output,
         || Ok(show::statement::text(&statement, args.limit)?),
         || Ok(serde_json::to_value(farthing_server::wire::cost(&statement))?),
-        || Ok(show::statement::rows(&statement, usize::MAX)?),
+        || Ok(show::statement::rows(&statement, usize::MAX, Money::to_decimal)?),
     )?;
     Ok(if statement.difference.is_zero() { Outcome::Done } else { Outcome::Failed })
 }

@@ -7,6 +7,16 @@ use farthing_ledger::{Explanation, Statement, StatementRow};
 use farthing_model::{Money, MoneyError, Resource};
 use std::fmt::Write as _;
 
+/// The amounts of a row by the name of their column.
+const AMOUNTS: [(&str, fn(&StatementRow) -> Money); 6] = [
+    ("used", |row| row.used),
+    ("idle", |row| row.idle),
+    ("unallocated", |row| row.unallocated),
+    ("overhead", |row| row.overhead),
+    ("shared", |row| row.shared),
+    ("total", |row| row.total),
+];
+
 /// A statement: what was paid, where it went, and by whom.
 pub(crate) fn text(statement: &Statement, limit: usize) -> Result<String, MoneyError> {
     let mut out = format!("{}\n", window(statement.window));
@@ -23,22 +33,24 @@ pub(crate) fn text(statement: &Statement, limit: usize) -> Result<String, MoneyE
     );
     let coverage = statement.coverage.ratio();
     let _ = writeln!(out, "coverage {} of the paid node time was measured\n", ratio(coverage));
-    out += &rows(statement, limit)?.to_text();
+    out += &rows(statement, limit, small_money)?.to_text();
     for node in &statement.unpriced {
         let _ = write!(out, "\nnot charged: node {} ({}): {}", node.node, node.offer, node.why);
     }
     Ok(out)
 }
 
-/// The rows of a statement. Rows beyond `limit` are summed, so that the column still adds up.
-pub(crate) fn rows(statement: &Statement, limit: usize) -> Result<Table, MoneyError> {
+/// The rows of a statement; the five amounts of a row sum to its total. Rows beyond `limit` are
+/// summed, so that the columns still add up.
+pub(crate) fn rows(
+    statement: &Statement,
+    limit: usize,
+    amount: fn(Money) -> String,
+) -> Result<Table, MoneyError> {
     let mut columns: Vec<(&'static str, Align)> =
         statement.by.iter().map(|key| (key.name(), Align::Left)).collect();
+    columns.extend(AMOUNTS.map(|(name, _)| (name, Align::Right)));
     columns.extend([
-        ("used", Align::Right),
-        ("idle", Align::Right),
-        ("shared", Align::Right),
-        ("total", Align::Right),
         ("GPU-h", Align::Right),
         ("core-h", Align::Right),
         ("GiB-h", Align::Right),
@@ -48,11 +60,8 @@ pub(crate) fn rows(statement: &Statement, limit: usize) -> Result<Table, MoneyEr
     let mut table = Table::new(&columns);
     for row in statement.rows.iter().take(limit) {
         let mut cells = row.keys.clone();
+        cells.extend(AMOUNTS.map(|(_, of)| amount(of(row))));
         cells.extend([
-            small_money(row.used),
-            small_money(row.idle),
-            small_money(row.shared),
-            small_money(row.total),
             hours(&row.gpu_hours().to_string()),
             hours(&row.core_hours().to_string()),
             hours(&row.gib_hours().to_string()),
@@ -63,17 +72,11 @@ pub(crate) fn rows(statement: &Statement, limit: usize) -> Result<Table, MoneyEr
     }
     let rest = statement.rows.get(limit..).unwrap_or(&[]);
     if !rest.is_empty() {
-        let total = |of: fn(&StatementRow) -> Money| {
-            Money::sum(rest.iter().map(of), statement.currency).map(small_money)
-        };
         let mut cells = vec![format!("({} more rows)", rest.len())];
         cells.resize(statement.by.len(), String::new());
-        cells.extend([
-            total(|row| row.used)?,
-            total(|row| row.idle)?,
-            total(|row| row.shared)?,
-            total(|row| row.total)?,
-        ]);
+        for (_, of) in AMOUNTS {
+            cells.push(amount(Money::sum(rest.iter().map(of), statement.currency)?));
+        }
         table.row(cells);
     }
     Ok(table)

@@ -12,11 +12,11 @@ use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Quote};
 use farthing_engine::{Config, Engine, Planner, Tick};
 use farthing_ledger::{Key, ShareIdle, StatementQuery, statement};
 use farthing_model::{
-    BandState, ClusterId, Currency, Mode, Offer, Place, Policy, Receipt, Resources, Snapshot, Step,
-    StepId, Window,
+    BandState, ClusterId, Currency, Mode, Offer, Place, Policy, Price, Receipt, Resources,
+    Snapshot, Step, StepId, Window,
 };
 use farthing_planner::Effort;
-use farthing_providers::hardware::Hardware;
+use farthing_providers::hardware::{Hardware, Priced};
 use farthing_providers::local::{Inventory, LocalMachine, MachineOffer, inventory};
 use farthing_providers::nvml;
 use farthing_providers::sqlite::SqliteStore;
@@ -35,9 +35,12 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         Some(file) => Hardware::load(file)?,
         None => Hardware::built_in()?,
     };
-    let offer = machine_offer(&inventory, &hardware)?;
+    let priced = hardware.price(&crate::wiring::parts(&inventory), Currency::USD);
+    let assumed = assumptions(&priced);
+    let offer = machine_offer(&inventory, priced.price)?;
     let cluster = ClusterId::new(&inventory.hostname)?;
     talk(&describe(&inventory, &offer));
+    assumed.iter().for_each(|line| talk(line));
     let offers: Arc<[Offer]> = Arc::from([quoted(&offer, inventory.capacity())]);
     let world = LocalWorld {
         offers: Arc::clone(&offers),
@@ -84,12 +87,11 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
 }
 
 /// What this machine is, and what it costs.
-fn machine_offer(inventory: &Inventory, hardware: &Hardware) -> anyhow::Result<MachineOffer> {
+fn machine_offer(inventory: &Inventory, price: Price) -> anyhow::Result<MachineOffer> {
     let place =
         Place { provider: "local".to_owned(), region: inventory.hostname.clone(), zone: None };
     let instance_type = inventory.cpu_model.clone().unwrap_or_else(|| "machine".to_owned());
     let offer = Offer::id_of(&place, &instance_type, farthing_model::Purchase::Owned)?;
-    let price = hardware.price(&crate::wiring::parts(inventory), Currency::USD).price;
     Ok(MachineOffer { offer, place, instance_type, price })
 }
 
@@ -126,10 +128,12 @@ fn config(cluster: ClusterId, every: SignedDuration) -> anyhow::Result<Config> {
 /// What was found, in one line.
 fn describe(inventory: &Inventory, offer: &MachineOffer) -> String {
     let price = match &offer.price {
-        farthing_model::Price::Known(rate, from) => {
-            format!("{}/h ({}, {})", show::small_money(rate.per_hour()), from.source, from.as_of)
+        Price::Known(rate, from) => {
+            let (amount, currency) = (rate.per_hour(), rate.per_hour().currency());
+            let amount = show::small_money(amount);
+            format!("{amount} {currency}/h ({}, figures since {})", from.source, from.as_of)
         }
-        farthing_model::Price::Unknown(why) => format!("of unknown price: {why}"),
+        Price::Unknown(why) => format!("of unknown price: {why}"),
     };
     let gib = |bytes: u64| bytes >> 30;
     format!(
@@ -142,15 +146,23 @@ fn describe(inventory: &Inventory, offer: &MachineOffer) -> String {
     )
 }
 
-/// Proposals and notes of a tick, below its line. A proposal is told when it is new.
+/// What the price rests on that nobody published, in one line.
+fn assumptions(priced: &Priced) -> Option<String> {
+    let assumed: Vec<&str> =
+        priced.items.iter().filter_map(|item| item.assumed.as_deref()).collect();
+    (!assumed.is_empty()).then(|| {
+        let list = assumed.join(", ");
+        format!("assumed: {list}; your own figures: `--hardware FILE` (data/hardware.yaml)")
+    })
+}
+
+/// Proposals and notes of a tick, below its line. Each is told when it is new.
 fn talk_about(tick: &Tick, told: &mut Vec<String>) {
-    for note in &tick.notes {
-        talk(&format!("  note: {note}"));
-    }
     let rows = tick.planned.iter().flat_map(|planned| &planned.report.utilisation);
     let rows = rows.filter(|row| row.state.is_some_and(|state| state != BandState::Within));
-    let now: Vec<String> =
-        rows.map(|row| format!("  {}: {}", row.resource, row.proposal)).collect();
+    let notes = tick.notes.iter().map(|note| format!("  note: {note}"));
+    let rows = rows.map(|row| format!("  {}: {}", row.resource, row.proposal));
+    let now: Vec<String> = notes.chain(rows).collect();
     for line in now.iter().filter(|line| !told.contains(line)) {
         talk(line);
     }
