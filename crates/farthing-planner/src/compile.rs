@@ -25,6 +25,18 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Numbers that do not fit, or a solver that fails. What cannot be placed is no error: it waits,
 /// with its reason.
 pub fn plan(input: &Input) -> Result<Planned, PlanError> {
+    compile(input, Some(&crate::reference(input)?))
+}
+
+/// The same plan without the reference beside it: no savings are stated.
+pub(crate) fn plan_alone(input: &Input) -> Result<Planned, PlanError> {
+    compile(input, None)
+}
+
+fn compile(
+    input: &Input,
+    reference: Option<&BTreeMap<WorkloadId, Money>>,
+) -> Result<Planned, PlanError> {
     let decision = decide(input)?;
     let room = Room::of(&decision.program, &decision.choice.placed, &decision.choice.served);
     let mut draft = Draft {
@@ -37,7 +49,7 @@ pub fn plan(input: &Input) -> Result<Planned, PlanError> {
     draft.stay()?;
     draft.serve(&room)?;
     draft.run(&room)?;
-    draft.compare(&crate::reference(input)?)?;
+    draft.compare(reference.unwrap_or(&BTreeMap::new()))?;
     draft.finish()
 }
 

@@ -20,6 +20,7 @@ mod program;
 mod reason;
 mod report;
 mod room;
+mod sensitivity;
 mod serving;
 mod standing;
 mod step;
@@ -35,6 +36,7 @@ pub use offers::{OfferRequest, RankError, Ranked, RankedOffer, rank};
 pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };
+pub use sensitivity::{Sensitivity, Slack, Worth, sensitivity};
 
 #[cfg(test)]
 mod sample;

@@ -105,6 +105,9 @@ pub(crate) struct PlanArgs {
     /// The time to plan at, RFC 3339 [default: now, to the second]
     #[arg(long, value_name = "TIME")]
     pub(crate) now: Option<String>,
+    /// Also draw the plan over time, with its cost against each budget, as an SVG picture
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
 }
 
 /// `farthing offers`.

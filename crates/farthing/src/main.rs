@@ -7,6 +7,7 @@ mod args;
 mod commands;
 mod home;
 mod outcome;
+mod plot;
 mod print;
 mod show;
 mod table;

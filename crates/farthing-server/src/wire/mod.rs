@@ -6,6 +6,7 @@
 //! resources are numbers of hours with at most nine decimals; what is not known is `null`. Keys may
 //! be added, none is renamed.
 
+mod binding;
 mod cost;
 mod explain;
 mod offers;
@@ -14,6 +15,7 @@ mod scalar;
 mod tick;
 mod verify;
 
+pub use binding::BindingJson;
 pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
 pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
 pub use offers::{Listing, OfferJson, OffersJson, offers};

@@ -1,8 +1,9 @@
 //! `plan`: what to do, what it costs, how far from the least that can be, and why.
 
+use super::binding::{BindingJson, binding};
 use super::scalar::{WindowJson, millis, ratio, time};
 use farthing_engine::planner::{
-    BudgetRow, Cut, Placement, Planned, SolverReport, UtilisationRow, Waiting,
+    BudgetRow, Cut, Placement, Planned, Sensitivity, SolverReport, UtilisationRow, Waiting,
 };
 use farthing_model::{Action, EscalationAction, Money, Offer, OfferId, Reason, Step};
 use jiff::Timestamp;
@@ -61,6 +62,8 @@ pub struct PlanJson {
     pub excluded: BTreeMap<&'static str, usize>,
     /// What the solver did.
     pub solver: SolverJson,
+    /// Constraints that bind, and what slack would be worth; empty where that was not asked.
+    pub binding: Vec<BindingJson>,
     /// Other policies on the same input: policy -> the same keys.
     pub baselines: BTreeMap<&'static str, Self>,
 }
@@ -238,11 +241,19 @@ pub fn plan(planned: &Planned, offers: &[Offer], solve: Option<Duration>) -> Pla
         placements: report.placements.iter().map(PlacementJson::of).collect(),
         excluded: report.excluded.clone(),
         solver: SolverJson::of(&report.solver),
+        binding: Vec::new(),
         baselines: BTreeMap::new(),
     }
 }
 
 impl PlanJson {
+    /// With what binds the plan.
+    #[must_use]
+    pub fn with_binding(mut self, sensitivity: &Sensitivity) -> Self {
+        self.binding = binding(sensitivity);
+        self
+    }
+
     /// With the plans of other policies on the same input.
     #[must_use]
     pub fn with_baselines(mut self, baselines: impl IntoIterator<Item = Self>) -> Self {

@@ -3,14 +3,14 @@
 use super::{duration, print};
 use crate::args::{Output, PlanArgs};
 use crate::outcome::{Outcome, WrongUse};
-use crate::show;
+use crate::{plot, show};
 use anyhow::Context as _;
 use farthing_model::{
     Budget, BudgetId, ClusterId, Coverage, Currency, Limit, Money, Observed, Offer, PerResource,
     Period, PlanId, Scope, Snapshot, Window, WorkloadState,
 };
 use farthing_planner::{
-    Baseline, BudgetState, Effort, Input, Planned, Status, check, plan, plan_as,
+    Baseline, BudgetState, Effort, Input, Planned, Status, check, plan, plan_as, sensitivity,
 };
 use farthing_providers::{catalog, manifest};
 use farthing_server::wire;
@@ -28,13 +28,17 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
     if let Some(first) = violations.first() {
         anyhow::bail!("the checker refuses the plan: {first} ({} in all)", violations.len());
     }
+    if let Some(path) = &args.plot {
+        plot::write(path, &plot::plan::picture(&planned, &input))?;
+    }
+    let binding = sensitivity(&input, &planned)?;
     let baselines = if args.baselines { baselines(&input)? } else { Vec::new() };
     print(
         output,
-        || Ok(show::plan::text(&planned, &baselines, took.as_millis())),
+        || Ok(show::plan::text(&planned, &binding, &baselines, took.as_millis())),
         || {
             let wire = |planned, took| wire::plan(planned, &input.offers, took);
-            let ours = wire(&planned, Some(took));
+            let ours = wire(&planned, Some(took)).with_binding(&binding);
             let baselines = baselines.iter().map(|planned| wire(planned, None));
             Ok(serde_json::to_value(ours.with_baselines(baselines))?)
         },

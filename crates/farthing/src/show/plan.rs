@@ -1,13 +1,18 @@
 //! A plan for people: steps, what waits, the four decisions, the proof.
 
-use super::{money, ratio, short_time};
+use super::{binding, money, ratio, short_time};
 use crate::table::{Align, Table};
 use farthing_model::{OfferId, Reason, Resource};
-use farthing_planner::{Planned, Report};
+use farthing_planner::{Planned, Report, Sensitivity};
 use std::fmt::Write as _;
 
-/// A plan, and the baselines on the same input.
-pub(crate) fn text(planned: &Planned, baselines: &[Planned], solve_ms: u128) -> String {
+/// A plan, what binds it, and the baselines on the same input.
+pub(crate) fn text(
+    planned: &Planned,
+    sensitivity: &Sensitivity,
+    baselines: &[Planned],
+    solve_ms: u128,
+) -> String {
     let report = &planned.report;
     let mut out = String::new();
     let mut section = |title: &str, body: String| {
@@ -21,6 +26,7 @@ pub(crate) fn text(planned: &Planned, baselines: &[Planned], solve_ms: u128) -> 
     section("2 SCHEDULING", scheduling(report));
     section("3 COST", cost(report, solve_ms));
     section("4 BUDGET", budget(report));
+    section("WHAT BINDS", binding::text(sensitivity));
     section("BASELINES ON THE SAME INPUT", compare(report, baselines));
     section("NOT CONSIDERED", excluded(report));
     section("UNKNOWN", report.unknown.join("\n"));

@@ -1,0 +1,49 @@
+//! `binding`: what binds a plan, and what slack would be worth.
+
+use farthing_engine::planner::{Sensitivity, Slack, Worth};
+use serde::Serialize;
+
+/// A constraint, some slack of it, and what that would change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BindingJson {
+    /// `budget`, `capacity`, `deadline` or `residency`.
+    pub constraint: &'static str,
+    /// The budget, offer or workload.
+    pub of: String,
+    /// The slack: `+85 USD`, `+1 node`, `+6h`, `none` (no deadline), `anywhere`.
+    pub slack: String,
+    /// How much more the plan would cost; negative where it saves.
+    pub cost_change: String,
+    /// How much more value would be done.
+    pub value_change: String,
+    /// How many more members would be placed.
+    pub members_change: i64,
+    /// Whether both plans are proven optimal.
+    pub exact: bool,
+}
+
+/// The wire form of what binds.
+pub(super) fn binding(sensitivity: &Sensitivity) -> Vec<BindingJson> {
+    sensitivity.binding.iter().map(BindingJson::of).collect()
+}
+
+impl BindingJson {
+    fn of(worth: &Worth) -> Self {
+        let (constraint, of, slack) = match &worth.slack {
+            Slack::Budget(id, more) => ("budget", id.to_string(), format!("+{more}")),
+            Slack::Node(id) => ("capacity", id.to_string(), "+1 node".to_owned()),
+            Slack::Later(id, by) => ("deadline", id.to_string(), format!("+{by:#}")),
+            Slack::NoDeadline(id) => ("deadline", id.to_string(), "none".to_owned()),
+            Slack::Anywhere(id, _) => ("residency", id.to_string(), "anywhere".to_owned()),
+        };
+        Self {
+            constraint,
+            of,
+            slack,
+            cost_change: worth.cost.to_decimal(),
+            value_change: worth.value.to_string(),
+            members_change: worth.members,
+            exact: worth.exact,
+        }
+    }
+}

@@ -1,0 +1,32 @@
+//! Pictures of what commands print, as SVG files: nothing is computed here that a table lacks.
+//!
+//! Start with [`write`]; [`svg`] is the pen, each other module one picture. Floats are positions
+//! on paper only.
+
+pub(crate) mod plan;
+mod svg;
+
+use crate::outcome::WrongUse;
+use anyhow::Context as _;
+use std::io::Write as _;
+use std::path::Path;
+
+/// Writes a picture whole or not at all.
+///
+/// # Errors
+/// The name does not end in `.svg`, or the file cannot be written.
+pub(crate) fn write(path: &Path, picture: &str) -> anyhow::Result<()> {
+    if path.extension().is_none_or(|extension| !extension.eq_ignore_ascii_case("svg")) {
+        let what = format!("--plot {}: pictures are written as SVG", path.display());
+        return Err(WrongUse::new(what).hint("name it like plan.svg").into());
+    }
+    let folder = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        _ => Path::new("."),
+    };
+    let failed = || format!("--plot {} cannot be written", path.display());
+    let mut file = tempfile::NamedTempFile::new_in(folder).with_context(failed)?;
+    file.write_all(picture.as_bytes()).with_context(failed)?;
+    file.persist(path).map_err(|error| error.error).with_context(failed)?;
+    Ok(())
+}
