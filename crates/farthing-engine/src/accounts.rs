@@ -6,11 +6,10 @@ use farthing_edge::Measured;
 use farthing_ledger::{Books, MeterInput, Metered, Segment, Weights, meter};
 use farthing_model::{
     Action, Budget, BudgetId, Charge, ClusterId, Coverage, Currency, Money, MoneyError, OfferId,
-    Scope, Window, Workload, WorkloadId, hour_floor,
+    Scope, Window, WorkloadId, hour_floor,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A workload on an offer: what charges are posted to and steps are settled by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +40,6 @@ pub(crate) struct Accounts {
     currency: Currency,
     weights: Weights,
     budgets: Vec<Budget>,
-    /// Workloads that were seen, for budgets by label.
-    known: BTreeMap<WorkloadId, Arc<Workload>>,
     /// The telemetry of the running hour.
     running: Option<Segment>,
     /// The end of what the last run posted, also where there was nothing to pay.
@@ -82,7 +79,6 @@ impl Accounts {
             currency,
             weights,
             budgets,
-            known: BTreeMap::new(),
             running: None,
             posted_until: None,
             closed: Sums::default(),
@@ -108,7 +104,7 @@ impl Accounts {
             let book = self.books.hour(&self.cluster, hour.from()).map_err(EngineError::Books)?;
             let Some(book) = book else { continue };
             let charges = book.charges().map_err(EngineError::Books)?;
-            self.closed.add(&charges, &self.budgets, &self.known)?;
+            self.closed.add(&charges, &self.budgets)?;
         }
         // The newest hour may have telemetry that a crash kept from being posted.
         if let Some(last) = last {
@@ -142,15 +138,6 @@ impl Accounts {
     pub(crate) fn measured_until(&self) -> Option<Timestamp> {
         let kept = self.running.as_ref().map(|segment| segment.window.to());
         kept.max(self.posted_until)
-    }
-
-    /// Remembers workloads, for budgets by label.
-    pub(crate) fn know<'a>(&mut self, workloads: impl Iterator<Item = &'a Arc<Workload>>) {
-        let by_label = self.budgets.iter().any(|budget| matches!(budget.scope, Scope::Label(..)));
-        if by_label {
-            let known = workloads.map(|workload| (workload.id.clone(), Arc::clone(workload)));
-            self.known.extend(known);
-        }
     }
 
     /// Keeps what was measured in `window` and posts the hours that it touches.
@@ -198,7 +185,7 @@ impl Accounts {
         let metered = metered?;
         self.books.put_hour(&metered).map_err(EngineError::Books)?;
         self.open = Sums::default();
-        self.open.add(&metered.charges, &self.budgets, &self.known)
+        self.open.add(&metered.charges, &self.budgets)
     }
 
     fn meter(&self, window: Window, segment: &Segment) -> Result<Metered, EngineError> {
@@ -244,12 +231,7 @@ impl Accounts {
 }
 
 impl Sums {
-    fn add(
-        &mut self,
-        charges: &[Charge],
-        budgets: &[Budget],
-        known: &BTreeMap<WorkloadId, Arc<Workload>>,
-    ) -> Result<(), EngineError> {
+    fn add(&mut self, charges: &[Charge], budgets: &[Budget]) -> Result<(), EngineError> {
         for charge in charges {
             if let Some(who) = &charge.attribution {
                 let account =
@@ -257,7 +239,7 @@ impl Sums {
                 add(self.accounts.entry(account), charge.cost)?;
             }
             let hour = hour_floor(charge.window.from());
-            for budget in budgets.iter().filter(|budget| counts(&budget.scope, charge, known)) {
+            for budget in budgets.iter().filter(|budget| counts(&budget.scope, charge)) {
                 let hours = self.budgets.entry(budget.id.clone()).or_default();
                 add(hours.entry(hour), charge.cost)?;
             }
@@ -280,14 +262,12 @@ impl Sums {
 }
 
 /// Whether a charge counts against a scope. What nobody is charged for counts only for the whole.
-fn counts(scope: &Scope, charge: &Charge, known: &BTreeMap<WorkloadId, Arc<Workload>>) -> bool {
+fn counts(scope: &Scope, charge: &Charge) -> bool {
     let who = charge.attribution.as_ref();
     match scope {
         Scope::All => true,
         Scope::Team(team) => who.is_some_and(|who| who.team.as_ref() == Some(team)),
-        Scope::Label(..) => who
-            .and_then(|who| known.get(&who.workload))
-            .is_some_and(|workload| scope.covers(workload)),
+        Scope::Label(key, value) => who.is_some_and(|who| who.labels.get(key) == Some(value)),
     }
 }
 

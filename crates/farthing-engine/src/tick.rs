@@ -79,7 +79,6 @@ impl<W: World, S: Store> Engine<W, S> {
             .world
             .observe(now)
             .map_err(|source| EngineError::World { what: "observed", source })?;
-        self.accounts.know(snapshot.workloads.iter().map(|seen| &seen.workload));
         // 3. Measure and meter: telemetry and charges are in the books before anything is planned.
         let (window, posted) = self.account(now, &mut notes)?;
         // The world was seen before this window was measured: the worse of the two counts (law 7).

@@ -6,7 +6,7 @@ mod fake;
 use fake::{Answer, Lab, at, usd, window};
 use farthing_engine::{Body, EngineError, Stage};
 use farthing_ledger::Segment;
-use farthing_model::{Mode, ReceiptOutcome, StepId};
+use farthing_model::{Budget, BudgetId, Limit, Mode, Period, ReceiptOutcome, Scope, StepId};
 
 #[test]
 fn a_clock_that_goes_back_is_noted_and_doubles_nothing() {
@@ -206,4 +206,34 @@ fn telemetry_that_a_crash_kept_from_being_posted_is_posted() {
     let mut engine = lab.open(3_700);
     engine.tick(at(3_700)).unwrap();
     assert_eq!(lab.statement().paid, lab.bill(3_700));
+}
+
+/// The labels are in the books: what was spent is known also when the workload is long gone.
+#[test]
+fn a_budget_by_label_knows_after_a_restart_what_closed_hours_spent() {
+    let mut lab = Lab::new(Mode::Enforce, &["a"]);
+    let by_label = |value: &str| Budget {
+        id: BudgetId::new(value).unwrap(),
+        scope: Scope::Label("project".to_owned(), value.to_owned()),
+        limit: Limit::Money(usd("100")),
+        period: Period::Day,
+        hard: true,
+        escalate: Vec::new(),
+    };
+    lab.config.budgets = vec![by_label("alpha"), by_label("beta")];
+    let mut engine = lab.open(0);
+    for second in (0..=7_500).step_by(300) {
+        engine.tick(at(second)).unwrap();
+    }
+    let spent = |engine: &mut fake::LabEngine, second| {
+        let budgets = engine.tick(at(second)).unwrap().budgets;
+        budgets.into_iter().map(|state| state.spent).collect::<Vec<_>>()
+    };
+    let before = spent(&mut engine, 7_500);
+    assert_eq!(before, [usd("3.78"), usd("0")]);
+    drop(engine);
+    // Finished long ago: the world has forgotten the job.
+    lab.world.0.borrow_mut().jobs.clear();
+    let mut engine = lab.open(7_500);
+    assert_eq!(spent(&mut engine, 7_500), before);
 }

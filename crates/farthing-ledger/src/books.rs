@@ -14,7 +14,8 @@
 //! Charges have FOCUS 1.2 names where FOCUS has the column, and `x_` names of our own; they are
 //! not yet all 57 columns. `BilledCost` and `EffectiveCost` are both what was posted; `ListCost`
 //! and `ListUnitPrice` are null where the price is not a list price; `PricingQuantity` is hours of
-//! the whole node, of which a row is a share.
+//! the whole node, of which a row is a share. `Tags` are the workload's labels when it was
+//! measured, so that a budget by label is summed from the books alone.
 
 mod charge_file;
 mod columns;

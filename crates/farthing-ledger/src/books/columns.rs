@@ -230,6 +230,11 @@ impl Batch {
         })
     }
 
+    /// A column that files of an earlier format do not have.
+    pub(crate) fn optional_text(&self, name: &str) -> Result<Option<Text<'_>>, BooksError> {
+        self.rows.column_by_name(name).is_some().then(|| self.text(name)).transpose()
+    }
+
     fn primitive<T: ArrowPrimitiveType>(
         &self,
         name: &str,
