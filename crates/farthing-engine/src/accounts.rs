@@ -1,9 +1,10 @@
 //! The engine's side of the ledger: it keeps telemetry, meters the running hour anew with every
 //! tick, posts it whole, and knows what is posted for each workload and budget.
 
+use crate::config::Config;
 use crate::error::EngineError;
-use farthing_edge::Measured;
-use farthing_ledger::{Books, MeterInput, Metered, Segment, Weights, meter};
+use farthing_edge::{Head, Measured};
+use farthing_ledger::{Books, Mark, MeterInput, Metered, Segment, Weights, meter};
 use farthing_model::{
     Action, Budget, BudgetId, Charge, ClusterId, Coverage, Currency, Money, MoneyError, OfferId,
     Scope, Window, WorkloadId, hour_floor,
@@ -40,6 +41,10 @@ pub(crate) struct Accounts {
     currency: Currency,
     weights: Weights,
     budgets: Vec<Budget>,
+    /// Where the journal stands, which posted hours remember.
+    journal: Mark,
+    /// Where the journal stood when the newest hour was posted by an earlier run.
+    known: Option<Mark>,
     /// The telemetry of the running hour.
     running: Option<Segment>,
     /// The end of what the last run posted, also where there was nothing to pay.
@@ -67,18 +72,15 @@ pub(crate) struct Posted {
 
 impl Accounts {
     /// Opens the books and sums what is posted.
-    pub(crate) fn open(
-        books: Books,
-        (cluster, currency): (ClusterId, Currency),
-        weights: Weights,
-        budgets: Vec<Budget>,
-    ) -> Result<Self, EngineError> {
+    pub(crate) fn open(books: Books, config: &Config, head: Head) -> Result<Self, EngineError> {
         let mut accounts = Self {
             books,
-            cluster,
-            currency,
-            weights,
-            budgets,
+            cluster: config.cluster.clone(),
+            currency: config.currency,
+            weights: config.weights.clone(),
+            budgets: config.budgets.clone(),
+            journal: mark(head),
+            known: None,
             running: None,
             posted_until: None,
             closed: Sums::default(),
@@ -95,7 +97,8 @@ impl Accounts {
         let posted = self.books.posted_hours(&self.cluster).map_err(EngineError::Books)?;
         if let Some(newest) = posted.last() {
             let book = self.books.hour(&self.cluster, newest.from()).map_err(EngineError::Books)?;
-            self.posted_until = book.map(|book| book.window.to());
+            self.posted_until = book.as_ref().map(|book| book.window.to());
+            self.known = book.and_then(|book| book.journal);
         }
         for hour in posted {
             if last.is_some_and(|last| hour.from() >= last.from()) {
@@ -116,21 +119,51 @@ impl Accounts {
         Ok(())
     }
 
-    /// Posts the hours before the newest whose telemetry a crash kept from being posted: a tick
-    /// across hours is kept whole before it is posted.
+    /// Posts the hours before the newest whose telemetry was kept and whose charges are not there:
+    /// a tick across hours is kept whole before it is posted, and a damaged file of charges may
+    /// have been deleted.
     fn post_what_was_kept(&self, measured: &[Window]) -> Result<(), EngineError> {
+        let posted = self.books.posted_hours(&self.cluster).map_err(EngineError::Books)?;
+        let mut whole = false;
         for hour in measured.iter().rev().skip(1) {
+            let is_posted = posted.binary_search(hour).is_ok();
+            // Hours before one that is posted to its end are too, where they are posted.
+            if is_posted && whole {
+                continue;
+            }
             let segments =
                 self.books.segments(&self.cluster, hour.from()).map_err(EngineError::Books)?;
-            let Some(kept) = join(segments) else { return Ok(()) };
-            let book = self.books.hour(&self.cluster, hour.from()).map_err(EngineError::Books)?;
-            if book.is_some_and(|book| book.window.to() >= kept.window.to()) {
-                return Ok(());
+            let Some(kept) = join(segments) else { continue };
+            if is_posted {
+                let book = self.books.hour(&self.cluster, hour.from());
+                let book = book.map_err(EngineError::Books)?;
+                whole = book.is_some_and(|book| book.window.to() >= kept.window.to());
+                if whole {
+                    continue;
+                }
             }
-            let metered = self.meter(kept.window, &kept)?;
-            self.books.put_hour(&metered).map_err(EngineError::Books)?;
+            self.put(&self.meter(kept.window, &kept)?)?;
         }
         Ok(())
+    }
+
+    fn put(&self, metered: &Metered) -> Result<(), EngineError> {
+        self.books.put_hour_at(metered, self.journal).map_err(EngineError::Books)
+    }
+
+    /// Where the journal stood when an earlier run posted the newest hour.
+    pub(crate) const fn known(&self) -> Option<Mark> {
+        self.known
+    }
+
+    /// What is posted from now on remembers that the journal stands here.
+    pub(crate) const fn journal_is_at(&mut self, head: Head) {
+        self.journal = mark(head);
+    }
+
+    /// The end of what is posted.
+    pub(crate) const fn posted_until(&self) -> Option<Timestamp> {
+        self.posted_until
     }
 
     /// The end of what is measured, from which measuring goes on after a restart. A window in
@@ -178,12 +211,14 @@ impl Accounts {
         self.books.compact(&self.cluster, running.window.from()).map_err(EngineError::Books)
     }
 
-    fn post_running(&mut self) -> Result<(), EngineError> {
+    /// Posts the running hour, whole.
+    pub(crate) fn post_running(&mut self) -> Result<(), EngineError> {
         let Some(running) = self.running.take() else { return Ok(()) };
         let metered = self.meter(running.window, &running);
         self.running = Some(running);
         let metered = metered?;
-        self.books.put_hour(&metered).map_err(EngineError::Books)?;
+        self.put(&metered)?;
+        self.posted_until = self.posted_until.max(Some(metered.window.to()));
         self.open = Sums::default();
         self.open.add(&metered.charges, &self.budgets)
     }
@@ -269,6 +304,10 @@ fn counts(scope: &Scope, charge: &Charge) -> bool {
         Scope::Team(team) => who.is_some_and(|who| who.team.as_ref() == Some(team)),
         Scope::Label(key, value) => who.is_some_and(|who| who.labels.get(key) == Some(value)),
     }
+}
+
+const fn mark(head: Head) -> Mark {
+    Mark { seq: head.seq, hash: head.hash }
 }
 
 fn add<K: Ord>(

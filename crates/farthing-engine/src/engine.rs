@@ -26,6 +26,8 @@ pub struct Engine<W, S> {
     pub(crate) accounts: Accounts,
     /// The end of the last measured window.
     pub(crate) measured_until: Option<Timestamp>,
+    /// What opening found and the first tick is to say.
+    pub(crate) untold: Vec<String>,
 }
 
 impl<W: World, S: Store> Engine<W, S> {
@@ -43,15 +45,11 @@ impl<W: World, S: Store> Engine<W, S> {
         now: Timestamp,
     ) -> Result<Self, EngineError> {
         let journal = Journal::open(store)?;
-        let accounts = Accounts::open(
-            books,
-            (config.cluster.clone(), config.currency),
-            config.weights.clone(),
-            config.budgets.clone(),
-        )?;
+        let accounts = Accounts::open(books, &config, journal.head())?;
         // A first tick measures nothing and may buy: what it bought is paid from its records on.
         let measured_until = accounts.measured_until().or(journal.state().written);
-        let mut engine = Self { config, world, journal, accounts, measured_until };
+        let untold = Vec::new();
+        let mut engine = Self { config, world, journal, accounts, measured_until, untold };
         engine.begin(now)?;
         engine.resolve(now)?;
         Ok(engine)
@@ -68,11 +66,31 @@ impl<W: World, S: Store> Engine<W, S> {
             let gap = now.duration_since(until);
             if gap > self.config.tick.saturating_mul(3) {
                 let text = format!("nothing was measured from {until} to {now}");
+                self.untold.push(text.clone());
                 bodies.push(note("gap", text));
                 self.measured_until = Some(now);
             }
         }
+        if let Some(text) = self.missing_records()? {
+            self.untold.push(text.clone());
+            bodies.push(note("journal", text));
+        }
         self.journal.append(now, &bodies)
+    }
+
+    /// Whether the books know of records that the journal does not have: it was cut off at its
+    /// end, or replaced. The loop goes on all the same, as the world is asked again anyway.
+    fn missing_records(&self) -> Result<Option<String>, EngineError> {
+        let Some(known) = self.accounts.known().filter(|known| known.seq > 0) else {
+            return Ok(None);
+        };
+        if self.journal.hash_of(known.seq)? == Some(known.hash) {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "the books were posted when the journal had record {}, which this journal does not              have: its end was cut off, or it is another one",
+            known.seq
+        )))
     }
 
     /// What the engine was told.

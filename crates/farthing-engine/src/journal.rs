@@ -5,7 +5,8 @@
 
 use crate::error::EngineError;
 use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
-use farthing_edge::{Class, Head, Record, Store, chain};
+use farthing_edge::chain::{self, Hash};
+use farthing_edge::{Class, Head, Record, Store};
 use farthing_model::{Currency, Money, Step, StepId, WorkloadId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -107,6 +108,15 @@ impl<S: Store> Journal<S> {
         self.store
     }
 
+    /// The hash of a record; `None` where there is no such record.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn hash_of(&self, seq: u64) -> Result<Option<Hash>, EngineError> {
+        let found = self.store.read(seq, 1).map_err(EngineError::Store)?;
+        Ok(found.first().filter(|record| record.seq == seq).map(|record| record.hash))
+    }
+
     /// The end of the journal.
     pub const fn head(&self) -> Head {
         self.head
@@ -161,7 +171,7 @@ impl Open {
     fn fold(&mut self, at: Timestamp, body: Body) -> Result<(), RecordError> {
         self.written = Some(at);
         match body {
-            Body::Started { .. } | Body::Noted { .. } => {}
+            Body::Started { .. } | Body::Noted { .. } | Body::Closed { .. } => {}
             Body::Planned(plan) => self.planned(at, plan)?,
             Body::Approved { step, approved, .. } => {
                 self.with(&step, |open| open.approved = Some(approved))?;

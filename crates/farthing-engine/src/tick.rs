@@ -71,7 +71,7 @@ impl<W: World, S: Store> Engine<W, S> {
     /// The world, the journal or the ledger failed; nothing is half-written, the next tick tries
     /// again.
     pub fn tick(&mut self, now: Timestamp) -> Result<Tick, EngineError> {
-        let mut notes = Vec::new();
+        let mut notes = std::mem::take(&mut self.untold);
         // 1. Find out what became of steps whose outcome is not known.
         let resolved = self.resolve(now)?;
         // 2. Observe.
@@ -147,6 +147,7 @@ impl<W: World, S: Store> Engine<W, S> {
         // The adapter knows of nodes that it has no span for; the meter knows the spans.
         let told = measured.coverage;
         notes.extend(measured.faults.iter().cloned());
+        self.accounts.journal_is_at(self.journal.head());
         let mut posted = self.accounts.post(window, measured)?;
         posted.coverage = worse(posted.coverage, told);
         self.measured_until = Some(now);

@@ -230,11 +230,12 @@ fn damage_is_an_error_that_names_the_file() {
     let good = std::fs::read(&file).unwrap();
     let name = "BOOKS/cluster=test/charges/date=2026-03-01/hour=10.parquet";
     let unsealed = "is damaged: it has no seal: it was cut short, or something else wrote it; \
-                    restore it, or meter its hour again from telemetry";
+                    put back a copy, or delete it: `farthing up` then meters its hour again from \
+                    telemetry";
     let mut flipped = good.clone();
     flipped[100] ^= 1;
-    let changed = "is damaged: its bytes are not the ones that were sealed; restore it, or meter \
-                   its hour again from telemetry";
+    let changed = "is damaged: its bytes are not the ones that were sealed; put back a copy, or \
+                   delete it: `farthing up` then meters its hour again from telemetry";
     let cases: [(&[u8], &str); 5] = [
         (&[], unsealed),
         (&good[..good.len() / 2], unsealed),

@@ -1,7 +1,7 @@
 //! The file of one hour's charges.
 
 use super::columns::{Batch, Batches, Sealed, Table, Text, day, instant, value};
-use super::{BooksError, HourBook};
+use super::{BooksError, HourBook, Mark};
 use crate::meter::{Metered, Unpriced};
 use crate::weights::Weights;
 use bytes::Bytes;
@@ -59,12 +59,16 @@ const fn service_category(resource: Resource) -> &'static str {
 }
 
 /// Writes an hour.
-pub(super) fn encode(file: &str, metered: &Metered) -> Result<Bytes, BooksError> {
+pub(super) fn encode(
+    file: &str,
+    metered: &Metered,
+    journal: Option<Mark>,
+) -> Result<Bytes, BooksError> {
     let rows = sorted(&metered.charges);
     let mut table = Table::new(file);
     focus(&mut table, &rows)?;
     own(&mut table, &rows)?;
-    table.finish(vec![
+    let mut lines = vec![
         ("farthing.kind", "charges".to_owned()),
         ("farthing.format", FORMAT.to_owned()),
         ("farthing.cluster", metered.cluster.to_string()),
@@ -76,7 +80,9 @@ pub(super) fn encode(file: &str, metered: &Metered) -> Result<Bytes, BooksError>
         ("farthing.measured_nanos", metered.coverage.measured_nanos.to_string()),
         ("farthing.weights", metered.weights.to_text()),
         ("farthing.unpriced", unpriced_text(&metered.unpriced)),
-    ])
+    ];
+    lines.extend(journal.map(|mark| ("farthing.journal", mark.to_string())));
+    table.finish(lines)
 }
 
 /// The columns that FOCUS 1.2 names.
@@ -183,6 +189,7 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
         },
         unpriced: Option::<Vec<Unpriced>>::ok_or(unpriced, wrong("`farthing.unpriced` is wrong"))?,
         weights: weights.map_err(|_| wrong("`farthing.weights` is wrong"))?,
+        journal: sealed.parsed_if_any("farthing.journal")?,
         batches: sealed.batches()?,
     })
 }

@@ -167,6 +167,14 @@ impl Sealed {
         self.line(key)?.parse().map_err(|_| wrong())
     }
 
+    /// A line that not every file has.
+    pub(super) fn parsed_if_any<T: std::str::FromStr>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, BooksError> {
+        self.metadata.contains_key(key).then(|| self.parsed(key)).transpose()
+    }
+
     /// The rows, batch by batch.
     pub(super) fn batches(self) -> Result<Batches, BooksError> {
         let file = self.file;
