@@ -132,10 +132,12 @@ impl<W: World, S: Store> Engine<W, S> {
         (self.world, self.journal.into_store(), books)
     }
 
-    /// Records a person's word on a proposed step.
+    /// Records a person's word on a proposed step. A yes holds until the step expires: what is
+    /// proposed after that is another step, at another price, and asks again. A no holds also for
+    /// what is proposed anew of the same, until its target changes.
     ///
     /// # Errors
-    /// There is no such proposal, or the journal failed.
+    /// There is no such proposal, or it expired (the message says what to do); the journal failed.
     pub fn approve(
         &mut self,
         step: &StepId,
@@ -143,12 +145,35 @@ impl<W: World, S: Store> Engine<W, S> {
         by: &str,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        let open = self.journal.state().steps.get(step);
-        if !open.is_some_and(|open| open.stage == Stage::Proposed) {
-            return Err(EngineError::NoStep(step.to_string()));
+        if let Some(why) = self.no_proposal(step, now) {
+            return Err(EngineError::NotProposed { step: step.to_string(), why });
         }
         let body = Body::Approved { step: step.to_string(), by: by.to_owned(), approved };
         self.journal.append(now, &[body])
+    }
+
+    /// Why nothing can be said on a step, if so.
+    fn no_proposal(&self, step: &StepId, now: Timestamp) -> Option<String> {
+        let steps = &self.journal.state().steps;
+        match steps.get(step).map(|open| (&open.stage, open.step.expires)) {
+            Some((Stage::Proposed, expires)) if now <= expires => None,
+            Some((Stage::Proposed, expires)) => Some(format!(
+                "it expired at {expires}; the next tick proposes what still pays, under a new name"
+            )),
+            Some((Stage::Begun, _)) => Some("it was begun already".to_owned()),
+            Some((Stage::InForce(since), _)) => {
+                Some(format!("it is in force since {since}; it can be taken back"))
+            }
+            None => {
+                const TOLD: usize = 5;
+                let proposed = steps.iter().filter(|(_, open)| open.stage == Stage::Proposed);
+                let names: Vec<_> = proposed.map(|(id, _)| id.as_str()).take(TOLD).collect();
+                Some(match names.as_slice() {
+                    [] => "nothing is proposed now".to_owned(),
+                    names => format!("it is no proposal of now, which are {}", names.join(", ")),
+                })
+            }
+        }
     }
 
     /// Takes back a step that is in force.

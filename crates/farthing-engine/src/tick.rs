@@ -5,7 +5,7 @@ use crate::accounts::Posted;
 use crate::config::Planner;
 use crate::engine::World;
 use crate::error::EngineError;
-use crate::execute::{Acted, note};
+use crate::execute::{Acted, note, target};
 use crate::journal::Stage;
 use crate::record::{Body, PlanRecord, StepRecord, VerifiedRecord, WaitingRecord};
 use farthing_edge::{Measured, Store};
@@ -95,7 +95,7 @@ impl<W: World, S: Store> Engine<W, S> {
         };
         // 7. Record what is new.
         if let Some(planned) = &planned {
-            self.record(planned, now)?;
+            self.record(planned, now, &mut notes)?;
         }
         // 8. Approve and act, each step reserved and journalled before.
         let acted = self.execute(&snapshot, now)?;
@@ -220,8 +220,14 @@ impl<W: World, S: Store> Engine<W, S> {
         })
     }
 
-    /// Journals a plan if it says something new.
-    fn record(&mut self, planned: &Planned, now: Timestamp) -> Result<(), EngineError> {
+    /// Journals a plan if it says something new. Proposals that expired are made anew, also where
+    /// the plan says the same: an expired step is never done.
+    fn record(
+        &mut self,
+        planned: &Planned,
+        now: Timestamp,
+        notes: &mut Vec<String>,
+    ) -> Result<(), EngineError> {
         let open = self.journal.state();
         let steps = &planned.plan.steps;
         let waiting: Vec<WaitingRecord> = planned
@@ -234,11 +240,14 @@ impl<W: World, S: Store> Engine<W, S> {
                 reason: waiting.reason.to_string(),
             })
             .collect();
-        let outdated = open.steps.values().any(|open| open.stage == Stage::Proposed);
+        let proposed = || open.steps.values().filter(|open| open.stage == Stage::Proposed);
+        let outdated = proposed().next().is_some();
+        let acts = matches!(self.config.policy.mode, Mode::Approve | Mode::Enforce);
+        let expired = acts && proposed().any(|open| now > open.step.expires);
         let nothing_new = if steps.is_empty() {
             !outdated && open.plan.as_ref().is_none_or(|plan| plan.waiting == waiting)
         } else {
-            outdated && open.proposes_already(steps)
+            outdated && !expired && open.proposes_already(steps)
         };
         if nothing_new {
             return Ok(());
@@ -254,7 +263,21 @@ impl<W: World, S: Store> Engine<W, S> {
             steps: steps.iter().map(StepRecord::of).collect(),
             waiting,
         };
-        self.journal.append(now, &[Body::Planned(record)])
+        // A yes that comes to nothing is told: the person believes that the step will be done.
+        let lapsed = proposed().filter(|open| open.approved == Some(true));
+        let lapsed = lapsed.map(|open| {
+            let (step, target) = (&open.step.id, target(&open.step.action));
+            let expires = open.step.expires;
+            format!(
+                "step {step} on {target} was approved and not done before it expired at {expires}; \
+                 what is proposed now asks for approval again"
+            )
+        });
+        let lapsed: Vec<String> = lapsed.collect();
+        let mut bodies: Vec<Body> = lapsed.iter().map(|text| note("approval", text)).collect();
+        notes.extend(lapsed);
+        bodies.push(Body::Planned(record));
+        self.journal.append(now, &bodies)
     }
 }
 

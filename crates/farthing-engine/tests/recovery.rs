@@ -237,3 +237,51 @@ fn a_budget_by_label_knows_after_a_restart_what_closed_hours_spent() {
     let mut engine = lab.open(7_500);
     assert_eq!(spent(&mut engine, 7_500), before);
 }
+
+/// The books know the journal's end: a journal that lost its end is told, and the loop goes on.
+#[test]
+fn a_journal_that_lost_its_end_is_told() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let mut engine = lab.open(0);
+    for second in [0, 300, 600] {
+        engine.tick(at(second)).unwrap();
+    }
+    engine.close(at(600)).unwrap();
+    let last = lab.store.bodies().pop().unwrap();
+    let until = Some("2026-11-24T00:10:00Z".to_owned());
+    assert_eq!(last, Body::Closed { posted_until: until });
+    let marked = lab.books.hour(&lab.config.cluster, at(0)).unwrap().unwrap().journal.unwrap();
+    assert_eq!(marked.seq, engine.head().seq, "the end of the run, and of its journal");
+    drop(engine);
+    let mut engine = lab.open(700);
+    assert!(engine.tick(at(700)).unwrap().notes.is_empty(), "all is there");
+    drop(engine);
+    let other = Lab { store: fake::Shared::default(), ..lab };
+    let mut engine = other.open(800);
+    let notes = engine.tick(at(800)).unwrap().notes;
+    assert!(notes[0].starts_with("the books were posted when the journal had record"), "{notes:?}");
+    assert_eq!(other.store.notes()[0].0, "journal");
+    assert!(engine.tick(at(900)).unwrap().notes.is_empty(), "once is enough");
+}
+
+/// Charges of closed hours that were deleted, because they were damaged, are metered again.
+#[test]
+fn charges_that_are_gone_are_metered_again() {
+    let lab = Lab::new(Mode::Observe, &[]);
+    lab.world.forget_node("lone", 0);
+    let folder = tempfile::tempdir().unwrap();
+    let books = farthing_ledger::Books::open_folder(folder.path()).unwrap();
+    let lab = Lab { books, ..lab };
+    let mut engine = lab.open(0);
+    for second in (0..=14_400).step_by(300) {
+        engine.tick(at(second)).unwrap();
+    }
+    drop(engine);
+    let charges = folder.path().join("cluster=lab/charges/date=2026-11-24");
+    for hour in ["hour=00.parquet", "hour=02.parquet"] {
+        std::fs::remove_file(charges.join(hour)).unwrap();
+    }
+    let mut engine = lab.open(14_500);
+    engine.tick(at(14_500)).unwrap();
+    assert_eq!(lab.statement().paid, lab.bill(14_500));
+}

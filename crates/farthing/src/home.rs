@@ -98,7 +98,7 @@ impl Home {
                 cluster.filter(|cluster| self.has(cluster)).ok_or_else(|| {
                     let line = text.lines().next().unwrap_or_default();
                     anyhow!(
-                        "{} names `{}`, and nothing of that name is in {folder}; {}",
+                        "{}: `{}` is not a line with the name of a cluster that is in {folder}; {}",
                         current.display(),
                         line.escape_debug(),
                         name_one(&there)

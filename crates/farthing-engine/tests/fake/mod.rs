@@ -50,7 +50,7 @@ pub(crate) enum Answer {
 pub(crate) struct FakeJob {
     workload: Arc<Workload>,
     state: WorkloadState,
-    generation: u64,
+    pub(crate) generation: u64,
     node: Option<NodeId>,
 }
 

@@ -93,7 +93,7 @@ pub fn verify_known(
     let seal = seal::check(path)?;
     check.sealed = seal == seal::Seal::Holds;
     let mut faults = Vec::new();
-    match open(path) {
+    match open(path, check.sealed && wal::is_empty(path)) {
         Ok(connection) => {
             faults.extend(structure(&connection));
             let mut known = Wanted::new(known);
@@ -118,8 +118,19 @@ pub fn verify_known(
     Ok(check)
 }
 
-fn open(path: &Path) -> Result<Connection, EdgeError> {
+/// A sealed file is complete: it is read as it is, without the log and its index that `SQLite` would
+/// otherwise make beside it and, as it may not write, leave there.
+fn open(path: &Path, sealed: bool) -> Result<Connection, EdgeError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let as_it_is = || {
+        let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+        let name = path.to_string_lossy();
+        let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+    };
+    if sealed {
+        return as_it_is().map_err(|error| fault(path, "read", error));
+    }
     let usual = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
         // The first read is what needs the log's index, which a read-only folder refuses.
@@ -130,10 +141,7 @@ fn open(path: &Path) -> Result<Connection, EdgeError> {
         Err(rusqlite::Error::SqliteFailure(failure, _))
             if failure.code == rusqlite::ErrorCode::CannotOpen && wal::is_empty(path) =>
         {
-            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
-            let name = path.to_string_lossy();
-            let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-            Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+            as_it_is()
         }
         other => other,
     }

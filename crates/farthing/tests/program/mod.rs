@@ -1,48 +1,48 @@
 //! The real program, as tests start it.
+#![allow(dead_code, reason = "not every test needs all of it")]
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 /// Where the program is.
-pub const PROGRAM: &str = env!("CARGO_BIN_EXE_farthing");
+pub(crate) const PROGRAM: &str = env!("CARGO_BIN_EXE_farthing");
 
 /// A folder of its own for a test, with what the program keeps under `state`.
-pub struct Place(tempfile::TempDir);
+pub(crate) struct Place(tempfile::TempDir);
 
 /// How a run of the program ended.
-pub struct Run {
-    pub code: i32,
-    pub out: String,
-    pub said: String,
+pub(crate) struct Run {
+    pub(crate) code: i32,
+    pub(crate) out: String,
+    pub(crate) said: String,
 }
 
 impl Place {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.0.path()
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.path().join("state")
     }
 
     /// Writes a file and gives its name.
-    pub fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
+    pub(crate) fn file(&self, name: &str, text: impl AsRef<[u8]>) -> String {
         std::fs::write(self.path().join(name), text).unwrap();
         name.to_owned()
     }
 
     /// Runs the program in this folder.
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Run {
         self.end(Command::new(PROGRAM).args(arguments))
     }
 
     /// Runs a script of the shell in this folder; `$FARTHING` is the program.
-    #[allow(dead_code, reason = "not every test needs it")]
-    pub fn shell(&self, script: &str) -> Run {
+    pub(crate) fn shell(&self, script: &str) -> Run {
         self.end(Command::new("sh").args(["-c", script]))
     }
 
@@ -61,8 +61,7 @@ impl Place {
 }
 
 /// All files under a folder, by name.
-#[allow(dead_code, reason = "not every test needs it")]
-pub fn files(folder: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(folder: &Path) -> Vec<PathBuf> {
     let mut found = Vec::new();
     for entry in std::fs::read_dir(folder).into_iter().flatten() {
         let path = entry.unwrap().path();
