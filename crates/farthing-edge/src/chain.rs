@@ -34,11 +34,13 @@ pub enum RecordKind {
     Undone,
     /// Something a person should know: stale data, a gap, a refused step.
     Noted,
+    /// A run of the engine ended as it should.
+    Closed,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::Started,
         Self::Planned,
         Self::Approved,
@@ -49,6 +51,7 @@ impl RecordKind {
         Self::Verified,
         Self::Undone,
         Self::Noted,
+        Self::Closed,
     ];
 
     /// The name as stored.
@@ -64,6 +67,7 @@ impl RecordKind {
             Self::Verified => "verified",
             Self::Undone => "undone",
             Self::Noted => "noted",
+            Self::Closed => "closed",
         }
     }
 

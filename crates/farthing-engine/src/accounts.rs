@@ -1,16 +1,16 @@
 //! The engine's side of the ledger: it keeps telemetry, meters the running hour anew with every
 //! tick, posts it whole, and knows what is posted for each workload and budget.
 
+use crate::config::Config;
 use crate::error::EngineError;
-use farthing_edge::Measured;
-use farthing_ledger::{Books, MeterInput, Metered, Segment, Weights, meter};
+use farthing_edge::{Head, Measured};
+use farthing_ledger::{Books, Mark, MeterInput, Metered, Segment, Weights, meter};
 use farthing_model::{
     Action, Budget, BudgetId, Charge, ClusterId, Coverage, Currency, Money, MoneyError, OfferId,
-    Scope, Window, Workload, WorkloadId, hour_floor,
+    Scope, Window, WorkloadId, hour_floor,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// A workload on an offer: what charges are posted to and steps are settled by.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,8 +41,10 @@ pub(crate) struct Accounts {
     currency: Currency,
     weights: Weights,
     budgets: Vec<Budget>,
-    /// Workloads that were seen, for budgets by label.
-    known: BTreeMap<WorkloadId, Arc<Workload>>,
+    /// Where the journal stands, which posted hours remember.
+    journal: Mark,
+    /// Where the journal stood when the newest hour was posted by an earlier run.
+    known: Option<Mark>,
     /// The telemetry of the running hour.
     running: Option<Segment>,
     /// The end of what the last run posted, also where there was nothing to pay.
@@ -70,19 +72,15 @@ pub(crate) struct Posted {
 
 impl Accounts {
     /// Opens the books and sums what is posted.
-    pub(crate) fn open(
-        books: Books,
-        (cluster, currency): (ClusterId, Currency),
-        weights: Weights,
-        budgets: Vec<Budget>,
-    ) -> Result<Self, EngineError> {
+    pub(crate) fn open(books: Books, config: &Config, head: Head) -> Result<Self, EngineError> {
         let mut accounts = Self {
             books,
-            cluster,
-            currency,
-            weights,
-            budgets,
-            known: BTreeMap::new(),
+            cluster: config.cluster.clone(),
+            currency: config.currency,
+            weights: config.weights.clone(),
+            budgets: config.budgets.clone(),
+            journal: mark(head),
+            known: None,
             running: None,
             posted_until: None,
             closed: Sums::default(),
@@ -99,7 +97,8 @@ impl Accounts {
         let posted = self.books.posted_hours(&self.cluster).map_err(EngineError::Books)?;
         if let Some(newest) = posted.last() {
             let book = self.books.hour(&self.cluster, newest.from()).map_err(EngineError::Books)?;
-            self.posted_until = book.map(|book| book.window.to());
+            self.posted_until = book.as_ref().map(|book| book.window.to());
+            self.known = book.and_then(|book| book.journal);
         }
         for hour in posted {
             if last.is_some_and(|last| hour.from() >= last.from()) {
@@ -108,7 +107,7 @@ impl Accounts {
             let book = self.books.hour(&self.cluster, hour.from()).map_err(EngineError::Books)?;
             let Some(book) = book else { continue };
             let charges = book.charges().map_err(EngineError::Books)?;
-            self.closed.add(&charges, &self.budgets, &self.known)?;
+            self.closed.add(&charges, &self.budgets)?;
         }
         // The newest hour may have telemetry that a crash kept from being posted.
         if let Some(last) = last {
@@ -120,21 +119,51 @@ impl Accounts {
         Ok(())
     }
 
-    /// Posts the hours before the newest whose telemetry a crash kept from being posted: a tick
-    /// across hours is kept whole before it is posted.
+    /// Posts the hours before the newest whose telemetry was kept and whose charges are not there:
+    /// a tick across hours is kept whole before it is posted, and a damaged file of charges may
+    /// have been deleted.
     fn post_what_was_kept(&self, measured: &[Window]) -> Result<(), EngineError> {
+        let posted = self.books.posted_hours(&self.cluster).map_err(EngineError::Books)?;
+        let mut whole = false;
         for hour in measured.iter().rev().skip(1) {
+            let is_posted = posted.binary_search(hour).is_ok();
+            // Hours before one that is posted to its end are too, where they are posted.
+            if is_posted && whole {
+                continue;
+            }
             let segments =
                 self.books.segments(&self.cluster, hour.from()).map_err(EngineError::Books)?;
-            let Some(kept) = join(segments) else { return Ok(()) };
-            let book = self.books.hour(&self.cluster, hour.from()).map_err(EngineError::Books)?;
-            if book.is_some_and(|book| book.window.to() >= kept.window.to()) {
-                return Ok(());
+            let Some(kept) = join(segments) else { continue };
+            if is_posted {
+                let book = self.books.hour(&self.cluster, hour.from());
+                let book = book.map_err(EngineError::Books)?;
+                whole = book.is_some_and(|book| book.window.to() >= kept.window.to());
+                if whole {
+                    continue;
+                }
             }
-            let metered = self.meter(kept.window, &kept)?;
-            self.books.put_hour(&metered).map_err(EngineError::Books)?;
+            self.put(&self.meter(kept.window, &kept)?)?;
         }
         Ok(())
+    }
+
+    fn put(&self, metered: &Metered) -> Result<(), EngineError> {
+        self.books.put_hour_at(metered, self.journal).map_err(EngineError::Books)
+    }
+
+    /// Where the journal stood when an earlier run posted the newest hour.
+    pub(crate) const fn known(&self) -> Option<Mark> {
+        self.known
+    }
+
+    /// What is posted from now on remembers that the journal stands here.
+    pub(crate) const fn journal_is_at(&mut self, head: Head) {
+        self.journal = mark(head);
+    }
+
+    /// The end of what is posted.
+    pub(crate) const fn posted_until(&self) -> Option<Timestamp> {
+        self.posted_until
     }
 
     /// The end of what is measured, from which measuring goes on after a restart. A window in
@@ -142,15 +171,6 @@ impl Accounts {
     pub(crate) fn measured_until(&self) -> Option<Timestamp> {
         let kept = self.running.as_ref().map(|segment| segment.window.to());
         kept.max(self.posted_until)
-    }
-
-    /// Remembers workloads, for budgets by label.
-    pub(crate) fn know<'a>(&mut self, workloads: impl Iterator<Item = &'a Arc<Workload>>) {
-        let by_label = self.budgets.iter().any(|budget| matches!(budget.scope, Scope::Label(..)));
-        if by_label {
-            let known = workloads.map(|workload| (workload.id.clone(), Arc::clone(workload)));
-            self.known.extend(known);
-        }
     }
 
     /// Keeps what was measured in `window` and posts the hours that it touches.
@@ -191,14 +211,16 @@ impl Accounts {
         self.books.compact(&self.cluster, running.window.from()).map_err(EngineError::Books)
     }
 
-    fn post_running(&mut self) -> Result<(), EngineError> {
+    /// Posts the running hour, whole.
+    pub(crate) fn post_running(&mut self) -> Result<(), EngineError> {
         let Some(running) = self.running.take() else { return Ok(()) };
         let metered = self.meter(running.window, &running);
         self.running = Some(running);
         let metered = metered?;
-        self.books.put_hour(&metered).map_err(EngineError::Books)?;
+        self.put(&metered)?;
+        self.posted_until = self.posted_until.max(Some(metered.window.to()));
         self.open = Sums::default();
-        self.open.add(&metered.charges, &self.budgets, &self.known)
+        self.open.add(&metered.charges, &self.budgets)
     }
 
     fn meter(&self, window: Window, segment: &Segment) -> Result<Metered, EngineError> {
@@ -244,12 +266,7 @@ impl Accounts {
 }
 
 impl Sums {
-    fn add(
-        &mut self,
-        charges: &[Charge],
-        budgets: &[Budget],
-        known: &BTreeMap<WorkloadId, Arc<Workload>>,
-    ) -> Result<(), EngineError> {
+    fn add(&mut self, charges: &[Charge], budgets: &[Budget]) -> Result<(), EngineError> {
         for charge in charges {
             if let Some(who) = &charge.attribution {
                 let account =
@@ -257,7 +274,7 @@ impl Sums {
                 add(self.accounts.entry(account), charge.cost)?;
             }
             let hour = hour_floor(charge.window.from());
-            for budget in budgets.iter().filter(|budget| counts(&budget.scope, charge, known)) {
+            for budget in budgets.iter().filter(|budget| counts(&budget.scope, charge)) {
                 let hours = self.budgets.entry(budget.id.clone()).or_default();
                 add(hours.entry(hour), charge.cost)?;
             }
@@ -280,15 +297,17 @@ impl Sums {
 }
 
 /// Whether a charge counts against a scope. What nobody is charged for counts only for the whole.
-fn counts(scope: &Scope, charge: &Charge, known: &BTreeMap<WorkloadId, Arc<Workload>>) -> bool {
+fn counts(scope: &Scope, charge: &Charge) -> bool {
     let who = charge.attribution.as_ref();
     match scope {
         Scope::All => true,
         Scope::Team(team) => who.is_some_and(|who| who.team.as_ref() == Some(team)),
-        Scope::Label(..) => who
-            .and_then(|who| known.get(&who.workload))
-            .is_some_and(|workload| scope.covers(workload)),
+        Scope::Label(key, value) => who.is_some_and(|who| who.labels.get(key) == Some(value)),
     }
+}
+
+const fn mark(head: Head) -> Mark {
+    Mark { seq: head.seq, hash: head.hash }
 }
 
 fn add<K: Ord>(

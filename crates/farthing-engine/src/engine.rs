@@ -26,6 +26,8 @@ pub struct Engine<W, S> {
     pub(crate) accounts: Accounts,
     /// The end of the last measured window.
     pub(crate) measured_until: Option<Timestamp>,
+    /// What opening found and the first tick is to say.
+    pub(crate) untold: Vec<String>,
 }
 
 impl<W: World, S: Store> Engine<W, S> {
@@ -43,15 +45,11 @@ impl<W: World, S: Store> Engine<W, S> {
         now: Timestamp,
     ) -> Result<Self, EngineError> {
         let journal = Journal::open(store)?;
-        let accounts = Accounts::open(
-            books,
-            (config.cluster.clone(), config.currency),
-            config.weights.clone(),
-            config.budgets.clone(),
-        )?;
+        let accounts = Accounts::open(books, &config, journal.head())?;
         // A first tick measures nothing and may buy: what it bought is paid from its records on.
         let measured_until = accounts.measured_until().or(journal.state().written);
-        let mut engine = Self { config, world, journal, accounts, measured_until };
+        let untold = Vec::new();
+        let mut engine = Self { config, world, journal, accounts, measured_until, untold };
         engine.begin(now)?;
         engine.resolve(now)?;
         Ok(engine)
@@ -68,11 +66,31 @@ impl<W: World, S: Store> Engine<W, S> {
             let gap = now.duration_since(until);
             if gap > self.config.tick.saturating_mul(3) {
                 let text = format!("nothing was measured from {until} to {now}");
+                self.untold.push(text.clone());
                 bodies.push(note("gap", text));
                 self.measured_until = Some(now);
             }
         }
+        if let Some(text) = self.missing_records()? {
+            self.untold.push(text.clone());
+            bodies.push(note("journal", text));
+        }
         self.journal.append(now, &bodies)
+    }
+
+    /// Whether the books know of records that the journal does not have: it was cut off at its
+    /// end, or replaced. The loop goes on all the same, as the world is asked again anyway.
+    fn missing_records(&self) -> Result<Option<String>, EngineError> {
+        let Some(known) = self.accounts.known().filter(|known| known.seq > 0) else {
+            return Ok(None);
+        };
+        if self.journal.hash_of(known.seq)? == Some(known.hash) {
+            return Ok(None);
+        }
+        Ok(Some(format!(
+            "the books were posted when the journal had record {}, which this journal does not              have: its end was cut off, or it is another one",
+            known.seq
+        )))
     }
 
     /// What the engine was told.
@@ -114,10 +132,12 @@ impl<W: World, S: Store> Engine<W, S> {
         (self.world, self.journal.into_store(), books)
     }
 
-    /// Records a person's word on a proposed step.
+    /// Records a person's word on a proposed step. A yes holds until the step expires: what is
+    /// proposed after that is another step, at another price, and asks again. A no holds also for
+    /// what is proposed anew of the same, until its target changes.
     ///
     /// # Errors
-    /// There is no such proposal, or the journal failed.
+    /// There is no such proposal, or it expired (the message says what to do); the journal failed.
     pub fn approve(
         &mut self,
         step: &StepId,
@@ -125,12 +145,35 @@ impl<W: World, S: Store> Engine<W, S> {
         by: &str,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        let open = self.journal.state().steps.get(step);
-        if !open.is_some_and(|open| open.stage == Stage::Proposed) {
-            return Err(EngineError::NoStep(step.to_string()));
+        if let Some(why) = self.no_proposal(step, now) {
+            return Err(EngineError::NotProposed { step: step.to_string(), why });
         }
         let body = Body::Approved { step: step.to_string(), by: by.to_owned(), approved };
         self.journal.append(now, &[body])
+    }
+
+    /// Why nothing can be said on a step, if so.
+    fn no_proposal(&self, step: &StepId, now: Timestamp) -> Option<String> {
+        let steps = &self.journal.state().steps;
+        match steps.get(step).map(|open| (&open.stage, open.step.expires)) {
+            Some((Stage::Proposed, expires)) if now <= expires => None,
+            Some((Stage::Proposed, expires)) => Some(format!(
+                "it expired at {expires}; the next tick proposes what still pays, under a new name"
+            )),
+            Some((Stage::Begun, _)) => Some("it was begun already".to_owned()),
+            Some((Stage::InForce(since), _)) => {
+                Some(format!("it is in force since {since}; it can be taken back"))
+            }
+            None => {
+                const TOLD: usize = 5;
+                let proposed = steps.iter().filter(|(_, open)| open.stage == Stage::Proposed);
+                let names: Vec<_> = proposed.map(|(id, _)| id.as_str()).take(TOLD).collect();
+                Some(match names.as_slice() {
+                    [] => "nothing is proposed now".to_owned(),
+                    names => format!("it is no proposal of now, which are {}", names.join(", ")),
+                })
+            }
+        }
     }
 
     /// Takes back a step that is in force.

@@ -45,6 +45,14 @@ pub enum EngineError {
     /// A step that was asked for is not there.
     #[error("there is no open step `{0}`")]
     NoStep(String),
+    /// A person's word on what is no proposal, or is not one any more.
+    #[error("step `{step}` cannot be approved or rejected: {why}")]
+    NotProposed {
+        /// Which.
+        step: String,
+        /// Why, and what can be done instead.
+        why: String,
+    },
     /// A step cannot be taken back.
     #[error("step `{step}` cannot be undone: {why}")]
     NotUndone {

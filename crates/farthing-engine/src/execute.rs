@@ -20,8 +20,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// Why a step that could be done was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Held {
-    /// The mode does not allow it, or nobody approved it.
+    /// Nobody approved it yet.
     NotApproved,
+    /// The mode proposes and does nothing, whatever is approved.
+    OnlyProposed(Mode),
     /// As many steps as an hour may have were done.
     StepsPerHour(u32),
     /// As many nodes as a tick may touch were touched.
@@ -42,11 +44,12 @@ impl std::fmt::Display for Held {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::NotApproved => write!(out, "waits for approval"),
+            Self::OnlyProposed(mode) => write!(out, "in mode {} nothing is done", mode.name()),
             Self::StepsPerHour(limit) => write!(out, "the limit of {limit} steps an hour"),
             Self::NodesPerTick(limit) => write!(out, "the limit of {limit} nodes a tick"),
             Self::Stale(seconds) => write!(out, "the data is {seconds} s old"),
             Self::Coverage => write!(out, "too little was measured"),
-            Self::Expired => write!(out, "it expired"),
+            Self::Expired => write!(out, "it expired; what still pays is proposed anew"),
             Self::Replacement => write!(out, "what takes over is not ready yet"),
             Self::Budget(reason) => write!(out, "{reason}"),
         }
@@ -131,13 +134,10 @@ impl<W: World, S: Store> Engine<W, S> {
         now: Timestamp,
     ) -> Result<Option<Held>, EngineError> {
         let limits = self.config.policy.limits;
-        let allowed = match self.config.policy.mode {
-            Mode::Observe | Mode::Recommend => false,
-            Mode::Approve => open.approved == Some(true),
-            Mode::Enforce => true,
-        };
-        if !allowed {
-            return Ok(Some(Held::NotApproved));
+        match self.config.policy.mode {
+            mode @ (Mode::Observe | Mode::Recommend) => return Ok(Some(Held::OnlyProposed(mode))),
+            Mode::Approve if open.approved != Some(true) => return Ok(Some(Held::NotApproved)),
+            Mode::Approve | Mode::Enforce => {}
         }
         if now > open.step.expires {
             return Ok(Some(Held::Expired));

@@ -5,8 +5,9 @@
 
 use crate::error::EngineError;
 use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
-use farthing_edge::{Class, Head, Record, Store, chain};
-use farthing_model::{Currency, Money, Step, StepId, WorkloadId};
+use farthing_edge::chain::{self, Hash};
+use farthing_edge::{Class, Head, Record, Store};
+use farthing_model::{Action, Currency, Money, Step, StepId, WorkloadId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -107,6 +108,15 @@ impl<S: Store> Journal<S> {
         self.store
     }
 
+    /// The hash of a record; `None` where there is no such record.
+    ///
+    /// # Errors
+    /// The store cannot be read.
+    pub(crate) fn hash_of(&self, seq: u64) -> Result<Option<Hash>, EngineError> {
+        let found = self.store.read(seq, 1).map_err(EngineError::Store)?;
+        Ok(found.first().filter(|record| record.seq == seq).map(|record| record.hash))
+    }
+
     /// The end of the journal.
     pub const fn head(&self) -> Head {
         self.head
@@ -161,7 +171,7 @@ impl Open {
     fn fold(&mut self, at: Timestamp, body: Body) -> Result<(), RecordError> {
         self.written = Some(at);
         match body {
-            Body::Started { .. } | Body::Noted { .. } => {}
+            Body::Started { .. } | Body::Noted { .. } | Body::Closed { .. } => {}
             Body::Planned(plan) => self.planned(at, plan)?,
             Body::Approved { step, approved, .. } => {
                 self.with(&step, |open| open.approved = Some(approved))?;
@@ -198,13 +208,18 @@ impl Open {
     /// A new plan replaces the proposals of the old one; what was begun stays.
     fn planned(&mut self, at: Timestamp, plan: PlanRecord) -> Result<(), RecordError> {
         self.plans += 1;
+        let proposed = self.steps.values().filter(|open| open.stage == Stage::Proposed);
+        let rejected = proposed.filter(|open| open.approved == Some(false));
+        let rejected: Vec<Step> = rejected.map(|open| open.step.clone()).collect();
         self.steps.retain(|_, open| open.stage != Stage::Proposed);
         for record in &plan.steps {
             let step = record.to_step()?;
+            // A no is for the thing, and not for the minute in which it was proposed.
+            let rejected = rejected.iter().any(|old| is_the_same_wish(old, &step));
             let open = OpenStep {
                 step,
                 proposed: at,
-                approved: None,
+                approved: rejected.then_some(false),
                 reserved: None,
                 posted_before: None,
                 budgets: Vec::new(),
@@ -250,6 +265,19 @@ impl Open {
             _ => None,
         })
     }
+}
+
+/// Whether two steps want the same of the same target, as it was seen; only when may differ.
+fn is_the_same_wish(one: &Step, other: &Step) -> bool {
+    let mut now = other.action.clone();
+    if let (
+        Action::Start { window: then, .. } | Action::Scale { window: then, .. },
+        Action::Start { window, .. } | Action::Scale { window, .. },
+    ) = (&one.action, &mut now)
+    {
+        *window = *then;
+    }
+    one.generation == other.generation && one.action == now
 }
 
 impl Scores {

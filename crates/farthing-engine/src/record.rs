@@ -87,6 +87,12 @@ pub enum Body {
         /// What happened.
         text: String,
     },
+    /// A run of the engine ended as it should.
+    Closed {
+        /// The end of what the books then held; nothing where nothing was measured.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        posted_until: Option<String>,
+    },
 }
 
 /// A plan, as far as people and recovery need it again.
@@ -237,6 +243,7 @@ impl Body {
             Self::Verified(_) => RecordKind::Verified,
             Self::Undone { .. } => RecordKind::Undone,
             Self::Noted { .. } => RecordKind::Noted,
+            Self::Closed { .. } => RecordKind::Closed,
         }
     }
 

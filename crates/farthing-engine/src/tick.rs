@@ -5,7 +5,7 @@ use crate::accounts::Posted;
 use crate::config::Planner;
 use crate::engine::World;
 use crate::error::EngineError;
-use crate::execute::{Acted, note};
+use crate::execute::{Acted, note, target};
 use crate::journal::Stage;
 use crate::record::{Body, PlanRecord, StepRecord, VerifiedRecord, WaitingRecord};
 use farthing_edge::{Measured, Store};
@@ -71,7 +71,7 @@ impl<W: World, S: Store> Engine<W, S> {
     /// The world, the journal or the ledger failed; nothing is half-written, the next tick tries
     /// again.
     pub fn tick(&mut self, now: Timestamp) -> Result<Tick, EngineError> {
-        let mut notes = Vec::new();
+        let mut notes = std::mem::take(&mut self.untold);
         // 1. Find out what became of steps whose outcome is not known.
         let resolved = self.resolve(now)?;
         // 2. Observe.
@@ -79,7 +79,6 @@ impl<W: World, S: Store> Engine<W, S> {
             .world
             .observe(now)
             .map_err(|source| EngineError::World { what: "observed", source })?;
-        self.accounts.know(snapshot.workloads.iter().map(|seen| &seen.workload));
         // 3. Measure and meter: telemetry and charges are in the books before anything is planned.
         let (window, posted) = self.account(now, &mut notes)?;
         // The world was seen before this window was measured: the worse of the two counts (law 7).
@@ -96,7 +95,7 @@ impl<W: World, S: Store> Engine<W, S> {
         };
         // 7. Record what is new.
         if let Some(planned) = &planned {
-            self.record(planned, now)?;
+            self.record(planned, now, &mut notes)?;
         }
         // 8. Approve and act, each step reserved and journalled before.
         let acted = self.execute(&snapshot, now)?;
@@ -148,6 +147,7 @@ impl<W: World, S: Store> Engine<W, S> {
         // The adapter knows of nodes that it has no span for; the meter knows the spans.
         let told = measured.coverage;
         notes.extend(measured.faults.iter().cloned());
+        self.accounts.journal_is_at(self.journal.head());
         let mut posted = self.accounts.post(window, measured)?;
         posted.coverage = worse(posted.coverage, told);
         self.measured_until = Some(now);
@@ -220,8 +220,14 @@ impl<W: World, S: Store> Engine<W, S> {
         })
     }
 
-    /// Journals a plan if it says something new.
-    fn record(&mut self, planned: &Planned, now: Timestamp) -> Result<(), EngineError> {
+    /// Journals a plan if it says something new. Proposals that expired are made anew, also where
+    /// the plan says the same: an expired step is never done.
+    fn record(
+        &mut self,
+        planned: &Planned,
+        now: Timestamp,
+        notes: &mut Vec<String>,
+    ) -> Result<(), EngineError> {
         let open = self.journal.state();
         let steps = &planned.plan.steps;
         let waiting: Vec<WaitingRecord> = planned
@@ -234,11 +240,14 @@ impl<W: World, S: Store> Engine<W, S> {
                 reason: waiting.reason.to_string(),
             })
             .collect();
-        let outdated = open.steps.values().any(|open| open.stage == Stage::Proposed);
+        let proposed = || open.steps.values().filter(|open| open.stage == Stage::Proposed);
+        let outdated = proposed().next().is_some();
+        let acts = matches!(self.config.policy.mode, Mode::Approve | Mode::Enforce);
+        let expired = acts && proposed().any(|open| now > open.step.expires);
         let nothing_new = if steps.is_empty() {
             !outdated && open.plan.as_ref().is_none_or(|plan| plan.waiting == waiting)
         } else {
-            outdated && open.proposes_already(steps)
+            outdated && !expired && open.proposes_already(steps)
         };
         if nothing_new {
             return Ok(());
@@ -254,7 +263,21 @@ impl<W: World, S: Store> Engine<W, S> {
             steps: steps.iter().map(StepRecord::of).collect(),
             waiting,
         };
-        self.journal.append(now, &[Body::Planned(record)])
+        // A yes that comes to nothing is told: the person believes that the step will be done.
+        let lapsed = proposed().filter(|open| open.approved == Some(true));
+        let lapsed = lapsed.map(|open| {
+            let (step, target) = (&open.step.id, target(&open.step.action));
+            let expires = open.step.expires;
+            format!(
+                "step {step} on {target} was approved and not done before it expired at {expires}; \
+                 what is proposed now asks for approval again"
+            )
+        });
+        let lapsed: Vec<String> = lapsed.collect();
+        let mut bodies: Vec<Body> = lapsed.iter().map(|text| note("approval", text)).collect();
+        notes.extend(lapsed);
+        bodies.push(Body::Planned(record));
+        self.journal.append(now, &bodies)
     }
 }
 

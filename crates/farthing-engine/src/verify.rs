@@ -34,7 +34,7 @@ impl<W: World, S: Store> Engine<W, S> {
         self.settle(ended, now)
     }
 
-    /// Settles everything that is in force: at the end of a run.
+    /// Ends a run: settles everything that is in force, and notes how far the books are.
     ///
     /// # Errors
     /// The journal or the ledger failed.
@@ -45,7 +45,13 @@ impl<W: World, S: Store> Engine<W, S> {
             .in_force()
             .map(|(open, since)| (open.clone(), since, now, false))
             .collect();
-        self.settle(ended, now)
+        let verified = self.settle(ended, now)?;
+        let posted_until = self.accounts.posted_until().map(|until| until.to_string());
+        self.journal.append(now, &[Body::Closed { posted_until }])?;
+        // Books and journal know each other's end, so that neither can be cut off unnoticed.
+        self.accounts.journal_is_at(self.journal.head());
+        self.accounts.post_running()?;
+        Ok(verified)
     }
 
     /// The records that end the scalings which `step` replaces.

@@ -4,7 +4,7 @@
 mod fake;
 
 use fake::{Lab, at, usd};
-use farthing_engine::{EngineError, Held, Stage};
+use farthing_engine::{Held, Stage};
 use farthing_model::{
     Budget, BudgetId, Coverage, Limit, Mode, Period, Reason, Scope, StepId, TeamId,
 };
@@ -35,7 +35,8 @@ fn recommending_proposes_and_does_nothing() {
     for second in [0, 60, 120] {
         let tick = engine.tick(at(second)).unwrap();
         assert_eq!(tick.planned.unwrap().plan.steps.len(), 2);
-        assert!(tick.acted.held.iter().all(|(_, held)| *held == Held::NotApproved));
+        let held = Held::OnlyProposed(Mode::Recommend);
+        assert!(tick.acted.held.iter().all(|(_, why)| *why == held), "{:?}", tick.acted.held);
     }
     for step in proposals(&engine) {
         engine.approve(&step, true, "ada", at(121)).unwrap();
@@ -60,8 +61,47 @@ fn approving_does_exactly_what_was_approved() {
         engine.tick(at(second)).unwrap();
     }
     assert_eq!(lab.world.0.borrow().tried.len(), 1, "a rejected step is never done");
-    let word = engine.approve(&proposed[0], true, "ada", at(50));
-    assert!(matches!(word, Err(EngineError::NoStep(_))), "it is no proposal any more");
+    let word = |step: &str| {
+        let step = StepId::new(step).unwrap();
+        move |engine: &mut fake::LabEngine| {
+            engine.approve(&step, true, "ada", at(50)).unwrap_err().to_string()
+        }
+    };
+    assert_eq!(
+        word(proposed[0].as_str())(&mut engine),
+        "step `p1/1` cannot be approved or rejected: it is in force since 2026-11-24T00:00:10Z; it \
+         can be taken back"
+    );
+    assert!(
+        word("p9/9")(&mut engine).contains("it is no proposal of now, which are p"),
+        "{}",
+        word("p9/9")(&mut engine)
+    );
+}
+
+/// A no is for the thing: it holds for what is proposed of the same under a new name, until its
+/// target changes.
+#[test]
+fn a_rejected_step_is_not_asked_for_again() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    lab.world.0.borrow_mut().coverage = Coverage { expected_nanos: 1_000, measured_nanos: 0 };
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    let step = proposals(&engine).remove(0);
+    engine.approve(&step, false, "ada", at(5)).unwrap();
+    lab.world.0.borrow_mut().coverage = Coverage { expected_nanos: 1_000, measured_nanos: 1_000 };
+    for second in [300, 600, 900] {
+        engine.tick(at(second)).unwrap();
+        assert_eq!(lab.world.done(), 0, "at {second}");
+        assert_ne!(proposals(&engine), std::slice::from_ref(&step), "it has a new name");
+    }
+    drop(engine);
+    let mut engine = lab.open(1_000);
+    engine.tick(at(1_000)).unwrap();
+    assert_eq!(lab.world.done(), 0, "also after a restart");
+    lab.world.0.borrow_mut().jobs[0].generation += 1;
+    engine.tick(at(1_200)).unwrap();
+    assert_eq!(lab.world.done(), 1, "the job was changed: it is another wish");
 }
 
 #[test]
@@ -72,9 +112,39 @@ fn an_approval_is_not_for_ever() {
     let step = proposals(&engine).remove(0);
     engine.approve(&step, true, "ada", at(5)).unwrap();
     // The step was made for two minutes.
-    engine.tick(at(600)).unwrap();
+    let tick = engine.tick(at(600)).unwrap();
     assert_eq!(lab.world.0.borrow().tried.len(), 0);
-    assert_eq!(proposals(&engine).len(), 1, "it is proposed anew");
+    let anew = proposals(&engine);
+    assert_eq!(anew.len(), 1, "it is proposed anew");
+    let told = "step p1/1 on a was approved and not done before it expired at";
+    assert!(tick.notes.iter().any(|note| note.starts_with(told)), "{:?}", tick.notes);
+    assert_eq!(lab.store.notes().last().unwrap().0, "approval");
+    let word = engine.approve(&step, true, "ada", at(601)).unwrap_err().to_string();
+    assert!(word.ends_with(&format!("it is no proposal of now, which are {}", anew[0])), "{word}");
+    // Late by a moment: before the next tick there is nothing new to name.
+    let word = engine.approve(&anew[0], true, "ada", at(1_200)).unwrap_err().to_string();
+    assert!(word.contains("it expired at") && word.contains("the next tick proposes"), "{word}");
+    engine.tick(at(1_200)).unwrap();
+    let step = proposals(&engine).remove(0);
+    engine.approve(&step, true, "ada", at(1_201)).unwrap();
+    engine.tick(at(1_210)).unwrap();
+    assert_eq!(lab.world.done(), 1);
+}
+
+/// A proposal that stayed the same is made anew when it expires: it would never be done otherwise.
+#[test]
+fn a_proposal_that_expired_can_still_be_done() {
+    let mut lab = Lab::new(Mode::Approve, &[]);
+    lab.config.policy.idle_release = SignedDuration::from_mins(5);
+    lab.world.forget_node("lone", 0);
+    let mut engine = lab.open(0);
+    for second in (0..3_600).step_by(300) {
+        engine.tick(at(second)).unwrap();
+    }
+    let step = proposals(&engine).remove(0);
+    engine.approve(&step, true, "ada", at(3_301)).unwrap();
+    engine.tick(at(3_310)).unwrap();
+    assert_eq!(lab.world.done(), 1, "the idle node is given back");
 }
 
 #[test]

@@ -6,7 +6,7 @@ mod fake;
 use fake::{Answer, Lab, at, usd, window};
 use farthing_engine::{Body, EngineError, Stage};
 use farthing_ledger::Segment;
-use farthing_model::{Mode, ReceiptOutcome, StepId};
+use farthing_model::{Budget, BudgetId, Limit, Mode, Period, ReceiptOutcome, Scope, StepId};
 
 #[test]
 fn a_clock_that_goes_back_is_noted_and_doubles_nothing() {
@@ -206,4 +206,82 @@ fn telemetry_that_a_crash_kept_from_being_posted_is_posted() {
     let mut engine = lab.open(3_700);
     engine.tick(at(3_700)).unwrap();
     assert_eq!(lab.statement().paid, lab.bill(3_700));
+}
+
+/// The labels are in the books: what was spent is known also when the workload is long gone.
+#[test]
+fn a_budget_by_label_knows_after_a_restart_what_closed_hours_spent() {
+    let mut lab = Lab::new(Mode::Enforce, &["a"]);
+    let by_label = |value: &str| Budget {
+        id: BudgetId::new(value).unwrap(),
+        scope: Scope::Label("project".to_owned(), value.to_owned()),
+        limit: Limit::Money(usd("100")),
+        period: Period::Day,
+        hard: true,
+        escalate: Vec::new(),
+    };
+    lab.config.budgets = vec![by_label("alpha"), by_label("beta")];
+    let mut engine = lab.open(0);
+    for second in (0..=7_500).step_by(300) {
+        engine.tick(at(second)).unwrap();
+    }
+    let spent = |engine: &mut fake::LabEngine, second| {
+        let budgets = engine.tick(at(second)).unwrap().budgets;
+        budgets.into_iter().map(|state| state.spent).collect::<Vec<_>>()
+    };
+    let before = spent(&mut engine, 7_500);
+    assert_eq!(before, [usd("3.78"), usd("0")]);
+    drop(engine);
+    // Finished long ago: the world has forgotten the job.
+    lab.world.0.borrow_mut().jobs.clear();
+    let mut engine = lab.open(7_500);
+    assert_eq!(spent(&mut engine, 7_500), before);
+}
+
+/// The books know the journal's end: a journal that lost its end is told, and the loop goes on.
+#[test]
+fn a_journal_that_lost_its_end_is_told() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let mut engine = lab.open(0);
+    for second in [0, 300, 600] {
+        engine.tick(at(second)).unwrap();
+    }
+    engine.close(at(600)).unwrap();
+    let last = lab.store.bodies().pop().unwrap();
+    let until = Some("2026-11-24T00:10:00Z".to_owned());
+    assert_eq!(last, Body::Closed { posted_until: until });
+    let marked = lab.books.hour(&lab.config.cluster, at(0)).unwrap().unwrap().journal.unwrap();
+    assert_eq!(marked.seq, engine.head().seq, "the end of the run, and of its journal");
+    drop(engine);
+    let mut engine = lab.open(700);
+    assert!(engine.tick(at(700)).unwrap().notes.is_empty(), "all is there");
+    drop(engine);
+    let other = Lab { store: fake::Shared::default(), ..lab };
+    let mut engine = other.open(800);
+    let notes = engine.tick(at(800)).unwrap().notes;
+    assert!(notes[0].starts_with("the books were posted when the journal had record"), "{notes:?}");
+    assert_eq!(other.store.notes()[0].0, "journal");
+    assert!(engine.tick(at(900)).unwrap().notes.is_empty(), "once is enough");
+}
+
+/// Charges of closed hours that were deleted, because they were damaged, are metered again.
+#[test]
+fn charges_that_are_gone_are_metered_again() {
+    let lab = Lab::new(Mode::Observe, &[]);
+    lab.world.forget_node("lone", 0);
+    let folder = tempfile::tempdir().unwrap();
+    let books = farthing_ledger::Books::open_folder(folder.path()).unwrap();
+    let lab = Lab { books, ..lab };
+    let mut engine = lab.open(0);
+    for second in (0..=14_400).step_by(300) {
+        engine.tick(at(second)).unwrap();
+    }
+    drop(engine);
+    let charges = folder.path().join("cluster=lab/charges/date=2026-11-24");
+    for hour in ["hour=00.parquet", "hour=02.parquet"] {
+        std::fs::remove_file(charges.join(hour)).unwrap();
+    }
+    let mut engine = lab.open(14_500);
+    engine.tick(at(14_500)).unwrap();
+    assert_eq!(lab.statement().paid, lab.bill(14_500));
 }

@@ -14,10 +14,12 @@
 //! Charges have FOCUS 1.2 names where FOCUS has the column, and `x_` names of our own; they are
 //! not yet all 57 columns. `BilledCost` and `EffectiveCost` are both what was posted; `ListCost`
 //! and `ListUnitPrice` are null where the price is not a list price; `PricingQuantity` is hours of
-//! the whole node, of which a row is a share.
+//! the whole node, of which a row is a share. `Tags` are the workload's labels when it was
+//! measured, so that a budget by label is summed from the books alone.
 
 mod charge_file;
 mod columns;
+mod mark;
 mod seal;
 mod segment_file;
 
@@ -26,6 +28,8 @@ use crate::meter::{Metered, Unpriced};
 use crate::weights::Weights;
 use bytes::Bytes;
 pub(crate) use charge_file::sorted;
+pub use mark::Mark;
+
 pub(crate) use columns::{Batch, Batches, Text, instant, value};
 use farthing_model::{
     Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, NodeSpan, Sample, Window,
@@ -105,6 +109,8 @@ pub struct HourBook {
     pub unpriced: Vec<Unpriced>,
     /// How nodes' prices were split.
     pub weights: Weights,
+    /// Where the journal stood; `None` where the hour was posted without one.
+    pub journal: Option<Mark>,
     pub(crate) batches: Batches,
 }
 
@@ -154,7 +160,7 @@ pub enum BooksError {
         source: std::io::Error,
     },
     /// The file is not what was written.
-    #[error("{file} is damaged: {what}; restore it, or meter its hour again from telemetry")]
+    #[error("{file} is damaged: {what}; {}", remedy(file))]
     Damaged {
         /// The file.
         file: String,
@@ -182,9 +188,29 @@ pub enum BooksError {
     },
 }
 
+/// What helps when a file of the books is damaged.
+fn remedy(file: &str) -> &'static str {
+    if file.contains("/telemetry/") {
+        "put back a copy, or delete it: what it measured is then lost"
+    } else {
+        "put back a copy, or delete it: `farthing up` then meters its hour again from telemetry"
+    }
+}
+
 impl BooksError {
     pub(crate) fn damaged(file: &str, what: &str) -> Self {
         Self::Damaged { file: file.to_owned(), what: what.to_owned() }
+    }
+
+    /// What is wrong, without the name of the file.
+    pub fn what(&self) -> String {
+        let (file, row) = self.place();
+        let (text, place) = (self.to_string(), row.map(|row| format!(", row {row}")));
+        let rest = text.strip_prefix(file).unwrap_or(&text);
+        let rest = place.as_deref().and_then(|place| rest.strip_prefix(place)).unwrap_or(rest);
+        let cause = std::error::Error::source(self).map(|cause| format!(": {cause}"));
+        let rest = rest.trim_start_matches([':', ' ']);
+        rest.to_owned() + cause.as_deref().unwrap_or_default()
     }
 
     /// The file, and the row where that is known.
@@ -293,8 +319,20 @@ impl Books {
     /// # Errors
     /// The store cannot be written; then the hour is as it was before.
     pub fn put_hour(&self, metered: &Metered) -> Result<(), BooksError> {
+        self.post(metered, None)
+    }
+
+    /// As [`Books::put_hour`], with where the journal stands.
+    ///
+    /// # Errors
+    /// As [`Books::put_hour`].
+    pub fn put_hour_at(&self, metered: &Metered, journal: Mark) -> Result<(), BooksError> {
+        self.post(metered, Some(journal))
+    }
+
+    fn post(&self, metered: &Metered, journal: Option<Mark>) -> Result<(), BooksError> {
         let path = Hour::of(metered.window.from()).charges(&metered.cluster);
-        let bytes = charge_file::encode(&self.name(&path), metered)?;
+        let bytes = charge_file::encode(&self.name(&path), metered, journal)?;
         self.write(&path, bytes)
     }
 
@@ -365,7 +403,7 @@ impl Books {
     }
 
     /// The file of an hour's charges, for messages.
-    pub(crate) fn charges_file(&self, cluster: &ClusterId, hour: Window) -> String {
+    pub fn charges_file(&self, cluster: &ClusterId, hour: Window) -> String {
         self.name(&Hour::of(hour.from()).charges(cluster))
     }
 

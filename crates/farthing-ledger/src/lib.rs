@@ -17,10 +17,10 @@ mod meter;
 mod report;
 mod weights;
 
-pub use books::{Books, BooksError, HourBook, Segment};
+pub use books::{Books, BooksError, HourBook, Mark, Segment};
 pub use meter::{Fault, MeterError, MeterInput, Metered, Overcommit, Unpriced, Usage, meter};
 pub use report::{
     Explanation, FirstFault, Key, LedgerCheck, Line, ReportError, SampleSummary, ShareIdle,
-    Statement, StatementQuery, StatementRow, explain, statement, verify,
+    Statement, StatementQuery, StatementRow, explain, statement, subjects, verify,
 };
 pub use weights::{Weights, WeightsError};

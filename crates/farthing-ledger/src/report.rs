@@ -10,7 +10,7 @@ mod statement;
 mod verify;
 
 use crate::books::BooksError;
-pub use explain::{Explanation, Line, SampleSummary, explain};
+pub use explain::{Explanation, Line, SampleSummary, explain, subjects};
 use farthing_model::{Currency, MoneyError, SplitError, Window};
 pub use key::Key;
 pub use statement::{ShareIdle, Statement, StatementQuery, StatementRow, statement};

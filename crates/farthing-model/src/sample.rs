@@ -4,6 +4,7 @@ use crate::id::{DeviceId, NodeId, SourceId, TeamId, WorkloadId};
 use crate::policy::Ratio;
 use crate::resource::Resource;
 use crate::window::Window;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Who is charged for a sample, and the labels that statements group by.
@@ -19,6 +20,8 @@ pub struct Attribution {
     pub container: Option<String>,
     /// The program, if known.
     pub process: Option<String>,
+    /// The workload's labels when it was measured, for budgets by label.
+    pub labels: BTreeMap<String, String>,
 }
 
 /// One measurement: who, where, which resource, from when to when, how much.

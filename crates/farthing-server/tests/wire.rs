@@ -4,7 +4,6 @@
 mod world;
 
 use expect_test::{Expect, expect};
-use farthing_edge::ChainFault;
 use farthing_ledger::{FirstFault, Key, LedgerCheck, ShareIdle, StatementQuery, statement};
 use farthing_model::{Currency, Price, Window};
 use farthing_server::wire::{self, JournalCheck, Listing};
@@ -360,35 +359,49 @@ fn what_a_tick_did_reads_like_this() {
 fn a_check_says_where_it_does_not_hold() {
     let file = "cluster=lab/charges/date=2026-11-24/hour=12.parquet".to_owned();
     let fault = FirstFault { file, row: Some(3), what: "its hash is another one".to_owned() };
-    let ledger =
-        LedgerCheck { ok: false, checked: 5, first_fault: Some(fault), unposted: Vec::new() };
-    let whole = wire::verify(&ledger, JournalCheck { checked: 42, fault: None });
+    let ledger = LedgerCheck {
+        ok: false,
+        checked: 5,
+        first_fault: Some(fault),
+        unposted: Vec::new(),
+        posted_until: None,
+        marks: Vec::new(),
+    };
+    let file = "lab.journal";
+    let sound = JournalCheck { checked: 42, file, fault: None, sealed: false };
+    let whole = wire::verify(&ledger, sound);
     let json = value(&whole);
     has(&json, "ledger, journal");
-    has(&json["ledger"], "ok, checked, first_fault");
-    has(&json["journal"], "ok, checked, first_fault");
+    has(&json["ledger"], "ok, checked, first_fault, notes");
+    has(&json["journal"], "ok, checked, first_fault, notes");
     check(
         &whole,
         &expect![[r#"
-        {
-          "ledger": {
-            "ok": false,
-            "checked": 5,
-            "first_fault": {
-              "file": "cluster=lab/charges/date=2026-11-24/hour=12.parquet",
-              "row": 3,
-              "what": "its hash is another one"
-            }
-          },
-          "journal": {
-            "ok": true,
-            "checked": 42,
-            "first_fault": null
-          }
-        }"#]],
+            {
+              "ledger": {
+                "ok": false,
+                "checked": 5,
+                "first_fault": {
+                  "file": "cluster=lab/charges/date=2026-11-24/hour=12.parquet",
+                  "row": 3,
+                  "what": "its hash is another one"
+                },
+                "notes": []
+              },
+              "journal": {
+                "ok": true,
+                "checked": 42,
+                "first_fault": null,
+                "notes": [
+                  "not sealed: the last run goes on or was cut off, and bytes that belong to no record are held by nothing"
+                ]
+              }
+            }"#]],
     );
-    let broken = ChainFault { seq: 17, what: "records are missing".to_owned() };
-    let json = value(&wire::verify(&ledger, JournalCheck { checked: 17, fault: Some(&broken) }));
+    let fault = Some((Some(17), "records are missing"));
+    let broken = JournalCheck { checked: 17, file, fault, sealed: false };
+    let json = value(&wire::verify(&ledger, broken));
     assert_eq!(json["journal"]["ok"], false);
     assert_eq!(json["journal"]["first_fault"]["row"], 17);
+    assert_eq!(json["journal"]["first_fault"]["file"], "lab.journal");
 }

@@ -97,7 +97,7 @@ pub(crate) struct PlanArgs {
     #[arg(long)]
     pub(crate) baselines: bool,
     /// One budget for everything, such as '1500 USD'
-    #[arg(long, value_name = "MONEY")]
+    #[arg(long, value_name = "MONEY", allow_hyphen_values = true)]
     pub(crate) budget: Option<String>,
     /// The span whose cost is reported [default: to the last deadline, else 1h]
     #[arg(long, value_name = "DURATION")]

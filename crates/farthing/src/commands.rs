@@ -10,10 +10,13 @@ pub(crate) mod verify;
 
 use crate::args::Output;
 use crate::outcome::WrongUse;
+use crate::print::talk;
 use crate::table::Table;
 use farthing_ledger::Books;
 use farthing_model::{ClusterId, Currency, Window, parse_duration};
+use farthing_providers::catalog::{self, PriceBook};
 use jiff::{SignedDuration, Timestamp};
+use std::path::PathBuf;
 
 /// Reads a duration of the command line.
 pub(crate) fn duration(flag: &str, text: &str) -> anyhow::Result<SignedDuration> {
@@ -44,6 +47,20 @@ pub(crate) fn newest(
     // No longer than the books are, so that a statement says what it covers.
     let from = to.checked_sub(length).unwrap_or(Timestamp::MIN).max(first.from());
     Ok((Window::new(from, to)?, currency))
+}
+
+/// Reads price books, and says which of their rows could not be read: the others go on.
+pub(crate) fn price_book(paths: &[PathBuf]) -> anyhow::Result<PriceBook> {
+    const TOLD: usize = 10;
+    let book = catalog::load(paths).map_err(|error| WrongUse::new(plan::chain(&error)))?;
+    for fault in book.faults.iter().take(TOLD) {
+        talk(&format!("left out: {fault}"));
+    }
+    let more = book.faults.len().saturating_sub(TOLD);
+    if more > 0 {
+        talk(&format!("left out: {more} more rows that cannot be read"));
+    }
+    Ok(book)
 }
 
 /// Prints a result in the form that was asked for.

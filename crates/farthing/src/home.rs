@@ -6,12 +6,17 @@
 //! <data>/<name>.journal           the journal
 //! ```
 
-use anyhow::Context as _;
+use anyhow::{Context as _, anyhow};
 use farthing_ledger::Books;
 use farthing_model::ClusterId;
+use farthing_providers::text::{self, ReadError};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use crate::outcome::WrongUse;
+
+/// Most bytes of `current`: a name and its line feed.
+const CURRENT_BYTES_MAX: u64 = 1_024;
 
 /// The folder of books and journals.
 #[derive(Clone, Debug)]
@@ -54,7 +59,10 @@ impl Home {
         std::fs::create_dir_all(&self.folder)
             .with_context(|| format!("{folder} cannot be made; name another with --data"))?;
         let current = self.folder.join("current");
-        std::fs::write(&current, format!("{cluster}\n"))
+        let new = self.folder.join("current.new");
+        // A rename shows either the old name or the new one, also on a full disk.
+        std::fs::write(&new, format!("{cluster}\n"))
+            .and_then(|()| std::fs::rename(&new, &current))
             .with_context(|| format!("{} cannot be written", current.display()))
     }
 
@@ -66,7 +74,7 @@ impl Home {
                 .with_context(|| format!("{} cannot be removed", books.display()))?;
         }
         let journal = self.journal(cluster);
-        for ending in ["", "-wal", "-shm"] {
+        for ending in ["", "-wal", "-shm", "-seal"] {
             let file = PathBuf::from(format!("{}{ending}", journal.display()));
             if file.exists() {
                 std::fs::remove_file(&file)
@@ -81,14 +89,48 @@ impl Home {
         if let Some(name) = asked {
             return ClusterId::new(name).map_err(|error| WrongUse::new(error.to_string()).into());
         }
-        let current = self.folder.join("current");
-        let Ok(name) = std::fs::read_to_string(&current) else {
-            let folder = self.folder.display();
-            return Err(WrongUse::new(format!("there are no books in {folder} yet"))
-                .hint("run `farthing up` or `farthing up --demo` first, or name --data FOLDER")
-                .into());
-        };
-        ClusterId::new(name.trim())
-            .with_context(|| format!("{} does not hold the name of a cluster", current.display()))
+        let (folder, current) = (self.folder.display(), self.folder.join("current"));
+        let there = self.clusters();
+        match text::read_text(&current, CURRENT_BYTES_MAX) {
+            Ok(text) => {
+                let name = text.strip_suffix('\n').unwrap_or_default();
+                let cluster = ClusterId::new(name).ok();
+                cluster.filter(|cluster| self.has(cluster)).ok_or_else(|| {
+                    let line = text.lines().next().unwrap_or_default();
+                    anyhow!(
+                        "{}: `{}` is not a line with the name of a cluster that is in {folder}; {}",
+                        current.display(),
+                        line.escape_debug(),
+                        name_one(&there)
+                    )
+                })
+            }
+            Err(ReadError::Missing(_)) if there.is_empty() => {
+                let hint = "run `farthing up` or `farthing up --demo` first, or name --data FOLDER";
+                Err(WrongUse::new(format!("there are no books in {folder} yet")).hint(hint).into())
+            }
+            Err(error) => Err(anyhow!("{error}; {}", name_one(&there))),
+        }
     }
+
+    /// Whether there are books or a journal of a cluster.
+    fn has(&self, cluster: &ClusterId) -> bool {
+        self.journal(cluster).exists() || self.clusters().contains(&cluster.to_string())
+    }
+
+    /// The clusters that have books here, by name.
+    fn clusters(&self) -> BTreeSet<String> {
+        let entries = std::fs::read_dir(self.folder.join("books")).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        names.filter_map(|name| Some(name.strip_prefix("cluster=")?.to_owned())).collect()
+    }
+}
+
+/// Advice where it is not known which cluster is meant.
+fn name_one(there: &BTreeSet<String>) -> String {
+    if there.is_empty() {
+        return "run `farthing up` first, or name --data FOLDER".to_owned();
+    }
+    let names: Vec<&str> = there.iter().map(String::as_str).collect();
+    format!("name one with --cluster: {}", names.join(", "))
 }

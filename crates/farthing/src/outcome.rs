@@ -53,7 +53,12 @@ impl From<Outcome> for ExitCode {
 /// Tells a fault once, with its chain of causes and its hint, and gives the exit code.
 pub(crate) fn tell(error: &anyhow::Error) -> ExitCode {
     let mut lines = vec![format!("farthing: {error}")];
-    lines.extend(error.chain().skip(1).map(|cause| format!("  because {cause}")));
+    for cause in error.chain().skip(1).map(ToString::to_string) {
+        // Some errors say their cause themselves.
+        if lines.last().is_none_or(|line| !line.contains(&cause)) {
+            lines.push(format!("  because {cause}"));
+        }
+    }
     let wrong = error.downcast_ref::<WrongUse>();
     let edge = error.chain().find_map(|cause| cause.downcast_ref::<farthing_edge::EdgeError>());
     let hint = wrong.and_then(|wrong| wrong.hint.as_deref()).or_else(|| edge?.hint());

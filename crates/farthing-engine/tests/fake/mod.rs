@@ -47,17 +47,17 @@ pub(crate) enum Answer {
 }
 
 #[derive(Debug)]
-struct FakeJob {
+pub(crate) struct FakeJob {
     workload: Arc<Workload>,
     state: WorkloadState,
-    generation: u64,
+    pub(crate) generation: u64,
     node: Option<NodeId>,
 }
 
 /// What is in the world.
 #[derive(Debug, Default)]
 pub(crate) struct State {
-    jobs: Vec<FakeJob>,
+    pub(crate) jobs: Vec<FakeJob>,
     nodes: Vec<Node>,
     held: BTreeMap<NodeId, Arc<Attribution>>,
     /// What happens to the next steps; `Done` after that.
@@ -117,7 +117,7 @@ pub(crate) fn job(name: &str) -> Workload {
     Workload {
         id: WorkloadId::new(name).unwrap(),
         team: Some(TeamId::new("red").unwrap()),
-        labels: BTreeMap::new(),
+        labels: BTreeMap::from([("project".to_owned(), "alpha".to_owned())]),
         resources: Resources::default(),
         residency: Vec::new(),
         value: Decimal::from_int(100),
@@ -211,6 +211,7 @@ impl State {
                     user: None,
                     container: None,
                     process: None,
+                    labels: job.workload.labels.clone(),
                 };
                 self.held.insert(node.id.clone(), Arc::new(who));
                 self.nodes.push(node);

@@ -1,7 +1,7 @@
 //! The file of one hour's charges.
 
 use super::columns::{Batch, Batches, Sealed, Table, Text, day, instant, value};
-use super::{BooksError, HourBook};
+use super::{BooksError, HourBook, Mark};
 use crate::meter::{Metered, Unpriced};
 use crate::weights::Weights;
 use bytes::Bytes;
@@ -10,12 +10,14 @@ use farthing_model::{
     OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, TeamId, Window,
     WorkloadId, proportion,
 };
+use serde_json::Value;
 use std::collections::HashMap;
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-/// Version of the columns and of the lines in the footer.
-const FORMAT: &str = "1";
+/// Version of the columns and of the lines in the footer, of charges and of telemetry. The first
+/// had no labels.
+pub(super) const FORMAT: &str = "2";
 
 /// The order of rows, so that the same charges give the same file.
 pub(crate) fn sorted(charges: &[Charge]) -> Vec<&Charge> {
@@ -57,12 +59,16 @@ const fn service_category(resource: Resource) -> &'static str {
 }
 
 /// Writes an hour.
-pub(super) fn encode(file: &str, metered: &Metered) -> Result<Bytes, BooksError> {
+pub(super) fn encode(
+    file: &str,
+    metered: &Metered,
+    journal: Option<Mark>,
+) -> Result<Bytes, BooksError> {
     let rows = sorted(&metered.charges);
     let mut table = Table::new(file);
     focus(&mut table, &rows)?;
     own(&mut table, &rows)?;
-    table.finish(vec![
+    let mut lines = vec![
         ("farthing.kind", "charges".to_owned()),
         ("farthing.format", FORMAT.to_owned()),
         ("farthing.cluster", metered.cluster.to_string()),
@@ -74,7 +80,9 @@ pub(super) fn encode(file: &str, metered: &Metered) -> Result<Bytes, BooksError>
         ("farthing.measured_nanos", metered.coverage.measured_nanos.to_string()),
         ("farthing.weights", metered.weights.to_text()),
         ("farthing.unpriced", unpriced_text(&metered.unpriced)),
-    ])
+    ];
+    lines.extend(journal.map(|mark| ("farthing.journal", mark.to_string())));
+    table.finish(lines)
 }
 
 /// The columns that FOCUS 1.2 names.
@@ -102,6 +110,8 @@ fn focus(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
     table.text("ResourceId", rows().map(|c| Some(c.node.as_str())));
     table.text("ResourceType", rows().map(|c| Some(c.instance_type.as_str())));
     table.text("SubAccountId", rows().map(|c| Some(c.cluster.as_str())));
+    let tags: Vec<_> = rows().map(|c| labels_text(c.attribution.as_deref())).collect();
+    table.text("Tags", tags.iter().map(Option::as_deref));
     Ok(())
 }
 
@@ -159,7 +169,8 @@ fn read_unpriced(line: &str) -> Option<Unpriced> {
 pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
     let sealed = Sealed::open(file, bytes)?;
     let wrong = |what: &str| BooksError::damaged(file, what);
-    if sealed.line("farthing.kind")? != "charges" || sealed.line("farthing.format")? != FORMAT {
+    let format = sealed.line("farthing.format")?;
+    if sealed.line("farthing.kind")? != "charges" || !is_readable(format) {
         return Err(wrong("it does not hold charges in a format that this version reads"));
     }
     let window = Window::new(sealed.parsed("farthing.from")?, sealed.parsed("farthing.to")?);
@@ -178,6 +189,7 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
         },
         unpriced: Option::<Vec<Unpriced>>::ok_or(unpriced, wrong("`farthing.unpriced` is wrong"))?,
         weights: weights.map_err(|_| wrong("`farthing.weights` is wrong"))?,
+        journal: sealed.parsed_if_any("farthing.journal")?,
         batches: sealed.batches()?,
     })
 }
@@ -199,15 +211,30 @@ pub(super) fn decode(
     Ok(charges)
 }
 
+/// Whether this version reads files of a format. In the first, attributions have no labels, and
+/// what is read from one has none.
+pub(super) fn is_readable(format: &str) -> bool {
+    matches!(format, "1" | FORMAT)
+}
+
+/// Labels as FOCUS writes tags: one JSON object, its keys sorted; none is null.
+pub(super) fn labels_text(who: Option<&Attribution>) -> Option<String> {
+    let labels = who.map(|who| &who.labels).filter(|labels| !labels.is_empty())?;
+    let entries = labels.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+    Some(Value::Object(entries.collect()).to_string())
+}
+
 /// The columns of attributions, and the distinct ones met so far.
 pub(super) struct Who<'a> {
     columns: [Text<'a>; 5],
-    known: HashMap<[Option<usize>; 5], Arc<Attribution>>,
+    labels: Option<Text<'a>>,
+    known: HashMap<([Option<usize>; 5], Option<usize>), Arc<Attribution>>,
 }
 
 impl<'a> Who<'a> {
-    pub(super) fn new(columns: [Text<'a>; 5]) -> Self {
-        Self { columns, known: HashMap::new() }
+    /// The columns, and the one of labels where the file's format has it.
+    pub(super) fn new(columns: [Text<'a>; 5], labels: Option<Text<'a>>) -> Self {
+        Self { columns, labels, known: HashMap::new() }
     }
 
     /// The attribution of a row; `None` when there is no workload.
@@ -217,18 +244,22 @@ impl<'a> Who<'a> {
         row: usize,
     ) -> Result<Option<Arc<Attribution>>, BooksError> {
         let [workload, team, user, container, process] = self.columns;
-        let key = self.columns.map(|column| column.index(row));
+        let labels = self.labels.and_then(|labels| labels.get(row));
+        let labels_index = self.labels.and_then(|labels| labels.index(row));
+        let key = (self.columns.map(|column| column.index(row)), labels_index);
         let Some(name) = workload.get(row) else { return Ok(None) };
         if let Some(known) = self.known.get(&key) {
             return Ok(Some(known.clone()));
         }
         let team = team.get(row).map(TeamId::new).transpose();
+        let labels = labels.map(serde_json::from_str).transpose();
         let who = Arc::new(Attribution {
             workload: WorkloadId::new(name).map_err(|_| batch.wrong(row, "workload"))?,
             team: team.map_err(|_| batch.wrong(row, "team"))?,
             user: user.get(row).map(str::to_owned),
             container: container.get(row).map(str::to_owned),
             process: process.get(row).map(str::to_owned),
+            labels: labels.map_err(|_| batch.wrong(row, "labels"))?.unwrap_or_default(),
         });
         self.known.insert(key, who.clone());
         Ok(Some(who))
@@ -256,13 +287,14 @@ impl<'a> Rows<'a> {
         cluster: &'a ClusterId,
         currency: Currency,
     ) -> Result<Self, BooksError> {
-        let who = Who::new([
+        let columns = [
             batch.text("x_workload")?,
             batch.text("x_team")?,
             batch.text("x_user")?,
             batch.text("x_container")?,
             batch.text("x_process")?,
-        ]);
+        ];
+        let who = Who::new(columns, batch.optional_text("Tags")?);
         Ok(Self { batch, cluster, currency, who })
     }
 

@@ -167,6 +167,14 @@ impl Sealed {
         self.line(key)?.parse().map_err(|_| wrong())
     }
 
+    /// A line that not every file has.
+    pub(super) fn parsed_if_any<T: std::str::FromStr>(
+        &self,
+        key: &str,
+    ) -> Result<Option<T>, BooksError> {
+        self.metadata.contains_key(key).then(|| self.parsed(key)).transpose()
+    }
+
     /// The rows, batch by batch.
     pub(super) fn batches(self) -> Result<Batches, BooksError> {
         let file = self.file;
@@ -228,6 +236,11 @@ impl Batch {
             let values = keys.values().as_string_opt::<i32>()?;
             Some(Text { keys, values })
         })
+    }
+
+    /// A column that files of an earlier format do not have.
+    pub(crate) fn optional_text(&self, name: &str) -> Result<Option<Text<'_>>, BooksError> {
+        self.rows.column_by_name(name).is_some().then(|| self.text(name)).transpose()
     }
 
     fn primitive<T: ArrowPrimitiveType>(

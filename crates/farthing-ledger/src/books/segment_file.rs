@@ -1,7 +1,7 @@
 //! The file of one tick's telemetry, or of a whole hour's: spans and samples in one table, so that
 //! one write keeps both or neither.
 
-use super::charge_file::{Who, price_kind, window};
+use super::charge_file::{FORMAT, Who, is_readable, labels_text, price_kind, window};
 use super::columns::{Batch, Sealed, Table, Text, day, instant, value};
 use super::{BooksError, Segment};
 use arrow_array::Array;
@@ -11,8 +11,6 @@ use farthing_model::{
     Window,
 };
 use std::collections::BTreeMap;
-
-const FORMAT: &str = "1";
 
 /// What a row is, with the window of the segment it came with.
 #[derive(Clone, Copy)]
@@ -117,6 +115,8 @@ fn sample_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), Bo
     table.text("user", who().map(|w| w?.user.as_deref()));
     table.text("container", who().map(|w| w?.container.as_deref()));
     table.text("process", who().map(|w| w?.process.as_deref()));
+    let labels: Vec<_> = who().map(labels_text).collect();
+    table.text("labels", labels.iter().map(Option::as_deref));
     table.decimal("requested_nano", 0, samples().map(|s| s.map(|s| s.requested_nano)))?;
     table.decimal("used_nano", 0, samples().map(|s| s.map(|s| s.used_nano)))
 }
@@ -124,7 +124,8 @@ fn sample_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), Bo
 /// Reads the segments of a file, by window.
 pub(super) fn decode(file: &str, bytes: Bytes) -> Result<Vec<Segment>, BooksError> {
     let sealed = Sealed::open(file, bytes)?;
-    if sealed.line("farthing.kind")? != "telemetry" || sealed.line("farthing.format")? != FORMAT {
+    let format = sealed.line("farthing.format")?;
+    if sealed.line("farthing.kind")? != "telemetry" || !is_readable(format) {
         let what = "it does not hold telemetry in a format that this version reads";
         return Err(BooksError::damaged(file, what));
     }
@@ -154,13 +155,14 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn new(batch: &'a Batch) -> Result<Self, BooksError> {
-        let who = Who::new([
+        let columns = [
             batch.text("workload")?,
             batch.text("team")?,
             batch.text("user")?,
             batch.text("container")?,
             batch.text("process")?,
-        ]);
+        ];
+        let who = Who::new(columns, batch.optional_text("labels")?);
         Ok(Self { batch, source: batch.text("source")?, who })
     }
 

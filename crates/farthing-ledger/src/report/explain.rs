@@ -6,7 +6,7 @@ use super::{ReportError, whole_hours};
 use crate::books::Books;
 use farthing_model::{
     Charge, Decimal, Destination, HourlyRate, Money, NANOS_PER_HOUR, NANOS_PER_SECOND, NodeId,
-    OfferId, Provenance, Resource, Sample, SourceId, Window, proportion,
+    OfferId, Provenance, Resource, Sample, SourceId, Window, WorkloadId, proportion,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
@@ -30,6 +30,9 @@ pub struct Explanation {
     pub total: Money,
     /// The charges, summed by node, price, resource and destination.
     pub lines: Vec<Line>,
+    /// The workloads whose charges these are, the dearest first; what nobody is charged for has
+    /// none.
+    pub workloads: Vec<(WorkloadId, Money)>,
     /// The samples behind them, summed by source, node and resource.
     pub samples: Vec<SampleSummary>,
     /// Posted hours whose telemetry is gone: their part has lines and no samples.
@@ -125,6 +128,36 @@ pub fn explain(
     explainer.finish(by, &labels, totals)
 }
 
+/// Everything that [`explain`] knows by a name or by the id of a row of a statement by one key, in
+/// order: what someone may have meant who wrote something else.
+///
+/// # Errors
+/// A file of the window cannot be read.
+pub fn subjects(books: &Books, query: &StatementQuery) -> Result<BTreeSet<String>, ReportError> {
+    let explainer = Explainer { books, query, window: whole_hours(query.window) };
+    let mut labels: BTreeSet<(Key, Label<'static>)> = BTreeSet::new();
+    explainer.each_hour(|_, charges| {
+        for charge in &charges {
+            for key in Key::ALL {
+                let label = key.of(charge);
+                // Most are known by now; an owned copy is made of the others only.
+                if !labels.contains(&(key, label.clone())) {
+                    labels.insert((key, owned(label)));
+                }
+            }
+        }
+        true
+    })?;
+    let mut subjects = BTreeSet::new();
+    for (key, label) in labels {
+        subjects.insert(row_id(&query.cluster, &[key], std::slice::from_ref(&label)));
+        if let (true, Label::Named(name)) = (NAMED.contains(&key), label) {
+            subjects.insert(name.into_owned());
+        }
+    }
+    Ok(subjects)
+}
+
 type Row = (Vec<Key>, Vec<Label<'static>>);
 /// A node under one price: its name, offer, rate and where that comes from.
 type Bought = (NodeId, OfferId, i128, String);
@@ -144,6 +177,8 @@ struct Totals {
     lines: BTreeMap<(Bought, Resource, Destination), Line>,
     /// Cost and nanoseconds by what was bought.
     nodes: BTreeMap<Bought, (i128, i128)>,
+    /// Cost by who is charged.
+    workloads: BTreeMap<WorkloadId, i128>,
     /// Cost and quantity of each resource of it.
     resources: BTreeMap<(Bought, Resource), (i128, i128)>,
     hours_without_telemetry: u32,
@@ -258,6 +293,12 @@ impl Explainer<'_> {
         totals: Totals,
     ) -> Result<Explanation, ReportError> {
         let currency = self.query.currency;
+        let mut workloads: Vec<(WorkloadId, Money)> = totals
+            .workloads
+            .into_iter()
+            .map(|(workload, pico)| (workload, Money::from_pico(pico, currency)))
+            .collect();
+        workloads.sort_by_key(|(_, cost)| std::cmp::Reverse(cost.pico()));
         let mut lines = Vec::new();
         for ((bought, resource, _), mut line) in totals.lines {
             if let Some((pico, nanos)) = totals.nodes.get(&bought) {
@@ -281,6 +322,7 @@ impl Explainer<'_> {
             window,
             total: total.map_err(|source| ReportError::Money { window, source })?,
             lines,
+            workloads,
             samples,
             hours_without_telemetry: totals.hours_without_telemetry,
         })
@@ -397,6 +439,10 @@ impl Totals {
             quantity_nano: 0,
             cost: zero,
         });
+        if let Some(who) = &charge.attribution {
+            let pico = self.workloads.entry(who.workload.clone()).or_default();
+            *pico = pico.checked_add(charge.cost.pico())?;
+        }
         line.quantity_nano = line.quantity_nano.checked_add(charge.quantity_nano)?;
         line.cost = line.cost.checked_add(charge.cost).ok()?;
         Some(())

@@ -1,9 +1,10 @@
 //! Whether the books are sound: every file readable and unchanged, every hour conserved, and the
 //! charges what the kept telemetry says.
 
-use crate::books::{Books, BooksError, HourBook, sorted};
+use crate::books::{Books, BooksError, HourBook, Mark, sorted};
 use crate::meter::{MeterInput, meter};
 use farthing_model::{Charge, ClusterId, Money, Window};
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// What [`verify`] found.
@@ -18,6 +19,11 @@ pub struct LedgerCheck {
     /// Hours after the last posted one that have telemetry and no charges yet; not a fault, as a
     /// tick is measured before it is posted.
     pub unposted: Vec<Window>,
+    /// The end of what is posted.
+    pub posted_until: Option<Timestamp>,
+    /// Where the journal stood when hours were posted: the file of each hour that says so. The
+    /// journal's own check is to find them in it.
+    pub marks: Vec<(String, Mark)>,
 }
 
 /// Where the books are not sound.
@@ -34,7 +40,7 @@ pub struct FirstFault {
 impl FirstFault {
     fn of(error: &BooksError) -> Self {
         let (file, row) = error.place();
-        Self { file: file.to_owned(), row, what: error.to_string() }
+        Self { file: file.to_owned(), row, what: error.what() }
     }
 }
 
@@ -46,11 +52,18 @@ pub fn verify(books: &Books, cluster: &ClusterId) -> Result<LedgerCheck, BooksEr
     let posted: BTreeSet<Window> = books.posted_hours(cluster)?.into_iter().collect();
     let measured: BTreeSet<Window> = books.measured_hours(cluster)?.into_iter().collect();
     let last = posted.last().copied();
-    let mut check = LedgerCheck { ok: true, checked: 0, first_fault: None, unposted: vec![] };
+    let mut check = LedgerCheck {
+        ok: true,
+        checked: 0,
+        first_fault: None,
+        unposted: vec![],
+        posted_until: None,
+        marks: vec![],
+    };
     for hour in posted.union(&measured) {
         check.checked += 1;
         let fault = if posted.contains(hour) {
-            posted_hour(books, cluster, *hour, measured.contains(hour))
+            posted_hour(books, cluster, *hour, measured.contains(hour), &mut check)
         } else if Some(*hour) > last {
             check.unposted.push(*hour);
             books.segments(cluster, hour.from()).err().map(|error| FirstFault::of(&error))
@@ -72,9 +85,12 @@ fn posted_hour(
     cluster: &ClusterId,
     hour: Window,
     measured: bool,
+    check: &mut LedgerCheck,
 ) -> Option<FirstFault> {
-    let read = || -> Result<Option<FirstFault>, BooksError> {
+    let mut read = || -> Result<Option<FirstFault>, BooksError> {
         let Some(book) = books.hour(cluster, hour.from())? else { return Ok(None) };
+        check.posted_until = check.posted_until.max(Some(book.window.to()));
+        check.marks.extend(book.journal.map(|mark| (book.file.clone(), mark)));
         let again = if measured { Some(books.segments(cluster, hour.from())?) } else { None };
         let posted = Posted { cluster, hour, file: book.file.clone() };
         let input = MeterInput {
@@ -85,13 +101,15 @@ fn posted_hour(
             samples: &again.iter().flatten().flat_map(|s| s.samples.clone()).collect::<Vec<_>>(),
             weights: &book.weights.clone(),
         };
-        let paid = book.paid;
+        // The engine marks what it posts, and keeps telemetry before it posts charges.
+        let (paid, kept) = (book.paid, measured || book.journal.is_none());
         let belongs = posted.belongs(&book);
         let charges = book.charges()?;
         let fault = belongs
             .or_else(|| posted.rows(&charges, input.window))
             .or_else(|| posted.conserves(&charges, paid))
-            .or_else(|| measured.then(|| posted.metered_again(&input, &charges)).flatten());
+            .or_else(|| measured.then(|| posted.metered_again(&input, &charges)).flatten())
+            .or_else(|| posted.has_telemetry(&charges, kept));
         Ok(fault)
     };
     read().unwrap_or_else(|error| Some(FirstFault::of(&error)))
@@ -149,6 +167,11 @@ impl Posted<'_> {
         } else {
             Some(self.fault(None, "its charges do not sum to what was paid"))
         }
+    }
+
+    fn has_telemetry(&self, charges: &[Charge], kept: bool) -> Option<FirstFault> {
+        let gone = "the telemetry of this hour is gone, from which its charges were metered";
+        (!kept && !charges.is_empty()).then(|| self.fault(None, gone))
     }
 
     fn metered_again(&self, input: &MeterInput<'_>, charges: &[Charge]) -> Option<FirstFault> {

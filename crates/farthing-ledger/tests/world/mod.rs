@@ -73,6 +73,7 @@ pub(crate) fn who(workload: &str, team: Option<&str>) -> Arc<Attribution> {
         user: None,
         container: None,
         process: None,
+        labels: std::collections::BTreeMap::new(),
     })
 }
 

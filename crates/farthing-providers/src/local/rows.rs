@@ -12,7 +12,7 @@
 use super::files::{Files, lines, number};
 use super::groups::{GroupId, Groups};
 use farthing_model::{Attribution, WorkloadId};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 /// A row's place in [`Rows`].
@@ -140,6 +140,7 @@ fn attribution(
         user: user.map(str::to_owned),
         container: owner.map(|owner| owner.label().to_owned()),
         process: Some(name),
+        labels: BTreeMap::new(),
     }
 }
 
@@ -147,7 +148,8 @@ fn attribution(
 pub(super) fn named(workload: &str) -> Arc<Attribution> {
     let process = workload.strip_prefix("process:").map(str::to_owned);
     let workload = workload_id(workload);
-    Arc::new(Attribution { workload, team: None, user: None, container: None, process })
+    let labels = BTreeMap::new();
+    Arc::new(Attribution { workload, team: None, user: None, container: None, process, labels })
 }
 
 /// Names are cut and freed of control characters before they come here; should one slip through,

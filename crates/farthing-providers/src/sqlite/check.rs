@@ -3,14 +3,24 @@
 use super::{
     APPLICATION_ID, BUSY, MIGRATIONS, TABLE, fault::fault, head, number, place, read, seal, wal,
 };
-use farthing_edge::chain::{self, Head};
+use farthing_edge::chain::{self, Head, Record};
 use farthing_edge::{Class, EdgeError};
 use rusqlite::{Connection, OpenFlags};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::Path;
 
 /// Records read at once.
 const PAGE: usize = 1_000;
+
+/// A record that someone else knows the journal to have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Known<'k> {
+    /// Its number and hash.
+    pub head: Head,
+    /// Who knows it, for messages.
+    pub by: &'k str,
+}
 
 /// What was found in a journal file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,11 +60,24 @@ impl fmt::Display for JournalFault {
 /// integrity check), the table's definition, and the log's frames (their checksums). Held by the
 /// seal as well: free space inside pages, and the counters of `SQLite`'s header. Not held by
 /// anything in the file: that whole records were taken from its end, which only someone who knows
-/// an earlier head can see.
+/// an earlier head can see ([`verify_known`]).
 ///
 /// # Errors
 /// There is no such file, or the system refuses to read it. Damage is not an error but a fault.
 pub fn verify(path: &Path) -> Result<JournalCheck, EdgeError> {
+    verify_known(path, &[], &mut |_| {})
+}
+
+/// As [`verify`], and whether the journal still has the records that others know of. `visit` sees
+/// each record that holds.
+///
+/// # Errors
+/// As [`verify`].
+pub fn verify_known(
+    path: &Path,
+    known: &[Known<'_>],
+    visit: &mut dyn FnMut(&Record),
+) -> Result<JournalCheck, EdgeError> {
     place(path)?;
     if !path.is_file() {
         let message = format!("{}: there is no journal", path.display());
@@ -70,15 +93,21 @@ pub fn verify(path: &Path) -> Result<JournalCheck, EdgeError> {
     let seal = seal::check(path)?;
     check.sealed = seal == seal::Seal::Holds;
     let mut faults = Vec::new();
-    match open(path) {
+    match open(path, check.sealed && wal::is_empty(path)) {
         Ok(connection) => {
             faults.extend(structure(&connection));
+            let mut known = Wanted::new(known);
+            let mut see = |record: &Record| {
+                known.see(record);
+                visit(record);
+            };
             // A record that does not hold says most: it comes first.
-            if let Some(fault) = records(&connection, path, &mut check) {
-                faults.insert(0, fault);
+            match records(&connection, path, &mut check, &mut see) {
+                Some(fault) => faults.insert(0, fault),
+                None => faults.extend(known.fault(check.head.seq)),
             }
         }
-        Err(error) => faults.push(file_fault(&error)),
+        Err(error) => faults.push(file_fault(path, &error)),
     }
     let plain = |what: String| JournalFault { seq: None, what };
     faults.extend(log.map(plain));
@@ -89,8 +118,19 @@ pub fn verify(path: &Path) -> Result<JournalCheck, EdgeError> {
     Ok(check)
 }
 
-fn open(path: &Path) -> Result<Connection, EdgeError> {
+/// A sealed file is complete: it is read as it is, without the log and its index that `SQLite` would
+/// otherwise make beside it and, as it may not write, leave there.
+fn open(path: &Path, sealed: bool) -> Result<Connection, EdgeError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+    let as_it_is = || {
+        let flags = flags | OpenFlags::SQLITE_OPEN_URI;
+        let name = path.to_string_lossy();
+        let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
+        Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+    };
+    if sealed {
+        return as_it_is().map_err(|error| fault(path, "read", error));
+    }
     let usual = Connection::open_with_flags(path, flags).and_then(|connection| {
         connection.busy_timeout(BUSY)?;
         // The first read is what needs the log's index, which a read-only folder refuses.
@@ -101,23 +141,63 @@ fn open(path: &Path) -> Result<Connection, EdgeError> {
         Err(rusqlite::Error::SqliteFailure(failure, _))
             if failure.code == rusqlite::ErrorCode::CannotOpen && wal::is_empty(path) =>
         {
-            let flags = flags | OpenFlags::SQLITE_OPEN_URI;
-            let name = path.to_string_lossy();
-            let name = name.replace('%', "%25").replace('?', "%3f").replace('#', "%23");
-            Connection::open_with_flags(format!("file:{name}?immutable=1"), flags)
+            as_it_is()
         }
         other => other,
     }
     .map_err(|error| fault(path, "read", error))
 }
 
-fn file_fault(error: &EdgeError) -> JournalFault {
+/// The fault of the whole file; its name is said by whoever says the fault.
+fn file_fault(path: &Path, error: &EdgeError) -> JournalFault {
+    let text = error.to_string();
+    let what = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text);
     let source = std::error::Error::source(error).map(|source| format!(" ({source})"));
-    JournalFault { seq: None, what: format!("{error}{}", source.unwrap_or_default()) }
+    JournalFault { seq: None, what: format!("{what}{}", source.unwrap_or_default()) }
+}
+
+/// The records that must be there, by number.
+struct Wanted<'k> {
+    left: BTreeMap<u64, Vec<Known<'k>>>,
+    fault: Option<JournalFault>,
+}
+
+impl<'k> Wanted<'k> {
+    fn new(known: &[Known<'k>]) -> Self {
+        let mut left: BTreeMap<u64, Vec<Known<'k>>> = BTreeMap::new();
+        for one in known.iter().filter(|one| one.head.seq > 0) {
+            left.entry(one.head.seq).or_default().push(*one);
+        }
+        Self { left, fault: None }
+    }
+
+    fn see(&mut self, record: &Record) {
+        let known = self.left.remove(&record.seq).unwrap_or_default();
+        if let Some(other) = known.iter().find(|known| known.head.hash != record.hash) {
+            let what = format!("it is not the record that {} knows by this number", other.by);
+            self.fault.get_or_insert(JournalFault { seq: Some(record.seq), what });
+        }
+    }
+
+    fn fault(self, last: u64) -> Option<JournalFault> {
+        let gone = self.left.values().flatten().next().map(|known| {
+            let what = format!(
+                "records were taken from the end: {} knows record {}, and the last one is {last}",
+                known.by, known.head.seq
+            );
+            JournalFault { seq: Some(last + 1), what }
+        });
+        self.fault.or(gone)
+    }
 }
 
 /// Follows the chain from the first record; the first that does not hold.
-fn records(connection: &Connection, path: &Path, check: &mut JournalCheck) -> Option<JournalFault> {
+fn records(
+    connection: &Connection,
+    path: &Path,
+    check: &mut JournalCheck,
+    see: &mut dyn FnMut(&Record),
+) -> Option<JournalFault> {
     loop {
         let page = match read(connection, path, check.head.seq + 1, PAGE) {
             Ok(page) => page,
@@ -126,7 +206,7 @@ fn records(connection: &Connection, path: &Path, check: &mut JournalCheck) -> Op
                 Ok(page) => page,
                 Err(error) => {
                     let seq = Some(check.head.seq + 1);
-                    return Some(JournalFault { seq, what: file_fault(&error).what });
+                    return Some(JournalFault { seq, what: file_fault(path, &error).what });
                 }
             },
         };
@@ -141,14 +221,15 @@ fn records(connection: &Connection, path: &Path, check: &mut JournalCheck) -> Op
                 }
             }
             check.checked += 1;
+            see(&record);
         }
     }
     // The index by number and the scan must agree on the end; a negative number is in no page.
     let whole = connection.query_row("SELECT count(*) FROM journal", [], number);
     match (head(connection, path), whole) {
         (Ok(end), Ok(count)) if end == check.head && count == check.checked => None,
-        (Err(error), _) => Some(file_fault(&error)),
-        (_, Err(error)) => Some(file_fault(&fault(path, "counted", error))),
+        (Err(error), _) => Some(file_fault(path, &error)),
+        (_, Err(error)) => Some(file_fault(path, &fault(path, "counted", error))),
         (Ok(end), Ok(count)) => {
             let what = format!(
                 "{count} records with the last number {} are stored, and {} follow each other",

@@ -4,6 +4,15 @@ use farthing_edge::{Class, EdgeError};
 use rusqlite::{Error, ErrorCode};
 use std::path::Path;
 
+/// Whether the disk is full, in one of the two ways in which `SQLite` says so.
+fn is_full(error: &Error, code: ErrorCode) -> bool {
+    let extended = match error {
+        Error::SqliteFailure(failure, _) => failure.extended_code,
+        _ => 0,
+    };
+    code == ErrorCode::DiskFull || extended == rusqlite::ffi::SQLITE_IOERR_SHMSIZE
+}
+
 /// The fault of an attempt to have `path` opened, read, written or sealed.
 pub(crate) fn fault(path: &Path, done: &str, error: Error) -> EdgeError {
     let code = match &error {
@@ -14,7 +23,8 @@ pub(crate) fn fault(path: &Path, done: &str, error: Error) -> EdgeError {
         ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
             (Class::Transient, "another process holds it", Some("try again"))
         }
-        ErrorCode::DiskFull => {
+        // Memory that SQLite shares through a file beside the log is disk, too.
+        ErrorCode::DiskFull | ErrorCode::SystemIoFailure if is_full(&error, code) => {
             (Class::Exhausted, "the disk is full; nothing was written", Some("make room"))
         }
         ErrorCode::ReadOnly | ErrorCode::PermissionDenied => (

@@ -13,7 +13,7 @@ mod fault;
 mod seal;
 mod wal;
 
-pub use check::{JournalCheck, JournalFault, verify};
+pub use check::{JournalCheck, JournalFault, Known, verify, verify_known};
 
 use farthing_edge::chain::{self, Head, NewRecord, Record, RecordKind};
 use farthing_edge::{Class, EdgeError, Store};
@@ -49,19 +49,31 @@ impl SqliteStore {
     /// or of a newer version of this one. The message names the file; nothing is written then.
     pub fn open(path: &Path) -> Result<Self, EdgeError> {
         place(path)?;
+        as_it_was_sealed(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
             | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let is_new = !path.exists();
         let open = || {
             let connection = Connection::open_with_flags(path, flags)?;
             connection.busy_timeout(BUSY)?;
             Ok(connection)
         };
-        let mut connection = open().map_err(|error| fault(path, "opened", error))?;
-        migrate(&mut connection, path)?;
-        let store = Self { connection, path: path.to_owned(), appended: false };
-        store.check_last()?;
-        Ok(store)
+        let opened = open().map_err(|error| fault(path, "opened", error));
+        let store = opened.and_then(|mut connection| {
+            migrate(&mut connection, path)?;
+            let store = Self { connection, path: path.to_owned(), appended: false };
+            store.check_last()?;
+            Ok(store)
+        });
+        let is_empty = || std::fs::metadata(path).is_ok_and(|meta| meta.len() == 0);
+        if is_new && store.is_err() && is_empty() {
+            // A full disk leaves an empty file, in which nobody has written anything.
+            for ending in ["", "-wal", "-shm"] {
+                let _ = std::fs::remove_file(format!("{}{ending}", path.display()));
+            }
+        }
+        store
     }
 
     /// Closes the journal and seals its file, so that [`verify`] finds a change of any byte of it.
@@ -165,6 +177,39 @@ fn place(path: &Path) -> Result<(), EdgeError> {
             Err(EdgeError::new(Class::NotFound, message))
         }
         _ => Ok(()),
+    }
+}
+
+/// A file that changed since it was sealed is not written to: the next seal would hide it. `SQLite`
+/// itself takes an empty file for a new one.
+fn as_it_was_sealed(path: &Path) -> Result<(), EdgeError> {
+    // A crash after the log was begun and before the seal was taken away leaves both.
+    if !wal::is_empty(path) {
+        return Ok(());
+    }
+    // Twice: another process may have written and sealed between looking at the seal and the file.
+    let seal = match seal::check(path) {
+        Ok(seal::Seal::Broken(_)) => seal::check(path),
+        once => once,
+    };
+    match seal {
+        Ok(seal::Seal::Broken(what)) => {
+            let message = format!("{}: the journal changed on the disk: {what}", path.display());
+            let hint = format!(
+                "put back a copy; or see what `farthing verify` finds, and remove {}-seal to go on \
+                 with the records that are there",
+                path.display()
+            );
+            Err(EdgeError::new(Class::Invalid, message).with_hint(hint))
+        }
+        Ok(_) => Ok(()),
+        // It is SQLite that says why a file cannot be read.
+        Err(_) if path.exists() => Ok(()),
+        Err(_) => {
+            let message = format!("{}: the journal is gone, its seal is there", path.display());
+            let hint = format!("put back a copy, or remove {}-seal to begin anew", path.display());
+            Err(EdgeError::new(Class::NotFound, message).with_hint(hint))
+        }
     }
 }
 

@@ -133,6 +133,7 @@ fn files_that_are_no_journal_are_left_alone() {
     let newer = Connection::open(folder.path().join("journal.sqlite")).unwrap();
     newer.pragma_update(None, "user_version", 9).unwrap();
     drop(newer);
+    std::fs::remove_file(folder.path().join("journal.sqlite-seal")).unwrap();
     expect![[r#"
         invalid: journal.sqlite: has the journal version 9, and this program knows 1: it was written by a newer one
     "#]].assert_eq(&open("journal.sqlite"));
@@ -263,6 +264,65 @@ fn a_flipped_byte_is_located_at_its_record() {
         check.first_fault.unwrap().to_string(),
         "record 138: its content does not have the hash it was sealed with"
     );
+}
+
+/// The end of a chain holds by itself: someone must know a record that is gone.
+#[test]
+fn records_taken_from_the_end_are_missed_by_who_knows_them() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = journal(&folder, 20);
+    let head = |seq| {
+        let store = SqliteStore::open(&path).unwrap();
+        Head { seq, hash: store.read(seq, 1).unwrap()[0].hash }
+    };
+    let (tenth, last) = (head(10), head(20));
+    let fault = |known: &[(Head, &str)]| {
+        let known: Vec<_> = known.iter().map(|(head, by)| Known { head: *head, by }).collect();
+        let mut seen = 0;
+        let check = verify_known(&path, &known, &mut |_| seen += 1).unwrap();
+        assert_eq!(seen, check.checked);
+        check.first_fault.map(|fault| fault.to_string())
+    };
+    assert_eq!(fault(&[(tenth, "hour 1"), (tenth, "hour 2"), (last, "hour 3")]), None);
+    let other = Head { seq: 10, hash: [7; 32] };
+    assert_eq!(
+        fault(&[(other, "hour 1"), (last, "hour 3")]).unwrap(),
+        "record 10: it is not the record that hour 1 knows by this number"
+    );
+    let connection = Connection::open(&path).unwrap();
+    connection.execute("DELETE FROM journal WHERE seq > 15", ()).unwrap();
+    drop(connection);
+    fs::remove_file(folder.path().join("journal.sqlite-seal")).unwrap();
+    assert_eq!(verify(&path).unwrap().first_fault, None, "nothing in the file shows it");
+    assert_eq!(
+        fault(&[(tenth, "hour 1"), (last, "hour 3")]).unwrap(),
+        "record 16: records were taken from the end: hour 3 knows record 20, and the last one is 15"
+    );
+}
+
+/// A file that changed since it was sealed is not gone on with: the next seal would hide it, and
+/// `SQLite` takes an empty file for a new journal.
+#[test]
+fn a_journal_that_is_not_as_it_was_sealed_is_not_written_to() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = journal(&folder, 50);
+    let good = fs::read(&path).unwrap();
+    let refused = || {
+        let error = SqliteStore::open(&path).unwrap_err();
+        assert!(error.hint().unwrap().contains("journal.sqlite-seal"), "{error}");
+        plain(&error, &folder)
+    };
+    for len in [0, 1, 99, 4_096, good.len() - 1] {
+        fs::write(&path, &good[..len]).unwrap();
+        let said = refused();
+        assert!(said.contains(&format!("the file has {len} bytes, and was sealed with")), "{said}");
+        assert_eq!(fs::read(&path).unwrap(), good[..len], "nothing is written");
+    }
+    fs::remove_file(&path).unwrap();
+    assert_eq!(refused(), "not-found: journal.sqlite: the journal is gone, its seal is there");
+    assert!(!path.exists());
+    fs::write(&path, &good).unwrap();
+    assert_eq!(SqliteStore::open(&path).unwrap().head().unwrap().seq, 50);
 }
 
 /// Copies an open journal with its log, as a machine that lost its power leaves it.

@@ -19,6 +19,8 @@ pub struct ExplanationJson {
     pub currency: String,
     /// The charges that it is the sum of.
     pub lines: Vec<LineJson>,
+    /// The workloads whose charges these are, the dearest first, and what each costs.
+    pub workloads: Vec<(String, String)>,
     /// The samples behind them.
     pub samples: Vec<SampleJson>,
     /// Hours whose telemetry is not kept.
@@ -89,6 +91,11 @@ pub fn explanation(explained: &Explanation) -> ExplanationJson {
         total: explained.total.to_decimal(),
         currency: explained.total.currency().to_string(),
         lines: explained.lines.iter().map(LineJson::of).collect(),
+        workloads: explained
+            .workloads
+            .iter()
+            .map(|(workload, cost)| (workload.to_string(), cost.to_decimal()))
+            .collect(),
         samples: explained.samples.iter().map(SampleJson::of).collect(),
         hours_without_telemetry: explained.hours_without_telemetry,
     }

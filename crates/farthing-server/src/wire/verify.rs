@@ -1,6 +1,5 @@
 //! `verify`: whether the ledger conserves and the journal's chain holds.
 
-use farthing_edge::ChainFault;
 use farthing_ledger::LedgerCheck;
 use serde::Serialize;
 
@@ -9,8 +8,12 @@ use serde::Serialize;
 pub struct JournalCheck<'a> {
     /// Records that were checked, up to and with the first fault.
     pub checked: u64,
-    /// The first record that does not hold.
-    pub fault: Option<&'a ChainFault>,
+    /// The file.
+    pub file: &'a str,
+    /// What does not hold, first: the number of the record where it is one, and what is wrong.
+    pub fault: Option<(Option<u64>, &'a str)>,
+    /// Whether a seal held the bytes that belong to no record.
+    pub sealed: bool,
 }
 
 /// Whether the books are sound.
@@ -31,12 +34,14 @@ pub struct CheckJson {
     pub checked: u64,
     /// Where it first does not hold.
     pub first_fault: Option<FaultJson>,
+    /// What is no fault and good to know.
+    pub notes: Vec<String>,
 }
 
 /// A place that does not hold.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct FaultJson {
-    /// The file of the ledger; `null` for the journal.
+    /// The file.
     pub file: Option<String>,
     /// The row of the file from 0, or the number of the journal's record.
     pub row: Option<u64>,
@@ -51,17 +56,28 @@ pub fn verify(ledger: &LedgerCheck, journal: JournalCheck<'_>) -> VerifyJson {
         row: fault.row,
         what: fault.what.clone(),
     });
-    let journal_fault = journal.fault.map(|fault| FaultJson {
-        file: None,
-        row: Some(fault.seq),
-        what: fault.what.clone(),
+    let journal_fault = journal.fault.map(|(record, what)| FaultJson {
+        file: Some(journal.file.to_owned()),
+        row: record,
+        what: what.to_owned(),
     });
+    let unposted = ledger.unposted.iter();
+    let unposted = unposted.map(|hour| format!("{hour} has telemetry and is not posted yet"));
+    let unsealed = "not sealed: the last run goes on or was cut off, and bytes that belong to no \
+                    record are held by nothing";
+    let sound = journal.fault.is_none();
     VerifyJson {
-        ledger: CheckJson { ok: ledger.ok, checked: ledger.checked, first_fault: ledger_fault },
+        ledger: CheckJson {
+            ok: ledger.ok,
+            checked: ledger.checked,
+            first_fault: ledger_fault,
+            notes: unposted.collect(),
+        },
         journal: CheckJson {
-            ok: journal.fault.is_none(),
+            ok: sound,
             checked: journal.checked,
             first_fault: journal_fault,
+            notes: (sound && !journal.sealed).then(|| unsealed.to_owned()).into_iter().collect(),
         },
     }
 }

@@ -127,6 +127,7 @@ fn sample(
             user: None,
             container: None,
             process: None,
+            labels: std::collections::BTreeMap::new(),
         })
     });
     let amount = |milli: i128| milli * window.nanos() / 1_000;

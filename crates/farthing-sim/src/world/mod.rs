@@ -333,5 +333,6 @@ fn attribution(workload: &Workload) -> Attribution {
         user: None,
         container: None,
         process: None,
+        labels: workload.labels.clone(),
     }
 }

@@ -32,7 +32,8 @@ pub(crate) fn run(args: &CostArgs, home: &Home, output: Output) -> anyhow::Resul
 
 /// A key by its name, with a suggestion for a near miss.
 fn key(name: &str) -> anyhow::Result<Key> {
-    let name = name.trim();
+    let name = name.trim().replace('-', "_");
+    let name = name.as_str();
     if let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) {
         return Ok(key);
     }

@@ -6,17 +6,18 @@ use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use crate::table::{Align, Table};
-use anyhow::Context as _;
-use farthing_edge::Store as _;
+use anyhow::{Context as _, bail};
 use farthing_engine::{Body, PlanRecord, StepRecord};
-use farthing_ledger::{Key, ReportError, ShareIdle, StatementQuery, explain};
+use farthing_ledger::{Key, ReportError, ShareIdle, StatementQuery, explain, subjects};
 use farthing_model::ClusterId;
-use farthing_providers::sqlite::SqliteStore;
+use farthing_providers::sqlite;
+use std::collections::BTreeSet;
 
 /// Prints where a number or a step comes from.
 pub(crate) fn run(args: &ExplainArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
     let cluster = home.cluster(args.cluster.as_deref())?;
-    if let Some(found) = in_journal(&args.id, home, &cluster)? {
+    let (found, written) = in_journal(&args.id, home, &cluster)?;
+    if let Some(found) = found {
         print(
             output,
             || Ok(found.text()),
@@ -41,7 +42,8 @@ pub(crate) fn run(args: &ExplainArgs, home: &Home, output: Output) -> anyhow::Re
     };
     let explained = match explain(&books, &query, &args.id) {
         Err(error @ ReportError::NotFound { .. }) => {
-            let hint = "a step or plan of the journal will do too, such as p1-1 or p1";
+            let known = subjects(&books, &query)?;
+            let hint = meant(&args.id, &known, &written);
             return Err(WrongUse::new(error.to_string()).hint(hint).into());
         }
         explained => explained?,
@@ -69,6 +71,7 @@ impl Found {
         }
         let steps = self.plan.steps.iter();
         let steps = steps.map(|step| show::statement::step(&self.plan, step, &[]));
+        let steps = std::iter::once(show::statement::plan(&self.plan)).chain(steps);
         let waiting = self.plan.waiting.iter().map(|waiting| {
             format!("waits     {} x {}: {}", waiting.members, waiting.workload, waiting.reason)
         });
@@ -86,25 +89,63 @@ impl Found {
     }
 }
 
-/// Looks for a plan or step; the journal is read once, from its start.
-fn in_journal(id: &str, home: &Home, cluster: &ClusterId) -> anyhow::Result<Option<Found>> {
+/// What someone may have meant: near names first, else what there is to name.
+fn meant(asked: &str, known: &BTreeSet<String>, written: &[String]) -> String {
+    let far = |name: &str| strsim::damerau_levenshtein(name, asked);
+    let near_enough = 1 + asked.chars().count() / 4;
+    let is_part = |name: &str| asked.len() >= 3 && name.contains(asked);
+    let all = || known.iter().chain(written).map(String::as_str);
+    let mut near: Vec<(usize, &str)> = all()
+        .map(|name| (if is_part(name) { 0 } else { far(name) }, name))
+        .filter(|(distance, _)| *distance <= near_enough)
+        .collect();
+    near.sort_unstable();
+    if !near.is_empty() {
+        let names: Vec<&str> = near.iter().take(3).map(|(_, name)| *name).collect();
+        return format!("did you mean {}?", names.join(" or "));
+    }
+    let plans = match (written.first(), written.last()) {
+        (Some(first), Some(last)) => format!("its plans and steps are {first} to {last}"),
+        _ => "it has no plan yet: nothing was proposed".to_owned(),
+    };
+    format!(
+        "`farthing cost --by workload` lists names and ids; a plan or step of the journal will do \
+         too ({plans})"
+    )
+}
+
+/// Looks for a plan or step; the journal is read once, from its start. With what it does not find
+/// come the names of all plans and steps.
+fn in_journal(
+    id: &str,
+    home: &Home,
+    cluster: &ClusterId,
+) -> anyhow::Result<(Option<Found>, Vec<String>)> {
+    let (mut found, mut written): (Option<Found>, Vec<String>) = (None, Vec::new());
     let path = home.journal(cluster);
     if !path.exists() {
-        return Ok(None);
+        return Ok((found, written));
     }
-    let store = SqliteStore::open(&path)?;
-    let mut found: Option<Found> = None;
-    let mut next = 1;
-    loop {
-        let page = store.read(next, 1_000)?;
-        let Some(last) = page.last() else { return Ok(found) };
-        next = last.seq + 1;
-        for record in &page {
-            let body = Body::read(record)
-                .with_context(|| format!("{} cannot be explained from", path.display()))?;
+    let mut unreadable = None;
+    // Read as it is verified: without writing, and only what holds is explained from.
+    let check = sqlite::verify_known(&path, &[], &mut |record| match Body::read(record) {
+        Ok(body) => {
+            if let Body::Planned(plan) = &body {
+                written.push(plan.plan.clone());
+                written.extend(plan.steps.iter().map(|step| step.step.clone()));
+            }
             look_at(body, id, &record.at.to_string(), &mut found);
         }
+        Err(error) => unreadable = unreadable.take().or(Some(error)),
+    })?;
+    let file = path.display();
+    if let Some(error) = unreadable {
+        return Err(error).with_context(|| format!("{file} cannot be explained from"));
     }
+    if let Some(fault) = check.first_fault {
+        bail!("{file} cannot be explained from: {fault}");
+    }
+    Ok((found, written))
 }
 
 fn look_at(body: Body, id: &str, at: &str, found: &mut Option<Found>) {
@@ -131,7 +172,10 @@ fn look_at(body: Body, id: &str, at: &str, found: &mut Option<Found>) {
                 Body::Settled { step, posted } => (step, format!("settled at {posted}")),
                 Body::Verified(record) => (&record.step, show::statement::verified(record)),
                 Body::Undone { step, outcome } => (step, format!("undone: {outcome}")),
-                Body::Planned(_) | Body::Started { .. } | Body::Noted { .. } => return,
+                Body::Planned(_)
+                | Body::Started { .. }
+                | Body::Noted { .. }
+                | Body::Closed { .. } => return,
             };
             if let Some(found) = found.as_mut().filter(|_| step == id) {
                 found.after.push(format!("{at} {line}"));

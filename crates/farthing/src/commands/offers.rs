@@ -1,6 +1,6 @@
 //! `farthing offers`: ranked by the price of the whole request.
 
-use super::plan::{chain, currency};
+use super::plan::currency;
 use super::print;
 use crate::args::{OffersArgs, Output};
 use crate::outcome::{Outcome, WrongUse};
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &OffersArgs, output: Output) -> anyhow::Result<Outcome> 
     let offers = if args.prices.is_empty() {
         catalog::default_book().offers
     } else {
-        catalog::load(&args.prices).map_err(|error| WrongUse::new(chain(&error)))?.offers
+        super::price_book(&args.prices)?.offers
     };
     let mut request = request(args)?;
     request.currency = currency(&offers)?;

@@ -114,8 +114,7 @@ pub(crate) fn input(args: &PlanArgs) -> anyhow::Result<Input> {
 
 fn offers(args: &PlanArgs, manifests: &manifest::Manifests) -> anyhow::Result<Arc<[Offer]>> {
     if !args.prices.is_empty() {
-        let book = catalog::load(&args.prices).map_err(|error| WrongUse::new(chain(&error)))?;
-        return Ok(book.offers);
+        return Ok(super::price_book(&args.prices)?.offers);
     }
     Ok(match &manifests.price_book {
         Some(book) => Arc::clone(&book.offers),

@@ -1,54 +1,113 @@
-//! `farthing verify`: the ledger conserves, the journal's chain holds.
+//! `farthing verify`: the ledger conserves, the journal's chain holds, and each has what the other
+//! knows of it.
 
 use super::print;
 use crate::args::{Output, VerifyArgs};
 use crate::home::Home;
 use crate::outcome::Outcome;
 use crate::table::{Align, Table};
-use farthing_edge::ChainFault;
-use farthing_ledger::verify;
-use farthing_providers::sqlite;
-use farthing_server::wire::{self, JournalCheck};
+use farthing_edge::{Class, Head, Record};
+use farthing_engine::Body;
+use farthing_ledger::{Books, FirstFault, LedgerCheck, verify};
+use farthing_model::{ClusterId, Window};
+use farthing_providers::sqlite::{self, JournalCheck, JournalFault, Known};
+use farthing_server::wire::{self, CheckJson, FaultJson};
+use jiff::Timestamp;
+use std::path::Path;
 
 /// Checks both and prints the first fault of each.
 pub(crate) fn run(args: &VerifyArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
     let cluster = home.cluster(args.cluster.as_deref())?;
-    let ledger = verify(&home.books()?, &cluster)?;
-    let journal = sqlite::verify(&home.journal(&cluster))?;
-    let fault = journal
-        .first_fault
-        .as_ref()
-        .map(|fault| ChainFault { seq: fault.seq.unwrap_or(0), what: fault.what.clone() });
-    let check = JournalCheck { checked: journal.checked, fault: fault.as_ref() };
-    let result = wire::verify(&ledger, check);
+    let (books, path) = (home.books()?, home.journal(&cluster));
+    let mut ledger = verify(&books, &cluster)?;
+    let mut closed = None;
+    let journal = journal(&path, &ledger, &mut |record| {
+        if let Ok(Body::Closed { posted_until: Some(until) }) = Body::read(record) {
+            closed = until.parse().ok().map(|until| (record.seq, until));
+        }
+    })?;
+    if let Some(closed) = closed.filter(|_| ledger.ok) {
+        ledger.first_fault = cut_off(&books, &cluster, ledger.posted_until, closed);
+        ledger.ok = ledger.first_fault.is_none();
+    }
+    let file = path.display().to_string();
+    let fault = journal.first_fault.as_ref();
+    let result = wire::verify(
+        &ledger,
+        wire::JournalCheck {
+            checked: journal.checked,
+            file: &file,
+            fault: fault.map(|fault| (fault.seq, fault.what.as_str())),
+            sealed: journal.sealed,
+        },
+    );
     let rows = || {
         let mut table = Table::new(&[
             ("what", Align::Left),
             ("holds", Align::Left),
-            ("checked", Align::Right),
+            ("checked", Align::Left),
             ("first fault", Align::Left),
         ]);
-        for (name, part) in [("ledger", &result.ledger), ("journal", &result.journal)] {
-            table.row([
-                name.to_owned(),
-                if part.ok { "yes" } else { "NO" }.to_owned(),
-                part.checked.to_string(),
-                part.first_fault.as_ref().map_or_else(|| "-".to_owned(), place),
-            ]);
-        }
+        table.row(row("ledger", "hours", "row", &result.ledger));
+        table.row(row("journal", "records", "record", &result.journal));
         Ok(table)
     };
     print(output, || Ok(rows()?.to_text()), || Ok(serde_json::to_value(&result)?), rows)?;
     Ok(if ledger.ok && fault.is_none() { Outcome::Done } else { Outcome::Failed })
 }
 
-/// A fault with its file and row.
-fn place(fault: &wire::FaultJson) -> String {
+/// The check of the journal; that there is none is a fault of it.
+fn journal(
+    path: &Path,
+    ledger: &LedgerCheck,
+    visit: &mut dyn FnMut(&Record),
+) -> anyhow::Result<JournalCheck> {
+    let known: Vec<Known<'_>> = ledger
+        .marks
+        .iter()
+        .map(|(file, mark)| Known { head: Head { seq: mark.seq, hash: mark.hash }, by: file })
+        .collect();
+    match sqlite::verify_known(path, &known, visit) {
+        Err(error) if error.class() == Class::NotFound => {
+            let fault = JournalFault { seq: None, what: "there is no such file".to_owned() };
+            let first_fault = Some(fault);
+            Ok(JournalCheck { checked: 0, head: Head::GENESIS, sealed: false, first_fault })
+        }
+        checked => Ok(checked?),
+    }
+}
+
+/// The fault that the books end before the moment that the journal says they reached.
+fn cut_off(
+    books: &Books,
+    cluster: &ClusterId,
+    until: Option<Timestamp>,
+    (seq, closed): (u64, Timestamp),
+) -> Option<FirstFault> {
+    if until >= Some(closed) {
+        return None;
+    }
+    let last = closed.checked_sub(jiff::SignedDuration::from_nanos(1)).ok()?;
+    let file = books.charges_file(cluster, Window::hour_of(last)?);
+    let what = format!("it was posted until {closed}, as record {seq} of the journal says");
+    let is = until.map_or_else(|| "nothing is".to_owned(), |until| format!("{until} is the end"));
+    Some(FirstFault { file, row: None, what: format!("{what}, and {is}") })
+}
+
+fn row(name: &str, of: &str, place: &str, check: &CheckJson) -> [String; 4] {
+    let fault = check.first_fault.as_ref().map(|fault| located(fault, place));
+    let notes = (!check.notes.is_empty()).then(|| check.notes.join("; "));
+    [
+        name.to_owned(),
+        if check.ok { "yes" } else { "NO" }.to_owned(),
+        format!("{} {of}", check.checked),
+        fault.or(notes).unwrap_or_else(|| "-".to_owned()),
+    ]
+}
+
+/// A fault with its file and the row or record of it.
+fn located(fault: &FaultJson, place: &str) -> String {
     let file = fault.file.as_ref().map_or_else(String::new, |file| format!("{file}: "));
-    let row = match (&fault.file, fault.row) {
-        (Some(_), Some(row)) => format!("row {row}: "),
-        (None, Some(row)) if row > 0 => format!("record {row}: "),
-        _ => String::new(),
-    };
+    let row = fault.row.map_or_else(String::new, |row| format!("{place} {row}: "));
     format!("{file}{row}{}", fault.what)
 }

@@ -1,10 +1,11 @@
 //! Statements and explanations for people.
 
-use super::{ratio, small_money, window};
+use super::{duration, ratio, small_money, window};
 use crate::table::{Align, Table};
-use farthing_engine::{PlanRecord, StepRecord, VerifiedRecord};
-use farthing_ledger::{Explanation, Statement, StatementRow};
-use farthing_model::{Money, MoneyError, Resource};
+use farthing_engine::{ActionRecord, PlanRecord, StepRecord, VerifiedRecord};
+use farthing_ledger::{Explanation, Key, Statement, StatementRow};
+use farthing_model::{Money, MoneyError, NANOS_PER_SECOND, PriceKind, Resource};
+use jiff::SignedDuration;
 use std::fmt::Write as _;
 
 /// The amounts of a row by the name of their column.
@@ -31,8 +32,14 @@ pub(crate) fn text(statement: &Statement, limit: usize) -> Result<String, MoneyE
         statement.currency,
         statement.difference.to_decimal(),
     );
-    let coverage = statement.coverage.ratio();
-    let _ = writeln!(out, "coverage {} of the paid node time was measured\n", ratio(coverage));
+    let coverage = statement.coverage;
+    let _ = writeln!(
+        out,
+        "{} of node time was paid in these hours, and {} of it measured\n",
+        // To the nearest second.
+        duration(nanos(coverage.expected_nanos + NANOS_PER_SECOND / 2)),
+        ratio(coverage.ratio()),
+    );
     out += &rows(statement, limit, small_money)?.to_text();
     for node in &statement.unpriced {
         let _ = write!(out, "\nnot charged: node {} ({}): {}", node.node, node.offer, node.why);
@@ -82,10 +89,32 @@ pub(crate) fn rows(
     Ok(table)
 }
 
-/// Hours with two decimals.
+/// Hours with two decimals, or with as many as a small amount needs.
 fn hours(exact: &str) -> String {
     let (whole, fraction) = exact.split_once('.').unwrap_or((exact, ""));
-    format!("{whole}.{:0<2}", &fraction[..fraction.len().min(2)])
+    let zeros = fraction.bytes().take_while(|digit| *digit == b'0').count();
+    let places = match (whole, zeros) {
+        ("0", 2..) if zeros < fraction.len() => (zeros + 2).min(6),
+        _ => 2,
+    };
+    format!("{whole}.{:0<places$}", &fraction[..fraction.len().min(places)])
+}
+
+fn nanos(nanos: i128) -> SignedDuration {
+    SignedDuration::from_nanos_i128(nanos)
+}
+
+/// What a value in brackets stands for, for those who meet it first.
+fn gloss(value: &str) -> Option<&'static str> {
+    Some(match value {
+        "(unallocated)" => "paid capacity that nobody asked for and nobody used",
+        "(overhead)" => "the system's own: its kernel, what no process was seen for, boot time",
+        "(short-lived)" => "processes that began and ended between two looks",
+        "(hidden)" => "processes that may not be looked at; run as root to see them",
+        "(others)" => "programs beyond the most that are told apart",
+        value if value.starts_with("(no ") => "charged to workloads of which it is not known",
+        _ => return None,
+    })
 }
 
 /// Where a number comes from: rows times prices, and the samples behind them.
@@ -97,25 +126,25 @@ pub(crate) fn explanation(explained: &Explanation) -> String {
         .map(|(key, value)| format!("{} {value}", key.name()))
         .collect();
     let mut out = format!("{}: {}\n", explained.id, keys.join(", "));
+    for value in &explained.keys {
+        if let Some(gloss) = gloss(value) {
+            let _ = writeln!(out, "{value} is {gloss}");
+        }
+    }
     let _ = writeln!(out, "{}", window(explained.window));
-    let _ = writeln!(out, "total {}\n\nCHARGES", explained.total);
-    out += &lines(explained).to_text();
-    out += "\n\nPRICES\n";
-    let mut prices: Vec<String> = explained
-        .lines
-        .iter()
-        .map(|line| {
-            let from = &line.provenance;
-            let kind = from.kind.name();
-            format!("{}: {} ({kind}, {}, {})", line.offer, line.node_rate, from.source, from.as_of)
-        })
-        .collect();
-    prices.sort();
-    prices.dedup();
-    out += &prices.join("\n");
-    out += "\n\nSAMPLES\n";
+    let _ = writeln!(out, "total {}", explained.total);
+    let _ = writeln!(out, "\nCHARGES\n{}", lines(explained).to_text());
+    let _ = writeln!(out, "amount / of all x cost of all = cost");
+    let _ = writeln!(out, "\nPRICES\n{}", prices(explained));
+    if explained.by.iter().all(|key| *key != Key::Workload) && !explained.workloads.is_empty() {
+        let _ = writeln!(out, "\nWORKLOADS\n{}", workloads(explained));
+    }
+    out += "\nSAMPLES\n";
     if explained.samples.is_empty() {
-        out += "none: nobody was charged for it, or its telemetry is no longer kept";
+        out += match explained.lines.iter().all(|line| line.destination.name() == "unallocated") {
+            true => "none: it is what the samples of all others leave",
+            false => "none: it was charged for being held, or its telemetry is gone",
+        };
     } else {
         out += &samples(explained).to_text();
     }
@@ -125,16 +154,54 @@ pub(crate) fn explanation(explained: &Explanation) -> String {
     out
 }
 
+/// Each node's price, from the hour to what it cost, and to what of that is each resource's.
+fn prices(explained: &Explanation) -> String {
+    let mut prices: Vec<String> = Vec::new();
+    for line in &explained.lines {
+        let (rate, hours) = (line.node_rate, &line.node_hours);
+        let text = format!(
+            "{}: {rate} x {hours} h = {} ({}, {} {})",
+            line.node,
+            line.node_cost,
+            line.provenance.kind.name(),
+            line.provenance.source,
+            line.provenance.as_of,
+        );
+        if !prices.contains(&text) {
+            prices.push(text);
+        }
+    }
+    if explained.lines.iter().any(|line| line.provenance.kind == PriceKind::AmortisedOwned) {
+        let owned = "an owned machine costs, for each part, its price over its years and its power";
+        prices.push(format!("{owned} (docs/guides/price-book.md)"));
+    }
+    let split = "a node's cost is split over its resources by the weights in its hour's file";
+    prices.push(format!("{split} (docs/concepts/ledger.md)"));
+    prices.join("\n")
+}
+
+/// The dearest workloads that the charges are of.
+fn workloads(explained: &Explanation) -> String {
+    const SHOWN: usize = 5;
+    let mut table = Table::new(&[("workload", Align::Left), ("cost", Align::Right)]);
+    for (workload, cost) in explained.workloads.iter().take(SHOWN) {
+        table.row([workload.to_string(), cost.to_decimal()]);
+    }
+    let more = explained.workloads.len().saturating_sub(SHOWN);
+    let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
+    table.to_text() + &more
+}
+
 /// The charges behind a number, also for CSV.
 pub(crate) fn lines(explained: &Explanation) -> Table {
     let mut table = Table::new(&[
         ("node", Align::Left),
         ("resource", Align::Left),
         ("went to", Align::Left),
-        ("node hours", Align::Right),
-        ("node cost", Align::Right),
-        ("of it the resource", Align::Right),
+        ("amount", Align::Right),
+        ("of all", Align::Right),
         ("share", Align::Right),
+        ("cost of all", Align::Right),
         ("cost", Align::Right),
     ]);
     for line in &explained.lines {
@@ -143,10 +210,10 @@ pub(crate) fn lines(explained: &Explanation) -> Table {
             line.node.to_string(),
             line.resource.to_string(),
             line.destination.name().to_owned(),
-            line.node_hours.to_string(),
-            small_money(line.node_cost),
-            small_money(line.resource_cost),
+            unit_seconds(line.quantity_nano, line.resource),
+            unit_seconds(line.resource_quantity_nano, line.resource),
             ratio(share),
+            line.resource_cost.to_decimal(),
             line.cost.to_decimal(),
         ]);
     }
@@ -159,21 +226,25 @@ fn samples(explained: &Explanation) -> Table {
         ("node", Align::Left),
         ("resource", Align::Left),
         ("samples", Align::Right),
-        ("first", Align::Left),
-        ("last", Align::Left),
+        ("first from", Align::Left),
+        ("last to", Align::Left),
         ("used", Align::Right),
         ("requested", Align::Right),
     ]);
+    let amount = |nano: i128, resource| match nano {
+        0 => "-".to_owned(),
+        nano => unit_seconds(nano, resource),
+    };
     for sample in &explained.samples {
         table.row([
             sample.source.to_string(),
             sample.node.to_string(),
             sample.resource.to_string(),
             sample.count.to_string(),
-            sample.first.to_string(),
-            sample.last.to_string(),
-            unit_seconds(sample.used_nano, sample.resource),
-            unit_seconds(sample.requested_nano, sample.resource),
+            sample.first.strftime("%m-%d %H:%M:%S").to_string(),
+            sample.last.strftime("%m-%d %H:%M:%S").to_string(),
+            amount(sample.used_nano, sample.resource),
+            amount(sample.requested_nano, sample.resource),
         ]);
     }
     table
@@ -190,14 +261,30 @@ fn unit_seconds(nano: i128, resource: Resource) -> String {
     format!("{}.{:03} {unit}", milli / 1_000, milli % 1_000)
 }
 
+/// A plan in one line.
+pub(crate) fn plan(plan: &PlanRecord) -> String {
+    let bound = plan.lower_bound.as_ref().map(|bound| format!(", at least {bound} is needed"));
+    format!(
+        "{} ({}): costs {}{} ({}); {} steps, {} wait{}",
+        plan.plan,
+        plan.policy,
+        plan.cost,
+        bound.unwrap_or_default(),
+        plan.status,
+        plan.steps.len(),
+        plan.waiting.len(),
+        plan.parent.as_ref().map(|parent| format!("; follows {parent}")).unwrap_or_default(),
+    )
+}
+
 /// A step with its plan, its reasons and what became of it.
 pub(crate) fn step(plan: &PlanRecord, step: &StepRecord, after: &[String]) -> String {
     let mut out = format!("{} of {} ({})\n", step.step, plan.plan, plan.policy);
-    let action = serde_json::to_string(&step.action).unwrap_or_default();
-    let _ = writeln!(out, "does      {action}");
+    let _ = writeln!(out, "does      {}", action(&step.action));
     let _ = writeln!(out, "costs     {}", step.cost);
     let _ = writeln!(out, "saves     {} against fifo on demand", step.saving);
-    let _ = writeln!(out, "saw       generation {}", step.generation);
+    let _ =
+        writeln!(out, "only if   its target is as it was seen (generation {})", step.generation);
     let _ = writeln!(out, "expires   {}", step.expires);
     for reason in &step.reasons {
         let _ = writeln!(out, "because   {reason}");
@@ -206,6 +293,35 @@ pub(crate) fn step(plan: &PlanRecord, step: &StepRecord, after: &[String]) -> St
         let _ = writeln!(out, "then      {line}");
     }
     out.trim_end().to_owned()
+}
+
+/// What a step does, in words.
+fn action(action: &ActionRecord) -> String {
+    let nodes = |each: u32| if each == 1 { String::new() } else { format!(" of {each} nodes") };
+    match action {
+        ActionRecord::Start { workload, offer, members, nodes_each, from, to } => {
+            let each = nodes(*nodes_each);
+            format!("starts {members} of {workload}{each} on {offer}, {from} to {to}")
+        }
+        ActionRecord::Scale {
+            workload,
+            offer,
+            replicas_from,
+            replicas_to,
+            nodes_each,
+            from,
+            to,
+        } => {
+            let each = nodes(*nodes_each);
+            format!(
+                "scales {workload} from {replicas_from} to {replicas_to} replicas{each} on \
+                 {offer}, {from} to {to}"
+            )
+        }
+        ActionRecord::Suspend { workload } => format!("suspends {workload}"),
+        ActionRecord::Resume { workload } => format!("lets {workload} be placed again"),
+        ActionRecord::Release { node } => format!("gives node {node} back"),
+    }
 }
 
 /// Predicted against realised, in one phrase.

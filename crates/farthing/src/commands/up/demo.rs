@@ -1,7 +1,7 @@
 //! `farthing up --demo`: a simulated cluster through the same engine, under a virtual clock.
 
 use super::Stop;
-use super::serve::{Front, Opening};
+use super::serve::{Front, Listening, Opening};
 use crate::args::UpArgs;
 use crate::commands::{duration, newest};
 use crate::home::Home;
@@ -36,6 +36,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let end = end(args, &scenario, speed)?;
     let weights = crate::wiring::weights(book.offers.iter())?;
     let before = ClusterId::new(&format!("{}-before", scenario.cluster))?;
+    let listening = Listening::bind(args)?;
     // A demo begins anew each time: what an earlier one left is removed, and nothing else.
     home.forget(&scenario.cluster)?;
     home.forget(&before)?;
@@ -48,7 +49,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     talk(&opening(&scenario, speed, end));
     let pace = pace(speed);
     let front = Front::open(
-        args,
+        listening,
         &race.ours,
         Opening {
             world: "a simulated cluster",

@@ -1,11 +1,12 @@
 //! This machine: measured through procfs, cgroups and NVML, priced as owned hardware.
 
-use super::serve::{Front, Opening};
+use super::serve::{Front, Listening, Opening};
 use super::{Stop, std_duration};
 use crate::args::UpArgs;
+use crate::commands::plan::chain;
 use crate::commands::{duration, newest};
 use crate::home::Home;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, WrongUse};
 use crate::print::talk;
 use crate::show;
 use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Quote};
@@ -32,7 +33,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let mut gpus = nvml::driver();
     let inventory = inventory(root, &mut *gpus)?;
     let hardware = match &args.hardware {
-        Some(file) => Hardware::load(file)?,
+        Some(file) => Hardware::load(file).map_err(|error| WrongUse::new(chain(&error)))?,
         None => Hardware::built_in()?,
     };
     let priced = hardware.price(&crate::wiring::parts(&inventory), Currency::USD);
@@ -46,6 +47,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         offers: Arc::clone(&offers),
         machine: LocalMachine::open(root, cluster.clone(), offer, gpus)?,
     };
+    let listening = Listening::bind(args)?;
     home.begin(&cluster)?;
     let config = config(cluster.clone(), every)?;
     let policy = config.policy.clone();
@@ -58,8 +60,8 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         started,
         every: std_duration(every)?,
     };
-    let front = Front::open(args, &engine, opening)?;
-    let (mut next, mut told) = (Instant::now(), Vec::new());
+    let front = Front::open(listening, &engine, opening)?;
+    let (mut next, mut told, mut goes_on) = (Instant::now(), Vec::new(), true);
     loop {
         let (began, now) = (Instant::now(), Timestamp::now());
         match engine.tick(now) {
@@ -73,13 +75,16 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             Err(error) => {
                 front.failed(now, &error);
                 let error = anyhow::Error::from(error);
-                talk(&format!("this tick failed and will be tried again: {error:#}"));
+                let then = if goes_on { "and will be tried again" } else { "and was the last" };
+                talk(&format!("this tick failed {then}: {error:#}"));
             }
         }
-        next += std_duration(every)?;
-        if !stop.sleep_until(next) {
+        // The last tick measures what the ones before it left, so that the books reach the end.
+        if !goes_on {
             break;
         }
+        next += std_duration(every)?;
+        goes_on = stop.sleep_until(next);
     }
     engine.close(Timestamp::now())?;
     front.close();
@@ -172,7 +177,7 @@ fn talk_about(tick: &Tick, told: &mut Vec<String>) {
 /// The statement of everything in the books of this machine.
 fn closing(home: &Home, cluster: &ClusterId) -> anyhow::Result<Outcome> {
     let books = home.books()?;
-    let Ok((window, currency)) = newest(&books, cluster, "1d") else {
+    let Ok((window, currency)) = newest(&books, cluster, "7d") else {
         talk("stopped before anything was measured: two ticks are needed");
         return Ok(Outcome::Done);
     };

@@ -5,9 +5,8 @@ use crate::outcome::WrongUse;
 use crate::print::talk;
 use farthing_edge::Head;
 use farthing_engine::{Engine, Tick, World};
-use farthing_ledger::Books;
 use farthing_model::{Offer, Policy};
-use farthing_server::{About, Published, Running, Server, Ticked};
+use farthing_server::{About, Bound, Published, Running, Server, Ticked};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -30,10 +29,31 @@ pub(crate) struct Opening<'a> {
     pub(crate) every: Duration,
 }
 
+/// The address, taken and not yet answered on: nothing is written before it is known to be free.
+pub(crate) struct Listening(Option<Bound>);
+
+impl Listening {
+    /// Takes the address, unless it was told not to listen.
+    pub(crate) fn bind(args: &UpArgs) -> anyhow::Result<Self> {
+        if args.no_listen {
+            return Ok(Self(None));
+        }
+        let address = args.listen.parse().map_err(|_| {
+            WrongUse::new(format!("--listen `{}` is not an address", args.listen))
+                .hint("write it like 127.0.0.1:4040; port 0 lets the system choose")
+        })?;
+        let bound = Server::bind(address).map_err(|error| {
+            WrongUse::new(error.to_string())
+                .hint("name another with --listen 127.0.0.1:PORT, or use --no-listen")
+        })?;
+        Ok(Self(Some(bound)))
+    }
+}
+
 impl Front {
-    /// Listens, unless it was told not to.
+    /// Answers on the address that was taken.
     pub(crate) fn open<W: World, S: farthing_edge::Store>(
-        args: &UpArgs,
+        listening: Listening,
         engine: &Engine<W, S>,
         opening: Opening<'_>,
     ) -> anyhow::Result<Self> {
@@ -47,10 +67,8 @@ impl Front {
             started: opening.started,
             every: opening.every,
         });
-        if args.no_listen {
-            return Ok(Self { published, running: None });
-        }
-        let running = listen(args, &published, engine.books())?;
+        let Some(bound) = listening.0 else { return Ok(Self { published, running: None }) };
+        let running = bound.serve(published.clone(), engine.books().clone())?;
         talk(&format!("listening on http://{}", running.address()));
         Ok(Self { published, running: Some(running) })
     }
@@ -80,16 +98,4 @@ impl Front {
             running.stop();
         }
     }
-}
-
-fn listen(args: &UpArgs, published: &Published, books: &Books) -> anyhow::Result<Running> {
-    let address = args.listen.parse().map_err(|_| {
-        WrongUse::new(format!("--listen `{}` is not an address", args.listen))
-            .hint("write it like 127.0.0.1:4040; port 0 lets the system choose")
-    })?;
-    let bound = Server::bind(address).map_err(|error| {
-        WrongUse::new(error.to_string())
-            .hint("name another with --listen 127.0.0.1:PORT, or use --no-listen")
-    })?;
-    Ok(bound.serve(published.clone(), books.clone())?)
 }
