@@ -3,7 +3,7 @@
 use crate::sample::{after, budget, dec, input, job, job_with, now, offer, service, usd, with};
 use crate::{Status, check, plan};
 use farthing_model::{
-    Action, Assignment, Escalation, EscalationAction, Interruptible, Node, NodeId, NodeState,
+    Action, Assignment, Escalation, EscalationAction, Interruptible, Limit, Node, NodeId, NodeState,
     Purchase, Ratio, Reason, Resource, SpotLoss, Window, WorkloadState,
 };
 use jiff::SignedDuration;
@@ -127,6 +127,39 @@ fn the_next_period_has_a_limit_too() {
     let today = places.iter().filter(|place| place.window.from() < now()).count();
     // One member a day costs all of its limit: one before midnight, one after, one waits.
     assert_eq!((places.len(), today, planned.report.waiting.len()), (2, 1, 1), "{planned:#?}");
+}
+
+/// All three could start at 22:00, when half of each run is paid by the next day; then one was
+/// moved to an earlier start, which cost this day more than it gave back, and left two behind that
+/// had no room any more.
+#[test]
+fn a_member_moved_to_an_earlier_start_leaves_room_for_those_that_stay() {
+    let mut spot = offer("h100", H100, 1, "2");
+    spot.available = Some(8);
+    let work = job("train", 3, "5", &[(H100, 4)]);
+    let mut input = input(24, vec![spot], vec![work]);
+    // From 02:00 on, with a start every four hours, the last one at 22:00.
+    input.snapshot.at = after(120);
+    input.horizon = Window::new(after(120), after(26 * 60)).unwrap();
+    input.effort.slots_max = 6;
+    let mut state = budget("day", "13");
+    state.budget.period = farthing_model::Period::Day;
+    state.period = state.budget.period.window_at(now()).unwrap();
+    input.budgets = vec![state];
+    let planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    let starts: Vec<_> =
+        planned.report.placements.iter().map(|place| (place.window.from(), place.members)).collect();
+    // 8 USD whole, or 4 on each side of midnight: 12 of 13 today with three at 22:00, none moved.
+    assert_eq!(starts, [(after(22 * 60), 3)]);
+    // With four more there is room for one whole and two halves: 16.
+    let Limit::Money(limit) = &mut input.budgets[0].budget.limit else { panic!("money") };
+    *limit = usd("17");
+    let planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    let today: Vec<_> =
+        planned.report.placements.iter().map(|place| (place.window.from(), place.members)).collect();
+    assert_eq!(today, [(after(120), 1), (after(22 * 60), 2)]);
 }
 
 /// 10 requests/s, half short, half long: H100 does both well, A100 the short ones for less.
