@@ -19,7 +19,7 @@ use support::{Parts, Told, each_seed, seeds};
 
 const DAYS: u64 = 200;
 const TICK: SignedDuration = SignedDuration::from_mins(30);
-const TICKS: i64 = 48;
+const DAY: SignedDuration = SignedDuration::from_hours(24);
 
 /// What a day came to.
 #[derive(Debug)]
@@ -62,7 +62,8 @@ fn run(seed: u64, interval: SignedDuration) -> Day {
         }
     };
     // Every other day is only half of one, to save time: nights are like days here.
-    for _ in 0..=TICKS / (1 + i64::from(!seed.is_multiple_of(2))) {
+    let day = DAY / if seed.is_multiple_of(2) { 1 } else { 2 };
+    for _ in 0..=day.as_secs() / interval.as_secs() {
         tick(&mut guard);
         let jump = parts.world.0.borrow_mut().clock_jump();
         if let Some(jump) = jump {
