@@ -200,7 +200,7 @@ pub struct Policy {
 impl Default for Policy {
     /// Recommend only, for cost; the bands of the example policies; 30 steps an hour, 5 nodes a
     /// tick, nothing on data older than two minutes or with coverage under 80 %; a boot of three
-    /// minutes, also at worst, and a plan every ten.
+    /// minutes, no worse known, and a plan every ten.
     fn default() -> Self {
         let band = |max: u32, reserve: u32| Band {
             max: Ratio::from_ppm(max),
@@ -221,7 +221,7 @@ impl Default for Policy {
             },
             idle_release: SignedDuration::from_mins(10),
             boot: SignedDuration::from_mins(3),
-            boot_max: SignedDuration::from_mins(3),
+            boot_max: SignedDuration::ZERO,
             replan: SignedDuration::from_mins(10),
             spot: None,
         }

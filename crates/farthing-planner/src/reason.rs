@@ -46,9 +46,9 @@ pub(crate) fn placement(
     }
     let risky = cheaper().find(unsafe_spot);
     if let Some((offer, cost)) = risky.map(priced).transpose()?.flatten() {
-        let cost = cost.rounded(2);
+        let (cost, currency) = (cost.rounded(2), cost.currency());
         reasons.push(Reason::Rule(format!(
-            "{offer} for {cost} leaves no time to make up for an interruption"
+            "{offer} for {cost} {currency} leaves no time to make up for an interruption"
         )));
     }
     let limited = |way: &&Way| way.offer.is_some_and(|at| input.offers[at].available.is_some());

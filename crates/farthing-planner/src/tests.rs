@@ -129,6 +129,66 @@ fn the_next_period_has_a_limit_too() {
     assert_eq!((places.len(), today, planned.report.waiting.len()), (2, 1, 1), "{planned:#?}");
 }
 
+/// One hour of work, interrupted at its end at worst: 24 s of expected loss are planned, two
+/// minutes of work are lost, one is the restart, and the next plan is ten minutes away.
+#[test]
+fn spot_with_a_deadline_leaves_time_to_be_interrupted_at_the_worst_moment() {
+    let mut spot = offer("spot", H100, 1, "1");
+    spot.purchase = Purchase::Spot;
+    let sure = offer("sure", H100, 1, "2");
+    let seconds = SignedDuration::from_secs;
+    let placed = |offers: &[farthing_model::Offer], deadline: SignedDuration| {
+        let work = job_with(job("train", 1, "5", &[(H100, 1)]), |job| {
+            job.deadline = Some(now() + deadline);
+            job.interruptible =
+                Some(Interruptible { checkpoint: seconds(60), restart: seconds(60) });
+        });
+        let mut input = input(24, offers.to_vec(), vec![work]);
+        input.policy.spot = Some(SpotLoss { mean_up: seconds(18_000), source: "test".to_owned() });
+        let planned = plan(&input).unwrap();
+        assert_eq!(check(&input, &planned), []);
+        planned.report
+    };
+    let on = |report: &crate::Report| {
+        report.placements.first().map(|place| place.offer.clone().unwrap().to_string())
+    };
+    let both = [spot.clone(), sure.clone()];
+    let least = seconds(3_600 + 24 + 3 * 60 + 600) + SignedDuration::from_millis(10);
+    assert_eq!(on(&placed(&both, least)).unwrap(), "spot");
+    let tight = placed(&both, least - SignedDuration::from_nanos(1));
+    assert_eq!(on(&tight).unwrap(), "sure");
+    let why = tight.placements[0].reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let words = "spot for 1.01 USD leaves no time to make up for an interruption";
+    assert!(why.iter().any(|why| why == words), "{why:?}");
+    // What can run out is no way out.
+    let scarce = farthing_model::Offer { available: Some(9), ..sure };
+    assert_eq!(on(&placed(&[spot.clone(), scarce], least * 5)).unwrap(), "sure");
+    let alone = placed(&[spot], least * 5);
+    assert_eq!((on(&alone), alone.status), (None, Status::Infeasible));
+    assert!(alone.waiting[0].reason.to_string().contains("make up for them by its deadline"));
+}
+
+/// A boot that may be late is planned for where that can be: else what can just be done is done.
+#[test]
+fn a_deadline_leaves_time_for_a_late_boot_where_it_can() {
+    let offers = [offer("fast", H100, 1, "4"), offer("slow", A100, 1, "1")];
+    let on = |deadline: i64| {
+        let work = job("train", 1, "5", &[(H100, 1), (A100, 2)]);
+        let work = job_with(work, |job| job.deadline = Some(after(deadline)));
+        let mut input = input(24, offers.to_vec(), vec![work]);
+        input.policy.boot = SignedDuration::from_mins(3);
+        input.policy.boot_max = SignedDuration::from_mins(15);
+        let planned = plan(&input).unwrap();
+        assert_eq!(check(&input, &planned), []);
+        planned.report.placements.first().map(|place| place.offer.clone().unwrap().to_string())
+    };
+    assert_eq!(on(135).as_deref(), Some("slow"));
+    // The slow one could be late, the fast one cannot; then only it can be in time, if at all.
+    assert_eq!(on(134).as_deref(), Some("fast"));
+    assert_eq!(on(64).as_deref(), Some("fast"));
+    assert_eq!(on(62), None);
+}
+
 /// All three could start at 22:00, when half of each run is paid by the next day; then one was
 /// moved to an earlier start, which cost this day more than it gave back, and left two behind that
 /// had no room any more.
