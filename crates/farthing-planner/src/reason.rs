@@ -46,9 +46,9 @@ pub(crate) fn placement(
     }
     let risky = cheaper().find(unsafe_spot);
     if let Some((offer, cost)) = risky.map(priced).transpose()?.flatten() {
-        let (cost, currency) = (cost.rounded(2), cost.currency());
+        let cost = cost.rounded(2);
         reasons.push(Reason::Rule(format!(
-            "{offer} for {cost} {currency} leaves no time to make up for an interruption"
+            "{offer} at {cost} leaves no time to make up for an interruption"
         )));
     }
     let limited = |way: &&Way| way.offer.is_some_and(|at| input.offers[at].available.is_some());

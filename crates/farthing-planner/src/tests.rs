@@ -158,7 +158,7 @@ fn spot_with_a_deadline_leaves_time_to_be_interrupted_at_the_worst_moment() {
     let tight = placed(&both, least - SignedDuration::from_nanos(1));
     assert_eq!(on(&tight).unwrap(), "sure");
     let why = tight.placements[0].reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
-    let words = "spot for 1.01 USD leaves no time to make up for an interruption";
+    let words = "spot at 1.01 leaves no time to make up for an interruption";
     assert!(why.iter().any(|why| why == words), "{why:?}");
     // What can run out is no way out.
     let scarce = farthing_model::Offer { available: Some(9), ..sure };
