@@ -11,7 +11,7 @@ use crate::record::{Body, PlanRecord, StepRecord, VerifiedRecord, WaitingRecord}
 use farthing_edge::{Measured, Store};
 use farthing_ledger::{Metered, Usage};
 use farthing_model::{
-    Coverage, Destination, Mode, Money, MoneyError, PerResource, PlanId, Receipt, Resource,
+    Coverage, Destination, Mode, Money, MoneyError, PerResource, PlanId, Policy, Receipt, Resource,
     Snapshot, Window,
 };
 use farthing_planner::{BudgetState, Input, Planned, Utilisation, Violation, check, plan, plan_as};
@@ -214,7 +214,8 @@ impl<W: World, S: Store> Engine<W, S> {
             currency: self.config.currency,
             offers,
             budgets: budgets.to_vec(),
-            policy: self.config.policy.clone(),
+            // How soon the next plan comes is the loop's to say.
+            policy: Policy { replan: self.config.tick, ..self.config.policy.clone() },
             utilisation: utilisation(&total_usage(&posted.tick), !posted.tick.is_empty()),
             effort: self.config.effort,
         })

@@ -189,13 +189,18 @@ pub struct Policy {
     pub idle_release: SignedDuration,
     /// How long a bought node is paid before it is usable.
     pub boot: SignedDuration,
+    /// The same at worst; what has a deadline is planned with it. Less than `boot` means `boot`.
+    pub boot_max: SignedDuration,
+    /// How long a change of the world may wait for the next plan: the interval of the loop.
+    pub replan: SignedDuration,
     /// Expected loss on spot capacity; `None` = not known, so spot is not used.
     pub spot: Option<SpotLoss>,
 }
 
 impl Default for Policy {
     /// Recommend only, for cost; the bands of the example policies; 30 steps an hour, 5 nodes a
-    /// tick, nothing on data older than two minutes or with coverage under 80 %.
+    /// tick, nothing on data older than two minutes or with coverage under 80 %; a boot of three
+    /// minutes, no worse known, and a plan every ten.
     fn default() -> Self {
         let band = |max: u32, reserve: u32| Band {
             max: Ratio::from_ppm(max),
@@ -216,6 +221,8 @@ impl Default for Policy {
             },
             idle_release: SignedDuration::from_mins(10),
             boot: SignedDuration::from_mins(3),
+            boot_max: SignedDuration::ZERO,
+            replan: SignedDuration::from_mins(10),
             spot: None,
         }
     }

@@ -4,6 +4,7 @@
 //! filters in a fixed order (residency, resources, throughput, spot, price, deadline) and what
 //! is left is a [`Way`] with its exact run time and cost. Nothing here chooses: see `fleet`.
 
+use crate::deadline::{ends_by, settle};
 use crate::{Input, PlanError};
 use farthing_model::{
     Decimal, HourlyRate, Job, Observed, Offer, Policy, Purchase, Service, Target, Throughput,
@@ -28,7 +29,8 @@ pub(crate) enum Filter {
     Resources,
     /// No throughput is measured on it.
     Throughput,
-    /// Spot, and the loss is not known or the work must not be interrupted.
+    /// Spot, and the loss is not known, or the work must not be interrupted, or could not make up
+    /// for it by its deadline.
     Spot,
     /// The price is not known.
     Price,
@@ -91,10 +93,14 @@ pub(crate) struct Way {
     pub(crate) accelerators: u32,
     /// How long.
     pub(crate) run: SignedDuration,
+    /// The work alone, without boot and expected loss.
+    pub(crate) busy: SignedDuration,
+    /// What must be left between its end and a deadline; `None` = never with one.
+    pub(crate) spare: Option<SignedDuration>,
     /// The least that one member can cost, in 10^-12, whenever it starts. The exact cost of a
     /// window differs by less than one unit a node, because of where rounding falls.
     pub(crate) floor: i128,
-    /// Whether it ends by the deadline when it starts as early as it can.
+    /// Whether it ends by the deadline, with what must be left, when it starts as early as it can.
     pub(crate) in_time: bool,
 }
 
@@ -205,16 +211,36 @@ fn find_ways(
         quoted_way(class, input);
         return Ok(());
     }
+    let mut filters = Vec::with_capacity(input.offers.len());
     for (index, offer) in input.offers.iter().enumerate() {
-        let filter = match permitted(class.workload, offer) {
+        filters.push(match permitted(class.workload, offer) {
             Some(filter) => filter,
             None => add_ways(class, input, (index, offer))?,
-        };
+        });
+    }
+    // Which ways are in time depends on all of them: spot needs another one to fall back on.
+    settle(class, input);
+    for way in &class.ways {
+        let Some(offer) = way.offer else { continue };
+        filters[offer] = filters[offer].max(judged(class, way, &input.offers[offer]));
+    }
+    for (index, filter) in filters.into_iter().enumerate() {
         considered.note(index, filter);
         class.reached = class.reached.max(Some(filter));
     }
     class.ways.sort_by_key(|way| (way.floor, way.run, way.offer, way.nodes));
     Ok(())
+}
+
+/// How far an offer came with a way whose time is settled.
+fn judged(class: &Class<'_>, way: &Way, offer: &Offer) -> Filter {
+    let planned = Way { spare: Some(SignedDuration::ZERO), ..*way };
+    let late = class.job.deadline.is_some_and(|at| !ends_by(&planned, class.earliest, at));
+    match offer.purchase {
+        _ if way.in_time => Filter::Passed,
+        Purchase::Spot if !late => Filter::Spot,
+        _ => Filter::Deadline,
+    }
 }
 
 /// Whether nothing but a quoted cost is known of a job.
@@ -234,10 +260,18 @@ fn quoted_way(class: &mut Class<'_>, input: &Input) {
         class.reached = Some(Filter::Currency);
         return;
     }
-    // How long it takes nobody said, so that its deadline cannot be judged.
-    let (run, floor, in_time) = (QUOTED_RUN, cost.pico(), true);
     class.reached = Some(Filter::Passed);
-    class.ways.push(Way { offer: None, nodes: 0, accelerators: 0, run, floor, in_time });
+    class.ways.push(Way {
+        offer: None,
+        nodes: 0,
+        accelerators: 0,
+        run: QUOTED_RUN,
+        busy: QUOTED_RUN,
+        spare: Some(SignedDuration::ZERO),
+        floor: cost.pico(),
+        // How long it takes nobody said, so that its deadline cannot be judged.
+        in_time: true,
+    });
 }
 
 /// The filter before any run time that stops an offer for a workload.
@@ -255,7 +289,8 @@ pub(crate) fn rate_of(offer: &Offer, input: &Input) -> Result<HourlyRate, Filter
     if rate.per_hour().currency() == input.currency { Ok(rate) } else { Err(Filter::Currency) }
 }
 
-/// Adds each way to run a member on an offer; how far the offer came.
+/// Adds each way to run a member on an offer, its time not judged yet; how far the offer came
+/// where it has none.
 fn add_ways(
     class: &mut Class<'_>,
     input: &Input,
@@ -275,19 +310,10 @@ fn add_ways(
             }
         };
         let floor = least_cost(rate, run, nodes).ok_or_else(|| overflow(class.workload))?;
-        let in_time = ends_in_time(class, run);
-        reached = reached.max(if in_time { Filter::Passed } else { Filter::Deadline });
-        class.ways.push(Way { offer: Some(index), nodes, accelerators, run, floor, in_time });
+        let (offer, spare, in_time) = (Some(index), None, false);
+        class.ways.push(Way { offer, nodes, accelerators, run, busy, spare, floor, in_time });
     }
     Ok(reached)
-}
-
-fn ends_in_time(class: &Class<'_>, run: SignedDuration) -> bool {
-    match (class.job.deadline, class.earliest.checked_add(run)) {
-        (Some(deadline), Ok(end)) => end <= deadline,
-        (None, Ok(_)) => true,
-        (_, Err(_)) => false,
-    }
 }
 
 /// What `nodes` nodes cost for `run`, rounded down a node: no window of that length is cheaper.

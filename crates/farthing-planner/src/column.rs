@@ -7,6 +7,7 @@
 
 use crate::account::Account;
 use crate::candidate::{Class, Way};
+use crate::deadline::ends_by;
 use crate::standing::Standing;
 use crate::{Input, PlanError};
 use farthing_model::{MoneyError, Window};
@@ -243,10 +244,11 @@ impl Ground<'_> {
     }
 }
 
-/// The window of a run, if it ends by the deadline. A quoted cost says nothing about time.
+/// The window of a run, if it ends by the deadline with what must be left after it. A quoted cost
+/// says nothing about time.
 fn in_time(class: &Class<'_>, start: Timestamp, way: &Way) -> Option<Window> {
     let window = Window::starting(start, way.run)?;
-    let late = class.job.deadline.is_some_and(|deadline| window.to() > deadline);
+    let late = class.job.deadline.is_some_and(|deadline| !ends_by(way, start, deadline));
     (way.offer.is_none() || !late).then_some(window)
 }
 

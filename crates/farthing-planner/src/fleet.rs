@@ -165,7 +165,7 @@ impl Search<'_, '_> {
         active: &[usize],
         start: Option<Start>,
     ) -> Result<Option<Answer>, SolveError> {
-        let written = self.program.problem(goal, active, None).map_err(stated)?;
+        let written = self.program.problem(goal, active, None, false).map_err(stated)?;
         let start = start.map(|start| start.values(self.program, &written));
         let size = written.problem.vars() + written.problem.rows();
         let limits = self.limits(size, active.len());

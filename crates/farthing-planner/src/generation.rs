@@ -10,7 +10,7 @@ use crate::pricing::Prices;
 use crate::program::{Goal, Program, Role, RowKey, Written};
 use crate::room::{Room, merged};
 use farthing_milp::{
-    DualCertificate, Kind, Limits, Problem, ProblemError, Relaxed, Row, Sense, SolveError, VarSpec,
+    DualCertificate, Kind, Limits, Overflow, Problem, ProblemError, Relaxed, Row, Sense, SolveError, VarSpec,
     relax,
 };
 use std::collections::BTreeMap;
@@ -65,7 +65,8 @@ pub(crate) fn generate(
     (limits, gap_ppm): (Limits, u32),
 ) -> Result<Option<Generated>, SolveError> {
     let mut active = vec![false; program.columns.len()];
-    for column in seeds(program, &limits)? {
+    let (seeds, rough) = seeds(program, &limits)?;
+    for column in seeds {
         active[column] = true;
     }
     for (column, _) in start.into_iter().flatten() {
@@ -76,7 +77,7 @@ pub(crate) fn generate(
     let penalty = dearest.unwrap_or(0).saturating_mul(4).saturating_add(1_000_000_000_000);
     let penalty = (goal == Goal::Everything).then_some(penalty);
     let dear = ceiling(program);
-    let mut search = Search { program, goal, penalty, limits, best: None, iterations: 0 };
+    let mut search = Search { program, goal, penalty, limits, rough, best: None, iterations: 0 };
     let (mut last, mut work) = (None, 0);
     for round in 0..ROUNDS_MAX {
         let chosen: Vec<usize> = (0..active.len()).filter(|column| active[*column]).collect();
@@ -121,6 +122,8 @@ struct Search<'p, 'a> {
     goal: Goal,
     penalty: Option<i128>,
     limits: Limits,
+    /// Multipliers by which each limited offer has one price, whatever the hour.
+    rough: Option<Multipliers>,
     /// The prices with the best bound, and the multipliers that they come from.
     best: Option<(Prices, Multipliers)>,
     iterations: u64,
@@ -137,6 +140,15 @@ impl Multipliers {
         let row = |row: &Row| duals.multipliers().get(row.index()).copied().unwrap_or(0);
         let by_row = written.rows.iter().map(|(key, at)| (*key, row(at))).collect();
         Self { shift: duals.denominator().trailing_zeros(), by_row }
+    }
+
+    /// As a certificate for a problem.
+    fn certificate(&self, written: &Written) -> Option<DualCertificate> {
+        let mut multipliers = vec![0; written.rows.len()];
+        for (key, row) in &written.rows {
+            *multipliers.get_mut(row.index())? = self.by_row.get(key).copied().unwrap_or(0);
+        }
+        DualCertificate::new(self.shift, multipliers)
     }
 
     /// A mixture with others, as a certificate for a problem; `None` where digits would be lost.
@@ -167,7 +179,7 @@ impl Search<'_, '_> {
         active: &[bool],
     ) -> Result<Option<(Found, Vec<usize>)>, SolveError> {
         let program = self.program;
-        let written = program.problem(self.goal, chosen, self.penalty).map_err(stated)?;
+        let written = program.problem(self.goal, chosen, self.penalty, true).map_err(stated)?;
         let (duals, found) = match relax(&written.problem, &self.limits)? {
             Relaxed::Optimal(relaxed) => {
                 self.iterations += relaxed.iterations;
@@ -181,6 +193,10 @@ impl Search<'_, '_> {
             }
             Relaxed::Infeasible(_) | Relaxed::Unbounded => return Ok(None),
         };
+        if let Some(rough) = self.rough.take() {
+            let even = rough.certificate(&written).ok_or(Overflow)?;
+            self.keep(Prices::of(program, self.goal, &written, &even)?, rough);
+        }
         let own = Prices::of(program, self.goal, &written, &duals)?;
         let own_multipliers = Multipliers::of(&written, &duals);
         // Only a column that this relaxation would take can change it; which of them, the mixture
@@ -292,7 +308,10 @@ fn point(
 }
 
 /// Columns to start from: those that are best where each limited offer is one amount of node-time.
-fn seeds(program: &Program<'_>, limits: &Limits) -> Result<Vec<usize>, SolveError> {
+fn seeds(
+    program: &Program<'_>,
+    limits: &Limits,
+) -> Result<(Vec<usize>, Option<Multipliers>), SolveError> {
     let times: Vec<Vec<i128>> = (0..program.pools.len()).map(|pool| spans(program, pool)).collect();
     let held = |index: usize| {
         let stretch = program.columns[index].stretch;
@@ -302,7 +321,7 @@ fn seeds(program: &Program<'_>, limits: &Limits) -> Result<Vec<usize>, SolveErro
     let duals = match relax(&rough.problem, limits)? {
         Relaxed::Optimal(relaxed) => relaxed.certificate,
         Relaxed::Stopped(duals) => duals,
-        Relaxed::Infeasible(_) | Relaxed::Unbounded => return Ok(unlimited(program).collect()),
+        Relaxed::Infeasible(_) | Relaxed::Unbounded => return Ok((unlimited(program).collect(), None)),
     };
     let price = |row: &Row| duals.multipliers().get(row.index()).copied().unwrap_or(0);
     let reduced = |index: usize| -> Option<i128> {
@@ -327,7 +346,7 @@ fn seeds(program: &Program<'_>, limits: &Limits) -> Result<Vec<usize>, SolveErro
         *count += 1;
         *count <= SEEDS_MAX
     });
-    Ok(chosen.chain(unlimited(program)).collect())
+    Ok((chosen.chain(unlimited(program)).collect(), rough.spread(&duals, &times)))
 }
 
 fn unlimited<'p>(program: &'p Program<'_>) -> impl Iterator<Item = usize> + use<'p> {
@@ -357,6 +376,7 @@ fn spans(program: &Program<'_>, pool: usize) -> Vec<i128> {
 /// The program without hours.
 struct Rough {
     problem: Problem,
+    classes: Vec<Row>,
     pools: Vec<Row>,
     accounts: Vec<Row>,
 }
@@ -405,7 +425,29 @@ impl Rough {
         for class in &classes {
             problem.add_var(real(dearest), &[(*class, 1)])?;
         }
-        Ok(Self { problem, pools, accounts })
+        Ok(Self { problem, classes, pools, accounts })
+    }
+}
+
+impl Rough {
+    /// The duals as multipliers of the whole program: the price of an amount of node-time, spread
+    /// over the instants by the time that each stands for. `None` where digits do not suffice.
+    fn spread(&self, duals: &DualCertificate, times: &[Vec<i128>]) -> Option<Multipliers> {
+        let dual = |row: &Row| duals.multipliers().get(row.index()).copied().unwrap_or(0);
+        let mut by_row = BTreeMap::new();
+        for (class, row) in self.classes.iter().enumerate() {
+            by_row.insert(RowKey::Class(class), dual(row));
+        }
+        for (account, row) in self.accounts.iter().enumerate() {
+            by_row.insert(RowKey::Account(account), dual(row).min(0));
+        }
+        for (pool, row) in self.pools.iter().enumerate() {
+            for (at, pair) in times[pool].windows(2).enumerate() {
+                let price = dual(row).min(0).checked_mul(pair[1] - pair[0])?;
+                by_row.insert(RowKey::Pool(pool, at), price);
+            }
+        }
+        Some(Multipliers { shift: duals.denominator().trailing_zeros(), by_row })
     }
 }
 

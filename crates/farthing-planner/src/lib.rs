@@ -9,6 +9,7 @@ mod candidate;
 mod check;
 mod column;
 mod compile;
+mod deadline;
 mod decision;
 mod error;
 mod fleet;

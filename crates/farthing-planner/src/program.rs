@@ -205,6 +205,7 @@ impl Program<'_> {
         goal: Goal,
         active: &[usize],
         penalty: Option<i128>,
+        priced: bool,
     ) -> Result<Written, ProblemError> {
         let mut items: Vec<Item> =
             active.iter().map(|index| self.column_item(*index, goal)).collect();
@@ -217,6 +218,13 @@ impl Program<'_> {
         let mut keys: BTreeSet<RowKey> = BTreeSet::new();
         for item in &items {
             keys.extend(item.entries.iter().map(|(key, _)| *key));
+        }
+        // What is priced beside the given columns may hold any pool at any instant.
+        if priced {
+            let pools = self.pools.iter().enumerate();
+            keys.extend(pools.flat_map(|(index, pool)| {
+                (0..pool.instants.len()).map(move |at| RowKey::Pool(index, at))
+            }));
         }
         // A class of which no column is given still has its members.
         let placeable = (0..self.classes.len()).filter(|class| self.placeable[*class]);

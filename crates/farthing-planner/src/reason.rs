@@ -6,7 +6,7 @@ use crate::program::Program;
 use crate::room::{Block, Room};
 use crate::serving::Serving;
 use crate::{Input, PlanError};
-use farthing_model::{Money, Offer, OfferId, Reason, Window};
+use farthing_model::{Money, Offer, OfferId, Purchase, Reason, Window};
 use jiff::Timestamp;
 
 /// Why members are where they are: what would have been next, and what was cheaper.
@@ -34,9 +34,22 @@ pub(crate) fn placement(
     let next = in_time.clone().find(|way| way.floor >= chosen.floor);
     let runner_up = next.map(priced).transpose()?.flatten();
     reasons.push(Reason::Cheapest { runner_up, considered: offers.len() + 1 });
-    let late = others().find(|way| !way.in_time && way.floor < chosen.floor);
+    let unsafe_spot = |way: &&Way| {
+        let spot = way.offer.is_some_and(|at| input.offers[at].purchase == Purchase::Spot);
+        let deadline = class.job.deadline;
+        spot && deadline.is_none_or(|at| start.checked_add(way.run).is_ok_and(|end| end <= at))
+    };
+    let cheaper = || others().filter(|way| !way.in_time && way.floor < chosen.floor);
+    let late = cheaper().find(|way| !unsafe_spot(way));
     if let Some((offer, cost)) = late.map(priced).transpose()?.flatten() {
         reasons.push(Reason::CheaperWouldBeLate { offer, cost });
+    }
+    let risky = cheaper().find(unsafe_spot);
+    if let Some((offer, cost)) = risky.map(priced).transpose()?.flatten() {
+        let cost = cost.rounded(2);
+        reasons.push(Reason::Rule(format!(
+            "{offer} at {cost} leaves no time to make up for an interruption"
+        )));
     }
     let limited = |way: &&Way| way.offer.is_some_and(|at| input.offers[at].available.is_some());
     let full = in_time.filter(limited).find(|way| way.floor < chosen.floor);
@@ -134,7 +147,10 @@ pub(crate) fn refused(reached: Option<Filter>, residency: &[String]) -> Reason {
         Some(Filter::Residency) => return Reason::Residency(residency.to_vec()),
         Some(Filter::Resources) => "no machine is as large as a member asks for",
         Some(Filter::Throughput) => "no throughput was measured on any that is large enough",
-        Some(Filter::Spot) => "only spot fits, and the work cannot take its interruptions",
+        Some(Filter::Spot) => {
+            "only spot fits, and the work cannot take its interruptions, or make up for them by \
+             its deadline"
+        }
         Some(Filter::Price) => "the price of all that fit is not known",
         Some(Filter::Currency) => "all that fit are priced in another currency",
         Some(Filter::Deadline | Filter::Passed) => "none is left",

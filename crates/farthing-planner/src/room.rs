@@ -81,12 +81,43 @@ impl Room {
         let mut most = i128::from(wanted);
         if let Some(Stretch { pool, first, end }) = column.stretch {
             let least = self.pools[pool][first..end].iter().min().copied().unwrap_or(0);
-            most = most.min(least.max(0) / program.nodes(column).max(1));
+            most = most.min(affords(least, program.nodes(column)));
         }
         for (account, cost) in &column.costs {
-            most = most.min(self.accounts[*account].max(0) / (*cost).max(1));
+            most = most.min(affords(self.accounts[*account], *cost));
         }
-        u32::try_from(most.max(0)).unwrap_or(0)
+        u32::try_from(most).unwrap_or(0)
+    }
+
+    /// Moves members from one column to another while nothing runs short; how many went.
+    ///
+    /// Each that goes gives back what it had and takes what it needs, so that only what the other
+    /// column takes *more* of must be there: a member that starts before the end of a period may
+    /// cost this period more than one that starts later, though both cost the same in all.
+    fn exchange(
+        &mut self,
+        program: &Program<'_>,
+        (from, to): (&Column, &Column),
+        wanted: u32,
+    ) -> u32 {
+        let mut most = i128::from(wanted);
+        if let Some(Stretch { pool, first, end }) = to.stretch {
+            let back = from.stretch.filter(|back| back.pool == pool);
+            for at in first..end {
+                let back = back.is_some_and(|back| (back.first..back.end).contains(&at));
+                let given = if back { program.nodes(from) } else { 0 };
+                most = most.min(affords(self.pools[pool][at], program.nodes(to) - given));
+            }
+        }
+        for (account, cost) in &to.costs {
+            let given = from.costs.iter().find(|(same, _)| same == account);
+            let given = given.map_or(0, |(_, given)| *given);
+            most = most.min(affords(self.accounts[*account], cost - given));
+        }
+        let count = u32::try_from(most).unwrap_or(0);
+        self.take(program, from, -i128::from(count));
+        self.take(program, to, i128::from(count));
+        count
     }
 
     /// What keeps one more member from a column, money first; `None` if it fits.
@@ -158,14 +189,11 @@ impl Room {
                     if count == 0 || program.floor(target) >= cost {
                         break;
                     }
-                    self.take(program, column, -i128::from(count));
-                    let fits = self.fits(program, target, count);
-                    self.take(program, target, i128::from(fits));
-                    count -= fits;
-                    self.take(program, column, i128::from(count));
-                    if fits > 0 {
+                    let moved = self.exchange(program, (column, target), count);
+                    count -= moved;
+                    if moved > 0 {
                         better = true;
-                        placed.push((*other, fits));
+                        placed.push((*other, moved));
                     }
                 }
                 if count > 0 {
@@ -178,29 +206,32 @@ impl Room {
         }
     }
 
-    /// Moves members to earlier starts of the same way where there is room: it costs the same.
+    /// Moves members to earlier starts of the same way where there is room: it costs the same in
+    /// all, if not in each period.
     pub(crate) fn move_earlier(&mut self, program: &Program<'_>, placed: &mut Vec<(usize, u32)>) {
         placed.sort_by_key(|(index, _)| (program.columns[*index].window.from(), *index));
         let mut moved: Vec<(usize, u32)> = Vec::with_capacity(placed.len());
         for (index, count) in placed.drain(..) {
             let mut left = count;
             let column = &program.columns[index];
-            self.take(program, column, -i128::from(count));
             for (earlier, other) in siblings(program, index) {
-                let fits = self.fits(program, other, left);
-                self.take(program, other, i128::from(fits));
-                left -= fits;
-                if fits > 0 {
-                    moved.push((earlier, fits));
+                let went = self.exchange(program, (column, other), left);
+                left -= went;
+                if went > 0 {
+                    moved.push((earlier, went));
                 }
             }
             if left > 0 {
-                self.take(program, column, i128::from(left));
                 moved.push((index, left));
             }
         }
         *placed = merged(moved);
     }
+}
+
+/// How many times what is left affords what is needed; no limit where nothing is.
+fn affords(left: i128, need: i128) -> i128 {
+    if need > 0 { left.max(0) / need } else { i128::MAX }
 }
 
 /// One entry for each column, by column.

@@ -3,7 +3,7 @@
 use crate::sample::{after, budget, dec, input, job, job_with, now, offer, service, usd, with};
 use crate::{Status, check, plan};
 use farthing_model::{
-    Action, Assignment, Escalation, EscalationAction, Interruptible, Node, NodeId, NodeState,
+    Action, Assignment, Escalation, EscalationAction, Interruptible, Limit, Node, NodeId, NodeState,
     Purchase, Ratio, Reason, Resource, SpotLoss, Window, WorkloadState,
 };
 use jiff::SignedDuration;
@@ -127,6 +127,99 @@ fn the_next_period_has_a_limit_too() {
     let today = places.iter().filter(|place| place.window.from() < now()).count();
     // One member a day costs all of its limit: one before midnight, one after, one waits.
     assert_eq!((places.len(), today, planned.report.waiting.len()), (2, 1, 1), "{planned:#?}");
+}
+
+/// One hour of work, interrupted at its end at worst: 24 s of expected loss are planned, two
+/// minutes of work are lost, one is the restart, and the next plan is ten minutes away.
+#[test]
+fn spot_with_a_deadline_leaves_time_to_be_interrupted_at_the_worst_moment() {
+    let mut spot = offer("spot", H100, 1, "1");
+    spot.purchase = Purchase::Spot;
+    let sure = offer("sure", H100, 1, "2");
+    let seconds = SignedDuration::from_secs;
+    let placed = |offers: &[farthing_model::Offer], deadline: SignedDuration| {
+        let work = job_with(job("train", 1, "5", &[(H100, 1)]), |job| {
+            job.deadline = Some(now() + deadline);
+            job.interruptible =
+                Some(Interruptible { checkpoint: seconds(60), restart: seconds(60) });
+        });
+        let mut input = input(24, offers.to_vec(), vec![work]);
+        input.policy.spot = Some(SpotLoss { mean_up: seconds(18_000), source: "test".to_owned() });
+        let planned = plan(&input).unwrap();
+        assert_eq!(check(&input, &planned), []);
+        planned.report
+    };
+    let on = |report: &crate::Report| {
+        report.placements.first().map(|place| place.offer.clone().unwrap().to_string())
+    };
+    let both = [spot.clone(), sure.clone()];
+    let least = seconds(3_600 + 24 + 3 * 60 + 600) + SignedDuration::from_millis(10);
+    assert_eq!(on(&placed(&both, least)).unwrap(), "spot");
+    let tight = placed(&both, least - SignedDuration::from_nanos(1));
+    assert_eq!(on(&tight).unwrap(), "sure");
+    let why = tight.placements[0].reasons.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let words = "spot at 1.01 leaves no time to make up for an interruption";
+    assert!(why.iter().any(|why| why == words), "{why:?}");
+    // What can run out is no way out.
+    let scarce = farthing_model::Offer { available: Some(9), ..sure };
+    assert_eq!(on(&placed(&[spot.clone(), scarce], least * 5)).unwrap(), "sure");
+    let alone = placed(&[spot], least * 5);
+    assert_eq!((on(&alone), alone.status), (None, Status::Infeasible));
+    assert!(alone.waiting[0].reason.to_string().contains("make up for them by its deadline"));
+}
+
+/// A boot that may be late is planned for where that can be: else what can just be done is done.
+#[test]
+fn a_deadline_leaves_time_for_a_late_boot_where_it_can() {
+    let offers = [offer("fast", H100, 1, "4"), offer("slow", A100, 1, "1")];
+    let on = |deadline: i64| {
+        let work = job("train", 1, "5", &[(H100, 1), (A100, 2)]);
+        let work = job_with(work, |job| job.deadline = Some(after(deadline)));
+        let mut input = input(24, offers.to_vec(), vec![work]);
+        input.policy.boot = SignedDuration::from_mins(3);
+        input.policy.boot_max = SignedDuration::from_mins(15);
+        let planned = plan(&input).unwrap();
+        assert_eq!(check(&input, &planned), []);
+        planned.report.placements.first().map(|place| place.offer.clone().unwrap().to_string())
+    };
+    assert_eq!(on(135).as_deref(), Some("slow"));
+    // The slow one could be late, the fast one cannot; then only it can be in time, if at all.
+    assert_eq!(on(134).as_deref(), Some("fast"));
+    assert_eq!(on(64).as_deref(), Some("fast"));
+    assert_eq!(on(62), None);
+}
+
+/// All three could start at 22:00, when half of each run is paid by the next day; then one was
+/// moved to an earlier start, which cost this day more than it gave back, and left two behind that
+/// had no room any more.
+#[test]
+fn a_member_moved_to_an_earlier_start_leaves_room_for_those_that_stay() {
+    let mut spot = offer("h100", H100, 1, "2");
+    spot.available = Some(8);
+    let work = job("train", 3, "5", &[(H100, 4)]);
+    let mut input = input(24, vec![spot], vec![work]);
+    // From 02:00 on, with a start every four hours, the last one at 22:00.
+    input.snapshot.at = after(120);
+    input.horizon = Window::new(after(120), after(26 * 60)).unwrap();
+    input.effort.slots_max = 6;
+    let mut state = budget("day", "13");
+    state.budget.period = farthing_model::Period::Day;
+    state.period = state.budget.period.window_at(now()).unwrap();
+    input.budgets = vec![state];
+    let planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    let starts: Vec<_> =
+        planned.report.placements.iter().map(|place| (place.window.from(), place.members)).collect();
+    // 8 USD whole, or 4 on each side of midnight: 12 of 13 today with three at 22:00, none moved.
+    assert_eq!(starts, [(after(22 * 60), 3)]);
+    // With four more there is room for one whole and two halves: 16.
+    let Limit::Money(limit) = &mut input.budgets[0].budget.limit else { panic!("money") };
+    *limit = usd("17");
+    let planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    let today: Vec<_> =
+        planned.report.placements.iter().map(|place| (place.window.from(), place.members)).collect();
+    assert_eq!(today, [(after(120), 1), (after(22 * 60), 2)]);
 }
 
 /// 10 requests/s, half short, half long: H100 does both well, A100 the short ones for less.

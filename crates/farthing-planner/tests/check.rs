@@ -6,8 +6,8 @@
 mod support;
 
 use farthing_model::{
-    Action, BudgetId, Decimal, Money, Node, NodeState, OfferId, Price, Purchase, Ratio, Scope,
-    Split, Step, WorkloadId, WorkloadKind, WorkloadState,
+    Action, BudgetId, Decimal, Interruptible, Money, Node, NodeState, OfferId, Price, Purchase,
+    Ratio, Scope, Split, SpotLoss, Step, WorkloadId, WorkloadKind, WorkloadState,
 };
 use farthing_planner::{Baseline, Cut, Input, Planned, Status, Violation, Waiting, check, plan_as};
 use std::sync::Arc;
@@ -293,6 +293,43 @@ fn steps_and_placements_say_the_same() {
         |found| matches!(found, Violation::Cost { said, .. } if *said == usd("1")),
         |_, planned| step_of(planned, "later").cost = usd("1"),
     );
+}
+
+/// An hour on spot beside an hour on demand, with time for one interruption and no more.
+#[test]
+fn spot_with_a_deadline_and_no_way_out() {
+    let mut cheap = offer("cheap", Some("H100-80GB"), 1, "1");
+    cheap.purchase = Purchase::Spot;
+    let mut job = empty_job(1);
+    job.work = Some(work("10"));
+    job.throughput = vec![rate("H100-80GB", 1, "10", minutes(60))];
+    job.deadline = Some(at_minute(90));
+    job.interruptible = Some(Interruptible { checkpoint: minutes(2), restart: minutes(1) });
+    let urgent = seen(workload("urgent", "5", WorkloadKind::Job(job)));
+    let mut input = input(120, vec![cheap, offer("sure", Some("H100-80GB"), 1, "2")], vec![urgent]);
+    input.policy.spot = Some(SpotLoss { mean_up: minutes(60), source: "test".into() });
+    let planned = farthing_planner::plan(&input).unwrap();
+    assert_eq!(planned.report.placements[0].offer, Some(place("cheap")));
+    assert_eq!(check(&input, &planned), []);
+    let spoiled = |spoil: &dyn Fn(&mut Input)| {
+        let mut input = input.clone();
+        spoil(&mut input);
+        expect(&input, &planned, "urgent on cheap", |found| {
+            matches!(found, Violation::NoWayOut { .. })
+        });
+    };
+    spoiled(&|input| change_offer(input, "sure", |offer| offer.available = Some(100)));
+    spoiled(&|input| change_offer(input, "sure", |offer| offer.purchase = Purchase::Spot));
+    spoiled(&|input| {
+        change_offer(input, "sure", |offer| offer.price = Price::Unknown("gone".into()));
+    });
+    spoiled(&|input| change_offer(input, "sure", |offer| offer.accelerator_count = 0));
+    // 60 of work + 5 that is lost + 10 until the next plan are 75.
+    spoiled(&|input| input.policy.replan = minutes(26));
+    spoiled(&|input| input.policy.boot_max = minutes(8));
+    let mut just = input.clone();
+    just.policy.replan = minutes(25);
+    assert_eq!(check(&just, &planned), []);
 }
 
 #[test]

@@ -139,41 +139,6 @@ proptest! {
     }
 }
 
-/// The default price book, as far as the demo needs it.
-fn price_book() -> Vec<Offer> {
-    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../data");
-    let mut regions = BTreeMap::new();
-    let mut reader = csv::Reader::from_path(format!("{folder}/regions.csv")).unwrap();
-    for row in reader.records().map(Result::unwrap) {
-        let tags: Vec<String> = row[3].split(';').map(str::to_owned).collect();
-        regions.insert((row[0].to_owned(), row[1].to_owned()), tags);
-    }
-    let mut offers = Vec::new();
-    let mut reader = csv::Reader::from_path(format!("{folder}/prices/default.csv")).unwrap();
-    for row in reader.records().map(Result::unwrap) {
-        let purchase: Purchase = row[9].parse().unwrap();
-        let mut made = offer("X", 1, purchase, None);
-        made.place = Place {
-            provider: row[0].to_owned(),
-            region: row[1].to_owned(),
-            zone: Some(row[2].to_owned()).filter(|zone| !zone.is_empty()),
-        };
-        row[3].clone_into(&mut made.instance_type);
-        made.id = Offer::id_of(&made.place, &made.instance_type, purchase).unwrap();
-        made.accelerator = row[4].parse().ok();
-        made.accelerator_count = row[5].parse().unwrap();
-        made.capacity.gpu_milli = u64::from(made.accelerator_count) * 1_000;
-        let provenance = made.price.provenance().unwrap().clone();
-        let rate = format!("{} {}/h", &row[10], &row[11]).parse().unwrap();
-        made.price = Price::Known(rate, provenance);
-        let region = (made.place.provider.clone(), made.place.region.clone());
-        made.residency = regions.get(&region).cloned().unwrap_or_default();
-        offers.push(made);
-    }
-    offers.sort_by(|a, b| a.id.cmp(&b.id));
-    offers
-}
-
 #[test]
 fn the_demo_is_a_day_on_real_prices() {
     let book = price_book().into();

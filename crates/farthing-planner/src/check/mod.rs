@@ -10,6 +10,10 @@
 //! - A member runs for `boot` (bought capacity only), its work over the measured throughput
 //!   rounded up to the millisecond, and on spot the expected loss: the run over the mean time
 //!   between interruptions, times checkpoint and restart, rounded up to the millisecond.
+//! - A job with a deadline is on spot only if, interrupted at the worst moment (its last two
+//!   checkpoint lengths of work are lost, it is planned anew within `replan`, and both nodes boot
+//!   as late as they do at worst), it still ends in time on an offer that is not spot and has no
+//!   limit.
 //! - It costs its nodes times [`HourlyRate::cost`](farthing_model::HourlyRate::cost) of exactly
 //!   that window. A quoted cost is taken as it is.
 //! - A service holds its replicas for the horizon, and any division of its buckets that fits
@@ -19,6 +23,7 @@
 mod budget;
 mod capacity;
 mod cover;
+mod interruption;
 mod placement;
 mod report;
 mod service;

@@ -54,8 +54,19 @@ fn loss_nanos(job: &Job, policy: &Policy, nanos: i128) -> Option<i128> {
     div_up(nanos.checked_mul(each / MILLI)?, up).checked_mul(MILLI)
 }
 
-/// Each way to run one member on `offer`: nodes and nanoseconds.
-pub(super) fn runs(job: &Job, offer: &Offer, policy: &Policy) -> Vec<(u32, i128)> {
+/// A way to run one member.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Run {
+    /// Nodes.
+    pub(super) nodes: u32,
+    /// Nanoseconds of work alone.
+    pub(super) work: i128,
+    /// Nanoseconds in all, with boot and expected loss.
+    pub(super) nanos: i128,
+}
+
+/// Each way to run one member on `offer`.
+pub(super) fn runs(job: &Job, offer: &Offer, policy: &Policy) -> Vec<Run> {
     let mut ways: Vec<(u32, i128)> = Vec::new();
     if job.throughput.is_empty() {
         ways.extend(job.duration.map(|held| (1, held.as_nanos())));
@@ -71,12 +82,12 @@ pub(super) fn runs(job: &Job, offer: &Offer, policy: &Policy) -> Vec<(u32, i128)
     }
     let boot = if offer.purchase == Purchase::Owned { 0 } else { policy.boot.as_nanos() };
     ways.into_iter()
-        .filter_map(|(nodes, nanos)| {
+        .filter_map(|(nodes, work)| {
             let loss = match offer.purchase {
-                Purchase::Spot => loss_nanos(job, policy, nanos)?,
+                Purchase::Spot => loss_nanos(job, policy, work)?,
                 _ => 0,
             };
-            Some((nodes, nanos.checked_add(loss)?.checked_add(boot)?))
+            Some(Run { nodes, work, nanos: work.checked_add(loss)?.checked_add(boot)? })
         })
         .collect()
 }
@@ -118,6 +129,27 @@ pub(super) fn current(observed: &Observed, now: Window) -> impl Iterator<Item = 
         _ => &[],
     };
     all.iter().filter(move |before| before.window.to() > now.from())
+}
+
+/// Whether the offer is in a permitted jurisdiction.
+pub(super) fn may_be_in(workload: &Workload, offer: &Offer) -> bool {
+    let wanted = &workload.residency;
+    wanted.is_empty() || offer.residency.iter().any(|place| wanted.contains(place))
+}
+
+/// Whether a node of the offer is as large as a member asks for.
+pub(super) fn holds(offer: &Offer, workload: &Workload) -> bool {
+    let (asks, has) = (&workload.resources, &offer.capacity);
+    let amounts = [
+        (asks.gpu_milli, has.gpu_milli),
+        (asks.cpu_milli, has.cpu_milli),
+        (asks.memory_bytes, has.memory_bytes),
+        (asks.storage_bytes, has.storage_bytes),
+    ];
+    // A machine that states no disk has volumes attached, of the size that is asked for.
+    let attached = has.storage_bytes == 0;
+    let amounts = if attached { &amounts[..3] } else { &amounts[..] };
+    amounts.iter().all(|(asked, had)| asked <= had)
 }
 
 impl Audit<'_> {
@@ -185,21 +217,10 @@ impl Audit<'_> {
     /// Filters that come before the price.
     fn permitted(&mut self, workload: &Workload, offer: &Offer) {
         let (id, at) = (|| workload.id.clone(), || offer.id.clone());
-        let wanted = &workload.residency;
-        if !wanted.is_empty() && !offer.residency.iter().any(|place| wanted.contains(place)) {
+        if !may_be_in(workload, offer) {
             self.found.push(Violation::Residency { workload: id(), offer: Some(at()) });
         }
-        let (asks, has) = (&workload.resources, &offer.capacity);
-        let amounts = [
-            (asks.gpu_milli, has.gpu_milli),
-            (asks.cpu_milli, has.cpu_milli),
-            (asks.memory_bytes, has.memory_bytes),
-            (asks.storage_bytes, has.storage_bytes),
-        ];
-        // A machine that states no disk has volumes attached, of the size that is asked for.
-        let attached = has.storage_bytes == 0;
-        let amounts = if attached { &amounts[..3] } else { &amounts[..] };
-        if amounts.iter().any(|(asked, had)| asked > had) {
+        if !holds(offer, workload) {
             self.found.push(Violation::Resources { workload: id(), offer: at() });
         }
         let may_stop = workload.job().is_some_and(|job| job.interruptible.is_some());
@@ -227,23 +248,23 @@ impl Audit<'_> {
                 }
             }
             WorkloadKind::Job(job) => {
-                let ways: Vec<i128> = runs(job, offer, &self.input.policy)
+                let ways: Vec<Run> = runs(job, offer, &self.input.policy)
                     .into_iter()
-                    .filter(|(nodes, _)| *nodes == placement.nodes_each)
-                    .map(|(_, nanos)| nanos)
+                    .filter(|way| way.nodes == placement.nodes_each)
                     .collect();
                 let spot = offer.purchase == Purchase::Spot;
-                match ways.first() {
-                    None if spot && job.interruptible.is_none() => {} // Already said.
-                    None => self.found.push(unknown()),
-                    Some(first) if !ways.contains(&window.nanos()) => {
-                        self.found.push(Violation::RunTime {
-                            workload: id(),
-                            window,
-                            nanos: *first,
-                        });
+                let way = ways.iter().find(|way| way.nanos == window.nanos());
+                match (ways.first(), way) {
+                    (None, _) if spot && job.interruptible.is_none() => {} // Already said.
+                    (None, _) => self.found.push(unknown()),
+                    (Some(first), None) => {
+                        let (workload, nanos) = (id(), first.nanos);
+                        self.found.push(Violation::RunTime { workload, window, nanos });
                     }
-                    Some(_) => {}
+                    (Some(_), Some(way)) if spot => {
+                        self.way_out(placement, (&observed.workload, job), way);
+                    }
+                    (Some(_), Some(_)) => {}
                 }
                 self.in_time(placement, job);
             }

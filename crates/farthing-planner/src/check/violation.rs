@@ -136,6 +136,15 @@ pub enum Violation {
         /// When it must.
         deadline: Timestamp,
     },
+    /// A job with a deadline is on spot, and an interruption would make it late.
+    NoWayOut {
+        /// Who.
+        workload: WorkloadId,
+        /// Where.
+        offer: Option<OfferId>,
+        /// When it must end.
+        deadline: Timestamp,
+    },
     /// A window of a service is not the horizon.
     ServiceWindow {
         /// The service.
@@ -334,6 +343,14 @@ impl Violation {
             }
             Self::Late { workload, end, deadline } => {
                 write!(out, "workload {workload}: ends at {end}, after its deadline {deadline}")
+            }
+            Self::NoWayOut { workload, offer, deadline } => {
+                let offer = offer.as_ref().map_or("spot", OfferId::as_str);
+                write!(
+                    out,
+                    "workload {workload} on {offer}: no offer without limit could end it by \
+                     {deadline} after an interruption"
+                )
             }
             Self::ServiceWindow { workload, window } => {
                 write!(out, "service {workload}: {window} is not the horizon")

@@ -91,12 +91,14 @@ fn policy() -> Policy {
             mean_up: SignedDuration::from_secs(SPOT_UP_S),
             source: "data/spot.csv, row any".to_owned(),
         }),
+        // A boot that is delayed takes up to five times as long.
+        boot_max: Policy::default().boot * 5,
         ..Policy::default()
     }
 }
 
-/// The cheapest offer of each shape in the EU and elsewhere; how many of each can be had is ours,
-/// as no price list says it.
+/// The cheapest offer of each shape in the EU and elsewhere. On demand there is enough for a
+/// cluster of this size; how many there are on spot is ours, as no price list says it.
 fn pick(offers: &[Offer], speeds: &[Speed], mut random: Random) -> Arc<[Offer]> {
     let mut best: BTreeMap<Shape, &Offer> = BTreeMap::new();
     for offer in offers {
@@ -119,7 +121,8 @@ fn pick(offers: &[Offer], speeds: &[Speed], mut random: Random) -> Arc<[Offer]> 
     let mut picked: Vec<Offer> = Vec::with_capacity(best.len());
     for ((_, count, ..), offer) in best {
         let most = 64 / i64::from(count);
-        let available = u32::try_from(random.between(most / 2, most)).ok();
+        let there = u32::try_from(random.between(most / 2, most)).ok();
+        let available = there.filter(|_| offer.purchase == Purchase::Spot);
         picked.push(Offer { available, ..offer.clone() });
     }
     picked.sort_by(|a, b| a.id.cmp(&b.id));
