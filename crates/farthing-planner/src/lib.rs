@@ -9,6 +9,7 @@ mod candidate;
 mod check;
 mod column;
 mod compile;
+mod dag;
 mod decision;
 mod error;
 mod fleet;
