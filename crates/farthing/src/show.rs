@@ -1,5 +1,6 @@
 //! Results as people read them. Programs get the wire types of `farthing-server` instead.
 
+pub(crate) mod dag;
 pub(crate) mod plan;
 pub(crate) mod statement;
 pub(crate) mod tick;

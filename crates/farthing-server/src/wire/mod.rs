@@ -7,6 +7,7 @@
 //! be added, none is renamed.
 
 mod cost;
+mod dag;
 mod explain;
 mod offers;
 mod plan;
@@ -15,6 +16,10 @@ mod tick;
 mod verify;
 
 pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
+pub use dag::{
+    AlternativeJson, BaselineJson, DagPlanJson, DagStepJson, ObstacleJson, SearchJson, TransferJson,
+    dag_plan,
+};
 pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
 pub use offers::{Listing, OfferJson, OffersJson, offers};
 pub(crate) use plan::rung_name;
