@@ -8,7 +8,9 @@
 mod accelerator;
 mod budget;
 mod charge;
+mod dag;
 mod decimal;
+mod egress;
 mod id;
 mod money;
 mod node;
@@ -28,7 +30,9 @@ mod workload;
 pub use accelerator::{Accelerator, AcceleratorError, AcceleratorQuery};
 pub use budget::{Budget, Escalation, EscalationAction, Limit, Period, Scope};
 pub use charge::{Charge, Destination};
+pub use dag::{Accelerators, Dag, Edge, Port, Run, Task};
 pub use decimal::{Decimal, DecimalError};
+pub use egress::{EgressRow, EgressSpot, EgressTable, Tariff};
 pub use id::{
     BudgetId, ClusterId, DeviceId, IdError, NodeId, OfferId, PlanId, ReservationId, SourceId,
     StepId, TeamId, WorkloadId,

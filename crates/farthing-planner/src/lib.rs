@@ -9,6 +9,7 @@ mod candidate;
 mod check;
 mod column;
 mod compile;
+mod dag;
 mod deadline;
 mod decision;
 mod error;
@@ -31,6 +32,10 @@ mod utilisation;
 pub use baseline::{Baseline, plan_as, reference};
 pub use check::{Violation, check};
 pub use compile::plan;
+pub use dag::{
+    Alternative, DAG_WORK_MAX, DagError, DagInput, DagPlan, DagViolation, Market, Obstacle,
+    SearchReport, TaskPlan, TransferPlan, check_dag, plan_dag,
+};
 pub use error::PlanError;
 pub use input::{BudgetState, Effort, Input, Utilisation};
 pub use offers::{OfferRequest, RankError, Ranked, RankedOffer, rank};

@@ -4,14 +4,16 @@
 //! contract of `farthing-edge`. What is wrong in a foreign file is a value that names the file,
 //! the line and the object and says what would be right; nothing here prints, exits or guesses.
 //!
-//! - [`manifest`]: workloads, budgets, policies and price books from YAML.
+//! - [`manifest`]: workloads, DAGs, budgets, policies and price books from YAML.
 //! - [`catalog`]: price books from CSV, Parquet and the default that ships in the binary.
+//! - [`egress`]: what moving data costs, from CSV.
 //! - [`hardware`]: what a machine that one owns costs per hour, and the tables beside it.
 //! - [`local`]: this machine, its processes and containers.
 //! - [`nvml`]: NVIDIA devices, loaded at run time.
 //! - [`sqlite`]: the journal in a `SQLite` file, and how to verify it.
 
 pub mod catalog;
+pub mod egress;
 pub mod hardware;
 pub mod local;
 pub mod manifest;

@@ -87,12 +87,16 @@ pub(crate) struct UpArgs {
 /// `farthing plan`.
 #[derive(Debug, Args)]
 pub(crate) struct PlanArgs {
-    /// Manifests: workloads, budgets, a policy, a price book
+    /// Manifests: workloads or a DAG, budgets, a policy, a price book
     #[arg(short, long = "file", value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
     /// Price books instead of the one that ships in the program
     #[arg(long, value_name = "PATH")]
     pub(crate) prices: Vec<PathBuf>,
+    /// What moving data costs, for a DAG: a CSV table
+    /// [default: free inside a region, else unknown]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) egress: Option<PathBuf>,
     /// Compare with the baseline policies
     #[arg(long)]
     pub(crate) baselines: bool,

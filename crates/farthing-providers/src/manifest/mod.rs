@@ -1,4 +1,4 @@
-//! Manifests: workloads, budgets, policies and price books from YAML in the shape of Kubernetes.
+//! Manifests: workloads, DAGs, budgets, policies and price books from YAML in the shape of Kubernetes.
 //!
 //! Every fault says the file, line, column, object, what is wrong and what would be right, and
 //! all faults of all files come back together: [`load`] for planning refuses a set with any fault,
@@ -12,6 +12,7 @@
 //! Start with [`parse`]; `shape` lists all fields and is also what the JSON Schema is made from.
 
 mod budget;
+mod dag;
 mod fault;
 mod fields;
 mod object;
@@ -31,7 +32,7 @@ pub(crate) use fault::suggestion;
 use crate::catalog::{BookError, PriceBook, Row};
 use crate::text::{ReadError, read_text};
 use crate::yaml::{Spot, documents};
-use farthing_model::{Budget, Policy, Workload};
+use farthing_model::{Budget, Dag, Policy, Workload};
 use fault::Report;
 use jiff::Timestamp;
 use object::{Header, Object, Reader};
@@ -47,6 +48,8 @@ pub const BYTES_MAX: u64 = 16 << 20;
 pub struct Manifests {
     /// Workloads, sorted by name, each name once.
     pub workloads: Vec<Workload>,
+    /// Tasks with data between them, sorted by name, each name once.
+    pub dags: Vec<Dag>,
     /// Budgets, sorted by name, each name once.
     pub budgets: Vec<Budget>,
     /// The policy, where there is one; `spot` is `None` unless the manifest gives it.
@@ -186,6 +189,7 @@ impl Set {
         match object {
             Object::Workload(workload) => self.manifests.workloads.push(*workload),
             Object::Budget(budget) => self.manifests.budgets.push(budget),
+            Object::Dag(dag) => self.manifests.dags.push(*dag),
             Object::Policy(policy) => self.manifests.policy = Some(*policy),
             Object::Offers(rows) => self.rows.get_or_insert_default().extend(rows),
         }
@@ -193,6 +197,7 @@ impl Set {
 
     fn finish(mut self) -> (Manifests, Vec<Fault>) {
         self.manifests.workloads.sort_by(|a, b| a.id.cmp(&b.id));
+        self.manifests.dags.sort_by(|a, b| a.id.cmp(&b.id));
         self.manifests.budgets.sort_by(|a, b| a.id.cmp(&b.id));
         self.manifests.price_book = self.rows.map(PriceBook::of);
         (self.manifests, self.faults)

@@ -4,10 +4,10 @@ use super::fault::{Report, suggestion};
 use super::fields::Fields;
 use super::shape::{self, API_VERSION, KINDS};
 use super::table::Folder;
-use super::{budget, policy, workload};
+use super::{budget, dag, policy, workload};
 use crate::catalog::Row;
 use crate::yaml::{Node, Spot, Value};
-use farthing_model::{Budget, BudgetId, Policy, TeamId, Workload, WorkloadId};
+use farthing_model::{Budget, BudgetId, Dag, Policy, TeamId, Workload, WorkloadId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -34,6 +34,7 @@ pub(crate) enum Object {
     Workload(Box<Workload>),
     Budget(Budget),
     Policy(Box<Policy>),
+    Dag(Box<Dag>),
     Offers(Vec<Row>),
 }
 
@@ -84,6 +85,10 @@ fn body(
             read.map(Box::new).map(Object::Workload)
         }
         "Budget" => budget::budget(BudgetId::new(name).ok()?, spec, report).map(Object::Budget),
+        "Dag" => {
+            let id = WorkloadId::new(name).ok()?;
+            dag::dag(id, meta, spec, reader, report).map(Box::new).map(Object::Dag)
+        }
         "Policy" => policy::policy(spec, report).map(Box::new).map(Object::Policy),
         _ => offers(spec, report).map(Object::Offers),
     }
@@ -115,11 +120,6 @@ fn envelope<'n>(node: &'n Node, report: &mut Report) -> Option<(&'static str, Op
         return None;
     };
     let kind = kind_node.text().unwrap_or_default();
-    if kind == "Dag" {
-        let what = "a Dag is recognised and cannot be planned yet; give its tasks as Workloads";
-        report.fault(kind_node.spot, what);
-        return None;
-    }
     let Some(kind) = KINDS.into_iter().find(|known| *known == kind) else {
         let hint = suggestion(kind, &KINDS);
         report.fault(kind_node.spot, format!("`{kind}` is not a kind that is read{hint}"));

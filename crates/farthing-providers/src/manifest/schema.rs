@@ -15,18 +15,19 @@ enum Json {
 
 /// The JSON Schema (draft 2020-12) of a manifest, as text that ends with a line feed.
 pub fn json_schema() -> String {
-    let kinds: [(&str, &'static Shape); 4] = [
+    let kinds: [(&str, &'static Shape); 5] = [
         ("Workload", &shape::WORKLOAD),
         ("Budget", &shape::BUDGET),
         ("Policy", &shape::POLICY),
         ("PriceBook", &shape::PRICE_BOOK),
+        ("Dag", &shape::dag::DAG),
     ];
     let mut definitions = BTreeMap::new();
     define(&shape::METADATA, &mut definitions);
     let objects = kinds.map(|(kind, spec)| {
         define(spec, &mut definitions);
         let required: &[&str] = match kind {
-            "Workload" | "Budget" => &["kind", "metadata", "spec"],
+            "Workload" | "Budget" | "Dag" => &["kind", "metadata", "spec"],
             _ => &["kind", "spec"],
         };
         Json::Map(vec![

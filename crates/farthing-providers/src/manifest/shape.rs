@@ -1,6 +1,8 @@
 //! What manifests may contain, as tables: one source for the check of unknown and missing fields,
 //! their suggestions, and the JSON Schema.
 
+pub(crate) mod dag;
+
 /// A map with known fields.
 #[derive(Debug)]
 pub(crate) struct Shape {
@@ -62,7 +64,7 @@ const fn may(name: &'static str, form: Form, doc: &'static str) -> Field {
 }
 
 /// Kinds that are read.
-pub(crate) const KINDS: [&str; 4] = ["Workload", "Budget", "Policy", "PriceBook"];
+pub(crate) const KINDS: [&str; 5] = ["Workload", "Budget", "Policy", "PriceBook", "Dag"];
 
 /// The only version.
 pub(crate) const API_VERSION: &str = "farthing.dev/v1alpha1";

@@ -54,7 +54,7 @@ fn foreign_fields(fields: Fields<'_>, is_service: bool, report: &mut Report) {
     }
 }
 
-fn resources(fields: Fields<'_>, report: &mut Report) -> Resources {
+pub(super) fn resources(fields: Fields<'_>, report: &mut Report) -> Resources {
     let none = Resources::default();
     let Some(node) = fields.get("resources") else { return none };
     let Some(fields) = Fields::open(node, "spec.resources", &shape::RESOURCES, report) else {
@@ -151,14 +151,14 @@ fn interruptible(fields: Fields<'_>, report: &mut Report) -> Option<Interruptibl
 }
 
 /// A measured throughput with its unit, and where it stands.
-struct Measured {
+pub(super) struct Measured {
     source: String,
     spot: Spot,
     unit: String,
     throughput: Throughput,
 }
 
-fn throughput(node: &Node, reader: &Reader<'_>, report: &mut Report) -> Vec<Measured> {
+pub(super) fn throughput(node: &Node, reader: &Reader<'_>, report: &mut Report) -> Vec<Measured> {
     if node.text().is_none() {
         return rows(node, report);
     }
@@ -195,7 +195,7 @@ fn measured(node: &Node, report: &mut Report) -> Option<Measured> {
     Some(Measured { source: report.source.clone(), spot, unit, throughput })
 }
 
-fn units_agree(
+pub(super) fn units_agree(
     work: Option<&(Decimal, String)>,
     measured: Vec<Measured>,
     report: &mut Report,

@@ -8,6 +8,7 @@
 
 mod binding;
 mod cost;
+mod dag;
 mod explain;
 mod offers;
 mod plan;
@@ -17,6 +18,10 @@ mod verify;
 
 pub use binding::BindingJson;
 pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
+pub use dag::{
+    AlternativeJson, BaselineJson, DagPlanJson, DagStepJson, ObstacleJson, SearchJson, TransferJson,
+    dag_plan,
+};
 pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
 pub use offers::{Listing, OfferJson, OffersJson, offers};
 pub(crate) use plan::rung_name;

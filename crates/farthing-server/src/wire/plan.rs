@@ -423,7 +423,7 @@ fn offers_used(placements: &[Placement], offers: &[Offer]) -> BTreeMap<String, u
 }
 
 /// Windows are half-open, so what ends at a moment makes room for what starts at it.
-fn most_at_once(mut changes: Vec<(Timestamp, i64)>) -> u64 {
+pub(super) fn most_at_once(mut changes: Vec<(Timestamp, i64)>) -> u64 {
     changes.sort_unstable();
     let (mut held, mut most) = (0, 0);
     for (_, change) in changes {

@@ -1,5 +1,7 @@
 //! `farthing plan`: from manifests and prices to a plan with its proof.
 
+mod dag;
+
 use super::{duration, print};
 use crate::args::{Output, PlanArgs};
 use crate::outcome::{Outcome, WrongUse};
@@ -20,7 +22,11 @@ use std::time::Instant;
 
 /// Prints the plan. Infeasible when nothing fits a budget or a deadline.
 pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
-    let input = input(args)?;
+    let (now, manifests) = read(args)?;
+    if !manifests.dags.is_empty() {
+        return dag::run(args, output, now, manifests);
+    }
+    let input = input(args, now, manifests)?;
     let started = Instant::now();
     let planned = plan(&input)?;
     let took = started.elapsed();
@@ -57,11 +63,23 @@ fn baselines(input: &Input) -> anyhow::Result<Vec<Planned>> {
     plans.collect()
 }
 
-/// Everything the plan depends on, from files and arguments.
-pub(crate) fn input(args: &PlanArgs) -> anyhow::Result<Input> {
+/// The time to plan at, and what the files say.
+fn read(args: &PlanArgs) -> anyhow::Result<(Timestamp, manifest::Manifests)> {
     let now = now(args.now.as_deref())?;
     let manifests =
         manifest::load(&args.files, now).map_err(|error| WrongUse::new(error.to_string()))?;
+    Ok((now, manifests))
+}
+
+/// Everything the plan depends on, from files and arguments.
+fn input(
+    args: &PlanArgs,
+    now: Timestamp,
+    manifests: manifest::Manifests,
+) -> anyhow::Result<Input> {
+    if args.egress.is_some() {
+        return Err(WrongUse::new("--egress is for a Dag, and the files have none").into());
+    }
     if manifests.workloads.is_empty() {
         return Err(WrongUse::new("there is no Workload to plan")
             .hint("examples/research-team.yaml shows one")

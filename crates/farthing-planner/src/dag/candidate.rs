@@ -1,0 +1,410 @@
+//! Candidates: on which offers a task can run, how long, and at which cost; or what stops it.
+//!
+//! Filters before price, in a fixed order: size, way to pay, provider and region, residency,
+//! price known, number available, caps on an hour. What passes is kept by place: the cheapest and
+//! the second for each run time, as nothing else can be better. Nothing here chooses.
+
+use super::DagError;
+use super::market::Market;
+use super::report::Obstacle;
+use farthing_model::{
+    Accelerators, Dag, Decimal, Money, NANOS_PER_HOUR, Purchase, Run, Target, Task, Throughput,
+    proportion,
+};
+use jiff::SignedDuration;
+
+/// Nanoseconds in a millisecond, the grain of run times.
+const MILLI: i128 = 1_000_000;
+/// The longest run: a hundred thousand years. What is longer is a slip of the pen.
+const RUN_MAX: i64 = 3_155_760_000_000_000;
+/// What is compared where nobody said how long a task runs.
+const HOUR: i64 = 3_600_000;
+/// Names that a refusal suggests.
+const SUGGESTIONS_MAX: usize = 8;
+
+/// An offer on which a task can run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Candidate {
+    /// Position of the offer in the market.
+    pub(crate) offer: u32,
+    /// Position of its place in the market.
+    pub(crate) place: u32,
+    /// How long, in milliseconds.
+    pub(crate) run: i64,
+    /// What all nodes cost for that long, in 10^-12.
+    pub(crate) cost: i128,
+}
+
+/// Machines that run a task for the same time.
+struct Configuration {
+    machines: Machines,
+    /// Least accelerators of a node.
+    count: u32,
+    run: i64,
+}
+
+enum Machines {
+    Any,
+    With(Vec<usize>),
+    Named(String),
+}
+
+/// Where a task may be: for each place of the market, the filter that stops it there, if any.
+struct Filters<'a> {
+    task: &'a Task,
+    places: Vec<Stop>,
+    node_price_max: i128,
+    price_max: i128,
+}
+
+/// What stops an offer, in the order of filters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Stop {
+    Size,
+    Purchase,
+    Place,
+    Residency,
+    Price,
+    Available,
+    NodeCap,
+    Cap,
+    Nothing,
+}
+
+/// The candidates of a task: the cheapest of each place and run time first, then the second ones.
+pub(crate) struct Candidates {
+    pub(crate) best: Vec<Candidate>,
+    pub(crate) second: Vec<Candidate>,
+    /// Offers that passed all filters.
+    pub(crate) passed: usize,
+}
+
+/// The candidates of a task, or what stops it.
+pub(crate) fn candidates(
+    dag: &Dag,
+    task: &Task,
+    market: &Market,
+) -> Result<Result<Candidates, Obstacle>, DagError> {
+    let configurations = match configurations(task, market)? {
+        Ok(configurations) => configurations,
+        Err(obstacle) => return Ok(Err(obstacle)),
+    };
+    let filters = Filters::new(dag, task, market);
+    let mut runs: Vec<i64> = configurations.iter().map(|it| it.run).collect();
+    runs.sort_unstable();
+    runs.dedup();
+    // For each run time and place the two cheapest offers so far.
+    let mut least = vec![[None::<(i128, u32)>; 2]; runs.len() * market.places.len()];
+    let mut passed = 0;
+    for configuration in &configurations {
+        let row = runs.binary_search(&configuration.run).unwrap_or_default() * market.places.len();
+        configuration.machines.each(market, |at| {
+            if filters.stop(market, at, configuration.count) != Stop::Nothing {
+                return;
+            }
+            passed += 1;
+            let Some(rate) = market.rate[at as usize] else { return };
+            let [first, second] = &mut least[row + market.place[at as usize] as usize];
+            let this = Some((rate, at));
+            if first.is_none_or(|(least, _)| rate < least) {
+                *second = std::mem::replace(first, this);
+            } else if *first != this && second.is_none_or(|(least, _)| rate < least) {
+                *second = this;
+            }
+        });
+    }
+    if passed == 0 {
+        return Ok(Err(filters.obstacle(market, &configurations)));
+    }
+    let mut found = Candidates { best: Vec::new(), second: Vec::new(), passed };
+    for (at, [first, second]) in least.iter().enumerate() {
+        let run = runs[at / market.places.len()];
+        let place = u32::try_from(at % market.places.len()).unwrap_or(u32::MAX);
+        for (slot, list) in [(first, &mut found.best), (second, &mut found.second)] {
+            let Some((rate, offer)) = *slot else { continue };
+            let cost = cost(rate, task.nodes, run).ok_or_else(|| too_large(task))?;
+            list.push(Candidate { offer, place, run, cost });
+        }
+    }
+    Ok(Ok(found))
+}
+
+/// `rate x nodes x run`, rounded down once to 10^-12.
+fn cost(rate: i128, nodes: u32, run: i64) -> Option<i128> {
+    proportion(rate.checked_mul(nodes.into())?, i128::from(run) * MILLI, NANOS_PER_HOUR)
+}
+
+fn too_large(task: &Task) -> DagError {
+    DagError::TooLarge(format!("task {}", task.name))
+}
+
+impl Machines {
+    fn each(&self, market: &Market, mut ask: impl FnMut(u32)) {
+        match self {
+            Self::Any => (0..u32::try_from(market.rate.len()).unwrap_or(u32::MAX)).for_each(ask),
+            Self::Named(name) => market.machines(name).iter().for_each(|at| ask(*at)),
+            Self::With(accelerators) => {
+                for accelerator in accelerators {
+                    market.with(*accelerator).iter().for_each(|at| ask(*at));
+                }
+            }
+        }
+    }
+}
+
+impl<'a> Filters<'a> {
+    fn new(dag: &Dag, task: &'a Task, market: &Market) -> Self {
+        let named = |list: &[String], name: &str| {
+            list.is_empty() || list.iter().any(|it| it.eq_ignore_ascii_case(name))
+        };
+        let held = |list: &[String], holds: &[String]| {
+            list.is_empty() || list.iter().any(|it| holds.contains(it))
+        };
+        let place = |(place, holds): (&farthing_model::Place, &Vec<String>)| {
+            if !named(&task.providers, &place.provider) || !named(&task.regions, &place.region) {
+                Stop::Place
+            } else if !held(&dag.residency, holds) || !held(&task.residency, holds) {
+                Stop::Residency
+            } else {
+                Stop::Nothing
+            }
+        };
+        let most = |cap: Option<farthing_model::HourlyRate>| {
+            cap.map_or(i128::MAX, |cap| cap.per_hour().pico())
+        };
+        Self {
+            task,
+            places: market.places.iter().zip(&market.residency).map(place).collect(),
+            node_price_max: most(task.node_price_max),
+            price_max: most(task.price_max),
+        }
+    }
+
+    fn stop(&self, market: &Market, at: u32, count: u32) -> Stop {
+        let at = at as usize;
+        if market.count[at] < count || !self.task.resources.fits_in(market.capacity[at]) {
+            return Stop::Size;
+        }
+        if !self.pays(market.purchase[at]) {
+            return Stop::Purchase;
+        }
+        let place = self.places[market.place[at] as usize];
+        if place != Stop::Nothing {
+            return place;
+        }
+        let Some(rate) = market.rate[at] else { return Stop::Price };
+        if market.available[at] < self.task.nodes {
+            Stop::Available
+        } else if rate > self.node_price_max {
+            Stop::NodeCap
+        } else if rate.saturating_mul(self.task.nodes.into()) > self.price_max {
+            Stop::Cap
+        } else {
+            Stop::Nothing
+        }
+    }
+
+    /// None named is on demand, or what one owns.
+    fn pays(&self, purchase: Purchase) -> bool {
+        let named = &self.task.purchase;
+        if named.is_empty() {
+            return matches!(purchase, Purchase::OnDemand | Purchase::Owned);
+        }
+        named.contains(&purchase)
+    }
+
+    /// Why no offer passed: the last filter that any came to.
+    fn obstacle(&self, market: &Market, configurations: &[Configuration]) -> Obstacle {
+        let (mut furthest, mut least) = (Stop::Size, i128::MAX);
+        for configuration in configurations {
+            configuration.machines.each(market, |at| {
+                let stop = self.stop(market, at, configuration.count);
+                furthest = furthest.max(stop);
+                if matches!(stop, Stop::NodeCap | Stop::Cap) {
+                    least = least.min(market.rate[at as usize].unwrap_or(i128::MAX));
+                }
+            });
+        }
+        let task = self.task.name.clone();
+        let money = |pico| Money::from_pico(pico, market.currency);
+        let no_offer = |why: &str| Obstacle::NoOffer { task: task.clone(), why: why.to_owned() };
+        let all = least.saturating_mul(self.task.nodes.into());
+        match furthest {
+            Stop::Size => no_offer("no machine is large enough"),
+            Stop::Purchase => no_offer("no machine that is large enough is sold that way"),
+            Stop::Place => no_offer("the providers and regions that are named do not have it"),
+            Stop::Residency => no_offer(
+                "no place that has it is known to be in the jurisdictions that the DAG and the \
+                 task ask for",
+            ),
+            Stop::Price => no_offer("no price is known"),
+            Stop::Available => no_offer("not so many nodes are available anywhere"),
+            // The cap of a node comes first, so what came to the cap of all nodes passed it.
+            Stop::Cap => Obstacle::Price {
+                task: task.clone(),
+                per: "all nodes",
+                cap: money(self.price_max),
+                least: money(all),
+            },
+            Stop::NodeCap | Stop::Nothing => Obstacle::Price {
+                task: task.clone(),
+                per: "one node",
+                cap: money(self.node_price_max),
+                least: money(least),
+            },
+        }
+    }
+}
+
+/// Which machines run a task how long.
+fn configurations(
+    task: &Task,
+    market: &Market,
+) -> Result<Result<Vec<Configuration>, Obstacle>, DagError> {
+    let mut found = Vec::new();
+    let mut unknown = Vec::new();
+    let rows = match &task.run {
+        Run::Work { throughput, .. } => throughput.as_slice(),
+        Run::Fixed(_) | Run::Unknown => &[],
+    };
+    if task.accelerators.is_empty() && rows.is_empty() {
+        let run = fixed(task)?;
+        return Ok(Ok(vec![Configuration { machines: Machines::Any, count: 0, run }]));
+    }
+    let asked = of_rows(task, rows);
+    for wanted in &asked {
+        let meant = market.meant(&wanted.accelerator);
+        ambiguous(task, wanted, &meant, market)?;
+        if meant.is_empty() {
+            unknown.push(wanted.accelerator.to_string());
+        }
+        for accelerator in meant {
+            let Some(run) = run_on(task, rows, wanted, accelerator, market)? else { continue };
+            let machines = Machines::With(vec![accelerator]);
+            found.push(Configuration { machines, count: wanted.count, run });
+        }
+    }
+    for row in rows.iter().filter(|_| task.accelerators.is_empty()) {
+        if let Target::InstanceType(name) = &row.target {
+            let machines = Machines::Named(name.clone());
+            found.push(Configuration { machines, count: 0, run: work_time(task, row)? });
+        }
+    }
+    if !found.is_empty() {
+        return Ok(Ok(found));
+    }
+    let why = if unknown.is_empty() {
+        "no throughput is given for the accelerators that are asked for".to_owned()
+    } else {
+        format!("no offer has {}; {}", unknown.join(" or "), near(&unknown, market))
+    };
+    Ok(Err(Obstacle::NoOffer { task: task.name.clone(), why }))
+}
+
+/// The accelerators asked for; where none are named, those that throughput was measured on, each
+/// once.
+fn of_rows(task: &Task, rows: &[Throughput]) -> Vec<Accelerators> {
+    if !task.accelerators.is_empty() {
+        return task.accelerators.clone();
+    }
+    let mut asked: Vec<Accelerators> = Vec::new();
+    for row in rows {
+        if let Target::Accelerator(accelerator) = &row.target {
+            let this = Accelerators { accelerator: accelerator.clone(), count: row.count };
+            if !asked.contains(&this) {
+                asked.push(this);
+            }
+        }
+    }
+    asked
+}
+
+/// A name may leave the form open and not the memory: 40 and 80 GB are two things.
+fn ambiguous(
+    task: &Task,
+    wanted: &Accelerators,
+    meant: &[usize],
+    market: &Market,
+) -> Result<(), DagError> {
+    let kind = |at: &usize| {
+        let name = &market.accelerators[*at];
+        match name.memory_gb() {
+            Some(memory) => format!("{}-{memory}GB", name.model()),
+            None => name.model().to_owned(),
+        }
+    };
+    let mut kinds: Vec<String> = meant.iter().map(kind).collect();
+    kinds.sort();
+    kinds.dedup();
+    if kinds.len() < 2 {
+        return Ok(());
+    }
+    let (task, name) = (task.name.clone(), wanted.accelerator.to_string());
+    Err(DagError::Ambiguous { task, name, choices: kinds })
+}
+
+/// How long a task runs on an accelerator; `None` where no throughput was measured.
+fn run_on(
+    task: &Task,
+    rows: &[Throughput],
+    wanted: &Accelerators,
+    accelerator: usize,
+    market: &Market,
+) -> Result<Option<i64>, DagError> {
+    if rows.is_empty() {
+        return fixed(task).map(Some);
+    }
+    let matches = |row: &&Throughput| match &row.target {
+        Target::Accelerator(query) => {
+            row.count == wanted.count && query.matches(&market.accelerators[accelerator])
+        }
+        Target::InstanceType(_) => false,
+    };
+    rows.iter().find(matches).map(|row| work_time(task, row)).transpose()
+}
+
+fn fixed(task: &Task) -> Result<i64, DagError> {
+    match &task.run {
+        Run::Fixed(length) => whole_millis(*length).ok_or_else(|| too_large(task)),
+        Run::Work { .. } | Run::Unknown => Ok(HOUR),
+    }
+}
+
+fn whole_millis(length: SignedDuration) -> Option<i64> {
+    let millis = (length.as_nanos().checked_add(MILLI - 1)?).div_euclid(MILLI);
+    i64::try_from(millis).ok().filter(|millis| (0..=RUN_MAX).contains(millis))
+}
+
+/// `work / throughput`, rounded up to a millisecond.
+fn work_time(task: &Task, row: &Throughput) -> Result<i64, DagError> {
+    let Run::Work { work, .. } = &task.run else { return fixed(task) };
+    let rate: Decimal = row.amount;
+    if !rate.is_positive() || !row.per.is_positive() || work.amount.nano() < 0 {
+        return Err(DagError::NoSpeed(task.name.clone()));
+    }
+    let millis = || {
+        let needed = work.amount.nano().checked_mul(row.per.as_nanos())?;
+        let each = rate.nano().checked_mul(MILLI)?;
+        let up = needed.div_euclid(each) + i128::from(needed.rem_euclid(each) > 0);
+        i64::try_from(up).ok().filter(|millis| *millis <= RUN_MAX)
+    };
+    millis().ok_or_else(|| too_large(task))
+}
+
+/// What the market has instead.
+fn near(asked: &[String], market: &Market) -> String {
+    let model = |name: &str| name.split('-').next().unwrap_or_default().to_ascii_lowercase();
+    let models: Vec<String> = asked.iter().map(|name| model(name)).collect();
+    let mut names: Vec<(bool, String)> = market
+        .accelerators
+        .iter()
+        .map(|name| (!models.contains(&model(name.model())), name.to_string()))
+        .collect();
+    names.sort();
+    let names: Vec<String> =
+        names.into_iter().map(|(_, name)| name).take(SUGGESTIONS_MAX).collect();
+    if names.is_empty() {
+        return "there are no accelerators among the offers".to_owned();
+    }
+    format!("there are {}", names.join(", "))
+}

@@ -1,0 +1,121 @@
+//! Deadlines as milliseconds from the start, and the earliest end that there can be.
+
+use super::search::{Found, Problem, TooLarge, cheapest};
+use super::timing::NEVER;
+use super::{DagInput, Obstacle};
+use farthing_model::Dag;
+use jiff::{SignedDuration, Timestamp};
+
+/// Halvings of a span of time: enough for a year in milliseconds.
+const HALVINGS: u64 = 40;
+
+/// When each vertex is due, in milliseconds from `now`; a deadline that has passed is below zero.
+pub(crate) fn due(dag: &Dag, now: Timestamp, vertices: usize) -> Vec<i64> {
+    let millis = |at: Timestamp| {
+        let nanos = at.as_nanosecond() - now.as_nanosecond();
+        i64::try_from(nanos.div_euclid(1_000_000)).unwrap_or(NEVER)
+    };
+    let whole = dag.deadline.map_or(NEVER, millis);
+    (0..vertices)
+        .map(|vertex| {
+            let own = dag.tasks.get(vertex).and_then(|task| task.deadline).map_or(NEVER, millis);
+            own.min(whole)
+        })
+        .collect()
+}
+
+/// The earliest end of everything.
+pub(crate) struct Fastest {
+    /// A choice that ends then.
+    pub(crate) choice: Vec<usize>,
+    /// When it ends.
+    pub(crate) makespan: i64,
+    /// Nothing ends earlier.
+    pub(crate) bound: i64,
+}
+
+/// The choice that ends first, each task by its own due time; `None` where none is in time, or
+/// none was found. Cost plays no part.
+pub(crate) fn fastest(
+    problem: &Problem,
+    due: &[i64],
+    work_max: u64,
+) -> Result<Option<Fastest>, TooLarge> {
+    let free = Problem {
+        unary: problem.unary.iter().map(|costs| vec![0; costs.len()]).collect(),
+        pairs: Vec::new(),
+        timing: problem.timing.clone(),
+    };
+    // Without a price every pair of labels that time couples still needs its table.
+    let pairs = problem.timing.links.iter().filter(|link| link.delay.is_some()).map(|link| {
+        let (u, v) = (link.from.min(link.to), link.from.max(link.to));
+        (u, v, vec![0; problem.unary[u].len() * problem.unary[v].len()])
+    });
+    let free = Problem { pairs: pairs.collect(), ..free };
+    let all: Vec<Vec<usize>> = free.unary.iter().map(|costs| (0..costs.len()).collect()).collect();
+    let ends = free.timing.earliest_ends(&all);
+    let least = ends.iter().map(|ends| ends.iter().copied().min().unwrap_or(0)).max();
+    let mut bound = least.unwrap_or(0);
+    let within = |most: i64| -> Result<Found, TooLarge> {
+        let due: Vec<i64> = due.iter().map(|due| (*due).min(most)).collect();
+        cheapest(&free, Some(&due), None, work_max / HALVINGS)
+    };
+    let first = match within(bound)? {
+        found if found.best.is_some() => found,
+        _ => within(NEVER)?,
+    };
+    let Some((_, mut choice)) = first.best else { return Ok(None) };
+    let mut makespan = free.timing.makespan(&choice);
+    let mut tried = 0;
+    while bound < makespan && tried < HALVINGS {
+        tried += 1;
+        let middle = bound + (makespan - bound) / 2;
+        let found = within(middle)?;
+        let proven = found.is_proven();
+        match found.best {
+            Some((_, better)) => {
+                choice = better;
+                makespan = free.timing.makespan(&choice);
+            }
+            None if proven => bound = middle + 1,
+            None => break,
+        }
+    }
+    Ok(Some(Fastest { choice, makespan, bound: bound.min(makespan) }))
+}
+
+/// Which deadlines cannot be met, each with the earliest end that there can be.
+pub(crate) fn obstacles(
+    input: &DagInput<'_>,
+    problem: &Problem,
+    due: &[i64],
+) -> Result<Vec<Obstacle>, TooLarge> {
+    let never = vec![NEVER; due.len()];
+    let Some(fastest) = fastest(problem, &never, input.work_max)? else { return Ok(Vec::new()) };
+    let at = |millis: i64| {
+        let after = SignedDuration::from_millis(millis);
+        input.now.checked_add(after).unwrap_or(Timestamp::MAX)
+    };
+    let timed = problem.timing.links.iter().any(|link| link.delay.is_some());
+    let ends = problem.timing.ends(&fastest.choice);
+    let mut obstacles = Vec::new();
+    if let Some(deadline) = input.dag.deadline
+        && at(fastest.makespan) > deadline
+    {
+        obstacles.push(Obstacle::Deadline {
+            task: None,
+            due: deadline,
+            earliest: at(fastest.makespan),
+            proven: fastest.bound == fastest.makespan,
+        });
+    }
+    for (vertex, task) in input.dag.tasks.iter().enumerate() {
+        let Some(deadline) = task.deadline.filter(|deadline| at(ends[vertex]) > *deadline) else {
+            continue;
+        };
+        let (task, earliest) = (Some(task.name.clone()), at(ends[vertex]));
+        // Where no transfer takes time, the fastest labels end every task at its earliest.
+        obstacles.push(Obstacle::Deadline { task, due: deadline, earliest, proven: !timed });
+    }
+    Ok(obstacles)
+}

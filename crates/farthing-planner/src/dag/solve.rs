@@ -1,0 +1,229 @@
+//! From a program to a choice within its deadlines and caps, with what is proven of it.
+
+use super::deadline::{due, fastest, obstacles};
+use super::program::{Label, Program, Sum};
+use super::search::{Found, Problem, TooLarge, cheapest};
+use super::timing::NEVER;
+use super::{DagError, DagInput, Obstacle};
+use farthing_model::{Money, Objective};
+use std::collections::BTreeMap;
+
+/// Halvings of a span of time where both time and cost are limited.
+const HALVINGS: u64 = 40;
+/// Times that a choice which holds too many nodes of an offer is mended.
+const MENDINGS: usize = 64;
+
+/// A choice, or what stands against every choice.
+pub(crate) enum Solved {
+    Plan(Chosen),
+    Obstacles(Vec<Obstacle>),
+}
+
+/// A choice with what is proven of it.
+pub(crate) struct Chosen {
+    pub(crate) choice: Vec<usize>,
+    pub(crate) labels: Vec<Label>,
+    pub(crate) sum: Sum,
+    /// No choice has less of (bytes without a price, known cost).
+    pub(crate) bound: Option<(u128, i128)>,
+    /// When everything has ended, and, where time is the objective, what no choice is before.
+    pub(crate) makespan: i64,
+    pub(crate) makespan_bound: Option<i64>,
+    /// When each vertex is due.
+    pub(crate) due: Vec<i64>,
+    pub(crate) method: &'static str,
+    pub(crate) nodes: u64,
+    pub(crate) work: u64,
+}
+
+/// The best choice of a program.
+pub(crate) fn solve(input: &DagInput<'_>, program: &Program<'_>) -> Result<Solved, DagError> {
+    solved(input, program).map_err(|TooLarge| DagError::TooLarge("the DAG".to_owned()))
+}
+
+fn solved(input: &DagInput<'_>, program: &Program<'_>) -> Result<Solved, TooLarge> {
+    let due = due(input.dag, input.now, program.vertices.len());
+    let limited = due.iter().any(|due| *due != NEVER);
+    let problem = &program.problem;
+    let found = cheapest(problem, limited.then_some(&due), None, input.work_max)?;
+    let Some((_, choice)) = &found.best else {
+        return Ok(Solved::Obstacles(obstacles(input, problem, &due)?));
+    };
+    if let Some(obstacle) = over_cap(input, program, choice, &found) {
+        return Ok(Solved::Obstacles(vec![obstacle]));
+    }
+    if input.dag.objective == Objective::Time {
+        return first(input, program, due, found);
+    }
+    mended(input, program, (problem, due, None), found)
+}
+
+/// Whether even the cheapest choice is over the cap on everything.
+fn over_cap(
+    input: &DagInput<'_>,
+    program: &Program<'_>,
+    choice: &[usize],
+    found: &Found,
+) -> Option<Obstacle> {
+    let cap = input.dag.cost_max?;
+    let sum = program.sum(&program.chosen(choice));
+    let money = |pico| Money::from_pico(pico, cap.currency());
+    let (_, bound) = bound(program, found, sum)?;
+    let obstacle = Obstacle::Cost { cap, least: money(sum.known()), bound: money(bound) };
+    (sum.known() > cap.pico()).then_some(obstacle)
+}
+
+/// What is proven of a choice as bytes without a price and known cost.
+fn bound(program: &Program<'_>, found: &Found, sum: Sum) -> Option<(u128, i128)> {
+    let bound = found.bound?;
+    let Some((weight, step)) = program.unknown else { return Some((0, bound)) };
+    let steps = bound.div_euclid(weight).unsigned_abs() * u128::from(step);
+    let known = if steps < sum.unpriced { 0 } else { bound.rem_euclid(weight) };
+    Some((steps, known))
+}
+
+/// The choice that ends first within the cap on cost, and the cheapest of those.
+fn first(
+    input: &DagInput<'_>,
+    program: &Program<'_>,
+    due: Vec<i64>,
+    cheap: Found,
+) -> Result<Solved, TooLarge> {
+    let problem = &program.problem;
+    let Some(fast) = fastest(problem, &due, input.work_max)? else {
+        return mended(input, program, (problem, due, None), cheap);
+    };
+    let within = |most: i64, work: u64| -> Result<Found, TooLarge> {
+        let due: Vec<i64> = due.iter().map(|due| (*due).min(most)).collect();
+        cheapest(problem, Some(&due), Some(&fast.choice), work)
+    };
+    let affordable = |found: &Found| {
+        let Some((_, choice)) = &found.best else { return false };
+        let cost = program.sum(&program.chosen(choice)).known();
+        input.dag.cost_max.is_none_or(|cap| cost <= cap.pico())
+    };
+    // Between the earliest end and that of the cheapest choice, which is affordable.
+    let (mut low, mut high) = (fast.bound, fast.makespan);
+    let mut best = within(high, input.work_max)?;
+    if !affordable(&best) {
+        (low, best) = (high, cheap);
+        high = makespan(problem, &best);
+        for _ in 0..HALVINGS {
+            let middle = low + (high - low) / 2;
+            if middle >= high {
+                break;
+            }
+            let found = within(middle, input.work_max / 8)?;
+            if affordable(&found) {
+                high = makespan(problem, &found);
+                best = found;
+            } else if over(input, program, &found) {
+                low = middle + 1;
+            } else {
+                break;
+            }
+        }
+        let last = within(high, input.work_max)?;
+        if affordable(&last) {
+            best = last;
+        }
+    }
+    let due = due.into_iter().map(|due| due.min(high)).collect();
+    mended(input, program, (problem, due, Some(low.min(high))), best)
+}
+
+fn makespan(problem: &Problem, found: &Found) -> i64 {
+    found.best.as_ref().map_or(0, |(_, choice)| problem.timing.makespan(choice))
+}
+
+/// Whether it is proven that nothing in time is within the cap.
+fn over(input: &DagInput<'_>, program: &Program<'_>, found: &Found) -> bool {
+    let Some(cap) = input.dag.cost_max else { return false };
+    match found.bound {
+        None => true,
+        Some(least) if program.unknown.is_none() => least > cap.pico(),
+        Some(_) => found.is_proven(),
+    }
+}
+
+/// The plan of what was found, after tasks that would hold more nodes of an offer at once than
+/// there are have moved elsewhere. What is proven stays: the search knew of no such limit.
+fn mended(
+    input: &DagInput<'_>,
+    program: &Program<'_>,
+    (problem, due, makespan_bound): (&Problem, Vec<i64>, Option<i64>),
+    found: Found,
+) -> Result<Solved, TooLarge> {
+    let mut mended = problem.clone();
+    let proven = found.clone();
+    let mut found = found;
+    for _ in 0..MENDINGS {
+        let Some((_, choice)) = &found.best else { break };
+        let labels = program.chosen(choice);
+        let Some((vertex, obstacle)) = overbooked(input, program, choice, &labels) else {
+            let sum = program.sum(&labels);
+            return Ok(Solved::Plan(Chosen {
+                bound: bound(program, &proven, sum),
+                makespan: problem.timing.makespan(choice),
+                choice: choice.clone(),
+                labels,
+                sum,
+                makespan_bound,
+                due,
+                method: found.method,
+                nodes: found.nodes,
+                work: found.work,
+            }));
+        };
+        // Dearer than everything else together: taken only where nothing else is left.
+        let all = mended.unary.iter().flatten().try_fold(1_i128, |sum, cost| sum.checked_add(*cost));
+        let pairs = mended.pairs.iter().flat_map(|pair| &pair.2);
+        let all = pairs.copied().try_fold(all.ok_or(TooLarge)?, i128::checked_add);
+        let label = choice[vertex];
+        if mended.unary[vertex].len() == 1 || mended.unary[vertex][label] > problem.unary[vertex][label] {
+            return Ok(Solved::Obstacles(vec![obstacle]));
+        }
+        mended.unary[vertex][label] = all.ok_or(TooLarge)?;
+        let limited = due.iter().any(|due| *due != NEVER);
+        found = cheapest(&mended, limited.then_some(&due), None, input.work_max)?;
+    }
+    Ok(Solved::Obstacles(obstacles(input, problem, &due)?))
+}
+
+/// The first offer of which tasks that run at once hold more nodes than there are, and the
+/// cheapest task to move from it.
+fn overbooked(
+    input: &DagInput<'_>,
+    program: &Program<'_>,
+    choice: &[usize],
+    labels: &[Label],
+) -> Option<(usize, Obstacle)> {
+    let mut limited: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
+    for (vertex, label) in labels.iter().enumerate() {
+        let Some(candidate) = label.candidate else { continue };
+        if program.market.offer(candidate.offer).available.is_some() {
+            limited.entry(candidate.offer).or_default().push(vertex);
+        }
+    }
+    let starts = program.problem.timing.starts(choice);
+    for (at, tasks) in limited {
+        let offer = program.market.offer(at);
+        let available = offer.available.unwrap_or(u32::MAX);
+        for task in &tasks {
+            let runs = |other: &&usize| {
+                let end = starts[**other] + labels[**other].run();
+                starts[**other] <= starts[*task] && starts[*task] < end
+            };
+            let held: Vec<usize> = tasks.iter().filter(runs).copied().collect();
+            let nodes = held.iter().map(|task| u64::from(input.dag.tasks[*task].nodes));
+            let wanted: u64 = nodes.sum();
+            if wanted <= available.into() {
+                continue;
+            }
+            let offer = offer.id.clone();
+            let mover = held.into_iter().min_by_key(|task| (labels[*task].cost(), *task))?;
+            return Some((mover, Obstacle::Available { offer, available, wanted }));
+        }
+    }
+    None
+}

@@ -1,0 +1,246 @@
+//! When tasks start and end: earliest times of a choice, the path that decides them, and which
+//! labels can still be in time. All times are whole milliseconds from the start of the DAG.
+
+/// No deadline.
+pub(crate) const NEVER: i64 = i64::MAX;
+
+/// One task before another.
+#[derive(Clone, Debug)]
+pub(crate) struct Link {
+    pub(crate) from: usize,
+    pub(crate) to: usize,
+    /// How long the data travels, by rows of the labels of `from`; `None` where nobody knows.
+    pub(crate) delay: Option<Vec<i64>>,
+    /// Labels of `to`.
+    pub(crate) columns: usize,
+}
+
+impl Link {
+    /// How long the data travels between two labels.
+    pub(crate) fn delay(&self, x: usize, y: usize) -> i64 {
+        self.delay.as_ref().map_or(0, |delay| delay[x * self.columns + y])
+    }
+}
+
+/// Run times and order of tasks.
+#[derive(Clone, Debug)]
+pub(crate) struct Timing {
+    /// Each task after all that it waits for.
+    pub(crate) order: Vec<usize>,
+    /// How long a task runs, by label.
+    pub(crate) run: Vec<Vec<i64>>,
+    pub(crate) links: Vec<Link>,
+    before: Vec<Vec<usize>>,
+    after: Vec<Vec<usize>>,
+}
+
+/// A path of tasks and the links between them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Path {
+    pub(crate) tasks: Vec<usize>,
+    pub(crate) links: Vec<usize>,
+}
+
+impl Timing {
+    pub(crate) fn new(order: Vec<usize>, run: Vec<Vec<i64>>, links: Vec<Link>) -> Self {
+        let (mut before, mut after) = (vec![Vec::new(); run.len()], vec![Vec::new(); run.len()]);
+        for (at, link) in links.iter().enumerate() {
+            after[link.from].push(at);
+            before[link.to].push(at);
+        }
+        Self { order, run, links, before, after }
+    }
+
+    /// When each task starts at the earliest.
+    pub(crate) fn starts(&self, choice: &[usize]) -> Vec<i64> {
+        let mut starts = vec![0; self.run.len()];
+        for task in &self.order {
+            starts[*task] = self.start(&starts, choice, *task, choice[*task]);
+        }
+        starts
+    }
+
+    /// When a task with this label can start, given when those before it do.
+    pub(crate) fn start(&self, starts: &[i64], choice: &[usize], task: usize, label: usize) -> i64 {
+        let ready = self.before[task].iter().map(|at| self.ready(*at, starts, choice, label));
+        ready.max().unwrap_or(0)
+    }
+
+    fn ready(&self, at: usize, starts: &[i64], choice: &[usize], label: usize) -> i64 {
+        let link = &self.links[at];
+        let x = choice[link.from];
+        starts[link.from] + self.run[link.from][x] + link.delay(x, label)
+    }
+
+    /// When each task ends at the earliest.
+    pub(crate) fn ends(&self, choice: &[usize]) -> Vec<i64> {
+        let starts = self.starts(choice);
+        (0..starts.len()).map(|task| starts[task] + self.run[task][choice[task]]).collect()
+    }
+
+    /// By when each task must end so that nothing after it is late.
+    pub(crate) fn limits(&self, choice: &[usize], due: &[i64]) -> Vec<i64> {
+        let mut limits = due.to_vec();
+        for task in self.order.iter().rev() {
+            limits[*task] = self.limit(&limits, choice, due, (*task, choice[*task]));
+        }
+        limits
+    }
+
+    /// By when a task with a label must end, given by when those after it must.
+    pub(crate) fn limit(
+        &self,
+        limits: &[i64],
+        choice: &[usize],
+        due: &[i64],
+        (task, label): (usize, usize),
+    ) -> i64 {
+        let mut least = due[task];
+        for link in self.after[task].iter().map(|at| &self.links[*at]) {
+            let y = choice[link.to];
+            let start = limits[link.to].saturating_sub(self.run[link.to][y]);
+            least = least.min(start.saturating_sub(link.delay(label, y)));
+        }
+        least
+    }
+
+    /// The task that is late by most, and by how much; `None` if none is.
+    pub(crate) fn latest(&self, choice: &[usize], due: &[i64]) -> Option<(usize, i64)> {
+        let ends = self.ends(choice);
+        let late = (0..due.len()).filter(|task| ends[*task] > due[*task]);
+        late.map(|task| (task, ends[task] - due[task])).max_by_key(|(task, by)| (*by, usize::MAX - *task))
+    }
+
+    /// When the last task ends.
+    pub(crate) fn makespan(&self, choice: &[usize]) -> i64 {
+        self.ends(choice).into_iter().max().unwrap_or(0)
+    }
+
+    /// The path that decides when a task ends.
+    pub(crate) fn path_to(&self, choice: &[usize], task: usize) -> Path {
+        let starts = self.starts(choice);
+        let mut path = Path { tasks: vec![task], links: Vec::new() };
+        let mut last = task;
+        loop {
+            let decides = |at: &&usize| {
+                self.ready(**at, &starts, choice, choice[last]) == starts[last]
+            };
+            let Some(at) = self.before[last].iter().find(decides) else { break };
+            last = self.links[*at].from;
+            path.tasks.push(last);
+            path.links.push(*at);
+        }
+        path.tasks.reverse();
+        path.links.reverse();
+        path
+    }
+
+    /// Which of the labels that are left can be in time together with some labels of the tasks
+    /// around them, and the earliest end of each task; `None` in the place of the labels where a
+    /// task has none.
+    pub(crate) fn in_time(&self, alive: &[Vec<usize>], due: &[i64]) -> Option<Vec<Vec<usize>>> {
+        let ends = self.earliest_ends(alive);
+        let limits = self.latest_ends(alive, due);
+        let mut kept = Vec::with_capacity(alive.len());
+        for task in 0..alive.len() {
+            let both = alive[task].iter().zip(ends[task].iter().zip(&limits[task]));
+            let keep: Vec<usize> =
+                both.filter(|(_, (end, limit))| end <= limit).map(|(label, _)| *label).collect();
+            if keep.is_empty() {
+                return None;
+            }
+            kept.push(keep);
+        }
+        Some(kept)
+    }
+
+    /// The earliest that a task can end with each label that is left: exact where no task hands
+    /// over to two, and no later than that elsewhere.
+    pub(crate) fn earliest_ends(&self, alive: &[Vec<usize>]) -> Vec<Vec<i64>> {
+        let mut ends: Vec<Vec<i64>> = vec![Vec::new(); alive.len()];
+        for task in &self.order {
+            let of_label = |y: &usize| {
+                let ready = self.before[*task].iter().map(|at| {
+                    let link = &self.links[*at];
+                    let from = alive[link.from].iter().zip(&ends[link.from]);
+                    from.map(|(x, end)| end + link.delay(*x, *y)).min().unwrap_or(0)
+                });
+                ready.max().unwrap_or(0) + self.run[*task][*y]
+            };
+            let of_task = if self.before[*task].iter().all(|at| self.links[*at].delay.is_none()) {
+                self.ends_without_delay(*task, alive, &ends)
+            } else {
+                alive[*task].iter().map(of_label).collect()
+            };
+            ends[*task] = of_task;
+        }
+        ends
+    }
+
+    /// The same where nothing depends on both labels: one minimum for each task before.
+    fn ends_without_delay(&self, task: usize, alive: &[Vec<usize>], ends: &[Vec<i64>]) -> Vec<i64> {
+        let least = |at: &usize| ends[self.links[*at].from].iter().copied().min().unwrap_or(0);
+        let ready = self.before[task].iter().map(least).max().unwrap_or(0);
+        alive[task].iter().map(|label| ready + self.run[task][*label]).collect()
+    }
+
+    /// The latest that a task may end with each label that is left.
+    fn latest_ends(&self, alive: &[Vec<usize>], due: &[i64]) -> Vec<Vec<i64>> {
+        let mut limits: Vec<Vec<i64>> = vec![Vec::new(); alive.len()];
+        for task in self.order.iter().rev() {
+            let of_label = |x: &usize| {
+                let after = self.after[*task].iter().map(|at| {
+                    let link = &self.links[*at];
+                    let to = alive[link.to].iter().zip(&limits[link.to]);
+                    let start = to.map(|(y, limit)| {
+                        limit.saturating_sub(self.run[link.to][*y]).saturating_sub(link.delay(*x, *y))
+                    });
+                    start.max().unwrap_or(NEVER)
+                });
+                after.min().unwrap_or(NEVER).min(due[*task])
+            };
+            let timed = self.after[*task].iter().any(|at| self.links[*at].delay.is_some());
+            let of_task = if timed {
+                alive[*task].iter().map(of_label).collect()
+            } else {
+                // All labels have the same limit.
+                let limit = alive[*task].first().map_or(due[*task], of_label);
+                vec![limit; alive[*task].len()]
+            };
+            limits[*task] = of_task;
+        }
+        limits
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 0 -> 1 -> 3, 0 -> 2 -> 3; task 2 has a slow and a fast label.
+    fn diamond() -> Timing {
+        let link = |from, to| Link { from, to, delay: None, columns: 1 };
+        let links = vec![link(0, 1), link(0, 2), link(1, 3), link(2, 3)];
+        Timing::new(vec![0, 1, 2, 3], vec![vec![5], vec![10], vec![20, 4], vec![1]], links)
+    }
+
+    #[test]
+    fn the_longest_path_decides() {
+        let timing = diamond();
+        assert_eq!(timing.ends(&[0, 0, 0, 0]), [5, 15, 25, 26]);
+        assert_eq!(timing.path_to(&[0, 0, 0, 0], 3).tasks, [0, 2, 3]);
+        assert_eq!(timing.path_to(&[0, 0, 1, 0], 3), Path { tasks: vec![0, 1, 3], links: vec![0, 2] });
+        assert_eq!(timing.latest(&[0, 0, 0, 0], &[NEVER, 14, NEVER, 20]), Some((3, 6)));
+        assert_eq!(timing.limits(&[0, 0, 1, 0], &[NEVER, NEVER, NEVER, 20]), [9, 19, 19, 20]);
+    }
+
+    #[test]
+    fn labels_that_cannot_be_in_time_go() {
+        let timing = diamond();
+        let alive = vec![vec![0], vec![0], vec![0, 1], vec![0]];
+        let due = |last| [NEVER, NEVER, NEVER, last];
+        assert_eq!(timing.in_time(&alive, &due(20)).unwrap()[2], [1]);
+        assert_eq!(timing.in_time(&alive, &due(26)).unwrap()[2], [0, 1]);
+        assert_eq!(timing.in_time(&alive, &due(15)), None);
+    }
+}

@@ -1,0 +1,73 @@
+use super::*;
+use farthing_model::Place;
+
+const HEADER: &str = "from_provider,from_region,to_provider,to_region,up_to_gb,price_per_gb";
+
+fn table(rows: &str) -> Result<EgressTable, String> {
+    let text = format!("{HEADER}\n{rows}\n");
+    parse(&text, Path::new("e.csv")).map_err(|error| error.to_string())
+}
+
+#[test]
+fn rows_are_read_in_order_with_empty_for_any() {
+    let table = table("aws,,aws,,,0\n# a comment\nAWS,,,,10240,0.09\naws,,,,,0.085").unwrap();
+    let rows = table.rows();
+    assert_eq!(rows.len(), 3);
+    assert_eq!(rows[1].from_provider.as_deref(), Some("aws"));
+    assert_eq!((rows[1].from_region.clone(), rows[1].to_provider.clone()), (None, None));
+    assert_eq!(rows[1].up_to_bytes, Some(10_240_000_000_000));
+    assert_eq!(rows[2].price_per_gb.to_string(), "0.085 USD");
+}
+
+#[test]
+fn bad_rows_are_told_with_their_line_and_what_would_be_right() {
+    let check = |rows: &str, expect: &str| {
+        let said = table(rows).unwrap_err();
+        assert!(said.contains(expect), "{said}");
+    };
+    check("aws,,gcp,,,", "e.csv:2: `price_per_gb` is missing: write 0 for what is free");
+    check("aws,,gcp,,,NaN", "e.csv:2: the price: `NaN` is not a decimal number");
+    check("aws,,gcp,,,-1", "e.csv:2: the price `-1` is below zero");
+    check("aws,,gcp,,0,1", "`up_to_gb`: `0` must be above zero");
+    check("aws,,gcp,,1e30,1", "`up_to_gb`: `1e30` is too large");
+    check("aws,,gcp,,,0\naws,,gcp", "e.csv:3:");
+    let header = parse("from_provider,price\n", Path::new("e.csv")).unwrap_err().to_string();
+    assert!(header.contains("unknown column `price`"), "{header}");
+    let header = parse("from_provider,price_per_gb\n", Path::new("e.csv")).unwrap_err();
+    assert!(header.to_string().contains("`from_region` is missing"), "{header}");
+}
+
+#[test]
+fn two_currencies_are_refused() {
+    let text = format!("{HEADER},currency\naws,,gcp,,,0.09,USD\ngcp,,aws,,,0.11,EUR\n");
+    let said = parse(&text, Path::new("e.csv")).unwrap_err().to_string();
+    assert_eq!(said, "e.csv:3: is in EUR, and the rows before it are in USD: use one currency");
+}
+
+#[test]
+fn a_matrix_of_region_pairs_is_read_as_it_is() {
+    let text = "src,dest,cost\naws:us-east-1,gcp:us-central1,0.09\n";
+    let table = parse(text, Path::new("cost.csv")).unwrap();
+    let place = |provider: &str, region: &str| Place {
+        provider: provider.to_owned(),
+        region: region.to_owned(),
+        zone: None,
+    };
+    let (from, to) = (place("aws", "us-east-1"), place("gcp", "us-central1"));
+    let tariff = table.between(table.spot(&from), table.spot(&to));
+    assert_eq!(table.charge(&tariff, 1_000_000_000_000).unwrap().to_string(), "90.00 USD");
+    let back = table.between(table.spot(&to), table.spot(&from));
+    assert_eq!(table.charge(&back, 1), None);
+}
+
+#[test]
+fn the_measured_matrix_of_71_regions_is_read_packed() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../../shared/data/egress-skyplane/cost.csv.gz");
+    if !path.exists() {
+        eprintln!("left out: {} is not here", path.display());
+        return;
+    }
+    let table = load(&path).unwrap();
+    assert_eq!(table.rows().len(), 71 * 70);
+}

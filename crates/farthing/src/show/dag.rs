@@ -1,0 +1,145 @@
+//! A plan of a DAG for people: tasks, what moves, the cost with its proof, and why not elsewhere.
+
+use super::{duration, money, ratio, short_time};
+use crate::table::{Align, Table};
+use farthing_model::{Money, Window};
+use farthing_planner::DagPlan;
+use std::fmt::Write as _;
+
+/// The whole plan.
+pub(crate) fn text(plan: &DagPlan, solve_us: u128) -> String {
+    let mut out = String::new();
+    let mut section = |title: &str, body: String| {
+        if !body.is_empty() {
+            let _ = write!(out, "{title}\n{body}\n\n");
+        }
+    };
+    let obstacles: Vec<String> = plan.obstacles.iter().map(ToString::to_string).collect();
+    section("CANNOT BE MET", obstacles.join("\n"));
+    if !plan.tasks.is_empty() {
+        section("PLAN", steps(plan).to_text());
+        section("DATA THAT MOVES", transfers(plan));
+        section("COST", cost(plan, solve_us));
+        section("TIME", time(plan));
+        section("NEXT BEST, ALL ELSE IN PLACE", alternatives(plan));
+    }
+    section("UNKNOWN", plan.unknown.join("\n"));
+    out.trim_end().to_owned()
+}
+
+/// The tasks as a table, also for CSV.
+pub(crate) fn steps(plan: &DagPlan) -> Table {
+    let mut table = Table::new(&[
+        ("task", Align::Left),
+        ("offer", Align::Left),
+        ("nodes", Align::Right),
+        ("start", Align::Left),
+        ("end", Align::Left),
+        ("cost", Align::Right),
+        ("saves", Align::Right),
+        ("why", Align::Left),
+    ]);
+    for task in &plan.tasks {
+        let at = |of: fn(Window) -> jiff::Timestamp| {
+            task.window.map_or_else(|| short_time(plan.start), |window| short_time(of(window)))
+        };
+        table.row([
+            task.task.clone(),
+            task.offer.to_string(),
+            task.nodes.to_string(),
+            at(Window::from),
+            at(Window::to),
+            money(task.cost),
+            task.saving.map_or_else(|| "-".to_owned(), money),
+            task.reasons.join("; "),
+        ]);
+    }
+    table
+}
+
+fn transfers(plan: &DagPlan) -> String {
+    let mut table = Table::new(&[
+        ("from", Align::Left),
+        ("to", Align::Left),
+        ("route", Align::Left),
+        ("GB", Align::Right),
+        ("cost", Align::Right),
+        ("takes", Align::Left),
+    ]);
+    for transfer in plan.transfers.iter().filter(|transfer| transfer.bytes > 0) {
+        let stays = (&transfer.from_place.provider, &transfer.from_place.region)
+            == (&transfer.to_place.provider, &transfer.to_place.region);
+        let route = if stays {
+            format!("stays in {}", transfer.from_place)
+        } else {
+            format!("{} to {}", transfer.from_place, transfer.to_place)
+        };
+        table.row([
+            transfer.from.clone(),
+            transfer.to.clone(),
+            route,
+            farthing_model::Decimal::from_nano(transfer.bytes.into()).to_string(),
+            transfer.cost.map_or_else(|| "unknown".to_owned(), money),
+            transfer.takes.map_or_else(|| "-".to_owned(), duration),
+        ]);
+    }
+    if table.is_empty() { String::new() } else { table.to_text() }
+}
+
+fn cost(plan: &DagPlan, solve_us: u128) -> String {
+    let with = |name: &str, amount: Option<Money>| {
+        amount.map_or_else(String::new, |amount| format!("{name}{}", money(amount)))
+    };
+    let proof = match plan.lower_bound {
+        Some(bound) => {
+            format!("; proven lower bound {}, gap {}", money(bound), ratio(plan.gap))
+        }
+        None => String::new(),
+    };
+    let search = &plan.search;
+    format!(
+        "{} {}: nodes {}, egress {}{proof} ({}, {}, {}.{:03} ms)\n{} offers pass, {} are left by \
+         dominance in {} classes of places{}",
+        money(plan.cost),
+        plan.currency,
+        money(plan.compute),
+        money(plan.egress),
+        plan.status.name(),
+        search.method,
+        solve_us / 1_000,
+        solve_us % 1_000,
+        search.candidates,
+        search.labels,
+        search.classes,
+        with("; each task alone on its cheapest offer: ", plan.reference),
+    )
+}
+
+fn time(plan: &DagPlan) -> String {
+    let end = plan.start.checked_add(plan.makespan).unwrap_or(plan.start);
+    let bound = plan.makespan_bound.map_or_else(String::new, |bound| {
+        format!(", and none is earlier than {}", duration(bound))
+    });
+    let path = plan.critical_path.join(" -> ");
+    format!("ends {end}, {} after the start{bound}; decided by {path}", duration(plan.makespan))
+}
+
+fn alternatives(plan: &DagPlan) -> String {
+    let mut table = Table::new(&[
+        ("task", Align::Left),
+        ("instead", Align::Left),
+        ("total", Align::Right),
+        ("why not", Align::Left),
+    ]);
+    for task in &plan.tasks {
+        for other in &task.alternatives {
+            table.row([
+                task.task.clone(),
+                other.offer.to_string(),
+                other.total.map_or_else(|| "unknown".to_owned(), money),
+                other.reason.clone(),
+            ]);
+        }
+    }
+    if table.is_empty() { String::new() } else { table.to_text() }
+}
