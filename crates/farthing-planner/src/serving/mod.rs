@@ -5,6 +5,16 @@
 //! and the load of a kind stays under `n_g x target`. Every choice of one kind alone is a point
 //! of this program, so that its optimum is never dearer than any of them.
 
+mod bound;
+mod fixed;
+mod problem;
+mod relax;
+mod round;
+mod search;
+
+#[cfg(test)]
+mod tests;
+
 use crate::account::Account;
 use crate::candidate::{Filter, ReplicaKind, rate_of, replica_kinds};
 use crate::column::Pool;
