@@ -6,7 +6,8 @@
 use crate::account::{Account, accounts};
 use crate::candidate::{Class, Considered, Filter, classes, replica_kinds};
 use crate::column::{Column, Ground, Pool};
-use crate::fleet::{Choice, choose};
+use crate::fleet::Choice;
+use crate::serving::apart::choose_apart;
 use crate::program::{Program, Scale};
 use crate::serving::{Scene, Serving, wanted};
 use crate::standing::{Standing, held, standing};
@@ -76,8 +77,8 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
             services.push(serving);
         }
     }
-    let program = assemble(classes, columns, services, (pools, accounts))?;
-    let choice = choose(&program, input.effort)?;
+    let mut program = assemble(classes, columns, services, (pools, accounts))?;
+    let choice = choose_apart(&mut program, input.effort)?;
     Ok(Decision { program, choice, standing, hopeless, retired, sufficient, considered })
 }
 
@@ -185,8 +186,9 @@ fn alone(service: Serving<'_>, pools: &[Pool], effort: Effort) -> Result<Choice,
     if service.kinds.is_empty() {
         return Ok(Choice::default());
     }
-    let program = assemble(Vec::new(), Vec::new(), vec![service], (pools.to_vec(), Vec::new()))?;
-    choose(&program, effort)
+    let mut program =
+        assemble(Vec::new(), Vec::new(), vec![service], (pools.to_vec(), Vec::new()))?;
+    choose_apart(&mut program, effort)
 }
 
 fn assemble<'a>(

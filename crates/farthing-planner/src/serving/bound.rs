@@ -44,11 +44,6 @@ impl<'p> Bound<'p> {
         Self { problem, costs, shift, dearest, unit: dearest / room, grain, room }
     }
 
-    /// Every choice costs a multiple of this.
-    pub(super) fn grain(&self) -> i128 {
-        self.grain
-    }
-
     /// No choice within a branch costs less, in 10^-12; `None` where nothing could be proven.
     pub(super) fn cost(&self, state: &State, prices: &[i64]) -> Option<i128> {
         let sum = self.sum(state, prices, true)?;

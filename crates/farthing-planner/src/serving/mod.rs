@@ -5,15 +5,15 @@
 //! and the load of a kind stays under `n_g x target`. Every choice of one kind alone is a point
 //! of this program, so that its optimum is never dearer than any of them.
 
+pub(crate) mod apart;
 mod bound;
 mod fixed;
+mod pack;
 mod problem;
 mod relax;
 mod round;
 mod search;
 
-#[cfg(test)]
-mod tests;
 
 use crate::account::Account;
 use crate::candidate::{Filter, ReplicaKind, rate_of, replica_kinds};
@@ -21,7 +21,8 @@ use crate::column::Pool;
 use crate::program::{Goal, Item, Role, RowKey};
 use crate::standing::Standing;
 use crate::{Input, PlanError};
-use farthing_milp::{Kind, Sense, VarSpec};
+use farthing_milp::{Kind as VarKind, Sense, VarSpec};
+use problem::{Kind, Problem};
 use farthing_model::{
     HourlyRate, MoneyError, Observed, Ratio, Resource, Service, Split, Workload, WorkloadState,
 };
@@ -390,7 +391,7 @@ impl Serving<'_> {
                     cost: 0,
                     lower: 0,
                     upper: i64::try_from(self.parts).ok(),
-                    kind: if sliced { Kind::Integer } else { Kind::Continuous },
+                    kind: if sliced { VarKind::Integer } else { VarKind::Continuous },
                 };
                 items.push(Item { role: Role::Inner(index), spec, entries });
             }
@@ -402,7 +403,7 @@ impl Serving<'_> {
                     (self.chosen_row(index, *kind), -most),
                     (self.choice_row(index, rival), 1),
                 ];
-                let spec = VarSpec { cost: 0, lower: 0, upper: Some(1), kind: Kind::Integer };
+                let spec = VarSpec { cost: 0, lower: 0, upper: Some(1), kind: VarKind::Integer };
                 items.push(Item { role: Role::Inner(index), spec, entries });
             }
         }
@@ -425,7 +426,7 @@ impl Serving<'_> {
                 (-self.present_cost, 0)
             }
         };
-        let spec = VarSpec { cost, lower, upper: Some(1), kind: Kind::Integer };
+        let spec = VarSpec { cost, lower, upper: Some(1), kind: VarKind::Integer };
         Item { role: Role::Served(index), spec, entries }
     }
 
@@ -451,7 +452,7 @@ impl Serving<'_> {
             fixed.iter().filter(|(at, _)| *at == position).map(|(_, count)| *count).sum::<i64>()
         });
         let (lower, upper) = fixed.map_or((0, kind.most), |count| (count, count));
-        let spec = VarSpec { cost, lower, upper: Some(upper), kind: Kind::Integer };
+        let spec = VarSpec { cost, lower, upper: Some(upper), kind: VarKind::Integer };
         Item { role: Role::Replicas(index, position), spec, entries }
     }
 
@@ -468,6 +469,30 @@ impl Serving<'_> {
         }
         self.fixed = Some(fixed);
         Some(self)
+    }
+
+    /// The decision about this service alone, as a small dense problem: no budget, nobody else.
+    fn problem(&self) -> Problem {
+        let fixed = |position: usize| {
+            let fixed = self.fixed.as_ref()?.iter().filter(|(at, _)| *at == position);
+            Some(fixed.map(|(_, count)| *count).sum::<i64>())
+        };
+        let kinds = self.kinds.iter().enumerate().map(|(position, kind)| {
+            let (fewest, most) = fixed(position).map_or((0, kind.most), |count| (count, count));
+            Kind { cost: kind.cost, fewest, most }
+        });
+        let loads = (0..self.buckets())
+            .map(|bucket| self.kinds.iter().map(|kind| kind.loads[bucket]).collect())
+            .collect();
+        let slices = u32::try_from(self.parts).ok().filter(|_| self.sliced());
+        let room = self.room() / self.parts;
+        let (least, rivals) = (i64::from(self.least), self.rivals());
+        Problem { kinds: kinds.collect(), loads, room, slices, least, rivals }
+    }
+
+    /// Whether buckets are divided in whole slices.
+    fn sliced(&self) -> bool {
+        self.parts != PARTS
     }
 
     /// What each kind alone would cost over the horizon, in 10^-12, where it can serve everything.

@@ -4,6 +4,7 @@
 //! places, whatever lowers what is over the most, with a short memory of what just moved. It can
 //! only find, never refute.
 
+use super::fixed::PLACES;
 use super::problem::{Problem, Shares};
 
 /// Repairs before giving up.
@@ -38,11 +39,14 @@ struct Change {
 }
 
 impl<'p> Pack<'p> {
-    /// Slices in the room of counts; loads are rounded up and room down to 2^-30 of a replica.
+    /// Slices in the room of counts; loads are rounded up and room down to a unit so large that
+    /// sums of all are far from overflow.
     pub(super) fn new(problem: &'p Problem, counts: &[i64], prices: &[i64], slices: Shares) -> Self {
         let kinds = problem.kinds.len();
         let replica = problem.room * problem.parts();
-        let shift = (128 - replica.leading_zeros()).saturating_sub(30);
+        let most = counts.iter().copied().max().unwrap_or(0).max(1);
+        let bits = 128 - (replica * i128::from(most)).leading_zeros();
+        let shift = bits.saturating_sub(40);
         let up = |load: i128| i64::try_from((load >> shift) + 1).unwrap_or(i64::MAX);
         let loads: Vec<i64> = problem
             .loads
@@ -64,13 +68,13 @@ impl<'p> Pack<'p> {
             }
         }
         let until = vec![0; slices.len()];
-        let prices = prices[..kinds].iter().map(|price| (price >> 30).max(1)).collect();
+        let prices = prices[..kinds].iter().map(|price| (price >> (PLACES - 10)).max(1)).collect();
         Self { problem, kinds, room: room.collect(), loads, slices, load, prices, until }
     }
 
-    fn over(&self, kind: usize, more: i64) -> i128 {
-        let over = (self.load[kind] + more - self.room[kind]).max(0);
-        i128::from(over) * i128::from(self.prices[kind])
+    /// What a kind carries over its room with some more, at its price.
+    fn over(&self, kind: usize, more: i64) -> i64 {
+        (self.load[kind] + more - self.room[kind]).max(0).saturating_mul(self.prices[kind])
     }
 
     /// Repairs until everything fits; `None` where it was given up.
@@ -96,10 +100,10 @@ impl<'p> Pack<'p> {
     fn best(&self, from: usize, now: u32) -> Option<Change> {
         let kinds = self.kinds;
         let buckets = self.slices.len() / kinds;
-        let mut best: Option<(i128, Change)> = None;
+        let mut best: Option<(i64, Change)> = None;
         for to in (0..kinds).filter(|to| *to != from) {
             let before = self.over(from, 0) + self.over(to, 0);
-            let mut note = |after: i128, change: Change| {
+            let mut note = |after: i64, change: Change| {
                 let gain = after - before;
                 if best.is_none_or(|(least, _)| gain < least) {
                     best = Some((gain, change));

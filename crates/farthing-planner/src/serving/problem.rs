@@ -10,7 +10,8 @@
 pub(crate) struct Kind {
     /// What one replica costs, in 10^-12; never negative.
     pub(crate) cost: i128,
-    /// More replicas than this there cannot be.
+    /// Fewer replicas than this there cannot be, nor more.
+    pub(crate) fewest: i64,
     pub(crate) most: i64,
 }
 
@@ -67,7 +68,9 @@ impl Problem {
     /// kind.
     pub(crate) fn validate(&self) -> Result<(), Refused> {
         let cost = |kind: &Kind| {
-            (0..1 << COST_BITS).contains(&kind.cost) && (0..=REPLICAS_MAX).contains(&kind.most)
+            (0..1 << COST_BITS).contains(&kind.cost)
+                && (0..=REPLICAS_MAX).contains(&kind.most)
+                && (0..=kind.most).contains(&kind.fewest)
         };
         let sized = self.kinds.len() <= KINDS_MAX
             && self.loads.len() <= BUCKETS_MAX
@@ -129,7 +132,7 @@ impl Problem {
         shares.len() == self.loads.len()
             && shares.iter().all(whole)
             && needed.iter().zip(counts).all(|(needed, count)| needed <= count)
-            && self.kinds.iter().zip(counts).all(|(kind, count)| *count <= kind.most)
+            && self.kinds.iter().zip(counts).all(|(kind, count)| (kind.fewest..=kind.most).contains(count))
             && counts.iter().sum::<i64>() >= self.least
             && self.rivals.iter().all(|group| used(&group) <= 1)
     }

@@ -19,6 +19,8 @@ const MARGIN: i128 = 200_000_000;
 const PIVOT: i64 = 1 << 16;
 /// How much below zero a reduced cost may slip for a better pivot.
 const SLIP: i64 = 1 << 14;
+/// Iterations after which the inverse is computed anew.
+const FRESH: u32 = 16;
 /// Iterations of one relaxation; the usual number is below ten.
 const ROUNDS_MAX: u32 = 400;
 
@@ -176,44 +178,66 @@ impl Relaxation {
     }
 
     /// The optimum without bounds: each part where it is cheapest.
-    pub(super) fn root(&self, parts: Vec<Part>, upper: Vec<i64>) -> State {
+    pub(super) fn root(&self, parts: Vec<Part>, lower: Vec<i64>, upper: Vec<i64>) -> State {
         let cheapest = |part: &Part| self.cheapest(part.bucket, part.kinds, &self.costs);
         let key = parts.iter().map(cheapest).collect();
         let work = (0..self.kinds).map(Basic::Replicas).chain([Basic::Surplus]).collect();
-        let (lower, at_upper) = (vec![0; self.kinds], vec![false; self.kinds]);
+        let at_upper = vec![false; self.kinds];
         State { lower, upper, parts, key, work, at_upper }
     }
 
     /// Solves from a dual feasible basis, which becomes the optimal one.
     pub(super) fn solve(&self, state: &mut State) -> Relaxed {
+        let mut inverse = self.inverse(state);
         let mut rounds = 0;
         loop {
-            let point = self.point(state);
-            let leaving = self.leaving(state, &point);
             rounds += 1;
-            let Some((row, up)) = leaving else {
+            if rounds % FRESH == 0 {
+                inverse = self.inverse(state);
+            }
+            let mut point = self.point(state, inverse);
+            let Some((leaving, up)) = self.leaving(state, &point) else {
                 return self.relaxed(state, &point, End::Optimal, rounds);
             };
             if rounds >= ROUNDS_MAX {
                 return self.relaxed(state, &point, End::Stopped, rounds);
             }
-            let (row, point) = match row {
-                Leaving::Work(row) => (row, point),
-                Leaving::Key(row) => {
-                    Self::swap_key(state, row);
-                    (row, self.point(state))
-                }
+            let (Leaving::Work(row) | Leaving::Key(row)) = leaving;
+            if matches!(leaving, Leaving::Key(_)) {
+                Self::swap_key(state, row);
+                point = self.point(state, self.inverse(state));
+            }
+            let Some(entering) = self.entering(state, &point, row, up) else {
+                return self.ray(state, &point, row, (up, rounds));
             };
-            match self.entering(state, &point, row, up) {
-                Some(entering) => {
-                    if let Basic::Replicas(kind) = state.work[row] {
-                        state.at_upper[kind] = !up;
-                    }
-                    state.work[row] = entering.variable;
+            if let Basic::Replicas(kind) = state.work[row] {
+                state.at_upper[kind] = !up;
+            }
+            inverse = self.pivot(state, point.inverse, row, entering.variable);
+            state.work[row] = entering.variable;
+        }
+    }
+
+    /// The inverse after a variable has entered at a row.
+    fn pivot(&self, state: &State, mut inverse: Vec<i64>, row: usize, entering: Basic) -> Vec<i64> {
+        let rows = self.rows();
+        let mut column = vec![0_i64; rows];
+        self.column(state, entering, &mut column);
+        let alpha: Vec<i64> = inverse.chunks_exact(rows).map(|line| dot(line, &column)).collect();
+        let line: Vec<i64> = inverse[row * rows..(row + 1) * rows]
+            .iter()
+            .map(|cell| if alpha[row] == 0 { *cell } else { div(*cell, alpha[row]) })
+            .collect();
+        for (at, cells) in inverse.chunks_exact_mut(rows).enumerate() {
+            if at == row {
+                cells.copy_from_slice(&line);
+            } else if alpha[at] != 0 {
+                for (cell, own) in cells.iter_mut().zip(&line) {
+                    *cell = cell.saturating_sub(mul(alpha[at], *own));
                 }
-                None => return self.ray(state, &point, row, (up, rounds)),
             }
         }
+        inverse
     }
 
     fn rows(&self) -> usize {
@@ -239,9 +263,8 @@ impl Relaxation {
         }
     }
 
-    fn point(&self, state: &State) -> Point {
+    fn point(&self, state: &State, inverse: Vec<i64>) -> Point {
         let rows = self.rows();
-        let inverse = self.inverse(state);
         let mut right = vec![0_i64; rows];
         right[self.kinds] = self.units(self.least);
         for kind in 0..self.kinds {
@@ -255,11 +278,7 @@ impl Relaxation {
         for (part, key) in state.parts.iter().zip(&state.key) {
             right[*key] -= mul(self.load(part.bucket, *key), self.weight(part));
         }
-        let dot = |row: &[i64]| {
-            let sum: i128 = row.iter().zip(&right).map(|(a, b)| i128::from(*a) * i128::from(*b)).sum();
-            clamp(sum >> PLACES)
-        };
-        let values = inverse.chunks_exact(rows).map(dot).collect();
+        let values = inverse.chunks_exact(rows).map(|row| dot(row, &right)).collect();
         let mut multipliers = vec![0_i128; rows];
         for (row, variable) in state.work.iter().enumerate() {
             if let Basic::Replicas(kind) = variable {
@@ -447,6 +466,10 @@ impl Relaxation {
         }
         Relaxed { end, prices, replicas, taken, rounds }
     }
+}
+
+fn dot(a: &[i64], b: &[i64]) -> i64 {
+    clamp(a.iter().zip(b).map(|(a, b)| i128::from(*a) * i128::from(*b)).sum::<i128>() >> PLACES)
 }
 
 /// What leaves the basis.

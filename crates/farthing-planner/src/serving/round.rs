@@ -5,8 +5,8 @@ use super::pack::Pack;
 use super::problem::{FINE, Problem, Shares};
 use super::relax::{Relaxed, State};
 
-/// A part of a bucket that is no more than lost digits.
-const DUST: i128 = FINE >> 30;
+/// A part of a replica, as a power of two, that is no more than lost digits.
+const DUST_BITS: u32 = 31;
 
 /// A relaxation with what it was made from.
 pub(super) struct Rounding<'s> {
@@ -16,12 +16,8 @@ pub(super) struct Rounding<'s> {
 }
 
 impl Rounding<'_> {
-    /// Counts and a division, near the relaxation; `known` is the cost of the best so far.
-    pub(super) fn choice(
-        &self,
-        counts: &[i64],
-        _known: Option<i128>,
-    ) -> Option<(Vec<i64>, Shares)> {
+    /// Counts and a division near the relaxation, with slices in the given counts.
+    pub(super) fn choice(&self, counts: &[i64]) -> Option<(Vec<i64>, Shares)> {
         let shares = if self.problem.slices.is_some() { self.sliced(counts)? } else { self.fine() };
         let mut counts = self.problem.counts(&shares)?;
         self.raise(&mut counts)?;
@@ -42,7 +38,9 @@ impl Rounding<'_> {
             // What only lost digits leave would cost a replica where nothing else is.
             let others = self.relaxed.taken.iter().filter(|(at, ..)| *at == index);
             let most = others.max_by_key(|(_, _, share)| *share);
-            let to = most.filter(|_| left[index] < DUST).map_or(*key, |(_, kind, _)| *kind);
+            let load = self.problem.loads[part.bucket][*key].unwrap_or(0);
+            let dust = left[index] * load < (self.problem.room >> DUST_BITS) * FINE;
+            let to = most.filter(|_| dust).map_or(*key, |(_, kind, _)| *kind);
             shares[to] += left[index];
         }
         shares
@@ -71,6 +69,9 @@ impl Rounding<'_> {
     /// More of the cheapest kind where there are fewer than there must be, and what the branch
     /// asks for at least.
     fn raise(&self, counts: &mut [i64]) -> Option<()> {
+        for (count, fewest) in counts.iter_mut().zip(&self.state.lower) {
+            *count = (*count).max(*fewest);
+        }
         let mut missing = self.problem.least - counts.iter().sum::<i64>();
         let mut order: Vec<usize> = (0..counts.len()).collect();
         order.sort_by_key(|kind| (self.problem.kinds[*kind].cost, *kind));

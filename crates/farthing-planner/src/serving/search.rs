@@ -164,9 +164,10 @@ impl<'p> Search<'p> {
         let upper = self.problem.kinds.iter().enumerate().map(|(kind, it)| {
             let all: i128 = self.problem.loads.iter().filter_map(|loads| loads[kind]).sum();
             let needed = i64::try_from(all / self.problem.room + 1).unwrap_or(i64::MAX);
-            it.most.min(needed.max(self.problem.least))
+            it.most.min(needed.max(self.problem.least).max(it.fewest))
         });
-        self.relaxation.root(parts.collect(), upper.collect())
+        let lower = self.problem.kinds.iter().map(|kind| kind.fewest).collect();
+        self.relaxation.root(parts.collect(), lower, upper.collect())
     }
 
     fn push(&mut self, bound: i128, depth: u32, state: State) {
@@ -196,7 +197,7 @@ impl<'p> Search<'p> {
             if self.closed(bound) {
                 return;
             }
-            self.round(&state, &relaxed);
+            self.round(&state, &relaxed, depth);
             if self.closed(bound) {
                 return;
             }
@@ -210,16 +211,23 @@ impl<'p> Search<'p> {
     }
 
     /// Makes a choice of a relaxation and keeps it if it is the best.
-    fn round(&mut self, state: &State, relaxed: &Relaxed) {
-        let rounding = Rounding { problem: self.problem, state, relaxed };
-        let counts: Vec<i64> = (0..self.problem.kinds.len())
-            .map(|kind| {
-                let (whole, rest) = self.relaxation.replicas(relaxed.replicas[kind]);
-                whole + i64::from(rest > WHOLE)
-            })
-            .collect();
+    fn round(&mut self, state: &State, relaxed: &Relaxed, depth: u32) {
+        let replicas = relaxed.replicas.iter().map(|units| self.relaxation.replicas(*units));
+        let near: Vec<(i64, i64)> = replicas.collect();
+        let whole = near.iter().all(|(_, rest)| (*rest).min(ONE - rest) <= WHOLE);
+        // Slices are fitted where that can prove the branch, and now and then for a good start.
+        let worth = whole || depth < 4 || self.branches % 32 == 0;
+        if self.problem.slices.is_some() && !worth {
+            return;
+        }
+        let up = |(whole, rest): &(i64, i64)| whole + i64::from(*rest > WHOLE);
+        let counts: Vec<i64> = near.iter().map(up).collect();
         let known = self.best.as_ref().map(|(cost, ..)| *cost);
-        if let Some((counts, shares)) = rounding.choice(&counts, known) {
+        if self.problem.slices.is_some() && known.is_some_and(|known| self.problem.cost(&counts) >= known) {
+            return;
+        }
+        let rounding = Rounding { problem: self.problem, state, relaxed };
+        if let Some((counts, shares)) = rounding.choice(&counts) {
             let cost = self.problem.cost(&counts);
             if known.is_none_or(|known| cost < known) && self.problem.carries(&counts, &shares) {
                 self.best = Some((cost, counts, shares));
