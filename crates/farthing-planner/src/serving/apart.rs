@@ -5,11 +5,13 @@
 //! hard budgets do not carry the sum does the whole go to the one program of all decisions.
 
 use super::Serving;
+use super::problem::Problem;
 use super::search::{Outcome, Solution, Stopped, solve};
 use crate::fleet::{Choice, choose};
 use crate::program::Program;
 use crate::room::Room;
 use crate::{Effort, PlanError};
+use farthing_model::Queue;
 
 /// Branches of the search of one service. A branch costs tens of microseconds.
 const BRANCHES_MAX: u32 = 4_000;
@@ -23,11 +25,78 @@ impl Serving<'_> {
     /// The cheapest replicas for this service alone; `None` where there are none, or the search
     /// could not tell.
     pub(crate) fn alone(&self, effort: Effort) -> Option<Solution> {
-        match solve(&self.problem(), branches(effort)) {
-            Outcome::Solved(solution) => Some(solution),
-            Outcome::Infeasible | Outcome::Open(_) | Outcome::Refused(_) => None,
+        let problem = self.problem();
+        let least = found(&problem, effort)?;
+        match self.queue() {
+            Some(queue) => self.queued(queue, &problem, least, effort),
+            None => Some(least),
         }
     }
+
+    /// The cheapest that was found whose queues are short enough.
+    ///
+    /// What a queue needs grows slower than its load, so that fewer kinds may be cheaper than the
+    /// cheapest mix: the mix, each kind alone, and the mix without one of its kinds are tried.
+    /// The bound is that of the mix without queues, which only need more.
+    fn queued(
+        &self,
+        queue: Queue,
+        problem: &Problem,
+        least: Solution,
+        effort: Effort,
+    ) -> Option<Solution> {
+        let kinds = problem.kinds.len();
+        let used = |kind: usize| least.counts[kind] > 0;
+        let alone = (0..kinds).map(|kind| (0..kinds).filter(|at| *at == kind).collect());
+        let without = (0..kinds)
+            .filter(|kind| used(*kind))
+            .map(|kind| (0..kinds).filter(|at| used(*at) && *at != kind).collect());
+        let tries: Vec<Vec<usize>> = alone.chain(without).collect();
+        let mut best: Option<Solution> = None;
+        let mut note = |solution: Solution| {
+            let raised = self.raised(queue, problem, solution);
+            let raised = raised.filter(|it| best.as_ref().is_none_or(|best| it.cost < best.cost));
+            best = raised.or(best.take());
+        };
+        let bound = least.bound;
+        note(least.clone());
+        for tried in tries.into_iter().filter(|kinds| !kinds.is_empty()) {
+            found(&only(problem, &tried), effort).map(&mut note);
+        }
+        let mut best = best?;
+        best.bound = bound;
+        best.stopped = (best.cost > bound).then_some(Stopped::Queue);
+        Some(best)
+    }
+
+    /// A solution with as many replicas more as its queues need.
+    fn raised(&self, queue: Queue, problem: &Problem, mut solution: Solution) -> Option<Solution> {
+        let needed = self.queued_counts(queue, problem, &solution)?;
+        for (count, needed) in solution.counts.iter_mut().zip(needed) {
+            *count = (*count).max(needed);
+        }
+        solution.cost = problem.cost(&solution.counts);
+        problem.carries(&solution.counts, &solution.shares).then_some(solution)
+    }
+}
+
+/// The optimum of a problem, as far as it was found.
+pub(super) fn found(problem: &Problem, effort: Effort) -> Option<Solution> {
+    match solve(problem, branches(effort)) {
+        Outcome::Solved(solution) => Some(solution),
+        Outcome::Infeasible | Outcome::Open(_) | Outcome::Refused(_) => None,
+    }
+}
+
+/// A problem in which only some kinds may be used.
+fn only(problem: &Problem, kinds: &[usize]) -> Problem {
+    let mut problem = problem.clone();
+    for (at, kind) in problem.kinds.iter_mut().enumerate() {
+        if !kinds.contains(&at) {
+            kind.most = kind.fewest;
+        }
+    }
+    problem
 }
 
 /// Chooses for a program: its parts apart where they fit together, the whole otherwise.
@@ -86,6 +155,7 @@ fn joined(program: &Program<'_>, mut choice: Choice, found: &[Solution]) -> Choi
             choice.limit.get_or_insert(match stopped {
                 Stopped::Branches => "branches",
                 Stopped::Digits => "precision",
+                Stopped::Queue => "queue",
             });
             choice.proven = false;
         }

@@ -22,6 +22,8 @@ pub(crate) enum Stopped {
     Branches,
     /// At the limit of its digits.
     Digits,
+    /// Where queues need more than the bound knows of.
+    Queue,
 }
 
 /// A choice with its proof.
