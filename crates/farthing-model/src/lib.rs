@@ -21,6 +21,7 @@ mod price;
 mod quantity;
 mod resource;
 mod sample;
+mod sizing;
 mod snapshot;
 mod split;
 mod time;
@@ -48,6 +49,7 @@ pub use quantity::{
 };
 pub use resource::{PerResource, Resource, Resources};
 pub use sample::{Attribution, Coverage, Sample};
+pub use sizing::{Day, Queue, RatePoint, Sizing};
 pub use snapshot::{Age, Assignment, Observed, Snapshot, WorkloadState};
 pub use split::{SplitError, proportion, split, split_money};
 pub use time::{

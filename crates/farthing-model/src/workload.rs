@@ -6,6 +6,7 @@ use crate::id::{TeamId, WorkloadId};
 use crate::money::Money;
 use crate::offer::Place;
 use crate::resource::Resources;
+use crate::sizing::Sizing;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -122,6 +123,8 @@ pub struct Service {
     pub split: Split,
     /// Never fewer replicas in all.
     pub replicas_min: u32,
+    /// How it is sized beyond its rate.
+    pub sizing: Sizing,
 }
 
 /// Request traffic, in buckets of request size.

@@ -9,6 +9,8 @@ use crate::decision::{Decision, decide};
 use crate::reason;
 use crate::report::{BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, Waiting};
 use crate::room::Room;
+use crate::service::ServiceReport;
+use crate::serving::Scene;
 use crate::standing::Standing;
 use crate::utilisation::{Idle, idle, rows};
 use crate::{BudgetState, Input, PlanError, unknown};
@@ -153,7 +155,7 @@ impl Draft<'_, '_> {
         }
         for service in &decision.hopeless {
             let workload = &service.observed.workload;
-            let reason = reason::refused(service.reached, &workload.residency);
+            let reason = reason::hopeless(service, self.input);
             let (workload, members, late) = (workload.id.clone(), 1, false);
             self.waiting.push(Waiting { workload, members, reason, late });
         }
@@ -366,10 +368,28 @@ impl Draft<'_, '_> {
             budgets,
             excluded: decision.considered.excluded(),
             unknown: unknown::notes(input, &decision.standing, &self.placements),
+            services: self.services()?,
             placements: self.placements,
             waiting: self.waiting,
             cuts: self.cuts,
         })
+    }
+
+    /// What the services are served by that were decided about.
+    fn services(&self) -> Result<Vec<ServiceReport>, PlanError> {
+        let Decision { program, choice, standing, .. } = self.decision;
+        let scene = Scene {
+            input: self.input,
+            accounts: &program.accounts,
+            pools: &program.pools,
+            standing,
+        };
+        let mut reports = Vec::new();
+        for (serving, served) in program.services.iter().zip(&choice.served) {
+            let Some(replicas) = served else { continue };
+            reports.extend(scene.report(serving, replicas)?);
+        }
+        Ok(reports)
     }
 
     /// What stands costs and is no part of the program's cost: jobs and settled services, and what

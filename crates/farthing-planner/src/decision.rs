@@ -6,12 +6,13 @@
 use crate::account::{Account, accounts};
 use crate::candidate::{Class, Considered, Filter, classes, replica_kinds};
 use crate::column::{Column, Ground, Pool};
-use crate::fleet::{Choice, choose};
+use crate::fleet::Choice;
+use crate::serving::apart::choose_apart;
 use crate::program::{Program, Scale};
 use crate::serving::{Scene, Serving, wanted};
 use crate::standing::{Standing, held, standing};
 use crate::{Effort, Input, PlanError};
-use farthing_model::{Observed, Resource, WorkloadId};
+use farthing_model::{Observed, WorkloadId};
 use jiff::Timestamp;
 
 /// A service that does with what it has is moved only if that saves more than this part of its
@@ -67,17 +68,18 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
         if settled.contains(&observed.workload.id) {
             continue;
         }
-        let serving = scene.serving(observed, service, Serving::target(input))?;
+        let serving = scene.serving(observed, service, Serving::target(input, service))?;
+        let unserved = serving.kinds.is_empty() || serving.unserved().is_some();
         if !serving.needed {
             retired.extend(stands.next().map(|_| observed));
-        } else if serving.kinds.is_empty() || Serving::target(input).ppm() == 0 {
+        } else if unserved || Serving::target(input, service).ppm() == 0 {
             hopeless.push(serving);
         } else {
             services.push(serving);
         }
     }
-    let program = assemble(classes, columns, services, (pools, accounts))?;
-    let choice = choose(&program, input.effort)?;
+    let mut program = assemble(classes, columns, services, (pools, accounts))?;
+    let choice = choose_apart(&mut program, input.effort)?;
     Ok(Decision { program, choice, standing, hopeless, retired, sufficient, considered })
 }
 
@@ -131,12 +133,13 @@ fn open_services<'a>(
         let ground = Ground { input, classes: &[], accounts: &[], standing };
         let pools = ground.pools(used);
         let scene = Scene { input, accounts: &[], pools: &pools, standing };
-        let max = input.policy.bands.get(Resource::Gpu).max;
+        let max = Serving::limit(input, service);
         // What it has it may keep, so that no pool can be in its way.
         let kept = Scene { input, accounts: &[], pools: &[], standing };
         let as_it_is = kept.serving(observed, service, max)?;
-        let anew = scene.serving(observed, service, Serving::target(input))?;
-        let hopeless = anew.needed && anew.kinds.is_empty();
+        let anew = scene.serving(observed, service, Serving::target(input, service))?;
+        let unserved = anew.kinds.is_empty() || anew.unserved().is_some();
+        let hopeless = anew.needed && unserved;
         match present(input, standing, as_it_is, anew, &pools)? {
             Present::Settled => {
                 mark(standing, id, false);
@@ -185,8 +188,9 @@ fn alone(service: Serving<'_>, pools: &[Pool], effort: Effort) -> Result<Choice,
     if service.kinds.is_empty() {
         return Ok(Choice::default());
     }
-    let program = assemble(Vec::new(), Vec::new(), vec![service], (pools.to_vec(), Vec::new()))?;
-    choose(&program, effort)
+    let mut program =
+        assemble(Vec::new(), Vec::new(), vec![service], (pools.to_vec(), Vec::new()))?;
+    choose_apart(&mut program, effort)
 }
 
 fn assemble<'a>(

@@ -19,10 +19,12 @@ mod input;
 mod offers;
 mod pricing;
 mod program;
+pub mod queue;
 mod reason;
 mod report;
 mod room;
 mod sensitivity;
+mod service;
 mod serving;
 mod standing;
 mod step;
@@ -39,6 +41,7 @@ pub use dag::{
 pub use error::PlanError;
 pub use input::{BudgetState, Effort, Input, Utilisation};
 pub use offers::{OfferRequest, RankError, Ranked, RankedOffer, rank};
+pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport};
 pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };

@@ -159,6 +159,31 @@ pub(crate) fn refused(reached: Option<Filter>, residency: &[String]) -> Reason {
     Reason::NoOffer(words.to_owned())
 }
 
+/// Why a service cannot be served by anything.
+pub(crate) fn hopeless(serving: &Serving<'_>, input: &Input) -> Reason {
+    let workload = &serving.observed.workload;
+    let Some(bucket) = serving.unserved() else {
+        return refused(serving.reached, &workload.residency);
+    };
+    let (inside, outside) = (bucket.input_tokens, bucket.output_tokens);
+    let able = workload.service().into_iter().flat_map(|service| &service.throughput);
+    let able = able.filter(|row| {
+        row.requests_per_s.is_positive()
+            && (row.input_tokens, row.output_tokens) == (inside, outside)
+    });
+    let mut names: Vec<String> = able.map(|row| row.accelerator.to_string()).collect();
+    names.sort();
+    names.dedup();
+    let why = if names.is_empty() {
+        "no accelerator of its throughput table serves it".to_owned()
+    } else {
+        let offers = input.offers.len();
+        format!("none of {offers} offers that may be used has one of {}", names.join(", "))
+    };
+    let tokens = format!("requests of {inside} tokens in and {outside} out");
+    Reason::NoOffer(format!("{tokens} cannot be served: {why}"))
+}
+
 /// Why a service is served by this mix.
 pub(crate) fn serving(
     input: &Input,

@@ -4,6 +4,7 @@ use farthing_model::{
     Band, BandState, BudgetId, Decimal, EscalationAction, Money, OfferId, Plan, Ratio, Reason,
     Resource, Window, WorkloadId,
 };
+use crate::service::ServiceReport;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -43,6 +44,8 @@ pub struct Report {
     pub solver: SolverReport,
     /// Every placement after the plan: new ones with their step, and those that stay.
     pub placements: Vec<Placement>,
+    /// Services that were decided about: who serves what, and what a token costs.
+    pub services: Vec<ServiceReport>,
     /// What waits, and why.
     pub waiting: Vec<Waiting>,
     /// Decision 1: utilisation of each resource against its band.

@@ -48,6 +48,7 @@ impl Draft<'_> {
             excluded: self.excluded(),
             unknown: self.notes.clone(),
             placements: Vec::new(),
+            services: Vec::new(),
         };
         let plan = Plan {
             id: input.id.clone(),

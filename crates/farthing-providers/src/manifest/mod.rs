@@ -12,6 +12,7 @@
 //! Start with [`parse`]; `shape` lists all fields and is also what the JSON Schema is made from.
 
 mod budget;
+mod curve;
 mod dag;
 mod fault;
 mod fields;

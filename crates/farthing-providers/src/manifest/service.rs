@@ -5,7 +5,12 @@ use super::fields::{Fields, items};
 use super::object::Reader;
 use super::{scalar, shape};
 use crate::yaml::{Node, Value};
-use farthing_model::{Bucket, BucketRate, Decimal, Requests, Service, Slo, Split, split};
+use super::curve;
+use farthing_model::{
+    Bucket, BucketRate, Day, Decimal, Queue, Ratio, Requests, Service, Sizing, Slo, Split, split,
+};
+use jiff::SignedDuration;
+use std::collections::BTreeMap;
 
 /// How far shares may be from one in all, in 10^-9: tables of measured shares are rounded.
 const SHARES_OFF_NANO: i128 = 1_000_000;
@@ -25,24 +30,54 @@ pub(crate) fn service(
             report.fault(fields.spot, format!("`spec.{name}` is missing: {what}"));
         }
     }
-    let requests = fields.get("requests").and_then(|node| requests(node, reader, report));
-    let throughput = fields.get("throughput").map(|node| {
-        let read = |node: &Node, report: &mut Report| {
-            let items = items(node, "throughput", report).iter();
-            items.filter_map(|item| bucket_rate(item, report)).collect::<Vec<_>>()
-        };
-        from_list_or_file(node, "throughput", reader, report, read)
-    });
-    let slo = fields.get("slo").and_then(|node| slo(node, report));
+    let day = fields.get("requests").and_then(|node| day(node, fields, reader, report));
+    let requests =
+        fields.get("requests").and_then(|node| requests(node, day.as_ref(), reader, report));
+    let throughput = fields
+        .get("throughput")
+        .map(|node| from_list_or_file(node, "throughput", reader, report, throughput));
+    let (slo, queue) = fields.get("slo").and_then(|node| slo(node, report)).unzip();
+    let target = fields.read("utilisation", some_share, report);
+    let sizing = Sizing { target, queue: queue.flatten(), day };
     let split = fields.get("split").map_or(Split::default(), |node| slices(node, report));
     let replicas_min = fields.read("replicas", scalar::whole, report).unwrap_or(1);
     if report.faults.len() != before {
         return None;
     }
-    Some(Service { requests: requests?, throughput: throughput?, slo, split, replicas_min })
+    let (requests, throughput) = (requests?, throughput?);
+    Some(Service { requests, throughput, slo, split, replicas_min, sizing })
 }
 
-fn from_list_or_file<T: Default>(
+/// A share above zero and at most the whole.
+fn some_share(text: &str) -> scalar::Parsed<Ratio> {
+    let share = scalar::share(text)?;
+    if share == Ratio::ZERO { Err(format!("`{text}` must be above zero")) } else { Ok(share) }
+}
+
+/// How long a bought replica is paid before it serves, where nobody says.
+const COLD_START: SignedDuration = SignedDuration::from_mins(3);
+
+/// The cycle of the rate, where there is one.
+fn day(
+    requests: &Node,
+    spec: Fields<'_>,
+    reader: &Reader<'_>,
+    report: &mut Report,
+) -> Option<Day> {
+    let start = spec.get("start").and_then(|node| {
+        let fields = Fields::open(node, "spec.start", &shape::START, report)?;
+        let cold = fields.read("cold", scalar::duration, report);
+        Some((cold, fields.read("penalty", scalar::money, report)))
+    });
+    let Value::Map(entries) = &requests.value else { return None };
+    let curve = entries.iter().find(|(key, node)| key.name == "curve" && !node.is_null());
+    let (_, curve) = curve?;
+    let (points, length) = from_list_or_file(curve, "curve", reader, report, curve::points)?;
+    let (cold, penalty) = start.unwrap_or_default();
+    Some(Day { points, length, cold_start: cold.unwrap_or(COLD_START), penalty })
+}
+
+pub(super) fn from_list_or_file<T: Default>(
     node: &Node,
     name: &str,
     reader: &Reader<'_>,
@@ -56,9 +91,22 @@ fn from_list_or_file<T: Default>(
     report.within(&table.path.display().to_string(), |report| read(&table.node, report))
 }
 
-fn requests(node: &Node, reader: &Reader<'_>, report: &mut Report) -> Option<Requests> {
+fn requests(
+    node: &Node,
+    day: Option<&Day>,
+    reader: &Reader<'_>,
+    report: &mut Report,
+) -> Option<Requests> {
     let fields = Fields::open(node, "spec.requests", &shape::REQUESTS, report)?;
-    let rate_per_s = fields.read("rate", scalar::request_rate, report);
+    let peak = day.and_then(|day| day.points.iter().map(|point| point.rate_per_s).max());
+    let given = fields.get("rate").is_some() || fields.get("curve").is_some();
+    if !given {
+        report.fault(node.spot, "`spec.requests` has neither `rate` nor `curve`");
+    }
+    let rate_per_s = match fields.get("rate") {
+        Some(_) => fields.read("rate", scalar::request_rate, report),
+        None => peak,
+    };
     let buckets = from_list_or_file(fields.get("buckets")?, "buckets", reader, report, buckets);
     Some(Requests { rate_per_s: rate_per_s?, buckets })
 }
@@ -101,6 +149,31 @@ fn bucket(node: &Node, report: &mut Report) -> Option<Bucket> {
     Some(Bucket { input_tokens: input_tokens?, output_tokens: output_tokens?, share: share? })
 }
 
+/// The rows of a throughput table; of rows that say the same, one.
+fn throughput(node: &Node, report: &mut Report) -> Vec<BucketRate> {
+    let mut rows: Vec<BucketRate> = Vec::new();
+    let mut seen: BTreeMap<(String, u32, u32, u32), Decimal> = BTreeMap::new();
+    for item in items(node, "throughput", report) {
+        let Some(row) = bucket_rate(item, report) else { continue };
+        let (input, output) = (row.input_tokens, row.output_tokens);
+        let key = (row.accelerator.to_string(), row.count, input, output);
+        match seen.insert(key, row.requests_per_s) {
+            None => rows.push(row),
+            Some(before) if before == row.requests_per_s => {}
+            Some(before) => {
+                let (name, rate) = (&row.accelerator, row.requests_per_s);
+                let what = format!(
+                    "{} of {name} serve requests of {input} in, {output} out at {before} and at \
+                     {rate} per second: keep one row",
+                    row.count
+                );
+                report.fault(item.spot, what);
+            }
+        }
+    }
+    rows
+}
+
 fn bucket_rate(node: &Node, report: &mut Report) -> Option<BucketRate> {
     let fields = Fields::open(node, "throughput", &shape::BUCKET_RATE, report)?;
     let accelerator = fields.read("accelerator", scalar::accelerator, report);
@@ -119,11 +192,37 @@ fn bucket_rate(node: &Node, report: &mut Report) -> Option<BucketRate> {
     })
 }
 
-fn slo(node: &Node, report: &mut Report) -> Option<Slo> {
+fn slo(node: &Node, report: &mut Report) -> Option<(Slo, Option<Queue>)> {
     let fields = Fields::open(node, "spec.slo", &shape::SLO, report)?;
     let ttft = fields.read("ttft", scalar::some_duration, report);
     let tpot = fields.read("tpot", scalar::some_duration, report);
-    Some(Slo { ttft: ttft?, tpot: tpot? })
+    let percentile = fields.read("percentile", some_share, report);
+    let prefill = fields.read("prefill", scalar::duration, report);
+    let concurrency = fields.read("concurrency", scalar::count, report);
+    let (ttft, tpot) = (ttft?, tpot?);
+    if percentile.is_none() {
+        for name in ["prefill", "concurrency"] {
+            if let Some(node) = fields.get(name) {
+                let what = format!("`{name}` is for sizing by queueing, which `percentile` asks for");
+                report.fault(node.spot, what);
+            }
+        }
+    }
+    if percentile == Some(Ratio::ONE) {
+        let what = "`percentile`: no number of replicas serves all requests without a wait; write \
+                    less than the whole, such as 99%";
+        report.fault(node.spot, what);
+    }
+    let prefill = prefill.unwrap_or(SignedDuration::ZERO);
+    if prefill >= ttft {
+        report.fault(node.spot, "`prefill` leaves nothing of `ttft` to wait: it must be shorter");
+    }
+    let queue = percentile.map(|percentile| Queue {
+        wait_max: ttft - prefill,
+        percentile,
+        concurrency: concurrency.unwrap_or(1),
+    });
+    Some((Slo { ttft, tpot }, queue))
 }
 
 fn slices(node: &Node, report: &mut Report) -> Split {

@@ -133,7 +133,18 @@ pub(crate) static WORKLOAD: Shape = Shape {
             Any(&[OneOf(&["continuous"]), Map(&SLICES)]),
             "How a bucket may be divided over accelerators. Default: continuous.",
         ),
-        may("replicas", Whole, "Never fewer replicas of a service in all. Default: 1."),
+        may(
+            "replicas",
+            Whole,
+            "Never fewer replicas of a service in all; 0 lets it scale to none. Default: 1.",
+        ),
+        may(
+            "utilisation",
+            Share,
+            "Part of the measured throughput that replicas are planned with. Default: the lower \
+             edge of the policy's gpu band, and 1 for a plan of files without a Policy.",
+        ),
+        may("start", Map(&START), "What starting a replica of a service costs."),
     ],
 };
 
@@ -197,7 +208,12 @@ pub(crate) static REQUESTS: Shape = Shape {
     name: "Requests",
     doc: "Request traffic.",
     fields: &[
-        must("rate", RequestRate, "Requests per second in all."),
+        may("rate", RequestRate, "Requests per second in all. Default: the highest of the curve."),
+        may(
+            "curve",
+            Any(&[List(&Map(&CURVE_POINT)), CsvPath]),
+            "The rate over a cycle, by hour of the day or by time; the plan says what it costs.",
+        ),
         must("buckets", Any(&[List(&Map(&BUCKET)), CsvPath]), "Request sizes and their shares."),
     ],
 };
@@ -212,12 +228,39 @@ pub(crate) static BUCKET: Shape = Shape {
     ],
 };
 
+pub(crate) static CURVE_POINT: Shape = Shape {
+    name: "CurvePoint",
+    doc: "A rate from a moment on; give `hour` or `time`, the same for all points.",
+    fields: &[
+        may("hour", Number, "Hours since the cycle began: 0 to 23 for a day, 0 to 167 for a week."),
+        may("time", Time, "A moment; the cycle begins with the first."),
+        must("rate", Any(&[Number, RequestRate]), "Requests per second, from then on."),
+    ],
+};
+
+pub(crate) static START: Shape = Shape {
+    name: "Start",
+    doc: "What starting a replica costs.",
+    fields: &[
+        may("cold", Duration, "How long a replica is paid before it serves. Default: 3m."),
+        may("penalty", Money, "What each start from no replica at all costs beside that."),
+    ],
+};
+
 pub(crate) static SLO: Shape = Shape {
     name: "Slo",
     doc: "A latency objective.",
     fields: &[
         must("ttft", Duration, "Time to first token."),
         must("tpot", Duration, "Time per output token."),
+        may(
+            "percentile",
+            Share,
+            "Part of all requests that must have their first token in time; replicas are then \
+             sized by queueing (Erlang C) too.",
+        ),
+        may("prefill", Duration, "The part of `ttft` that is work and no wait. Default: 0s."),
+        may("concurrency", Count, "Requests that a replica works on at once. Default: 1."),
     ],
 };
 

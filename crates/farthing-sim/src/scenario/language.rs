@@ -2,10 +2,7 @@
 
 use super::{AZURE, DAY, LANGUAGE_SPEED, RequestGap, RequestStream, ScenarioError, ServiceArrival};
 use crate::trace::{LlmRequest, read_azure, read_day_shape, read_speeds};
-use farthing_model::{
-    Bucket, BucketRate, Decimal, Requests, Resources, Service, Slo, Split, TeamId, Workload,
-    WorkloadId, WorkloadKind, split,
-};
+use farthing_model::{Bucket, BucketRate, Decimal, Requests, Resources, Service, Sizing, Slo, Split, TeamId, Workload, WorkloadId, WorkloadKind, split};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -41,6 +38,7 @@ pub(super) fn service(at: Timestamp) -> Result<ServiceArrival, ScenarioError> {
         }),
         split: Split::Continuous,
         replicas_min: 1,
+        sizing: Sizing::default(),
     };
     let workload = Workload {
         id: WorkloadId::new("chat").map_err(ScenarioError::Id)?,

@@ -9,7 +9,7 @@ use crate::{plot, show};
 use anyhow::Context as _;
 use farthing_model::{
     Budget, BudgetId, ClusterId, Coverage, Currency, Limit, Money, Observed, Offer, PerResource,
-    Period, PlanId, Scope, Snapshot, Window, WorkloadState,
+    Period, PlanId, Ratio, Scope, Snapshot, Window, Workload, WorkloadKind, WorkloadState,
 };
 use farthing_planner::{
     Baseline, BudgetState, Effort, Input, Planned, Status, check, plan, plan_as, sensitivity,
@@ -91,13 +91,14 @@ fn input(
     if let Some(limit) = &args.budget {
         budgets.push(budget(limit)?);
     }
+    let stated = manifests.policy.is_some();
     let mut policy = manifests.policy.unwrap_or_default();
     if policy.spot.is_none() {
         policy.spot = crate::wiring::spot_loss()?;
     }
     let horizon = horizon(args, &manifests.workloads, now)?;
     let observed = |workload| Observed {
-        workload: Arc::new(workload),
+        workload: Arc::new(if stated { workload } else { unreserved(workload) }),
         state: WorkloadState::Waiting,
         generation: 1,
         since: now,
@@ -128,6 +129,15 @@ fn input(
         utilisation: PerResource::default(),
         effort: Effort::default(),
     })
+}
+
+/// A service for which nobody asks for a reserve: its throughput table is the most within its
+/// objective, and a plan of files without a policy takes it at its word.
+fn unreserved(mut workload: Workload) -> Workload {
+    if let WorkloadKind::Service(service) = &mut workload.kind {
+        service.sizing.target.get_or_insert(Ratio::ONE);
+    }
+    workload
 }
 
 fn offers(args: &PlanArgs, manifests: &manifest::Manifests) -> anyhow::Result<Arc<[Offer]>> {

@@ -1,0 +1,164 @@
+//! Services apart from everything else: each by the search of its own, where that is enough.
+//!
+//! What is cheapest for each part alone is cheapest for all together if together they fit. So
+//! services are solved one by one and the jobs without them, and only where limited offers or
+//! hard budgets do not carry the sum does the whole go to the one program of all decisions.
+
+use super::Serving;
+use super::problem::Problem;
+use super::search::{Outcome, Solution, Stopped, solve};
+use crate::fleet::{Choice, choose};
+use crate::program::Program;
+use crate::room::Room;
+use crate::{Effort, PlanError};
+use farthing_model::Queue;
+
+/// Branches of the search of one service. A branch costs tens of microseconds.
+const BRANCHES_MAX: u32 = 4_000;
+
+/// Branches for an effort.
+fn branches(effort: Effort) -> u64 {
+    u64::from(effort.nodes_max.min(BRANCHES_MAX))
+}
+
+impl Serving<'_> {
+    /// The cheapest replicas for this service alone; `None` where there are none, or the search
+    /// could not tell.
+    pub(crate) fn alone(&self, effort: Effort) -> Option<Solution> {
+        let problem = self.problem();
+        let least = found(&problem, effort)?;
+        match self.queue() {
+            Some(queue) => self.queued(queue, &problem, least, effort),
+            None => Some(least),
+        }
+    }
+
+    /// The cheapest that was found whose queues are short enough.
+    ///
+    /// What a queue needs grows slower than its load, so that fewer kinds may be cheaper than the
+    /// cheapest mix: the mix, each kind alone, and the mix without one of its kinds are tried.
+    /// The bound is that of the mix without queues, which only need more.
+    fn queued(
+        &self,
+        queue: Queue,
+        problem: &Problem,
+        least: Solution,
+        effort: Effort,
+    ) -> Option<Solution> {
+        let kinds = problem.kinds.len();
+        let used = |kind: usize| least.counts[kind] > 0;
+        let alone = (0..kinds).map(|kind| (0..kinds).filter(|at| *at == kind).collect());
+        let without = (0..kinds)
+            .filter(|kind| used(*kind))
+            .map(|kind| (0..kinds).filter(|at| used(*at) && *at != kind).collect());
+        let tries: Vec<Vec<usize>> = alone.chain(without).collect();
+        let mut best: Option<Solution> = None;
+        let mut note = |solution: Solution| {
+            let raised = self.raised(queue, problem, solution);
+            let raised = raised.filter(|it| best.as_ref().is_none_or(|best| it.cost < best.cost));
+            best = raised.or(best.take());
+        };
+        let bound = least.bound;
+        note(least.clone());
+        for tried in tries.into_iter().filter(|kinds| !kinds.is_empty()) {
+            found(&only(problem, &tried), effort).map(&mut note);
+        }
+        let mut best = best?;
+        best.bound = bound;
+        best.stopped = (best.cost > bound).then_some(Stopped::Queue);
+        Some(best)
+    }
+
+    /// A solution with as many replicas more as its queues need.
+    fn raised(&self, queue: Queue, problem: &Problem, mut solution: Solution) -> Option<Solution> {
+        let needed = self.queued_counts(queue, problem, &solution)?;
+        for (count, needed) in solution.counts.iter_mut().zip(needed) {
+            *count = (*count).max(needed);
+        }
+        solution.cost = problem.cost(&solution.counts);
+        problem.carries(&solution.counts, &solution.shares).then_some(solution)
+    }
+}
+
+/// The optimum of a problem, as far as it was found.
+pub(super) fn found(problem: &Problem, effort: Effort) -> Option<Solution> {
+    match solve(problem, branches(effort)) {
+        Outcome::Solved(solution) => Some(solution),
+        Outcome::Infeasible | Outcome::Open(_) | Outcome::Refused(_) => None,
+    }
+}
+
+/// A problem in which only some kinds may be used.
+fn only(problem: &Problem, kinds: &[usize]) -> Problem {
+    let mut problem = problem.clone();
+    for (at, kind) in problem.kinds.iter_mut().enumerate() {
+        if !kinds.contains(&at) {
+            kind.most = kind.fewest;
+        }
+    }
+    problem
+}
+
+/// Chooses for a program: its parts apart where they fit together, the whole otherwise.
+pub(crate) fn choose_apart(
+    program: &mut Program<'_>,
+    effort: Effort,
+) -> Result<Choice, PlanError> {
+    if program.services.is_empty() {
+        return choose(program, effort);
+    }
+    let found: Option<Vec<Solution>> =
+        program.services.iter().map(|service| service.alone(effort)).collect();
+    let Some(found) = found.filter(|found| fit(program, &[], found)) else {
+        return choose(program, effort);
+    };
+    let services = std::mem::take(&mut program.services);
+    let weights = std::mem::take(&mut program.service_weights);
+    let jobs = choose(program, effort);
+    (program.services, program.service_weights) = (services, weights);
+    let jobs = jobs?;
+    if !fit(program, &jobs.placed, &found) {
+        return choose(program, effort);
+    }
+    Ok(joined(program, jobs, &found))
+}
+
+/// Replicas by kind, those that there are.
+fn replicas(found: &[Solution]) -> Vec<Option<Vec<(usize, u32)>>> {
+    let of = |solution: &Solution| {
+        let counts = solution.counts.iter().enumerate();
+        let counts = counts.filter_map(|(kind, count)| Some((kind, u32::try_from(*count).ok()?)));
+        Some(counts.filter(|(_, count)| *count > 0).collect())
+    };
+    found.iter().map(of).collect()
+}
+
+/// Whether limited offers and hard budgets carry all of it.
+fn fit(program: &Program<'_>, placed: &[(usize, u32)], found: &[Solution]) -> bool {
+    let room = Room::of(program, placed, &replicas(found));
+    let pools = room.pools.iter().flatten();
+    pools.chain(&room.accounts).all(|left| *left >= 0)
+}
+
+fn joined(program: &Program<'_>, mut choice: Choice, found: &[Solution]) -> Choice {
+    choice.served = replicas(found);
+    let present: i128 = program.services.iter().map(|service| service.present_cost).sum();
+    let bound = found.iter().map(|solution| solution.bound).sum::<i128>() - present;
+    choice.cost_bound = choice.cost_bound.and_then(|jobs| jobs.checked_add(bound));
+    // What a search proves, it proves in whole numbers.
+    choice.cost_certified = choice.cost_certified.and_then(|jobs| jobs.checked_add(bound));
+    for solution in found {
+        choice.iterations += solution.rounds;
+        choice.columns += solution.counts.len();
+        choice.rows += solution.shares.len() + solution.counts.len();
+        if let Some(stopped) = solution.stopped {
+            choice.limit.get_or_insert(match stopped {
+                Stopped::Branches => "branches",
+                Stopped::Digits => "precision",
+                Stopped::Queue => "queue",
+            });
+            choice.proven = false;
+        }
+    }
+    choice
+}

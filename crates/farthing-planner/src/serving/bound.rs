@@ -1,0 +1,93 @@
+//! What prices prove, in whole numbers.
+//!
+//! For any prices `p_g >= 0` of a unit of room on kind `g` and `q >= 0` of one replica towards
+//! the fewest, every choice within the bounds of a branch costs at least
+//!
+//! ```text
+//! q least + sum_parts min_g p_g L_bg + sum_g min over l <= n <= u of (c_g - p_g R - q) n
+//! ```
+//!
+//! and if the same sum without costs is above zero, there is no choice at all. Prices may come
+//! from anywhere; they are rounded here to multiples of a power of two, and the sum is exact.
+
+use super::fixed::PLACES;
+use super::problem::Problem;
+use super::relax::State;
+
+/// Binary places of the dearest replica's cost in the sum.
+const TOP: u32 = 86;
+
+/// The exact side of one problem.
+pub(super) struct Bound<'p> {
+    problem: &'p Problem,
+    /// Costs times `2^shift`.
+    costs: Vec<i128>,
+    shift: u32,
+    /// The dearest cost times `2^shift`, which a price of one stands for, and that of a unit of
+    /// load.
+    dearest: i128,
+    unit: i128,
+    /// The common divisor of all costs: every choice costs a multiple of it.
+    grain: i128,
+    /// Room of a replica, in the units of a slice's load.
+    room: i128,
+}
+
+impl<'p> Bound<'p> {
+    pub(super) fn new(problem: &'p Problem) -> Self {
+        let dearest = problem.kinds.iter().map(|kind| kind.cost).max().unwrap_or(0).max(1);
+        let shift = TOP.saturating_sub(128 - dearest.leading_zeros());
+        let costs = problem.kinds.iter().map(|kind| kind.cost << shift).collect();
+        let grain = problem.kinds.iter().fold(0, |grain, kind| gcd(grain, kind.cost)).max(1);
+        let room = problem.room * i128::from(problem.slices.unwrap_or(1));
+        let dearest = dearest << shift;
+        Self { problem, costs, shift, dearest, unit: dearest / room, grain, room }
+    }
+
+    /// No choice within a branch costs less, in 10^-12; `None` where nothing could be proven.
+    pub(super) fn cost(&self, state: &State, prices: &[i64]) -> Option<i128> {
+        let sum = self.sum(state, prices, true)?;
+        // What choices cost is a multiple of the grain, so that the bound may be rounded up.
+        let whole = -(-sum).div_euclid(1 << self.shift);
+        Some(-(-whole).div_euclid(self.grain) * self.grain)
+    }
+
+    /// Whether prices prove that a branch holds no choice.
+    pub(super) fn refutes(&self, state: &State, prices: &[i64]) -> bool {
+        self.sum(state, prices, false).is_some_and(|sum| sum > 0)
+    }
+
+    /// The sum, times `2^shift`; `None` where it does not fit.
+    fn sum(&self, state: &State, prices: &[i64], with_costs: bool) -> Option<i128> {
+        let kinds = self.costs.len();
+        let exact = |price: &i64| (self.unit * i128::from(*price)) >> PLACES;
+        let room: Vec<i128> = prices[..kinds].iter().map(exact).collect();
+        let fewest = (self.dearest >> PLACES) * i128::from(prices[kinds]);
+        let mut sum = fewest.checked_mul(i128::from(self.problem.least))?;
+        for part in &state.parts {
+            let loads = &self.problem.loads[part.bucket];
+            let mut least = i128::MAX;
+            let mut rest = part.kinds;
+            while rest != 0 {
+                let kind = rest.trailing_zeros() as usize;
+                rest &= rest - 1;
+                least = least.min(room[kind].checked_mul(loads[kind]?)?);
+            }
+            sum = sum.checked_add(least.checked_mul(i128::from(part.slices))?)?;
+        }
+        for (kind, price) in room.iter().enumerate() {
+            let cost = if with_costs { self.costs[kind] } else { 0 };
+            let each = cost.checked_sub(price.checked_mul(self.room)?)?.checked_sub(fewest)?;
+            let count = if each < 0 { state.upper[kind] } else { state.lower[kind] };
+            sum = sum.checked_add(each.checked_mul(i128::from(count))?)?;
+        }
+        Some(sum)
+    }
+}
+
+fn gcd(mut a: i128, mut b: i128) -> i128 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
+}

@@ -1,0 +1,85 @@
+//! From a relaxed division to one that is allowed: whole numbers of replicas and of slices.
+
+use super::fixed::{ONE, PLACES};
+use super::pack::Pack;
+use super::problem::{FINE, Problem, Shares};
+use super::relax::{Relaxed, State};
+
+/// A part of a replica, as a power of two, that is no more than lost digits.
+const DUST_BITS: u32 = 31;
+
+/// A relaxation with what it was made from.
+pub(super) struct Rounding<'s> {
+    pub(super) problem: &'s Problem,
+    pub(super) state: &'s State,
+    pub(super) relaxed: &'s Relaxed,
+}
+
+impl Rounding<'_> {
+    /// Counts and a division near the relaxation, with slices in the given counts.
+    pub(super) fn choice(&self, counts: &[i64]) -> Option<(Vec<i64>, Shares)> {
+        let shares = if self.problem.slices.is_some() { self.sliced(counts)? } else { self.fine() };
+        let mut counts = self.problem.counts(&shares)?;
+        self.raise(&mut counts)?;
+        Some((counts, shares))
+    }
+
+    /// The relaxed division in parts of a bucket; the key takes what rounding leaves.
+    fn fine(&self) -> Shares {
+        let mut shares = vec![vec![0; self.problem.kinds.len()]; self.problem.loads.len()];
+        let mut left: Vec<i128> = vec![FINE; self.state.parts.len()];
+        for (part, kind, share) in &self.relaxed.taken {
+            let taken = ((FINE * i128::from(*share)) >> PLACES).min(left[*part]);
+            left[*part] -= taken;
+            shares[self.state.parts[*part].bucket][*kind] += taken;
+        }
+        for (index, (part, key)) in self.state.parts.iter().zip(&self.state.key).enumerate() {
+            let shares = &mut shares[part.bucket];
+            // What only lost digits leave would cost a replica where nothing else is.
+            let others = self.relaxed.taken.iter().filter(|(at, ..)| *at == index);
+            let most = others.max_by_key(|(_, _, share)| *share);
+            let load = self.problem.loads[part.bucket][*key].unwrap_or(0);
+            let dust = left[index] * load < (self.problem.room >> DUST_BITS) * FINE;
+            let to = most.filter(|_| dust).map_or(*key, |(_, kind, _)| *kind);
+            shares[to] += left[index];
+        }
+        shares
+    }
+
+    /// Whole slices that fit counts: the relaxed ones rounded down, the others with the key, and
+    /// then repaired.
+    fn sliced(&self, counts: &[i64]) -> Option<Shares> {
+        let kinds = self.problem.kinds.len();
+        let mut shares = vec![vec![0_i128; kinds]; self.problem.loads.len()];
+        let mut left: Vec<i128> =
+            self.state.parts.iter().map(|part| i128::from(part.slices)).collect();
+        for (part, kind, share) in &self.relaxed.taken {
+            let slices = i128::from(self.state.parts[*part].slices);
+            let nearly = (slices * i128::from(*share) + i128::from(ONE >> 20)) >> PLACES;
+            let taken = nearly.min(left[*part]);
+            left[*part] -= taken;
+            shares[self.state.parts[*part].bucket][*kind] += taken;
+        }
+        for ((part, key), left) in self.state.parts.iter().zip(&self.state.key).zip(left) {
+            shares[part.bucket][*key] += left;
+        }
+        Pack::new(self.problem, counts, &self.relaxed.prices, shares).repair()
+    }
+
+    /// More of the cheapest kind where there are fewer than there must be, and what the branch
+    /// asks for at least.
+    fn raise(&self, counts: &mut [i64]) -> Option<()> {
+        for (count, fewest) in counts.iter_mut().zip(&self.state.lower) {
+            *count = (*count).max(*fewest);
+        }
+        let mut missing = self.problem.least - counts.iter().sum::<i64>();
+        let mut order: Vec<usize> = (0..counts.len()).collect();
+        order.sort_by_key(|kind| (self.problem.kinds[*kind].cost, *kind));
+        for kind in order {
+            let more = missing.min(self.state.upper[kind] - counts[kind]).max(0);
+            counts[kind] += more;
+            missing -= more;
+        }
+        (missing <= 0).then_some(())
+    }
+}

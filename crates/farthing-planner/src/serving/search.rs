@@ -1,0 +1,317 @@
+//! The optimum by branch and bound over whole numbers of replicas, then over whole slices.
+//!
+//! Branches wait in the order of what is proven about them. Each is relaxed from the basis of the
+//! branch it came from; its prices give a bound in whole numbers, and its division, rounded up, a
+//! choice. The work is limited and the limit is in the answer, with the bound that was proven.
+
+use super::bound::Bound;
+use super::fixed::{ONE, PLACES};
+use super::problem::{Problem, Refused, Shares};
+use super::relax::{End, Part, Relaxation, Relaxed, State};
+use super::round::Rounding;
+use std::cmp::Ordering;
+use std::collections::BinaryHeap;
+
+/// A fraction of a replica that counts as none.
+const WHOLE: i64 = 1 << 20;
+
+/// Why a search ended before it had proven its answer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Stopped {
+    /// At its limit of branches.
+    Branches,
+    /// At the limit of its digits.
+    Digits,
+    /// Where queues need more than the bound knows of.
+    Queue,
+}
+
+/// A choice with its proof.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Solution {
+    /// Replicas by kind.
+    pub(crate) counts: Vec<i64>,
+    /// Who takes what of each bucket, in parts of it.
+    pub(crate) shares: Shares,
+    /// What the counts cost, in 10^-12.
+    pub(crate) cost: i128,
+    /// No choice costs less.
+    pub(crate) bound: i128,
+    /// Branches that were relaxed.
+    pub(crate) branches: u64,
+    /// Simplex iterations of all of them.
+    pub(crate) rounds: u64,
+    /// The limit that was hit; `None` where the choice is proven to be the cheapest.
+    pub(crate) stopped: Option<Stopped>,
+}
+
+/// How a search ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Outcome {
+    /// With a choice.
+    Solved(Solution),
+    /// No choice satisfies all limits; proven.
+    Infeasible,
+    /// No choice was found, and that there is none was not proven.
+    Open(Stopped),
+    /// The problem was refused.
+    Refused(Refused),
+}
+
+/// Solves a problem, relaxing at most so many branches.
+pub(crate) fn solve(problem: &Problem, branches_max: u64) -> Outcome {
+    if let Err(refused) = problem.validate() {
+        return Outcome::Refused(refused);
+    }
+    Search::new(problem, branches_max).run()
+}
+
+/// A branch that waits, the most promising first.
+struct Branch {
+    bound: i128,
+    depth: u32,
+    number: u64,
+    state: State,
+}
+
+impl Ord for Branch {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let key = |branch: &Self| (branch.bound, std::cmp::Reverse(branch.depth), branch.number);
+        key(other).cmp(&key(self))
+    }
+}
+
+impl PartialOrd for Branch {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Branch {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other).is_eq()
+    }
+}
+
+impl Eq for Branch {}
+
+struct Search<'p> {
+    problem: &'p Problem,
+    relaxation: Relaxation,
+    bound: Bound<'p>,
+    best: Option<(i128, Vec<i64>, Shares)>,
+    waiting: BinaryHeap<Branch>,
+    /// The least bound of branches that were given up.
+    given_up: Option<i128>,
+    branches: u64,
+    rounds: u64,
+    branches_max: u64,
+    numbered: u64,
+}
+
+impl<'p> Search<'p> {
+    fn new(problem: &'p Problem, branches_max: u64) -> Self {
+        Self {
+            problem,
+            relaxation: Relaxation::new(problem),
+            bound: Bound::new(problem),
+            best: None,
+            waiting: BinaryHeap::new(),
+            given_up: None,
+            branches: 0,
+            rounds: 0,
+            branches_max,
+            numbered: 0,
+        }
+    }
+
+    fn run(mut self) -> Outcome {
+        let root = self.root();
+        self.push(0, 0, root);
+        let mut stopped = None;
+        while let Some(branch) = self.waiting.pop() {
+            if self.closed(branch.bound) {
+                break;
+            }
+            if self.branches >= self.branches_max {
+                stopped = Some(Stopped::Branches);
+                self.give_up(branch.bound);
+                break;
+            }
+            self.expand(branch);
+        }
+        self.outcome(stopped)
+    }
+
+    fn outcome(self, stopped: Option<Stopped>) -> Outcome {
+        let open = self.given_up;
+        let stopped = stopped.or(open.map(|_| Stopped::Digits));
+        let Some((cost, counts, shares)) = self.best else {
+            return stopped.map_or(Outcome::Infeasible, Outcome::Open);
+        };
+        let bound = open.map_or(cost, |open| open.min(cost));
+        let stopped = stopped.filter(|_| bound < cost);
+        let (branches, rounds) = (self.branches, self.rounds);
+        Outcome::Solved(Solution { counts, shares, cost, bound, branches, rounds, stopped })
+    }
+
+    fn root(&self) -> State {
+        let served = |loads: &[Option<i128>]| {
+            let kinds = loads.iter().enumerate().filter(|(_, load)| load.is_some());
+            kinds.fold(0_u64, |all, (kind, _)| all | 1 << kind)
+        };
+        let slices = self.problem.slices.unwrap_or(1);
+        let buckets = self.problem.loads.iter().enumerate();
+        let parts = buckets.map(|(bucket, loads)| Part { bucket, slices, kinds: served(loads) });
+        let upper = self.problem.kinds.iter().enumerate().map(|(kind, it)| {
+            let all: i128 = self.problem.loads.iter().filter_map(|loads| loads[kind]).sum();
+            let needed = i64::try_from(all / self.problem.room + 1).unwrap_or(i64::MAX);
+            it.most.min(needed.max(self.problem.least).max(it.fewest))
+        });
+        let lower = self.problem.kinds.iter().map(|kind| kind.fewest).collect();
+        self.relaxation.root(parts.collect(), lower, upper.collect())
+    }
+
+    fn push(&mut self, bound: i128, depth: u32, state: State) {
+        self.numbered += 1;
+        self.waiting.push(Branch { bound, depth, number: self.numbered, state });
+    }
+
+    /// Whether nothing below a bound can be better than what is known.
+    fn closed(&self, bound: i128) -> bool {
+        self.best.as_ref().is_some_and(|(cost, ..)| bound >= *cost)
+    }
+
+    fn give_up(&mut self, bound: i128) {
+        self.given_up = Some(self.given_up.map_or(bound, |open| open.min(bound)));
+    }
+
+    fn expand(&mut self, branch: Branch) {
+        let Branch { mut bound, depth, mut state, .. } = branch;
+        let relaxed = self.relaxation.solve(&mut state);
+        self.branches += 1;
+        self.rounds += u64::from(relaxed.rounds);
+        if relaxed.end == End::Infeasible && self.bound.refutes(&state, &relaxed.prices) {
+            return;
+        }
+        if relaxed.end != End::Infeasible {
+            bound = bound.max(self.bound.cost(&state, &relaxed.prices).unwrap_or(bound));
+            if self.closed(bound) {
+                return;
+            }
+            self.round(&state, &relaxed, depth);
+            if self.closed(bound) {
+                return;
+            }
+        }
+        match self.division(&state, &relaxed) {
+            Some(children) => children.into_iter().for_each(|child| self.push(bound, depth + 1, child)),
+            None => {
+                self.give_up(bound)
+            }
+        }
+    }
+
+    /// Makes a choice of a relaxation and keeps it if it is the best.
+    fn round(&mut self, state: &State, relaxed: &Relaxed, depth: u32) {
+        let replicas = relaxed.replicas.iter().map(|units| self.relaxation.replicas(*units));
+        let near: Vec<(i64, i64)> = replicas.collect();
+        let whole = near.iter().all(|(_, rest)| (*rest).min(ONE - rest) <= WHOLE);
+        // Slices are fitted where that can prove the branch, and now and then for a good start.
+        let worth = whole || depth < 4 || self.branches % 32 == 0;
+        if self.problem.slices.is_some() && !worth {
+            return;
+        }
+        let up = |(whole, rest): &(i64, i64)| whole + i64::from(*rest > WHOLE);
+        let counts: Vec<i64> = near.iter().map(up).collect();
+        let known = self.best.as_ref().map(|(cost, ..)| *cost);
+        if self.problem.slices.is_some() && known.is_some_and(|known| self.problem.cost(&counts) >= known) {
+            return;
+        }
+        let rounding = Rounding { problem: self.problem, state, relaxed };
+        if let Some((counts, shares)) = rounding.choice(&counts) {
+            let cost = self.problem.cost(&counts);
+            if known.is_none_or(|known| cost < known) && self.problem.carries(&counts, &shares) {
+                self.best = Some((cost, counts, shares));
+            }
+        }
+    }
+
+    /// Two branches that between them hold every choice of one, without its relaxed point.
+    fn division(&self, state: &State, relaxed: &Relaxed) -> Option<Vec<State>> {
+        if let Some(children) = self.between_rivals(state) {
+            return Some(children);
+        }
+        let open = (0..self.problem.kinds.len()).filter(|kind| state.lower[*kind] < state.upper[*kind]);
+        let fraction = |kind: usize| {
+            let (whole, rest) = self.relaxation.replicas(relaxed.replicas[kind]);
+            (whole, i128::from(rest.min(ONE - rest)))
+        };
+        let scored = open.map(|kind| {
+            let (whole, off) = fraction(kind);
+            (off * self.problem.kinds[kind].cost.max(1) >> PLACES, off, whole, kind)
+        });
+        let best = scored.max_by_key(|(score, off, _, kind)| (*score, *off, std::cmp::Reverse(*kind)));
+        if let Some((_, off, whole, kind)) = best {
+            if off > i128::from(WHOLE) {
+                return Some(Self::at(state, kind, whole));
+            }
+        }
+        if let Some(children) = self.between_slices(state, relaxed) {
+            return Some(children);
+        }
+        let (_, _, whole, kind) = best?;
+        let whole = whole.clamp(state.lower[kind], state.upper[kind] - 1);
+        Some(Self::at(state, kind, whole))
+    }
+
+    /// At most `whole` replicas of a kind, or more.
+    fn at(state: &State, kind: usize, whole: i64) -> Vec<State> {
+        let (mut below, mut above) = (state.clone(), state.clone());
+        below.upper[kind] = whole.max(state.lower[kind]);
+        above.lower[kind] = (whole + 1).min(state.upper[kind]);
+        vec![below, above]
+    }
+
+    /// Of kinds of which one may be used: this one not, or the others not.
+    fn between_rivals(&self, state: &State) -> Option<Vec<State>> {
+        let open = |kind: &&usize| state.upper[**kind] > 0;
+        let group = self.problem.rivals.iter().find(|group| group.iter().filter(open).count() > 1)?;
+        let first = *group.iter().find(open)?;
+        let (mut without, mut only) = (state.clone(), state.clone());
+        without.upper[first] = 0;
+        for kind in group.iter().filter(|kind| **kind != first) {
+            only.upper[*kind] = 0;
+        }
+        let possible = |state: &State| state.lower.iter().zip(&state.upper).all(|(l, u)| l <= u);
+        Some(vec![without, only].into_iter().filter(possible).collect())
+    }
+
+    /// At most so many slices of a divided part on a kind, or more.
+    fn between_slices(&self, state: &State, relaxed: &Relaxed) -> Option<Vec<State>> {
+        self.problem.slices?;
+        let divided = relaxed.taken.iter().filter_map(|(part, kind, share)| {
+            let slices = i128::from(state.parts[*part].slices) * i128::from(*share);
+            let whole = u32::try_from(slices >> PLACES).ok()?;
+            let rest = slices - (i128::from(whole) << PLACES);
+            let off = rest.min(i128::from(ONE) - rest);
+            let load = self.problem.loads[state.parts[*part].bucket][*kind]?;
+            (off > i128::from(WHOLE)).then_some((off.checked_mul(load >> 20)?, *part, *kind, whole))
+        });
+        let (_, part, kind, whole) = divided.max_by_key(|(score, part, ..)| (*score, std::cmp::Reverse(*part)))?;
+        let Part { bucket, slices, kinds } = state.parts[part];
+        let more = whole + 1;
+        // At least `more` slices there: these go there, and the rest may.
+        let mut above = state.clone();
+        above.parts[part].slices = slices - more;
+        above.parts.push(Part { bucket, slices: more, kinds: 1 << kind });
+        above.key.push(kind);
+        // At most `whole` there: all others go elsewhere.
+        let mut below = state.clone();
+        below.parts[part].slices = whole;
+        let elsewhere = kinds & !(1 << kind);
+        below.parts.push(Part { bucket, slices: slices - whole, kinds: elsewhere });
+        below.key.push(self.relaxation.cheapest(bucket, elsewhere, &relaxed.prices));
+        Some(vec![above, below])
+    }
+}
