@@ -31,7 +31,9 @@ pub use check::{Violation, check};
 pub use compile::plan;
 pub use error::PlanError;
 pub use input::{BudgetState, Effort, Input, Utilisation};
-pub use offers::{OfferRequest, RankError, Ranked, RankedOffer, rank};
+pub use offers::{
+    FinishCost, Finishing, NearMiss, OfferRequest, RankError, Ranked, RankedOffer, RateOf, rank,
+};
 pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };

@@ -16,7 +16,7 @@ mod verify;
 
 pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
 pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
-pub use offers::{Listing, OfferJson, OffersJson, offers};
+pub use offers::{Book, Listed, Listing, NearJson, OfferJson, OffersJson, offers};
 pub(crate) use plan::rung_name;
 pub use plan::{
     BudgetJson, CutJson, PlacementJson, PlanJson, SolverJson, StepJson, UtilisationJson,
