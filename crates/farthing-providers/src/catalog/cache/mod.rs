@@ -8,7 +8,7 @@
 mod bytes;
 mod parts;
 
-use super::catalogue::{Catalogue, From};
+use super::catalogue::Catalogue;
 use super::import::folder::SourceFile;
 use super::{import, names};
 use bytes::{Reader, Writer};

@@ -1,4 +1,4 @@
-use super::super::Options;
+use super::super::{From, Options};
 use super::*;
 use std::fs::FileTimes;
 

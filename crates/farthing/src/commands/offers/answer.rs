@@ -52,17 +52,12 @@ impl Answer<'_> {
     }
 
     pub(crate) fn json(&self) -> wire::OffersJson {
-        let all = |offers: &'_ [RankedOffer]| offers.iter().map(listed).collect::<Vec<_>>();
         let near = self.ranked.near.iter().map(|miss| (miss.reason, listed(&miss.offer)));
         wire::offers(&Listing {
             offers: all(&self.ranked.offers),
             considered: self.considered(),
             matched: self.ranked.matched,
-            excluded: self
-                .excluded()
-                .into_iter()
-                .map(|(why, count)| (why, usize::try_from(count).unwrap_or(usize::MAX)))
-                .collect(),
+            excluded: self.excluded(),
             took: self.took,
             compared: self.compared(),
             near: near.collect(),
@@ -181,6 +176,10 @@ impl Answer<'_> {
         }
         lines
     }
+}
+
+fn all(offers: &[RankedOffer]) -> Vec<Listed<'_>> {
+    offers.iter().map(listed).collect()
 }
 
 fn listed(it: &RankedOffer) -> Listed<'_> {
