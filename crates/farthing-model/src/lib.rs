@@ -15,6 +15,7 @@ mod id;
 mod money;
 mod node;
 mod offer;
+pub mod offer_table;
 mod plan;
 mod policy;
 mod price;
@@ -41,6 +42,7 @@ pub use id::{
 pub use money::{Currency, Money, MoneyError};
 pub use node::{Node, NodeSpan, NodeState};
 pub use offer::{Offer, Place, Purchase};
+pub use offer_table::OfferTable;
 pub use plan::{Action, Plan, Reason, Receipt, ReceiptOutcome, Step};
 pub use policy::{Band, BandState, Limits, Mode, Objective, Policy, Ratio, SpotLoss};
 pub use price::{HourlyRate, Price, PriceKind, Provenance};

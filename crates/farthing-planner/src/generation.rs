@@ -10,8 +10,8 @@ use crate::pricing::Prices;
 use crate::program::{Goal, Program, Role, RowKey, Written};
 use crate::room::{Room, merged};
 use farthing_milp::{
-    DualCertificate, Kind, Limits, Overflow, Problem, ProblemError, Relaxed, Row, Sense, SolveError, VarSpec,
-    relax,
+    DualCertificate, Kind, Limits, Overflow, Problem, ProblemError, Relaxed, Row, Sense,
+    SolveError, VarSpec, relax,
 };
 use std::collections::BTreeMap;
 
@@ -321,7 +321,9 @@ fn seeds(
     let duals = match relax(&rough.problem, limits)? {
         Relaxed::Optimal(relaxed) => relaxed.certificate,
         Relaxed::Stopped(duals) => duals,
-        Relaxed::Infeasible(_) | Relaxed::Unbounded => return Ok((unlimited(program).collect(), None)),
+        Relaxed::Infeasible(_) | Relaxed::Unbounded => {
+            return Ok((unlimited(program).collect(), None));
+        }
     };
     let price = |row: &Row| duals.multipliers().get(row.index()).copied().unwrap_or(0);
     let reduced = |index: usize| -> Option<i128> {

@@ -40,12 +40,14 @@ pub use dag::{
 };
 pub use error::PlanError;
 pub use input::{BudgetState, Effort, Input, Utilisation};
-pub use offers::{OfferRequest, RankError, Ranked, RankedOffer, rank};
-pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport};
+pub use offers::{
+    FinishCost, Finishing, NearMiss, OfferRequest, RankError, Ranked, RankedOffer, RateOf, rank,
+};
 pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };
 pub use sensitivity::{Sensitivity, Slack, Worth, sensitivity};
+pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport};
 
 #[cfg(test)]
 mod sample;

@@ -96,7 +96,11 @@ fn decay(exponent: i128) -> Option<i128> {
 
 /// The fewest servers, in steps of `step` from `least` on, at which at most `chance` of all
 /// requests wait longer than is judged; `None` if none up to `most` do.
-pub fn servers(waiting: Waiting, chance: i128, (least, step, most): (u64, u64, u64)) -> Option<u64> {
+pub fn servers(
+    waiting: Waiting,
+    chance: i128,
+    (least, step, most): (u64, u64, u64),
+) -> Option<u64> {
     let step = step.max(1);
     let fits = |count: u64| late(waiting, count * step).is_some_and(|late| late <= chance);
     let most = most.min(SERVERS_MAX) / step;

@@ -117,32 +117,39 @@ pub(crate) struct PlanArgs {
 /// `farthing offers`.
 #[derive(Debug, Args)]
 pub(crate) struct OffersArgs {
-    /// Accelerator with memory, such as H100-80GB
+    /// Accelerator with memory, such as H100-80GB; H100-80GB:8 is with --count 8
     #[arg(long, value_name = "NAME")]
     pub(crate) accelerator: Option<String>,
-    /// How many accelerators in all, or on each node where --nodes is given
-    #[arg(long, value_name = "NUMBER", default_value_t = 1)]
-    pub(crate) count: u32,
-    /// Exactly so many nodes [default: as many as reach the count]
+    /// Least accelerators on each node, or machines where no accelerator is asked for
+    /// [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) count: Option<u32>,
+    /// So many nodes [default: 1]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) nodes: Option<u32>,
-    /// At least so many vCPUs per node, such as 32 or 32+
+    /// The count may be spread over as many nodes as reach it
+    #[arg(long, conflicts_with = "nodes", requires = "accelerator")]
+    pub(crate) split: bool,
+    /// vCPUs of a node: 32 is exactly, 32+ is at least, 32-64 is between
     #[arg(long, value_name = "NUMBER")]
     pub(crate) cpus: Option<String>,
-    /// At least so much memory per node, such as 128GiB
+    /// Memory of a node, exactly 128GiB or at least 128GiB+
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<String>,
-    /// Only these providers
+    /// Instruction set: x86_64 or arm64
     #[arg(long, value_name = "NAME")]
+    pub(crate) arch: Option<String>,
+    /// Only these providers
+    #[arg(long, value_name = "NAME", value_delimiter = ',')]
     pub(crate) provider: Vec<String>,
     /// Only these regions
     #[arg(long, value_name = "NAME")]
     pub(crate) region: Vec<String>,
-    /// Only on demand (the default)
-    #[arg(long, conflicts_with_all = ["spot", "any_purchase"])]
+    /// On demand (the default); with --spot both, side by side
+    #[arg(long)]
     pub(crate) on_demand: bool,
-    /// Only spot
-    #[arg(long, conflicts_with = "any_purchase")]
+    /// Spot
+    #[arg(long)]
     pub(crate) spot: bool,
     /// On demand, spot, reserved and owned side by side
     #[arg(long)]
@@ -156,12 +163,25 @@ pub(crate) struct OffersArgs {
     /// Not these: provider, provider/region or provider/region/type
     #[arg(long, value_name = "PLACE")]
     pub(crate) exclude: Vec<String>,
+    /// Work to finish, in the unit of --rate: the order is then the cost of finishing it
+    #[arg(long, value_name = "NUMBER", requires = "rate")]
+    pub(crate) work: Option<String>,
+    /// Work per second of one accelerator, such as H100=3.17,A100=1; H100:8=22 is of eight together
+    #[arg(long, value_name = "NAME=NUMBER", value_delimiter = ',', requires = "work")]
+    pub(crate) rate: Vec<String>,
     /// How many to print
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     pub(crate) limit: usize,
-    /// Price books instead of the one that ships in the program
+    /// Price books instead of the one that ships in the program: files, or a folder in SkyPilot
+    /// layout
     #[arg(long, value_name = "PATH")]
     pub(crate) prices: Vec<PathBuf>,
+    /// The time that is asked about, RFC 3339 or a day: later prices do not count [default: now]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
+    /// Read the price books anew and keep nothing for the next time
+    #[arg(long)]
+    pub(crate) no_cache: bool,
 }
 
 /// `farthing cost`.

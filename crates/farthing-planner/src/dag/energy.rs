@@ -53,7 +53,8 @@ impl<A: Amount> Pair<A> {
 impl<A: Amount> Energy<A> {
     /// A problem in which nothing is known yet.
     pub(crate) fn new(unary: Vec<Vec<A>>, labels: Vec<Vec<u32>>, pairs: Vec<Pair<A>>) -> Self {
-        let (mut before, mut after) = (vec![Vec::new(); unary.len()], vec![Vec::new(); unary.len()]);
+        let (mut before, mut after) =
+            (vec![Vec::new(); unary.len()], vec![Vec::new(); unary.len()]);
         for (at, pair) in pairs.iter().enumerate() {
             after[pair.u].push(at);
             before[pair.v].push(at);

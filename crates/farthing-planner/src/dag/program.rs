@@ -100,7 +100,8 @@ impl<'a> Program<'a> {
         let mut vertices: Vec<Vertex> = Vec::new();
         for candidates in candidates {
             let limited = |offer: u32| market.offer(offer).available.is_some();
-            vertices.push(Vertex { labels: labels(candidates, &local, &routes, (timed, &limited)) });
+            vertices
+                .push(Vertex { labels: labels(candidates, &local, &routes, (timed, &limited)) });
         }
         for place in &ports {
             let label = Label { candidate: None, class: routes.class(*place) };
@@ -307,7 +308,10 @@ fn unknown(
         let to = &vertices[transfer.to].labels;
         let charge = |x: &Label, y: &Label| transfer.charges[routes.tariff(x.class, y.class)];
         transfer.charges.iter().any(Option::is_none)
-            && vertices[transfer.from].labels.iter().any(|x| to.iter().any(|y| charge(x, y).is_none()))
+            && vertices[transfer.from]
+                .labels
+                .iter()
+                .any(|x| to.iter().any(|y| charge(x, y).is_none()))
     };
     if !moving().any(may_be_unknown) {
         return Ok(None);

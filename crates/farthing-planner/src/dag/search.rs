@@ -414,7 +414,8 @@ impl<'p, A: Amount> Search<'p, A> {
             })
         };
         let open = (0..choice.len()).filter(|task| energy.unary[*task].len() > 1);
-        let task = open.max_by_key(|task| (part(*task), energy.unary[*task].len(), usize::MAX - *task));
+        let task =
+            open.max_by_key(|task| (part(*task), energy.unary[*task].len(), usize::MAX - *task));
         let task = task.unwrap_or_default();
         (task, choice[task])
     }

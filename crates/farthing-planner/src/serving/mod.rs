@@ -205,8 +205,8 @@ impl Serving<'_> {
     /// The first bucket that somebody asks for and no kind can serve.
     pub(crate) fn unserved(&self) -> Option<&Bucket> {
         let buckets = self.observed.workload.service()?.requests.buckets.iter().enumerate();
-        let mut none = buckets
-            .filter(|(at, _)| self.kinds.iter().all(|kind| kind.loads[*at].is_none()));
+        let mut none =
+            buckets.filter(|(at, _)| self.kinds.iter().all(|kind| kind.loads[*at].is_none()));
         none.next().map(|(_, bucket)| bucket).filter(|_| !self.kinds.is_empty())
     }
 }

@@ -345,10 +345,20 @@ impl Relaxation {
         for (row, (variable, value)) in state.work.iter().zip(&point.values).enumerate() {
             match variable {
                 Basic::Replicas(kind) => {
-                    note(self.units(state.lower[*kind]).saturating_sub(*value), Leaving::Work(row), true);
-                    note(value.saturating_sub(self.units(state.upper[*kind])), Leaving::Work(row), false);
+                    note(
+                        self.units(state.lower[*kind]).saturating_sub(*value),
+                        Leaving::Work(row),
+                        true,
+                    );
+                    note(
+                        value.saturating_sub(self.units(state.upper[*kind])),
+                        Leaving::Work(row),
+                        false,
+                    );
                 }
-                Basic::Slack(_) | Basic::Surplus => note(value.saturating_neg(), Leaving::Work(row), true),
+                Basic::Slack(_) | Basic::Surplus => {
+                    note(value.saturating_neg(), Leaving::Work(row), true)
+                }
                 Basic::Taken(part, _) => {
                     note(value.saturating_neg(), Leaving::Work(row), true);
                     let same = |other: &Basic| matches!(other, Basic::Taken(at, _) if at == part);
@@ -420,12 +430,15 @@ impl Relaxation {
                 if alpha < PIVOT || state.work.contains(&Basic::Taken(index, kind)) {
                     continue;
                 }
-                let reduced = mul(prices[key], loads[key]).saturating_sub(mul(prices[kind], loads[kind]));
+                let reduced =
+                    mul(prices[key], loads[key]).saturating_sub(mul(prices[kind], loads[kind]));
                 offer(Basic::Taken(index, kind), reduced, alpha);
             }
         }
         // Of those that lose their reduced cost first, or as good as first, the largest pivot.
-        let step = |entering: &Entering, more: i64| div(entering.reduced.saturating_add(more), entering.alpha);
+        let step = |entering: &Entering, more: i64| {
+            div(entering.reduced.saturating_add(more), entering.alpha)
+        };
         let first = found.iter().map(|entering| step(entering, SLIP)).min()?;
         found.retain(|entering| step(entering, 0) <= first);
         found.into_iter().rev().max_by_key(|entering| entering.alpha)
@@ -436,7 +449,8 @@ impl Relaxation {
         let rows = self.rows();
         let line = &point.inverse[row * rows..(row + 1) * rows];
         let sign = |cell: i64| if up { cell } else { cell.saturating_neg() };
-        let mut prices: Vec<i64> = line[..self.kinds].iter().map(|cell| sign(*cell).max(0)).collect();
+        let mut prices: Vec<i64> =
+            line[..self.kinds].iter().map(|cell| sign(*cell).max(0)).collect();
         prices.push(sign(line[self.kinds]).saturating_neg().max(0));
         // Only the proportions of a ray mean anything.
         let top = prices.iter().copied().max().unwrap_or(0).max(1);
@@ -446,8 +460,10 @@ impl Relaxation {
     }
 
     fn relaxed(&self, state: &State, point: &Point, end: End, rounds: u32) -> Relaxed {
-        let mut prices: Vec<i64> =
-            point.multipliers[..self.kinds].iter().map(|price| price.saturating_neg().max(0)).collect();
+        let mut prices: Vec<i64> = point.multipliers[..self.kinds]
+            .iter()
+            .map(|price| price.saturating_neg().max(0))
+            .collect();
         prices.push(point.multipliers[self.kinds].max(0));
         let mut replicas: Vec<i64> = (0..self.kinds)
             .map(|kind| if state.at_upper[kind] { state.upper[kind] } else { state.lower[kind] })

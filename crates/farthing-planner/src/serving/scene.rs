@@ -196,4 +196,3 @@ fn load(rate: i128, share: i128, most: i128) -> Option<i128> {
     let requests = rate.checked_mul(share)?.checked_mul(REPLICA / PARTS)?;
     Some(requests.div_euclid(most) + i128::from(requests.rem_euclid(most) > 0))
 }
-

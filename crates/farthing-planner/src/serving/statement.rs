@@ -111,8 +111,8 @@ impl Statement<'_, '_> {
     fn bucket(&self, bucket: usize) -> BucketRow {
         let requests = &self.serving.observed.workload.service().map(|it| &it.requests.buckets);
         let known = requests.and_then(|buckets| buckets.get(bucket)).copied();
-        let (input_tokens, output_tokens, share) = known
-            .map_or((0, 0, 0), |it| (it.input_tokens, it.output_tokens, it.share.nano()));
+        let (input_tokens, output_tokens, share) =
+            known.map_or((0, 0, 0), |it| (it.input_tokens, it.output_tokens, it.share.nano()));
         let rate = self.serving.rate.saturating_mul(share) / NANO;
         let parts = self.problem.parts();
         let shares = &self.found.shares[bucket];

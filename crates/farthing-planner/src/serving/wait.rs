@@ -19,7 +19,13 @@ impl Serving<'_> {
 
     /// The queue in front of a kind under a division; `None` where nothing comes or numbers do
     /// not fit. All servers of all replicas of a kind work on one queue.
-    fn waiting(&self, queue: Queue, problem: &Problem, found: &Solution, kind: usize) -> Option<Waiting> {
+    fn waiting(
+        &self,
+        queue: Queue,
+        problem: &Problem,
+        found: &Solution,
+        kind: usize,
+    ) -> Option<Waiting> {
         let parts = problem.parts();
         let load = problem.loaded(&found.shares)?.get(kind).copied()?;
         let load = load / parts + i128::from(load % parts > 0);
@@ -54,7 +60,9 @@ impl Serving<'_> {
             if *count == 0 {
                 return Some(0);
             }
-            let Some(waiting) = self.waiting(queue, problem, found, kind) else { return Some(*count) };
+            let Some(waiting) = self.waiting(queue, problem, found, kind) else {
+                return Some(*count);
+            };
             let least = u64::try_from(*count).ok()?.checked_mul(at_once)?;
             let enough = servers(waiting, chance, (least, at_once, SERVERS_MAX))?;
             i64::try_from(enough / at_once).ok()

@@ -1,9 +1,10 @@
 //! Price books as CSV: the header names the columns, in any order.
 
-use super::BookError;
-use super::row::{COLUMNS, Row};
-use crate::Spot;
-use crate::manifest::{Fault, suggestion};
+use super::error::BookError;
+use super::intake::Intake;
+use super::row::{COLUMNS, Cells, Row};
+use crate::manifest::suggestion;
+use ::csv::StringRecord;
 use std::path::Path;
 
 /// Columns without which no row can be an offer.
@@ -18,60 +19,115 @@ const REQUIRED: [&str; 9] = [
     "source",
     "as_of",
 ];
+/// Most rows of one file; every catalogue of the world fits.
+pub(crate) const ROWS_MAX: u64 = 5_000_000;
 
 /// Reads the rows of a book; a bad row is a fault with its line and the rest goes on.
 ///
 /// # Errors
 /// The header is not that of a price book.
-pub(crate) fn rows(text: &str, path: &Path) -> Result<(Vec<Row>, Vec<Fault>), BookError> {
-    let source = path.display().to_string();
-    let text = text.trim_start_matches('\u{feff}');
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
+pub(crate) fn rows(text: &str, path: &Path, intake: &mut Intake) -> Result<(), BookError> {
     let bad_header = |what: String| BookError::Header { path: path.to_owned(), what };
-    let header = reader.headers().map_err(|error| bad_header(error.to_string()))?.clone();
-    let index = columns(header.iter()).map_err(bad_header)?;
-    let (mut rows, mut faults) = (Vec::new(), Vec::new());
-    for record in reader.records() {
-        let record = match record {
-            Ok(record) => record,
-            Err(error) => {
-                let line = error.position().map_or(0, csv::Position::line);
-                faults.push(fault(&source, line, row_error(&error)));
-                continue;
-            }
-        };
-        let line = record.position().map_or(0, csv::Position::line);
-        let cell = |column: &'static str| {
-            let at = COLUMNS.iter().position(|known| *known == column).and_then(|at| index[at]);
-            at.and_then(|at| record.get(at)).unwrap_or_default()
-        };
-        match Row::read(cell) {
-            Ok(row) => rows.push(row),
-            Err(what) => faults.push(fault(&source, line, what.to_string())),
-        }
-    }
-    Ok((rows, faults))
+    let mut reader = reader(text);
+    let header = reader.headers().map_err(|error| bad_header(error.to_string()))?;
+    let index = columns(header.iter().map(str::trim)).map_err(bad_header)?;
+    each(&mut reader, path, intake, |record, intake| {
+        let row = Row::read(&Line { record, index: &index }).map_err(|what| what.to_string())?;
+        intake.add(&row).map_err(|what| what.to_string())
+    })
 }
 
-fn row_error(error: &csv::Error) -> String {
+/// A reader of a text, which may begin with a byte order mark.
+pub(crate) fn reader(text: &str) -> ::csv::Reader<&[u8]> {
+    ::csv::ReaderBuilder::new().from_reader(text.trim_start_matches('\u{feff}').as_bytes())
+}
+
+/// Hands each record on; what it says against one is a fault of its line.
+pub(crate) fn each(
+    reader: &mut ::csv::Reader<&[u8]>,
+    path: &Path,
+    intake: &mut Intake,
+    mut take: impl FnMut(&StringRecord, &mut Intake) -> Result<(), String>,
+) -> Result<(), BookError> {
+    let mut record = StringRecord::new();
+    let mut rows = 0_u64;
+    loop {
+        match reader.read_record(&mut record) {
+            Ok(false) => return Ok(()),
+            Ok(true) => {
+                if let Err(what) = take(&record, intake) {
+                    let line = record.position().map_or(0, ::csv::Position::line);
+                    intake.fault(path, line, what);
+                }
+            }
+            Err(error) => {
+                let line = error.position().map_or(0, ::csv::Position::line);
+                intake.fault(path, line, row_error(&error));
+            }
+        }
+        rows += 1;
+        if rows > ROWS_MAX {
+            return Err(BookError::Rows { path: path.to_owned(), max: ROWS_MAX });
+        }
+    }
+}
+
+fn row_error(error: &::csv::Error) -> String {
     match error.kind() {
-        csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
+        ::csv::ErrorKind::UnequalLengths { expected_len, len, .. } => {
             format!("has {len} cells, and the header has {expected_len}")
         }
         _ => error.to_string(),
     }
 }
 
+struct Line<'c, 'i> {
+    record: &'c StringRecord,
+    index: &'i Index,
+}
+
+impl<'c> Cells<'c> for Line<'c, '_> {
+    fn cell(&self, column: &'static str) -> &'c str {
+        let at = number(column).and_then(|column| self.index[column]);
+        at.and_then(|at| self.record.get(at)).unwrap_or_default().trim()
+    }
+}
+
+/// Where each known column stands.
+pub(crate) type Index = [Option<usize>; COLUMNS.len()];
+
+/// The number of a known column; a match, as it is asked seventeen times a row.
+pub(crate) fn number(column: &str) -> Option<usize> {
+    Some(match column {
+        "provider" => 0,
+        "region" => 1,
+        "zone" => 2,
+        "instance_type" => 3,
+        "accelerator" => 4,
+        "accelerator_count" => 5,
+        "vcpus" => 6,
+        "memory_gib" => 7,
+        "storage_gib" => 8,
+        "purchase" => 9,
+        "price" => 10,
+        "currency" => 11,
+        "unit" => 12,
+        "source" => 13,
+        "as_of" => 14,
+        "available" => 15,
+        "arch" => 16,
+        _ => return None,
+    })
+}
+
 /// Where each known column stands.
 ///
 /// # Errors
 /// A column that is not known, stands twice, or is missing.
-pub(crate) fn columns<'h>(
-    header: impl Iterator<Item = &'h str>,
-) -> Result<[Option<usize>; COLUMNS.len()], String> {
+pub(crate) fn columns<'h>(header: impl Iterator<Item = &'h str>) -> Result<Index, String> {
     let mut index = [None; COLUMNS.len()];
     for (at, name) in header.enumerate() {
-        let Some(known) = COLUMNS.iter().position(|column| *column == name) else {
+        let Some(known) = number(name) else {
             return Err(format!("unknown column `{name}`{}", suggestion(name, &COLUMNS)));
         };
         if index[known].replace(at).is_some() {
@@ -79,7 +135,7 @@ pub(crate) fn columns<'h>(
         }
     }
     for column in REQUIRED {
-        if !COLUMNS.iter().zip(&index).any(|(known, at)| *known == column && at.is_some()) {
+        if number(column).and_then(|known| index[known]).is_none() {
             return Err(format!(
                 "the column `{column}` is missing; expected {}",
                 COLUMNS.join(",")
@@ -87,10 +143,4 @@ pub(crate) fn columns<'h>(
         }
     }
     Ok(index)
-}
-
-pub(crate) fn fault(source: &str, line: u64, what: String) -> Fault {
-    let line = usize::try_from(line).unwrap_or_default();
-    let (source, spot) = (source.to_owned(), Some(Spot { line, column: 1 }));
-    Fault { source, spot, object: None, what }
 }

@@ -1,11 +1,16 @@
 //! The embedded tables of names: accelerators with their spellings, and regions with theirs.
 
-use farthing_model::Accelerator;
+use super::glob;
+use farthing_model::{Accelerator, AcceleratorError, offer_table::Arch};
 use std::collections::HashMap;
 use std::sync::LazyLock;
 
 const ACCELERATORS_CSV: &str = include_str!("../../../../data/accelerators.csv");
 const REGIONS_CSV: &str = include_str!("../../../../data/regions.csv");
+const ARCHITECTURES_CSV: &str = include_str!("../../../../data/architectures.csv");
+/// Families of TPU whose slices are named by TensorCores, two on a chip; the others by chips
+/// (Google Cloud TPU documentation).
+const TWO_CORES: [&str; 4] = ["tpu-v2", "tpu-v3", "tpu-v4", "tpu-v5p"];
 
 /// A known accelerator.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,9 +82,76 @@ pub fn residency(provider: &str, region: &str) -> Vec<String> {
     tags.into_iter().flatten().map(|tag| (*tag).to_owned()).collect()
 }
 
+/// An accelerator as a catalogue names it, and how many of it the name stands for: the slice
+/// `tpu-v5p-8` is four chips. A name that is not known is kept as it is.
+///
+/// # Errors
+/// No name at all: a text with other characters, or too long.
+pub fn accelerator_or_slice(spelling: &str) -> Result<(Accelerator, u32), AcceleratorError> {
+    if let Some(known) = accelerator(spelling) {
+        return Ok((known.name.clone(), 1));
+    }
+    let slice = spelling.rsplit_once('-').filter(|(family, _)| family.starts_with("tpu-"));
+    let slice = slice.and_then(|(family, size)| {
+        let cores: u32 = size.parse().ok().filter(|cores| *cores > 0)?;
+        let chips = if TWO_CORES.contains(&family) { cores.div_ceil(2) } else { cores };
+        Some((accelerator(family)?.name.clone(), chips))
+    });
+    slice.map_or_else(|| spelling.parse().map(|name| (name, 1)), Ok)
+}
+
+/// Provider, pattern of machine, architecture; the first that fits holds.
+static ARCHITECTURES: LazyLock<Vec<(&'static str, &'static str, Option<Arch>)>> =
+    LazyLock::new(|| {
+        let cells = |row: &HashMap<&'static str, &'static str>| {
+            let cell = |column| row.get(column).copied().unwrap_or_default();
+            (cell("provider"), cell("instance_type"), cell("arch").parse().ok())
+        };
+        rows(ARCHITECTURES_CSV).iter().map(cells).collect()
+    });
+
+/// The instruction set of a machine by the provider's rules of naming, where they are known.
+pub fn architecture(provider: &str, instance_type: &str) -> Option<Arch> {
+    let fits = |(of, pattern, _): &&(&str, &str, Option<Arch>)| {
+        *of == provider && glob::matches(pattern, instance_type)
+    };
+    ARCHITECTURES.iter().find(fits).and_then(|(.., arch)| *arch)
+}
+
+/// The texts of all embedded tables, for a fingerprint of what a catalogue was read with.
+pub(crate) fn tables() -> [&'static str; 3] {
+    [ACCELERATORS_CSV, REGIONS_CSV, ARCHITECTURES_CSV]
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn slices_are_chips_and_unknown_names_are_kept() {
+        let name = |spelling: &str| {
+            let (name, count) = accelerator_or_slice(spelling).unwrap();
+            (name.to_string(), count)
+        };
+        assert_eq!(name("tpu-v5litepod-8"), ("TPU-v5e-16GB".to_owned(), 8));
+        assert_eq!(name("tpu-v5p-8"), ("TPU-v5p-95GB".to_owned(), 4));
+        assert_eq!(name("tpu-v4-8"), ("tpu-v4-8".to_owned(), 1));
+        assert_eq!(name("RTX5880-Ada"), ("RTX5880-Ada".to_owned(), 1));
+        assert!(accelerator_or_slice("a;b").is_err());
+    }
+
+    #[test]
+    fn architectures_follow_the_names() {
+        let arch = |provider, name| architecture(provider, name).map(Arch::name);
+        assert_eq!(arch("aws", "m7g.large"), Some("arm64"));
+        assert_eq!(arch("aws", "g6.xlarge"), Some("x86_64"));
+        assert_eq!(arch("aws", "c6gn.metal"), Some("arm64"));
+        assert_eq!(arch("azure", "Standard_D2pls_v5"), Some("arm64"));
+        assert_eq!(arch("azure", "Standard_D2s_v5"), Some("x86_64"));
+        assert_eq!(arch("gcp", "c4a-standard-4"), Some("arm64"));
+        assert_eq!(arch("gcp", "tpu-v5p-8"), None);
+        assert_eq!(arch("vast", "1x-RTX_4090"), None);
+    }
 
     #[test]
     fn spellings_of_catalogues_and_drivers_are_known() {
@@ -101,7 +173,7 @@ mod tests {
 
     #[test]
     fn the_tables_need_no_csv_parser() {
-        for table in [ACCELERATORS_CSV, REGIONS_CSV] {
+        for table in tables() {
             assert!(!table.contains(['"', '\r']));
             let columns = table.lines().next().unwrap().split(',').count();
             assert!(table.lines().all(|line| line.split(',').count() == columns));

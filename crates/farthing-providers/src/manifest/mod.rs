@@ -123,7 +123,7 @@ pub fn parse(text: &str, source: &str, now: Timestamp) -> Result<Manifests, Mani
 }
 
 /// The rows of the `PriceBook` objects of a text, for `--prices`.
-pub(crate) fn price_rows(text: &str, path: &Path) -> Result<Vec<Row>, BookError> {
+pub(crate) fn price_rows(text: &str, path: &Path) -> Result<Vec<Row<'static>>, BookError> {
     let mut set = Set::default();
     // The clock does not matter to prices.
     let reader = Reader { now: Timestamp::UNIX_EPOCH, folder: Folder(path.parent()) };
@@ -138,7 +138,7 @@ pub(crate) fn price_rows(text: &str, path: &Path) -> Result<Vec<Row>, BookError>
 #[derive(Default)]
 struct Set {
     manifests: Manifests,
-    rows: Option<Vec<Row>>,
+    rows: Option<Vec<Row<'static>>>,
     names: BTreeMap<(&'static str, String), (String, Spot)>,
     faults: Vec<Fault>,
 }
@@ -200,7 +200,7 @@ impl Set {
         self.manifests.workloads.sort_by(|a, b| a.id.cmp(&b.id));
         self.manifests.dags.sort_by(|a, b| a.id.cmp(&b.id));
         self.manifests.budgets.sort_by(|a, b| a.id.cmp(&b.id));
-        self.manifests.price_book = self.rows.map(PriceBook::of);
+        self.manifests.price_book = self.rows.map(|rows| PriceBook::of(&rows));
         (self.manifests, self.faults)
     }
 }

@@ -35,7 +35,7 @@ pub(crate) enum Object {
     Budget(Budget),
     Policy(Box<Policy>),
     Dag(Box<Dag>),
-    Offers(Vec<Row>),
+    Offers(Vec<Row<'static>>),
 }
 
 /// Kind, name and place of an object, whether or not the rest of it is right.
@@ -162,7 +162,7 @@ fn meta(node: &Node, report: &mut Report) -> Meta {
 }
 
 /// The rows of an inline price book; each is judged by the same code as a row of a file.
-fn offers(spec: &Node, report: &mut Report) -> Option<Vec<Row>> {
+fn offers(spec: &Node, report: &mut Report) -> Option<Vec<Row<'static>>> {
     let fields = Fields::open(spec, "spec", &shape::PRICE_BOOK, report)?;
     let mut rows = Vec::new();
     for item in super::fields::items(fields.get("offers")?, "offers", report) {
@@ -182,8 +182,8 @@ fn offers(spec: &Node, report: &mut Report) -> Option<Vec<Row>> {
             }
         }
         let cell = |column: &str| item.get(column).and_then(Node::text).unwrap_or_default().trim();
-        match Row::read(cell) {
-            Ok(row) => rows.push(row),
+        match Row::read(&cell) {
+            Ok(row) => rows.push(row.into_owned()),
             Err(what) => report.fault(item.spot, what.to_string()),
         }
     }

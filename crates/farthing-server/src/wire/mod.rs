@@ -19,11 +19,11 @@ mod verify;
 pub use binding::BindingJson;
 pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
 pub use dag::{
-    AlternativeJson, BaselineJson, DagPlanJson, DagStepJson, ObstacleJson, SearchJson, TransferJson,
-    dag_plan,
+    AlternativeJson, BaselineJson, DagPlanJson, DagStepJson, ObstacleJson, SearchJson,
+    TransferJson, dag_plan,
 };
 pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
-pub use offers::{Listing, OfferJson, OffersJson, offers};
+pub use offers::{Book, Listed, Listing, NearJson, OfferJson, OffersJson, offers};
 pub(crate) use plan::rung_name;
 pub use plan::{
     BudgetJson, CutJson, PlacementJson, PlanJson, SolverJson, StepJson, UtilisationJson,

@@ -1,7 +1,8 @@
 //! `offers`: what can be bought, best first.
 
-use super::scalar::millis;
+use super::scalar::{millis, seconds};
 use farthing_model::{Money, Offer, Price};
+use jiff::SignedDuration;
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,16 +11,64 @@ use std::time::Duration;
 const GIB: u64 = 1 << 30;
 
 /// What a query for offers found.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Listing<'a> {
-    /// Offers with the nodes of each that the request needs, best first.
-    pub offers: &'a [(&'a Offer, u32)],
-    /// Offers that were looked at.
+    /// The offers, best first.
+    pub offers: Vec<Listed<'a>>,
+    /// Offers that were looked at, and rows that are none.
     pub considered: usize,
-    /// Offers that were left out: reason -> how many.
-    pub excluded: &'a BTreeMap<&'static str, usize>,
+    /// Offers that do what is asked.
+    pub matched: usize,
+    /// What was left out: reason -> how many.
+    pub excluded: BTreeMap<String, u64>,
     /// How long the query took, without loading.
     pub took: Duration,
+    /// What the order is by: `price per hour` or `cost of finishing`.
+    pub compared: &'static str,
+    /// For each condition that rules out a better offer: the offer.
+    pub near: Vec<(&'a str, Listed<'a>)>,
+    /// The best in each other way to pay.
+    pub otherwise_paid: Vec<Listed<'a>>,
+    /// Fewer accelerators on each of more nodes, where that is cheaper.
+    pub split: Option<Listed<'a>>,
+    /// The book that was asked.
+    pub book: Book,
+}
+
+/// The price book behind an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Book {
+    /// Offers in it.
+    pub offers: usize,
+    /// The day of its oldest price.
+    pub oldest: Option<String>,
+    /// The day of its newest price.
+    pub newest: Option<String>,
+    /// Days since the newest price.
+    pub age_days: Option<i64>,
+    /// How long loading took.
+    pub load_ms: u64,
+    /// `files`, `cache`, `rebuilt` (from files, as the cache was damaged) or `built-in`.
+    pub from: &'static str,
+    /// Rows that could not be read: the first few, with file and line.
+    pub faults: Vec<String>,
+}
+
+/// One offer with what the request makes of it.
+#[derive(Clone, Debug)]
+pub struct Listed<'a> {
+    /// The offer.
+    pub offer: &'a Offer,
+    /// The instruction set, where it is known.
+    pub arch: Option<&'static str>,
+    /// Nodes that the request takes.
+    pub nodes: u32,
+    /// What an hour of all nodes costs.
+    pub total: Money,
+    /// What finishing the work costs, and how long it takes.
+    pub finish: Option<(Money, SignedDuration)>,
+    /// What is not quite what was asked for.
+    pub notes: &'a [String],
 }
 
 /// Offers, best first.
@@ -27,16 +76,38 @@ pub struct Listing<'a> {
 pub struct OffersJson {
     /// The offers.
     pub offers: Vec<OfferJson>,
-    /// Offers that were looked at.
+    /// Offers that were looked at, and rows of the book that are none: `matched` plus all of
+    /// `excluded`.
     pub considered: usize,
     /// Reason -> how many were left out.
-    pub excluded: BTreeMap<&'static str, usize>,
+    pub excluded: BTreeMap<String, u64>,
     /// How long the query took, without loading.
     pub query_ms: f64,
+    /// Offers that do what is asked, of which `offers` are the best.
+    pub matched: usize,
+    /// What the order is by: `price per hour` or `cost of finishing`.
+    pub compared: &'static str,
+    /// Offers that would win but for one condition.
+    pub near: Vec<NearJson>,
+    /// The best in each way to pay that was not asked for.
+    pub otherwise_paid: Vec<OfferJson>,
+    /// A cheaper way over more and smaller nodes, which was not asked for.
+    pub split: Option<OfferJson>,
+    /// The price book.
+    pub book: Book,
+}
+
+/// An offer that would win but for one condition.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct NearJson {
+    /// The condition, in the words of `excluded`.
+    pub reason: String,
+    /// The offer.
+    pub offer: OfferJson,
 }
 
 /// One offer.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OfferJson {
     /// Its id, as in plans.
     pub id: String,
@@ -56,11 +127,13 @@ pub struct OfferJson {
     pub vcpus: String,
     /// Memory of one node in GiB, a decimal string.
     pub memory_gib: String,
+    /// `x86_64` or `arm64`, where it is known.
+    pub arch: Option<&'static str>,
     /// `on-demand`, `spot`, `reserved` or `owned`.
     pub purchase: &'static str,
     /// What one node costs per hour; `null` when it is not known, which `warnings` explain.
     pub price: Option<String>,
-    /// The currency of `price` and `total`.
+    /// The currency of all its amounts.
     pub currency: Option<String>,
     /// The kind of price: `list`, `spot-quote` and so on.
     pub price_kind: Option<&'static str>,
@@ -71,30 +144,46 @@ pub struct OfferJson {
     /// Nodes that the request needs.
     pub nodes: u32,
     /// What the request costs per hour, all nodes.
-    pub total: Option<String>,
-    /// What is odd about it.
+    pub total: String,
+    /// What finishing the work costs; `null` where no throughput was given.
+    pub finish_cost: Option<String>,
+    /// How long finishing takes, in seconds.
+    pub finish_s: Option<f64>,
+    /// What is odd about it or not quite what was asked for.
     pub warnings: Vec<String>,
 }
 
 /// The wire form of a listing.
 pub fn offers(listing: &Listing<'_>) -> OffersJson {
+    let all = |listed: &[Listed<'_>]| listed.iter().map(OfferJson::of).collect();
+    let near = |(reason, listed): &(&str, Listed<'_>)| NearJson {
+        reason: (*reason).to_owned(),
+        offer: OfferJson::of(listed),
+    };
     OffersJson {
-        offers: listing.offers.iter().map(|(offer, nodes)| OfferJson::of(offer, *nodes)).collect(),
+        offers: all(&listing.offers),
         considered: listing.considered,
         excluded: listing.excluded.clone(),
         query_ms: millis(listing.took),
+        matched: listing.matched,
+        compared: listing.compared,
+        near: listing.near.iter().map(near).collect(),
+        otherwise_paid: all(&listing.otherwise_paid),
+        split: listing.split.as_ref().map(OfferJson::of),
+        book: listing.book.clone(),
     }
 }
 
 impl OfferJson {
-    fn of(offer: &Offer, nodes: u32) -> Self {
+    fn of(listed: &Listed<'_>) -> Self {
+        let offer = listed.offer;
         let rate = offer.price.rate().map(farthing_model::HourlyRate::per_hour);
         let provenance = offer.price.provenance();
         let mut warnings = offer.warnings.clone();
         if let Price::Unknown(why) = &offer.price {
             warnings.push(format!("no price: {why}"));
         }
-        let total = rate.and_then(|rate| rate.checked_mul_int(nodes.into()).ok());
+        warnings.extend(listed.notes.iter().cloned());
         let capacity = offer.capacity;
         Self {
             id: offer.id.to_string(),
@@ -106,14 +195,17 @@ impl OfferJson {
             accelerator_count: offer.accelerator_count,
             vcpus: milli(capacity.cpu_milli),
             memory_gib: milli(milli_gib(capacity.memory_bytes)),
+            arch: listed.arch,
             purchase: offer.purchase.name(),
             price: rate.map(Money::to_decimal),
             currency: rate.map(|rate| rate.currency().to_string()),
             price_kind: provenance.map(|provenance| provenance.kind.name()),
             source: provenance.map(|provenance| provenance.source.clone()),
             as_of: provenance.map(|provenance| provenance.as_of.to_string()),
-            nodes,
-            total: total.map(Money::to_decimal),
+            nodes: listed.nodes,
+            total: listed.total.to_decimal(),
+            finish_cost: listed.finish.map(|(cost, _)| cost.to_decimal()),
+            finish_s: listed.finish.map(|(_, time)| seconds(time)),
             warnings,
         }
     }

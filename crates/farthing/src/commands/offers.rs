@@ -1,136 +1,62 @@
-//! `farthing offers`: ranked by the price of the whole request.
+//! `farthing offers`: ranked by the price of the whole request, or by the cost of finishing work.
 
-use super::plan::currency;
+mod answer;
+mod request;
+
+use super::plan::chain;
 use super::print;
 use crate::args::{OffersArgs, Output};
 use crate::outcome::{Outcome, WrongUse};
-use crate::show::small_money;
-use crate::table::{Align, Table};
-use farthing_model::{HourlyRate, Money, Purchase};
-use farthing_planner::{OfferRequest, Ranked, rank};
-use farthing_providers::{catalog, manifest};
-use farthing_server::wire::{self, Listing};
-use std::time::{Duration, Instant};
+use answer::Answer;
+use farthing_planner::rank;
+use farthing_providers::catalog::{Catalogue, Options};
+use jiff::Timestamp;
+use std::path::PathBuf;
+use std::time::Instant;
 
 /// Prints the offers. Infeasible when none meets the request.
 pub(crate) fn run(args: &OffersArgs, output: Output) -> anyhow::Result<Outcome> {
-    let offers = if args.prices.is_empty() {
-        catalog::default_book().offers
-    } else {
-        super::price_book(&args.prices)?.offers
-    };
-    let mut request = request(args)?;
-    request.currency = currency(&offers)?;
+    let request = request::request(args)?;
+    let now = now(args.now.as_deref())?;
+    let today = jiff::tz::Offset::UTC.to_datetime(now).date();
     let started = Instant::now();
-    let ranked = rank(&request, &offers).map_err(|error| WrongUse::new(error.to_string()))?;
+    let book = if args.prices.is_empty() {
+        Catalogue::default_book()
+    } else {
+        let cache = if args.no_cache { None } else { cache_folder() };
+        let options = Options { today: Some(today), cache };
+        Catalogue::load(&args.prices, &options).map_err(|error| WrongUse::new(chain(&error)))?
+    };
+    let loaded = started.elapsed();
+    let started = Instant::now();
+    let ranked = rank(&request, &book.table).map_err(|error| WrongUse::new(error.to_string()))?;
     let took = started.elapsed();
+    let answer = Answer { request: &request, ranked: &ranked, book: &book, today, loaded, took };
     print(
         output,
-        || Ok(text(&ranked, took)),
-        || {
-            let found: Vec<_> = ranked.offers.iter().map(|it| (it.offer, it.nodes)).collect();
-            Ok(serde_json::to_value(wire::offers(&Listing {
-                offers: &found,
-                considered: ranked.considered,
-                excluded: &ranked.excluded,
-                took,
-            }))?)
-        },
-        || Ok(table(&ranked)),
+        || Ok(answer.text()),
+        || Ok(serde_json::to_value(answer.json())?),
+        || Ok(answer.table()),
     )?;
     Ok(if ranked.offers.is_empty() { Outcome::Infeasible } else { Outcome::Done })
 }
 
-fn request(args: &OffersArgs) -> anyhow::Result<OfferRequest> {
-    let wrong = |flag: &str, why: &dyn std::fmt::Display| WrongUse::new(format!("{flag}: {why}"));
-    let accelerator = args.accelerator.as_deref().map(str::parse).transpose();
-    let price = |flag: &str, text: Option<&String>| -> anyhow::Result<Option<Money>> {
-        let Some(text) = text else { return Ok(None) };
-        let rate: HourlyRate = text.parse().map_err(|error| wrong(flag, &error))?;
-        Ok(Some(rate.per_hour()))
-    };
-    let size = |flag: &str, text: Option<&String>| -> anyhow::Result<u64> {
-        let Some(text) = text else { return Ok(0) };
-        let parsed = manifest::quantity(text.trim_end_matches('+'));
-        Ok(parsed.map_err(|why| wrong(flag, &why))?)
-    };
-    let cores = |text: &String| {
-        let parsed = manifest::milli(text.trim_end_matches('+'));
-        parsed.map_err(|why| wrong("--cpus", &why))
-    };
-    let purchases = match (args.spot, args.any_purchase) {
-        (_, true) => Vec::new(),
-        (true, _) => vec![Purchase::Spot],
-        _ => vec![Purchase::OnDemand],
-    };
-    Ok(OfferRequest {
-        accelerator: accelerator.map_err(|error| wrong("--accelerator", &error))?,
-        count: args.count,
-        nodes: args.nodes,
-        cpu_milli_min: args.cpus.as_ref().map(cores).transpose()?.unwrap_or(0),
-        memory_bytes_min: size("--memory", args.memory.as_ref())?,
-        providers: args.provider.clone(),
-        regions: args.region.clone(),
-        purchases,
-        price_max: price("--max-price", args.max_price.as_ref())?,
-        node_price_max: price("--max-node-price", args.max_node_price.as_ref())?,
-        exclude: args.exclude.clone(),
-        limit: args.limit,
-        ..OfferRequest::default()
+/// The time that is asked about: a day is its end, so that its own prices count.
+fn now(asked: Option<&str>) -> anyhow::Result<Timestamp> {
+    let Some(text) = asked else { return Ok(Timestamp::now()) };
+    let time = text.parse().or_else(|_| format!("{text}T23:59:59Z").parse());
+    time.map_err(|_: jiff::Error| {
+        WrongUse::new(format!("--now `{text}` is not a time"))
+            .hint("write it like 2026-12-01 or 2026-12-01T06:00:00Z")
+            .into()
     })
 }
 
-fn table(ranked: &Ranked<'_>) -> Table {
-    let mut table = Table::new(&[
-        ("price/h", Align::Right),
-        ("nodes", Align::Right),
-        ("accelerators", Align::Left),
-        ("provider", Align::Left),
-        ("region", Align::Left),
-        ("zone", Align::Left),
-        ("instance type", Align::Left),
-        ("vCPUs", Align::Right),
-        ("GiB", Align::Right),
-        ("purchase", Align::Left),
-        ("as of", Align::Left),
-        ("notes", Align::Left),
-    ]);
-    for it in &ranked.offers {
-        let offer = it.offer;
-        let accelerator = offer.accelerator.as_ref();
-        let accelerators = accelerator
-            .map_or_else(|| "-".to_owned(), |name| format!("{} x {name}", it.accelerators));
-        let as_of =
-            offer.price.provenance().map_or_else(String::new, |from| from.as_of.to_string());
-        table.row([
-            small_money(it.price.per_hour()),
-            it.nodes.to_string(),
-            accelerators,
-            offer.place.provider.clone(),
-            offer.place.region.clone(),
-            offer.place.zone.clone().unwrap_or_else(|| "-".to_owned()),
-            offer.instance_type.clone(),
-            (offer.capacity.cpu_milli / 1_000).to_string(),
-            (offer.capacity.memory_bytes >> 30).to_string(),
-            offer.purchase.to_string(),
-            as_of,
-            it.notes.iter().chain(&offer.warnings).cloned().collect::<Vec<_>>().join("; "),
-        ]);
-    }
-    table
-}
-
-fn text(ranked: &Ranked<'_>, took: Duration) -> String {
-    let excluded: Vec<String> =
-        ranked.excluded.iter().map(|(why, count)| format!("{count} {why}")).collect();
-    let head = format!(
-        "by the price of the whole request per hour; {} offers in {:.3} ms; left out: {}",
-        ranked.considered,
-        took.as_secs_f64() * 1e3,
-        if excluded.is_empty() { "none".to_owned() } else { excluded.join(", ") },
-    );
-    if ranked.offers.is_empty() {
-        return format!("{head}\nno offer meets the request");
-    }
-    format!("{head}\n\n{}", table(ranked).to_text())
+/// Where what was read of price books is kept: the user's folder for what can be made again.
+fn cache_folder() -> Option<PathBuf> {
+    let under = |variable: &str, below: &str| {
+        let value = std::env::var_os(variable).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value).join(below))
+    };
+    under("XDG_CACHE_HOME", "farthing").or_else(|| under("HOME", ".cache/farthing"))
 }

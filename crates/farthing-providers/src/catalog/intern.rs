@@ -1,0 +1,120 @@
+//! Each text and each combination once, by a number: a catalogue repeats few names many times.
+
+use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hash, Hasher};
+use std::sync::Arc;
+
+/// Texts by number.
+#[derive(Debug, Default)]
+pub(crate) struct Texts {
+    numbers: HashMap<Arc<str>, u32>,
+    texts: Vec<Arc<str>>,
+    last: Option<u32>,
+}
+
+impl Texts {
+    /// The number of a text; new ones get the next. Rows come in runs, so the last text is looked
+    /// at first.
+    pub(crate) fn number(&mut self, text: &str) -> u32 {
+        if let Some(last) = self.last.filter(|last| &*self.texts[*last as usize] == text) {
+            return last;
+        }
+        let number = self.numbers.get(text).copied().unwrap_or_else(|| {
+            let (number, shared) = (next(self.texts.len()), Arc::<str>::from(text));
+            self.numbers.insert(Arc::clone(&shared), number);
+            self.texts.push(shared);
+            number
+        });
+        self.last = Some(number);
+        number
+    }
+
+    pub(crate) fn text(&self, number: u32) -> &Arc<str> {
+        &self.texts[number as usize]
+    }
+}
+
+/// Keys of small numbers, by number.
+#[derive(Debug)]
+pub(crate) struct Keys<K> {
+    numbers: HashMap<K, u32, BuildHasherDefault<Mix>>,
+}
+
+impl<K> Default for Keys<K> {
+    fn default() -> Self {
+        Self { numbers: HashMap::default() }
+    }
+}
+
+impl<K: Eq + Hash + Copy> Keys<K> {
+    /// The number of a key, and whether it is new.
+    pub(crate) fn number(&mut self, key: K) -> (u32, bool) {
+        let fresh = next(self.numbers.len());
+        let number = *self.numbers.entry(key).or_insert(fresh);
+        (number, number == fresh && self.numbers.len() > fresh as usize)
+    }
+}
+
+impl<K: Eq + Hash> Keys<K> {
+    /// The number of a key that is known.
+    pub(crate) fn find(&self, key: K) -> Option<u32> {
+        self.numbers.get(&key).copied()
+    }
+}
+
+/// The next number; a table of 2^32 parts does not fit into the limits on files.
+pub(crate) fn next(len: usize) -> u32 {
+    u32::try_from(len).unwrap_or(u32::MAX)
+}
+
+/// A hash of numbers that we made ourselves: multiply and rotate. Not for texts of strangers.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Mix(u64);
+
+impl Mix {
+    fn add(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(26) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+}
+
+impl Hasher for Mix {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.add(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u8(&mut self, number: u8) {
+        self.add(number.into());
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.add(number.into());
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.add(number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_text_and_a_key_have_one_number() {
+        let mut texts = Texts::default();
+        let numbers: Vec<u32> = ["a", "a", "b", "a"].iter().map(|it| texts.number(it)).collect();
+        assert_eq!(numbers, [0, 0, 1, 0]);
+        assert_eq!(&**texts.text(1), "b");
+        let mut keys = Keys::default();
+        let numbers = [(1, 2), (2, 1), (1, 2)].map(|key: (u32, u32)| keys.number(key));
+        assert_eq!(numbers, [(0, true), (1, true), (0, false)]);
+    }
+}
