@@ -132,6 +132,13 @@ pub enum Reason {
         /// Offers that were possible in time.
         considered: usize,
     },
+    /// The cheapest in time on another kind of machine, besides the runner-up.
+    OtherMachine {
+        /// Which offer.
+        offer: OfferId,
+        /// What it would cost.
+        cost: Money,
+    },
     /// A cheaper offer was passed over, because it would be late.
     CheaperWouldBeLate {
         /// The cheaper offer.
@@ -188,6 +195,9 @@ impl fmt::Display for Reason {
             }
             Self::CheaperWouldBeLate { offer, cost } => {
                 write!(out, "{offer} at {} would be late", cost.rounded(2))
+            }
+            Self::OtherMachine { offer, cost } => {
+                write!(out, "on another machine {} with {offer}", cost.rounded(2))
             }
             Self::CheaperIsFull { offer, cost } => {
                 write!(out, "{offer} at {} is full", cost.rounded(2))

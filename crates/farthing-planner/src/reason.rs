@@ -6,8 +6,9 @@ use crate::program::Program;
 use crate::room::{Block, Room};
 use crate::serving::Serving;
 use crate::{Input, PlanError};
-use farthing_model::{Money, Offer, OfferId, Purchase, Reason, Window};
+use farthing_model::{Accelerator, Money, Offer, OfferId, Purchase, Reason, Window};
 use jiff::Timestamp;
+use std::collections::BTreeSet;
 
 /// Why members are where they are: what would have been next, and what was cheaper.
 pub(crate) fn placement(
@@ -16,47 +17,72 @@ pub(crate) fn placement(
     chosen: &Way,
     (start, members): (Timestamp, u32),
 ) -> Result<Vec<Reason>, PlanError> {
-    let priced = |way: &Way| -> Result<Option<(OfferId, Money)>, PlanError> {
-        let Some(offer) = way.offer.map(|at| &input.offers[at]) else { return Ok(None) };
-        let cost = cost(input, offer, way, (start, members))?;
-        Ok(cost.map(|cost| (offer.id.clone(), cost)))
+    let Some(chosen_offer) = chosen.offer else {
+        return Ok(vec![Reason::Rule("its cost is quoted from outside".to_owned())]);
     };
-    let others = || class.ways.iter().filter(|way| way.offer != chosen.offer);
-    let in_time = others().filter(|way| way.in_time);
-    let mut offers: Vec<usize> = in_time.clone().filter_map(|way| way.offer).collect();
-    offers.sort_unstable();
-    offers.dedup();
-    let mut reasons = Vec::new();
-    let Some(_) = chosen.offer else {
-        reasons.push(Reason::Rule("its cost is quoted from outside".to_owned()));
-        return Ok(reasons);
-    };
-    let next = in_time.clone().find(|way| way.floor >= chosen.floor);
-    let runner_up = next.map(priced).transpose()?.flatten();
-    reasons.push(Reason::Cheapest { runner_up, considered: offers.len() + 1 });
+    let others = class.ways.iter().filter(|way| way.offer != chosen.offer);
+    let in_time = others.filter(|way| way.in_time);
+    let offers: BTreeSet<usize> = in_time.clone().filter_map(|way| way.offer).collect();
+    let dearer = || in_time.clone().filter(|way| way.floor >= chosen.floor);
+    let next = dearer().next();
+    let other = dearer().find(|way| {
+        let another = |at| machine(input, at) != machine(input, chosen_offer);
+        way.offer != next.and_then(|next| next.offer) && way.offer.is_some_and(another)
+    });
+    let priced = |way: Option<&Way>| priced(input, way, (start, members));
+    let mut reasons =
+        vec![Reason::Cheapest { runner_up: priced(next)?, considered: offers.len() + 1 }];
+    reasons.extend(priced(other)?.map(|(offer, cost)| Reason::OtherMachine { offer, cost }));
+    reasons.extend(passed_over(input, class, chosen, (start, members))?);
+    Ok(reasons)
+}
+
+/// Cheaper offers that were passed over: one each that is late, not safe in time, or full.
+fn passed_over(
+    input: &Input,
+    class: &Class<'_>,
+    chosen: &Way,
+    (start, members): (Timestamp, u32),
+) -> Result<Vec<Reason>, PlanError> {
+    let offer = |way: &Way| way.offer.map(|at| &input.offers[at]);
     let unsafe_spot = |way: &&Way| {
-        let spot = way.offer.is_some_and(|at| input.offers[at].purchase == Purchase::Spot);
+        let spot = offer(way).is_some_and(|offer| offer.purchase == Purchase::Spot);
         let deadline = class.job.deadline;
         spot && deadline.is_none_or(|at| start.checked_add(way.run).is_ok_and(|end| end <= at))
     };
-    let cheaper = || others().filter(|way| !way.in_time && way.floor < chosen.floor);
-    let late = cheaper().find(|way| !unsafe_spot(way));
-    if let Some((offer, cost)) = late.map(priced).transpose()?.flatten() {
-        reasons.push(Reason::CheaperWouldBeLate { offer, cost });
-    }
-    let risky = cheaper().find(unsafe_spot);
-    if let Some((offer, cost)) = risky.map(priced).transpose()?.flatten() {
+    let cheaper = class.ways.iter().filter(|way| way.offer != chosen.offer);
+    let cheaper = cheaper.filter(|way| way.floor < chosen.floor);
+    let not_in_time = || cheaper.clone().filter(|way| !way.in_time);
+    let limited = |way: &&Way| offer(way).is_some_and(|offer| offer.available.is_some());
+    let priced = |way: Option<&Way>| priced(input, way, (start, members));
+    let late = priced(not_in_time().find(|way| !unsafe_spot(way)))?;
+    let risky = priced(not_in_time().find(unsafe_spot))?;
+    let full = priced(cheaper.clone().filter(|way| way.in_time).find(limited))?;
+    let late = late.map(|(offer, cost)| Reason::CheaperWouldBeLate { offer, cost });
+    let risky = risky.map(|(offer, cost)| {
         let cost = cost.rounded(2);
-        reasons.push(Reason::Rule(format!(
-            "{offer} at {cost} leaves no time to make up for an interruption"
-        )));
-    }
-    let limited = |way: &&Way| way.offer.is_some_and(|at| input.offers[at].available.is_some());
-    let full = in_time.filter(limited).find(|way| way.floor < chosen.floor);
-    if let Some((offer, cost)) = full.map(priced).transpose()?.flatten() {
-        reasons.push(Reason::CheaperIsFull { offer, cost });
-    }
-    Ok(reasons)
+        Reason::Rule(format!("{offer} at {cost} leaves no time to make up for an interruption"))
+    });
+    let full = full.map(|(offer, cost)| Reason::CheaperIsFull { offer, cost });
+    Ok([late, risky, full].into_iter().flatten().collect())
+}
+
+/// What kind of machine an offer is.
+fn machine(input: &Input, at: usize) -> &str {
+    let offer = &input.offers[at];
+    offer.accelerator.as_ref().map_or(offer.instance_type.as_str(), Accelerator::model)
+}
+
+/// The offer of a way, and what it costs when members start at a moment.
+fn priced(
+    input: &Input,
+    way: Option<&Way>,
+    start: (Timestamp, u32),
+) -> Result<Option<(OfferId, Money)>, PlanError> {
+    let Some(way) = way else { return Ok(None) };
+    let Some(offer) = way.offer.map(|at| &input.offers[at]) else { return Ok(None) };
+    let cost = cost(input, offer, way, start)?;
+    Ok(cost.map(|cost| (offer.id.clone(), cost)))
 }
 
 /// What members of a way cost when they start at a moment.

@@ -387,3 +387,19 @@ proptest! {
         prop_assert_eq!(posted, steps);
     }
 }
+
+/// A step names the next best and, if that is the same machine elsewhere, the best on another one.
+#[test]
+fn a_step_names_the_next_best_and_the_best_on_another_machine() {
+    let offers = vec![
+        offer("a100-east", A100, 1, "1"),
+        offer("a100-west", A100, 1, "1.1"),
+        offer("h100", H100, 1, "3"),
+    ];
+    let work = job("train", 1, "5", &[(H100, 4), (A100, 10)]);
+    let planned = plan(&input(24, offers.clone(), vec![work])).unwrap();
+    let next = Some((offers[1].id.clone(), usd("11")));
+    let other = Reason::OtherMachine { offer: offers[2].id.clone(), cost: usd("12") };
+    let reasons = &planned.report.placements[0].reasons;
+    assert_eq!(*reasons, [Reason::Cheapest { runner_up: next, considered: 3 }, other]);
+}

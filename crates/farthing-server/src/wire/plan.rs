@@ -316,6 +316,7 @@ const fn reason_kind(reason: &Reason) -> &'static str {
     match reason {
         Reason::Cheapest { .. } => "cheapest",
         Reason::CheaperWouldBeLate { .. } => "cheaper-would-be-late",
+        Reason::OtherMachine { .. } => "other-machine",
         Reason::CheaperIsFull { .. } => "cheaper-is-full",
         Reason::OverBudget { .. } => "over-budget",
         Reason::NoOffer(_) => "no-offer",
