@@ -58,8 +58,7 @@ pub(crate) fn settle(class: &mut Class<'_>, input: &Input) {
         return;
     };
     let spot = |way: &Way| purchase(input, way) == Some(Purchase::Spot);
-    let limited =
-        |way: &Way| way.offer.is_none_or(|offer| input.offers[offer].available.is_some());
+    let limited = |way: &Way| way.offer.is_none_or(|offer| input.offers[offer].available.is_some());
     let outs: Vec<Way> =
         class.ways.iter().copied().filter(|way| !spot(way) && !limited(way)).collect();
     let loss = class.job.interruptible.and_then(worst_loss);

@@ -3,8 +3,8 @@
 use crate::sample::{after, budget, dec, input, job, job_with, now, offer, service, usd, with};
 use crate::{Status, check, plan};
 use farthing_model::{
-    Action, Assignment, Escalation, EscalationAction, Interruptible, Limit, Node, NodeId, NodeState,
-    Purchase, Ratio, Reason, Resource, SpotLoss, Window, WorkloadState,
+    Action, Assignment, Escalation, EscalationAction, Interruptible, Limit, Node, NodeId,
+    NodeState, Purchase, Ratio, Reason, Resource, SpotLoss, Window, WorkloadState,
 };
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -208,8 +208,12 @@ fn a_member_moved_to_an_earlier_start_leaves_room_for_those_that_stay() {
     input.budgets = vec![state];
     let planned = plan(&input).unwrap();
     assert_eq!(check(&input, &planned), []);
-    let starts: Vec<_> =
-        planned.report.placements.iter().map(|place| (place.window.from(), place.members)).collect();
+    let starts: Vec<_> = planned
+        .report
+        .placements
+        .iter()
+        .map(|place| (place.window.from(), place.members))
+        .collect();
     // 8 USD whole, or 4 on each side of midnight: 12 of 13 today with three at 22:00, none moved.
     assert_eq!(starts, [(after(22 * 60), 3)]);
     // With four more there is room for one whole and two halves: 16.
@@ -217,8 +221,12 @@ fn a_member_moved_to_an_earlier_start_leaves_room_for_those_that_stay() {
     *limit = usd("17");
     let planned = plan(&input).unwrap();
     assert_eq!(check(&input, &planned), []);
-    let today: Vec<_> =
-        planned.report.placements.iter().map(|place| (place.window.from(), place.members)).collect();
+    let today: Vec<_> = planned
+        .report
+        .placements
+        .iter()
+        .map(|place| (place.window.from(), place.members))
+        .collect();
     assert_eq!(today, [(after(120), 1), (after(22 * 60), 2)]);
 }
 

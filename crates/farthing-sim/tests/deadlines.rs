@@ -142,11 +142,8 @@ fn killing(seed: u64, tick: SignedDuration) -> Scenario {
         ..day.policy
     };
     day.seed = seed;
-    day.faults = FaultRates {
-        spot_kill_per_hour: 4_000_000,
-        boot_delay: 333_333,
-        ..FaultRates::default()
-    };
+    day.faults =
+        FaultRates { spot_kill_per_hour: 4_000_000, boot_delay: 333_333, ..FaultRates::default() };
     day
 }
 

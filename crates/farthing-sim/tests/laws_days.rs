@@ -106,7 +106,8 @@ fn rates(rates: &FaultRates) -> [u32; FaultKind::ALL.len()] {
 #[test]
 fn the_laws_hold_on_rough_days() {
     let seeds = seeds(0..DAYS);
-    let days = each_seed(("laws_days", "the_laws_hold_on_rough_days"), &seeds, |seed| run(seed, TICK));
+    let days =
+        each_seed(("laws_days", "the_laws_hold_on_rough_days"), &seeds, |seed| run(seed, TICK));
     let sum = |of: &dyn Fn(&Day) -> u64| days.iter().map(of).sum::<u64>();
     let steps = sum(&|day| day.guard.steps);
     let budgeted = sum(&|day| day.guard.budgeted);

@@ -39,9 +39,10 @@ impl Interruption {
     fn latest(self, again: i128) -> Option<i128> {
         // All is done again up to the second of these, and less and less from then on.
         let moments = [0, self.lost.min(self.work), self.work];
-        moments.into_iter().map(|done| self.end(done, again)).try_fold(0, |latest: i128, end| {
-            Some(latest.max(end?))
-        })
+        moments
+            .into_iter()
+            .map(|done| self.end(done, again))
+            .try_fold(0, |latest: i128, end| Some(latest.max(end?)))
     }
 }
 
