@@ -45,7 +45,7 @@ pub fn relax(problem: &Problem, limits: &Limits) -> Result<Relaxed, SolveError> 
     if problem.vars() == 0 {
         return Ok(empty(problem));
     }
-    answer(problem, limits, relaxed_run(problem, limits)?)
+    Ok(answer(problem, limits, relaxed_run(problem, limits)?))
 }
 
 /// As [`relax`], by an interior point without crossover, where that works: values are no vertex,
@@ -61,14 +61,14 @@ pub fn relax_inside(problem: &Problem, limits: &Limits) -> Result<Relaxed, Solve
     let settings = Settings { inside: true, ..vertex(limits) };
     match run(problem, &settings) {
         Ok(first) if first.end == End::Optimal && first.point.is_some() => {
-            answer(problem, limits, first)
+            Ok(answer(problem, limits, first))
         }
         _ => relax(problem, limits),
     }
 }
 
-fn answer(problem: &Problem, limits: &Limits, run: Run) -> Result<Relaxed, SolveError> {
-    Ok(match run.end {
+fn answer(problem: &Problem, limits: &Limits, run: Run) -> Relaxed {
+    match run.end {
         End::Infeasible => Relaxed::Infeasible(proof_of_none(problem, limits)),
         End::Unbounded => Relaxed::Unbounded,
         End::Nodes | End::Iterations => Relaxed::Stopped(from_duals(problem, &run.duals)),
@@ -81,7 +81,7 @@ fn answer(problem: &Problem, limits: &Limits, run: Run) -> Result<Relaxed, Solve
                 iterations: run.iterations,
             })
         }
-    })
+    }
 }
 
 /// A problem without variables: every row reads `0 ? rhs`.
