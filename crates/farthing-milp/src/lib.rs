@@ -36,5 +36,5 @@ mod wide;
 
 pub use certificate::{DualCertificate, SHIFT_MAX};
 pub use problem::{Kind, Overflow, Problem, ProblemError, Row, Sense, Var, VarSpec, Violation};
-pub use relax::{Relaxation, Relaxed, relax};
+pub use relax::{Relaxation, Relaxed, relax, relax_inside};
 pub use solve::{Limits, Outcome, Solution, SolveError, Stop, solve, solve_from};

@@ -45,8 +45,30 @@ pub fn relax(problem: &Problem, limits: &Limits) -> Result<Relaxed, SolveError> 
     if problem.vars() == 0 {
         return Ok(empty(problem));
     }
-    let run = relaxed_run(problem, limits)?;
-    Ok(match run.end {
+    Ok(answer(problem, limits, relaxed_run(problem, limits)?))
+}
+
+/// As [`relax`], by an interior point without crossover, where that works: values are no vertex,
+/// and duals lie in the middle of those that are best, not in a corner. Column generation needs
+/// fewer rounds with such duals, and nothing rests on them being exact.
+///
+/// # Errors
+/// As [`relax`].
+pub fn relax_inside(problem: &Problem, limits: &Limits) -> Result<Relaxed, SolveError> {
+    if problem.vars() == 0 {
+        return Ok(empty(problem));
+    }
+    let settings = Settings { inside: true, ..vertex(limits) };
+    match run(problem, &settings) {
+        Ok(first) if first.end == End::Optimal && first.point.is_some() => {
+            Ok(answer(problem, limits, first))
+        }
+        _ => relax(problem, limits),
+    }
+}
+
+fn answer(problem: &Problem, limits: &Limits, run: Run) -> Relaxed {
+    match run.end {
         End::Infeasible => Relaxed::Infeasible(proof_of_none(problem, limits)),
         End::Unbounded => Relaxed::Unbounded,
         End::Nodes | End::Iterations => Relaxed::Stopped(from_duals(problem, &run.duals)),
@@ -59,7 +81,7 @@ pub fn relax(problem: &Problem, limits: &Limits) -> Result<Relaxed, SolveError> 
                 iterations: run.iterations,
             })
         }
-    })
+    }
 }
 
 /// A problem without variables: every row reads `0 ? rhs`.
@@ -81,14 +103,18 @@ fn empty(problem: &Problem) -> Relaxed {
 /// One relaxed run; a second one without presolve if HiGHS fails, says infeasible (presolve has
 /// been wrong about that before) or cannot tell infeasible from unbounded.
 pub(crate) fn relaxed_run(problem: &Problem, limits: &Limits) -> Result<Run, SolveError> {
-    let settings =
-        Settings { limits, relaxed: true, presolve: true, tolerance: TIGHT, start: None };
+    let settings = vertex(limits);
     let second = Settings { presolve: false, tolerance: USUAL, ..settings };
     match run(problem, &settings) {
         Ok(first) if first.end == End::Optimal && first.point.is_some() => Ok(first),
         Ok(first) if first.end == End::Iterations => Ok(first),
         _ => run(problem, &second),
     }
+}
+
+/// How a relaxation is solved to a vertex.
+fn vertex(limits: &Limits) -> Settings<'_> {
+    Settings { limits, relaxed: true, inside: false, presolve: true, tolerance: TIGHT }
 }
 
 /// An exact proof that the relaxation is infeasible, if the elastic problem yields one: every row

@@ -254,14 +254,16 @@ impl Search<'_> {
         self.conclude(values, End::Optimal, false, &proof).map(Some)
     }
 
-    /// Branch and bound on this problem, tightened or inset.
+    /// Branch and bound on this problem, tightened or inset. HiGHS is not told of the start: with
+    /// one it has called problems infeasible, and has called the start optimal, at an objective
+    /// that was not its own, where a hundredth less could be had. The start is kept here instead.
     fn branch(&self, problem: &Problem) -> Result<Run, SolveError> {
         let settings = Settings {
             limits: self.limits,
             relaxed: false,
+            inside: false,
             presolve: true,
             tolerance: TIGHT,
-            start: self.start,
         };
         let second = Settings { presolve: false, tolerance: USUAL, ..settings };
         match run(problem, &settings) {

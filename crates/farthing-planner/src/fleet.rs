@@ -18,6 +18,9 @@ use farthing_milp::{Limits, Outcome, Solution, SolveError, Stop, solve, solve_fr
 const WHOLE_MAX: usize = 1_000;
 /// Columns that a part of a large program has when it is solved in whole numbers.
 const PART_MAX: usize = 600;
+/// A part is solved to this many times the gap that is allowed: its bound is not that of the whole,
+/// and the last thousandth takes most of the work.
+const PART_CLOSE: u32 = 2;
 /// Columns up to which the optimum is proven whatever gap is allowed: the usual small fleet.
 const PROVEN_MAX: usize = 300;
 /// Branch-and-bound nodes times (columns + rows): nodes of large programs cost more, and the limit
@@ -168,7 +171,10 @@ impl Search<'_, '_> {
         let written = self.program.problem(goal, active, None, false).map_err(stated)?;
         let start = start.map(|start| start.values(self.program, &written));
         let size = written.problem.vars() + written.problem.rows();
-        let limits = self.limits(size, active.len());
+        let mut limits = self.limits(size, active.len());
+        if active.len() < self.program.columns.len() {
+            limits.gap_ppm = limits.gap_ppm.saturating_mul(PART_CLOSE);
+        }
         let mut outcome = solve_from(&written.problem, &limits, start.as_deref())?;
         if start.is_some() && matches!(outcome, Outcome::Feasible(_, Stop::Precision)) {
             // The solver has called a program infeasible because of its start; ask without it.

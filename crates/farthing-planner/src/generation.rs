@@ -1,8 +1,9 @@
 //! Column generation: which of very many columns a large program needs.
 //!
 //! It starts from columns that look good when each limited offer is one amount of node-time,
-//! whatever the hour; then the duals of the relaxation ask for more, until the bound of
-//! [`crate::pricing`] is close to the relaxation. What it returns is a part of the columns with a
+//! whatever the hour, and from the bound that this one price for each proves; then the duals of the
+//! relaxation, from its inside, ask for more, until the bound of [`crate::pricing`] is close to the
+//! relaxation. What it returns is a part of the columns with a
 //! bound for all of them, and a point in whole numbers made from the relaxation.
 
 use crate::candidate::Way;
@@ -11,7 +12,7 @@ use crate::program::{Goal, Program, Role, RowKey, Written};
 use crate::room::{Room, merged};
 use farthing_milp::{
     DualCertificate, Kind, Limits, Overflow, Problem, ProblemError, Relaxed, Row, Sense,
-    SolveError, VarSpec, relax,
+    SolveError, VarSpec, relax, relax_inside,
 };
 use std::collections::BTreeMap;
 
@@ -19,10 +20,13 @@ use std::collections::BTreeMap;
 const ROUNDS_MAX: usize = 40;
 /// Columns times rounds: the limit is on work, whatever the machine.
 const WORK_MAX: usize = 60_000;
-/// Columns that a class gets in one round.
-const ENTERING_MAX: usize = 24;
+/// Columns that a class gets in one round. Many, and few rounds: a relaxation is most of the work,
+/// and takes little longer for them.
+const ENTERING_MAX: usize = 60;
+/// Columns beside those in use over which the last relaxation is solved to a corner.
+const VERTEX_MAX: usize = 1_000;
 /// Columns that a class starts with.
-const SEEDS_MAX: usize = 40;
+const SEEDS_MAX: usize = 100;
 /// Ways of a class that are looked at for a start, cheapest first.
 const WAYS_MAX: usize = 60;
 /// A relaxation is near enough to its bound at this many times the gap that is allowed. The rest of
@@ -30,7 +34,7 @@ const WAYS_MAX: usize = 60;
 const CLOSE: i128 = 5;
 /// Tenths of the best prices so far that are mixed into those of a relaxation, which alone swing
 /// from round to round. Pricing is cheap beside a relaxation, so several mixtures are tried.
-const MEMORIES: [i128; 5] = [1, 3, 5, 7, 9];
+const MEMORIES: [i128; 2] = [2, 5];
 /// Members in a relaxation are counted in millionths.
 const PPM: i128 = 1_000_000;
 
@@ -103,10 +107,12 @@ pub(crate) fn generate(
             break;
         }
     }
-    let (Some((last, stopped)), Some((prices, _))) = (last, search.best) else { return Ok(None) };
-    let point = point(program, goal, &last.used, &prices);
+    let Some((last, stopped)) = last else { return Ok(None) };
+    let used = search.vertex(last.used)?;
+    let Some((prices, _)) = search.best else { return Ok(None) };
+    let point = point(program, goal, &used, &prices);
     let iterations = search.iterations;
-    Ok(Some(Generated { prices, used: last.used, point, iterations, stopped }))
+    Ok(Some(Generated { prices, used, point, iterations, stopped }))
 }
 
 /// One relaxation.
@@ -180,7 +186,7 @@ impl Search<'_, '_> {
     ) -> Result<Option<(Found, Vec<usize>)>, SolveError> {
         let program = self.program;
         let written = program.problem(self.goal, chosen, self.penalty, true).map_err(stated)?;
-        let (duals, found) = match relax(&written.problem, &self.limits)? {
+        let (duals, found) = match relax_inside(&written.problem, &self.limits)? {
             Relaxed::Optimal(relaxed) => {
                 self.iterations += relaxed.iterations;
                 let (objective, stopped) = (relaxed.objective, false);
@@ -220,6 +226,23 @@ impl Search<'_, '_> {
             self.keep(prices, multipliers);
         }
         Ok(Some((found, entering)))
+    }
+
+    /// A corner of the relaxation over the best columns and those that are used inside of it: there
+    /// few columns have a part of a member, so that little is lost where it is rounded.
+    fn vertex(&mut self, used: Placed) -> Result<Placed, SolveError> {
+        let Some((prices, _)) = &self.best else { return Ok(used) };
+        let (mut chosen, _) = prices.best(self.program, VERTEX_MAX);
+        chosen.extend(used.iter().map(|(column, _)| *column));
+        chosen.sort_unstable();
+        chosen.dedup();
+        let written =
+            self.program.problem(self.goal, &chosen, self.penalty, false).map_err(stated)?;
+        let Relaxed::Optimal(relaxed) = relax(&written.problem, &self.limits)? else {
+            return Ok(used);
+        };
+        self.iterations += relaxed.iterations;
+        Ok(read(&written, &relaxed.values_ppm).1)
     }
 
     fn keep(&mut self, prices: Prices, multipliers: Multipliers) {
