@@ -1,6 +1,7 @@
 //! Results as people read them. Programs get the wire types of `farthing-server` instead.
 
 pub(crate) mod plan;
+mod service;
 pub(crate) mod statement;
 pub(crate) mod tick;
 

@@ -19,6 +19,9 @@ mod search;
 mod statement;
 mod wait;
 
+#[cfg(test)]
+mod tests;
+
 use crate::Input;
 use crate::candidate::{Filter, ReplicaKind};
 use crate::standing::Standing;

@@ -456,6 +456,7 @@ fn written_out(search: &Search<'_>, total: (i128, i128), chosen: &[Option<usize>
         status: if late { Status::Infeasible } else { Status::Optimal },
         solver: SolverReport::default(),
         placements,
+        services: Vec::new(),
         waiting: waiting.into_values().collect(),
         utilisation: Vec::new(),
         budgets: budget_rows(input, &planned),

@@ -1,6 +1,7 @@
 //! `plan`: what to do, what it costs, how far from the least that can be, and why.
 
 use super::scalar::{WindowJson, millis, ratio, time};
+use super::service::ServiceJson;
 use farthing_engine::planner::{
     BudgetRow, Cut, Placement, Planned, SolverReport, UtilisationRow, Waiting,
 };
@@ -55,6 +56,8 @@ pub struct PlanJson {
     pub unknown: Vec<String>,
     /// Each resource against its band.
     pub utilisation: Vec<UtilisationJson>,
+    /// Services that were decided about.
+    pub services: Vec<ServiceJson>,
     /// Everything placed after the plan: new, and what stays.
     pub placements: Vec<PlacementJson>,
     /// Offers that were not considered: reason -> how many.
@@ -235,6 +238,7 @@ pub fn plan(planned: &Planned, offers: &[Offer], solve: Option<Duration>) -> Pla
         budgets: report.budgets.iter().map(BudgetJson::of).collect(),
         unknown: report.unknown.clone(),
         utilisation: report.utilisation.iter().map(UtilisationJson::of).collect(),
+        services: report.services.iter().map(ServiceJson::of).collect(),
         placements: report.placements.iter().map(PlacementJson::of).collect(),
         excluded: report.excluded.clone(),
         solver: SolverJson::of(&report.solver),

@@ -20,6 +20,7 @@ pub(crate) fn text(planned: &Planned, baselines: &[Planned], solve_ms: u128) -> 
     section("1 UTILISATION", utilisation(report));
     section("2 SCHEDULING", scheduling(report));
     section("3 COST", cost(report, solve_ms));
+    section("SERVICES", super::service::text(&report.services));
     section("4 BUDGET", budget(report));
     section("BASELINES ON THE SAME INPUT", compare(report, baselines));
     section("NOT CONSIDERED", excluded(report));
