@@ -166,6 +166,9 @@ impl Relaxation {
 
     /// All of a part, in the scale of its bucket.
     fn weight(&self, part: &Part) -> i64 {
+        if part.slices == self.slices {
+            return self.weights[part.bucket];
+        }
         let weight = i128::from(self.weights[part.bucket]);
         clamp(weight * i128::from(part.slices) / i128::from(self.slices))
     }
@@ -425,9 +428,14 @@ impl Relaxation {
             }
         }
         // Of those that lose their reduced cost first, or as good as first, the largest pivot.
-        let step = |entering: &Entering, more: i64| div(entering.reduced.saturating_add(more), entering.alpha);
-        let first = found.iter().map(|entering| step(entering, SLIP)).min()?;
-        found.retain(|entering| step(entering, 0) <= first);
+        let wide = i128::from;
+        let slipped = |it: &Entering| wide(it.reduced) + wide(SLIP);
+        let first = found.iter().copied().reduce(|a, b| {
+            let sooner = slipped(&b) * wide(a.alpha) < slipped(&a) * wide(b.alpha);
+            if sooner { b } else { a }
+        })?;
+        let limit = slipped(&first);
+        found.retain(|it| wide(it.reduced) * wide(first.alpha) <= limit * wide(it.alpha));
         found.into_iter().rev().max_by_key(|entering| entering.alpha)
     }
 
