@@ -8,7 +8,8 @@ Latencies: Splitwise, perf_model.csv (Mutinifni/splitwise-sim, MIT), llama2-70b 
 with 2, 4 and 8 accelerators. They were measured for prompts of 512 tokens at batches of 1 to 64
 and for other prompts at a batch of 1, so that
 
-    first token(prompt, batch) = first token(512, batch) x first token(prompt, 1) / first token(512, 1)
+    first token(prompt, batch)
+        = first token(512, batch) x first token(prompt, 1) / first token(512, 1)
     requests/s = batch / (first token + answer x token time(batch))
 
 at the largest batch with a first token within TTFT and a further one within TPOT. Between sizes

@@ -34,10 +34,10 @@ pub use compile::plan;
 pub use error::PlanError;
 pub use input::{BudgetState, Effort, Input, Utilisation};
 pub use offers::{OfferRequest, RankError, Ranked, RankedOffer, rank};
-pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport};
 pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };
+pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport};
 
 #[cfg(test)]
 mod sample;

@@ -1,10 +1,10 @@
 //! The typed report of a plan: what it costs, how far from the least that can be, and why.
 
+use crate::service::ServiceReport;
 use farthing_model::{
     Band, BandState, BudgetId, Decimal, EscalationAction, Money, OfferId, Plan, Ratio, Reason,
     Resource, Window, WorkloadId,
 };
-use crate::service::ServiceReport;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 

@@ -1,7 +1,12 @@
 //! Small inputs for the tests of this crate.
 
 use crate::{BudgetState, Effort, Input};
-use farthing_model::{Bucket, BucketRate, Budget, BudgetId, ClusterId, Coverage, Currency, Decimal, HourlyRate, Job, Limit, Money, Observed, Offer, OfferId, PerResource, Period, Place, PlanId, Policy, Price, PriceKind, Provenance, Purchase, Requests, Resources, Scope, Service, Sizing, Snapshot, Split, Target, Throughput, Window, Work, Workload, WorkloadId, WorkloadKind, WorkloadState};
+use farthing_model::{
+    Bucket, BucketRate, Budget, BudgetId, ClusterId, Coverage, Currency, Decimal, HourlyRate, Job,
+    Limit, Money, Observed, Offer, OfferId, PerResource, Period, Place, PlanId, Policy, Price,
+    PriceKind, Provenance, Purchase, Requests, Resources, Scope, Service, Sizing, Snapshot, Split,
+    Target, Throughput, Window, Work, Workload, WorkloadId, WorkloadKind, WorkloadState,
+};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 

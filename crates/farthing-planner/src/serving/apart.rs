@@ -100,10 +100,7 @@ fn only(problem: &Problem, kinds: &[usize]) -> Problem {
 }
 
 /// Chooses for a program: its parts apart where they fit together, the whole otherwise.
-pub(crate) fn choose_apart(
-    program: &mut Program<'_>,
-    effort: Effort,
-) -> Result<Choice, PlanError> {
+pub(crate) fn choose_apart(program: &mut Program<'_>, effort: Effort) -> Result<Choice, PlanError> {
     if program.services.is_empty() {
         return choose(program, effort);
     }

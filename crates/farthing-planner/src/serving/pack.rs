@@ -41,7 +41,12 @@ struct Change {
 impl<'p> Pack<'p> {
     /// Slices in the room of counts; loads are rounded up and room down to a unit so large that
     /// sums of all are far from overflow.
-    pub(super) fn new(problem: &'p Problem, counts: &[i64], prices: &[i64], slices: Shares) -> Self {
+    pub(super) fn new(
+        problem: &'p Problem,
+        counts: &[i64],
+        prices: &[i64],
+        slices: Shares,
+    ) -> Self {
         let kinds = problem.kinds.len();
         let replica = problem.room * problem.parts();
         let most = counts.iter().copied().max().unwrap_or(0).max(1);
@@ -53,9 +58,9 @@ impl<'p> Pack<'p> {
             .iter()
             .flat_map(|row| row.iter().map(|load| load.map_or(i64::MAX, up)))
             .collect();
-        let room = counts
-            .iter()
-            .map(|count| i64::try_from((replica * i128::from(*count)) >> shift).unwrap_or(i64::MAX));
+        let room = counts.iter().map(|count| {
+            i64::try_from((replica * i128::from(*count)) >> shift).unwrap_or(i64::MAX)
+        });
         let slices: Vec<i64> = slices
             .into_iter()
             .flatten()
@@ -80,7 +85,8 @@ impl<'p> Pack<'p> {
     /// Repairs until everything fits; `None` where it was given up.
     pub(super) fn repair(mut self) -> Option<Shares> {
         for now in 1..=REPAIRS_MAX {
-            let worst = (0..self.kinds).max_by_key(|kind| (self.over(*kind, 0), usize::MAX - kind))?;
+            let worst =
+                (0..self.kinds).max_by_key(|kind| (self.over(*kind, 0), usize::MAX - kind))?;
             if self.over(worst, 0) == 0 {
                 return Some(self.shares());
             }
@@ -110,7 +116,8 @@ impl<'p> Pack<'p> {
                 }
             };
             for bucket in 0..buckets {
-                let (out, into) = (self.loads[bucket * kinds + from], self.loads[bucket * kinds + to]);
+                let (out, into) =
+                    (self.loads[bucket * kinds + from], self.loads[bucket * kinds + to]);
                 let at = bucket * kinds + from;
                 if self.slices[at] == 0 || into == i64::MAX || self.until[at] > now {
                     continue;

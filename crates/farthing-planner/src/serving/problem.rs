@@ -133,7 +133,11 @@ impl Problem {
         shares.len() == self.loads.len()
             && shares.iter().all(whole)
             && needed.iter().zip(counts).all(|(needed, count)| needed <= count)
-            && self.kinds.iter().zip(counts).all(|(kind, count)| (kind.fewest..=kind.most).contains(count))
+            && self
+                .kinds
+                .iter()
+                .zip(counts)
+                .all(|(kind, count)| (kind.fewest..=kind.most).contains(count))
             && counts.iter().sum::<i64>() >= self.least
             && self.rivals.iter().all(|group| used(&group) <= 1)
     }

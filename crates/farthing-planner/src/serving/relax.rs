@@ -9,6 +9,7 @@
 
 use super::fixed::{ONE, PLACES, clamp, div, mul, ratio};
 use super::problem::Problem;
+use super::state::{Basic, End, Part, Relaxed, State};
 
 /// Less than this part of all replicas, as a power of two, counts as nothing: what is left of the
 /// digits after some sums.
@@ -23,70 +24,6 @@ const SLIP: i64 = 1 << 14;
 const FRESH: u32 = 16;
 /// Iterations of one relaxation; the usual number is below ten.
 const ROUNDS_MAX: u32 = 400;
-
-/// A bucket, or slices of one, that may be divided over the kinds of a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Part {
-    /// Which bucket.
-    pub(super) bucket: usize,
-    /// How many slices of it; 1 where it is whole.
-    pub(super) slices: u32,
-    /// Kinds that may take it, as bits.
-    pub(super) kinds: u64,
-}
-
-/// A variable of the basis beside the keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Basic {
-    /// Replicas of a kind.
-    Replicas(usize),
-    /// Room left on a kind.
-    Slack(usize),
-    /// Replicas over the fewest.
-    Surplus,
-    /// A part on a kind that is not its key.
-    Taken(usize, usize),
-}
-
-/// Where a branch stands: its bounds, parts and basis.
-#[derive(Clone, Debug)]
-pub(super) struct State {
-    /// Fewest and most replicas by kind.
-    pub(super) lower: Vec<i64>,
-    pub(super) upper: Vec<i64>,
-    /// The parts.
-    pub(super) parts: Vec<Part>,
-    /// The key of each part.
-    pub(super) key: Vec<usize>,
-    /// One variable for each row.
-    pub(super) work: Vec<Basic>,
-    /// Kinds whose replicas stand at their upper bound while they are in no basis.
-    pub(super) at_upper: Vec<bool>,
-}
-
-/// How a relaxation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// At its optimum, as far as the digits go.
-    Optimal,
-    /// There seems to be no point; the prices are a ray that should prove it.
-    Infeasible,
-    /// Iterations ran out.
-    Stopped,
-}
-
-/// A solved relaxation.
-#[derive(Clone, Debug)]
-pub(super) struct Relaxed {
-    pub(super) end: End,
-    /// Prices of the kinds' rows and of the row of the fewest, never negative.
-    pub(super) prices: Vec<i64>,
-    /// Replicas by kind.
-    pub(super) replicas: Vec<i64>,
-    /// Parts on kinds that are not their keys, as a proportion of the part.
-    pub(super) taken: Vec<(usize, usize, i64)>,
-    pub(super) rounds: u32,
-}
 
 /// The data of all relaxations of one problem.
 pub(super) struct Relaxation {
@@ -348,10 +285,20 @@ impl Relaxation {
         for (row, (variable, value)) in state.work.iter().zip(&point.values).enumerate() {
             match variable {
                 Basic::Replicas(kind) => {
-                    note(self.units(state.lower[*kind]).saturating_sub(*value), Leaving::Work(row), true);
-                    note(value.saturating_sub(self.units(state.upper[*kind])), Leaving::Work(row), false);
+                    note(
+                        self.units(state.lower[*kind]).saturating_sub(*value),
+                        Leaving::Work(row),
+                        true,
+                    );
+                    note(
+                        value.saturating_sub(self.units(state.upper[*kind])),
+                        Leaving::Work(row),
+                        false,
+                    );
                 }
-                Basic::Slack(_) | Basic::Surplus => note(value.saturating_neg(), Leaving::Work(row), true),
+                Basic::Slack(_) | Basic::Surplus => {
+                    note(value.saturating_neg(), Leaving::Work(row), true)
+                }
                 Basic::Taken(part, _) => {
                     note(value.saturating_neg(), Leaving::Work(row), true);
                     let same = |other: &Basic| matches!(other, Basic::Taken(at, _) if at == part);
@@ -423,7 +370,8 @@ impl Relaxation {
                 if alpha < PIVOT || state.work.contains(&Basic::Taken(index, kind)) {
                     continue;
                 }
-                let reduced = mul(prices[key], loads[key]).saturating_sub(mul(prices[kind], loads[kind]));
+                let reduced =
+                    mul(prices[key], loads[key]).saturating_sub(mul(prices[kind], loads[kind]));
                 offer(Basic::Taken(index, kind), reduced, alpha);
             }
         }
@@ -444,7 +392,8 @@ impl Relaxation {
         let rows = self.rows();
         let line = &point.inverse[row * rows..(row + 1) * rows];
         let sign = |cell: i64| if up { cell } else { cell.saturating_neg() };
-        let mut prices: Vec<i64> = line[..self.kinds].iter().map(|cell| sign(*cell).max(0)).collect();
+        let mut prices: Vec<i64> =
+            line[..self.kinds].iter().map(|cell| sign(*cell).max(0)).collect();
         prices.push(sign(line[self.kinds]).saturating_neg().max(0));
         // Only the proportions of a ray mean anything.
         let top = prices.iter().copied().max().unwrap_or(0).max(1);
@@ -454,8 +403,10 @@ impl Relaxation {
     }
 
     fn relaxed(&self, state: &State, point: &Point, end: End, rounds: u32) -> Relaxed {
-        let mut prices: Vec<i64> =
-            point.multipliers[..self.kinds].iter().map(|price| price.saturating_neg().max(0)).collect();
+        let mut prices: Vec<i64> = point.multipliers[..self.kinds]
+            .iter()
+            .map(|price| price.saturating_neg().max(0))
+            .collect();
         prices.push(point.multipliers[self.kinds].max(0));
         let mut replicas: Vec<i64> = (0..self.kinds)
             .map(|kind| if state.at_upper[kind] { state.upper[kind] } else { state.lower[kind] })

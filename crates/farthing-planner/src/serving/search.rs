@@ -7,8 +7,9 @@
 use super::bound::Bound;
 use super::fixed::{ONE, PLACES};
 use super::problem::{Problem, Refused, Shares};
-use super::relax::{End, Part, Relaxation, Relaxed, State};
+use super::relax::Relaxation;
 use super::round::Rounding;
+use super::state::{End, Part, Relaxed, State};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
@@ -302,10 +303,10 @@ impl<'p> Search<'p> {
             }
         }
         match self.division(&state, &relaxed) {
-            Some(children) => children.into_iter().for_each(|child| self.push(bound, depth + 1, child)),
-            None => {
-                self.give_up(bound)
+            Some(children) => {
+                children.into_iter().for_each(|child| self.push(bound, depth + 1, child))
             }
+            None => self.give_up(bound),
         }
     }
 
@@ -322,7 +323,9 @@ impl<'p> Search<'p> {
         let up = |(whole, rest): &(i64, i64)| whole + i64::from(*rest > WHOLE);
         let counts: Vec<i64> = near.iter().map(up).collect();
         let known = self.best.as_ref().map(|(cost, ..)| *cost);
-        if self.problem.slices.is_some() && known.is_some_and(|known| self.problem.cost(&counts) >= known) {
+        if self.problem.slices.is_some()
+            && known.is_some_and(|known| self.problem.cost(&counts) >= known)
+        {
             return;
         }
         let rounding = Rounding { problem: self.problem, state, relaxed };
@@ -336,7 +339,8 @@ impl<'p> Search<'p> {
         if let Some(children) = self.between_rivals(state) {
             return Some(children);
         }
-        let open = (0..self.problem.kinds.len()).filter(|kind| state.lower[*kind] < state.upper[*kind]);
+        let open =
+            (0..self.problem.kinds.len()).filter(|kind| state.lower[*kind] < state.upper[*kind]);
         let fraction = |kind: usize| {
             let (whole, rest) = self.relaxation.replicas(relaxed.replicas[kind]);
             (whole, i128::from(rest.min(ONE - rest)))
@@ -345,7 +349,8 @@ impl<'p> Search<'p> {
             let (whole, off) = fraction(kind);
             (off * self.problem.kinds[kind].cost.max(1) >> PLACES, off, whole, kind)
         });
-        let best = scored.max_by_key(|(score, off, _, kind)| (*score, *off, std::cmp::Reverse(*kind)));
+        let best =
+            scored.max_by_key(|(score, off, _, kind)| (*score, *off, std::cmp::Reverse(*kind)));
         if let Some((_, off, whole, kind)) = best {
             if off > i128::from(WHOLE) {
                 return Some(Self::at(state, kind, whole));
@@ -370,7 +375,8 @@ impl<'p> Search<'p> {
     /// Of kinds of which one may be used: this one not, or the others not.
     fn between_rivals(&self, state: &State) -> Option<Vec<State>> {
         let open = |kind: &&usize| state.upper[**kind] > 0;
-        let group = self.problem.rivals.iter().find(|group| group.iter().filter(open).count() > 1)?;
+        let group =
+            self.problem.rivals.iter().find(|group| group.iter().filter(open).count() > 1)?;
         let first = *group.iter().find(open)?;
         let (mut without, mut only) = (state.clone(), state.clone());
         without.upper[first] = 0;
@@ -392,7 +398,8 @@ impl<'p> Search<'p> {
             let load = self.problem.loads[state.parts[*part].bucket][*kind]?;
             (off > i128::from(WHOLE)).then_some((off.checked_mul(load >> 20)?, *part, *kind, whole))
         });
-        let (_, part, kind, whole) = divided.max_by_key(|(score, part, ..)| (*score, std::cmp::Reverse(*part)))?;
+        let (_, part, kind, whole) =
+            divided.max_by_key(|(score, part, ..)| (*score, std::cmp::Reverse(*part)))?;
         let Part { bucket, slices, kinds } = state.parts[part];
         let more = whole + 1;
         // At least `more` slices there: these go there, and the rest may.

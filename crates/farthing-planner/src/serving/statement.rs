@@ -95,6 +95,7 @@ impl Statement<'_, '_> {
         MixRow {
             offer: self.scene.input.offers[replica.offer].id.clone(),
             accelerators: replica.accelerators,
+            copies: u32::try_from(replica.copies).unwrap_or(u32::MAX),
             nodes_each: replica.nodes,
             replicas,
             load: Ratio::of(self.loaded(kind), whole).unwrap_or(Ratio::ZERO),
@@ -111,8 +112,8 @@ impl Statement<'_, '_> {
     fn bucket(&self, bucket: usize) -> BucketRow {
         let requests = &self.serving.observed.workload.service().map(|it| &it.requests.buckets);
         let known = requests.and_then(|buckets| buckets.get(bucket)).copied();
-        let (input_tokens, output_tokens, share) = known
-            .map_or((0, 0, 0), |it| (it.input_tokens, it.output_tokens, it.share.nano()));
+        let (input_tokens, output_tokens, share) =
+            known.map_or((0, 0, 0), |it| (it.input_tokens, it.output_tokens, it.share.nano()));
         let rate = self.serving.rate.saturating_mul(share) / NANO;
         let parts = self.problem.parts();
         let shares = &self.found.shares[bucket];

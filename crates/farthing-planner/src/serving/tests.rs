@@ -35,9 +35,8 @@ fn small(seed: u64, slices: Option<u32>) -> Problem {
     let buckets = dice.from(1, 5);
     let room = dice.from(4, 40) * (UNIT + UNIT / 100_000_000);
     let loads = (0..buckets).map(|_| {
-        let mut row: Vec<Option<i128>> = (0..kinds)
-            .map(|_| (dice.from(1, 8) > 1).then(|| dice.from(0, 60) * UNIT))
-            .collect();
+        let mut row: Vec<Option<i128>> =
+            (0..kinds).map(|_| (dice.from(1, 8) > 1).then(|| dice.from(0, 60) * UNIT)).collect();
         if row.iter().all(Option::is_none) {
             row[0] = Some(dice.from(1, 60) * UNIT);
         }
@@ -52,7 +51,8 @@ fn small(seed: u64, slices: Option<u32>) -> Problem {
     };
     let kinds: Vec<Kind> = (0..kinds).map(|_| kind(&mut dice)).collect();
     let least = i64::try_from(dice.from(0, 3)).unwrap();
-    let rivals = if kinds.len() > 1 && dice.from(1, 6) == 1 { vec![vec![0, 1]] } else { Vec::new() };
+    let rivals =
+        if kinds.len() > 1 && dice.from(1, 6) == 1 { vec![vec![0, 1]] } else { Vec::new() };
     Problem { kinds, loads, room, slices, least, rivals }
 }
 
@@ -99,11 +99,8 @@ fn carried(problem: &Problem, counts: &[i64]) -> bool {
     let mut rays: Vec<[i128; 3]> = Vec::new();
     for (at, p) in planes.iter().enumerate() {
         for q in &planes[..at] {
-            let ray = [
-                p[1] * q[2] - p[2] * q[1],
-                p[2] * q[0] - p[0] * q[2],
-                p[0] * q[1] - p[1] * q[0],
-            ];
+            let ray =
+                [p[1] * q[2] - p[2] * q[1], p[2] * q[0] - p[0] * q[2], p[0] * q[1] - p[1] * q[0]];
             rays.extend([ray, ray.map(|price| -price)]);
         }
     }
@@ -264,11 +261,8 @@ fn by_program(problem: &Problem) -> Option<(i128, Option<i128>)> {
     let mut program = farthing_milp::Problem::new();
     let parts = i128::from(problem.slices.unwrap_or(1_000_000_000));
     let kind = if problem.slices.is_some() { VarKind::Integer } else { VarKind::Continuous };
-    let taken: Vec<_> = problem
-        .loads
-        .iter()
-        .map(|_| program.add_row(Sense::Equal, parts).unwrap())
-        .collect();
+    let taken: Vec<_> =
+        problem.loads.iter().map(|_| program.add_row(Sense::Equal, parts).unwrap()).collect();
     for (at, it) in problem.kinds.iter().enumerate() {
         let row = program.add_row(Sense::AtMost, 0).unwrap();
         let spec = VarSpec { cost: it.cost, lower: 0, upper: Some(10_000), kind: VarKind::Integer };
@@ -321,7 +315,8 @@ fn the_published_example_is_a_tie_that_is_met() {
     let replica = 1_000_000_000_000_i128;
     let rates = [(6, 2, 20), (3, 1, 20), (15, 5, 40), (6, 2, 20)];
     let load = |rate: i128, most: i128| Some((rate * replica + most - 1) / most);
-    let loads = rates.iter().map(|(rate, small, large)| vec![load(*rate, *small), load(*rate, *large)]);
+    let loads =
+        rates.iter().map(|(rate, small, large)| vec![load(*rate, *small), load(*rate, *large)]);
     let kind = |cents: i128| Kind { cost: cents * 10_000_000_000, fewest: 0, most: 1_000 };
     let problem = Problem {
         kinds: vec![kind(101), kind(367)],

@@ -5,7 +5,12 @@ pub(crate) mod cases;
 pub(crate) mod exhaustive;
 pub(crate) mod world;
 
-use farthing_model::{AcceleratorQuery, Bucket, BucketRate, Budget, Coverage, Currency, Decimal, HourlyRate, Job, Limit, Money, Observed, Offer, OfferId, PerResource, Period, Place, Policy, Price, PriceKind, Provenance, Purchase, Requests, Resources, Scope, Service, Sizing, Snapshot, Split, Target, Throughput, Window, Work, Workload, WorkloadKind, WorkloadState};
+use farthing_model::{
+    AcceleratorQuery, Bucket, BucketRate, Budget, Coverage, Currency, Decimal, HourlyRate, Job,
+    Limit, Money, Observed, Offer, OfferId, PerResource, Period, Place, Policy, Price, PriceKind,
+    Provenance, Purchase, Requests, Resources, Scope, Service, Sizing, Snapshot, Split, Target,
+    Throughput, Window, Work, Workload, WorkloadKind, WorkloadState,
+};
 use farthing_planner::{BudgetState, Effort, Input};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;

@@ -27,10 +27,7 @@ enum When {
 
 /// The points of a cycle, the first at its beginning, and its length; `None` only where faults
 /// were reported.
-pub(super) fn points(
-    node: &Node,
-    report: &mut Report,
-) -> Option<(Vec<RatePoint>, SignedDuration)> {
+pub(super) fn points(node: &Node, report: &mut Report) -> Option<(Vec<RatePoint>, SignedDuration)> {
     let before = report.faults.len();
     let mut read: Vec<(When, Decimal)> = Vec::new();
     for item in items(node, "curve", report) {
@@ -39,7 +36,8 @@ pub(super) fn points(
             (None, _) => Ok(()),
             (Some((When::Hour(last), _)), When::Hour(now)) if *last < now => Ok(()),
             (Some((When::Time(last), _)), When::Time(now)) if *last < now => Ok(()),
-            (Some((When::Hour(_), _)), When::Hour(_)) | (Some((When::Time(_), _)), When::Time(_)) => {
+            (Some((When::Hour(_), _)), When::Hour(_))
+            | (Some((When::Time(_), _)), When::Time(_)) => {
                 Err("is not after the point before it: write them in order, each once")
             }
             _ => Err("has `hour` where others have `time`: write one of them for all points"),

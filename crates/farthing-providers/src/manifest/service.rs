@@ -1,11 +1,11 @@
 //! The part of `kind: Workload` that is about services.
 
+use super::curve;
 use super::fault::Report;
 use super::fields::{Fields, items};
 use super::object::Reader;
 use super::{scalar, shape};
 use crate::yaml::{Node, Value};
-use super::curve;
 use farthing_model::{
     Bucket, BucketRate, Day, Decimal, Queue, Ratio, Requests, Service, Sizing, Slo, Split, split,
 };
@@ -58,12 +58,7 @@ fn some_share(text: &str) -> scalar::Parsed<Ratio> {
 const COLD_START: SignedDuration = SignedDuration::from_mins(3);
 
 /// The cycle of the rate, where there is one.
-fn day(
-    requests: &Node,
-    spec: Fields<'_>,
-    reader: &Reader<'_>,
-    report: &mut Report,
-) -> Option<Day> {
+fn day(requests: &Node, spec: Fields<'_>, reader: &Reader<'_>, report: &mut Report) -> Option<Day> {
     let start = spec.get("start").and_then(|node| {
         let fields = Fields::open(node, "spec.start", &shape::START, report)?;
         let cold = fields.read("cold", scalar::duration, report);
@@ -203,7 +198,8 @@ fn slo(node: &Node, report: &mut Report) -> Option<(Slo, Option<Queue>)> {
     if percentile.is_none() {
         for name in ["prefill", "concurrency"] {
             if let Some(node) = fields.get(name) {
-                let what = format!("`{name}` is for sizing by queueing, which `percentile` asks for");
+                let what =
+                    format!("`{name}` is for sizing by queueing, which `percentile` asks for");
                 report.fault(node.spot, what);
             }
         }

@@ -15,8 +15,7 @@ use jiff::Timestamp;
 
 const OF_JOBS: [&str; 7] =
     ["count", "work", "deadline", "submitted", "duration", "cost", "interruptible"];
-const OF_SERVICES: [&str; 6] =
-    ["requests", "slo", "split", "replicas", "utilisation", "start"];
+const OF_SERVICES: [&str; 6] = ["requests", "slo", "split", "replicas", "utilisation", "start"];
 
 /// Reads the spec; `None` only where faults were reported.
 pub(crate) fn workload(

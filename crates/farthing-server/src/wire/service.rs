@@ -31,8 +31,10 @@ pub struct ServiceJson {
 pub struct MixJson {
     /// Where.
     pub offer: String,
-    /// Accelerators of one replica.
+    /// Accelerators of one copy of the model.
     pub accelerators: u32,
+    /// Copies that run as one replica: as many as its node holds.
+    pub copies: u32,
     /// Nodes of one replica.
     pub nodes_each: u32,
     /// How many.
@@ -133,6 +135,7 @@ impl MixJson {
         Self {
             offer: row.offer.to_string(),
             accelerators: row.accelerators,
+            copies: row.copies,
             nodes_each: row.nodes_each,
             replicas: row.replicas,
             load: ratio(row.load),

@@ -6,7 +6,12 @@ use super::{
 };
 use crate::faults::FaultRates;
 use crate::random::Random;
-use farthing_model::{Bucket, BucketRate, Budget, BudgetId, ClusterId, Currency, Decimal, HourlyRate, Interruptible, Job, Limit, Limits, Mode, Money, NodeId, Offer, Period, Place, Policy, Price, PriceKind, Provenance, Purchase, Requests, Resources, Scope, Service, Sizing, Slo, Split, SpotLoss, Target, TeamId, Throughput, Work, Workload, WorkloadId, WorkloadKind};
+use farthing_model::{
+    Bucket, BucketRate, Budget, BudgetId, ClusterId, Currency, Decimal, HourlyRate, Interruptible,
+    Job, Limit, Limits, Mode, Money, NodeId, Offer, Period, Place, Policy, Price, PriceKind,
+    Provenance, Purchase, Requests, Resources, Scope, Service, Sizing, Slo, Split, SpotLoss,
+    Target, TeamId, Throughput, Work, Workload, WorkloadId, WorkloadKind,
+};
 use jiff::civil::date;
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;

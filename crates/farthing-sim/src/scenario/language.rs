@@ -2,7 +2,10 @@
 
 use super::{AZURE, DAY, LANGUAGE_SPEED, RequestGap, RequestStream, ScenarioError, ServiceArrival};
 use crate::trace::{LlmRequest, read_azure, read_day_shape, read_speeds};
-use farthing_model::{Bucket, BucketRate, Decimal, Requests, Resources, Service, Sizing, Slo, Split, TeamId, Workload, WorkloadId, WorkloadKind, split};
+use farthing_model::{
+    Bucket, BucketRate, Decimal, Requests, Resources, Service, Sizing, Slo, Split, TeamId,
+    Workload, WorkloadId, WorkloadKind, split,
+};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;

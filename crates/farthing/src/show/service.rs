@@ -10,9 +10,9 @@ pub(crate) fn text(services: &[ServiceReport]) -> String {
 }
 
 fn service(service: &ServiceReport) -> String {
-    let tokens = service.per_million_tokens.map_or_else(String::new, |each| {
-        format!(", {} a million tokens", small_money(each))
-    });
+    let tokens = service
+        .per_million_tokens
+        .map_or_else(String::new, |each| format!(", {} a million tokens", small_money(each)));
     let mut parts = vec![format!(
         "{}: {} requests/s for {} an hour{tokens}; replicas planned with {} of what they can do",
         service.workload,
@@ -30,6 +30,7 @@ fn mix(service: &ServiceReport) -> Table {
     let mut table = Table::new(&[
         ("offer", Align::Left),
         ("accelerators", Align::Right),
+        ("copies", Align::Right),
         ("replicas", Align::Right),
         ("load", Align::Right),
         ("late", Align::Right),
@@ -38,6 +39,7 @@ fn mix(service: &ServiceReport) -> Table {
         table.row([
             row.offer.to_string(),
             row.accelerators.to_string(),
+            row.copies.to_string(),
             row.replicas.to_string(),
             row.load.to_string(),
             row.late.map_or_else(|| "-".to_owned(), |late| late.to_string()),
