@@ -362,6 +362,11 @@ pub(crate) fn nodes_for(accelerators: u32, offer: &Offer) -> Option<u32> {
     usable.then(|| accelerators.div_ceil(offer.accelerator_count))
 }
 
+/// Copies of a model on `accelerators` accelerators that a node holds, where it holds one.
+fn copies_for(accelerators: u32, offer: &Offer) -> i128 {
+    i128::from((offer.accelerator_count / accelerators.max(1)).max(1))
+}
+
 /// `ceil(work / throughput)` in whole milliseconds.
 fn work_time(job: &Job, row: &Throughput) -> Option<SignedDuration> {
     let Some(work) = &job.work else { return job.duration };
@@ -418,9 +423,11 @@ pub(crate) struct ReplicaKind {
     pub(crate) offer: usize,
     /// Nodes that one replica holds.
     pub(crate) nodes: u32,
-    /// Accelerators that one replica uses.
+    /// Copies of the model that run on them.
+    pub(crate) copies: i128,
+    /// Accelerators that one copy uses.
     pub(crate) accelerators: u32,
-    /// Most requests per second of each bucket, in 10^-9; `None` = cannot serve it.
+    /// Most requests per second of each bucket, of all copies, in 10^-9; `None` = cannot serve it.
     pub(crate) rates: Vec<Option<i128>>,
 }
 
@@ -445,6 +452,7 @@ pub(crate) fn replica_kinds(
     let mut kinds = Vec::new();
     for count in counts {
         let Some(nodes) = nodes_for(count, offer) else { continue };
+        let copies = copies_for(count, offer);
         let rates: Vec<Option<i128>> = service
             .requests
             .buckets
@@ -456,11 +464,11 @@ pub(crate) fn replica_kinds(
                         && row.input_tokens == bucket.input_tokens
                         && row.output_tokens == bucket.output_tokens
                 })?;
-                Some(row.requests_per_s.nano()).filter(|most| *most > 0)
+                row.requests_per_s.nano().checked_mul(copies).filter(|most| *most > 0)
             })
             .collect();
         if rates.iter().any(Option::is_some) {
-            kinds.push(ReplicaKind { offer: index, nodes, accelerators: count, rates });
+            kinds.push(ReplicaKind { offer: index, nodes, copies, accelerators: count, rates });
         }
     }
     if kinds.is_empty() {

@@ -29,8 +29,10 @@ pub struct ServiceReport {
 pub struct MixRow {
     /// Where.
     pub offer: OfferId,
-    /// Accelerators of one replica.
+    /// Accelerators of one copy of the model.
     pub accelerators: u32,
+    /// Copies that run as one replica: as many as its node holds.
+    pub copies: u32,
     /// Nodes of one replica.
     pub nodes_each: u32,
     /// How many.

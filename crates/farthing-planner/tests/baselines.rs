@@ -132,13 +132,13 @@ fn fifo_sizes_a_service_for_its_declared_rate() {
     observed.demand_per_s = Some(dec("1"));
     let input = input(120, offers, vec![observed]);
     let planned = plan(Baseline::Fifo, &input);
-    assert_eq!(places(&planned), ["chat a100 x3 0-120 30.00 USD"]);
+    assert_eq!(places(&planned), ["chat a100 x2 0-120 20.00 USD"]);
     assert_eq!(check(&input, &planned), []);
     // ffd asks for what is measured, on the cheapest per hour that serves all.
     let planned = plan(Baseline::FfdCheapest, &input);
     assert_eq!(places(&planned), ["chat h100 x1 0-120 2.00 USD"]);
     assert_eq!(check(&input, &planned), []);
-    assert_eq!(planned.plan.steps[0].saving, usd("28"));
+    assert_eq!(planned.plan.steps[0].saving, usd("18"));
 }
 
 #[test]

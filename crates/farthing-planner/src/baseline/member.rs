@@ -187,7 +187,9 @@ fn load_of(
                 && row.input_tokens == bucket.input_tokens
                 && row.output_tokens == bucket.output_tokens
         });
+        let copies = i128::from((offer.accelerator_count / count.max(1)).max(1));
         let most = row.map_or(0, |row| row.requests_per_s.nano());
+        let most = most.checked_mul(copies).ok_or(TooLarge)?;
         if most <= 0 {
             return Ok(None);
         }

@@ -31,6 +31,9 @@ fn load(service: &Service, bucket: &Bucket, kind: (&Offer, u32), rate_nano: i128
     if most <= 0 {
         return None;
     }
+    // As many copies run on a node as it holds.
+    let copies = (kind.0.accelerator_count / kind.1.max(1)).max(1);
+    let most = most.checked_mul(i128::from(copies))?;
     // rate x share / most, where rate and most are in 10^-9 and share in 10^-9 of a whole.
     let rate = rate_nano.checked_mul(bucket.share.nano())?;
     let scaled = rate.checked_mul(REPLICA / NANO)?;

@@ -12,7 +12,7 @@
 
 use super::fixed::PLACES;
 use super::problem::Problem;
-use super::relax::State;
+use super::state::State;
 
 /// Binary places of the dearest replica's cost in the sum.
 const TOP: u32 = 86;

@@ -55,12 +55,10 @@ impl<'a> Scene<'a, '_> {
 
     /// What a span needs: of all kinds, and of each kind alone.
     fn need(&self, serving: &Serving<'a>, point: RatePoint) -> Result<Option<Need>, PlanError> {
-        let observed = serving.observed;
-        let Some(service) = observed.workload.service() else { return Ok(None) };
+        let Some(service) = serving.observed.workload.service() else { return Ok(None) };
         let rate = point.rate_per_s.nano();
         let least = service.replicas_min.max(u32::from(rate > 0));
-        let target = serving.target;
-        let there = self.serving_at(observed, service, (rate, least, target))?;
+        let there = self.again(serving, rate, least)?;
         if least == 0 {
             let none = vec![0; there.kinds.len()];
             let alone = vec![Some(none.clone()); there.kinds.len()];

@@ -16,8 +16,12 @@ mod round;
 mod rows;
 mod scene;
 mod search;
+mod state;
 mod statement;
 mod wait;
+
+#[cfg(test)]
+mod tests;
 
 use crate::Input;
 use crate::candidate::{Filter, ReplicaKind};
@@ -109,6 +113,31 @@ impl Serving<'_> {
     /// Nodes that stand in a pool.
     pub(crate) fn present_nodes(&self, pool: usize) -> i128 {
         self.present_pools.iter().filter(|(at, ..)| *at == pool).map(|(_, _, nodes)| nodes).sum()
+    }
+
+    /// Drops copies of a model over several nodes where one node holds what was measured: their
+    /// accelerators would talk over a network that the measurement does not know.
+    fn keep_in_one_node(&mut self) {
+        let whole: Vec<ReplicaKind> = self
+            .kinds
+            .iter()
+            .map(|kind| kind.replica.clone())
+            .filter(|replica| replica.nodes == 1)
+            .collect();
+        let present = self.present_offers.clone();
+        self.kinds.retain(|kind| {
+            // The same rows of the table: as fast, copy by copy.
+            let held = |other: &ReplicaKind| {
+                let rates = kind.replica.rates.iter().zip(&other.rates);
+                other.accelerators == kind.replica.accelerators
+                    && rates
+                        .into_iter()
+                        .all(|(one, all)| one.and_then(|one| one.checked_mul(other.copies)) == *all)
+            };
+            kind.replica.nodes == 1
+                || present.contains(&kind.replica.offer)
+                || !whole.iter().any(held)
+        });
     }
 
     /// Drops a kind where another, without a limit, costs no more and serves no bucket slower.

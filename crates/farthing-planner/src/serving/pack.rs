@@ -52,7 +52,7 @@ impl<'p> Pack<'p> {
         let most = counts.iter().copied().max().unwrap_or(0).max(1);
         let bits = 128 - (replica * i128::from(most)).leading_zeros();
         let shift = bits.saturating_sub(40);
-        let up = |load: i128| i64::try_from((load >> shift) + 1).unwrap_or(i64::MAX);
+        let up = |load: i128| i64::try_from(-(-load >> shift)).unwrap_or(i64::MAX);
         let loads: Vec<i64> = problem
             .loads
             .iter()

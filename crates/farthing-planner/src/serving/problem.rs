@@ -22,7 +22,8 @@ pub(crate) struct Problem {
     pub(crate) kinds: Vec<Kind>,
     /// All of each bucket on each kind; `None` where the kind cannot serve it.
     pub(crate) loads: Vec<Vec<Option<i128>>>,
-    /// What one replica carries, in the unit of loads.
+    /// What one replica carries, in the unit of loads, with a part in 10^8 more for what rounding
+    /// loses.
     pub(crate) room: i128,
     /// Equal slices that each bucket is cut into, each whole on one kind; `None` = any division.
     pub(crate) slices: Option<u32>,

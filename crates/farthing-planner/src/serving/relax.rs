@@ -9,6 +9,7 @@
 
 use super::fixed::{ONE, PLACES, clamp, div, mul, ratio};
 use super::problem::Problem;
+use super::state::{Basic, End, Part, Relaxed, State};
 
 /// Less than this part of all replicas, as a power of two, counts as nothing: what is left of the
 /// digits after some sums.
@@ -23,70 +24,6 @@ const SLIP: i64 = 1 << 14;
 const FRESH: u32 = 16;
 /// Iterations of one relaxation; the usual number is below ten.
 const ROUNDS_MAX: u32 = 400;
-
-/// A bucket, or slices of one, that may be divided over the kinds of a set.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Part {
-    /// Which bucket.
-    pub(super) bucket: usize,
-    /// How many slices of it; 1 where it is whole.
-    pub(super) slices: u32,
-    /// Kinds that may take it, as bits.
-    pub(super) kinds: u64,
-}
-
-/// A variable of the basis beside the keys.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Basic {
-    /// Replicas of a kind.
-    Replicas(usize),
-    /// Room left on a kind.
-    Slack(usize),
-    /// Replicas over the fewest.
-    Surplus,
-    /// A part on a kind that is not its key.
-    Taken(usize, usize),
-}
-
-/// Where a branch stands: its bounds, parts and basis.
-#[derive(Clone, Debug)]
-pub(super) struct State {
-    /// Fewest and most replicas by kind.
-    pub(super) lower: Vec<i64>,
-    pub(super) upper: Vec<i64>,
-    /// The parts.
-    pub(super) parts: Vec<Part>,
-    /// The key of each part.
-    pub(super) key: Vec<usize>,
-    /// One variable for each row.
-    pub(super) work: Vec<Basic>,
-    /// Kinds whose replicas stand at their upper bound while they are in no basis.
-    pub(super) at_upper: Vec<bool>,
-}
-
-/// How a relaxation ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum End {
-    /// At its optimum, as far as the digits go.
-    Optimal,
-    /// There seems to be no point; the prices are a ray that should prove it.
-    Infeasible,
-    /// Iterations ran out.
-    Stopped,
-}
-
-/// A solved relaxation.
-#[derive(Clone, Debug)]
-pub(super) struct Relaxed {
-    pub(super) end: End,
-    /// Prices of the kinds' rows and of the row of the fewest, never negative.
-    pub(super) prices: Vec<i64>,
-    /// Replicas by kind.
-    pub(super) replicas: Vec<i64>,
-    /// Parts on kinds that are not their keys, as a proportion of the part.
-    pub(super) taken: Vec<(usize, usize, i64)>,
-    pub(super) rounds: u32,
-}
 
 /// The data of all relaxations of one problem.
 pub(super) struct Relaxation {
@@ -166,6 +103,9 @@ impl Relaxation {
 
     /// All of a part, in the scale of its bucket.
     fn weight(&self, part: &Part) -> i64 {
+        if part.slices == self.slices {
+            return self.weights[part.bucket];
+        }
         let weight = i128::from(self.weights[part.bucket]);
         clamp(weight * i128::from(part.slices) / i128::from(self.slices))
     }
@@ -436,11 +376,14 @@ impl Relaxation {
             }
         }
         // Of those that lose their reduced cost first, or as good as first, the largest pivot.
-        let step = |entering: &Entering, more: i64| {
-            div(entering.reduced.saturating_add(more), entering.alpha)
-        };
-        let first = found.iter().map(|entering| step(entering, SLIP)).min()?;
-        found.retain(|entering| step(entering, 0) <= first);
+        let wide = i128::from;
+        let slipped = |it: &Entering| wide(it.reduced) + wide(SLIP);
+        let first = found.iter().copied().reduce(|a, b| {
+            let sooner = slipped(&b) * wide(a.alpha) < slipped(&a) * wide(b.alpha);
+            if sooner { b } else { a }
+        })?;
+        let limit = slipped(&first);
+        found.retain(|it| wide(it.reduced) * wide(first.alpha) <= limit * wide(it.alpha));
         found.into_iter().rev().max_by_key(|entering| entering.alpha)
     }
 

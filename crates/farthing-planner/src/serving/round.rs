@@ -3,7 +3,7 @@
 use super::fixed::{ONE, PLACES};
 use super::pack::Pack;
 use super::problem::{FINE, Problem, Shares};
-use super::relax::{Relaxed, State};
+use super::state::{Relaxed, State};
 
 /// A part of a replica, as a power of two, that is no more than lost digits.
 const DUST_BITS: u32 = 31;

@@ -89,8 +89,29 @@ impl<'a> Scene<'a, '_> {
                 }
             }
         }
+        serving.keep_in_one_node();
         serving.keep_undominated(self.input);
         Ok(serving)
+    }
+
+    /// The same kinds for another rate.
+    pub(super) fn again(
+        &self,
+        serving: &Serving<'a>,
+        rate: i128,
+        least: u32,
+    ) -> Result<Serving<'a>, PlanError> {
+        let mut other = serving.clone();
+        (other.rate, other.least, other.needed) = (rate, least, least > 0);
+        let workload = &*serving.observed.workload;
+        let Some(service) = workload.service() else { return Ok(other) };
+        other.kinds.clear();
+        for kind in &serving.kinds {
+            let replica = kind.replica.clone();
+            let target = (least, serving.target);
+            other.kinds.extend(self.kind((workload, service), replica, rate, target)?);
+        }
+        Ok(other)
     }
 
     /// What stands now and would be given back if the service is served anew.

@@ -7,13 +7,22 @@
 use super::bound::Bound;
 use super::fixed::{ONE, PLACES};
 use super::problem::{Problem, Refused, Shares};
-use super::relax::{End, Part, Relaxation, Relaxed, State};
+use super::relax::Relaxation;
 use super::round::Rounding;
+use super::state::{End, Part, Relaxed, State};
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
 
 /// A fraction of a replica that counts as none.
 const WHOLE: i64 = 1 << 20;
+
+/// Simplex iterations of one search; one takes a few microseconds.
+const ROUNDS_MAX: u64 = 30_000;
+/// Branches after which slices are looked for around the best counts, then after four times more.
+const LOOK_FIRST: u64 = 60;
+/// Improvements in one look around, and counts tried for each.
+const LOOKS_MAX: u32 = 8;
+const NEAR_MAX: usize = 60;
 
 /// Why a search ended before it had proven its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -127,13 +136,18 @@ impl<'p> Search<'p> {
 
     fn run(mut self) -> Outcome {
         let root = self.root();
-        self.push(0, 0, root);
-        let mut stopped = None;
+        self.one_kind_alone();
+        self.push(0, 0, root.clone());
+        let (mut stopped, mut look) = (None, LOOK_FIRST);
         while let Some(branch) = self.waiting.pop() {
             if self.closed(branch.bound) {
                 break;
             }
-            if self.branches >= self.branches_max {
+            if self.problem.slices.is_some() && self.branches >= look {
+                look *= 4;
+                self.look_around(&root, branch.bound);
+            }
+            if self.branches >= self.branches_max || self.rounds >= ROUNDS_MAX {
                 stopped = Some(Stopped::Branches);
                 self.give_up(branch.bound);
                 break;
@@ -141,6 +155,90 @@ impl<'p> Search<'p> {
             self.expand(branch);
         }
         self.outcome(stopped)
+    }
+
+    /// Starts from what is cheapest of one kind alone.
+    fn one_kind_alone(&mut self) {
+        let problem = self.problem;
+        for kind in 0..problem.kinds.len() {
+            let mut row = vec![0; problem.kinds.len()];
+            row[kind] = problem.parts();
+            let shares = vec![row; problem.loads.len()];
+            let Some(mut counts) = problem.counts(&shares) else { continue };
+            for (count, it) in counts.iter_mut().zip(&problem.kinds) {
+                *count = (*count).max(it.fewest);
+            }
+            let missing = problem.least - counts.iter().sum::<i64>();
+            counts[kind] += missing.max(0);
+            self.keep(counts, shares);
+        }
+    }
+
+    /// Keeps a choice that is allowed and cheaper than the best.
+    fn keep(&mut self, counts: Vec<i64>, shares: Shares) {
+        let cost = self.problem.cost(&counts);
+        let better = self.best.as_ref().is_none_or(|(best, ..)| cost < *best);
+        if better && self.problem.carries(&counts, &shares) {
+            self.best = Some((cost, counts, shares));
+        }
+    }
+
+    /// Looks for slices in counts near the best ones that cost less, cheapest first.
+    fn look_around(&mut self, root: &State, bound: i128) {
+        for _ in 0..LOOKS_MAX {
+            let Some((cost, counts, _)) = self.best.clone() else { return };
+            let mut near: Vec<(i128, Vec<i64>)> = self
+                .neighbours(&counts)
+                .into_iter()
+                .map(|counts| (self.problem.cost(&counts), counts))
+                .filter(|(near, _)| (bound..cost).contains(near))
+                .collect();
+            near.sort();
+            near.dedup();
+            near.truncate(NEAR_MAX);
+            for (_, counts) in near {
+                let mut state = root.clone();
+                (state.lower, state.upper) = (counts.clone(), counts);
+                let relaxed = self.relaxation.solve(&mut state);
+                self.rounds += u64::from(relaxed.rounds);
+                if relaxed.end == End::Optimal {
+                    self.round(&state, &relaxed, 0);
+                }
+                if self.best.as_ref().is_some_and(|(best, ..)| *best < cost) {
+                    break;
+                }
+            }
+            if self.best.as_ref().is_none_or(|(best, ..)| *best == cost) {
+                return;
+            }
+        }
+    }
+
+    /// Counts with one replica less and up to two more, or two less and one more.
+    fn neighbours(&self, counts: &[i64]) -> Vec<Vec<i64>> {
+        let kinds = counts.len();
+        let mut found = Vec::new();
+        let mut note = |less: [usize; 2], more: [usize; 2]| {
+            let mut near = counts.to_vec();
+            less.iter().filter(|kind| **kind < kinds).for_each(|kind| near[*kind] -= 1);
+            more.iter().filter(|kind| **kind < kinds).for_each(|kind| near[*kind] += 1);
+            let inside = near.iter().zip(&self.problem.kinds);
+            if inside.clone().all(|(count, it)| (it.fewest..=it.most).contains(count)) {
+                found.push(near);
+            }
+        };
+        // A kind beyond the last one stands for none.
+        for less in 0..kinds {
+            for more in 0..=kinds {
+                for other in more..=kinds {
+                    note([less, kinds], [more, other]);
+                }
+                for second in less..kinds {
+                    note([less, second], [more, kinds]);
+                }
+            }
+        }
+        found
     }
 
     fn outcome(self, stopped: Option<Stopped>) -> Outcome {
@@ -232,10 +330,7 @@ impl<'p> Search<'p> {
         }
         let rounding = Rounding { problem: self.problem, state, relaxed };
         if let Some((counts, shares)) = rounding.choice(&counts) {
-            let cost = self.problem.cost(&counts);
-            if known.is_none_or(|known| cost < known) && self.problem.carries(&counts, &shares) {
-                self.best = Some((cost, counts, shares));
-            }
+            self.keep(counts, shares);
         }
     }
 

@@ -95,6 +95,7 @@ impl Statement<'_, '_> {
         MixRow {
             offer: self.scene.input.offers[replica.offer].id.clone(),
             accelerators: replica.accelerators,
+            copies: u32::try_from(replica.copies).unwrap_or(u32::MAX),
             nodes_each: replica.nodes,
             replicas,
             load: Ratio::of(self.loaded(kind), whole).unwrap_or(Ratio::ZERO),

@@ -17,6 +17,12 @@ impl Serving<'_> {
         self.observed.workload.service()?.sizing.queue
     }
 
+    /// Requests that a replica of a kind works on at once.
+    fn at_once(&self, queue: Queue, kind: usize) -> u64 {
+        let copies = u64::try_from(self.kinds[kind].replica.copies).unwrap_or(1);
+        u64::from(queue.concurrency.max(1)).saturating_mul(copies.max(1))
+    }
+
     /// The queue in front of a kind under a division; `None` where nothing comes or numbers do
     /// not fit. All servers of all replicas of a kind work on one queue.
     fn waiting(
@@ -36,7 +42,7 @@ impl Serving<'_> {
             let rate = self.rate.checked_mul(bucket.share.nano())? / NANO;
             arriving += rate.checked_mul(*shares.get(kind)?)? / parts;
         }
-        let at_once = i128::from(queue.concurrency.max(1));
+        let at_once = i128::from(self.at_once(queue, kind));
         let load = load.checked_mul(at_once)?;
         // Load is arrivals times the time of service: servers x 10^-12 over 10^-9 per second.
         let service = load.checked_mul(PPM)?.checked_div(arriving)?;
@@ -55,7 +61,6 @@ impl Serving<'_> {
         found: &Solution,
     ) -> Option<Vec<i64>> {
         let chance = (PPM - i128::from(queue.percentile.ppm())).max(0) * (CHANCE / PPM);
-        let at_once = u64::from(queue.concurrency.max(1));
         let needed = |(kind, count): (usize, &i64)| {
             if *count == 0 {
                 return Some(0);
@@ -63,6 +68,7 @@ impl Serving<'_> {
             let Some(waiting) = self.waiting(queue, problem, found, kind) else {
                 return Some(*count);
             };
+            let at_once = self.at_once(queue, kind);
             let least = u64::try_from(*count).ok()?.checked_mul(at_once)?;
             let enough = servers(waiting, chance, (least, at_once, SERVERS_MAX))?;
             i64::try_from(enough / at_once).ok()
@@ -75,7 +81,7 @@ impl Serving<'_> {
         let queue = self.queue()?;
         let waiting = self.waiting(queue, problem, found, kind)?;
         let replicas = u64::try_from(found.counts[kind]).ok()?;
-        let chance = late(waiting, replicas.checked_mul(u64::from(queue.concurrency.max(1)))?)?;
+        let chance = late(waiting, replicas.checked_mul(self.at_once(queue, kind))?)?;
         Ratio::of(chance, CHANCE)
     }
 }

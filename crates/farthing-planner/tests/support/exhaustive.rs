@@ -165,7 +165,9 @@ fn speeds(service: &Service, offer: &Offer) -> Option<(i128, i128)> {
                 && row.input_tokens == bucket.input_tokens
                 && row.output_tokens == bucket.output_tokens
         };
-        Some(service.throughput.iter().find(same).map_or(0, |row| row.requests_per_s.nano()))
+        let copies = i128::from(offer.accelerator_count.max(1));
+        let row = service.throughput.iter().find(same);
+        Some(row.map_or(0, |row| row.requests_per_s.nano() * copies))
     };
     Some((of(0)?, of(1)?))
 }
@@ -456,6 +458,7 @@ fn written_out(search: &Search<'_>, total: (i128, i128), chosen: &[Option<usize>
         status: if late { Status::Infeasible } else { Status::Optimal },
         solver: SolverReport::default(),
         placements,
+        services: Vec::new(),
         waiting: waiting.into_values().collect(),
         utilisation: Vec::new(),
         budgets: budget_rows(input, &planned),

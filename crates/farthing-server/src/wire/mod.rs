@@ -13,6 +13,7 @@ mod explain;
 mod offers;
 mod plan;
 mod scalar;
+mod service;
 mod tick;
 mod verify;
 
@@ -30,6 +31,9 @@ pub use plan::{
     WaitingJson, plan,
 };
 pub use scalar::WindowJson;
+pub use service::{
+    BucketJson, DayJson, MixJson, ServiceJson, SpanJson, SpanReplicasJson, TakenJson,
+};
 pub(crate) use tick::utilisation;
 pub use tick::{
     AgeJson, HeldJson, ReceiptJson, ResourceJson, TickBudgetJson, TickJson, VerifiedJson,

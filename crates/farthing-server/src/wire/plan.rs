@@ -2,6 +2,7 @@
 
 use super::binding::{BindingJson, binding};
 use super::scalar::{WindowJson, millis, ratio, time};
+use super::service::ServiceJson;
 use farthing_engine::planner::{
     BudgetRow, Cut, Placement, Planned, Sensitivity, SolverReport, UtilisationRow, Waiting,
 };
@@ -56,6 +57,8 @@ pub struct PlanJson {
     pub unknown: Vec<String>,
     /// Each resource against its band.
     pub utilisation: Vec<UtilisationJson>,
+    /// Services that were decided about.
+    pub services: Vec<ServiceJson>,
     /// Everything placed after the plan: new, and what stays.
     pub placements: Vec<PlacementJson>,
     /// Offers that were not considered: reason -> how many.
@@ -238,6 +241,7 @@ pub fn plan(planned: &Planned, offers: &[Offer], solve: Option<Duration>) -> Pla
         budgets: report.budgets.iter().map(BudgetJson::of).collect(),
         unknown: report.unknown.clone(),
         utilisation: report.utilisation.iter().map(UtilisationJson::of).collect(),
+        services: report.services.iter().map(ServiceJson::of).collect(),
         placements: report.placements.iter().map(PlacementJson::of).collect(),
         excluded: report.excluded.clone(),
         solver: SolverJson::of(&report.solver),

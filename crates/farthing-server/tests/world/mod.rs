@@ -300,6 +300,7 @@ fn report(placements: Vec<Placement>) -> Report {
         status: Status::Feasible,
         solver: SolverReport { columns: 41, rows: 17, nodes: 1, iterations: 63, limit: None },
         placements,
+        services: Vec::new(),
         waiting: vec![
             waits("pretrain-eu", 4, over, true),
             waits("sweep", 12, Reason::Residency(vec!["eu".to_owned()]), false),

@@ -351,7 +351,9 @@ impl SimService {
                 let sizes = (row.input_tokens, row.output_tokens);
                 row.count == count && sizes == (bucket.input_tokens, bucket.output_tokens)
             });
-            let rate = row.map_or(0, |row| row.requests_per_s.nano());
+            // As many copies run on a node as it holds, here as one that is as much faster.
+            let copies = i128::from((offer.accelerator_count / count.max(1)).max(1));
+            let rate = row.map_or(0, |row| row.requests_per_s.nano().saturating_mul(copies));
             // 10^9 ns over rate / 10^9 per s, rounded up.
             let takes = if rate > 0 { (1_000_000_000_000_000_000 + rate - 1) / rate } else { 0 };
             i64::try_from(takes).unwrap_or(0)

@@ -25,6 +25,7 @@ pub(crate) fn text(
     section("1 UTILISATION", utilisation(report));
     section("2 SCHEDULING", scheduling(report));
     section("3 COST", cost(report, solve_ms));
+    section("SERVICES", super::service::text(&report.services));
     section("4 BUDGET", budget(report));
     section("WHAT BINDS", binding::text(sensitivity));
     section("BASELINES ON THE SAME INPUT", compare(report, baselines));

@@ -1,0 +1,102 @@
+//! Services of a plan for people: the mix, the classes of requests, the day.
+
+use super::{duration, money, small_money};
+use crate::table::{Align, Table};
+use farthing_planner::{DayReport, ServiceReport};
+
+/// Every service that was decided about; empty where there is none.
+pub(crate) fn text(services: &[ServiceReport]) -> String {
+    services.iter().map(service).collect::<Vec<_>>().join("\n\n")
+}
+
+fn service(service: &ServiceReport) -> String {
+    let tokens = service
+        .per_million_tokens
+        .map_or_else(String::new, |each| format!(", {} a million tokens", small_money(each)));
+    let mut parts = vec![format!(
+        "{}: {} requests/s for {} an hour{tokens}; replicas planned with {} of what they can do",
+        service.workload,
+        service.rate_per_s,
+        money(service.per_hour),
+        service.target,
+    )];
+    parts.push(mix(service).to_text());
+    parts.push(buckets(service).to_text());
+    parts.extend(service.day.as_ref().map(day));
+    parts.join("\n")
+}
+
+fn mix(service: &ServiceReport) -> Table {
+    let mut table = Table::new(&[
+        ("offer", Align::Left),
+        ("accelerators", Align::Right),
+        ("copies", Align::Right),
+        ("replicas", Align::Right),
+        ("load", Align::Right),
+        ("late", Align::Right),
+    ]);
+    for row in &service.mix {
+        table.row([
+            row.offer.to_string(),
+            row.accelerators.to_string(),
+            row.copies.to_string(),
+            row.replicas.to_string(),
+            row.load.to_string(),
+            row.late.map_or_else(|| "-".to_owned(), |late| late.to_string()),
+        ]);
+    }
+    table
+}
+
+fn buckets(service: &ServiceReport) -> Table {
+    let mut table = Table::new(&[
+        ("tokens in", Align::Right),
+        ("out", Align::Right),
+        ("requests/s", Align::Right),
+        ("a million tokens", Align::Right),
+        ("served by", Align::Left),
+    ]);
+    for row in &service.buckets {
+        let taken = row.taken.iter().filter_map(|(at, share)| {
+            let kind = service.mix.get(*at)?;
+            Some(format!("{share} {} x {}", kind.accelerators, kind.offer))
+        });
+        table.row([
+            row.input_tokens.to_string(),
+            row.output_tokens.to_string(),
+            row.rate_per_s.to_string(),
+            row.per_million_tokens.map_or_else(|| "-".to_owned(), small_money),
+            taken.collect::<Vec<_>>().join(", "),
+        ]);
+    }
+    table
+}
+
+fn day(day: &DayReport) -> String {
+    let mut table = Table::new(&[
+        ("from", Align::Right),
+        ("requests/s", Align::Right),
+        ("cost", Align::Right),
+        ("replicas", Align::Left),
+    ]);
+    for span in &day.spans {
+        let kinds = day.kinds.iter().zip(&span.replicas).filter(|(_, count)| **count > 0);
+        let kinds = kinds.map(|((offer, _), count)| format!("{count} x {offer}"));
+        table.row([
+            duration(span.from),
+            span.rate_per_s.to_string(),
+            money(span.cost),
+            kinds.collect::<Vec<_>>().join(", "),
+        ]);
+    }
+    format!(
+        "over {}: {} with starts, at least {}; {} if all of the peak stays; nothing is given back \
+         over gaps up to {}\n{}",
+        duration(day.length),
+        money(day.cost),
+        money(day.lower_bound),
+        money(day.flat_cost),
+        duration(day.idle_gap_min),
+        table.to_text(),
+    )
+}

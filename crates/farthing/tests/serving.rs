@@ -1,0 +1,220 @@
+//! Plans of services as people and scripts meet them: what they cost, and what bad input says.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+/// Two accelerators by the hour, one of which is fast.
+const BOOK: &str = "apiVersion: farthing.dev/v1alpha1
+kind: PriceBook
+metadata: {name: two}
+spec:
+  offers:
+    - {provider: a, region: r, instance_type: small, accelerator: A10G-24GB, accelerator_count: 1, purchase: on-demand, price: 1.01, currency: USD, unit: hour, source: made up, as_of: 2026-11-01}
+    - {provider: a, region: r, instance_type: large, accelerator: A100-80GB, accelerator_count: 1, purchase: on-demand, price: 3.67, currency: USD, unit: hour, source: made up, as_of: 2026-11-01}
+---
+";
+
+const BUCKETS: &str = "input_tokens,output_tokens,share
+100,100,0.2
+100,500,0.1
+1000,100,0.5
+1000,500,0.2
+";
+
+const THROUGHPUT: &str = "accelerator,input_tokens,output_tokens,requests_per_s
+A10G-24GB,100,100,2
+A10G-24GB,100,500,1
+A10G-24GB,1000,100,5
+A10G-24GB,1000,500,2
+A100-80GB,100,100,20
+A100-80GB,100,500,20
+A100-80GB,1000,100,40
+A100-80GB,1000,500,20
+";
+
+/// A folder with the tables above and a service over them.
+struct Case(tempfile::TempDir);
+
+impl Case {
+    fn new(requests: &str, more: &str) -> Self {
+        let case = Self(tempfile::tempdir().unwrap());
+        case.write("buckets.csv", BUCKETS);
+        case.write("throughput.csv", THROUGHPUT);
+        let service = format!(
+            "apiVersion: farthing.dev/v1alpha1\nkind: Workload\nmetadata: {{name: chat}}\nspec:\n  \
+             type: service\n  requests: {{{requests}, buckets: buckets.csv}}\n  \
+             throughput: throughput.csv\n{more}"
+        );
+        case.write("m.yaml", &format!("{BOOK}{service}"));
+        case
+    }
+
+    fn write(&self, name: &str, text: &str) {
+        std::fs::write(self.0.path().join(name), text).unwrap();
+    }
+
+    fn run(&self) -> Output {
+        let file: PathBuf = self.0.path().join("m.yaml");
+        plan(&file, self.0.path())
+    }
+
+    fn json(&self) -> Value {
+        let output = self.run();
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|_| panic!("{}", String::from_utf8_lossy(&output.stderr)))
+    }
+
+    /// What is said where it fails for wrong use.
+    fn refused(&self) -> String {
+        let output = self.run();
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8(output.stderr).unwrap();
+        said.replace(&format!("{}/", self.0.path().display()), "")
+    }
+}
+
+fn plan(file: &Path, state: &Path) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_farthing"))
+        .args(["plan", "--output", "json", "--now", "2026-11-24T00:00:00Z", "-f"])
+        .arg(file)
+        .env("FARTHING_DATA", state)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn the_example_is_planned_with_its_day_and_the_cost_of_tokens() {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/serving.yaml");
+    let state = tempfile::tempdir().unwrap();
+    let output = plan(&file, state.path());
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(plan["status"], "optimal");
+    assert_eq!(plan["cost"], plan["lower_bound"]);
+    let service = &plan["services"][0];
+    assert_eq!(service["requests_per_s"], 32.0, "sized for the highest of the curve");
+    let tokens: f64 = service["cost_per_million_tokens"].as_str().unwrap().parse().unwrap();
+    assert!(tokens > 0.05 && tokens < 5.0, "{tokens}");
+    let day = &service["day"];
+    let money = |key: &str| day[key].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(money("lower_bound") <= money("cost") && money("cost") < money("flat_cost"));
+    assert_eq!(day["spans"].as_array().unwrap().len(), 10);
+    let spans = day["spans"].as_array().unwrap().iter();
+    let sum: f64 = spans.map(|it| it["cost"].as_str().unwrap().parse::<f64>().unwrap()).sum();
+    assert!((sum - money("cost")).abs() < 1e-9);
+}
+
+/// Published as an example of the slice model, whose own solver pays 6.70 for it.
+#[test]
+fn any_division_is_cheaper_than_slices() {
+    let mixed = Case::new("rate: 30/s", "").json();
+    assert_eq!((&mixed["cost"], &mixed["status"]), (&"4.68".into(), &"optimal".into()));
+    let sliced = Case::new("rate: 30/s", "  split: {slices: 1}\n").json();
+    assert_eq!((&sliced["cost"], &sliced["status"]), (&"6.7".into(), &"optimal".into()));
+    let taken = mixed["services"][0]["buckets"].as_array().unwrap().iter();
+    for bucket in taken {
+        let shares = bucket["taken"].as_array().unwrap().iter();
+        let whole: f64 = shares.map(|it| it["share"].as_f64().unwrap()).sum();
+        assert!((whole - 1.0).abs() < 1e-5, "{bucket}");
+    }
+}
+
+#[test]
+fn a_target_leaves_room_and_a_policy_gives_one() {
+    let half = Case::new("rate: 30/s", "  utilisation: 0.5\n").json();
+    let full = Case::new("rate: 30/s", "").json();
+    let cost = |plan: &Value| plan["cost"].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(cost(&half) > 1.5 * cost(&full));
+    let policy = "---\napiVersion: farthing.dev/v1alpha1\nkind: Policy\nspec: {mode: recommend}\n";
+    let reserved = Case::new("rate: 30/s", policy).json();
+    assert_eq!(reserved["services"][0]["target"], 0.8, "the lower edge of the usual band");
+    assert!(cost(&reserved) > cost(&full));
+}
+
+#[test]
+fn a_queue_needs_more_and_says_how_many_are_late() {
+    let slo = "  slo: {ttft: 1s, tpot: 100ms, percentile: 99%}\n";
+    let queued = Case::new("rate: 30/s", slo).json();
+    let cost: f64 = queued["cost"].as_str().unwrap().parse().unwrap();
+    let bound: f64 = queued["lower_bound"].as_str().unwrap().parse().unwrap();
+    assert!(cost > 4.68 && bound <= cost, "{cost}");
+    for row in queued["services"][0]["mix"].as_array().unwrap() {
+        assert!(row["late"].as_f64().unwrap() <= 0.01, "{row}");
+    }
+}
+
+#[test]
+fn a_service_scales_to_none_only_where_it_pays() {
+    let curve = |gap: u32| format!("curve: [{{hour: 0, rate: 30}}, {{hour: {gap}, rate: 0}}]");
+    let spans = |requests: &str, more: &str| {
+        let plan = Case::new(requests, &format!("  start: {{cold: 6m{more}}}\n  replicas: 0\n"));
+        let plan = plan.json();
+        let spans = plan["services"][0]["day"]["spans"].as_array().unwrap().clone();
+        spans[1]["replicas"].as_array().unwrap().len()
+    };
+    assert_eq!(spans(&curve(20), ""), 0, "four hours without requests");
+    // An hour of the cheapest replica costs 1.01: four hours are worth less than 5.
+    assert_eq!(spans(&curve(20), ", penalty: 5 USD"), 1);
+    assert_eq!(spans(&curve(20), ", penalty: 3 USD"), 0);
+    // One replica at least is never given back.
+    let kept = Case::new(&curve(20), "  start: {cold: 6m}\n").json();
+    let spans = kept["services"][0]["day"]["spans"].as_array().unwrap().clone();
+    assert_eq!(spans[1]["replicas"].as_array().unwrap().len(), 1);
+}
+
+#[test]
+fn no_requests_need_what_is_asked_for_and_no_more() {
+    let idle = Case::new("rate: 0/s", "").json();
+    assert_eq!(idle["cost"], "1.01");
+    assert_eq!(idle["services"][0]["cost_per_million_tokens"], Value::Null);
+    let none = Case::new("rate: 0/s", "  replicas: 0\n").json();
+    assert_eq!((&none["cost"], none["steps"].as_array().unwrap().len()), (&"0".into(), 0));
+}
+
+#[test]
+fn a_bucket_that_nothing_serves_is_named() {
+    let case = Case::new("rate: 30/s", "");
+    case.write(
+        "throughput.csv",
+        &THROUGHPUT.replace("1000,500,2\n", "1000,500,0\n").replace("1000,500,20\n", "1000,500,\n"),
+    );
+    let output = case.run();
+    assert_eq!(output.status.code(), Some(3));
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(plan["status"], "infeasible");
+    let reason = plan["waiting"][0]["reason"].as_str().unwrap();
+    let expect = "requests of 1000 tokens in and 500 out cannot be served: no accelerator of its \
+                  throughput table serves it";
+    assert!(reason.contains(expect), "{reason}");
+}
+
+#[test]
+fn bad_tables_are_refused_with_file_and_line() {
+    let with = |name: &str, text: &str| {
+        let case = Case::new("rate: 30/s", "");
+        case.write(name, text);
+        case.refused()
+    };
+    let says = |said: &str, expect: &str| assert!(said.contains(expect), "{said}\nnot: {expect}");
+    let negative = THROUGHPUT.replace("100,500,1\n", "100,500,-1\n");
+    says(&with("throughput.csv", &negative), "throughput.csv:3:1");
+    says(&with("throughput.csv", &negative), "`-1` is below zero");
+    let nan = THROUGHPUT.replace("1000,100,5\n", "1000,100,NaN\n");
+    says(&with("throughput.csv", &nan), "throughput.csv:4:1");
+    let twice = format!("{THROUGHPUT}A10G-24GB,100,100,3\n");
+    says(&with("throughput.csv", &twice), "throughput.csv:10:1");
+    says(&with("throughput.csv", &twice), "at 2 and at 3 per second: keep one row");
+    let shares = BUCKETS.replace("0.5", "0.6");
+    says(&with("buckets.csv", &shares), "the shares of `buckets` sum to 1.1, not to 1");
+    let case = Case::new("rate: 30/s", "");
+    std::fs::remove_file(case.0.path().join("buckets.csv")).unwrap();
+    says(&case.refused(), "buckets.csv");
+    for rate in ["NaN/s", "-3/s", "inf/s", "16"] {
+        says(&Case::new(&format!("rate: {rate}"), "").refused(), "`rate`");
+    }
+    let back = Case::new("curve: [{hour: 3, rate: 1}, {hour: 2, rate: 1}]", "").refused();
+    says(&back, "is not after the point before it");
+    let never = "  slo: {ttft: 1s, tpot: 1ms, percentile: 100%}\n";
+    says(&Case::new("rate: 1/s", never).refused(), "no number of replicas serves all requests");
+}
