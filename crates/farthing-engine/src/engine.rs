@@ -88,7 +88,8 @@ impl<W: World, S: Store> Engine<W, S> {
             return Ok(None);
         }
         Ok(Some(format!(
-            "the books were posted when the journal had record {}, which this journal does not              have: its end was cut off, or it is another one",
+            "the books were posted when the journal had record {}, which this journal does \
+             not have: its end was cut off, or it is another one",
             known.seq
         )))
     }

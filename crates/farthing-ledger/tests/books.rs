@@ -1,5 +1,10 @@
 //! The books: what is written is read back, doing it twice is doing it once, and damage is found.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    reason = "a test fails by panicking"
+)]
 
 mod world;
 

@@ -52,9 +52,8 @@ fn manifests_that_say_something_wrong() {
         ("two of one name", format!("{JOB}---\n{JOB}"), "m.yaml:7:18: Workload a", "m.yaml:2:18"),
         ("another kind", JOB.replace("Workload", "Workloda"), "m.yaml:1:7", "Workload"),
     ];
-    for (class, text, place_said, right) in cases {
+    for (_class, text, place_said, right) in cases {
         let file = place.file("m.yaml", text);
-        println!("{class}");
         refused(&place, &["plan", "-f", &file], &[place_said, right]);
     }
     // Two files, one name: the other file is named.

@@ -3,7 +3,7 @@
 //!
 //! Small disks are mounted in a namespace of their own, so that nothing is left mounted. Where the
 //! system does not allow it the test says so in one line and tries what it can.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "tests")]
 
 mod program;
 

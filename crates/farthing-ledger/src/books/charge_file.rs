@@ -228,7 +228,7 @@ pub(super) fn labels_text(who: Option<&Attribution>) -> Option<String> {
 pub(super) struct Who<'a> {
     columns: [Text<'a>; 5],
     labels: Option<Text<'a>>,
-    known: HashMap<([Option<usize>; 5], Option<usize>), Arc<Attribution>>,
+    known: HashMap<[Option<usize>; 6], Arc<Attribution>>,
 }
 
 impl<'a> Who<'a> {
@@ -245,8 +245,11 @@ impl<'a> Who<'a> {
     ) -> Result<Option<Arc<Attribution>>, BooksError> {
         let [workload, team, user, container, process] = self.columns;
         let labels = self.labels.and_then(|labels| labels.get(row));
-        let labels_index = self.labels.and_then(|labels| labels.index(row));
-        let key = (self.columns.map(|column| column.index(row)), labels_index);
+        let columns = self.columns.map(Some).into_iter().chain([self.labels]);
+        let mut key = [None; 6];
+        for (slot, column) in key.iter_mut().zip(columns) {
+            *slot = column.and_then(|column| column.index(row));
+        }
         let Some(name) = workload.get(row) else { return Ok(None) };
         if let Some(known) = self.known.get(&key) {
             return Ok(Some(known.clone()));

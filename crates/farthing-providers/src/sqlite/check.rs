@@ -118,8 +118,8 @@ pub fn verify_known(
     Ok(check)
 }
 
-/// A sealed file is complete: it is read as it is, without the log and its index that `SQLite` would
-/// otherwise make beside it and, as it may not write, leave there.
+/// A sealed file is complete: it is read as it is, without the log and its index that `SQLite`
+/// would otherwise make beside it and, as it may not write, leave there.
 fn open(path: &Path, sealed: bool) -> Result<Connection, EdgeError> {
     let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let as_it_is = || {

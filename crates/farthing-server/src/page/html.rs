@@ -66,12 +66,14 @@ pub(super) fn digits(money: Money) -> String {
     grouped(&money.rounded(places(money)))
 }
 
-/// Places that tell something: two from one unit on, more for less.
+/// Places that tell something: two from one unit on, more for less, so that also a hundredth of the
+/// amount is seen.
 const fn places(money: Money) -> u32 {
     match money.pico().unsigned_abs() {
         0 | UNIT.. => 2,
         size if size >= UNIT / 100 => 4,
-        size if size >= UNIT / 1_000_000 => 6,
+        size if size >= UNIT / 10_000 => 6,
+        size if size >= UNIT / 10_000_000 => 9,
         _ => 12,
     }
 }
@@ -121,7 +123,7 @@ mod tests {
         check("999.999", "1,000.00");
         check("0", "0.00");
         check("0.0123456", "0.0123");
-        check("0.0000123456", "0.000012");
+        check("0.0000123456", "0.000012346");
         check("0.000000000001", "0.000000000001");
     }
 }

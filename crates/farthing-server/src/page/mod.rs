@@ -118,9 +118,9 @@ fn footer(html: &mut Html, view: &View) {
     ));
 }
 
-/// The length of a window in words: `10 s`, `15 min`, `1 h`.
+/// The length of a window in words, to the nearest second: `10 s`, `15 min`, `1 h`.
 fn length(from: Timestamp, to: Timestamp) -> String {
-    let seconds = to.duration_since(from).as_secs();
+    let seconds = (to.duration_since(from).as_millis() + 500) / 1_000;
     match seconds {
         0 => "less than 1 s".to_owned(),
         _ if seconds % 3_600 == 0 => format!("{} h", seconds / 3_600),

@@ -3,8 +3,8 @@
 use super::{duration, ratio, small_money, window};
 use crate::table::{Align, Table};
 use farthing_engine::{ActionRecord, PlanRecord, StepRecord, VerifiedRecord};
-use farthing_ledger::{Explanation, Key, Statement, StatementRow};
-use farthing_model::{Money, MoneyError, NANOS_PER_SECOND, PriceKind, Resource};
+use farthing_ledger::{Explanation, Key, Line, Statement, StatementRow};
+use farthing_model::{Destination, Money, MoneyError, NANOS_PER_SECOND, PriceKind, Resource};
 use jiff::SignedDuration;
 use std::fmt::Write as _;
 
@@ -141,9 +141,11 @@ pub(crate) fn explanation(explained: &Explanation) -> String {
     }
     out += "\nSAMPLES\n";
     if explained.samples.is_empty() {
-        out += match explained.lines.iter().all(|line| line.destination.name() == "unallocated") {
-            true => "none: it is what the samples of all others leave",
-            false => "none: it was charged for being held, or its telemetry is gone",
+        let is_left = |line: &Line| line.destination == Destination::Unallocated;
+        out += if explained.lines.iter().all(is_left) {
+            "none: it is what the samples of all others leave"
+        } else {
+            "none: it was charged for being held, or its telemetry is gone"
         };
     } else {
         out += &samples(explained).to_text();
