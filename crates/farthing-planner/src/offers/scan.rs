@@ -4,11 +4,11 @@
 //! Within a group the rows have one accelerator, one count and one way to pay, so their order by
 //! price is also their order by cost, and the first few that do are the group's best.
 
+use super::RankedOffer;
 use super::error::RankError;
 use super::finish::FinishCost;
 use super::request::OfferRequest;
-use super::RankedOffer;
-use farthing_model::offer_table::{Group, Shape, Sizes, Site};
+use farthing_model::offer_table::{Group, Shape, Site, Sizes};
 use farthing_model::{Decimal, HourlyRate, Money, MoneyError, OfferTable, Purchase};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
@@ -368,10 +368,7 @@ fn is(wanted: Option<&str>, name: &str) -> bool {
     wanted.is_none_or(|wanted| wanted.eq_ignore_ascii_case(name))
 }
 
-fn mask(
-    patterns: &[[Option<&str>; 3]],
-    holds: impl Fn([Option<&str>; 3]) -> bool,
-) -> u128 {
+fn mask(patterns: &[[Option<&str>; 3]], holds: impl Fn([Option<&str>; 3]) -> bool) -> u128 {
     let bits = patterns.iter().enumerate().filter(|(_, pattern)| holds(**pattern));
     bits.fold(0, |mask, (bit, _)| mask | 1 << bit)
 }

@@ -1,7 +1,7 @@
 //! A whole catalogue, compact.
 
-use super::error::BookError;
 use super::cache::{Days, Kept, Slot};
+use super::error::BookError;
 use super::import::folder::{self, SourceFile};
 use super::intake::{Finished, Intake};
 use super::{DEFAULT_CSV, DEFAULT_NAME, PriceBook, csv, source};

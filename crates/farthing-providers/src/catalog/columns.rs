@@ -7,9 +7,7 @@ use arrow_array::types::{
     Int64Type, TimestampMicrosecondType, TimestampMillisecondType, TimestampNanosecondType,
     TimestampSecondType, UInt8Type, UInt16Type, UInt32Type, UInt64Type,
 };
-use arrow_array::{
-    Array, ArrayRef, Float64Array, LargeStringArray, StringArray, cast::AsArray,
-};
+use arrow_array::{Array, ArrayRef, Float64Array, LargeStringArray, StringArray, cast::AsArray};
 use arrow_schema::{DataType, TimeUnit};
 use jiff::{Timestamp, civil::Date};
 use std::collections::HashMap;

@@ -150,15 +150,13 @@ impl Intake {
                 .or_insert_with(|| names::architecture(machine.provider, machine.instance_type))
         });
         let rest = (machine.storage_bytes, arch, note);
-        let key =
-            (name, accelerator, machine.count, machine.cpu_milli, machine.memory_bytes, rest);
+        let key = (name, accelerator, machine.count, machine.cpu_milli, machine.memory_bytes, rest);
         let (accelerator, count) = match machine.count {
             0 => (None, 0),
             count => {
                 let (name, of_each) = self.accelerator(accelerator)?;
-                let too_many = || {
-                    RowError::Cell("accelerator_count", format!("{count} slices are too many"))
-                };
+                let too_many =
+                    || RowError::Cell("accelerator_count", format!("{count} slices are too many"));
                 (Some(name), count.checked_mul(of_each).ok_or_else(too_many)?)
             }
         };

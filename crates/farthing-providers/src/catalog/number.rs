@@ -124,7 +124,8 @@ mod tests {
         assert_eq!(price("0.000000000001"), Ok(1));
         assert_eq!(price("1e-3"), Ok(1_000_000_000));
         assert_eq!(price("0.0"), Ok(0));
-        for bad in ["", "NaN", "inf", "-1", "1e18", "1000000000000000000", "9000001", "1.2.3", "0x1"]
+        for bad in
+            ["", "NaN", "inf", "-1", "1e18", "1000000000000000000", "9000001", "1.2.3", "0x1"]
         {
             assert!(price(bad).is_err(), "{bad}");
         }

@@ -1,9 +1,9 @@
 //! A catalogue as bytes.
 
 use super::bytes::{Reader, Writer};
+use crate::Spot;
 use crate::catalog::catalogue::{Catalogue, From};
 use crate::manifest::Fault;
-use crate::Spot;
 use farthing_model::offer_table::{Arch, Parts, Row, Shape, Site, Terms};
 use farthing_model::{OfferTable, Place, PriceKind, Purchase, Resources};
 use std::sync::Arc;

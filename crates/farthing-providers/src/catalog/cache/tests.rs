@@ -23,7 +23,9 @@ impl World {
     /// Writes the book, an hour ago: what changed just now is not kept.
     fn write(&self, price: &str, day: &str) {
         let row = |zone: &str, purchase: &str, price: &str| {
-            format!("aws,eu-west-1,{zone},p5,H100,8,192,2048,,{purchase},{price},USD,hour,me,{day},3")
+            format!(
+                "aws,eu-west-1,{zone},p5,H100,8,192,2048,,{purchase},{price},USD,hour,me,{day},3"
+            )
         };
         let rows = [row("a", "on-demand", price), row("b", "spot", "1"), row("c", "spot", "0")];
         let text = format!("{HEADER}\n{}\nbad,row\n", rows.join("\n"));

@@ -68,9 +68,8 @@ fn name(folder: &Path) -> Option<String> {
 }
 
 fn list(folder: &Path) -> Result<Vec<PathBuf>, BookError> {
-    let io = |source| {
-        BookError::Read(crate::text::ReadError::Io { path: folder.to_owned(), source })
-    };
+    let io =
+        |source| BookError::Read(crate::text::ReadError::Io { path: folder.to_owned(), source });
     let mut paths = Vec::new();
     for entry in std::fs::read_dir(folder).map_err(io)? {
         paths.push(entry.map_err(io)?.path());

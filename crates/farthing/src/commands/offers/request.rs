@@ -142,5 +142,6 @@ fn positive(flag: &str, text: &str) -> anyhow::Result<Decimal> {
     if number.is_positive() {
         return Ok(number);
     }
-    Err(wrong(flag, format!("`{text}` is not above zero; leave out what cannot do the work")).into())
+    Err(wrong(flag, format!("`{text}` is not above zero; leave out what cannot do the work"))
+        .into())
 }
