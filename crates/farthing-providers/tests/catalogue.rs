@@ -59,10 +59,11 @@ fn micro(text: &str) -> Option<i64> {
     Some(micro).filter(|micro| *micro > 0)
 }
 
-/// Thousandths of a count or size.
+/// Thousandths of a count or size, rounded down.
 fn milli(text: &str) -> u64 {
     let (whole, places) = text.split_once('.').unwrap_or((text, ""));
-    format!("{whole}{places:0<3}").parse().unwrap_or(0)
+    let places = format!("{places:0<3}");
+    format!("{whole}{}", &places[..3]).parse().unwrap_or(0)
 }
 
 /// What the scan knows of a machine that can be bought.
