@@ -6,7 +6,7 @@ mod world;
 use expect_test::{Expect, expect};
 use farthing_ledger::{FirstFault, Key, LedgerCheck, ShareIdle, StatementQuery, statement};
 use farthing_model::{Currency, Price, Window};
-use farthing_server::wire::{self, JournalCheck, Listing};
+use farthing_server::wire::{self, Book, JournalCheck, Listed, Listing};
 use serde::Serialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -139,12 +139,33 @@ fn offers_have_their_keys_and_no_price_is_never_zero() {
     let offers = offers();
     let mut unknown = offers[0].clone();
     unknown.price = Price::Unknown("no row for eu-west-9".to_owned());
-    let excluded = BTreeMap::from([("no price", 2)]);
+    let listed = |offer, nodes, total: &str| Listed {
+        offer,
+        arch: Some("x86_64"),
+        nodes,
+        total: total.parse().unwrap(),
+        finish: None,
+        notes: &[],
+    };
     let listing = Listing {
-        offers: &[(&offers[2], 2), (&unknown, 1)],
+        offers: vec![listed(&offers[2], 2, "110.08 USD"), listed(&unknown, 1, "0 USD")],
         considered: 5,
-        excluded: &excluded,
+        matched: 2,
+        excluded: BTreeMap::from([("no price".to_owned(), 3)]),
         took: Duration::from_micros(1_234),
+        compared: "price per hour",
+        near: Vec::new(),
+        otherwise_paid: Vec::new(),
+        split: None,
+        book: Book {
+            offers: 5,
+            oldest: None,
+            newest: None,
+            age_days: None,
+            load_ms: 1,
+            from: "files",
+            faults: Vec::new(),
+        },
     };
     let json = value(&wire::offers(&listing));
     has(&json, "offers, considered, excluded, query_ms");
@@ -170,6 +191,7 @@ fn offers_have_their_keys_and_no_price_is_never_zero() {
           "accelerator_count": 8,
           "vcpus": "192",
           "memory_gib": "2048",
+          "arch": "x86_64",
           "purchase": "on-demand",
           "price": "55.04",
           "currency": "USD",
@@ -178,6 +200,8 @@ fn offers_have_their_keys_and_no_price_is_never_zero() {
           "as_of": "2026-11-01",
           "nodes": 2,
           "total": "110.08",
+          "finish_cost": null,
+          "finish_s": null,
           "warnings": []
         }"#]],
     );

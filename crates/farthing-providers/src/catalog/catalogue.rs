@@ -121,13 +121,18 @@ impl Catalogue {
     fn read_files(files: &[SourceFile], options: &Options) -> Result<(Self, Days), BookError> {
         let mut intake = Intake::default();
         for file in files {
-            let before = (intake.parts.rows.len(), intake.faults.len());
+            let changes = |it: &Intake| it.overlays.len() + it.exchange.len();
+            let before = (intake.parts.rows.len(), intake.faults.len(), changes(&intake));
             source::read(file, &mut intake)?;
-            if intake.parts.rows.len() == before.0 {
+            if intake.parts.rows.len() == before.0 && changes(&intake) == before.2 {
                 let what = intake.faults.get(before.1);
                 let what = what.map_or_else(|| "it has no rows".to_owned(), Fault::to_string);
                 return Err(BookError::NoOffer { path: file.path.clone(), what });
             }
+        }
+        if intake.parts.rows.is_empty() {
+            // Contracts alone change the list prices that ship in the binary.
+            csv::rows(DEFAULT_CSV, Path::new(DEFAULT_NAME), &mut intake)?;
         }
         let done = intake.finish(options.today)?;
         let days = done.days;

@@ -81,6 +81,9 @@ pub enum BookError {
         /// The limit.
         max: u64,
     },
+    /// A discount or a rate that does not fit the prices.
+    #[error("the price book's contract cannot be applied: {0}")]
+    Overlay(String),
     /// The rows make no table.
     #[error("the prices make no table: {0}")]
     Table(TableError),

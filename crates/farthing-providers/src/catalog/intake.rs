@@ -6,8 +6,10 @@
 use super::cache::Days;
 use super::error::BookError;
 use super::guards;
+use super::import::karpenter::NO_SIZE;
 use super::intern::{Keys, Texts, next};
 use super::names;
+use super::overlay::{self, Exchange, Overlay};
 use super::row::{Row, RowError};
 use crate::Spot;
 use crate::manifest::Fault;
@@ -15,6 +17,7 @@ use farthing_model::offer_table::{self, Arch, Parts, Shape, Site, Terms};
 use farthing_model::{Accelerator, Currency, OfferTable, Place, PriceKind, Purchase, Resources};
 use jiff::civil::Date;
 use std::collections::{BTreeMap, HashMap};
+use std::mem::take;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -80,6 +83,9 @@ pub(crate) struct Intake {
     pub(crate) dated: Vec<bool>,
     pub(crate) excluded: BTreeMap<String, u64>,
     pub(crate) faults: Vec<Fault>,
+    /// What a contract changes, in the order of the files.
+    pub(crate) overlays: Vec<Overlay>,
+    pub(crate) exchange: Vec<Exchange>,
 }
 
 impl Intake {
@@ -225,14 +231,25 @@ impl Intake {
 
     /// The number of the same origin with one more warning.
     pub(crate) fn warn(&mut self, terms: u32, warning: &str) -> u32 {
-        let key = (terms, self.texts.number(warning));
+        self.derive(terms, warning, |mut terms| {
+            terms.warnings.push(warning.to_owned());
+            terms
+        })
+    }
+
+    /// The number of an origin made from another; `why` tells it from others made from it.
+    pub(crate) fn derive(
+        &mut self,
+        terms: u32,
+        why: &str,
+        make: impl FnOnce(Terms) -> Terms,
+    ) -> u32 {
+        let key = (terms, self.texts.number(why));
         if let Some(number) = self.warned.get(&key) {
             return *number;
         }
-        let mut more = self.parts.terms[terms as usize].clone();
-        more.warnings.push(warning.to_owned());
         let number = next(self.parts.terms.len());
-        self.parts.terms.push(more);
+        self.parts.terms.push(make(self.parts.terms[terms as usize].clone()));
         self.dated.push(self.dated[terms as usize]);
         self.warned.insert(key, number);
         number
@@ -256,6 +273,17 @@ impl Intake {
         } else {
             self.parts.rows.push(row);
         }
+    }
+
+    /// Takes what a `PriceBook` object says.
+    pub(crate) fn book(&mut self, book: BookParts, source: &Path) {
+        for row in &book.rows {
+            if let Err(what) = self.add(row) {
+                self.fault(source, 0, what.to_string());
+            }
+        }
+        self.overlays.extend(book.overlays);
+        self.exchange.extend(book.exchange);
     }
 
     /// Takes a row of a price book.
@@ -285,12 +313,46 @@ impl Intake {
         Ok(())
     }
 
+    /// Gives machines whose size a source does not state the shape that another one states of the
+    /// same machine: a price table and a list of machines make a book.
+    fn lend_sizes(&mut self) {
+        let bare = |shape: &Shape| shape.note.as_deref() == Some(NO_SIZE);
+        if !self.parts.shapes.iter().any(bare) {
+            return;
+        }
+        let whole = self.parts.rows.iter().filter(|row| {
+            let shape = &self.parts.shapes[row.shape as usize];
+            !bare(shape) && shape.capacity.cpu_milli > 0
+        });
+        let key = |row: &offer_table::Row| {
+            (self.provider_of[row.site as usize], self.type_of[row.shape as usize])
+        };
+        let stated: HashMap<(u32, u32), u32> = whole.map(|row| (key(row), row.shape)).collect();
+        let of: Vec<Option<u32>> = self
+            .parts
+            .rows
+            .iter()
+            .map(|row| {
+                let needs = bare(&self.parts.shapes[row.shape as usize]);
+                needs.then(|| stated.get(&key(row)).copied()).flatten()
+            })
+            .collect();
+        for (row, shape) in self.parts.rows.iter_mut().zip(of) {
+            row.shape = shape.unwrap_or(row.shape);
+        }
+    }
+
     /// Judges all rows together and makes the table. `today`: prices seen later are left out.
     ///
     /// # Errors
     /// A name that cannot be part of an offer's id.
     pub(crate) fn finish(mut self, today: Option<Date>) -> Result<Finished, BookError> {
-        let days = guards::judge(&mut self, today);
+        self.lend_sizes();
+        let (rates, overlays) = (take(&mut self.exchange), take(&mut self.overlays));
+        let bad = |what: RowError| BookError::Overlay(what.to_string());
+        overlay::exchange(&mut self, &rates).map_err(bad)?;
+        let mut days = guards::judge(&mut self, today);
+        overlay::apply(&mut self, &overlays, today, &mut days).map_err(bad)?;
         let used = self.parts.rows.iter().map(|row| &self.parts.terms[row.terms as usize]);
         let as_of = used.map(|terms| terms.as_of).fold(None, |range, day| match range {
             None => Some((day, day)),
@@ -299,6 +361,23 @@ impl Intake {
         let table = OfferTable::new(self.parts).map_err(BookError::Table)?;
         let Self { excluded, faults, .. } = self;
         Ok(Finished { table, excluded, faults, as_of, days })
+    }
+}
+
+/// What `PriceBook` objects say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct BookParts {
+    pub(crate) rows: Vec<Row<'static>>,
+    pub(crate) overlays: Vec<Overlay>,
+    pub(crate) exchange: Vec<Exchange>,
+}
+
+impl BookParts {
+    /// Adds what another object says.
+    pub(crate) fn extend(&mut self, other: Self) {
+        self.rows.extend(other.rows);
+        self.overlays.extend(other.overlays);
+        self.exchange.extend(other.exchange);
     }
 }
 

@@ -24,6 +24,7 @@ mod intake;
 mod intern;
 mod names;
 mod number;
+mod overlay;
 mod parquet;
 mod row;
 mod source;
@@ -33,6 +34,7 @@ pub use error::BookError;
 pub use names::{
     KnownAccelerator, accelerator, accelerator_or_slice, accelerators, architecture, residency,
 };
+pub(crate) use number::price as decimal_cell;
 pub use row::COLUMNS;
 pub(crate) use row::Row;
 pub use source::BYTES_MAX;
@@ -40,8 +42,10 @@ pub use source::BYTES_MAX;
 use crate::manifest::Fault;
 use farthing_edge::{EdgeError, Quote};
 use farthing_model::Offer;
+pub(crate) use intake::BookParts;
 use intake::Intake;
 use jiff::{Timestamp, civil::Date};
+pub(crate) use overlay::{Change, Exchange, Overlay};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -64,29 +68,14 @@ pub struct PriceBook {
 }
 
 impl PriceBook {
-    /// A book of rows, judged together.
-    pub(crate) fn of(rows: &[Row<'_>]) -> Self {
+    /// The book that manifests state. Where they only change prices, those of the default book.
+    pub(crate) fn of(book: BookParts, today: Option<Date>) -> Result<Self, BookError> {
         let mut intake = Intake::default();
-        for (at, row) in rows.iter().enumerate() {
-            if let Err(what) = intake.add(row) {
-                let line = u64::try_from(at + 1).unwrap_or(u64::MAX);
-                intake.fault(Path::new("offers"), line, what.to_string());
-            }
+        if book.rows.is_empty() {
+            csv::rows(DEFAULT_CSV, Path::new(DEFAULT_NAME), &mut intake)?;
         }
-        Self::finish(intake)
-    }
-
-    fn finish(intake: Intake) -> Self {
-        match intake.finish(None) {
-            Ok(done) => Catalogue::of(done, From::Files).book(),
-            // Names were checked when the rows were added.
-            Err(_) => Self {
-                offers: Arc::from([]),
-                excluded: BTreeMap::new(),
-                faults: Vec::new(),
-                as_of: None,
-            },
-        }
+        intake.book(book, Path::new("offers"));
+        Ok(Catalogue::of(intake.finish(today)?, From::Files).book())
     }
 
     /// A source of these offers for the engine.

@@ -5,6 +5,7 @@ use super::error::BookError;
 use super::gz;
 use super::import::folder::SourceFile;
 use super::import::instances::{self, Layout, Whole};
+use super::import::{karpenter, kwok};
 use super::intake::Intake;
 use super::parquet;
 use super::row::COLUMNS;
@@ -28,6 +29,7 @@ pub(crate) fn read(file: &SourceFile, intake: &mut Intake) -> Result<(), BookErr
         other => BookError::Read(other),
     })?;
     let mut day = file_day(path);
+    let stated = path.file_name().and_then(|name| day_in(&name.to_string_lossy()));
     let name = path.file_name().map(|name| name.to_string_lossy().into_owned());
     let name = match &file.provider {
         Some(provider) if path.parent().is_some_and(|it| it.ends_with(provider)) => {
@@ -39,7 +41,7 @@ pub(crate) fn read(file: &SourceFile, intake: &mut Intake) -> Result<(), BookErr
         day = gz_day(&bytes).unwrap_or(day);
         bytes = gz::unpack(path, &bytes, BYTES_MAX)?;
     }
-    let provider = file.provider.clone();
+    let (provider, day) = (file.provider.clone(), stated.unwrap_or(day));
     let whole = Whole { provider, day, source: format!("catalogue {name}") };
     if bytes.starts_with(b"PAR1") {
         return parquet::rows(path, &whole, intake);
@@ -63,19 +65,26 @@ fn text(path: &Path, text: &str, whole: &Whole, intake: &mut Intake) -> Result<(
     if let Some(layout) = Layout::of(names()) {
         return instances::text(path, text, &layout, whole, intake);
     }
+    if karpenter::is_table(text) {
+        return karpenter::read(path, text, whole.day, intake);
+    }
+    if kwok::is_list(text) {
+        return kwok::read(path, text, whole.day, intake);
+    }
     let is_manifest = |line: &str| line.starts_with("kind:") || line.starts_with("apiVersion:");
     if trimmed.lines().any(is_manifest) {
-        for row in manifest::price_rows(text, path)? {
-            if let Err(what) = intake.add(&row) {
-                intake.fault(path, 0, what.to_string());
-            }
-        }
+        intake.book(manifest::price_book(text, path)?, path);
         return Ok(());
     }
     if first.contains(',') {
         return csv::rows(text, path, intake);
     }
     Err(BookError::Unknown(path.to_owned()))
+}
+
+/// The day that a name states, such as `prices_2026-05-20.parquet`.
+fn day_in(name: &str) -> Option<Date> {
+    (0..name.len()).filter_map(|at| name.get(at..at + 10)).find_map(|text| text.parse().ok())
 }
 
 /// The day on which a file was last written; the best that is known of a table without dates.

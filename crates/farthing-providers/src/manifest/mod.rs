@@ -18,6 +18,7 @@ mod fault;
 mod fields;
 mod object;
 mod policy;
+mod price_book;
 pub(crate) mod scalar;
 mod schema;
 mod service;
@@ -30,7 +31,7 @@ pub use schema::json_schema;
 
 pub(crate) use fault::suggestion;
 
-use crate::catalog::{BookError, PriceBook, Row};
+use crate::catalog::{BookError, BookParts, PriceBook};
 use crate::text::{ReadError, read_text};
 use crate::yaml::{Spot, documents};
 use farthing_model::{Budget, Dag, Policy, Workload};
@@ -98,7 +99,7 @@ pub fn load_lenient(paths: &[PathBuf], now: Timestamp) -> (Manifests, Vec<Fault>
             Err(error) => set.faults.push(unreadable(source, &error)),
         }
     }
-    set.finish()
+    set.finish(now)
 }
 
 /// A file that could not be read, as a fault of it.
@@ -118,27 +119,27 @@ fn unreadable(source: String, error: &ReadError) -> Fault {
 pub fn parse(text: &str, source: &str, now: Timestamp) -> Result<Manifests, ManifestError> {
     let mut set = Set::default();
     set.add(text, source, &Reader { now, folder: Folder(None) });
-    let (manifests, faults) = set.finish();
+    let (manifests, faults) = set.finish(now);
     if faults.is_empty() { Ok(manifests) } else { Err(ManifestError { faults }) }
 }
 
-/// The rows of the `PriceBook` objects of a text, for `--prices`.
-pub(crate) fn price_rows(text: &str, path: &Path) -> Result<Vec<Row<'static>>, BookError> {
+/// What the `PriceBook` objects of a text say, for `--prices`.
+pub(crate) fn price_book(text: &str, path: &Path) -> Result<BookParts, BookError> {
     let mut set = Set::default();
-    // The clock does not matter to prices.
+    // The clock does not matter to what is written; what holds on a day is chosen later.
     let reader = Reader { now: Timestamp::UNIX_EPOCH, folder: Folder(path.parent()) };
     set.add(text, &path.display().to_string(), &reader);
     if !set.faults.is_empty() {
         return Err(BookError::Manifest(ManifestError { faults: set.faults }));
     }
-    set.rows.ok_or_else(|| BookError::NoBook(path.to_owned()))
+    set.book.ok_or_else(|| BookError::NoBook(path.to_owned()))
 }
 
 /// A set of manifests while it is read.
 #[derive(Default)]
 struct Set {
     manifests: Manifests,
-    rows: Option<Vec<Row<'static>>>,
+    book: Option<BookParts>,
     names: BTreeMap<(&'static str, String), (String, Spot)>,
     faults: Vec<Fault>,
 }
@@ -192,15 +193,22 @@ impl Set {
             Object::Budget(budget) => self.manifests.budgets.push(budget),
             Object::Dag(dag) => self.manifests.dags.push(*dag),
             Object::Policy(policy) => self.manifests.policy = Some(*policy),
-            Object::Offers(rows) => self.rows.get_or_insert_default().extend(rows),
+            Object::Book(book) => self.book.get_or_insert_default().extend(*book),
         }
     }
 
-    fn finish(mut self) -> (Manifests, Vec<Fault>) {
+    fn finish(mut self, now: Timestamp) -> (Manifests, Vec<Fault>) {
         self.manifests.workloads.sort_by(|a, b| a.id.cmp(&b.id));
         self.manifests.dags.sort_by(|a, b| a.id.cmp(&b.id));
         self.manifests.budgets.sort_by(|a, b| a.id.cmp(&b.id));
-        self.manifests.price_book = self.rows.map(|rows| PriceBook::of(&rows));
+        let day = jiff::tz::Offset::UTC.to_datetime(now).date();
+        match self.book.map(|book| PriceBook::of(book, Some(day))).transpose() {
+            Ok(book) => self.manifests.price_book = book,
+            Err(error) => {
+                let (source, what) = ("PriceBook".to_owned(), error.to_string());
+                self.faults.push(Fault { source, spot: None, object: None, what });
+            }
+        }
         (self.manifests, self.faults)
     }
 }

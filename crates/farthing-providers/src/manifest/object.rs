@@ -4,8 +4,8 @@ use super::fault::{Report, suggestion};
 use super::fields::Fields;
 use super::shape::{self, API_VERSION, KINDS};
 use super::table::Folder;
-use super::{budget, dag, policy, workload};
-use crate::catalog::Row;
+use super::{budget, dag, policy, price_book, workload};
+use crate::catalog::BookParts;
 use crate::yaml::{Node, Spot, Value};
 use farthing_model::{Budget, BudgetId, Dag, Policy, TeamId, Workload, WorkloadId};
 use jiff::Timestamp;
@@ -35,7 +35,7 @@ pub(crate) enum Object {
     Budget(Budget),
     Policy(Box<Policy>),
     Dag(Box<Dag>),
-    Offers(Vec<Row<'static>>),
+    Book(Box<BookParts>),
 }
 
 /// Kind, name and place of an object, whether or not the rest of it is right.
@@ -90,7 +90,7 @@ fn body(
             dag::dag(id, meta, spec, reader, report).map(Box::new).map(Object::Dag)
         }
         "Policy" => policy::policy(spec, report).map(Box::new).map(Object::Policy),
-        _ => offers(spec, report).map(Object::Offers),
+        _ => price_book::price_book(spec, report).map(Box::new).map(Object::Book),
     }
 }
 
@@ -159,33 +159,4 @@ fn meta(node: &Node, report: &mut Report) -> Meta {
         meta.team = super::fields::read(team, "team", parse, report);
     }
     meta
-}
-
-/// The rows of an inline price book; each is judged by the same code as a row of a file.
-fn offers(spec: &Node, report: &mut Report) -> Option<Vec<Row<'static>>> {
-    let fields = Fields::open(spec, "spec", &shape::PRICE_BOOK, report)?;
-    let mut rows = Vec::new();
-    for item in super::fields::items(fields.get("offers")?, "offers", report) {
-        let Value::Map(entries) = &item.value else {
-            report.fault(item.spot, format!("an offer is {}, not a map", item.kind()));
-            continue;
-        };
-        for (key, node) in entries {
-            if !shape::OFFER.fields.iter().any(|field| field.name == key.name) {
-                let hint = suggestion(&key.name, &shape::OFFER.names());
-                report.fault(key.spot, format!("unknown field `offers.{}`{hint}", key.name));
-            } else if node.text().is_none() && !node.is_null() {
-                report.fault(
-                    node.spot,
-                    format!("`{}` is {}, not a plain value", key.name, node.kind()),
-                );
-            }
-        }
-        let cell = |column: &str| item.get(column).and_then(Node::text).unwrap_or_default().trim();
-        match Row::read(&cell) {
-            Ok(row) => rows.push(row.into_owned()),
-            Err(what) => report.fault(item.spot, what.to_string()),
-        }
-    }
-    Some(rows)
 }

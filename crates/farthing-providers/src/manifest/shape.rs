@@ -386,8 +386,68 @@ pub(crate) static SPOT: Shape = Shape {
 
 pub(crate) static PRICE_BOOK: Shape = Shape {
     name: "PriceBookSpec",
-    doc: "What can be bought, with the columns of a price book file as keys.",
-    fields: &[must("offers", List(&Map(&OFFER)), "One entry for each offer.")],
+    doc: "What can be bought, and what a contract changes in it.",
+    fields: &[
+        may("offers", List(&Map(&OFFER)), "One entry for each offer; none: the default book."),
+        may("owned", List(&Map(&OWNED)), "Hardware of one's own, by what it cost."),
+        may("adjust", List(&Map(&ADJUST)), "Discounts and agreed prices, applied in order."),
+        may("exchange", List(&Map(&EXCHANGE)), "Rates between currencies."),
+    ],
+};
+
+pub(crate) static OWNED: Shape = Shape {
+    name: "Owned",
+    doc: "A machine of one's own: its price is spread over its years and used hours.",
+    fields: &[
+        must("instance_type", Text, "What it is called."),
+        may("region", Text, "Where it stands. Default: local."),
+        may("accelerator", Text, "Model and memory; none for a CPU machine."),
+        may("accelerator_count", Whole, "How many accelerators a machine has. Default: 0."),
+        may("vcpus", Number, "Cores."),
+        may("memory_gib", Number, "Main memory in GiB."),
+        may("storage_gib", Number, "Local disk in GiB; absent: not known."),
+        may("available", Whole, "How many there are; absent: not limited."),
+        must("purchase_price", Money, "What one machine cost."),
+        must("years", Number, "Over how many years of 8766 hours that is spread."),
+        may("utilisation", Share, "The share of hours that it works. Default: 100%."),
+        may("watts", Number, "What it draws while it works; needs electricity."),
+        may("pue", Number, "Power of the whole site for one watt of it. Default: 1."),
+        may("electricity", Money, "The price of a kilowatt-hour."),
+        must("source", Text, "Where the figures come from."),
+        must("as_of", Date, "The day of the figures."),
+    ],
+};
+
+pub(crate) static ADJUST: Shape = Shape {
+    name: "Adjust",
+    doc: "A change of list prices; patterns may have * and ?.",
+    fields: &[
+        must("name", Text, "What provenance calls it."),
+        may("provider", Text, "A pattern. Default: all."),
+        may("region", Text, "A pattern. Default: all."),
+        may("instance_type", Text, "A pattern. Default: all."),
+        may("purchase", OneOf(&["on-demand", "spot", "reserved", "owned"]), "Which. Default: all."),
+        may("from", Date, "The first day that it holds."),
+        may("to", Date, "The first day that it holds no more."),
+        may("discount", Share, "So much of the price less."),
+        may("off", Text, "So much less, such as 0.50 USD/h."),
+        may("price", Text, "This price instead, such as 30 USD/h."),
+        may("committed", Text, "This price beside on demand, as reserved, such as 21 USD/h."),
+        may("available", Whole, "At most so many nodes at it."),
+        must("source", Text, "The contract."),
+    ],
+};
+
+pub(crate) static EXCHANGE: Shape = Shape {
+    name: "Exchange",
+    doc: "What one unit of a currency is in another.",
+    fields: &[
+        must("from", Text, "ISO 4217, such as EUR."),
+        must("to", Text, "ISO 4217, such as USD."),
+        must("rate", Number, "So many of the one for one of the other."),
+        must("source", Text, "Where the rate comes from."),
+        must("as_of", Date, "The day of the rate."),
+    ],
 };
 
 pub(crate) static OFFER: Shape = Shape {

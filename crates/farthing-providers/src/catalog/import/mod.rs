@@ -8,4 +8,6 @@
 pub(crate) mod folder;
 pub(crate) mod gcp;
 pub(crate) mod instances;
+pub(crate) mod karpenter;
+pub(crate) mod kwok;
 pub(crate) mod listing;

@@ -1,6 +1,11 @@
 // Snapshots are written by `UPDATE_EXPECT=1`, which writes them with hashes.
 #![allow(clippy::needless_raw_string_hashes)]
 
+mod faults;
+mod karpenter;
+mod overlay;
+mod skypilot;
+
 use super::*;
 use expect_test::{Expect, expect};
 use farthing_model::{Price, PriceKind, Purchase};
@@ -16,8 +21,9 @@ fn row(region: &str, purchase: &str, price: &str) -> String {
 
 fn book(rows: &[String]) -> PriceBook {
     let text = format!("{HEADER}\n{}\n", rows.join("\n"));
-    let (rows, faults) = csv::rows(&text, Path::new("p.csv")).unwrap_or_else(|e| panic!("{e}"));
-    PriceBook::with_faults(rows, faults)
+    let mut intake = Intake::default();
+    csv::rows(&text, Path::new("p.csv"), &mut intake).unwrap_or_else(|e| panic!("{e}"));
+    Catalogue::of(intake.finish(None).unwrap(), From::Files).book()
 }
 
 fn excluded(book: &PriceBook) -> Vec<(&str, u64)> {
@@ -88,8 +94,7 @@ fn guards_leave_out_and_mark() {
     assert_eq!(
         excluded(&book),
         [
-            ("listed again with a newer date or a higher price", 1),
-            ("on-demand price below a fifth of the type's median region", 1),
+            ("listed again on one day (the dearer is kept)", 1),
             ("price of 0, which catalogues write for none", 1),
             ("spot price not below on demand", 1),
         ]
@@ -101,7 +106,12 @@ fn guards_leave_out_and_mark() {
     );
     let kept = find("aws/c/p5/spot").price.rate().unwrap();
     assert_eq!(kept.per_hour().to_decimal(), "9.99", "of one day the dearer is kept");
-    assert_eq!(book.offers.len(), 6);
+    assert_eq!(
+        find("aws/f/p5/on-demand").warnings,
+        ["under a fifth of the median region of p5 on-demand"],
+        "kept, as hiding it would make answers dearer than they need be"
+    );
+    assert_eq!(book.offers.len(), 7);
 }
 
 #[test]
@@ -123,6 +133,9 @@ fn bad_rows_are_reported_and_the_rest_goes_on() {
         good.replace(",2026-11-24", ","),
         good.replace(",1,USD", ",-1,USD"),
         good.replace(",1,USD", ",NaN,USD"),
+        good.replace(",1,USD", ",inf,USD"),
+        good.replace(",1,USD", ",1e18,USD"),
+        good.replace(",1,USD", ",999999999999999999,USD"),
         good.replace(",1,USD", ",,USD"),
         good.replace(",hour,", ",month,"),
         good.replace(",2026-11-24", ",yesterday"),
@@ -135,7 +148,7 @@ fn bad_rows_are_reported_and_the_rest_goes_on() {
     ];
     let book = book(&rows);
     assert_eq!(book.offers.len(), 2);
-    assert_eq!(excluded(&book), [("row that cannot be read", 13)]);
+    assert_eq!(excluded(&book), [("row that cannot be read", 16)]);
     let faults: Vec<String> = book.faults.iter().map(ToString::to_string).collect();
     expect![[r#"
         p.csv:3:1: `currency` is missing: a price without a currency says nothing; write USD
@@ -143,14 +156,17 @@ fn bad_rows_are_reported_and_the_rest_goes_on() {
         p.csv:5:1: `as_of` is missing: a price without a date says nothing; write 2026-11-24
         p.csv:6:1: `price`: `-1` is below zero
         p.csv:7:1: `price`: `NaN` is not a decimal number such as 12, 0.5 or 1.25e6
-        p.csv:8:1: `price` is missing: a number per hour; a row without a price is no offer
-        p.csv:9:1: `unit`: `month` is not read; convert the price and write hour
-        p.csv:10:1: `as_of`: `yesterday` is not a date such as 2026-11-24
-        p.csv:11:1: `purchase`: `stolen` is not a purchase option: on-demand, spot, reserved or owned
-        p.csv:12:1: `accelerator_count`: is 0 or empty beside the accelerator H100 SXM
-        p.csv:13:1: `accelerator`: is empty beside a count of 8
-        p.csv:14:1: `currency`: `dollars` is not a currency code such as USD or EUR
-        p.csv:15:1: has 16 cells, and the header has 15
+        p.csv:8:1: `price`: `inf` is not a decimal number such as 12, 0.5 or 1.25e6
+        p.csv:9:1: `price`: `1e18` is over 9000000 an hour, which no machine costs
+        p.csv:10:1: `price`: `999999999999999999` is over 9000000 an hour, which no machine costs
+        p.csv:11:1: `price` is missing: a number per hour; a row without a price is no offer
+        p.csv:12:1: `unit`: `month` is not read; convert the price and write hour
+        p.csv:13:1: `as_of`: `yesterday` is not a date such as 2026-11-24
+        p.csv:14:1: `purchase`: `stolen` is not a purchase option: on-demand, spot, reserved or owned
+        p.csv:15:1: `accelerator_count`: is 0 or empty beside the accelerator H100 SXM
+        p.csv:16:1: `accelerator`: is empty beside a count of 8
+        p.csv:17:1: `currency`: `dollars` is not a currency code such as USD or EUR
+        p.csv:18:1: has 16 cells, and the header has 15
     "#]].assert_eq(&(faults.join("\n") + "\n"));
 }
 
@@ -176,22 +192,22 @@ fn files_that_are_no_book() {
         "p.csv",
         b"\x7fELF\x02\x01\x00\xff\xfe",
         &expect![[r#"
-        p.csv: is not a price book: neither CSV, Parquet nor a PriceBook manifest
-    "#]],
+            p.csv: is not a price book: neither CSV, Parquet, a PriceBook manifest, a SkyPilot catalogue, Karpenter's price table nor instance types in JSON
+        "#]],
     );
     bad_file(
         "p.csv.gz",
         b"\x1f\x8b\x08\x00",
         &expect![[r#"
-        p.csv.gz: is compressed with gzip; unpack it first (gunzip -k)
-    "#]],
+            p.csv.gz: is cut off or damaged: unexpected end of file (gzip)
+        "#]],
     );
     bad_file(
         "p.csv",
         b"hello\n",
         &expect![[r#"
-        p.csv: is not a price book: neither CSV, Parquet nor a PriceBook manifest
-    "#]],
+            p.csv: is not a price book: neither CSV, Parquet, a PriceBook manifest, a SkyPilot catalogue, Karpenter's price table nor instance types in JSON
+        "#]],
     );
     bad_file(
         "p.csv",
@@ -204,7 +220,7 @@ fn files_that_are_no_book() {
         "p.csv",
         b"provider,region,instance_type,purchase,price,currency,unit,source\n",
         &expect![[r#"
-            p.csv: is not a price book: the column `as_of` is missing; expected provider,region,zone,instance_type,accelerator,accelerator_count,vcpus,memory_gib,storage_gib,purchase,price,currency,unit,source,as_of,available
+            p.csv: is not a price book: the column `as_of` is missing; expected provider,region,zone,instance_type,accelerator,accelerator_count,vcpus,memory_gib,storage_gib,purchase,price,currency,unit,source,as_of,available,arch
         "#]],
     );
     bad_file(
@@ -255,7 +271,7 @@ fn files_that_are_no_book() {
 fn a_folder_is_refused_in_one_line() {
     let folder = tempfile::tempdir().unwrap();
     let error = load(&[folder.path().to_owned()]).unwrap_err().to_string();
-    assert!(error.ends_with("give a CSV or Parquet price book"), "{error}");
+    assert!(error.contains("expected <cloud>/vms.csv or vms.csv.gz"), "{error}");
     let error = load(&[folder.path().join("none.csv")]).unwrap_err().to_string();
     assert!(error.ends_with("none.csv: there is no such file"), "{error}");
 }
