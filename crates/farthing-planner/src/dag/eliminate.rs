@@ -24,10 +24,10 @@ pub(crate) fn exact<A: Amount>(energy: &Energy<A>, work_max: usize) -> Option<Ve
     let sizes: Vec<usize> = energy.unary.iter().map(Vec::len).collect();
     let order = order(energy, &sizes, work_max)?;
     let mut factors: Vec<Factor<A>> = energy.unary.iter().enumerate().map(single).collect();
-    factors.extend(energy.pairs.iter().map(|pair| {
+    factors.extend(energy.pairs.iter().enumerate().map(|(at, pair)| {
         let (rows, columns) = (sizes[pair.u], sizes[pair.v]);
-        let costs = (0..rows).flat_map(|x| (0..columns).map(move |y| pair.cost(x, y))).collect();
-        Factor { tasks: vec![pair.u, pair.v], costs }
+        let row = |x: usize| (0..columns).map(move |y| energy.cost(at, x, y));
+        Factor { tasks: vec![pair.u, pair.v], costs: (0..rows).flat_map(row).collect() }
     }));
     let mut eliminated = Vec::with_capacity(order.len());
     for task in order {

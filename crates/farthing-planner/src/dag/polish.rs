@@ -89,10 +89,10 @@ impl<A: Amount> Polish<'_, A> {
                 *work += (costs.len() * 4) as u64;
                 let length = |label: usize| {
                     let before = at.checked_sub(1).map_or(0, |before| {
-                        timing.links[path.links[before]].delay(choice[path.tasks[before]], label)
+                        timing.delay(path.links[before], choice[path.tasks[before]], label)
                     });
                     let after = path.links.get(at).map_or(0, |link| {
-                        timing.links[*link].delay(label, choice[path.tasks[at + 1]])
+                        timing.delay(*link, label, choice[path.tasks[at + 1]])
                     });
                     before + timing.run[*task][label] + after
                 };
