@@ -235,13 +235,14 @@ fn measure(name: &str, dags: &[Dag], market: &Market, table: &EgressTable) -> (f
     for dag in dags {
         let now = Timestamp::UNIX_EPOCH;
         let input = DagInput { dag, market, egress: Some(table), now, work_max: DAG_WORK_MAX };
-        let started = Instant::now();
+        let (started, processor) = (Instant::now(), processor_ms());
         let plan: DagPlan = plan_dag(&input).unwrap();
         let took = started.elapsed().as_secs_f64() * 1e3;
+        let busy = processor_ms() - processor;
         assert_eq!(check_dag(&input, &plan), []);
         let gap = plan.gap.map_or(1_000_000, farthing_model::Ratio::ppm);
         println!(
-            "{name}: {} edges, {} labels, cost {}, gap {gap} ppm, {took:.2} ms, {} ({} nodes, {} M read)",
+            "{name}: {} edges, {} labels, cost {}, gap {gap} ppm, {took:.2} ms ({busy:.2} ms of a core), {} ({} nodes, {} M read)",
             dag.edges.len(),
             plan.search.labels,
             plan.cost.rounded(2),
@@ -253,6 +254,13 @@ fn measure(name: &str, dags: &[Dag], market: &Market, table: &EgressTable) -> (f
         widest = widest.max(gap);
     }
     (slowest, widest)
+}
+
+/// Milliseconds that this thread has been on a core, where the system says so.
+fn processor_ms() -> f64 {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
+    let nanos: Option<f64> = text.split(' ').next().and_then(|text| text.parse().ok());
+    nanos.map_or(0.0, |nanos| nanos / 1e6)
 }
 
 /// A line for `make bench`.

@@ -7,7 +7,9 @@
 //! know what a label is. Start at [`Energy::forward`].
 //!
 //! Labels of one task whose pairs all cost the same (machines in one class of places) are a
-//! *group*: tables are of groups, so that more labels cost little.
+//! *group*: tables are of groups, so that more labels cost little. And as moving data out of a
+//! region costs the same nearly wherever it goes, a pass reads only the entries of a row that are
+//! below the row's greatest.
 
 use super::amount::Amount;
 use std::sync::Arc;
@@ -18,9 +20,22 @@ use std::sync::Arc;
 pub(crate) struct Pair<A> {
     pub(crate) u: usize,
     pub(crate) v: usize,
-    table: Arc<Vec<A>>,
+    table: Arc<Table<A>>,
     a: Vec<A>,
     b: Vec<A>,
+}
+
+/// Costs of pairs of groups.
+#[derive(Clone, Debug)]
+struct Table<A> {
+    /// By rows.
+    costs: Vec<A>,
+    /// The greatest of each row.
+    top: Vec<A>,
+    /// Where the entries of each row begin that are below its greatest, and one past the last.
+    first: Vec<usize>,
+    /// These entries: column and cost.
+    below: Vec<(u32, A)>,
 }
 
 /// The groups of a task's labels.
@@ -57,17 +72,38 @@ impl<A: Amount> Pair<A> {
     /// Costs by rows of the groups of `u`.
     pub(crate) fn new((u, v): (usize, usize), table: Vec<A>, groups: &[Groups]) -> Self {
         let none = |task: usize| vec![A::default(); groups[task].of.len()];
-        Self { u, v, table: Arc::new(table), a: none(u), b: none(v) }
+        let table = Arc::new(Table::new(table, groups[v].count));
+        Self { u, v, table, a: none(u), b: none(v) }
     }
 
     /// The most that it costs.
     pub(crate) fn most(&self) -> A {
-        self.table.iter().copied().max().unwrap_or_default()
+        self.table.top.iter().copied().max().unwrap_or_default()
+    }
+}
+
+impl<A: Amount> Table<A> {
+    fn new(costs: Vec<A>, width: usize) -> Self {
+        let (mut top, mut first, mut below) = (Vec::new(), vec![0], Vec::new());
+        for row in costs.chunks_exact(width.max(1)) {
+            let most = row.iter().copied().max().unwrap_or_default();
+            let entries = (0_u32..).zip(row).filter(|(_, cost)| **cost < most);
+            below.extend(entries.map(|(column, cost)| (column, *cost)));
+            top.push(most);
+            first.push(below.len());
+        }
+        Self { costs, top, first, below }
+    }
+
+    /// The entries of a row below its greatest.
+    fn below(&self, row: usize) -> &[(u32, A)] {
+        &self.below[self.first[row]..self.first[row + 1]]
     }
 }
 
 impl Groups {
     /// Every label on its own.
+    #[cfg(test)]
     pub(crate) fn apart(labels: usize) -> Self {
         Self { of: (0..u32::try_from(labels).unwrap_or(u32::MAX)).collect(), count: labels }
     }
@@ -121,14 +157,28 @@ impl<A: Amount> Energy<A> {
 
     /// How many entries one pass reads.
     pub(crate) fn entries(&self) -> usize {
-        self.pairs.iter().map(|pair| pair.table.len() + pair.a.len() + pair.b.len()).sum()
+        let entries = |pair: &Pair<A>| {
+            let table = pair.table.below.len() + pair.table.top.len();
+            table + pair.a.len() + pair.b.len()
+        };
+        self.pairs.iter().map(entries).sum()
     }
 
     /// What two labels of a pair's tasks cost together.
     pub(crate) fn cost(&self, at: usize, x: usize, y: usize) -> A {
         let pair = &self.pairs[at];
         let (rows, columns) = (&self.groups[pair.u], &self.groups[pair.v]);
-        pair.table[rows.at(x) * columns.count + columns.at(y)].plus(pair.a[x]).plus(pair.b[y])
+        pair.table.costs[rows.at(x) * columns.count + columns.at(y)].plus(pair.a[x]).plus(pair.b[y])
+    }
+
+    /// How many entries a copy of all tables reads.
+    pub(crate) fn cells(&self) -> usize {
+        self.pairs.iter().map(|pair| pair.table.costs.len()).sum()
+    }
+
+    /// How many labels there are.
+    pub(crate) fn size(&self) -> usize {
+        self.labels.iter().map(Vec::len).sum()
     }
 
     /// Whether every task has one label.
@@ -153,19 +203,33 @@ impl<A: Amount> Energy<A> {
     /// What each label of a task costs while all others stay.
     pub(crate) fn given(&self, choice: &[usize], task: usize) -> Vec<A> {
         let mut costs = self.unary[task].clone();
-        for at in &self.before[task] {
-            let x = choice[self.pairs[*at].u];
-            for (y, cost) in costs.iter_mut().enumerate() {
-                *cost = cost.plus(self.cost(*at, x, y));
-            }
-        }
+        self.add_earlier(choice, task, &mut costs);
+        let of = &self.groups[task].of;
         for at in &self.after[task] {
-            let y = choice[self.pairs[*at].v];
-            for (x, cost) in costs.iter_mut().enumerate() {
-                *cost = cost.plus(self.cost(*at, x, y));
+            let pair = &self.pairs[*at];
+            let (columns, y) = (&self.groups[pair.v], choice[pair.v]);
+            let column = pair.table.costs.iter().skip(columns.at(y)).step_by(columns.count);
+            let column: Vec<A> = column.map(|cost| cost.plus(pair.b[y])).collect();
+            for ((cost, group), a) in costs.iter_mut().zip(of).zip(&pair.a) {
+                *cost = cost.plus(column[*group as usize]).plus(*a);
             }
         }
         costs
+    }
+
+    /// Adds what the labels of a task cost with those that are chosen before it.
+    fn add_earlier(&self, choice: &[usize], task: usize, costs: &mut [A]) {
+        let of = &self.groups[task].of;
+        let width = self.groups[task].count;
+        for at in &self.before[task] {
+            let pair = &self.pairs[*at];
+            let x = choice[pair.u];
+            let first = self.groups[pair.u].at(x) * width;
+            let row = &pair.table.costs[first..first + width];
+            for ((cost, group), b) in costs.iter_mut().zip(of).zip(&pair.b) {
+                *cost = cost.plus(row[*group as usize]).plus(pair.a[x]).plus(*b);
+            }
+        }
     }
 
     /// Raises the bound from the first task to the last, and makes a choice on the way: each label
@@ -174,12 +238,7 @@ impl<A: Amount> Energy<A> {
         let mut choice = vec![0; self.unary.len()];
         for task in 0..self.unary.len() {
             let mut scores = self.unary[task].clone();
-            for at in &self.before[task] {
-                let x = choice[self.pairs[*at].u];
-                for (y, score) in scores.iter_mut().enumerate() {
-                    *score = score.plus(self.cost(*at, x, y));
-                }
-            }
+            self.add_earlier(&choice, task, &mut scores);
             choice[task] = first_least(&scores);
             for at in 0..self.before[task].len() {
                 self.receive_from_earlier(self.before[task][at]);
@@ -213,10 +272,13 @@ impl<A: Amount> Energy<A> {
     fn receive_from_earlier(&mut self, at: usize) {
         let pair = &mut self.pairs[at];
         let (from, to) = (&self.groups[pair.u], &self.groups[pair.v]);
-        let mut least = vec![A::HUGE; to.count];
-        for (row, a) in pair.table.chunks_exact(to.count).zip(from.least(&pair.a)) {
-            for (least, cost) in least.iter_mut().zip(row) {
-                *least = (*least).min(cost.plus(a));
+        let side = from.least(&pair.a);
+        let tops = pair.table.top.iter().zip(&side).map(|(top, a)| top.plus(*a));
+        let mut least = vec![tops.min().unwrap_or_default(); to.count];
+        for (row, a) in side.iter().enumerate() {
+            for (column, cost) in pair.table.below(row) {
+                let least = &mut least[*column as usize];
+                *least = (*least).min(cost.plus(*a));
             }
         }
         for ((unary, b), group) in self.unary[pair.v].iter_mut().zip(&mut pair.b).zip(&to.of) {
@@ -231,11 +293,13 @@ impl<A: Amount> Energy<A> {
         let pair = &mut self.pairs[at];
         let (to, from) = (&self.groups[pair.u], &self.groups[pair.v]);
         let side = from.least(&pair.b);
-        let row_least = |row: &[A]| {
-            let costs = row.iter().zip(&side).map(|(cost, b)| cost.plus(*b));
-            costs.min().unwrap_or_default()
+        let any = side.iter().copied().min().unwrap_or_default();
+        let row_least = |(row, top): (usize, &A)| {
+            let below = pair.table.below(row).iter();
+            let costs = below.map(|(column, cost)| cost.plus(side[*column as usize]));
+            costs.fold(top.plus(any), A::min)
         };
-        let least: Vec<A> = pair.table.chunks_exact(from.count).map(row_least).collect();
+        let least: Vec<A> = pair.table.top.iter().enumerate().map(row_least).collect();
         for ((unary, a), group) in self.unary[pair.u].iter_mut().zip(&mut pair.a).zip(&to.of) {
             let least = least[*group as usize];
             *unary = unary.plus(least).plus(*a);
@@ -274,12 +338,13 @@ impl<A: Amount> Energy<A> {
             member
         };
         let (rows, columns) = (member(u), member(v));
-        let table = Arc::make_mut(&mut self.pairs[at].table);
-        for (x, row) in rows.iter().zip(table.chunks_exact_mut(columns.len())) {
+        let mut costs = self.pairs[at].table.costs.clone();
+        for (x, row) in rows.iter().zip(costs.chunks_exact_mut(columns.len())) {
             for (y, entry) in columns.iter().zip(row) {
                 *entry = entry.plus(if from == u { cost(*x, *y) } else { cost(*y, *x) });
             }
         }
+        self.pairs[at].table = Arc::new(Table::new(costs, columns.len()));
     }
 
     /// Takes so much from the constant, instead of what was taken before.
@@ -304,9 +369,9 @@ impl<A: Amount> Energy<A> {
             let table = if whole {
                 Arc::clone(&pair.table)
             } else {
-                let row = |x: &usize| &pair.table[x * width..(x + 1) * width];
+                let row = |x: &usize| &pair.table.costs[x * width..(x + 1) * width];
                 let cells = rows.iter().flat_map(|x| columns.iter().map(move |y| row(x)[*y]));
-                Arc::new(cells.collect())
+                Arc::new(Table::new(cells.collect(), columns.len()))
             };
             Pair { u: pair.u, v: pair.v, table, a, b }
         });

@@ -110,6 +110,8 @@ struct Search<'p, A> {
     /// The problem as it was given: labels are their own positions.
     base: Energy<A>,
     best: Option<(A, Vec<usize>)>,
+    /// What was considered last.
+    last: Vec<usize>,
     /// The most that prices of time may add up to.
     reach: A,
     work: u64,
@@ -132,7 +134,8 @@ impl<'p, A: Amount> Search<'p, A> {
             + base.pairs.iter().map(|pair| pair.most().wide()).sum::<i128>();
         let due = due.filter(|due| due.iter().any(|due| *due != NEVER)).map(<[i64]>::to_vec);
         let (best, work, nodes) = (None, 0, 0);
-        Some(Self { problem, due, base, best, reach: A::of(2 * total)?, work, work_max, nodes })
+        let (reach, last) = (A::of(2 * total)?, Vec::new());
+        Some(Self { problem, due, base, best, last, reach, work, work_max, nodes })
     }
 
     fn run(mut self, seed: Option<&[usize]>) -> Found {
@@ -188,9 +191,12 @@ impl<'p, A: Amount> Search<'p, A> {
     }
 
     /// Takes a choice, made better by single moves and brought in time if it is not, if it is the
-    /// best so far. Says how late the choice was as it was given.
-    fn consider(&mut self, choice: &[usize]) -> Option<(usize, i64)> {
-        let late = self.due.as_ref().and_then(|due| self.problem.timing.latest(choice, due));
+    /// best so far.
+    fn consider(&mut self, choice: &[usize]) {
+        if self.last == choice {
+            return;
+        }
+        self.last = choice.to_vec();
         let polish = Polish {
             energy: &self.base,
             timing: self.due.as_ref().map(|due| (&self.problem.timing, due.as_slice())),
@@ -202,7 +208,6 @@ impl<'p, A: Amount> Search<'p, A> {
         {
             self.best = Some((cost, choice));
         }
-        late
     }
 
     /// The least cost that is not worth looking for.
@@ -222,21 +227,11 @@ impl<'p, A: Amount> Search<'p, A> {
         let mut rounds = ROUNDS_ROOT;
         let mut stored = 0_usize;
         while let Some(mut node) = open.pop() {
-            stored = stored.saturating_sub(node.energy.entries());
+            stored = stored.saturating_sub(node.energy.cells());
             self.nodes += 1;
-            self.ascend(&mut node, rounds);
+            let open_still = self.ascend(&mut node, rounds) && self.thin(&mut node, 0);
             rounds = ROUNDS_NODE;
-            let Some(mut node) = self.thinned(node) else { continue };
-            if node.energy.is_decided() {
-                let only = vec![0; tasks];
-                self.consider(&names(&node.energy, &only));
-                continue;
-            }
-            if self.due.is_none()
-                && let Some(choice) = exact(&node.energy, REMAINDER)
-            {
-                self.work += REMAINDER as u64 / 8;
-                self.consider(&names(&node.energy, &choice));
+            if !open_still || self.finish(&node, REMAINDER) {
                 continue;
             }
             if self.work > self.work_max || stored > STORED_MAX {
@@ -252,7 +247,7 @@ impl<'p, A: Amount> Search<'p, A> {
                     })
                     .collect();
                 let energy = node.energy.restricted(&keep);
-                stored += energy.entries();
+                stored += energy.cells();
                 self.work += energy.entries() as u64;
                 open.push(Node { energy, prices: node.prices.clone(), bound: node.bound });
             }
@@ -266,8 +261,24 @@ impl<'p, A: Amount> Search<'p, A> {
         self.found(bound, "branch and bound")
     }
 
-    /// Raises the bound of a node until it rises no more.
-    fn ascend(&mut self, node: &mut Node<A>, rounds: usize) {
+    /// Solves a node whose labels are decided, or, where nothing is due, whose tables are small.
+    fn finish(&mut self, node: &Node<A>, entries_max: usize) -> bool {
+        let energy = &node.energy;
+        let choice = if energy.is_decided() {
+            Some(vec![0; energy.unary.len()])
+        } else if self.due.is_none() {
+            exact(energy, entries_max)
+        } else {
+            None
+        };
+        let Some(choice) = choice else { return false };
+        self.work += energy.entries() as u64;
+        self.consider(&names(energy, &choice));
+        true
+    }
+
+    /// Raises the bound of a node until it rises no more; whether it is still open.
+    fn ascend(&mut self, node: &mut Node<A>, rounds: usize) -> bool {
         let mut before = node.bound.wide();
         let (mut stale, mut halvings) = (0, 0);
         for round in 0..rounds {
@@ -280,7 +291,17 @@ impl<'p, A: Amount> Search<'p, A> {
             node.bound = node.bound.max(node.energy.constant);
             let (bound, ceiling) = (node.bound.wide(), self.ceiling().wide());
             if bound >= ceiling || node.energy.is_decided() || self.work > self.work_max {
-                return;
+                return bound < ceiling;
+            }
+            if round % 4 == 3 {
+                let labels = node.energy.size();
+                if !self.thin(node, labels / 8) {
+                    return false;
+                }
+                let fewer = node.energy.size() < labels;
+                if fewer && self.finish(node, SMALL) {
+                    return false;
+                }
             }
             if self.due.is_some() {
                 if stale == STALE {
@@ -302,6 +323,7 @@ impl<'p, A: Amount> Search<'p, A> {
             node.energy.backward();
             node.bound = node.bound.max(node.energy.constant);
         }
+        true
     }
 
     /// Moves the prices of paths by how late or early each is, in proportion to the gap: time
@@ -394,33 +416,34 @@ impl<'p, A: Amount> Search<'p, A> {
         node.prices.link = link;
     }
 
-    /// The node with only the labels that may lead to something better; `None` if none do.
-    fn thinned(&self, node: Node<A>) -> Option<Node<A>> {
+    /// Leaves only the labels that may lead to something better, if more than `few` do not; whether
+    /// every task has one.
+    fn thin(&mut self, node: &mut Node<A>, few: usize) -> bool {
         let ceiling = self.ceiling();
         if node.bound >= ceiling {
-            return None;
+            return false;
         }
         let mut keep = node.energy.promising(ceiling);
+        if keep.iter().any(Vec::is_empty) {
+            return false;
+        }
         if let Some(due) = &self.due {
-            let alive: Vec<Vec<usize>> = keep
-                .iter()
-                .zip(&node.energy.labels)
-                .map(|(keep, labels)| keep.iter().map(|at| labels[*at] as usize).collect())
-                .collect();
-            if alive.iter().any(Vec::is_empty) {
-                return None;
-            }
-            let in_time = self.problem.timing.in_time(&alive, due)?;
-            for ((keep, labels), alive) in keep.iter_mut().zip(&node.energy.labels).zip(&in_time) {
+            let labels = &node.energy.labels;
+            let alive = |(keep, labels): (&Vec<usize>, &Vec<u32>)| {
+                keep.iter().map(|at| labels[*at] as usize).collect()
+            };
+            let alive: Vec<Vec<usize>> = keep.iter().zip(labels).map(alive).collect();
+            let Some(in_time) = self.problem.timing.in_time(&alive, due) else { return false };
+            for ((keep, labels), alive) in keep.iter_mut().zip(labels).zip(&in_time) {
                 keep.retain(|at| alive.binary_search(&(labels[*at] as usize)).is_ok());
             }
         }
-        if keep.iter().any(Vec::is_empty) {
-            return None;
+        let left: usize = keep.iter().map(Vec::len).sum();
+        if node.energy.size() - left > few {
+            node.energy = node.energy.restricted(&keep);
+            self.work += node.energy.cells() as u64;
         }
-        let fewer = keep.iter().zip(&node.energy.unary).any(|(keep, all)| keep.len() < all.len());
-        let energy = if fewer { node.energy.restricted(&keep) } else { node.energy };
-        Some(Node { energy, prices: node.prices, bound: node.bound })
+        true
     }
 
     /// Where to branch: the label of the best choice so far at the task whose part of the gap is
