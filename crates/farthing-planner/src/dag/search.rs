@@ -18,7 +18,7 @@ const SMALL: usize = 1 << 20;
 /// The same after the bound has thinned the labels.
 const REMAINDER: usize = 1 << 23;
 /// Passes over the tables before the first branching, at most.
-const ROUNDS_ROOT: usize = 120;
+const ROUNDS_ROOT: usize = 300;
 /// Passes at a later node.
 const ROUNDS_NODE: usize = 6;
 /// Rounds without a better bound before prices of time move by half as much.
@@ -311,7 +311,7 @@ impl<'p, A: Amount> Search<'p, A> {
             }
             if round % 8 == 7 {
                 let slow = self.best.is_some() && bound - before < (ceiling - bound) / SLOW;
-                if slow && (self.due.is_none() || halvings > 5) {
+                if slow && (self.due.is_none() || halvings > 9) {
                     break;
                 }
                 before = bound;
