@@ -41,17 +41,17 @@ pub(crate) fn fastest(
     due: &[i64],
     work_max: u64,
 ) -> Result<Option<Fastest>, TooLarge> {
-    let free = Problem {
-        unary: problem.unary.iter().map(|costs| vec![0; costs.len()]).collect(),
-        pairs: Vec::new(),
-        timing: problem.timing.clone(),
-    };
-    // Without a price every pair of labels that time couples still needs its table.
+    // Without a price every pair of groups that time couples still needs its table.
     let pairs = problem.timing.links.iter().filter(|link| link.delay.is_some()).map(|link| {
         let (u, v) = (link.from.min(link.to), link.from.max(link.to));
-        (u, v, vec![0; problem.unary[u].len() * problem.unary[v].len()])
+        (u, v, vec![0; problem.groups[u].count * problem.groups[v].count])
     });
-    let free = Problem { pairs: pairs.collect(), ..free };
+    let free = Problem {
+        unary: problem.unary.iter().map(|costs| vec![0; costs.len()]).collect(),
+        groups: problem.groups.clone(),
+        pairs: pairs.collect(),
+        timing: problem.timing.clone(),
+    };
     let all: Vec<Vec<usize>> = free.unary.iter().map(|costs| (0..costs.len()).collect()).collect();
     let ends = free.timing.earliest_ends(&all);
     let least = ends.iter().map(|ends| ends.iter().copied().min().unwrap_or(0)).max();

@@ -24,15 +24,14 @@ pub(crate) fn exact<A: Amount>(energy: &Energy<A>, work_max: usize) -> Option<Ve
     let sizes: Vec<usize> = energy.unary.iter().map(Vec::len).collect();
     let order = order(energy, &sizes, work_max)?;
     let mut factors: Vec<Factor<A>> = energy.unary.iter().enumerate().map(single).collect();
-    factors.extend(energy.pairs.iter().map(|pair| {
+    factors.extend(energy.pairs.iter().enumerate().map(|(at, pair)| {
         let (rows, columns) = (sizes[pair.u], sizes[pair.v]);
-        let costs = (0..rows).flat_map(|x| (0..columns).map(move |y| pair.cost(x, y))).collect();
-        Factor { tasks: vec![pair.u, pair.v], costs }
+        let row = |x: usize| (0..columns).map(move |y| energy.cost(at, x, y));
+        Factor { tasks: vec![pair.u, pair.v], costs: (0..rows).flat_map(row).collect() }
     }));
     let mut eliminated = Vec::with_capacity(order.len());
     for task in order {
-        let (about, rest) =
-            factors.into_iter().partition(|it: &Factor<A>| it.tasks.contains(&task));
+        let (about, rest) = factors.into_iter().partition(|it: &Factor<A>| it.tasks.contains(&task));
         factors = rest;
         let (done, factor) = eliminate(task, &about, &sizes);
         eliminated.push(done);
@@ -101,8 +100,7 @@ fn eliminate<A: Amount>(
         .map(|factor| (around.iter().map(|of| step(factor, *of)).collect(), step(factor, task)))
         .collect();
     let combinations: usize = around.iter().map(|other| sizes[*other]).product();
-    let (mut costs, mut best) =
-        (Vec::with_capacity(combinations), Vec::with_capacity(combinations));
+    let (mut costs, mut best) = (Vec::with_capacity(combinations), Vec::with_capacity(combinations));
     let mut counter = vec![0_usize; around.len()];
     let mut offsets = vec![0_usize; about.len()];
     let mut sums = vec![A::default(); sizes[task]];

@@ -5,18 +5,46 @@
 //! least of every part rises: the sum of the least parts is then a lower bound, proven by integer
 //! arithmetic alone (block-coordinate ascent in the dual of the local polytope). It refuses to
 //! know what a label is. Start at [`Energy::forward`].
+//!
+//! Labels of one task whose pairs all cost the same (machines in one class of places) are a
+//! *group*: tables are of groups, so that more labels cost little. And as moving data out of a
+//! region costs the same nearly wherever it goes, a pass reads only the entries of a row that are
+//! below the row's greatest.
 
 use super::amount::Amount;
+use std::sync::Arc;
 
 /// Costs of pairs of labels of two tasks, `u` before `v`:
-/// `cost(x, y) = table[x][y] + a[x] + b[y]`.
+/// `cost(x, y) = table[group of x][group of y] + a[x] + b[y]`.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair<A> {
     pub(crate) u: usize,
     pub(crate) v: usize,
-    pub(crate) table: Vec<A>,
+    table: Arc<Table<A>>,
     a: Vec<A>,
     b: Vec<A>,
+}
+
+/// Costs of pairs of groups.
+#[derive(Clone, Debug)]
+struct Table<A> {
+    /// By rows.
+    costs: Vec<A>,
+    /// The greatest of each row.
+    top: Vec<A>,
+    /// Where the entries of each row begin that are below its greatest, and one past the last.
+    first: Vec<usize>,
+    /// These entries: column and cost.
+    below: Vec<(u32, A)>,
+}
+
+/// The groups of a task's labels.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Groups {
+    /// The group of each label.
+    pub(crate) of: Vec<u32>,
+    /// How many there are.
+    pub(crate) count: usize,
 }
 
 /// Labels of each task and their costs.
@@ -31,6 +59,8 @@ pub(crate) struct Energy<A> {
     pub(crate) unary: Vec<Vec<A>>,
     /// What each label is called outside.
     pub(crate) labels: Vec<Vec<u32>>,
+    /// Which labels no pair tells apart.
+    pub(crate) groups: Vec<Groups>,
     /// At most one for two tasks.
     pub(crate) pairs: Vec<Pair<A>>,
     /// Pairs in which a task is the later one, and those in which it is the earlier one.
@@ -39,33 +69,116 @@ pub(crate) struct Energy<A> {
 }
 
 impl<A: Amount> Pair<A> {
-    /// Costs by rows of the labels of `u`.
-    pub(crate) fn new(u: usize, v: usize, table: Vec<A>, rows: usize, columns: usize) -> Self {
-        Self { u, v, table, a: vec![A::default(); rows], b: vec![A::default(); columns] }
+    /// Costs by rows of the groups of `u`.
+    pub(crate) fn new((u, v): (usize, usize), table: Vec<A>, groups: &[Groups]) -> Self {
+        let none = |task: usize| vec![A::default(); groups[task].of.len()];
+        let table = Arc::new(Table::new(table, groups[v].count));
+        Self { u, v, table, a: none(u), b: none(v) }
     }
 
-    /// What two labels cost together.
-    pub(crate) fn cost(&self, x: usize, y: usize) -> A {
-        self.table[x * self.b.len() + y].plus(self.a[x]).plus(self.b[y])
+    /// The most that it costs.
+    pub(crate) fn most(&self) -> A {
+        self.table.top.iter().copied().max().unwrap_or_default()
+    }
+}
+
+impl<A: Amount> Table<A> {
+    fn new(costs: Vec<A>, width: usize) -> Self {
+        let (mut top, mut first, mut below) = (Vec::new(), vec![0], Vec::new());
+        for row in costs.chunks_exact(width.max(1)) {
+            let most = row.iter().copied().max().unwrap_or_default();
+            let entries = (0_u32..).zip(row).filter(|(_, cost)| **cost < most);
+            below.extend(entries.map(|(column, cost)| (column, *cost)));
+            top.push(most);
+            first.push(below.len());
+        }
+        Self { costs, top, first, below }
+    }
+
+    /// The entries of a row below its greatest.
+    fn below(&self, row: usize) -> &[(u32, A)] {
+        &self.below[self.first[row]..self.first[row + 1]]
+    }
+}
+
+impl Groups {
+    /// Every label on its own.
+    #[cfg(test)]
+    pub(crate) fn apart(labels: usize) -> Self {
+        Self { of: (0..u32::try_from(labels).unwrap_or(u32::MAX)).collect(), count: labels }
+    }
+
+    /// The group of a label.
+    pub(crate) fn at(&self, label: usize) -> usize {
+        self.of[label] as usize
+    }
+
+    /// The least of the labels of each group.
+    fn least<A: Amount>(&self, costs: &[A]) -> Vec<A> {
+        let mut least = vec![A::HUGE; self.count];
+        for (group, cost) in self.of.iter().zip(costs) {
+            let least = &mut least[*group as usize];
+            *least = (*least).min(*cost);
+        }
+        least
+    }
+
+    /// The groups of the labels at these positions, without empty ones; and which were kept.
+    fn restricted(&self, keep: &[usize]) -> (Self, Vec<usize>) {
+        let mut new = vec![None; self.count];
+        for label in keep {
+            new[self.at(*label)] = Some(0_u32);
+        }
+        let mut kept = Vec::new();
+        for (group, new) in new.iter_mut().enumerate() {
+            if new.is_some() {
+                *new = u32::try_from(kept.len()).ok();
+                kept.push(group);
+            }
+        }
+        let of = keep.iter().map(|label| new[self.at(*label)].unwrap_or_default()).collect();
+        (Self { of, count: kept.len() }, kept)
     }
 }
 
 impl<A: Amount> Energy<A> {
     /// A problem in which nothing is known yet.
-    pub(crate) fn new(unary: Vec<Vec<A>>, labels: Vec<Vec<u32>>, pairs: Vec<Pair<A>>) -> Self {
-        let (mut before, mut after) =
-            (vec![Vec::new(); unary.len()], vec![Vec::new(); unary.len()]);
+    pub(crate) fn new(unary: Vec<Vec<A>>, groups: Vec<Groups>, pairs: Vec<Pair<A>>) -> Self {
+        let names = |costs: &Vec<A>| (0..u32::try_from(costs.len()).unwrap_or(u32::MAX)).collect();
+        let labels = unary.iter().map(names).collect();
+        let (mut before, mut after) = (vec![Vec::new(); unary.len()], vec![Vec::new(); unary.len()]);
         for (at, pair) in pairs.iter().enumerate() {
             after[pair.u].push(at);
             before[pair.v].push(at);
         }
         let zero = A::default();
-        Self { constant: zero, owed: zero, unary, labels, pairs, before, after }
+        Self { constant: zero, owed: zero, unary, labels, groups, pairs, before, after }
     }
 
-    /// How many pairs of labels there are: the work of one pass.
+    /// How many entries one pass reads.
     pub(crate) fn entries(&self) -> usize {
-        self.pairs.iter().map(|pair| pair.table.len()).sum()
+        let entries = |pair: &Pair<A>| {
+            let table = pair.table.below.len() + pair.table.top.len();
+            table + pair.a.len() + pair.b.len()
+        };
+        self.pairs.iter().map(entries).sum()
+    }
+
+    /// What two labels of a pair's tasks cost together.
+    pub(crate) fn cost(&self, at: usize, x: usize, y: usize) -> A {
+        let pair = &self.pairs[at];
+        let (rows, columns) = (&self.groups[pair.u], &self.groups[pair.v]);
+        pair.table.costs[rows.at(x) * columns.count + columns.at(y)].plus(pair.a[x]).plus(pair.b[y])
+    }
+
+    /// How many entries a copy of all tables reads.
+    pub(crate) fn cells(&self) -> usize {
+        self.pairs.iter().map(|pair| pair.table.costs.len()).sum()
+    }
+
+    /// How many labels there are.
+    pub(crate) fn size(&self) -> usize {
+        self.labels.iter().map(Vec::len).sum()
     }
 
     /// Whether every task has one label.
@@ -82,28 +195,41 @@ impl<A: Amount> Energy<A> {
     /// What a choice costs.
     pub(crate) fn sum(&self, choice: &[usize]) -> A {
         let tasks = self.unary.iter().zip(choice).map(|(unary, label)| unary[*label]);
-        let pairs = self.pairs.iter().map(|pair| pair.cost(choice[pair.u], choice[pair.v]));
+        let pairs = self.pairs.iter().enumerate();
+        let pairs = pairs.map(|(at, pair)| self.cost(at, choice[pair.u], choice[pair.v]));
         tasks.chain(pairs).fold(self.constant, A::plus)
     }
 
     /// What each label of a task costs while all others stay.
     pub(crate) fn given(&self, choice: &[usize], task: usize) -> Vec<A> {
         let mut costs = self.unary[task].clone();
-        for at in &self.before[task] {
-            let pair = &self.pairs[*at];
-            let x = choice[pair.u];
-            for (y, cost) in costs.iter_mut().enumerate() {
-                *cost = cost.plus(pair.cost(x, y));
-            }
-        }
+        self.add_earlier(choice, task, &mut costs);
+        let of = &self.groups[task].of;
         for at in &self.after[task] {
             let pair = &self.pairs[*at];
-            let y = choice[pair.v];
-            for (x, cost) in costs.iter_mut().enumerate() {
-                *cost = cost.plus(pair.cost(x, y));
+            let (columns, y) = (&self.groups[pair.v], choice[pair.v]);
+            let column = pair.table.costs.iter().skip(columns.at(y)).step_by(columns.count);
+            let column: Vec<A> = column.map(|cost| cost.plus(pair.b[y])).collect();
+            for ((cost, group), a) in costs.iter_mut().zip(of).zip(&pair.a) {
+                *cost = cost.plus(column[*group as usize]).plus(*a);
             }
         }
         costs
+    }
+
+    /// Adds what the labels of a task cost with those that are chosen before it.
+    fn add_earlier(&self, choice: &[usize], task: usize, costs: &mut [A]) {
+        let of = &self.groups[task].of;
+        let width = self.groups[task].count;
+        for at in &self.before[task] {
+            let pair = &self.pairs[*at];
+            let x = choice[pair.u];
+            let first = self.groups[pair.u].at(x) * width;
+            let row = &pair.table.costs[first..first + width];
+            for ((cost, group), b) in costs.iter_mut().zip(of).zip(&pair.b) {
+                *cost = cost.plus(row[*group as usize]).plus(pair.a[x]).plus(*b);
+            }
+        }
     }
 
     /// Raises the bound from the first task to the last, and makes a choice on the way: each label
@@ -112,12 +238,7 @@ impl<A: Amount> Energy<A> {
         let mut choice = vec![0; self.unary.len()];
         for task in 0..self.unary.len() {
             let mut scores = self.unary[task].clone();
-            for at in &self.before[task] {
-                let pair = &self.pairs[*at];
-                for (y, score) in scores.iter_mut().enumerate() {
-                    *score = score.plus(pair.cost(choice[pair.u], y));
-                }
-            }
+            self.add_earlier(&choice, task, &mut scores);
             choice[task] = first_least(&scores);
             for at in 0..self.before[task].len() {
                 self.receive_from_earlier(self.before[task][at]);
@@ -150,14 +271,18 @@ impl<A: Amount> Energy<A> {
     /// Moves to each label of the later task the least that a pair costs with it.
     fn receive_from_earlier(&mut self, at: usize) {
         let pair = &mut self.pairs[at];
-        let columns = pair.b.len();
-        let mut least = vec![A::HUGE; columns];
-        for (row, a) in pair.table.chunks_exact(columns).zip(&pair.a) {
-            for (least, cost) in least.iter_mut().zip(row) {
+        let (from, to) = (&self.groups[pair.u], &self.groups[pair.v]);
+        let side = from.least(&pair.a);
+        let tops = pair.table.top.iter().zip(&side).map(|(top, a)| top.plus(*a));
+        let mut least = vec![tops.min().unwrap_or_default(); to.count];
+        for (row, a) in side.iter().enumerate() {
+            for (column, cost) in pair.table.below(row) {
+                let least = &mut least[*column as usize];
                 *least = (*least).min(cost.plus(*a));
             }
         }
-        for ((unary, b), least) in self.unary[pair.v].iter_mut().zip(&mut pair.b).zip(least) {
+        for ((unary, b), group) in self.unary[pair.v].iter_mut().zip(&mut pair.b).zip(&to.of) {
+            let least = least[*group as usize];
             *unary = unary.plus(least).plus(*b);
             *b = A::default().minus(least);
         }
@@ -166,10 +291,17 @@ impl<A: Amount> Energy<A> {
     /// Moves to each label of the earlier task the least that a pair costs with it.
     fn receive_from_later(&mut self, at: usize) {
         let pair = &mut self.pairs[at];
-        let rows = pair.table.chunks_exact(pair.b.len());
-        for ((unary, a), row) in self.unary[pair.u].iter_mut().zip(&mut pair.a).zip(rows) {
-            let costs = row.iter().zip(&pair.b).map(|(cost, b)| cost.plus(*b));
-            let least = costs.min().unwrap_or_default();
+        let (to, from) = (&self.groups[pair.u], &self.groups[pair.v]);
+        let side = from.least(&pair.b);
+        let any = side.iter().copied().min().unwrap_or_default();
+        let row_least = |(row, top): (usize, &A)| {
+            let below = pair.table.below(row).iter();
+            let costs = below.map(|(column, cost)| cost.plus(side[*column as usize]));
+            costs.fold(top.plus(any), A::min)
+        };
+        let least: Vec<A> = pair.table.top.iter().enumerate().map(row_least).collect();
+        for ((unary, a), group) in self.unary[pair.u].iter_mut().zip(&mut pair.a).zip(&to.of) {
+            let least = least[*group as usize];
             *unary = unary.plus(least).plus(*a);
             *a = A::default().minus(least);
         }
@@ -191,19 +323,28 @@ impl<A: Amount> Energy<A> {
         }
     }
 
-    /// Adds to the cost of each pair of labels of two tasks with a pair.
+    /// Adds to the cost of each pair of groups of two tasks with a pair; the groups are told by a
+    /// label of each.
     pub(crate) fn add_pair(&mut self, from: usize, to: usize, cost: impl Fn(u32, u32) -> A) {
         let (u, v) = (from.min(to), from.max(to));
         let Some(at) = self.after[u].iter().copied().find(|at| self.pairs[*at].v == v) else {
             return;
         };
-        let columns = self.labels[v].len();
-        for (x, row) in self.pairs[at].table.chunks_exact_mut(columns).enumerate() {
-            for (y, entry) in row.iter_mut().enumerate() {
-                let (x, y) = (self.labels[u][x], self.labels[v][y]);
-                *entry = entry.plus(if from == u { cost(x, y) } else { cost(y, x) });
+        let member = |task: usize| {
+            let mut member = vec![0; self.groups[task].count];
+            for (group, label) in self.groups[task].of.iter().zip(&self.labels[task]) {
+                member[*group as usize] = *label;
+            }
+            member
+        };
+        let (rows, columns) = (member(u), member(v));
+        let mut costs = self.pairs[at].table.costs.clone();
+        for (x, row) in rows.iter().zip(costs.chunks_exact_mut(columns.len())) {
+            for (y, entry) in columns.iter().zip(row) {
+                *entry = entry.plus(if from == u { cost(*x, *y) } else { cost(*y, *x) });
             }
         }
+        self.pairs[at].table = Arc::new(Table::new(costs, columns.len()));
     }
 
     /// Takes so much from the constant, instead of what was taken before.
@@ -214,18 +355,25 @@ impl<A: Amount> Energy<A> {
 
     /// The same problem with only the labels at these positions.
     pub(crate) fn restricted(&self, keep: &[Vec<usize>]) -> Self {
-        let pick = |task: usize| keep[task].iter().map(move |at| self.unary[task][*at]);
-        let unary = (0..keep.len()).map(|task| pick(task).collect()).collect();
-        let name = |task: usize| keep[task].iter().map(move |at| self.labels[task][*at]);
-        let labels = (0..keep.len()).map(|task| name(task).collect()).collect();
+        let pick = |all: &[A], keep: &[usize]| keep.iter().map(|at| all[*at]).collect::<Vec<A>>();
+        let unary = self.unary.iter().zip(keep).map(|(all, keep)| pick(all, keep)).collect();
+        let names = |(all, keep): (&Vec<u32>, &Vec<usize>)| keep.iter().map(|at| all[*at]).collect();
+        let labels = self.labels.iter().zip(keep).map(names).collect();
+        let (groups, kept): (Vec<Groups>, Vec<Vec<usize>>) =
+            self.groups.iter().zip(keep).map(|(groups, keep)| groups.restricted(keep)).unzip();
         let pairs = self.pairs.iter().map(|pair| {
-            let (rows, columns) = (&keep[pair.u], &keep[pair.v]);
-            let mut table = Vec::with_capacity(rows.len() * columns.len());
-            for x in rows {
-                let row = &pair.table[x * pair.b.len()..(x + 1) * pair.b.len()];
-                table.extend(columns.iter().map(|y| row[*y].plus(pair.a[*x]).plus(pair.b[*y])));
-            }
-            Pair::new(pair.u, pair.v, table, rows.len(), columns.len())
+            let (rows, columns) = (&kept[pair.u], &kept[pair.v]);
+            let (a, b) = (pick(&pair.a, &keep[pair.u]), pick(&pair.b, &keep[pair.v]));
+            let width = self.groups[pair.v].count;
+            let whole = rows.len() == self.groups[pair.u].count && columns.len() == width;
+            let table = if whole {
+                Arc::clone(&pair.table)
+            } else {
+                let row = |x: &usize| &pair.table.costs[x * width..(x + 1) * width];
+                let cells = rows.iter().flat_map(|x| columns.iter().map(move |y| row(x)[*y]));
+                Arc::new(Table::new(cells.collect(), columns.len()))
+            };
+            Pair { u: pair.u, v: pair.v, table, a, b }
         });
         let pairs = pairs.collect();
         Self {
@@ -233,6 +381,7 @@ impl<A: Amount> Energy<A> {
             owed: self.owed,
             unary,
             labels,
+            groups,
             pairs,
             before: self.before.clone(),
             after: self.after.clone(),

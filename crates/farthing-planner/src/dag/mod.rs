@@ -49,8 +49,8 @@ pub struct DagInput<'a> {
     pub work_max: u64,
 }
 
-/// Work of a search that takes some tenths of a second.
-pub const DAG_WORK_MAX: u64 = 300_000_000;
+/// Work of a search that takes half a second at most.
+pub const DAG_WORK_MAX: u64 = 150_000_000;
 
 /// Why there is no plan at all. What cannot be met is no error: see [`DagPlan::obstacles`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]

@@ -22,20 +22,22 @@ impl<A: Amount> Polish<'_, A> {
         if !self.in_time(&mut choice, &mut work) {
             return (work, None);
         }
+        let mut stale = vec![true; choice.len()];
         for _ in 0..SWEEPS {
-            if !self.sweep(&mut choice, &mut work) {
+            if !self.sweep(&mut choice, &mut stale, &mut work) {
                 break;
             }
         }
         (work, Some((self.energy.sum(&choice), choice)))
     }
 
-    /// Moves each task once to the best label that is in time; whether any moved.
-    fn sweep(&self, choice: &mut [usize], work: &mut u64) -> bool {
+    /// Moves each task around which something moved to the best label that is in time; whether any
+    /// moved.
+    fn sweep(&self, choice: &mut [usize], stale: &mut [bool], work: &mut u64) -> bool {
         let mut moved = false;
         let mut frame = self.frame(choice);
         for task in 0..choice.len() {
-            if self.energy.unary[task].len() == 1 {
+            if self.energy.unary[task].len() == 1 || !std::mem::take(&mut stale[task]) {
                 continue;
             }
             let costs = self.energy.given(choice, task);
@@ -50,6 +52,12 @@ impl<A: Amount> Polish<'_, A> {
             if best != now {
                 choice[task] = best;
                 moved = true;
+                if self.timing.is_some() {
+                    // Slack moves along paths, to any task.
+                    stale.fill(true);
+                } else {
+                    self.energy.around(task).for_each(|(_, other)| stale[other] = true);
+                }
                 frame = self.frame(choice);
             }
         }
@@ -89,10 +97,10 @@ impl<A: Amount> Polish<'_, A> {
                 *work += (costs.len() * 4) as u64;
                 let length = |label: usize| {
                     let before = at.checked_sub(1).map_or(0, |before| {
-                        timing.links[path.links[before]].delay(choice[path.tasks[before]], label)
+                        timing.delay(path.links[before], choice[path.tasks[before]], label)
                     });
                     let after = path.links.get(at).map_or(0, |link| {
-                        timing.links[*link].delay(label, choice[path.tasks[at + 1]])
+                        timing.delay(*link, label, choice[path.tasks[at + 1]])
                     });
                     before + timing.run[*task][label] + after
                 };

@@ -9,6 +9,7 @@ use super::DagError;
 use super::candidate::{Candidate, Candidates};
 use super::market::Market;
 use super::routes::Routes;
+use super::energy::Groups;
 use super::search::Problem;
 use super::timing::{Link, Timing};
 use farthing_model::{Dag, Place};
@@ -100,8 +101,7 @@ impl<'a> Program<'a> {
         let mut vertices: Vec<Vertex> = Vec::new();
         for candidates in candidates {
             let limited = |offer: u32| market.offer(offer).available.is_some();
-            vertices
-                .push(Vertex { labels: labels(candidates, &local, &routes, (timed, &limited)) });
+            vertices.push(Vertex { labels: labels(candidates, &local, &routes, (timed, &limited)) });
         }
         for place in &ports {
             let label = Label { candidate: None, class: routes.class(*place) };
@@ -120,62 +120,40 @@ impl<'a> Program<'a> {
     fn problem(&self, order: Vec<usize>) -> Result<Problem, DagError> {
         let unary = self.vertices.iter().map(|it| it.labels.iter().map(Label::cost).collect());
         let run = self.vertices.iter().map(|it| it.labels.iter().map(Label::run).collect());
+        let (groups, classes): (Vec<Groups>, Vec<Vec<usize>>) =
+            self.vertices.iter().map(groups).unzip();
         let (mut pairs, mut links) = (Vec::new(), Vec::new());
         for transfer in &self.transfers {
-            let tariff = self.tariffs(transfer);
-            let delay = transfer.delays.as_ref();
-            links.push(Link {
-                from: transfer.from,
-                to: transfer.to,
-                delay: delay.map(|delays| tariff.iter().map(|at| delays[*at]).collect()),
-                columns: self.vertices[transfer.to].labels.len(),
+            let (from, to) = (transfer.from, transfer.to);
+            let tariff = |x: usize, y: usize| self.routes.tariff(x, y);
+            let row = |x: &usize| classes[to].iter().map(|y| tariff(*x, *y)).collect::<Vec<_>>();
+            let delay = transfer.delays.as_ref().map(|delays| {
+                classes[from].iter().flat_map(row).map(|at| delays[at]).collect()
             });
+            links.push(Link { from, to, delay });
             if transfer.bytes == 0 {
                 continue;
             }
-            let weights: Option<Vec<i128>> = transfer
-                .charges
-                .iter()
-                .map(|charge| match (charge, self.unknown) {
-                    (Some(charge), _) => Some(*charge),
-                    (None, Some((weight, step))) => {
-                        weight.checked_mul(i128::from(transfer.bytes / step))
-                    }
-                    // No route of the DAG has such a tariff.
-                    (None, None) => Some(0),
-                })
-                .collect();
-            let weights = weights.ok_or_else(|| DagError::TooLarge("egress".to_owned()))?;
-            let costs = tariff.iter().map(|at| weights[*at]).collect();
-            pairs.push(self.ascending(transfer, costs));
+            let weights = self.weights(transfer)?;
+            let (u, v) = (from.min(to), from.max(to));
+            let cell = |(x, y)| weights[if from == u { tariff(x, y) } else { tariff(y, x) }];
+            let cells = classes[u].iter().flat_map(|x| classes[v].iter().map(move |y| (*x, *y)));
+            pairs.push((u, v, cells.map(cell).collect()));
         }
-        Ok(Problem {
-            unary: unary.collect(),
-            pairs,
-            timing: Timing::new(order, run.collect(), links),
-        })
+        let timing = Timing::new(order, run.collect(), links, groups.clone());
+        Ok(Problem { unary: unary.collect(), groups, pairs, timing })
     }
 
-    /// The tariff of each pair of labels, by rows of the labels that data leaves.
-    fn tariffs(&self, transfer: &Transfer) -> Vec<usize> {
-        let (from, to) = (&self.vertices[transfer.from], &self.vertices[transfer.to]);
-        let mut tariffs = Vec::with_capacity(from.labels.len() * to.labels.len());
-        for x in &from.labels {
-            tariffs.extend(to.labels.iter().map(|y| self.routes.tariff(x.class, y.class)));
-        }
-        tariffs
-    }
-
-    /// A table with the vertex of lower position by rows.
-    fn ascending(&self, transfer: &Transfer, costs: Vec<i128>) -> (usize, usize, Vec<i128>) {
-        let (from, to) = (transfer.from, transfer.to);
-        if from < to {
-            return (from, to, costs);
-        }
-        let columns = self.vertices[to].labels.len();
-        let rows = self.vertices[from].labels.len();
-        let turned = (0..columns).flat_map(|y| (0..rows).map(move |x| x * columns + y));
-        (to, from, turned.map(|at| costs[at]).collect())
+    /// What moving a transfer's data weighs by each tariff.
+    fn weights(&self, transfer: &Transfer) -> Result<Vec<i128>, DagError> {
+        let weight = |charge: &Option<i128>| match (charge, self.unknown) {
+            (Some(charge), _) => Some(*charge),
+            (None, Some((weight, step))) => weight.checked_mul((transfer.bytes / step).into()),
+            // No route between labels has such a tariff.
+            (None, None) => Some(0),
+        };
+        let weights: Option<Vec<i128>> = transfer.charges.iter().map(weight).collect();
+        weights.ok_or_else(|| DagError::TooLarge("egress".to_owned()))
     }
 
     /// The class of the place of any candidate.
@@ -210,8 +188,19 @@ impl<'a> Program<'a> {
 }
 
 fn empty() -> Problem {
-    let timing = Timing::new(Vec::new(), Vec::new(), Vec::new());
-    Problem { unary: Vec::new(), pairs: Vec::new(), timing }
+    let timing = Timing::new(Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    Problem { unary: Vec::new(), groups: Vec::new(), pairs: Vec::new(), timing }
+}
+
+/// The labels of a vertex by their class, and the class of each group.
+fn groups(vertex: &Vertex) -> (Groups, Vec<usize>) {
+    let mut classes: Vec<usize> = vertex.labels.iter().map(|label| label.class).collect();
+    classes.sort_unstable();
+    classes.dedup();
+    let group = |label: &Label| classes.binary_search(&label.class).unwrap_or_default();
+    let number = |group: usize| u32::try_from(group).unwrap_or(u32::MAX);
+    let of = vertex.labels.iter().map(|label| number(group(label))).collect();
+    (Groups { of, count: classes.len() }, classes)
 }
 
 /// All places in play, each once; where each place of the market and each port stands among them.
@@ -308,10 +297,7 @@ fn unknown(
         let to = &vertices[transfer.to].labels;
         let charge = |x: &Label, y: &Label| transfer.charges[routes.tariff(x.class, y.class)];
         transfer.charges.iter().any(Option::is_none)
-            && vertices[transfer.from]
-                .labels
-                .iter()
-                .any(|x| to.iter().any(|y| charge(x, y).is_none()))
+            && vertices[transfer.from].labels.iter().any(|x| to.iter().any(|y| charge(x, y).is_none()))
     };
     if !moving().any(may_be_unknown) {
         return Ok(None);

@@ -9,7 +9,7 @@
 
 use super::amount::Amount;
 use super::eliminate::exact;
-use super::energy::{Energy, Pair};
+use super::energy::{Energy, Groups, Pair};
 use super::polish::Polish;
 use super::timing::{NEVER, Path, Timing};
 
@@ -18,9 +18,11 @@ const SMALL: usize = 1 << 20;
 /// The same after the bound has thinned the labels.
 const REMAINDER: usize = 1 << 23;
 /// Passes over the tables before the first branching, at most.
-const ROUNDS_ROOT: usize = 120;
+const ROUNDS_ROOT: usize = 300;
 /// Passes at a later node.
 const ROUNDS_NODE: usize = 6;
+/// Rounds without a better bound before prices of time move by half as much.
+const STALE: u32 = 4;
 /// A bound that rose by less than this part of the gap in eight passes rises no more.
 const SLOW: i128 = 50;
 
@@ -29,7 +31,9 @@ const SLOW: i128 = 50;
 pub(crate) struct Problem {
     /// Cost of each label of each task.
     pub(crate) unary: Vec<Vec<i128>>,
-    /// Two tasks, the earlier position first, and costs by rows of the labels of the first.
+    /// Which labels of each task no pair and no link tells apart.
+    pub(crate) groups: Vec<Groups>,
+    /// Two tasks, the earlier position first, and costs by rows of the groups of the first.
     pub(crate) pairs: Vec<(usize, usize, Vec<i128>)>,
     pub(crate) timing: Timing,
 }
@@ -95,6 +99,9 @@ struct Prices<A> {
 struct Node<A> {
     energy: Energy<A>,
     prices: Prices<A>,
+    /// The best that was proven of it: prices of time that are worse for the bound may be better
+    /// for the search.
+    bound: A,
 }
 
 struct Search<'p, A> {
@@ -103,6 +110,8 @@ struct Search<'p, A> {
     /// The problem as it was given: labels are their own positions.
     base: Energy<A>,
     best: Option<(A, Vec<usize>)>,
+    /// What was considered last.
+    last: Vec<usize>,
     /// The most that prices of time may add up to.
     reach: A,
     work: u64,
@@ -117,17 +126,16 @@ impl<'p, A: Amount> Search<'p, A> {
         let unary = unary?;
         let mut pairs = Vec::with_capacity(problem.pairs.len());
         for (u, v, costs) in &problem.pairs {
-            pairs.push(Pair::new(*u, *v, narrow(costs)?, unary[*u].len(), unary[*v].len()));
+            pairs.push(Pair::new((*u, *v), narrow(costs)?, &problem.groups));
         }
-        let names = |unary: &Vec<A>| (0..u32::try_from(unary.len()).unwrap_or(u32::MAX)).collect();
-        let labels = unary.iter().map(names).collect();
-        let base = Energy::new(unary, labels, pairs);
+        let base = Energy::new(unary, problem.groups.clone(), pairs);
         let most = |costs: &[A]| costs.iter().map(|cost| cost.wide()).max().unwrap_or(0);
         let total: i128 = base.unary.iter().map(|costs| most(costs)).sum::<i128>()
-            + base.pairs.iter().map(|pair| most(&pair.table)).sum::<i128>();
+            + base.pairs.iter().map(|pair| pair.most().wide()).sum::<i128>();
         let due = due.filter(|due| due.iter().any(|due| *due != NEVER)).map(<[i64]>::to_vec);
         let (best, work, nodes) = (None, 0, 0);
-        Some(Self { problem, due, base, best, reach: A::of(2 * total)?, work, work_max, nodes })
+        let (reach, last) = (A::of(2 * total)?, Vec::new());
+        Some(Self { problem, due, base, best, last, reach, work, work_max, nodes })
     }
 
     fn run(mut self, seed: Option<&[usize]>) -> Found {
@@ -183,9 +191,12 @@ impl<'p, A: Amount> Search<'p, A> {
     }
 
     /// Takes a choice, made better by single moves and brought in time if it is not, if it is the
-    /// best so far. Says how late the choice was as it was given.
-    fn consider(&mut self, choice: &[usize]) -> Option<(usize, i64)> {
-        let late = self.due.as_ref().and_then(|due| self.problem.timing.latest(choice, due));
+    /// best so far.
+    fn consider(&mut self, choice: &[usize]) {
+        if self.last == choice {
+            return;
+        }
+        self.last = choice.to_vec();
         let polish = Polish {
             energy: &self.base,
             timing: self.due.as_ref().map(|due| (&self.problem.timing, due.as_slice())),
@@ -197,7 +208,6 @@ impl<'p, A: Amount> Search<'p, A> {
         {
             self.best = Some((cost, choice));
         }
-        late
     }
 
     /// The least cost that is not worth looking for.
@@ -212,25 +222,16 @@ impl<'p, A: Amount> Search<'p, A> {
             task: vec![A::default(); tasks],
             link: vec![A::default(); self.problem.timing.links.len()],
         };
-        let mut open = vec![Node { energy: root, prices }];
+        let bound = A::default();
+        let mut open = vec![Node { energy: root, prices, bound }];
         let mut rounds = ROUNDS_ROOT;
         let mut stored = 0_usize;
         while let Some(mut node) = open.pop() {
-            stored = stored.saturating_sub(node.energy.entries());
+            stored = stored.saturating_sub(node.energy.cells());
             self.nodes += 1;
-            self.ascend(&mut node, rounds);
+            let open_still = self.ascend(&mut node, rounds) && self.thin(&mut node, 0);
             rounds = ROUNDS_NODE;
-            let Some(mut node) = self.thinned(node) else { continue };
-            if node.energy.is_decided() {
-                let only = vec![0; tasks];
-                self.consider(&names(&node.energy, &only));
-                continue;
-            }
-            if self.due.is_none()
-                && let Some(choice) = exact(&node.energy, REMAINDER)
-            {
-                self.work += REMAINDER as u64 / 8;
-                self.consider(&names(&node.energy, &choice));
+            if !open_still || self.finish(&node, REMAINDER) {
                 continue;
             }
             if self.work > self.work_max || stored > STORED_MAX {
@@ -246,12 +247,12 @@ impl<'p, A: Amount> Search<'p, A> {
                     })
                     .collect();
                 let energy = node.energy.restricted(&keep);
-                stored += energy.entries();
+                stored += energy.cells();
                 self.work += energy.entries() as u64;
-                open.push(Node { energy, prices: node.prices.clone() });
+                open.push(Node { energy, prices: node.prices.clone(), bound: node.bound });
             }
         }
-        let least = open.iter().map(|node| node.energy.constant.wide()).min();
+        let least = open.iter().map(|node| node.bound.wide()).min();
         let proven = self.best.as_ref().map(|(cost, _)| cost.wide());
         let bound = match (least, proven) {
             (Some(least), Some(proven)) => Some(least.min(proven)),
@@ -260,26 +261,57 @@ impl<'p, A: Amount> Search<'p, A> {
         self.found(bound, "branch and bound")
     }
 
-    /// Raises the bound of a node until it rises no more.
-    fn ascend(&mut self, node: &mut Node<A>, rounds: usize) {
-        let mut before = node.energy.constant.wide();
+    /// Solves a node whose labels are decided, or, where nothing is due, whose tables are small.
+    fn finish(&mut self, node: &Node<A>, entries_max: usize) -> bool {
+        let energy = &node.energy;
+        let choice = if energy.is_decided() {
+            Some(vec![0; energy.unary.len()])
+        } else if self.due.is_none() {
+            exact(energy, entries_max)
+        } else {
+            None
+        };
+        let Some(choice) = choice else { return false };
+        self.work += energy.entries() as u64;
+        self.consider(&names(energy, &choice));
+        true
+    }
+
+    /// Raises the bound of a node until it rises no more; whether it is still open.
+    fn ascend(&mut self, node: &mut Node<A>, rounds: usize) -> bool {
+        let mut before = node.bound.wide();
+        let (mut stale, mut halvings) = (0, 0);
         for round in 0..rounds {
-            let entries = node.energy.entries() as u64;
-            self.work += 2 * entries + 100;
+            self.work += 2 * node.energy.entries() as u64 + 100;
             let choice = node.energy.forward();
             let chosen = names(&node.energy, &choice);
-            let late = self.consider(&chosen);
+            self.consider(&chosen);
             node.energy.backward();
-            let (bound, ceiling) = (node.energy.constant.wide(), self.ceiling());
-            if bound >= ceiling.wide() || node.energy.is_decided() || self.work > self.work_max {
-                return;
+            stale = if node.energy.constant > node.bound { 0 } else { stale + 1 };
+            node.bound = node.bound.max(node.energy.constant);
+            let (bound, ceiling) = (node.bound.wide(), self.ceiling().wide());
+            if bound >= ceiling || node.energy.is_decided() || self.work > self.work_max {
+                return bound < ceiling;
+            }
+            if round % 4 == 3 {
+                let labels = node.energy.size();
+                if !self.thin(node, labels / 8) {
+                    return false;
+                }
+                let fewer = node.energy.size() < labels;
+                if fewer && self.finish(node, SMALL) {
+                    return false;
+                }
             }
             if self.due.is_some() {
-                self.reprice(node, &chosen, late);
+                if stale == STALE {
+                    (stale, halvings) = (0, halvings + 1);
+                }
+                self.reprice(node, &chosen, halvings);
             }
             if round % 8 == 7 {
-                let gap = if self.best.is_some() { ceiling.wide() - bound } else { i128::MAX };
-                if bound - before < gap / SLOW && self.best.is_some() {
+                let slow = self.best.is_some() && bound - before < (ceiling - bound) / SLOW;
+                if slow && (self.due.is_none() || halvings > 9) {
                     break;
                 }
                 before = bound;
@@ -289,41 +321,55 @@ impl<'p, A: Amount> Search<'p, A> {
             // The last prices moved costs; one more pass makes a bound of them.
             node.energy.forward();
             node.energy.backward();
+            node.bound = node.bound.max(node.energy.constant);
         }
+        true
     }
 
-    /// Makes time dearer on the path that was late, or all time cheaper where nothing was.
-    fn reprice(&mut self, node: &mut Node<A>, chosen: &[usize], late: Option<(usize, i64)>) {
+    /// Moves the prices of paths by how late or early each is, in proportion to the gap: time
+    /// becomes dearer on paths that are late, and cheaper on those that are not.
+    fn reprice(&mut self, node: &mut Node<A>, chosen: &[usize], halvings: u32) {
         let Some(due) = &self.due else { return };
         let timing = &self.problem.timing;
-        let Prices { paths, .. } = &mut node.prices;
-        match late {
-            None => {
-                for (_, _, price) in paths.iter_mut() {
-                    *price = price.minus(price.share(6));
-                }
+        let ends = timing.ends(chosen);
+        let late = (0..ends.len()).filter(|task| ends[*task] > due[*task]);
+        let late = late.max_by_key(|task| (ends[*task] - due[*task], usize::MAX - *task));
+        let paths = &mut node.prices.paths;
+        if let Some(task) = late {
+            let path = timing.path_to(chosen, task);
+            if paths.iter().all(|(other, _, _)| *other != path) {
+                paths.push((path, due[task], A::default()));
             }
-            Some((task, by)) => {
-                let path = timing.path_to(chosen, task);
-                let length = due[task].saturating_add(by).max(1);
-                let gap = match &self.best {
-                    Some((best, _)) => best.minus(node.energy.constant),
-                    None => self.reach.share(8),
-                };
-                let gap = gap.max(A::default()).min(self.reach);
-                let step = gap.share(usize::try_from(by.saturating_mul(3)).unwrap_or(usize::MAX));
-                let most = self.reach.share(usize::try_from(length).unwrap_or(usize::MAX));
-                match paths.iter_mut().find(|(other, _, _)| *other == path) {
-                    Some((_, _, price)) => *price = price.plus(step).min(most),
-                    None => paths.push((path, due[task], step.min(most))),
-                }
-                let sum = paths.iter().fold(A::default(), |sum, (_, _, price)| sum.plus(*price));
-                if sum > most {
-                    let parts = usize::try_from(sum.wide() / most.wide().max(1)).unwrap_or(1) + 1;
-                    for (_, _, price) in paths.iter_mut() {
-                        *price = price.share(parts);
-                    }
-                }
+        }
+        let length = |path: &Path| {
+            let tasks: i64 = path.tasks.iter().map(|at| timing.run[*at][chosen[*at]]).sum();
+            let delay = |at: &usize| {
+                let link = &timing.links[*at];
+                timing.delay(*at, chosen[link.from], chosen[link.to])
+            };
+            tasks + path.links.iter().map(delay).sum::<i64>()
+        };
+        let over: Vec<i128> =
+            paths.iter().map(|(path, due, _)| i128::from(length(path) - due)).collect();
+        let norm = over.iter().fold(0_i128, |sum, over| sum.saturating_add(over * over)).max(1);
+        let gap = match &self.best {
+            Some((best, _)) => best.minus(node.energy.constant),
+            None => self.reach.share(8),
+        };
+        let gap = gap.max(A::default()).min(self.reach).wide() >> halvings;
+        let longest = over.iter().zip(paths.iter()).map(|(over, (_, due, _))| over + i128::from(*due));
+        let most = self.reach.wide() / longest.max().unwrap_or(1).max(1);
+        let mut sum = 0_i128;
+        for ((_, _, price), over) in paths.iter_mut().zip(&over) {
+            let moved = price.wide() + gap.saturating_mul(*over) / norm;
+            let moved = moved.clamp(0, most);
+            sum += moved;
+            *price = A::of(moved).unwrap_or_default();
+        }
+        if sum > most {
+            let parts = usize::try_from(sum / most.max(1)).unwrap_or(1) + 1;
+            for (_, _, price) in paths.iter_mut() {
+                *price = price.share(parts);
             }
         }
         node.prices.paths.retain(|(_, _, price)| *price > A::default());
@@ -357,7 +403,7 @@ impl<'p, A: Amount> Search<'p, A> {
             if by != zero && timing.links[at].delay.is_some() {
                 let it = &timing.links[at];
                 // A longer journey is late whatever it is priced at.
-                let delay = |x: u32, y: u32| it.delay(x as usize, y as usize).min(horizon);
+                let delay = |x: u32, y: u32| timing.delay(at, x as usize, y as usize).min(horizon);
                 energy.add_pair(it.from, it.to, |x, y| times(by, delay(x, y)));
             }
         }
@@ -370,33 +416,34 @@ impl<'p, A: Amount> Search<'p, A> {
         node.prices.link = link;
     }
 
-    /// The node with only the labels that may lead to something better; `None` if none do.
-    fn thinned(&self, node: Node<A>) -> Option<Node<A>> {
+    /// Leaves only the labels that may lead to something better, if more than `few` do not; whether
+    /// every task has one.
+    fn thin(&mut self, node: &mut Node<A>, few: usize) -> bool {
         let ceiling = self.ceiling();
-        if node.energy.constant >= ceiling {
-            return None;
+        if node.bound >= ceiling {
+            return false;
         }
         let mut keep = node.energy.promising(ceiling);
+        if keep.iter().any(Vec::is_empty) {
+            return false;
+        }
         if let Some(due) = &self.due {
-            let alive: Vec<Vec<usize>> = keep
-                .iter()
-                .zip(&node.energy.labels)
-                .map(|(keep, labels)| keep.iter().map(|at| labels[*at] as usize).collect())
-                .collect();
-            if alive.iter().any(Vec::is_empty) {
-                return None;
-            }
-            let in_time = self.problem.timing.in_time(&alive, due)?;
-            for ((keep, labels), alive) in keep.iter_mut().zip(&node.energy.labels).zip(&in_time) {
+            let labels = &node.energy.labels;
+            let alive = |(keep, labels): (&Vec<usize>, &Vec<u32>)| {
+                keep.iter().map(|at| labels[*at] as usize).collect()
+            };
+            let alive: Vec<Vec<usize>> = keep.iter().zip(labels).map(alive).collect();
+            let Some(in_time) = self.problem.timing.in_time(&alive, due) else { return false };
+            for ((keep, labels), alive) in keep.iter_mut().zip(labels).zip(&in_time) {
                 keep.retain(|at| alive.binary_search(&(labels[*at] as usize)).is_ok());
             }
         }
-        if keep.iter().any(Vec::is_empty) {
-            return None;
+        let left: usize = keep.iter().map(Vec::len).sum();
+        if node.energy.size() - left > few {
+            node.energy = node.energy.restricted(&keep);
+            self.work += node.energy.cells() as u64;
         }
-        let fewer = keep.iter().zip(&node.energy.unary).any(|(keep, all)| keep.len() < all.len());
-        let energy = if fewer { node.energy.restricted(&keep) } else { node.energy };
-        Some(Node { energy, prices: node.prices })
+        true
     }
 
     /// Where to branch: the label of the best choice so far at the task whose part of the gap is
@@ -410,12 +457,11 @@ impl<'p, A: Amount> Search<'p, A> {
             let own = energy.unary[task][choice[task]].plus(energy.unary[task][choice[task]]);
             energy.around(task).fold(own, |sum, (at, _)| {
                 let pair = &energy.pairs[at];
-                sum.plus(pair.cost(choice[pair.u], choice[pair.v]))
+                sum.plus(energy.cost(at, choice[pair.u], choice[pair.v]))
             })
         };
         let open = (0..choice.len()).filter(|task| energy.unary[*task].len() > 1);
-        let task =
-            open.max_by_key(|task| (part(*task), energy.unary[*task].len(), usize::MAX - *task));
+        let task = open.max_by_key(|task| (part(*task), energy.unary[*task].len(), usize::MAX - *task));
         let task = task.unwrap_or_default();
         (task, choice[task])
     }

@@ -1,5 +1,6 @@
 //! The search against trying everything.
 
+use super::energy::Groups;
 use super::search::{Found, Problem, cheapest};
 use super::timing::{Link, NEVER, Timing};
 
@@ -27,20 +28,29 @@ fn problem(dice: &mut Dice, tasks: usize, labels: u64, dense: u64) -> Problem {
         .collect();
     let run = sizes.iter().map(|size| (0..*size).map(|_| dice.signed(50)).collect()).collect();
     let (mut pairs, mut links) = (Vec::new(), Vec::new());
+    // Some labels share a group, and every group has one.
+    let groups: Vec<Groups> = sizes
+        .iter()
+        .map(|size| {
+            let count = 1 + usize::try_from(dice.below(*size as u64)).unwrap();
+            Groups { of: (0..*size).map(|at| u32::try_from(at % count).unwrap()).collect(), count }
+        })
+        .collect();
     let timed = dice.below(3) == 0;
     for v in 0..tasks {
         for u in 0..v {
             if dice.below(100) >= dense {
                 continue;
             }
-            let entries = sizes[u] * sizes[v];
+            let entries = groups[u].count * groups[v].count;
             let cost = |_| i128::from(dice.below(600_000_000));
             pairs.push((u, v, (0..entries).map(cost).collect()));
             let delay = timed.then(|| (0..entries).map(|_| dice.signed(20)).collect());
-            links.push(Link { from: u, to: v, delay, columns: sizes[v] });
+            links.push(Link { from: u, to: v, delay });
         }
     }
-    Problem { unary, pairs, timing: Timing::new((0..tasks).collect(), run, links) }
+    let timing = Timing::new((0..tasks).collect(), run, links, groups.clone());
+    Problem { unary, groups, pairs, timing }
 }
 
 /// The least cost in time, by trying every choice.
@@ -51,7 +61,8 @@ fn exhaustive(problem: &Problem, due: Option<&[i64]>) -> Option<i128> {
     loop {
         let mut cost: i128 = choice.iter().enumerate().map(|(v, x)| problem.unary[v][*x]).sum();
         for (u, v, costs) in &problem.pairs {
-            cost += costs[choice[*u] * sizes[*v] + choice[*v]];
+            let (rows, columns) = (&problem.groups[*u], &problem.groups[*v]);
+            cost += costs[rows.at(choice[*u]) * columns.count + columns.at(choice[*v])];
         }
         if due.is_none_or(|due| problem.timing.latest(&choice, due).is_none()) {
             best = Some(best.map_or(cost, |best| best.min(cost)));
@@ -93,9 +104,9 @@ fn branching_alone_equals_dynamic_programming() {
         // A deadline that binds nobody, on links that take time, keeps the search from the tables.
         let far = vec![1_000_000; 9];
         let mut timed = problem.clone();
-        let sizes: Vec<usize> = problem.unary.iter().map(Vec::len).collect();
         for link in &mut timed.timing.links {
-            link.delay = Some(vec![0; sizes[link.from] * sizes[link.to]]);
+            let (from, to) = (&problem.groups[link.from], &problem.groups[link.to]);
+            link.delay = Some(vec![0; from.count * to.count]);
         }
         let found = cheapest(&timed, Some(&far), None, 1_000_000_000).unwrap();
         check(&found, exact.bound, seed);

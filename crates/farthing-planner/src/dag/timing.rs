@@ -1,6 +1,8 @@
 //! When tasks start and end: earliest times of a choice, the path that decides them, and which
 //! labels can still be in time. All times are whole milliseconds from the start of the DAG.
 
+use super::energy::Groups;
+
 /// No deadline.
 pub(crate) const NEVER: i64 = i64::MAX;
 
@@ -9,17 +11,9 @@ pub(crate) const NEVER: i64 = i64::MAX;
 pub(crate) struct Link {
     pub(crate) from: usize,
     pub(crate) to: usize,
-    /// How long the data travels, by rows of the labels of `from`; `None` where nobody knows.
+    /// How long the data travels, by rows of the groups of labels of `from`; `None` where nobody
+    /// knows.
     pub(crate) delay: Option<Vec<i64>>,
-    /// Labels of `to`.
-    pub(crate) columns: usize,
-}
-
-impl Link {
-    /// How long the data travels between two labels.
-    pub(crate) fn delay(&self, x: usize, y: usize) -> i64 {
-        self.delay.as_ref().map_or(0, |delay| delay[x * self.columns + y])
-    }
 }
 
 /// Run times and order of tasks.
@@ -30,6 +24,8 @@ pub(crate) struct Timing {
     /// How long a task runs, by label.
     pub(crate) run: Vec<Vec<i64>>,
     pub(crate) links: Vec<Link>,
+    /// Labels between which no link tells.
+    groups: Vec<Groups>,
     before: Vec<Vec<usize>>,
     after: Vec<Vec<usize>>,
 }
@@ -42,13 +38,27 @@ pub(crate) struct Path {
 }
 
 impl Timing {
-    pub(crate) fn new(order: Vec<usize>, run: Vec<Vec<i64>>, links: Vec<Link>) -> Self {
+    pub(crate) fn new(
+        order: Vec<usize>,
+        run: Vec<Vec<i64>>,
+        links: Vec<Link>,
+        groups: Vec<Groups>,
+    ) -> Self {
         let (mut before, mut after) = (vec![Vec::new(); run.len()], vec![Vec::new(); run.len()]);
         for (at, link) in links.iter().enumerate() {
             after[link.from].push(at);
             before[link.to].push(at);
         }
-        Self { order, run, links, before, after }
+        Self { order, run, links, groups, before, after }
+    }
+
+    /// How long the data of a link travels between two labels.
+    pub(crate) fn delay(&self, link: usize, x: usize, y: usize) -> i64 {
+        let Link { from, to, delay } = &self.links[link];
+        delay.as_ref().map_or(0, |delay| {
+            let columns = &self.groups[*to];
+            delay[self.groups[*from].at(x) * columns.count + columns.at(y)]
+        })
     }
 
     /// When each task starts at the earliest.
@@ -69,7 +79,7 @@ impl Timing {
     fn ready(&self, at: usize, starts: &[i64], choice: &[usize], label: usize) -> i64 {
         let link = &self.links[at];
         let x = choice[link.from];
-        starts[link.from] + self.run[link.from][x] + link.delay(x, label)
+        starts[link.from] + self.run[link.from][x] + self.delay(at, x, label)
     }
 
     /// When each task ends at the earliest.
@@ -96,10 +106,11 @@ impl Timing {
         (task, label): (usize, usize),
     ) -> i64 {
         let mut least = due[task];
-        for link in self.after[task].iter().map(|at| &self.links[*at]) {
-            let y = choice[link.to];
-            let start = limits[link.to].saturating_sub(self.run[link.to][y]);
-            least = least.min(start.saturating_sub(link.delay(label, y)));
+        for at in &self.after[task] {
+            let to = self.links[*at].to;
+            let y = choice[to];
+            let start = limits[to].saturating_sub(self.run[to][y]);
+            least = least.min(start.saturating_sub(self.delay(*at, label, y)));
         }
         least
     }
@@ -108,8 +119,7 @@ impl Timing {
     pub(crate) fn latest(&self, choice: &[usize], due: &[i64]) -> Option<(usize, i64)> {
         let ends = self.ends(choice);
         let late = (0..due.len()).filter(|task| ends[*task] > due[*task]);
-        late.map(|task| (task, ends[task] - due[task]))
-            .max_by_key(|(task, by)| (*by, usize::MAX - *task))
+        late.map(|task| (task, ends[task] - due[task])).max_by_key(|(task, by)| (*by, usize::MAX - *task))
     }
 
     /// When the last task ends.
@@ -123,8 +133,9 @@ impl Timing {
         let mut path = Path { tasks: vec![task], links: Vec::new() };
         let mut last = task;
         loop {
-            let decides =
-                |at: &&usize| self.ready(**at, &starts, choice, choice[last]) == starts[last];
+            let decides = |at: &&usize| {
+                self.ready(**at, &starts, choice, choice[last]) == starts[last]
+            };
             let Some(at) = self.before[last].iter().find(decides) else { break };
             last = self.links[*at].from;
             path.tasks.push(last);
@@ -159,57 +170,79 @@ impl Timing {
     pub(crate) fn earliest_ends(&self, alive: &[Vec<usize>]) -> Vec<Vec<i64>> {
         let mut ends: Vec<Vec<i64>> = vec![Vec::new(); alive.len()];
         for task in &self.order {
-            let of_label = |y: &usize| {
-                let ready = self.before[*task].iter().map(|at| {
-                    let link = &self.links[*at];
-                    let from = alive[link.from].iter().zip(&ends[link.from]);
-                    from.map(|(x, end)| end + link.delay(*x, *y)).min().unwrap_or(0)
-                });
-                ready.max().unwrap_or(0) + self.run[*task][*y]
+            let mut ready = vec![0; self.groups[*task].count];
+            for at in &self.before[*task] {
+                let from = self.links[*at].from;
+                let first = self.by_group(from, alive[from].iter().zip(&ends[from]), NEVER, i64::min);
+                self.relax(*at, &first, &mut ready);
+            }
+            let end = |label: &usize| {
+                ready[self.groups[*task].at(*label)].saturating_add(self.run[*task][*label])
             };
-            let of_task = if self.before[*task].iter().all(|at| self.links[*at].delay.is_none()) {
-                self.ends_without_delay(*task, alive, &ends)
-            } else {
-                alive[*task].iter().map(of_label).collect()
-            };
-            ends[*task] = of_task;
+            ends[*task] = alive[*task].iter().map(end).collect();
         }
         ends
     }
 
-    /// The same where nothing depends on both labels: one minimum for each task before.
-    fn ends_without_delay(&self, task: usize, alive: &[Vec<usize>], ends: &[Vec<i64>]) -> Vec<i64> {
-        let least = |at: &usize| ends[self.links[*at].from].iter().copied().min().unwrap_or(0);
-        let ready = self.before[task].iter().map(least).max().unwrap_or(0);
-        alive[task].iter().map(|label| ready + self.run[task][*label]).collect()
+    /// Raises the times at which data of a link is there, by group, to what the first ends allow.
+    fn relax(&self, at: usize, first: &[i64], ready: &mut [i64]) {
+        match &self.links[at].delay {
+            None => {
+                let first = first.iter().copied().min().unwrap_or(0);
+                ready.iter_mut().for_each(|ready| *ready = (*ready).max(first));
+            }
+            Some(delay) => {
+                let columns = ready.len();
+                for (y, ready) in ready.iter_mut().enumerate() {
+                    let there = first.iter().enumerate();
+                    let there = there.map(|(x, end)| end.saturating_add(delay[x * columns + y]));
+                    *ready = (*ready).max(there.min().unwrap_or(0));
+                }
+            }
+        }
+    }
+
+    /// The best of the labels of each group.
+    fn by_group<'v>(
+        &self,
+        task: usize,
+        labels: impl Iterator<Item = (&'v usize, &'v i64)>,
+        none: i64,
+        best: impl Fn(i64, i64) -> i64,
+    ) -> Vec<i64> {
+        let mut found = vec![none; self.groups[task].count];
+        for (label, value) in labels {
+            let found = &mut found[self.groups[task].at(*label)];
+            *found = best(*found, *value);
+        }
+        found
     }
 
     /// The latest that a task may end with each label that is left.
     fn latest_ends(&self, alive: &[Vec<usize>], due: &[i64]) -> Vec<Vec<i64>> {
         let mut limits: Vec<Vec<i64>> = vec![Vec::new(); alive.len()];
         for task in self.order.iter().rev() {
-            let of_label = |x: &usize| {
-                let after = self.after[*task].iter().map(|at| {
-                    let link = &self.links[*at];
-                    let to = alive[link.to].iter().zip(&limits[link.to]);
-                    let start = to.map(|(y, limit)| {
-                        limit
-                            .saturating_sub(self.run[link.to][*y])
-                            .saturating_sub(link.delay(*x, *y))
-                    });
-                    start.max().unwrap_or(NEVER)
-                });
-                after.min().unwrap_or(NEVER).min(due[*task])
-            };
-            let timed = self.after[*task].iter().any(|at| self.links[*at].delay.is_some());
-            let of_task = if timed {
-                alive[*task].iter().map(of_label).collect()
-            } else {
-                // All labels have the same limit.
-                let limit = alive[*task].first().map_or(due[*task], of_label);
-                vec![limit; alive[*task].len()]
-            };
-            limits[*task] = of_task;
+            let mut limit = vec![due[*task]; self.groups[*task].count];
+            for at in &self.after[*task] {
+                let to = self.links[*at].to;
+                let starts = alive[to].iter().zip(&limits[to]);
+                let starts: Vec<i64> =
+                    starts.map(|(label, end)| end.saturating_sub(self.run[to][*label])).collect();
+                let last = self.by_group(to, alive[to].iter().zip(&starts), i64::MIN, i64::max);
+                let most = last.iter().copied().max().unwrap_or(NEVER);
+                for (x, limit) in limit.iter_mut().enumerate() {
+                    let last = match &self.links[*at].delay {
+                        None => most,
+                        Some(delay) => {
+                            let row = delay[x * last.len()..].iter().zip(&last);
+                            row.map(|(delay, last)| last.saturating_sub(*delay)).max().unwrap_or(NEVER)
+                        }
+                    };
+                    *limit = (*limit).min(last);
+                }
+            }
+            let of = |label: &usize| limit[self.groups[*task].at(*label)];
+            limits[*task] = alive[*task].iter().map(of).collect();
         }
         limits
     }
@@ -221,9 +254,10 @@ mod tests {
 
     /// 0 -> 1 -> 3, 0 -> 2 -> 3; task 2 has a slow and a fast label.
     fn diamond() -> Timing {
-        let link = |from, to| Link { from, to, delay: None, columns: 1 };
+        let link = |from, to| Link { from, to, delay: None };
         let links = vec![link(0, 1), link(0, 2), link(1, 3), link(2, 3)];
-        Timing::new(vec![0, 1, 2, 3], vec![vec![5], vec![10], vec![20, 4], vec![1]], links)
+        let groups = [1, 1, 2, 1].map(Groups::apart).to_vec();
+        Timing::new(vec![0, 1, 2, 3], vec![vec![5], vec![10], vec![20, 4], vec![1]], links, groups)
     }
 
     #[test]
@@ -231,10 +265,7 @@ mod tests {
         let timing = diamond();
         assert_eq!(timing.ends(&[0, 0, 0, 0]), [5, 15, 25, 26]);
         assert_eq!(timing.path_to(&[0, 0, 0, 0], 3).tasks, [0, 2, 3]);
-        assert_eq!(
-            timing.path_to(&[0, 0, 1, 0], 3),
-            Path { tasks: vec![0, 1, 3], links: vec![0, 2] }
-        );
+        assert_eq!(timing.path_to(&[0, 0, 1, 0], 3), Path { tasks: vec![0, 1, 3], links: vec![0, 2] });
         assert_eq!(timing.latest(&[0, 0, 0, 0], &[NEVER, 14, NEVER, 20]), Some((3, 6)));
         assert_eq!(timing.limits(&[0, 0, 1, 0], &[NEVER, NEVER, NEVER, 20]), [9, 19, 19, 20]);
     }
