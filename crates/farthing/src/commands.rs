@@ -15,6 +15,7 @@ use crate::table::Table;
 use farthing_ledger::Books;
 use farthing_model::{ClusterId, Currency, Window, parse_duration};
 use farthing_providers::catalog::{self, PriceBook};
+use farthing_providers::manifest::Fault;
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 
@@ -51,16 +52,21 @@ pub(crate) fn newest(
 
 /// Reads price books, and says which of their rows could not be read: the others go on.
 pub(crate) fn price_book(paths: &[PathBuf]) -> anyhow::Result<PriceBook> {
-    const TOLD: usize = 10;
     let book = catalog::load(paths).map_err(|error| WrongUse::new(plan::chain(&error)))?;
-    for fault in book.faults.iter().take(TOLD) {
+    tell_left_out(&book.faults);
+    Ok(book)
+}
+
+/// Says which rows of price books cannot be read; the others go on.
+pub(crate) fn tell_left_out(faults: &[Fault]) {
+    const TOLD: usize = 10;
+    for fault in faults.iter().take(TOLD) {
         talk(&format!("left out: {fault}"));
     }
-    let more = book.faults.len().saturating_sub(TOLD);
+    let more = faults.len().saturating_sub(TOLD);
     if more > 0 {
         talk(&format!("left out: {more} more rows that cannot be read"));
     }
-    Ok(book)
 }
 
 /// Prints a result in the form that was asked for.

@@ -16,6 +16,7 @@ use jiff::{SignedDuration, Timestamp};
 use program::Place;
 
 const UP: &str = "up --no-listen --for 2s --every 1s";
+const UP_LONGER: &str = "up --no-listen --for 8s --every 1s";
 
 /// Whether this test may mount things in a namespace of its own.
 fn may_mount(place: &Place) -> bool {
@@ -34,9 +35,11 @@ fn a_disk_that_is_full() {
     }
     // From a disk that holds nothing to one that is full after some ticks.
     for (kib, opens) in [(4, false), (8, false), (40, false), (100, true)] {
+        // Long enough to fill the disk before the end.
+        let up = if opens { UP_LONGER } else { UP };
         let run = place.shell(&format!(
             "mkdir -p state; exec unshare -m sh -c '\
-             mount -t tmpfs -o size={kib}k none state; \"$FARTHING\" {UP} >/dev/null; up=$?; \
+             mount -t tmpfs -o size={kib}k none state; \"$FARTHING\" {up} >/dev/null; up=$?; \
              if [ -s state/*.journal ]; then \"$FARTHING\" verify; echo \"verify $?\"; fi; \
              find state -type f -empty; exit $up'"
         ));

@@ -28,6 +28,7 @@ pub(crate) fn run(args: &OffersArgs, output: Output) -> anyhow::Result<Outcome> 
         Catalogue::load(&args.prices, &options).map_err(|error| WrongUse::new(chain(&error)))?
     };
     let loaded = started.elapsed();
+    super::tell_left_out(&book.faults);
     let started = Instant::now();
     let ranked = rank(&request, &book.table).map_err(|error| WrongUse::new(error.to_string()))?;
     let took = started.elapsed();

@@ -127,7 +127,6 @@ impl Answer<'_> {
             lines.push(format!("cheaper over more nodes (--split): {}", brief(it)));
         }
         lines.push(self.left_out());
-        lines.extend(self.faults());
         lines.join("\n")
     }
 
@@ -165,16 +164,6 @@ impl Answer<'_> {
             list(asked.collect()),
             list(rows.collect()),
         )
-    }
-
-    fn faults(&self) -> Vec<String> {
-        let faults = &self.book.faults;
-        let mut lines: Vec<String> =
-            faults.iter().take(FAULTS_MAX).map(|fault| format!("not read: {fault}")).collect();
-        if faults.len() > FAULTS_MAX {
-            lines.push(format!("not read: {} more", faults.len() - FAULTS_MAX));
-        }
-        lines
     }
 }
 
