@@ -78,6 +78,7 @@ impl Statement<'_, '_> {
             per_hour: money(per_hour),
             per_million_tokens: per_million(per_hour, tokens).map(money),
             mix: self.used().map(|kind| self.row(kind)).collect(),
+            parts: self.problem.parts(),
             buckets,
             day: None,
         })
@@ -115,10 +116,9 @@ impl Statement<'_, '_> {
         let (input_tokens, output_tokens, share) =
             known.map_or((0, 0, 0), |it| (it.input_tokens, it.output_tokens, it.share.nano()));
         let rate = self.serving.rate.saturating_mul(share) / NANO;
-        let parts = self.problem.parts();
         let shares = &self.found.shares[bucket];
         let taken = self.used().enumerate().filter(|(_, kind)| shares[*kind] > 0);
-        let taken = taken.filter_map(|(at, kind)| Some((at, Ratio::of(shares[kind], parts)?)));
+        let taken = taken.map(|(at, kind)| (at, shares[kind]));
         let size = i128::from(input_tokens) + i128::from(output_tokens);
         let cost = self.cost_of(bucket);
         let per_million = cost.and_then(|cost| per_million(cost, rate.checked_mul(size)?));
