@@ -6,7 +6,7 @@ use super::search::Solution;
 use super::{Serving, problem::Problem};
 use crate::PlanError;
 use crate::service::{BucketRow, MixRow, ServiceReport};
-use farthing_model::{Decimal, Money, MoneyError, Ratio};
+use farthing_model::{Decimal, HourlyRate, Money, MoneyError, Ratio};
 
 /// Units of a rate, and of a share, in one whole.
 const NANO: i128 = 1_000_000_000;
@@ -33,7 +33,7 @@ impl<'a> Scene<'a, '_> {
         };
         let hourly = self.hourly(serving).map_err(wrong)?;
         let statement = Statement { scene: self, serving, problem, found, hourly };
-        let mut report = statement.report().map_err(wrong)?;
+        let mut report = statement.report();
         report.day = self.day(serving)?;
         Ok(Some(report))
     }
@@ -43,7 +43,7 @@ impl<'a> Scene<'a, '_> {
         let zero = Money::zero(self.input.currency);
         let hourly = serving.kinds.iter().map(|kind| {
             let rate = self.input.offers[kind.replica.offer].price.rate();
-            let one = rate.map_or(zero, |rate| rate.per_hour());
+            let one = rate.map_or(zero, HourlyRate::per_hour);
             Ok(one.checked_mul_int(i128::from(kind.replica.nodes))?.pico())
         });
         hourly.collect()
@@ -59,7 +59,7 @@ struct Statement<'s, 'a> {
 }
 
 impl Statement<'_, '_> {
-    fn report(&self) -> Result<ServiceReport, MoneyError> {
+    fn report(&self) -> ServiceReport {
         let counts = self.found.counts.iter().zip(&self.hourly);
         let per_hour = counts.map(|(count, hourly)| i128::from(*count) * hourly).sum();
         let money = |pico| Money::from_pico(pico, self.scene.input.currency);
@@ -71,7 +71,7 @@ impl Statement<'_, '_> {
             tokens = tokens.saturating_add(row.rate_per_s.nano().saturating_mul(size));
             buckets.push(row);
         }
-        Ok(ServiceReport {
+        ServiceReport {
             workload: self.serving.observed.workload.id.clone(),
             rate_per_s: Decimal::from_nano(self.serving.rate),
             target: self.serving.target,
@@ -81,7 +81,7 @@ impl Statement<'_, '_> {
             parts: self.problem.parts(),
             buckets,
             day: None,
-        })
+        }
     }
 
     /// Kinds with replicas.
