@@ -18,10 +18,19 @@ pub struct ServiceReport {
     pub per_million_tokens: Option<Money>,
     /// The kinds of replicas.
     pub mix: Vec<MixRow>,
-    /// The classes of requests.
+    /// Parts that each class of requests is divided into: slices, or very many.
+    pub parts: i128,
+    /// The classes of requests, in the order of the service.
     pub buckets: Vec<BucketRow>,
     /// The cycle of its rate, where one was given.
     pub day: Option<DayReport>,
+}
+
+impl ServiceReport {
+    /// Parts of a bucket as a share of it.
+    pub fn share(&self, parts: i128) -> Ratio {
+        Ratio::of(parts, self.parts).unwrap_or(Ratio::ZERO)
+    }
 }
 
 /// Replicas of one kind.
@@ -52,8 +61,8 @@ pub struct BucketRow {
     pub output_tokens: u32,
     /// Requests per second of this size.
     pub rate_per_s: Decimal,
-    /// Who takes which part of them: position in the mix, and the part.
-    pub taken: Vec<(usize, Ratio)>,
+    /// Who takes which part of them: position in the mix, and how many of [`ServiceReport::parts`].
+    pub taken: Vec<(usize, i128)>,
     /// What a million of their tokens cost, by the part of replicas that they fill.
     pub per_million_tokens: Option<Money>,
 }

@@ -48,15 +48,17 @@ fn simulated(load: f64, servers: usize, wait: f64, requests: u32) -> (f64, f64) 
 
 #[test]
 fn a_simulated_queue_waits_as_erlang_says() {
+    // Load in thousandths of a server, and the wait in thousandths of the time of service.
     for (load, servers, wait) in
-        [(0.7, 1, 1.0), (1.5, 2, 0.5), (7.2, 9, 0.3), (18.0, 20, 0.25), (45.0, 48, 0.1)]
+        [(700, 1, 1_000), (1_500, 2, 500), (7_200, 9, 300), (18_000, 20, 250), (45_000, 48, 100)]
     {
-        let (waits, long) = simulated(load, servers, wait, 400_000);
-        let exact = (load * 1e12) as i128;
+        let milli = |count: i32| f64::from(count) / 1e3;
+        let (waits, long) = simulated(milli(load), servers, milli(wait), 400_000);
+        let exact = i128::from(load) * (SERVER / 1_000);
         let count = servers as u64;
         let expect = erlang_c(exact, count).unwrap() as f64 / CHANCE as f64;
         assert!((waits - expect).abs() < 0.02, "{load} {servers}: {waits}, not {expect}");
-        let waiting = Waiting { load: exact, service: 1_000, wait: (wait * 1_000.0) as i128 };
+        let waiting = Waiting { load: exact, service: 1_000, wait: i128::from(wait) };
         let expect = late(waiting, count).unwrap() as f64 / CHANCE as f64;
         assert!((long - expect).abs() < 0.02, "{load} {servers}: {long}, not {expect}");
     }

@@ -3,11 +3,13 @@
 use super::cover::{Cover, REPLICA, carries, carries_slices};
 use super::placement::{nodes_for, replica_counts};
 use super::{Audit, Violation};
-use crate::Placement;
+use crate::{MixRow, Placement};
 use farthing_model::{Bucket, Observed, Offer, Service, Split, WorkloadState};
 
 /// Ways to read which configuration each placement has, before giving up.
 const READINGS_MAX: usize = 64;
+/// How much fuller than full a stated division may be, as a part of its room: rounding.
+const ROOM_MORE: i128 = 10_000_000;
 /// Units of a decimal in one whole.
 const NANO: i128 = 1_000_000_000;
 
@@ -69,6 +71,68 @@ impl Audit<'_> {
         self.found.push(Violation::Unserved { workload: id.clone(), why });
     }
 
+    /// Whether the division that the report states is one, and its replicas carry it; `None` where
+    /// it states none, or numbers do not fit.
+    fn shown(
+        &self,
+        observed: &Observed,
+        service: &Service,
+        placed: &[&Placement],
+        rate_nano: i128,
+    ) -> Option<bool> {
+        let services = &self.planned.report.services;
+        let said = services.iter().find(|said| said.workload == observed.workload.id)?;
+        // Every row of the mix is a placement of its own.
+        if said.mix.len() != placed.len() || said.buckets.len() != service.requests.buckets.len() {
+            return Some(false);
+        }
+        let twice = |(at, row): (usize, &MixRow)| {
+            said.mix[..at].iter().any(|other| other.offer == row.offer)
+        };
+        if said.mix.iter().enumerate().any(twice) {
+            return Some(false);
+        }
+        let sliced = match service.split {
+            Split::Continuous => true,
+            Split::Slices(slices) => said.parts == i128::from(slices),
+        };
+        let mut room = Vec::with_capacity(said.mix.len());
+        for row in &said.mix {
+            let offer = *self.offers.get(&row.offer)?;
+            let known = replica_counts(service, offer).contains(&row.accelerators);
+            let nodes = nodes_for(row.accelerators, offer.accelerator_count);
+            let there = placed.iter().any(|placement| {
+                placement.offer.as_ref() == Some(&row.offer)
+                    && (placement.members, placement.nodes_each) == (row.replicas, nodes)
+            });
+            if !known || !there {
+                return Some(false);
+            }
+            let whole = i128::from(row.replicas).checked_mul(REPLICA)?.checked_mul(said.parts)?;
+            room.push((offer, row.accelerators, whole.checked_add(whole / ROOM_MORE)?));
+        }
+        for (row, bucket) in said.buckets.iter().zip(&service.requests.buckets) {
+            let mut taken = 0_i128;
+            for (at, parts) in &row.taken {
+                let (offer, count, left) = room.get_mut(*at)?;
+                taken = taken.checked_add(*parts)?;
+                let needed = match load(service, bucket, (*offer, *count), rate_nano) {
+                    Some(load) => load.checked_mul(*parts)?,
+                    None if !bucket.share.is_positive() || rate_nano <= 0 => 0,
+                    None => return Some(false),
+                };
+                *left = left.checked_sub(needed)?;
+                if *parts < 0 {
+                    return Some(false);
+                }
+            }
+            if taken != said.parts {
+                return Some(false);
+            }
+        }
+        Some(sliced && room.iter().all(|(_, _, left)| *left >= 0))
+    }
+
     fn covered(&self, observed: &Observed, service: &Service, placed: &[&Placement]) -> Cover {
         let groups: Vec<Group<'_>> = placed
             .iter()
@@ -85,6 +149,9 @@ impl Audit<'_> {
             .filter(|group: &Group<'_>| !group.counts.is_empty())
             .collect();
         let rate = observed.demand_per_s.unwrap_or(service.requests.rate_per_s).nano();
+        if self.shown(observed, service, placed, rate) == Some(true) {
+            return Cover::Enough;
+        }
         let readings: usize =
             groups.iter().fold(1, |all, group| all.saturating_mul(group.counts.len()));
         let mut best = Cover::TooLittle;

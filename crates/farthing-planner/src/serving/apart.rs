@@ -28,7 +28,7 @@ impl Serving<'_> {
         let problem = self.problem();
         let least = found(&problem, effort)?;
         match self.queue() {
-            Some(queue) => self.queued(queue, &problem, least, effort),
+            Some(queue) => self.queued(queue, &problem, &least, effort),
             None => Some(least),
         }
     }
@@ -42,7 +42,7 @@ impl Serving<'_> {
         &self,
         queue: Queue,
         problem: &Problem,
-        least: Solution,
+        least: &Solution,
         effort: Effort,
     ) -> Option<Solution> {
         let kinds = problem.kinds.len();

@@ -49,7 +49,7 @@ impl<'a> Scene<'a, '_> {
             }
         }
         let overflow = || PlanError::Overflow(object());
-        let report = self.cheapest_day(serving, day, hourly, &needs);
+        let report = self.cheapest_day(serving, day, &hourly, &needs);
         report.ok_or_else(overflow).map(Some)
     }
 
@@ -83,7 +83,7 @@ impl<'a> Scene<'a, '_> {
         &self,
         serving: &Serving<'a>,
         day: &Day,
-        hourly: Vec<i128>,
+        hourly: &[i128],
         needs: &[Need],
     ) -> Option<DayReport> {
         let kinds = hourly.len();
@@ -94,7 +94,7 @@ impl<'a> Scene<'a, '_> {
         });
         let mut best: Option<(i128, Cycle<'_>, Vec<i128>)> = None;
         for counts in std::iter::once(mixed).chain(pure) {
-            let mut cycle = Cycle { day, hourly: hourly.clone(), counts };
+            let mut cycle = Cycle { day, hourly: hourly.to_vec(), counts };
             cycle.keep_over_gaps();
             let costs = cycle.costs()?;
             let cost: i128 = costs.iter().sum();
@@ -110,7 +110,7 @@ impl<'a> Scene<'a, '_> {
             let span = cycle.span(at).as_nanos();
             lower += farthing_model::proportion(need.bound, span, horizon)?;
         }
-        let peak = needs.iter().map(|need| price(&hourly, &need.mixed)).max()?;
+        let peak = needs.iter().map(|need| price(hourly, &need.mixed)).max()?;
         let length = day.length.as_nanos();
         let kinds = serving.kinds.iter().map(|kind| {
             let offer = &self.input.offers[kind.replica.offer];

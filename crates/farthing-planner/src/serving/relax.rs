@@ -297,7 +297,7 @@ impl Relaxation {
                     );
                 }
                 Basic::Slack(_) | Basic::Surplus => {
-                    note(value.saturating_neg(), Leaving::Work(row), true)
+                    note(value.saturating_neg(), Leaving::Work(row), true);
                 }
                 Basic::Taken(part, _) => {
                     note(value.saturating_neg(), Leaving::Work(row), true);
@@ -397,7 +397,9 @@ impl Relaxation {
         prices.push(sign(line[self.kinds]).saturating_neg().max(0));
         // Only the proportions of a ray mean anything.
         let top = prices.iter().copied().max().unwrap_or(0).max(1);
-        prices.iter_mut().for_each(|price| *price = ratio(i128::from(*price), i128::from(top)));
+        for price in &mut prices {
+            *price = ratio(i128::from(*price), i128::from(top));
+        }
         let relaxed = self.relaxed(state, point, End::Infeasible, rounds);
         Relaxed { prices, ..relaxed }
     }

@@ -220,8 +220,12 @@ impl<'p> Search<'p> {
         let mut found = Vec::new();
         let mut note = |less: [usize; 2], more: [usize; 2]| {
             let mut near = counts.to_vec();
-            less.iter().filter(|kind| **kind < kinds).for_each(|kind| near[*kind] -= 1);
-            more.iter().filter(|kind| **kind < kinds).for_each(|kind| near[*kind] += 1);
+            for kind in less.into_iter().filter(|kind| *kind < kinds) {
+                near[kind] -= 1;
+            }
+            for kind in more.into_iter().filter(|kind| *kind < kinds) {
+                near[kind] += 1;
+            }
             let inside = near.iter().zip(&self.problem.kinds);
             if inside.clone().all(|(count, it)| (it.fewest..=it.most).contains(count)) {
                 found.push(near);
@@ -302,11 +306,11 @@ impl<'p> Search<'p> {
                 return;
             }
         }
-        match self.division(&state, &relaxed) {
-            Some(children) => {
-                children.into_iter().for_each(|child| self.push(bound, depth + 1, child))
-            }
-            None => self.give_up(bound),
+        let Some(children) = self.division(&state, &relaxed) else {
+            return self.give_up(bound);
+        };
+        for child in children {
+            self.push(bound, depth + 1, child);
         }
     }
 
@@ -316,7 +320,7 @@ impl<'p> Search<'p> {
         let near: Vec<(i64, i64)> = replicas.collect();
         let whole = near.iter().all(|(_, rest)| (*rest).min(ONE - rest) <= WHOLE);
         // Slices are fitted where that can prove the branch, and now and then for a good start.
-        let worth = whole || depth < 4 || self.branches % 32 == 0;
+        let worth = whole || depth < 4 || self.branches.is_multiple_of(32);
         if self.problem.slices.is_some() && !worth {
             return;
         }
@@ -347,14 +351,12 @@ impl<'p> Search<'p> {
         };
         let scored = open.map(|kind| {
             let (whole, off) = fraction(kind);
-            (off * self.problem.kinds[kind].cost.max(1) >> PLACES, off, whole, kind)
+            ((off * self.problem.kinds[kind].cost.max(1)) >> PLACES, off, whole, kind)
         });
         let best =
             scored.max_by_key(|(score, off, _, kind)| (*score, *off, std::cmp::Reverse(*kind)));
-        if let Some((_, off, whole, kind)) = best {
-            if off > i128::from(WHOLE) {
-                return Some(Self::at(state, kind, whole));
-            }
+        if let Some((_, _, whole, kind)) = best.filter(|(_, off, ..)| *off > i128::from(WHOLE)) {
+            return Some(Self::at(state, kind, whole));
         }
         if let Some(children) = self.between_slices(state, relaxed) {
             return Some(children);

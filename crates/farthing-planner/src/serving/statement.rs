@@ -6,7 +6,7 @@ use super::search::Solution;
 use super::{Serving, problem::Problem};
 use crate::PlanError;
 use crate::service::{BucketRow, MixRow, ServiceReport};
-use farthing_model::{Decimal, Money, MoneyError, Ratio};
+use farthing_model::{Decimal, HourlyRate, Money, MoneyError, Ratio};
 
 /// Units of a rate, and of a share, in one whole.
 const NANO: i128 = 1_000_000_000;
@@ -33,7 +33,7 @@ impl<'a> Scene<'a, '_> {
         };
         let hourly = self.hourly(serving).map_err(wrong)?;
         let statement = Statement { scene: self, serving, problem, found, hourly };
-        let mut report = statement.report().map_err(wrong)?;
+        let mut report = statement.report();
         report.day = self.day(serving)?;
         Ok(Some(report))
     }
@@ -43,7 +43,7 @@ impl<'a> Scene<'a, '_> {
         let zero = Money::zero(self.input.currency);
         let hourly = serving.kinds.iter().map(|kind| {
             let rate = self.input.offers[kind.replica.offer].price.rate();
-            let one = rate.map_or(zero, |rate| rate.per_hour());
+            let one = rate.map_or(zero, HourlyRate::per_hour);
             Ok(one.checked_mul_int(i128::from(kind.replica.nodes))?.pico())
         });
         hourly.collect()
@@ -59,7 +59,7 @@ struct Statement<'s, 'a> {
 }
 
 impl Statement<'_, '_> {
-    fn report(&self) -> Result<ServiceReport, MoneyError> {
+    fn report(&self) -> ServiceReport {
         let counts = self.found.counts.iter().zip(&self.hourly);
         let per_hour = counts.map(|(count, hourly)| i128::from(*count) * hourly).sum();
         let money = |pico| Money::from_pico(pico, self.scene.input.currency);
@@ -71,16 +71,17 @@ impl Statement<'_, '_> {
             tokens = tokens.saturating_add(row.rate_per_s.nano().saturating_mul(size));
             buckets.push(row);
         }
-        Ok(ServiceReport {
+        ServiceReport {
             workload: self.serving.observed.workload.id.clone(),
             rate_per_s: Decimal::from_nano(self.serving.rate),
             target: self.serving.target,
             per_hour: money(per_hour),
             per_million_tokens: per_million(per_hour, tokens).map(money),
             mix: self.used().map(|kind| self.row(kind)).collect(),
+            parts: self.problem.parts(),
             buckets,
             day: None,
-        })
+        }
     }
 
     /// Kinds with replicas.
@@ -115,10 +116,9 @@ impl Statement<'_, '_> {
         let (input_tokens, output_tokens, share) =
             known.map_or((0, 0, 0), |it| (it.input_tokens, it.output_tokens, it.share.nano()));
         let rate = self.serving.rate.saturating_mul(share) / NANO;
-        let parts = self.problem.parts();
         let shares = &self.found.shares[bucket];
         let taken = self.used().enumerate().filter(|(_, kind)| shares[*kind] > 0);
-        let taken = taken.filter_map(|(at, kind)| Some((at, Ratio::of(shares[kind], parts)?)));
+        let taken = taken.map(|(at, kind)| (at, shares[kind]));
         let size = i128::from(input_tokens) + i128::from(output_tokens);
         let cost = self.cost_of(bucket);
         let per_million = cost.and_then(|cost| per_million(cost, rate.checked_mul(size)?));

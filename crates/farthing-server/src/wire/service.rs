@@ -124,7 +124,7 @@ impl ServiceJson {
             cost_per_hour: service.per_hour.to_decimal(),
             cost_per_million_tokens: service.per_million_tokens.map(Money::to_decimal),
             mix: service.mix.iter().map(MixJson::of).collect(),
-            buckets: service.buckets.iter().map(|row| BucketJson::of(row, &service.mix)).collect(),
+            buckets: service.buckets.iter().map(|row| BucketJson::of(row, service)).collect(),
             day: service.day.as_ref().map(DayJson::of),
         }
     }
@@ -145,11 +145,11 @@ impl MixJson {
 }
 
 impl BucketJson {
-    fn of(row: &BucketRow, mix: &[MixRow]) -> Self {
-        let taken = row.taken.iter().filter_map(|(at, share)| {
-            let kind = mix.get(*at)?;
+    fn of(row: &BucketRow, service: &ServiceReport) -> Self {
+        let taken = row.taken.iter().filter_map(|(at, parts)| {
+            let kind = service.mix.get(*at)?;
             let (offer, accelerators) = (kind.offer.to_string(), kind.accelerators);
-            Some(TakenJson { offer, accelerators, share: ratio(*share) })
+            Some(TakenJson { offer, accelerators, share: ratio(service.share(*parts)) })
         });
         Self {
             input_tokens: row.input_tokens,

@@ -57,8 +57,9 @@ fn buckets(service: &ServiceReport) -> Table {
         ("served by", Align::Left),
     ]);
     for row in &service.buckets {
-        let taken = row.taken.iter().filter_map(|(at, share)| {
+        let taken = row.taken.iter().filter_map(|(at, parts)| {
             let kind = service.mix.get(*at)?;
+            let share = service.share(*parts);
             Some(format!("{share} {} x {}", kind.accelerators, kind.offer))
         });
         table.row([
