@@ -17,8 +17,9 @@ use crate::programs::program;
 use crate::tasks::root;
 
 /// Programs that measure themselves: package and example.
-const PROGRAMS: [(&str, &str); 3] = [
+const PROGRAMS: [(&str, &str); 4] = [
     ("farthing-planner", "fleet_scale"),
+    ("farthing-planner", "dag_scale"),
     ("farthing-providers", "observe_local"),
     ("farthing-sim", "events"),
 ];
