@@ -184,7 +184,10 @@ mod tests {
             team: None,
             labels: BTreeMap::new(),
             tasks: (0..tasks).map(task).collect(),
-            edges: edges.iter().map(|(from, to)| Edge { from: *from, to: *to, size_bytes: 0 }).collect(),
+            edges: edges
+                .iter()
+                .map(|(from, to)| Edge { from: *from, to: *to, size_bytes: 0 })
+                .collect(),
             inputs: Vec::new(),
             outputs: Vec::new(),
             objective: Objective::Cost,

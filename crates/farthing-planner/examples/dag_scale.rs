@@ -8,8 +8,8 @@
 
 use farthing_model::{
     Accelerators, Currency, Dag, Decimal, Edge, EgressRow, EgressTable, HourlyRate, Money,
-    Objective, Offer, Place, Port, Price, PriceKind, Provenance, Purchase, Resources, Run, Target, Task,
-    Throughput, Work, WorkloadId,
+    Objective, Offer, Place, Port, Price, PriceKind, Provenance, Purchase, Resources, Run, Target,
+    Task, Throughput, Work, WorkloadId,
 };
 use farthing_planner::{DAG_WORK_MAX, DagInput, DagPlan, Market, check_dag, plan_dag};
 use jiff::{SignedDuration, Timestamp};
@@ -140,7 +140,11 @@ fn dag(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Dag {
             }
             for from in sources {
                 let gb = [1, 5, 20, 100, 500, 2_000][usize::try_from(dice.below(6)).unwrap()];
-                edges.push(Edge { from, to: *to, size_bytes: gb * dice.from(50, 150) * 10_000_000 });
+                edges.push(Edge {
+                    from,
+                    to: *to,
+                    size_bytes: gb * dice.from(50, 150) * 10_000_000,
+                });
             }
         }
     }
@@ -163,7 +167,9 @@ fn dag(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Dag {
             accelerators: accelerators.collect(),
             resources: Resources::default(),
             nodes: 1,
-            run: Run::Fixed(SignedDuration::from_mins(i64::try_from(dice.from(10, 1_500)).unwrap())),
+            run: Run::Fixed(SignedDuration::from_mins(
+                i64::try_from(dice.from(10, 1_500)).unwrap(),
+            )),
             purchase: Vec::new(),
             providers: Vec::new(),
             regions: Vec::new(),
@@ -293,7 +299,10 @@ fn main() {
         };
         let dags: Vec<Dag> = (0..DRAWS).map(draw).collect();
         let (took, gap) = measure(name, &dags, &market, &table);
-        let more = format!("\"tasks\":{tasks},\"draws\":{DRAWS},\"offers\":{},\"seed\":{seed}", offers.len());
+        let more = format!(
+            "\"tasks\":{tasks},\"draws\":{DRAWS},\"offers\":{},\"seed\":{seed}",
+            offers.len()
+        );
         line(&format!("{name}-time"), took, limit, "ms", &more);
         // Deadlines couple everything: branching rarely closes the last tenths of a percent.
         let widest = if wish == Wish::Cost || tasks < 100 { 0.5 } else { 1.0 };

@@ -99,8 +99,12 @@ fn egress(dice: &mut Dice, complete: bool) -> EgressTable {
                 to_provider: named.then(|| to.provider.clone()),
                 to_region: named.then(|| to.region.clone()),
                 up_to_bytes,
-                price_per_gb: Money::from_pico(i128::from(dice.below(200)) * 1_000_000_000, Currency::USD),
-                gbit_per_s: (speeds && dice.chance(50)).then(|| Decimal::from_int(1 + dice.below(9) as i64)),
+                price_per_gb: Money::from_pico(
+                    i128::from(dice.below(200)) * 1_000_000_000,
+                    Currency::USD,
+                ),
+                gbit_per_s: (speeds && dice.chance(50))
+                    .then(|| Decimal::from_int(1 + dice.below(9) as i64)),
             };
             if tier {
                 rows.push(row(Some(300_000_000_000)));
@@ -124,11 +128,10 @@ fn task(dice: &mut Dice, at: usize) -> Task {
         per: SignedDuration::from_mins(1),
     });
     let throughput: Vec<Throughput> = rows.collect();
-    let work = Work { amount: Decimal::from_int(dice.below(3_000) as i64), unit: "steps".to_owned() };
-    let accelerators = kinds.iter().map(|kind| Accelerators {
-        accelerator: kind.parse().unwrap(),
-        count: 1,
-    });
+    let work =
+        Work { amount: Decimal::from_int(dice.below(3_000) as i64), unit: "steps".to_owned() };
+    let accelerators =
+        kinds.iter().map(|kind| Accelerators { accelerator: kind.parse().unwrap(), count: 1 });
     let works = works && !throughput.is_empty();
     Task {
         name: format!("t{at}"),
@@ -229,7 +232,8 @@ fn ways(dag: &Dag, task: &Task, offers: &[Offer]) -> Vec<(usize, i64, i128)> {
 fn moved(table: &EgressTable, from: &Place, to: &Place, bytes: u64) -> (Option<i128>, i64) {
     let same = from.provider == to.provider && from.region == to.region;
     let fits = |row: &&EgressRow| {
-        let is = |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|it| it == name);
+        let is =
+            |wanted: &Option<String>, name: &str| wanted.as_deref().is_none_or(|it| it == name);
         let named = row.from_region.is_some() && row.to_region.is_some();
         is(&row.from_provider, &from.provider)
             && is(&row.from_region, &from.region)
@@ -273,11 +277,13 @@ impl<'a> Reference<'a> {
             moves.push((Some(edge.from), Some(edge.to), edge.size_bytes, cells));
         }
         for port in &dag.inputs {
-            let cells = matrix(std::slice::from_ref(&port.place), &there(port.task), port.size_bytes);
+            let cells =
+                matrix(std::slice::from_ref(&port.place), &there(port.task), port.size_bytes);
             moves.push((None, Some(port.task), port.size_bytes, cells));
         }
         for port in &dag.outputs {
-            let cells = matrix(&there(port.task), std::slice::from_ref(&port.place), port.size_bytes);
+            let cells =
+                matrix(&there(port.task), std::slice::from_ref(&port.place), port.size_bytes);
             moves.push((Some(port.task), None, port.size_bytes, cells));
         }
         let ways = dag.tasks.iter().map(|task| ways(dag, task, offers)).collect();
@@ -577,7 +583,8 @@ fn a_name_for_two_things_and_a_circle_are_refused() {
         plan_dag(&DagInput { dag, market: &market, egress: None, now, work_max: WORK }).unwrap_err()
     };
     dag.tasks[0].accelerators[0].accelerator = "A100".parse().unwrap();
-    let expect = "task train: `A100` is more than one accelerator: name one of A100-40GB, A100-80GB";
+    let expect =
+        "task train: `A100` is more than one accelerator: name one of A100-40GB, A100-80GB";
     assert_eq!(said(&dag).to_string(), expect);
     dag.edges.push(Edge { from: 1, to: 0, size_bytes: 1 });
     let expect = "the tasks wait for each other: train -> eval -> train";

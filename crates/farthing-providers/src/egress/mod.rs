@@ -184,8 +184,12 @@ fn row<'c>(cell: impl Fn(&str) -> &'c str) -> Result<EgressRow, String> {
     let up_to_bytes = match cell("up_to_gb") {
         "" => None,
         // 10^-9 of a GB is a byte.
-        text => Some(positive("up_to_gb", text)?).map(|gb| u64::try_from(gb.nano())).transpose()
-            .map_err(|_| format!("`up_to_gb`: `{text}` is too large; leave it empty for no limit"))?,
+        text => Some(positive("up_to_gb", text)?)
+            .map(|gb| u64::try_from(gb.nano()))
+            .transpose()
+            .map_err(|_| {
+                format!("`up_to_gb`: `{text}` is too large; leave it empty for no limit")
+            })?,
     };
     let gbit_per_s = match cell("gbit_per_s") {
         "" => None,
@@ -224,7 +228,8 @@ fn pair<'c>(cell: impl Fn(&str) -> &'c str) -> Result<EgressRow, String> {
 }
 
 fn price(text: &str, currency: Currency) -> Result<Money, String> {
-    let money = Money::from_decimal(text, currency).map_err(|error| format!("the price: {error}"))?;
+    let money =
+        Money::from_decimal(text, currency).map_err(|error| format!("the price: {error}"))?;
     if money.is_negative() { Err(format!("the price `{text}` is below zero")) } else { Ok(money) }
 }
 

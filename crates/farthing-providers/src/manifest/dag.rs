@@ -113,7 +113,10 @@ fn task(node: &Node, reader: &Reader<'_>, report: &mut Report) -> Option<Task> {
 fn accelerator(node: &Node, report: &mut Report) -> Option<Accelerators> {
     let fields = Fields::open(node, "accelerators", &shape::ACCELERATORS, report)?;
     let count = fields.read("count", scalar::count, report).unwrap_or(1);
-    Some(Accelerators { accelerator: fields.read("accelerator", scalar::accelerator, report)?, count })
+    Some(Accelerators {
+        accelerator: fields.read("accelerator", scalar::accelerator, report)?,
+        count,
+    })
 }
 
 fn run(fields: Fields<'_>, name: &str, reader: &Reader<'_>, report: &mut Report) -> Run {
@@ -135,7 +138,8 @@ fn run(fields: Fields<'_>, name: &str, reader: &Reader<'_>, report: &mut Report)
         (false, false, false) => return Run::Unknown,
         (false, true, true) => {
             let work = fields.read("work", scalar::work, report);
-            let rows = fields.get("throughput").map(|node| workload::throughput(node, reader, report));
+            let rows =
+                fields.get("throughput").map(|node| workload::throughput(node, reader, report));
             let throughput = workload::units_agree(work.as_ref(), rows.unwrap_or_default(), report);
             let Some((amount, unit)) = work else { return Run::Unknown };
             return Run::Work { work: Work { amount, unit }, throughput };

@@ -315,9 +315,8 @@ impl TransferJson {
 impl ObstacleJson {
     fn of(obstacle: &Obstacle) -> Self {
         let money = |money: &Money| Some(money.to_decimal());
-        let over = |most: &Money, least: &Money| {
-            least.checked_sub(*most).ok().map(Money::to_decimal)
-        };
+        let over =
+            |most: &Money, least: &Money| least.checked_sub(*most).ok().map(Money::to_decimal);
         let (limit, nearest, over) = match obstacle {
             Obstacle::NoOffer { .. } => (None, None, None),
             Obstacle::Price { cap, least, .. } | Obstacle::Cost { cap, least, .. } => {
@@ -394,7 +393,9 @@ fn budget(name: &str, limit: Money, cost: Money) -> BudgetJson {
 fn offers_used(plan: &DagPlan, offers: &[Offer]) -> BTreeMap<String, u64> {
     let mut changes: BTreeMap<String, Vec<(jiff::Timestamp, i64)>> = BTreeMap::new();
     for task in &plan.tasks {
-        let (Some(offer), Some(window)) = (offer(&task.offer, offers), task.window) else { continue };
+        let (Some(offer), Some(window)) = (offer(&task.offer, offers), task.window) else {
+            continue;
+        };
         let name = match &offer.accelerator {
             Some(accelerator) => accelerator.to_string(),
             None => offer.instance_type.to_string(),

@@ -17,8 +17,8 @@ mod verify;
 
 pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
 pub use dag::{
-    AlternativeJson, BaselineJson, DagPlanJson, DagStepJson, ObstacleJson, SearchJson, TransferJson,
-    dag_plan,
+    AlternativeJson, BaselineJson, DagPlanJson, DagStepJson, ObstacleJson, SearchJson,
+    TransferJson, dag_plan,
 };
 pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
 pub use offers::{Listing, OfferJson, OffersJson, offers};

@@ -68,11 +68,7 @@ fn read(args: &PlanArgs) -> anyhow::Result<(Timestamp, manifest::Manifests)> {
 }
 
 /// Everything the plan depends on, from files and arguments.
-fn input(
-    args: &PlanArgs,
-    now: Timestamp,
-    manifests: manifest::Manifests,
-) -> anyhow::Result<Input> {
+fn input(args: &PlanArgs, now: Timestamp, manifests: manifest::Manifests) -> anyhow::Result<Input> {
     if args.egress.is_some() {
         return Err(WrongUse::new("--egress is for a Dag, and the files have none").into());
     }

@@ -68,7 +68,8 @@ fn a_dag_is_read_with_all_its_fields() {
 
 #[test]
 fn a_circle_is_printed() {
-    let edges = "  edges: [{from: eval, to: prep}, {from: prep, to: train}, {from: train, to: eval}]\n";
+    let edges =
+        "  edges: [{from: eval, to: prep}, {from: prep, to: train}, {from: train, to: eval}]\n";
     bad(
         &format!("{TASKS}{edges}"),
         "Dag d: `spec.edges` go in a circle: prep -> train -> eval -> prep; a task cannot wait",
@@ -96,7 +97,10 @@ fn what_a_task_lacks_or_says_twice_is_told() {
     bad(&task(&format!("{cpu}, hours: 1e18")), "hours are too long");
     bad(&task(&format!("{cpu}, hours: 1, work: 3 runs")), "gives `hours` beside `work`");
     bad(&task(&format!("{cpu}, work: 3 runs")), "gives `work` without `throughput`");
-    bad(&task(&format!("{cpu}, purchase: spto")), "`spto` is not a way to pay; did you mean `spot`?");
+    bad(
+        &task(&format!("{cpu}, purchase: spto")),
+        "`spto` is not a way to pay; did you mean `spot`?",
+    );
     bad(&task(&format!("{cpu}, maxPrice: 3 USD")), "has no unit of time");
     bad(&task(&format!("{cpu}, gpus: 3")), "unknown field `tasks.gpus`");
     let zero = "work: 3 runs, throughput: [{accelerator: H100-80GB, rate: 0 runs/h}]";
@@ -104,7 +108,10 @@ fn what_a_task_lacks_or_says_twice_is_told() {
     let units = "work: 3 runs, throughput: [{accelerator: H100-80GB, rate: 1 steps/h}]";
     bad(&task(units), "`rate` is in `steps`, and the work is in `runs`");
     bad(&format!("{TASKS}    - {{name: prep, {cpu}}}\n"), "there are two tasks `prep`");
-    bad(&format!("{TASKS}  objective: carbon\n"), "`carbon` is not a choice; known here: cost, time");
+    bad(
+        &format!("{TASKS}  objective: carbon\n"),
+        "`carbon` is not a choice; known here: cost, time",
+    );
     let twice = "  edges: [{from: prep, to: eval, size: 1GB}, {from: prep, to: eval}]\n";
     bad(&format!("{TASKS}{twice}"), "there are two edges from `prep` to `eval`");
     let size = "  edges: [{from: prep, to: eval, size: -1GB}]\n";
