@@ -42,6 +42,10 @@ fn millis(value: u64) -> SignedDuration {
     SignedDuration::from_millis(i64::try_from(value).unwrap())
 }
 
+fn whole(value: u64) -> Decimal {
+    Decimal::from_int(i64::try_from(value).unwrap())
+}
+
 fn place(text: &str) -> Place {
     let (provider, region) = text.split_once('/').unwrap();
     Place { provider: provider.to_owned(), region: region.to_owned(), zone: None }
@@ -103,8 +107,7 @@ fn egress(dice: &mut Dice, complete: bool) -> EgressTable {
                     i128::from(dice.below(200)) * 1_000_000_000,
                     Currency::USD,
                 ),
-                gbit_per_s: (speeds && dice.chance(50))
-                    .then(|| Decimal::from_int(1 + dice.below(9) as i64)),
+                gbit_per_s: (speeds && dice.chance(50)).then(|| whole(1 + dice.below(9))),
             };
             if tier {
                 rows.push(row(Some(300_000_000_000)));
@@ -124,12 +127,11 @@ fn task(dice: &mut Dice, at: usize) -> Task {
     let rows = kinds.iter().map(|kind| Throughput {
         target: Target::Accelerator(kind.parse().unwrap()),
         count: 1,
-        amount: Decimal::from_int(1 + dice.below(30) as i64),
+        amount: whole(1 + dice.below(30)),
         per: SignedDuration::from_mins(1),
     });
     let throughput: Vec<Throughput> = rows.collect();
-    let work =
-        Work { amount: Decimal::from_int(dice.below(3_000) as i64), unit: "steps".to_owned() };
+    let work = Work { amount: whole(dice.below(3_000)), unit: "steps".to_owned() };
     let accelerators =
         kinds.iter().map(|kind| Accelerators { accelerator: kind.parse().unwrap(), count: 1 });
     let works = works && !throughput.is_empty();
@@ -183,6 +185,9 @@ fn dag(dice: &mut Dice, objective: Objective) -> Dag {
     }
 }
 
+/// Price and delay for each pair of offers.
+type Cells = Vec<Vec<(Option<i128>, i64)>>;
+
 /// The plain reference: every combination of offers, its cost and its end.
 struct Reference<'a> {
     dag: &'a Dag,
@@ -190,7 +195,7 @@ struct Reference<'a> {
     ways: Vec<Vec<(usize, i64, i128)>>,
     /// For each transfer: from, to (tasks), and for each pair of offers price and delay. A port
     /// has one offer: the row or column 0.
-    moves: Vec<(Option<usize>, Option<usize>, u64, Vec<Vec<(Option<i128>, i64)>>)>,
+    moves: Vec<(Option<usize>, Option<usize>, u64, Cells)>,
 }
 
 fn ways(dag: &Dag, task: &Task, offers: &[Offer]) -> Vec<(usize, i64, i128)> {
@@ -263,27 +268,22 @@ fn moved(table: &EgressTable, from: &Place, to: &Place, bytes: u64) -> (Option<i
 
 impl<'a> Reference<'a> {
     fn new(dag: &'a Dag, offers: &[Offer], table: &EgressTable) -> Self {
-        let there = |task: usize| -> Vec<Place> {
-            let _ = task;
-            offers.iter().map(|offer| offer.place.clone()).collect()
-        };
-        let matrix = |from: &[Place], to: &[Place], bytes: u64| -> Vec<Vec<(Option<i128>, i64)>> {
+        let all: Vec<Place> = offers.iter().map(|offer| offer.place.clone()).collect();
+        let matrix = |from: &[Place], to: &[Place], bytes: u64| -> Cells {
             let row = |x: &Place| to.iter().map(|y| moved(table, x, y, bytes)).collect();
             from.iter().map(row).collect()
         };
         let mut moves = Vec::new();
         for edge in &dag.edges {
-            let cells = matrix(&there(edge.from), &there(edge.to), edge.size_bytes);
+            let cells = matrix(&all, &all, edge.size_bytes);
             moves.push((Some(edge.from), Some(edge.to), edge.size_bytes, cells));
         }
         for port in &dag.inputs {
-            let cells =
-                matrix(std::slice::from_ref(&port.place), &there(port.task), port.size_bytes);
+            let cells = matrix(std::slice::from_ref(&port.place), &all, port.size_bytes);
             moves.push((None, Some(port.task), port.size_bytes, cells));
         }
         for port in &dag.outputs {
-            let cells =
-                matrix(&there(port.task), std::slice::from_ref(&port.place), port.size_bytes);
+            let cells = matrix(&all, std::slice::from_ref(&port.place), port.size_bytes);
             moves.push((Some(port.task), None, port.size_bytes, cells));
         }
         let ways = dag.tasks.iter().map(|task| ways(dag, task, offers)).collect();

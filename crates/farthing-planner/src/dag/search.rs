@@ -393,14 +393,14 @@ impl<'p, A: Amount> Search<'p, A> {
         let due = self.due.iter().flatten().filter(|due| **due != NEVER);
         let horizon = due.max().copied().unwrap_or(0);
         let energy = &mut node.energy;
-        for at in 0..task.len() {
-            let by = task[at].minus(node.prices.task[at]);
+        for (at, price) in task.iter().enumerate() {
+            let by = price.minus(node.prices.task[at]);
             if by != zero {
                 energy.add(at, |label| times(by, timing.run[at][label as usize]));
             }
         }
-        for at in 0..link.len() {
-            let by = link[at].minus(node.prices.link[at]);
+        for (at, price) in link.iter().enumerate() {
+            let by = price.minus(node.prices.link[at]);
             if by != zero && timing.links[at].delay.is_some() {
                 let it = &timing.links[at];
                 // A longer journey is late whatever it is priced at.

@@ -190,7 +190,9 @@ impl Timing {
         match &self.links[at].delay {
             None => {
                 let first = first.iter().copied().min().unwrap_or(0);
-                ready.iter_mut().for_each(|ready| *ready = (*ready).max(first));
+                for ready in ready {
+                    *ready = (*ready).max(first);
+                }
             }
             Some(delay) => {
                 let columns = ready.len();
