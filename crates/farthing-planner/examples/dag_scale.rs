@@ -122,7 +122,7 @@ fn egress(dice: &mut Dice) -> EgressTable {
 }
 
 /// Layers of tasks; each task has data from `fan` percent of the layer before, at least one.
-fn dag(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Dag {
+fn edges(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Vec<Edge> {
     let mut layers: Vec<Vec<usize>> = Vec::new();
     let mut at = 0;
     while at < tasks {
@@ -148,6 +148,12 @@ fn dag(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Dag {
             }
         }
     }
+    edges
+}
+
+/// The same with what each task needs, and data in a place at either end.
+fn dag(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Dag {
+    let edges = edges(dice, tasks, width, fan);
     let port = |dice: &mut Dice, task| {
         let (cloud, regions) = CLOUDS[usize::try_from(dice.below(3)).unwrap()];
         let region = dice.below(regions as u64);
@@ -248,7 +254,8 @@ fn measure(name: &str, dags: &[Dag], market: &Market, table: &EgressTable) -> (f
         assert_eq!(check_dag(&input, &plan), []);
         let gap = plan.gap.map_or(1_000_000, farthing_model::Ratio::ppm);
         println!(
-            "{name}: {} edges, {} labels, cost {}, gap {gap} ppm, {took:.2} ms ({busy:.2} ms of a core), {} ({} nodes, {} M read)",
+            "{name}: {} edges, {} labels, cost {}, gap {gap} ppm, {took:.2} ms ({busy:.2} ms of a \
+             core), {} ({} nodes, {} M read)",
             dag.edges.len(),
             plan.search.labels,
             plan.cost.rounded(2),

@@ -39,7 +39,8 @@ fn a_dag_is_read_with_all_its_fields() {
     let dag = dag(&format!(
         "{TASKS}{}",
         concat!(
-            "  edges:\n    - {from: prep, to: train, size: 2000GB}\n    - {from: train, to: eval}\n",
+            "  edges:\n    - {from: prep, to: train, size: 2000GB}\n",
+            "    - {from: train, to: eval}\n",
             "  inputs: [{task: prep, location: AWS/us-east-1, size: 5TiB}]\n",
             "  outputs: [{task: eval, location: gcp/us-central1/us-central1-a, size: 1GB}]\n",
             "  objective: time\n  residency: [us]\n  deadline: in 72h\n  maxCost: 900 USD\n",
