@@ -119,7 +119,7 @@ impl Dag {
     /// Positions of the tasks, each after all that it waits for; ties by position.
     ///
     /// # Errors
-    /// A cycle, as positions of its tasks in order.
+    /// A cycle, as positions of its tasks in order, the first of the file first.
     pub fn order(&self) -> Result<Vec<usize>, Vec<usize>> {
         let mut waits = vec![0_usize; self.tasks.len()];
         for edge in &self.edges {
@@ -149,6 +149,9 @@ impl Dag {
             if let Some(start) = path.iter().position(|at| *at == edge.from) {
                 let mut cycle = path.split_off(start);
                 cycle.reverse();
+                let least = cycle.iter().enumerate().min_by_key(|(_, task)| **task);
+                let first = least.map_or(0, |(at, _)| at);
+                cycle.rotate_left(first);
                 return cycle;
             }
             path.push(edge.from);
@@ -202,7 +205,7 @@ mod tests {
 
     #[test]
     fn a_cycle_is_named_in_its_order() {
-        assert_eq!(dag(4, &[(3, 0), (0, 1), (1, 2), (2, 0)]).order(), Err(vec![1, 2, 0]));
+        assert_eq!(dag(4, &[(3, 0), (0, 1), (1, 2), (2, 0)]).order(), Err(vec![0, 1, 2]));
         assert_eq!(dag(1, &[(0, 0)]).order(), Err(vec![0]));
     }
 }

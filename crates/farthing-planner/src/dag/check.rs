@@ -1,8 +1,8 @@
 //! Verifies a plan of a DAG from the manifest, the offers and the egress table. It shares no code
 //! with what made the plan: everything is computed again, the plain way.
 
-use super::report::{DagPlan, TaskPlan, TransferPlan};
 use super::DagInput;
+use super::report::{DagPlan, TaskPlan, TransferPlan};
 use crate::Status;
 use farthing_model::{
     EgressTable, Money, NANOS_PER_HOUR, Offer, Place, Port, Purchase, Run, Target, Task, Throughput,
@@ -120,7 +120,9 @@ impl Check<'_> {
                     == (&offer.place.provider, &offer.place.region)
             });
             wanted.is_empty()
-                || there.into_iter().any(|it| wanted.iter().any(|it_is| it.residency.contains(it_is)))
+                || there
+                    .into_iter()
+                    .any(|it| wanted.iter().any(|it_is| it.residency.contains(it_is)))
         };
         if !pays {
             return Some("is paid another way than it may be");
@@ -128,7 +130,9 @@ impl Check<'_> {
         if !enough || !task.resources.fits_in(offer.capacity) {
             return Some("is on a machine that is too small");
         }
-        if !named(&task.providers, &offer.place.provider) || !named(&task.regions, &offer.place.region) {
+        if !named(&task.providers, &offer.place.provider)
+            || !named(&task.regions, &offer.place.region)
+        {
             return Some("is at a provider or region that is not named");
         }
         if !holds(&self.input.dag.residency) || !holds(&task.residency) {
@@ -144,7 +148,8 @@ impl Check<'_> {
             self.say("plan", "does not move the data of each edge, input and output once");
             return;
         }
-        let place = |task: usize| self.offer(&self.plan.tasks[task]).map(|offer| offer.place.clone());
+        let place =
+            |task: usize| self.offer(&self.plan.tasks[task]).map(|offer| offer.place.clone());
         let mut ends: Vec<(Option<Place>, Option<Place>, u64)> = Vec::new();
         ends.extend(dag.edges.iter().map(|it| (place(it.from), place(it.to), it.size_bytes)));
         let port = |port: &Port| (Some(port.place.clone()), place(port.task), port.size_bytes);
@@ -243,7 +248,8 @@ impl Check<'_> {
             let holds = |other: &&TaskPlan| {
                 other.offer == placed.offer && other.window.is_some_and(|it| it.contains(start))
             };
-            let held: u64 = self.plan.tasks.iter().filter(holds).map(|it| u64::from(it.nodes)).sum();
+            let held: u64 =
+                self.plan.tasks.iter().filter(holds).map(|it| u64::from(it.nodes)).sum();
             if held > available.into() {
                 self.say(&placed.task, format!("{held} nodes held of {available}"));
             }
@@ -254,7 +260,11 @@ impl Check<'_> {
 /// The run times that a task may have on an offer, in milliseconds.
 fn run_times(task: &Task, offer: &Offer) -> Vec<i128> {
     let up = |numerator: i128, denominator: i128| -> i128 {
-        if numerator % denominator == 0 { numerator / denominator } else { numerator / denominator + 1 }
+        if numerator % denominator == 0 {
+            numerator / denominator
+        } else {
+            numerator / denominator + 1
+        }
     };
     match &task.run {
         Run::Unknown => vec![3_600_000],
@@ -287,7 +297,10 @@ fn fits(task: &Task, row: &Throughput, offer: &Offer) -> bool {
             let asked = task.accelerators.is_empty()
                 || task.accelerators.iter().any(|asked| {
                     asked.count == row.count
-                        && offer.accelerator.as_ref().is_some_and(|it| asked.accelerator.matches(it))
+                        && offer
+                            .accelerator
+                            .as_ref()
+                            .is_some_and(|it| asked.accelerator.matches(it))
                 });
             there && asked && offer.accelerator_count >= row.count
         }

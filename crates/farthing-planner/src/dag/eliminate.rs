@@ -31,7 +31,8 @@ pub(crate) fn exact<A: Amount>(energy: &Energy<A>, work_max: usize) -> Option<Ve
     }));
     let mut eliminated = Vec::with_capacity(order.len());
     for task in order {
-        let (about, rest) = factors.into_iter().partition(|it: &Factor<A>| it.tasks.contains(&task));
+        let (about, rest) =
+            factors.into_iter().partition(|it: &Factor<A>| it.tasks.contains(&task));
         factors = rest;
         let (done, factor) = eliminate(task, &about, &sizes);
         eliminated.push(done);
@@ -100,7 +101,8 @@ fn eliminate<A: Amount>(
         .map(|factor| (around.iter().map(|of| step(factor, *of)).collect(), step(factor, task)))
         .collect();
     let combinations: usize = around.iter().map(|other| sizes[*other]).product();
-    let (mut costs, mut best) = (Vec::with_capacity(combinations), Vec::with_capacity(combinations));
+    let (mut costs, mut best) =
+        (Vec::with_capacity(combinations), Vec::with_capacity(combinations));
     let mut counter = vec![0_usize; around.len()];
     let mut offsets = vec![0_usize; about.len()];
     let mut sums = vec![A::default(); sizes[task]];

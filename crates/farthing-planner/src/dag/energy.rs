@@ -146,7 +146,8 @@ impl<A: Amount> Energy<A> {
     pub(crate) fn new(unary: Vec<Vec<A>>, groups: Vec<Groups>, pairs: Vec<Pair<A>>) -> Self {
         let names = |costs: &Vec<A>| (0..u32::try_from(costs.len()).unwrap_or(u32::MAX)).collect();
         let labels = unary.iter().map(names).collect();
-        let (mut before, mut after) = (vec![Vec::new(); unary.len()], vec![Vec::new(); unary.len()]);
+        let (mut before, mut after) =
+            (vec![Vec::new(); unary.len()], vec![Vec::new(); unary.len()]);
         for (at, pair) in pairs.iter().enumerate() {
             after[pair.u].push(at);
             before[pair.v].push(at);
@@ -357,7 +358,8 @@ impl<A: Amount> Energy<A> {
     pub(crate) fn restricted(&self, keep: &[Vec<usize>]) -> Self {
         let pick = |all: &[A], keep: &[usize]| keep.iter().map(|at| all[*at]).collect::<Vec<A>>();
         let unary = self.unary.iter().zip(keep).map(|(all, keep)| pick(all, keep)).collect();
-        let names = |(all, keep): (&Vec<u32>, &Vec<usize>)| keep.iter().map(|at| all[*at]).collect();
+        let names =
+            |(all, keep): (&Vec<u32>, &Vec<usize>)| keep.iter().map(|at| all[*at]).collect();
         let labels = self.labels.iter().zip(keep).map(names).collect();
         let (groups, kept): (Vec<Groups>, Vec<Vec<usize>>) =
             self.groups.iter().zip(keep).map(|(groups, keep)| groups.restricted(keep)).unzip();

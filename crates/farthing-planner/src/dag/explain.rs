@@ -1,11 +1,11 @@
 //! The report of a plan: where, when, how much, and why not elsewhere.
 
+use super::DagInput;
 use super::candidate::{Candidate, Candidates};
 use super::program::{Label, Program, Transfer};
 use super::report::{Alternative, DagPlan, Obstacle, SearchReport, TaskPlan, TransferPlan};
 use super::solve::Chosen;
 use super::timing::NEVER;
-use super::DagInput;
 use crate::Status;
 use farthing_model::{Money, Objective, Place, Port, Ratio, Run, Window};
 use jiff::{SignedDuration, Timestamp};
@@ -15,7 +15,10 @@ pub(crate) fn infeasible(input: &DagInput<'_>, obstacles: Vec<Obstacle>) -> DagP
     let none = Money::zero(input.market.currency);
     let mut unknown = Vec::new();
     if obstacles.is_empty() {
-        unknown.push("the search ended before it found a plan in time, or proved that there is none".to_owned());
+        unknown.push(
+            "the search ended before it found a plan in time, or proved that there is none"
+                .to_owned(),
+        );
     }
     let search = SearchReport {
         method: "none",
@@ -144,7 +147,8 @@ impl Report<'_, '_> {
         for vertex in &self.program.problem.timing.order {
             let ready = self.around[*vertex].iter().map(|at| {
                 let transfer = &self.program.transfers[*at];
-                let delay = self.delay(transfer, labels[transfer.from].class, labels[transfer.to].class);
+                let delay =
+                    self.delay(transfer, labels[transfer.from].class, labels[transfer.to].class);
                 if transfer.to == *vertex { ends[transfer.from] + delay } else { 0 }
             });
             ends[*vertex] = ready.max().unwrap_or(0) + labels[*vertex].run();
@@ -251,12 +255,18 @@ impl Report<'_, '_> {
         others.sort_by_key(|(total, late, other, _)| (*total, *late, other.offer));
         let ours = (self.chosen.sum.unpriced, self.chosen.sum.known());
         let cheaper = others.iter().find(|(total, late, ..)| *late > 0 && *total < ours);
-        let next = others.iter().filter(|(_, late, ..)| *late == 0);
+        let mut next = others.iter().filter(|(_, late, ..)| *late == 0);
+        let first = next.next();
+        // The second one says more if it costs something else than the first.
+        let second = next.find(|(total, ..)| first.is_none_or(|(other, ..)| total != other));
         cheaper
             .into_iter()
-            .chain(next.take(2))
+            .chain(first)
+            .chain(second)
             .take(2)
-            .map(|(total, late, other, moves)| self.alternative(*total, *late, (*other, own), *moves))
+            .map(|(total, late, other, moves)| {
+                self.alternative(*total, *late, (*other, own), *moves)
+            })
             .collect()
     }
 
@@ -308,7 +318,10 @@ impl Report<'_, '_> {
             let (unpriced, moving) = self.moving(vertex, self.chosen.labels[vertex].class);
             let late = self.late(vertex, class, alone.run);
             let why = if late > 0 {
-                format!("with which something would be {:#} late", SignedDuration::from_millis(late))
+                format!(
+                    "with which something would be {:#} late",
+                    SignedDuration::from_millis(late)
+                )
             } else if bytes > unpriced {
                 format!("with which {} would move at a price nobody knows", size(bytes - unpriced))
             } else if moves > moving {
@@ -341,7 +354,9 @@ impl Report<'_, '_> {
             match (of_task, port) {
                 (Some(candidate), _) => self.input.market.places[candidate.place as usize].clone(),
                 (None, Some(port)) => Place { zone: None, ..port.place.clone() },
-                (None, None) => Place { provider: String::new(), region: String::new(), zone: None },
+                (None, None) => {
+                    Place { provider: String::new(), region: String::new(), zone: None }
+                }
             }
         };
         let tasks = self.program.tasks;
@@ -401,8 +416,8 @@ impl Report<'_, '_> {
                 transfer.to_place,
             ));
         }
-        let wants_time = dag.objective == Objective::Time
-            || self.chosen.due.iter().any(|due| *due != NEVER);
+        let wants_time =
+            dag.objective == Objective::Time || self.chosen.due.iter().any(|due| *due != NEVER);
         let moves = |transfer: &&Transfer| {
             transfer.bytes > 0
                 && self.chosen.labels[transfer.from].class != self.chosen.labels[transfer.to].class

@@ -3,9 +3,7 @@
 //! It holds what a task may ask for in arrays, one entry an offer, and lists the offers of each
 //! accelerator and of each machine. It refuses to know what a task is.
 
-use farthing_model::{
-    Accelerator, AcceleratorQuery, Currency, Offer, Place, Purchase, Resources,
-};
+use farthing_model::{Accelerator, AcceleratorQuery, Currency, Offer, Place, Purchase, Resources};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

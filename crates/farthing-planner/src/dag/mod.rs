@@ -57,7 +57,10 @@ pub const DAG_WORK_MAX: u64 = 150_000_000;
 #[non_exhaustive]
 pub enum DagError {
     /// A name that stands for several accelerators.
-    #[error("task {task}: `{name}` is more than one accelerator: name one of {}", choices.join(", "))]
+    #[error(
+        "task {task}: `{name}` is more than one accelerator: name one of {}",
+        choices.join(", ")
+    )]
     Ambiguous {
         /// Which task.
         task: String,

@@ -99,9 +99,10 @@ impl<A: Amount> Polish<'_, A> {
                     let before = at.checked_sub(1).map_or(0, |before| {
                         timing.delay(path.links[before], choice[path.tasks[before]], label)
                     });
-                    let after = path.links.get(at).map_or(0, |link| {
-                        timing.delay(*link, label, choice[path.tasks[at + 1]])
-                    });
+                    let after = path
+                        .links
+                        .get(at)
+                        .map_or(0, |link| timing.delay(*link, label, choice[path.tasks[at + 1]]));
                     before + timing.run[*task][label] + after
                 };
                 let now = length(choice[*task]);

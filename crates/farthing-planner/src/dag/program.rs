@@ -7,9 +7,9 @@
 
 use super::DagError;
 use super::candidate::{Candidate, Candidates};
+use super::energy::Groups;
 use super::market::Market;
 use super::routes::Routes;
-use super::energy::Groups;
 use super::search::Problem;
 use super::timing::{Link, Timing};
 use farthing_model::{Dag, Place};
@@ -101,7 +101,8 @@ impl<'a> Program<'a> {
         let mut vertices: Vec<Vertex> = Vec::new();
         for candidates in candidates {
             let limited = |offer: u32| market.offer(offer).available.is_some();
-            vertices.push(Vertex { labels: labels(candidates, &local, &routes, (timed, &limited)) });
+            vertices
+                .push(Vertex { labels: labels(candidates, &local, &routes, (timed, &limited)) });
         }
         for place in &ports {
             let label = Label { candidate: None, class: routes.class(*place) };
@@ -127,9 +128,10 @@ impl<'a> Program<'a> {
             let (from, to) = (transfer.from, transfer.to);
             let tariff = |x: usize, y: usize| self.routes.tariff(x, y);
             let row = |x: &usize| classes[to].iter().map(|y| tariff(*x, *y)).collect::<Vec<_>>();
-            let delay = transfer.delays.as_ref().map(|delays| {
-                classes[from].iter().flat_map(row).map(|at| delays[at]).collect()
-            });
+            let delay = transfer
+                .delays
+                .as_ref()
+                .map(|delays| classes[from].iter().flat_map(row).map(|at| delays[at]).collect());
             links.push(Link { from, to, delay });
             if transfer.bytes == 0 {
                 continue;
@@ -297,7 +299,10 @@ fn unknown(
         let to = &vertices[transfer.to].labels;
         let charge = |x: &Label, y: &Label| transfer.charges[routes.tariff(x.class, y.class)];
         transfer.charges.iter().any(Option::is_none)
-            && vertices[transfer.from].labels.iter().any(|x| to.iter().any(|y| charge(x, y).is_none()))
+            && vertices[transfer.from]
+                .labels
+                .iter()
+                .any(|x| to.iter().any(|y| charge(x, y).is_none()))
     };
     if !moving().any(may_be_unknown) {
         return Ok(None);

@@ -209,14 +209,26 @@ impl fmt::Display for Obstacle {
                 over(least, cap)
             ),
             Self::Deadline { task, due, earliest, proven } => {
-                let who = task.as_ref().map_or_else(|| "the DAG".to_owned(), |t| format!("task {t}"));
+                let who =
+                    task.as_ref().map_or_else(|| "the DAG".to_owned(), |t| format!("task {t}"));
                 let late = earliest.duration_since(*due);
                 let found = if *proven { "can end at" } else { "was found to end at" };
-                write!(out, "{who} is due at {due} and {found} {earliest} at the earliest, {late:#} late")
+                write!(
+                    out,
+                    "{who} is due at {due} and {found} {earliest} at the earliest, {late:#} late"
+                )
             }
             Self::Cost { cap, least, bound } => {
-                write!(out, "everything costs {least}, which is {} over the cap of {cap}", over(least, cap))?;
-                if bound == least { Ok(()) } else { write!(out, "; nothing costs less than {bound}") }
+                write!(
+                    out,
+                    "everything costs {least}, which is {} over the cap of {cap}",
+                    over(least, cap)
+                )?;
+                if bound == least {
+                    Ok(())
+                } else {
+                    write!(out, "; nothing costs less than {bound}")
+                }
             }
             Self::Available { offer, available, wanted } => write!(
                 out,

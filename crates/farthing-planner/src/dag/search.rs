@@ -357,7 +357,8 @@ impl<'p, A: Amount> Search<'p, A> {
             None => self.reach.share(8),
         };
         let gap = gap.max(A::default()).min(self.reach).wide() >> halvings;
-        let longest = over.iter().zip(paths.iter()).map(|(over, (_, due, _))| over + i128::from(*due));
+        let longest =
+            over.iter().zip(paths.iter()).map(|(over, (_, due, _))| over + i128::from(*due));
         let most = self.reach.wide() / longest.max().unwrap_or(1).max(1);
         let mut sum = 0_i128;
         for ((_, _, price), over) in paths.iter_mut().zip(&over) {
@@ -392,14 +393,14 @@ impl<'p, A: Amount> Search<'p, A> {
         let due = self.due.iter().flatten().filter(|due| **due != NEVER);
         let horizon = due.max().copied().unwrap_or(0);
         let energy = &mut node.energy;
-        for at in 0..task.len() {
-            let by = task[at].minus(node.prices.task[at]);
+        for (at, price) in task.iter().enumerate() {
+            let by = price.minus(node.prices.task[at]);
             if by != zero {
                 energy.add(at, |label| times(by, timing.run[at][label as usize]));
             }
         }
-        for at in 0..link.len() {
-            let by = link[at].minus(node.prices.link[at]);
+        for (at, price) in link.iter().enumerate() {
+            let by = price.minus(node.prices.link[at]);
             if by != zero && timing.links[at].delay.is_some() {
                 let it = &timing.links[at];
                 // A longer journey is late whatever it is priced at.
@@ -461,7 +462,8 @@ impl<'p, A: Amount> Search<'p, A> {
             })
         };
         let open = (0..choice.len()).filter(|task| energy.unary[*task].len() > 1);
-        let task = open.max_by_key(|task| (part(*task), energy.unary[*task].len(), usize::MAX - *task));
+        let task =
+            open.max_by_key(|task| (part(*task), energy.unary[*task].len(), usize::MAX - *task));
         let task = task.unwrap_or_default();
         (task, choice[task])
     }

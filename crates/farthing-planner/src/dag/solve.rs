@@ -176,11 +176,14 @@ fn mended(
             }));
         };
         // Dearer than everything else together: taken only where nothing else is left.
-        let all = mended.unary.iter().flatten().try_fold(1_i128, |sum, cost| sum.checked_add(*cost));
+        let all =
+            mended.unary.iter().flatten().try_fold(1_i128, |sum, cost| sum.checked_add(*cost));
         let pairs = mended.pairs.iter().flat_map(|pair| &pair.2);
         let all = pairs.copied().try_fold(all.ok_or(TooLarge)?, i128::checked_add);
         let label = choice[vertex];
-        if mended.unary[vertex].len() == 1 || mended.unary[vertex][label] > problem.unary[vertex][label] {
+        if mended.unary[vertex].len() == 1
+            || mended.unary[vertex][label] > problem.unary[vertex][label]
+        {
             return Ok(Solved::Obstacles(vec![obstacle]));
         }
         mended.unary[vertex][label] = all.ok_or(TooLarge)?;

@@ -119,7 +119,8 @@ impl Timing {
     pub(crate) fn latest(&self, choice: &[usize], due: &[i64]) -> Option<(usize, i64)> {
         let ends = self.ends(choice);
         let late = (0..due.len()).filter(|task| ends[*task] > due[*task]);
-        late.map(|task| (task, ends[task] - due[task])).max_by_key(|(task, by)| (*by, usize::MAX - *task))
+        late.map(|task| (task, ends[task] - due[task]))
+            .max_by_key(|(task, by)| (*by, usize::MAX - *task))
     }
 
     /// When the last task ends.
@@ -133,9 +134,8 @@ impl Timing {
         let mut path = Path { tasks: vec![task], links: Vec::new() };
         let mut last = task;
         loop {
-            let decides = |at: &&usize| {
-                self.ready(**at, &starts, choice, choice[last]) == starts[last]
-            };
+            let decides =
+                |at: &&usize| self.ready(**at, &starts, choice, choice[last]) == starts[last];
             let Some(at) = self.before[last].iter().find(decides) else { break };
             last = self.links[*at].from;
             path.tasks.push(last);
@@ -173,7 +173,8 @@ impl Timing {
             let mut ready = vec![0; self.groups[*task].count];
             for at in &self.before[*task] {
                 let from = self.links[*at].from;
-                let first = self.by_group(from, alive[from].iter().zip(&ends[from]), NEVER, i64::min);
+                let first =
+                    self.by_group(from, alive[from].iter().zip(&ends[from]), NEVER, i64::min);
                 self.relax(*at, &first, &mut ready);
             }
             let end = |label: &usize| {
@@ -189,7 +190,9 @@ impl Timing {
         match &self.links[at].delay {
             None => {
                 let first = first.iter().copied().min().unwrap_or(0);
-                ready.iter_mut().for_each(|ready| *ready = (*ready).max(first));
+                for ready in ready {
+                    *ready = (*ready).max(first);
+                }
             }
             Some(delay) => {
                 let columns = ready.len();
@@ -235,7 +238,9 @@ impl Timing {
                         None => most,
                         Some(delay) => {
                             let row = delay[x * last.len()..].iter().zip(&last);
-                            row.map(|(delay, last)| last.saturating_sub(*delay)).max().unwrap_or(NEVER)
+                            row.map(|(delay, last)| last.saturating_sub(*delay))
+                                .max()
+                                .unwrap_or(NEVER)
                         }
                     };
                     *limit = (*limit).min(last);
@@ -265,7 +270,10 @@ mod tests {
         let timing = diamond();
         assert_eq!(timing.ends(&[0, 0, 0, 0]), [5, 15, 25, 26]);
         assert_eq!(timing.path_to(&[0, 0, 0, 0], 3).tasks, [0, 2, 3]);
-        assert_eq!(timing.path_to(&[0, 0, 1, 0], 3), Path { tasks: vec![0, 1, 3], links: vec![0, 2] });
+        assert_eq!(
+            timing.path_to(&[0, 0, 1, 0], 3),
+            Path { tasks: vec![0, 1, 3], links: vec![0, 2] }
+        );
         assert_eq!(timing.latest(&[0, 0, 0, 0], &[NEVER, 14, NEVER, 20]), Some((3, 6)));
         assert_eq!(timing.limits(&[0, 0, 1, 0], &[NEVER, NEVER, NEVER, 20]), [9, 19, 19, 20]);
     }

@@ -1,8 +1,9 @@
 //! What moving data costs: a CSV of prices, or a matrix of region pairs as Skyplane measured it.
 //!
 //! ```text
-//! from_provider,from_region,to_provider,to_region,up_to_gb,price_per_gb[,currency,gbit_per_s,source,as_of]
-//! aws:us-east-1 and so on in src,dest,cost
+//! from_provider,from_region,to_provider,to_region,up_to_gb,price_per_gb
+//!     [,currency,gbit_per_s,source,as_of]
+//! src,dest,cost     (with regions such as aws:us-east-1)
 //! ```
 //!
 //! Both may be compressed with gzip. One bad row makes the file bad: without it another row would

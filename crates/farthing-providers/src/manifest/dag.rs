@@ -252,3 +252,6 @@ fn ports(fields: Fields<'_>, name: &str, names: &[String], report: &mut Report) 
     let items = items(node, name, report).iter();
     items.filter_map(|item| read(item, report)).collect()
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,4 +1,5 @@
-//! Manifests: workloads, DAGs, budgets, policies and price books from YAML in the shape of Kubernetes.
+//! Manifests: workloads, DAGs, budgets, policies and price books from YAML in the shape of
+//! Kubernetes.
 //!
 //! Every fault says the file, line, column, object, what is wrong and what would be right, and
 //! all faults of all files come back together: [`load`] for planning refuses a set with any fault,

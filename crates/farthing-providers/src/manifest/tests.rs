@@ -360,12 +360,6 @@ fn wrong_kind() {
     "#]],
     );
     bad(
-        &object("Dag", "  tasks: []\n"),
-        &expect![[r#"
-        m.yaml:1:7: Dag: a Dag is recognised and cannot be planned yet; give its tasks as Workloads
-    "#]],
-    );
-    bad(
         "apiVersion: v1\nkind: Pod\nspec: {}\n",
         &expect![[r#"
         m.yaml:1:13: Pod: `apiVersion` is `v1`; only farthing.dev/v1alpha1 is read
@@ -380,8 +374,8 @@ fn wrong_kind() {
     bad(
         "metadata: {name: x}\nspec: {}\n",
         &expect![[r#"
-        m.yaml:1:1: `kind` is missing: one of Workload, Budget, Policy, PriceBook
-    "#]],
+            m.yaml:1:1: `kind` is missing: one of Workload, Budget, Policy, PriceBook, Dag
+        "#]],
     );
     bad(
         "kind: Workload\nspec: {cost: 1 USD}\n",

@@ -265,15 +265,15 @@ impl DagStepJson {
         Some(Self {
             workload: task.task.clone(),
             offer: task.offer.to_string(),
-            provider: offer.place.provider.to_string(),
-            region: offer.place.region.to_string(),
-            zone: offer.place.zone.as_ref().map(ToString::to_string),
-            instance_type: offer.instance_type.to_string(),
+            provider: offer.place.provider.clone(),
+            region: offer.place.region.clone(),
+            zone: offer.place.zone.clone(),
+            instance_type: offer.instance_type.clone(),
             accelerator: offer.accelerator.as_ref().map(ToString::to_string),
             accelerator_count: offer.accelerator_count,
             purchase: offer.purchase.name(),
             price: offer.price.rate().map(|rate| rate.per_hour().to_decimal()),
-            source: from_price.map(|from| from.source.to_string()),
+            source: from_price.map(|from| from.source.clone()),
             as_of: from_price.map(|from| from.as_of.to_string()),
             count: task.nodes,
             start: from.clone().unwrap_or_default(),
@@ -398,7 +398,7 @@ fn offers_used(plan: &DagPlan, offers: &[Offer]) -> BTreeMap<String, u64> {
         };
         let name = match &offer.accelerator {
             Some(accelerator) => accelerator.to_string(),
-            None => offer.instance_type.to_string(),
+            None => offer.instance_type.clone(),
         };
         let changes = changes.entry(name).or_default();
         changes.push((window.from(), task.nodes.into()));
