@@ -9,14 +9,30 @@ use std::sync::Arc;
 pub(crate) struct Texts {
     numbers: HashMap<Arc<str>, u32>,
     texts: Vec<Arc<str>>,
-    last: Option<u32>,
+    last: [Option<u32>; Slot::COUNT],
+}
+
+/// What a text is. Rows come in runs: the last text of the same column is looked at first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Slot {
+    Provider,
+    Region,
+    Zone,
+    Type,
+    Accelerator,
+    Source,
+    Other,
+}
+
+impl Slot {
+    const COUNT: usize = 7;
 }
 
 impl Texts {
-    /// The number of a text; new ones get the next. Rows come in runs, so the last text is looked
-    /// at first.
-    pub(crate) fn number(&mut self, text: &str) -> u32 {
-        if let Some(last) = self.last.filter(|last| &*self.texts[*last as usize] == text) {
+    /// The number of a text; new ones get the next.
+    pub(crate) fn number(&mut self, slot: Slot, text: &str) -> u32 {
+        let last = self.last[slot as usize];
+        if let Some(last) = last.filter(|last| &*self.texts[*last as usize] == text) {
             return last;
         }
         let number = self.numbers.get(text).copied().unwrap_or_else(|| {
@@ -25,8 +41,13 @@ impl Texts {
             self.texts.push(shared);
             number
         });
-        self.last = Some(number);
+        self.last[slot as usize] = Some(number);
         number
+    }
+
+    /// Whether the last text of a column was this one, so that it was checked.
+    pub(crate) fn was_last(&self, slot: Slot, text: &str) -> bool {
+        self.last[slot as usize].is_some_and(|last| &*self.texts[last as usize] == text)
     }
 
     pub(crate) fn text(&self, number: u32) -> &Arc<str> {
@@ -110,7 +131,8 @@ mod tests {
     #[test]
     fn a_text_and_a_key_have_one_number() {
         let mut texts = Texts::default();
-        let numbers: Vec<u32> = ["a", "a", "b", "a"].iter().map(|it| texts.number(it)).collect();
+        let numbers: Vec<u32> =
+            ["a", "a", "b", "a"].iter().map(|it| texts.number(Slot::Type, it)).collect();
         assert_eq!(numbers, [0, 0, 1, 0]);
         assert_eq!(&**texts.text(1), "b");
         let mut keys = Keys::default();
