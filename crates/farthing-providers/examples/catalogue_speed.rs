@@ -3,12 +3,15 @@
 //! The catalogue is made up: five clouds, the sizes and the repetition of the real ones, from a
 //! seed. Prints one JSON line for each figure, as `bench/README.md` says.
 
+#![allow(clippy::print_stdout, clippy::expect_used, reason = "figures on stdout")]
+
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use farthing_model::Purchase;
 use farthing_model::offer_table::{Filter, Sizes};
 use farthing_providers::catalog::{Catalogue, Options};
 use flate2::{Compression, write::GzEncoder};
 use parquet::arrow::ArrowWriter;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -147,8 +150,9 @@ fn write_skypilot(folder: &Path, machines: &[Machine]) {
         );
         for it in machines.iter().filter(|it| it.cloud == cloud) {
             let count = if it.count == 0 { String::new() } else { it.count.to_string() };
-            text += &format!(
-                "{},{},{count},{},{},,{},{},{},\n",
+            let _ = writeln!(
+                text,
+                "{},{},{count},{},{},,{},{},{},",
                 it.name,
                 it.accelerator,
                 it.vcpus,

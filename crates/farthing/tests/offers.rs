@@ -1,5 +1,5 @@
-//! `farthing offers` on a small catalogue in SkyPilot layout: keys, caps, order, counts, cache.
-#![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
+//! `farthing offers` on a small catalogue in `SkyPilot` layout: keys, caps, order, counts, cache.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
 use serde_json::Value;
 use std::fs;

@@ -8,7 +8,7 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     numbers: HashMap<Arc<str>, u32>,
-    texts: Vec<Arc<str>>,
+    known: Vec<Arc<str>>,
     last: [Option<u32>; Slot::COUNT],
 }
 
@@ -32,13 +32,13 @@ impl Texts {
     /// The number of a text; new ones get the next.
     pub(crate) fn number(&mut self, slot: Slot, text: &str) -> u32 {
         let last = self.last[slot as usize];
-        if let Some(last) = last.filter(|last| &*self.texts[*last as usize] == text) {
+        if let Some(last) = last.filter(|last| &*self.known[*last as usize] == text) {
             return last;
         }
         let number = self.numbers.get(text).copied().unwrap_or_else(|| {
-            let (number, shared) = (next(self.texts.len()), Arc::<str>::from(text));
+            let (number, shared) = (next(self.known.len()), Arc::<str>::from(text));
             self.numbers.insert(Arc::clone(&shared), number);
-            self.texts.push(shared);
+            self.known.push(shared);
             number
         });
         self.last[slot as usize] = Some(number);
@@ -47,11 +47,11 @@ impl Texts {
 
     /// Whether the last text of a column was this one, so that it was checked.
     pub(crate) fn was_last(&self, slot: Slot, text: &str) -> bool {
-        self.last[slot as usize].is_some_and(|last| &*self.texts[last as usize] == text)
+        self.last[slot as usize].is_some_and(|last| &*self.known[last as usize] == text)
     }
 
     pub(crate) fn text(&self, number: u32) -> &Arc<str> {
-        &self.texts[number as usize]
+        &self.known[number as usize]
     }
 }
 
@@ -78,8 +78,8 @@ impl<K: Eq + Hash + Copy> Keys<K> {
 
 impl<K: Eq + Hash> Keys<K> {
     /// The number of a key that is known.
-    pub(crate) fn find(&self, key: K) -> Option<u32> {
-        self.numbers.get(&key).copied()
+    pub(crate) fn find(&self, key: &K) -> Option<u32> {
+        self.numbers.get(key).copied()
     }
 }
 

@@ -146,7 +146,7 @@ impl Halves {
     }
 
     pub(crate) fn accelerator(&mut self, row: &Listed<'_>, half: Half, intake: &mut Intake) {
-        if row.count_milli == 0 || row.count_milli % 1_000 != 0 {
+        if row.count_milli == 0 || !row.count_milli.is_multiple_of(1_000) {
             intake.exclude(NO_HOST, 1);
             return;
         }

@@ -1,4 +1,4 @@
-//! Tables with one row for a machine in a zone and a column for each of its prices: SkyPilot's
+//! Tables with one row for a machine in a zone and a column for each of its prices: `SkyPilot`'s
 //! `vms.csv`, and tables made from it.
 //!
 //! The columns are told by their names; those that are not needed are passed over.

@@ -55,7 +55,7 @@ impl Listing {
         if row.region.is_empty() {
             return Err(RowError::Missing("Region", "the provider's name of it"));
         }
-        let whole = row.count_milli % 1_000 == 0;
+        let whole = row.count_milli.is_multiple_of(1_000);
         if row.instance_type.is_empty() {
             if row.accelerator.is_empty() {
                 return Err(RowError::Missing("InstanceType", "or else an AcceleratorName"));
