@@ -3,12 +3,15 @@
 //! The catalogue is made up: five clouds, the sizes and the repetition of the real ones, from a
 //! seed. Prints one JSON line for each figure, as `bench/README.md` says.
 
+#![allow(clippy::print_stdout, clippy::expect_used, reason = "figures on stdout")]
+
 use arrow_array::{ArrayRef, Float64Array, RecordBatch, StringArray};
 use farthing_model::Purchase;
 use farthing_model::offer_table::{Filter, Sizes};
 use farthing_providers::catalog::{Catalogue, Options};
 use flate2::{Compression, write::GzEncoder};
 use parquet::arrow::ArrowWriter;
+use std::fmt::Write as _;
 use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
@@ -21,6 +24,8 @@ const CLOUDS: [(&str, usize); 5] =
 /// Readings of each figure; the median counts.
 const RUNS: usize = 9;
 const SEED: u64 = 7;
+/// Regions of each cloud.
+const REGIONS: usize = 60;
 
 struct Machine {
     cloud: &'static str,
@@ -109,9 +114,9 @@ fn machines() -> Vec<Machine> {
     };
     let mut machines = Vec::new();
     for (cloud, rows) in CLOUDS {
-        let types = u64::try_from(rows / 40 + 8).unwrap_or(8);
         for at in 0..rows {
-            let kind = next(types);
+            // Every type in every region, as clouds list them.
+            let kind = u64::try_from(at / REGIONS).unwrap_or(0);
             let (accelerator, count) = match kind % 40 {
                 0 => ("H100", 8),
                 1 => ("A100-80GB", 4),
@@ -126,7 +131,7 @@ fn machines() -> Vec<Machine> {
                 count,
                 vcpus,
                 price_micro: 40_000 * vcpus + 2_500_000 * count + next(20_000),
-                region: format!("region-{}", at % 60),
+                region: format!("region-{}", at % REGIONS),
             });
         }
     }
@@ -143,10 +148,11 @@ fn write_skypilot(folder: &Path, machines: &[Machine]) {
             "InstanceType,AcceleratorName,AcceleratorCount,vCPUs,MemoryGiB,GpuInfo,Price,\
              SpotPrice,Region,AvailabilityZone\n",
         );
-        for (at, it) in machines.iter().enumerate().filter(|(_, it)| it.cloud == cloud) {
+        for it in machines.iter().filter(|it| it.cloud == cloud) {
             let count = if it.count == 0 { String::new() } else { it.count.to_string() };
-            text += &format!(
-                "{},{},{count},{},{},,{},{},{},z{}\n",
+            let _ = writeln!(
+                text,
+                "{},{},{count},{},{},,{},{},{},",
                 it.name,
                 it.accelerator,
                 it.vcpus,
@@ -154,7 +160,6 @@ fn write_skypilot(folder: &Path, machines: &[Machine]) {
                 dollars(it.price_micro),
                 dollars(it.price_micro / 3),
                 it.region,
-                at / 60,
             );
         }
         let mut gz = GzEncoder::new(Vec::new(), Compression::default());
@@ -172,29 +177,27 @@ fn write_skypilot(folder: &Path, machines: &[Machine]) {
 }
 
 fn write_parquet(path: &Path, machines: &[Machine]) {
-    let text = |cell: &dyn Fn(usize, &Machine) -> String| -> ArrayRef {
-        let cells = machines.iter().enumerate().map(|(at, it)| cell(at, it));
-        Arc::new(StringArray::from_iter_values(cells))
+    let text = |cell: &dyn Fn(&Machine) -> String| -> ArrayRef {
+        Arc::new(StringArray::from_iter_values(machines.iter().map(cell)))
     };
     #[allow(clippy::cast_precision_loss, reason = "millionths of a dollar, below 2^53")]
     let float = |cell: &dyn Fn(&Machine) -> u64, per: f64| -> ArrayRef {
         Arc::new(Float64Array::from_iter_values(machines.iter().map(|it| cell(it) as f64 / per)))
     };
     let columns: Vec<(&str, ArrayRef)> = vec![
-        ("provider", text(&|_, it| it.cloud.to_owned())),
-        ("region", text(&|_, it| it.region.clone())),
-        ("zone", text(&|at, _| format!("z{}", at / 60))),
-        ("instance_type", text(&|_, it| it.name.clone())),
-        ("accelerator", text(&|_, it| it.accelerator.to_owned())),
+        ("provider", text(&|it| it.cloud.to_owned())),
+        ("region", text(&|it| it.region.clone())),
+        ("instance_type", text(&|it| it.name.clone())),
+        ("accelerator", text(&|it| it.accelerator.to_owned())),
         ("accelerator_count", float(&|it| it.count, 1.0)),
         ("vcpus", float(&|it| it.vcpus, 1.0)),
         ("memory_gib", float(&|it| it.vcpus * 4, 1.0)),
-        ("purchase", text(&|_, _| "on-demand".to_owned())),
+        ("purchase", text(&|_| "on-demand".to_owned())),
         ("price", float(&|it| it.price_micro, 1e6)),
-        ("currency", text(&|_, _| "USD".to_owned())),
-        ("unit", text(&|_, _| "hour".to_owned())),
-        ("source", text(&|_, _| "made up".to_owned())),
-        ("as_of", text(&|_, _| "2026-11-24".to_owned())),
+        ("currency", text(&|_| "USD".to_owned())),
+        ("unit", text(&|_| "hour".to_owned())),
+        ("source", text(&|_| "made up".to_owned())),
+        ("as_of", text(&|_| "2026-11-24".to_owned())),
     ];
     let batch = RecordBatch::try_from_iter(columns).expect("columns of one length");
     let file = fs::File::create(path).expect("a file for the bench");

@@ -3,6 +3,8 @@
 //! Prices are millionths of a dollar there; the scan reads them as such. Where the data is not
 //! beside the repository the tests say so and pass.
 
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "tests")]
+
 use farthing_model::offer_table::{Filter, Sizes};
 use farthing_model::{OfferTable, Purchase};
 use farthing_providers::catalog::{Catalogue, Options};
@@ -201,7 +203,7 @@ impl Asked {
             let named = self.name.is_none()
                 || self.spelled.contains(&it.accelerator.as_str())
                     && it.count >= self.count * 1_000
-                    && it.count % 1_000 == 0;
+                    && it.count.is_multiple_of(1_000);
             named
                 && it.vcpus >= self.vcpus * 1_000
                 && it.memory >= self.memory * 1_000

@@ -43,7 +43,7 @@ pub(crate) enum Command {
     /// Plan the cheapest way to run the work of manifests, with a proven bound
     Plan(PlanArgs),
     /// Rank the offers for a request
-    Offers(OffersArgs),
+    Offers(Box<OffersArgs>),
     /// Print the statement: who used what, and what it cost, to the last unit
     Cost(CostArgs),
     /// Show where a number comes from, or why a step was chosen
@@ -116,6 +116,7 @@ pub(crate) struct PlanArgs {
 
 /// `farthing offers`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(crate) struct OffersArgs {
     /// Accelerator with memory, such as H100-80GB; H100-80GB:8 is with --count 8
     #[arg(long, value_name = "NAME")]
@@ -128,7 +129,7 @@ pub(crate) struct OffersArgs {
     #[arg(long, value_name = "NUMBER")]
     pub(crate) nodes: Option<u32>,
     /// The count may be spread over as many nodes as reach it
-    #[arg(long, conflicts_with = "nodes", requires = "accelerator")]
+    #[arg(long, conflicts_with_all = ["nodes", "work"], requires = "accelerator")]
     pub(crate) split: bool,
     /// vCPUs of a node: 32 is exactly, 32+ is at least, 32-64 is between
     #[arg(long, value_name = "NUMBER")]
@@ -136,7 +137,7 @@ pub(crate) struct OffersArgs {
     /// Memory of a node, exactly 128GiB or at least 128GiB+
     #[arg(long, value_name = "SIZE")]
     pub(crate) memory: Option<String>,
-    /// Instruction set: x86_64 or arm64
+    /// Instruction set, `x86_64` or `arm64`
     #[arg(long, value_name = "NAME")]
     pub(crate) arch: Option<String>,
     /// Only these providers
@@ -172,8 +173,8 @@ pub(crate) struct OffersArgs {
     /// How many to print
     #[arg(long, value_name = "NUMBER", default_value_t = 10)]
     pub(crate) limit: usize,
-    /// Price books instead of the one that ships in the program: files, or a folder in SkyPilot
-    /// layout
+    /// Price books instead of the one that ships in the program: files, or a folder with a
+    /// `vms.csv` for each cloud
     #[arg(long, value_name = "PATH")]
     pub(crate) prices: Vec<PathBuf>,
     /// The time that is asked about, RFC 3339 or a day: later prices do not count [default: now]

@@ -213,14 +213,13 @@ impl<'t> Scan<'t> {
             nodes => nodes.unwrap_or(1).max(1),
         };
         let rate = match (&request.finish, &group.accelerator) {
-            (None, _) => None,
             (Some(finishing), Some(name)) => {
                 // What was not asked for may be of no use to the work.
                 let used = if with_accelerators { count.min(group.count) } else { group.count };
                 let node = finishing.node_rate(name, group.count, used)?;
                 node.and_then(|node| node.checked_mul_int(nodes.into()))
             }
-            (Some(_), None) => None,
+            (None, _) | (Some(_), None) => None,
         };
         if request.finish.is_some() && rate.is_none() {
             self.leave_out(NO_RATE, rows.len());

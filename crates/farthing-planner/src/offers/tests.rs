@@ -199,7 +199,7 @@ fn two_currencies_are_refused_only_where_they_would_be_compared() {
     assert!(matches!(error, RankError::Mixed(..)), "{error}");
 }
 
-fn finishing(work: &str, rates: &[(&str, &str)]) -> Option<Finishing> {
+fn finishing(work: &str, rates: &[(&str, &str)]) -> Finishing {
     let rate = |(name, per_s): &(&str, &str)| {
         let (name, count) = match name.split_once(':') {
             Some((name, count)) => (name, Some(count.parse().unwrap())),
@@ -207,13 +207,13 @@ fn finishing(work: &str, rates: &[(&str, &str)]) -> Option<Finishing> {
         };
         RateOf { accelerator: name.parse().unwrap(), count, per_s: per_s.parse().unwrap() }
     };
-    Some(Finishing { work: work.parse().unwrap(), rates: rates.iter().map(rate).collect() })
+    Finishing { work: work.parse().unwrap(), rates: rates.iter().map(rate).collect() }
 }
 
 #[test]
 fn with_a_throughput_the_cost_of_finishing_ranks() {
     let finish = finishing("1000000", &[("H100", "3.17"), ("A100", "1"), ("A100-80GB", "2")]);
-    let asked = OfferRequest { finish, ..OfferRequest::default() };
+    let asked = OfferRequest { finish: Some(finish), ..OfferRequest::default() };
     let ranked = rank(&asked, &table()).unwrap();
     let order: Vec<_> = ranked
         .offers
@@ -240,11 +240,11 @@ fn with_a_throughput_the_cost_of_finishing_ranks() {
 #[test]
 fn a_measured_configuration_holds_before_a_rate_of_one() {
     let finish = finishing("1000", &[("H100-80GB:8", "5"), ("H100", "1"), ("H100", "1")]);
-    let asked = OfferRequest { finish, ..request("H100-80GB", 8) };
+    let asked = OfferRequest { finish: Some(finish), ..request("H100-80GB", 8) };
     let ranked = rank(&asked, &table()).unwrap();
     assert_eq!(ranked.offers[0].finish.unwrap().time.as_secs(), 200);
     let two = finishing("1000", &[("H100", "1"), ("H100", "2")]);
-    let asked = OfferRequest { finish: two, ..request("H100-80GB", 8) };
+    let asked = OfferRequest { finish: Some(two), ..request("H100-80GB", 8) };
     assert!(matches!(rank(&asked, &table()), Err(RankError::Rates { .. })));
 }
 

@@ -136,8 +136,8 @@ fn leave_out_dear_spot(intake: &mut Intake) {
             return true;
         }
         let machine = numbers.machine(intake, row);
-        let here = places.find((true, row.site, machine));
-        let near = here.or_else(|| places.find((false, numbers.region(row), machine)));
+        let here = places.find(&(true, row.site, machine));
+        let near = here.or_else(|| places.find(&(false, numbers.region(row), machine)));
         near.is_none_or(|at| row.pico < least[at as usize])
     });
     intake.exclude(SPOT_NOT_CHEAPER, count(before - kept.len()));

@@ -7,7 +7,7 @@ use super::cache::Days;
 use super::error::BookError;
 use super::guards;
 use super::import::karpenter::NO_SIZE;
-use super::intern::{Keys, Texts, next};
+use super::intern::{Keys, Slot, Texts, next};
 use super::names;
 use super::overlay::{self, Exchange, Overlay};
 use super::row::{Row, RowError};
@@ -124,9 +124,9 @@ impl Intake {
             return Err(RowError::Cell("region", what));
         }
         let key = (
-            self.name("provider", provider)?,
-            self.name("region", region)?,
-            self.name("zone", zone)?,
+            self.name(Slot::Provider, "provider", provider)?,
+            self.name(Slot::Region, "region", region)?,
+            self.name(Slot::Zone, "zone", zone)?,
         );
         let (number, fresh) = self.sites.number(key);
         if fresh {
@@ -145,10 +145,10 @@ impl Intake {
 
     /// The number of a machine.
     pub(crate) fn shape(&mut self, machine: &Machine<'_>) -> Result<u32, RowError> {
-        let name = self.name("instance_type", machine.instance_type)?;
-        let accelerator = self.texts.number(machine.accelerator);
-        let note = self.texts.number(machine.note);
-        let provider = self.texts.number(machine.provider);
+        let name = self.name(Slot::Type, "instance_type", machine.instance_type)?;
+        let accelerator = self.texts.number(Slot::Accelerator, machine.accelerator);
+        let note = self.texts.number(Slot::Other, machine.note);
+        let provider = self.texts.number(Slot::Provider, machine.provider);
         let arch = machine.arch.or_else(|| {
             *self
                 .arches
@@ -187,14 +187,17 @@ impl Intake {
     }
 
     /// The number of a text that becomes part of an offer's id.
-    fn name(&mut self, column: &'static str, text: &str) -> Result<u32, RowError> {
+    fn name(&mut self, slot: Slot, column: &'static str, text: &str) -> Result<u32, RowError> {
+        if self.texts.was_last(slot, text) {
+            return Ok(self.texts.number(slot, text));
+        }
         if text.len() > NAME_MAX {
             return Err(RowError::Cell(column, format!("is longer than {NAME_MAX} bytes")));
         }
         if text.chars().any(char::is_control) {
             return Err(RowError::Cell(column, "has control characters".to_owned()));
         }
-        Ok(self.texts.number(text))
+        Ok(self.texts.number(slot, text))
     }
 
     fn accelerator(&mut self, spelling: u32) -> Result<(Accelerator, u32), RowError> {
@@ -209,7 +212,7 @@ impl Intake {
 
     /// The number of a price's origin.
     pub(crate) fn terms(&mut self, seen: &Seen<'_>) -> u32 {
-        let source = self.texts.number(seen.source);
+        let source = self.texts.number(Slot::Source, seen.source);
         let day = days(seen.as_of);
         let key = (seen.kind, source, day, seen.dated, seen.available);
         let (number, fresh) = self.terms.number(key);
@@ -244,7 +247,7 @@ impl Intake {
         why: &str,
         make: impl FnOnce(Terms) -> Terms,
     ) -> u32 {
-        let key = (terms, self.texts.number(why));
+        let key = (terms, self.texts.number(Slot::Other, why));
         if let Some(number) = self.warned.get(&key) {
             return *number;
         }

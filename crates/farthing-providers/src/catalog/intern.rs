@@ -8,29 +8,50 @@ use std::sync::Arc;
 #[derive(Debug, Default)]
 pub(crate) struct Texts {
     numbers: HashMap<Arc<str>, u32>,
-    texts: Vec<Arc<str>>,
-    last: Option<u32>,
+    known: Vec<Arc<str>>,
+    last: [Option<u32>; Slot::COUNT],
+}
+
+/// What a text is. Rows come in runs: the last text of the same column is looked at first.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Slot {
+    Provider,
+    Region,
+    Zone,
+    Type,
+    Accelerator,
+    Source,
+    Other,
+}
+
+impl Slot {
+    const COUNT: usize = 7;
 }
 
 impl Texts {
-    /// The number of a text; new ones get the next. Rows come in runs, so the last text is looked
-    /// at first.
-    pub(crate) fn number(&mut self, text: &str) -> u32 {
-        if let Some(last) = self.last.filter(|last| &*self.texts[*last as usize] == text) {
+    /// The number of a text; new ones get the next.
+    pub(crate) fn number(&mut self, slot: Slot, text: &str) -> u32 {
+        let last = self.last[slot as usize];
+        if let Some(last) = last.filter(|last| &*self.known[*last as usize] == text) {
             return last;
         }
         let number = self.numbers.get(text).copied().unwrap_or_else(|| {
-            let (number, shared) = (next(self.texts.len()), Arc::<str>::from(text));
+            let (number, shared) = (next(self.known.len()), Arc::<str>::from(text));
             self.numbers.insert(Arc::clone(&shared), number);
-            self.texts.push(shared);
+            self.known.push(shared);
             number
         });
-        self.last = Some(number);
+        self.last[slot as usize] = Some(number);
         number
     }
 
+    /// Whether the last text of a column was this one, so that it was checked.
+    pub(crate) fn was_last(&self, slot: Slot, text: &str) -> bool {
+        self.last[slot as usize].is_some_and(|last| &*self.known[last as usize] == text)
+    }
+
     pub(crate) fn text(&self, number: u32) -> &Arc<str> {
-        &self.texts[number as usize]
+        &self.known[number as usize]
     }
 }
 
@@ -57,8 +78,8 @@ impl<K: Eq + Hash + Copy> Keys<K> {
 
 impl<K: Eq + Hash> Keys<K> {
     /// The number of a key that is known.
-    pub(crate) fn find(&self, key: K) -> Option<u32> {
-        self.numbers.get(&key).copied()
+    pub(crate) fn find(&self, key: &K) -> Option<u32> {
+        self.numbers.get(key).copied()
     }
 }
 
@@ -110,7 +131,8 @@ mod tests {
     #[test]
     fn a_text_and_a_key_have_one_number() {
         let mut texts = Texts::default();
-        let numbers: Vec<u32> = ["a", "a", "b", "a"].iter().map(|it| texts.number(it)).collect();
+        let numbers: Vec<u32> =
+            ["a", "a", "b", "a"].iter().map(|it| texts.number(Slot::Type, it)).collect();
         assert_eq!(numbers, [0, 0, 1, 0]);
         assert_eq!(&**texts.text(1), "b");
         let mut keys = Keys::default();

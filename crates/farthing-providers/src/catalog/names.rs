@@ -8,7 +8,7 @@ use std::sync::LazyLock;
 const ACCELERATORS_CSV: &str = include_str!("../../../../data/accelerators.csv");
 const REGIONS_CSV: &str = include_str!("../../../../data/regions.csv");
 const ARCHITECTURES_CSV: &str = include_str!("../../../../data/architectures.csv");
-/// Families of TPU whose slices are named by TensorCores, two on a chip; the others by chips
+/// Families of TPU whose slices are named by `TensorCores`, two on a chip; the others by chips
 /// (Google Cloud TPU documentation).
 const TWO_CORES: [&str; 4] = ["tpu-v2", "tpu-v3", "tpu-v4", "tpu-v5p"];
 

@@ -58,7 +58,8 @@ fn price_limit(pico: i64, value: f64) -> Result<i64, String> {
 /// again, and that decimal is the only one so short.
 fn micro(value: f64) -> Option<i64> {
     let scaled = (value * 1e6).round();
-    if !(0.0..9e12).contains(&scaled) || scaled / 1e6 != value {
+    // Whether it is the very same float is the question.
+    if !(0.0..9e12).contains(&scaled) || (scaled / 1e6).to_bits() != value.to_bits() {
         return None;
     }
     #[allow(clippy::cast_possible_truncation, reason = "a whole number below 2^53")]

@@ -1,7 +1,7 @@
 //! The files of a price book: itself, or those of a folder.
 //!
-//! A folder in SkyPilot layout has one folder for each cloud with `vms.csv`, maybe compressed; any
-//! other folder is read file by file.
+//! A folder in `SkyPilot` layout has one folder for each cloud with `vms.csv`, maybe compressed;
+//! any other folder is read file by file.
 
 use crate::catalog::error::BookError;
 use std::path::{Path, PathBuf};

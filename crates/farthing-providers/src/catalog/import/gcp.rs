@@ -23,8 +23,8 @@ const HALF_PRICE: &str = "price of only one of host and accelerator (GCP)";
 /// What is said of a machine whose host has the price 0 beside an accelerator with a real one.
 const HOST_FREE: &str = "its host is listed at 0: the price is what is listed for the accelerators";
 /// What is said of an accelerator that costs less of its host's price than elsewhere.
-const LEAKED: &str = "its accelerators cost little beside their host: perhaps a committed-use price listed as on \
-     demand";
+const LEAKED: &str =
+    "its accelerators cost little beside their host: perhaps a committed-use price";
 /// What is said of an accelerator that costs more than elsewhere.
 const DEAR: &str = "its accelerators cost over 3 times what they cost in another region";
 
@@ -146,7 +146,7 @@ impl Halves {
     }
 
     pub(crate) fn accelerator(&mut self, row: &Listed<'_>, half: Half, intake: &mut Intake) {
-        if row.count_milli == 0 || row.count_milli % 1_000 != 0 {
+        if row.count_milli == 0 || !row.count_milli.is_multiple_of(1_000) {
             intake.exclude(NO_HOST, 1);
             return;
         }

@@ -1,4 +1,4 @@
-//! Tables with one row for a machine in a zone and a column for each of its prices: SkyPilot's
+//! Tables with one row for a machine in a zone and a column for each of its prices: `SkyPilot`'s
 //! `vms.csv`, and tables made from it.
 //!
 //! The columns are told by their names; those that are not needed are passed over.
@@ -83,7 +83,10 @@ impl Layout {
         if record.len() < self.len || self.columns[GENERATION] != Some(self.len - 1) {
             return wrong();
         }
-        let generation = |cell: &str| matches!(cell.trim().as_bytes(), [b'V', digits @ ..] if digits.iter().all(u8::is_ascii_digit));
+        let generation = |cell: &str| {
+            let digits = cell.trim().strip_prefix('V').unwrap_or("no");
+            digits.bytes().all(|byte| byte.is_ascii_digit())
+        };
         if record.iter().skip(self.len - 1).all(generation) { Ok(()) } else { wrong() }
     }
 }

@@ -64,10 +64,8 @@ pub(crate) fn read(
                     intake.fault(path, line, what.to_string());
                 }
             }
-            ([Some(Token::Text(region)), Some(Token::Mark(':'))], Token::Mark('{')) => {
-                table.region = Some(region.to_owned());
-            }
-            ([Some(Token::Mark('[')), Some(Token::Text(region))], Token::Mark(']')) => {
+            ([Some(Token::Text(region)), Some(Token::Mark(':'))], Token::Mark('{'))
+            | ([Some(Token::Mark('[')), Some(Token::Text(region))], Token::Mark(']')) => {
                 table.region = Some(region.to_owned());
             }
             (_, Token::Comment(comment)) => {

@@ -38,6 +38,8 @@ pub(crate) struct Listed<'c> {
 pub(crate) struct Listing {
     halves: Halves,
     source: String,
+    /// The terms of the last day: rows come in runs.
+    last: Option<((Date, bool), [u32; 2])>,
 }
 
 impl Listing {
@@ -53,7 +55,7 @@ impl Listing {
         if row.region.is_empty() {
             return Err(RowError::Missing("Region", "the provider's name of it"));
         }
-        let whole = row.count_milli % 1_000 == 0;
+        let whole = row.count_milli.is_multiple_of(1_000);
         if row.instance_type.is_empty() {
             if row.accelerator.is_empty() {
                 return Err(RowError::Missing("InstanceType", "or else an AcceleratorName"));
@@ -102,7 +104,7 @@ impl Listing {
 
     /// Adds the offers of a whole machine.
     fn add(
-        &self,
+        &mut self,
         row: &Listed<'_>,
         accelerator: &str,
         note: &str,
@@ -138,16 +140,21 @@ impl Listing {
         Ok(())
     }
 
-    fn half(&self, row: &Listed<'_>, intake: &mut Intake) -> Result<Half, RowError> {
-        let terms = LISTED.map(|purchase| {
-            intake.terms(&Seen {
-                kind: kind(purchase),
-                source: &self.source,
-                as_of: row.as_of,
-                dated: row.dated,
-                available: None,
+    fn half(&mut self, row: &Listed<'_>, intake: &mut Intake) -> Result<Half, RowError> {
+        let day = (row.as_of, row.dated);
+        let known = self.last.filter(|(last, _)| *last == day).map(|(_, terms)| terms);
+        let terms = known.unwrap_or_else(|| {
+            LISTED.map(|purchase| {
+                intake.terms(&Seen {
+                    kind: kind(purchase),
+                    source: &self.source,
+                    as_of: row.as_of,
+                    dated: row.dated,
+                    available: None,
+                })
             })
         });
+        self.last = Some((day, terms));
         Ok(Half {
             site: intake.site(row.provider, row.region, row.zone)?,
             terms,

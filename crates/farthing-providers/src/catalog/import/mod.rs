@@ -1,7 +1,7 @@
 //! Catalogues of others, each turned into rows of a price book.
 //!
 //! An importer knows one form and nothing of files around it: [`instances`] the tables with one
-//! row for a machine and columns for its prices (SkyPilot's CSV among them), [`gcp`] how Google's
+//! row for a machine and columns for its prices (`SkyPilot`'s CSV among them), [`gcp`] how Google's
 //! hosts and accelerators make machines, [`karpenter`] the price table that Karpenter generates,
 //! [`kwok`] its instance types. [`folder`] finds the files of a catalogue.
 

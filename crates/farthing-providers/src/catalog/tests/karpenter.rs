@@ -67,7 +67,8 @@ fn other_generations_of_the_table_are_read() {
         var InitialOnDemandPrices = map[string]float64{\n\"a1.large\": 0.06,\n}\n";
     assert_eq!(ids(&at("a.go", flat).unwrap()), ["aws/eu-west-1/a1.large/on-demand 0.06 USD"]);
     let azure = "package pricing\n// generated at 2024-01-02T00:00:00Z\nfunc init() {\n\
-        initialOnDemandPrices[\"eastus\"] = map[string]float64{\n\"Standard_A1_v2\": 0.043,\n}\n}\n";
+        initialOnDemandPrices[\"eastus\"] = map[string]float64{\n\
+        \"Standard_A1_v2\": 0.043,\n}\n}\n";
     assert_eq!(
         ids(&at("a.go", azure).unwrap()),
         ["azure/eastus/Standard_A1_v2/on-demand 0.043 USD"]

@@ -161,7 +161,8 @@ fn contracts_that_say_nothing_or_too_much_are_refused() {
     );
     assert_eq!(
         message(
-            "  owned:\n  - {instance_type: a, purchase_price: 1 USD, years: 1, watts: 9, source: c, as_of: 2026-11-01}\n"
+            "  owned:\n  - {instance_type: a, purchase_price: 1 USD, years: 1, watts: 9, \
+             source: c, as_of: 2026-11-01}\n"
         ),
         "`owned.electricity` is missing: watts cost nothing without a price"
     );

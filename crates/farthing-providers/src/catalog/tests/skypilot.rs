@@ -1,4 +1,4 @@
-//! Catalogues in SkyPilot layout: every fault that is known of them.
+//! Catalogues in `SkyPilot` layout: every fault that is known of them.
 
 use super::*;
 use flate2::{Compression, write::GzEncoder};
@@ -62,7 +62,11 @@ fn clouds_are_read_together_compressed_or_not() {
     assert_eq!(p5.residency, ["us"]);
     let catalogue = Catalogue::load(&[folder.path().to_owned()], &Options::default()).unwrap();
     let arm = catalogue.table.shapes().iter().find(|it| &*it.instance_type != "p5.48xlarge");
-    assert_eq!(arm.unwrap().arch.map(|arch| arch.name()), Some("arm64"), "by its name");
+    assert_eq!(
+        arm.unwrap().arch.map(farthing_model::offer_table::Arch::name),
+        Some("arm64"),
+        "by its name"
+    );
     // One cloud of it, and one file of it.
     for path in [folder.path().join("azure"), folder.path().join("azure/vms.csv.gz")] {
         assert_eq!(load(&[path]).unwrap().offers.len(), 2);

@@ -112,9 +112,10 @@ impl Answer<'_> {
         }
         if let (Some(lead), [_, second, ..]) = (self.ranked.lead(), &*self.ranked.offers) {
             let name = &second.offer.id;
-            lines.push(match lead.is_zero() {
-                true => format!("next best costs the same: {name}"),
-                false => format!("next best costs {} more: {name}", small_money(lead)),
+            lines.push(if lead.is_zero() {
+                format!("next best costs the same: {name}")
+            } else {
+                format!("next best costs {} more: {name}", small_money(lead))
             });
         }
         for miss in &self.ranked.near {
