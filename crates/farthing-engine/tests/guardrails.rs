@@ -203,6 +203,40 @@ fn no_more_nodes_in_a_tick_than_the_limit() {
     assert_eq!(lab.world.done(), 4);
 }
 
+/// What frees capacity goes before what takes it, although the plan names it last, so that a
+/// tick that may touch few nodes gives back before it buys.
+#[test]
+fn nodes_are_given_back_before_others_are_bought() {
+    let mut lab = Lab::new(Mode::Enforce, &["a"]);
+    lab.config.policy.idle_release = SignedDuration::from_mins(5);
+    lab.config.policy.limits.nodes_per_tick = 1;
+    lab.world.forget_node("lone", 0);
+    let mut engine = lab.open(600);
+    let first = engine.tick(at(600)).unwrap();
+    let planned: Vec<_> = first.planned.unwrap().plan.steps;
+    let names: Vec<_> = planned.iter().map(|step| step.action.name()).collect();
+    assert_eq!(names, ["start", "release"], "the order of the plan");
+    assert_eq!(lab.world.0.borrow().tried, [planned[1].id.clone()]);
+    let held: Vec<_> = first.acted.held.iter().map(|(step, why)| (&step.id, why)).collect();
+    assert_eq!(held, [(&planned[0].id, &Held::NodesPerTick(1))]);
+    engine.tick(at(660)).unwrap();
+    assert_eq!(lab.world.done(), 2);
+}
+
+#[test]
+fn a_service_shrinks_before_a_job_starts() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    lab.world.serve("chat", 3);
+    let mut engine = lab.open(600);
+    let first = engine.tick(at(600)).unwrap();
+    let planned: Vec<_> = first.planned.unwrap().plan.steps;
+    let names: Vec<_> = planned.iter().map(|step| step.action.name()).collect();
+    assert_eq!(names, ["start", "scale"], "the order of the plan");
+    let tried = [planned[1].id.clone(), planned[0].id.clone()];
+    assert_eq!(lab.world.0.borrow().tried, tried);
+    assert_eq!(lab.world.done(), 2);
+}
+
 #[test]
 fn old_data_holds_every_step() {
     let lab = Lab::new(Mode::Enforce, &["a"]);

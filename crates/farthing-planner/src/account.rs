@@ -11,7 +11,8 @@ use farthing_model::{
 };
 use jiff::Timestamp;
 
-/// Periods of a budget that are looked at: a month of days and a few more.
+/// Periods of a budget after the horizon that are looked at: a month of days and a few more.
+/// Nothing starts there, so that a period costs no more than one before it that is as long.
 const PERIODS_MAX: usize = 40;
 
 /// What one hard budget leaves in one period.
@@ -84,14 +85,9 @@ pub(crate) fn accounts(
         let room = if on_hold(state, limit, gone) { 0 } else { left(state, limit, gone)? };
         let (period, current) = (state.period, true);
         accounts.push(Account { state, period, current, room: room.max(0) });
-        let mut next = after(state.budget.period, state.period);
-        while let Some(period) = next.filter(|period| period.from() < until) {
-            if accounts.len() >= PERIODS_MAX * input.budgets.len() {
-                break;
-            }
+        for period in later(input, state, until) {
             let room = left(state, limit, held(state, period)?)?.max(0);
             accounts.push(Account { state, period, current: false, room });
-            next = after(state.budget.period, period);
         }
     }
     Ok(accounts)
@@ -109,6 +105,22 @@ pub(crate) fn of_budget(state: &BudgetState, source: MoneyError) -> PlanError {
 
 fn left(state: &BudgetState, limit: Money, gone: Money) -> Result<i128, PlanError> {
     limit.checked_sub(gone).map(Money::pico).map_err(|source| of_budget(state, source))
+}
+
+/// The periods of a budget after the one around now that begin before `until`.
+pub(crate) fn later(
+    input: &Input,
+    state: &BudgetState,
+    until: Timestamp,
+) -> impl Iterator<Item = Window> {
+    let period = state.budget.period;
+    let all = std::iter::successors(after(period, state.period), move |last| after(period, *last));
+    let mut past = 0;
+    let horizon = input.horizon.to();
+    all.take_while(move |period| {
+        past += usize::from(period.from() >= horizon);
+        period.from() < until && past <= PERIODS_MAX
+    })
 }
 
 /// The period after one; `None` after a fixed one.

@@ -304,6 +304,44 @@ fn spot_is_for_work_that_says_how_it_is_interrupted() {
     assert_eq!(place.cost, usd("10.45"));
 }
 
+/// New work buys its own nodes, so that it keeps none that is idle; work that stands and comes
+/// back to its nodes before they would be given back does.
+#[test]
+fn an_idle_node_is_not_kept_for_new_work_and_is_for_what_comes_back_soon() {
+    let h100 = offer("h100", H100, 1, "2");
+    let node = Node {
+        id: NodeId::new("idle").unwrap(),
+        offer: h100.id.clone(),
+        capacity: h100.capacity,
+        price: h100.price.clone(),
+        state: NodeState::Ready,
+        since: after(-60),
+        until: None,
+    };
+    let released = |work: farthing_model::Observed| {
+        let mut input = input(2, vec![h100.clone()], vec![work]);
+        input.snapshot.nodes = vec![node.clone()];
+        let planned = plan(&input).unwrap();
+        assert_eq!(check(&input, &planned), []);
+        let actions = planned.plan.steps.iter().map(|step| step.action.name());
+        let saved = planned.plan.steps.last().map(|step| step.saving);
+        (actions.collect::<Vec<_>>(), saved)
+    };
+    let work = job("train", 1, "5", &[(H100, 1)]);
+    // The job starts now, on the very offer of the node, which is given back all the same.
+    assert_eq!(released(work.clone()), (vec!["start", "release"], Some(usd("4"))));
+    let comes = |from: i64| {
+        let window = Window::new(after(from), after(from + 60)).unwrap();
+        let offer = h100.id.clone();
+        let there = Assignment { offer, members: 1, nodes_each: 1, window };
+        let mut work = work.clone();
+        work.state = WorkloadState::Placed(vec![there]);
+        released(work)
+    };
+    assert_eq!(comes(10), (vec![], None), "it would be given back and bought again");
+    assert_eq!(comes(11), (vec!["release"], Some(usd("4"))));
+}
+
 #[test]
 fn idle_nodes_are_given_back_and_owned_ones_stay() {
     let mut owned = offer("owned", A100, 1, "1");

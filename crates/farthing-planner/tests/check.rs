@@ -9,9 +9,11 @@ use farthing_model::{
     Action, BudgetId, Decimal, Interruptible, Money, Node, NodeState, OfferId, Price, Purchase,
     Ratio, Scope, Split, SpotLoss, Step, WorkloadId, WorkloadKind, WorkloadState,
 };
-use farthing_planner::{Baseline, Cut, Input, Planned, Status, Violation, Waiting, check, plan_as};
+use farthing_planner::{
+    Baseline, Cut, Input, Planned, Status, Violation, Waiting, check, plan, plan_as,
+};
 use std::sync::Arc;
-use support::cases::full_use;
+use support::cases::{full_use, overnight};
 use support::exhaustive::best;
 use support::{
     at_minute, dec, empty_job, hard_budget, input, minutes, offer, rate, seen, service, span, usd,
@@ -615,6 +617,170 @@ fn a_budget_exceeded() {
     expect(&input, &planned, "everything", over);
     input.budgets[0].budget.hard = false;
     assert!(!check(&input, &planned).iter().any(over));
+}
+
+/// A job from 23:00 to 02:00 at 2 USD an hour, under a budget of 4 USD a day: it takes two of
+/// them today, and all of them tomorrow. Others of its team may be there already.
+fn night(standing: &[(OfferId, farthing_model::Window)]) -> (Input, Planned) {
+    let hours = |count: &str| {
+        let mut job = empty_job(1);
+        job.work = Some(work(count));
+        job.throughput = vec![rate("H100-80GB", 1, "1", minutes(60))];
+        job.submitted = Some(at_minute(-60));
+        job
+    };
+    let mut all = vec![seen(workload("train", "5", WorkloadKind::Job(hours("3"))))];
+    for (index, (offer, window)) in standing.iter().enumerate() {
+        let mut there =
+            seen(workload(&format!("there-{index}"), "5", WorkloadKind::Job(hours("3"))));
+        there.state = WorkloadState::Placed(vec![farthing_model::Assignment {
+            offer: offer.clone(),
+            members: 1,
+            nodes_each: 1,
+            window: *window,
+        }]);
+        all.push(there);
+    }
+    let mut input = input(120, vec![offer("node", Some("H100-80GB"), 1, "2")], all);
+    input.budgets.push(hard_budget("daily", Scope::All, "100"));
+    let input = overnight(input);
+    let mut planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    let new = planned.report.placements.iter().position(|at| !at.stays).unwrap();
+    // The earliest start, whatever the planner took among equals.
+    let window = span(-60, 120);
+    planned.report.placements[new].window = window;
+    if let Action::Start { window: there, .. } = &mut planned.plan.steps[0].action {
+        *there = window;
+    }
+    planned.plan.steps[0].expires = planned.plan.steps[0].expires.min(window.to());
+    let row = &mut planned.report.budgets[0];
+    (row.planned, row.forecast) = (usd("2"), usd("2"));
+    assert_eq!(check(&input, &planned), []);
+    (input, planned)
+}
+
+fn limit_to(input: &mut Input, planned: &mut Planned, limit: Money) {
+    input.budgets[0].budget.limit = farthing_model::Limit::Money(limit);
+    planned.report.budgets[0].limit = Some(limit);
+}
+
+/// The only violation is that of the day after, to the last unit.
+#[track_caller]
+fn fills_tomorrow(mut input: Input, mut planned: Planned, total: &str) {
+    let total = usd(total);
+    limit_to(&mut input, &mut planned, total);
+    assert_eq!(check(&input, &planned), []);
+    let limit = Money::from_pico(total.pico() - 1, total.currency());
+    limit_to(&mut input, &mut planned, limit);
+    let (budget, period) = ("daily".parse().unwrap(), span(0, 24 * 60));
+    let over = Violation::OverLaterBudget { budget, period, total, limit };
+    assert_eq!(check(&input, &planned), [over]);
+    input.budgets[0].budget.hard = false;
+    assert_eq!(check(&input, &planned), [], "a soft budget only warns");
+}
+
+#[test]
+fn a_budget_exceeded_in_a_later_period() {
+    let (input, planned) = night(&[]);
+    fills_tomorrow(input, planned, "4");
+    // What goes on from today takes its part of tomorrow, committed or not.
+    let (input, planned) = night(&[(place("node"), span(-600, 60)), (place("node"), span(-1, 0))]);
+    fills_tomorrow(input, planned, "6");
+}
+
+/// An offer that left the price book costs what its nodes were bought at.
+#[test]
+fn a_later_period_counts_what_left_the_price_book() {
+    let (mut input, mut planned) = night(&[(place("gone"), span(-600, 60))]);
+    let price = offer("gone", None, 0, "1.5").price;
+    input.snapshot.nodes.push(Node {
+        id: "bought".parse().unwrap(),
+        offer: place("gone"),
+        capacity: farthing_model::Resources::default(),
+        price,
+        state: NodeState::Ready,
+        since: at_minute(-600),
+        until: None,
+    });
+    limit_to(&mut input, &mut planned, usd("5.5"));
+    let over = |found: &Violation| matches!(found, Violation::OverLaterBudget { .. });
+    assert!(!check(&input, &planned).iter().any(over));
+    limit_to(&mut input, &mut planned, usd("5.49"));
+    expect(&input, &planned, "budget daily: 5.50 USD exceed its hard limit of 5.49 USD", over);
+}
+
+/// A plan is at fault for what it adds, in every period that it reaches, and for no other.
+#[test]
+fn later_periods_are_those_that_the_plan_adds_to() {
+    let periods = |input: &Input, planned: &Planned| -> Vec<farthing_model::Window> {
+        let found = check(input, planned).into_iter();
+        let later = found.filter_map(|found| match found {
+            Violation::OverLaterBudget { period, .. } => Some(period),
+            _ => None,
+        });
+        later.collect()
+    };
+    let day = |from: i64| span(24 * 60 * from, 24 * 60 * (from + 1));
+    let (mut input, mut planned) = night(&[]);
+    let lasts = |planned: &mut Planned, end: i64| {
+        planned.report.placements[0].window = span(-60, end);
+    };
+    // Two days and a half: the first of them costs 48 USD, the last half of it.
+    lasts(&mut planned, 60 * 60);
+    limit_to(&mut input, &mut planned, usd("48"));
+    assert_eq!(periods(&input, &planned), []);
+    limit_to(&mut input, &mut planned, usd("47.99"));
+    assert_eq!(periods(&input, &planned), [day(0), day(1)]);
+    limit_to(&mut input, &mut planned, usd("23.99"));
+    assert_eq!(periods(&input, &planned), [day(0), day(1), day(2)]);
+    // What it costs to look at a run of a thousand years is bounded, and it is not missed.
+    lasts(&mut planned, 60 * 24 * 365 * 1_000);
+    assert_eq!(periods(&input, &planned)[0], day(0));
+    // A period that lasts once has none after it.
+    input.budgets[0].budget.period = farthing_model::Period::Fixed(input.budgets[0].period);
+    assert_eq!(periods(&input, &planned), []);
+    // What stands is too much for tomorrow already, and the plan does not touch tomorrow.
+    let (mut input, mut planned) = night(&[(place("node"), span(-600, 600))]);
+    limit_to(&mut input, &mut planned, usd("19"));
+    assert_eq!(periods(&input, &planned), [day(0)]);
+    let new = planned.report.placements.iter().position(|at| !at.stays).unwrap();
+    planned.report.placements[new].window = span(-60, 0);
+    assert_eq!(periods(&input, &planned), []);
+    // Another team's money is not the budget's.
+    planned.report.placements[new].window = span(-60, 120);
+    input.budgets[0].budget.scope = Scope::Team("red".parse().unwrap());
+    assert_eq!(periods(&input, &planned), []);
+}
+
+/// A service that moves gives back what it had: only what it costs more than that is added.
+#[test]
+fn a_later_period_is_given_back_what_a_service_leaves() {
+    let rows: &[(&str, &[&str])] = &[("L4-24GB", &["4"]), ("A100-80GB", &["4"])];
+    let chat = workload("chat", "9", WorkloadKind::Service(service("3", &["1"], rows)));
+    let mut chat = seen(chat);
+    chat.state = WorkloadState::Placed(vec![farthing_model::Assignment {
+        offer: place("dear"),
+        members: 1,
+        nodes_each: 1,
+        window: span(-600, 120),
+    }]);
+    let offers = |cheap: &str| {
+        vec![offer("cheap", Some("L4-24GB"), 1, cheap), offer("dear", Some("A100-80GB"), 1, "5")]
+    };
+    let mut input = input(120, offers("1"), vec![chat]);
+    full_use(&mut input);
+    input.budgets.push(hard_budget("daily", Scope::All, "100"));
+    let mut input = overnight(input);
+    let mut planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    assert!(planned.plan.steps.len() > 1, "it moves: {planned:#?}");
+    // Two hours of tomorrow at 1 USD do not fit into 1 USD, but five a USD were there before.
+    let over = |found: &Violation| matches!(found, Violation::OverLaterBudget { .. });
+    limit_to(&mut input, &mut planned, usd("1"));
+    assert!(!check(&input, &planned).iter().any(over));
+    input.snapshot.workloads[0].state = WorkloadState::Waiting;
+    expect(&input, &planned, "daily: 2.00 USD exceed its hard limit of 1.00 USD", over);
 }
 
 #[test]

@@ -8,7 +8,7 @@ mod support;
 
 use farthing_model::WorkloadState;
 use farthing_planner::{Input, Planned, check, plan, reference};
-use support::cases::{Dice, medium, serving, small};
+use support::cases::{Dice, medium, overnight, serving, small};
 use support::{dec, minutes, world::after};
 
 fn sound(input: &Input, what: &str) -> Planned {
@@ -61,6 +61,14 @@ fn services() {
 #[test]
 fn medium_cases() {
     each((0..60).map(|seed| (format!("medium {seed}"), medium(seed))), laws);
+}
+
+/// Law 4 for the day after the one that budgets are in.
+#[test]
+fn overnight_cases() {
+    each((0..100).map(|seed| (format!("small {seed}"), overnight(small(seed)))), laws);
+    each((0..80).map(|seed| (format!("serving {seed}"), overnight(serving(seed)))), laws);
+    each((0..40).map(|seed| (format!("medium {seed}"), overnight(medium(seed)))), laws);
 }
 
 /// Law 2: an end of what was just placed is no new moment to start at; the second member of

@@ -8,11 +8,11 @@ use farthing_edge::{
 use farthing_engine::{Body, Config, Engine, Planner};
 use farthing_ledger::{Books, ShareIdle, Statement, StatementQuery, Weights, statement};
 use farthing_model::{
-    Action, Age, Assignment, Attribution, ClusterId, Coverage, Currency, Decimal, Job, Mode, Money,
-    Node, NodeId, NodeSpan, NodeState, Observed, Offer, Place, Policy, Price, PriceKind,
-    Provenance, Purchase, Receipt, ReceiptOutcome, Resource, Resources, Sample, Snapshot, SourceId,
-    Step, StepId, Target, TeamId, Throughput, Window, Work, Workload, WorkloadId, WorkloadKind,
-    WorkloadState,
+    Action, Age, Assignment, Attribution, Bucket, BucketRate, ClusterId, Coverage, Currency,
+    Decimal, Job, Mode, Money, Node, NodeId, NodeSpan, NodeState, Observed, Offer, Place, Policy,
+    Price, PriceKind, Provenance, Purchase, Receipt, ReceiptOutcome, Requests, Resource, Resources,
+    Sample, Service, Sizing, Snapshot, SourceId, Split, Step, StepId, Target, TeamId, Throughput,
+    Window, Work, Workload, WorkloadId, WorkloadKind, WorkloadState,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
@@ -166,6 +166,46 @@ impl Fake {
         self.0.borrow_mut().nodes.push(node);
     }
 
+    /// A service that one replica is enough for, on so many.
+    pub(crate) fn serve(&self, name: &str, replicas: u32) {
+        let (input_tokens, output_tokens) = (100, 10);
+        let service = Service {
+            requests: Requests {
+                rate_per_s: Decimal::from_int(1),
+                buckets: vec![Bucket { input_tokens, output_tokens, share: Decimal::ONE }],
+            },
+            throughput: vec![BucketRate {
+                accelerator: "H100-80GB-SXM".parse().unwrap(),
+                count: 1,
+                input_tokens,
+                output_tokens,
+                requests_per_s: Decimal::from_int(10),
+            }],
+            slo: None,
+            split: Split::Continuous,
+            replicas_min: 1,
+            sizing: Sizing::default(),
+        };
+        let mut workload = job(name);
+        workload.kind = WorkloadKind::Service(service);
+        let mut state = self.0.borrow_mut();
+        for number in 0..replicas {
+            state.nodes.push(node(&format!("{name}-{number}"), at(0)));
+        }
+        let there = Assignment {
+            offer: offer().id,
+            members: replicas,
+            nodes_each: 1,
+            window: window(0, 86_400),
+        };
+        state.jobs.push(FakeJob {
+            workload: Arc::new(workload),
+            state: WorkloadState::Placed(vec![there]),
+            generation: 1,
+            node: None,
+        });
+    }
+
     /// The spans and samples of a window, as a measurement gives them.
     pub(crate) fn look(&self, window: Window) -> Measured {
         self.0.borrow().look(window)
@@ -217,6 +257,18 @@ impl State {
                 self.nodes.push(node);
                 Ok(())
             }
+            Action::Scale { workload, from, to, .. } => {
+                let job = self.jobs.iter_mut().find(|job| job.workload.id == *workload).unwrap();
+                let WorkloadState::Placed(there) = &mut job.state else { panic!("it is placed") };
+                assert_eq!((there[0].members, *to < *from), (*from, true), "it only shrinks");
+                there[0].members = *to;
+                job.generation += 1;
+                let gone = |node: &Node| {
+                    (*to..*from).any(|number| node.id.as_str() == format!("{workload}-{number}"))
+                };
+                self.nodes.retain(|node| !gone(node));
+                Ok(())
+            }
             Action::Release { node } => {
                 self.nodes.retain(|there| there.id != *node);
                 Ok(())
@@ -230,6 +282,9 @@ impl State {
         for job in &mut self.jobs {
             let WorkloadState::Placed(there) = &job.state else { continue };
             let end = there[0].window.to();
+            if job.workload.service().is_some() {
+                continue;
+            }
             if end <= now {
                 job.state = WorkloadState::Finished(end);
                 job.generation += 1;

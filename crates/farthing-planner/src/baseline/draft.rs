@@ -1,6 +1,8 @@
 //! A plan in the making: who holds what, what budgets have left, and what waits.
 
 use super::member::{Replicas, Run};
+use crate::account::later;
+use crate::standing::{Standing, held, standing};
 use crate::{BudgetState, Input, Placement, PlanError, Waiting};
 use farthing_model::{
     Decimal, Limit, Money, MoneyError, Observed, Offer, OfferId, Reason, Window, Workload,
@@ -18,13 +20,24 @@ pub(super) enum Budgets {
     Ignored,
 }
 
+/// What a hard budget still allows in one of its periods.
+#[derive(Clone, Copy, Debug)]
+struct Left<'a> {
+    state: &'a BudgetState,
+    period: Window,
+    money: Money,
+}
+
 /// A plan in the making.
 pub(super) struct Draft<'a> {
     pub(super) input: &'a Input,
     /// Who holds how many nodes of each offer, and when.
     holds: BTreeMap<&'a OfferId, Vec<(Window, u64)>>,
-    /// What hard budgets of money still allow.
-    left: Vec<(&'a BudgetState, Money)>,
+    /// What hard budgets of money still allow, in their period around now and, as far as
+    /// placements reach, in later ones.
+    left: Vec<Left<'a>>,
+    /// What was there before.
+    standing: Vec<Standing<'a>>,
     pub(super) placements: Vec<Placement>,
     pub(super) waiting: Vec<Waiting>,
     pub(super) notes: Vec<String>,
@@ -58,6 +71,7 @@ impl<'a> Draft<'a> {
             input,
             holds: BTreeMap::new(),
             left: Vec::new(),
+            standing: standing(input),
             placements: Vec::new(),
             waiting: Vec::new(),
             notes: Vec::new(),
@@ -67,11 +81,11 @@ impl<'a> Draft<'a> {
             if budgets == Budgets::Ignored || !state.budget.hard {
                 continue;
             }
-            let left = limit
+            let money = limit
                 .checked_sub(state.spent)
                 .and_then(|left| left.checked_sub(state.committed))
                 .map_err(money_of(state.budget.id.as_str()))?;
-            draft.left.push((state, left));
+            draft.left.push(Left { state, period: state.period, money });
         }
         for observed in &input.snapshot.workloads {
             draft.keep(observed)?;
@@ -179,7 +193,9 @@ impl<'a> Draft<'a> {
             (Some(rate), Some(window)) => rate.cost(window)?.checked_mul_int(nodes.into()),
             _ => Ok(Money::zero(self.input.currency)),
         };
-        if let Err(reason) = self.reserve(workload, |period| cost_in(window.intersect(period)))? {
+        self.look_ahead(window.to())?;
+        let needed = |left: &Left<'_>| cost_in(window.intersect(left.period));
+        if let Err(reason) = self.reserve(workload, needed)? {
             return Ok(Err(reason));
         }
         let cost = cost_in(Some(window)).map_err(wrong())?;
@@ -206,7 +222,11 @@ impl<'a> Draft<'a> {
         cost: Money,
         reasons: Vec<Reason>,
     ) -> Result<Result<(), Reason>, PlanError> {
-        if let Err(reason) = self.reserve(workload, |_| Ok(cost))? {
+        // A quoted cost is due at once.
+        let zero = Money::zero(cost.currency());
+        let needed =
+            |left: &Left<'_>| Ok(if left.period == left.state.period { cost } else { zero });
+        if let Err(reason) = self.reserve(workload, needed)? {
             return Ok(Err(reason));
         }
         self.placements.push(Placement {
@@ -224,27 +244,54 @@ impl<'a> Draft<'a> {
         Ok(Ok(()))
     }
 
+    /// Opens the periods of hard budgets that begin before `until`, each with its limit less what
+    /// was there before and goes on into it.
+    fn look_ahead(&mut self, until: Timestamp) -> Result<(), PlanError> {
+        let input = self.input;
+        for state in &input.budgets {
+            let opened = |period| {
+                move |left: &Left<'_>| {
+                    left.period == period && left.state.budget.id == state.budget.id
+                }
+            };
+            let Limit::Money(limit) = state.budget.limit else { continue };
+            if !self.left.iter().any(opened(state.period)) {
+                continue;
+            }
+            for period in later(input, state, until) {
+                if self.left.iter().any(opened(period)) {
+                    continue;
+                }
+                let gone = held(input, &self.standing, state, period)?;
+                let money = limit.checked_sub(gone).map_err(money_of(state.budget.id.as_str()))?;
+                self.left.push(Left { state, period, money });
+            }
+        }
+        Ok(())
+    }
+
     /// Takes a cost out of each hard budget that covers the workload, or out of none.
     fn reserve(
         &mut self,
         workload: &Workload,
-        cost_in: impl Fn(Window) -> Result<Money, MoneyError>,
+        needed: impl Fn(&Left<'_>) -> Result<Money, MoneyError>,
     ) -> Result<Result<(), Reason>, PlanError> {
-        let mut after = Vec::with_capacity(self.left.len());
-        for (state, left) in &self.left {
+        let mut rest_of_all = Vec::with_capacity(self.left.len());
+        for left in &self.left {
+            let Left { state, money, .. } = *left;
             if !state.budget.scope.covers(workload) {
-                after.push((*state, *left));
+                rest_of_all.push(*left);
                 continue;
             }
-            let needed = cost_in(state.period).map_err(money_of(workload.id.as_str()))?;
-            let rest = left.checked_sub(needed).map_err(money_of(state.budget.id.as_str()))?;
+            let needed = needed(left).map_err(money_of(workload.id.as_str()))?;
+            let rest = money.checked_sub(needed).map_err(money_of(state.budget.id.as_str()))?;
             if rest.is_negative() && needed.pico() > 0 {
-                let (budget, left) = (state.budget.id.clone(), *left);
-                return Ok(Err(Reason::OverBudget { budget, left, needed }));
+                let budget = state.budget.id.clone();
+                return Ok(Err(Reason::OverBudget { budget, left: money, needed }));
             }
-            after.push((*state, rest));
+            rest_of_all.push(Left { money: rest, ..*left });
         }
-        self.left = after;
+        self.left = rest_of_all;
         Ok(Ok(()))
     }
 

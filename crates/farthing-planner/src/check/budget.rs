@@ -15,6 +15,7 @@ impl Audit<'_> {
                 continue;
             };
             self.limit(state, planned);
+            self.later(state);
             self.row(state, planned);
         }
         for row in &self.planned.report.budgets {
@@ -26,7 +27,8 @@ impl Audit<'_> {
         self.cuts();
     }
 
-    fn under(&self, state: &BudgetState, workload: &WorkloadId) -> Option<&Workload> {
+    /// The workload, where the budget covers it.
+    pub(super) fn under(&self, state: &BudgetState, workload: &WorkloadId) -> Option<&Workload> {
         let observed = self.workloads.get(workload)?;
         Some(&*observed.workload).filter(|workload| state.budget.scope.covers(workload))
     }

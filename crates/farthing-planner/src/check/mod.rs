@@ -19,11 +19,13 @@
 //! - A service holds its replicas for the horizon, and any division of its buckets that fits
 //!   will do; that there is one is proven by a linear program in exact arithmetic.
 //! - What was placed stays, unless a step changes it.
+//! - A hard budget holds in its period around now and in each later one that the plan reaches.
 
 mod budget;
 mod capacity;
 mod cover;
 mod interruption;
+mod later;
 mod placement;
 mod report;
 mod service;

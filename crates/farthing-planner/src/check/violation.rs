@@ -210,6 +210,17 @@ pub enum Violation {
         /// Its limit.
         limit: Money,
     },
+    /// A hard budget is exceeded in a period after the one around now.
+    OverLaterBudget {
+        /// Which.
+        budget: BudgetId,
+        /// The period.
+        period: Window,
+        /// What stands and what is planned cost inside.
+        total: Money,
+        /// Its limit.
+        limit: Money,
+    },
     /// A row about a budget is missing, double or wrong.
     BudgetRow {
         /// Which.
@@ -381,6 +392,9 @@ impl fmt::Display for Violation {
             Self::UnknownTarget(what) => write!(out, "{what} is not in the snapshot"),
             Self::OverBudget { budget, total, limit } => {
                 write!(out, "budget {budget}: {total} exceed its hard limit of {limit}")
+            }
+            Self::OverLaterBudget { budget, period, total, limit } => {
+                write!(out, "budget {budget}: {total} exceed its hard limit of {limit} in {period}")
             }
             Self::BudgetRow { budget, what } => write!(out, "budget {budget}: {what}"),
             Self::TotalCost { said, is } => {

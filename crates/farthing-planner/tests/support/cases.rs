@@ -270,3 +270,15 @@ pub(crate) fn medium(seed: u64) -> Input {
     random_budgets(&mut dice, &mut input);
     input
 }
+
+/// A case whose budgets are for a day that ends while its work runs: it is planned in the evening.
+pub(crate) fn overnight(mut input: Input) -> Input {
+    let evening = at_minute(-90);
+    input.snapshot.at = evening;
+    input.horizon = farthing_model::Window::new(evening, input.horizon.to()).unwrap();
+    for state in &mut input.budgets {
+        state.budget.period = farthing_model::Period::Day;
+        state.period = state.budget.period.window_at(evening).unwrap();
+    }
+    input
+}

@@ -1,0 +1,156 @@
+//! Later periods of a hard budget: what the plan adds to one may not exceed what it allows.
+//!
+//! What the input says is spent and committed is for the period around now alone. A later period
+//! begins with its whole limit, and takes whatever goes on into it, committed or not, as it will
+//! be paid then: what stands, and what the plan adds. Start with [`Audit::later`].
+
+use super::placement::current;
+use super::{Audit, Violation};
+use crate::BudgetState;
+use farthing_model::{HourlyRate, Limit, Money, MoneyError, Observed, OfferId, Window};
+
+/// Once nothing starts any more, costs only fall from period to period, but for their lengths; the
+/// longest quarter is one of any four, and so are the longest month, week and day.
+const SETTLED: usize = 4;
+
+/// More periods than any plan is made for.
+const PERIODS_MAX: usize = 4_000;
+
+/// What becomes of it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Turn {
+    /// It was there and goes on.
+    Stays,
+    /// The plan adds it.
+    Comes,
+    /// It would have gone on, and the plan ends it.
+    Goes,
+}
+
+/// Nodes that are paid for a while.
+#[derive(Clone, Copy, Debug)]
+struct Flow {
+    turn: Turn,
+    window: Window,
+    rate: HourlyRate,
+    nodes: i128,
+}
+
+impl Flow {
+    /// What it costs inside a period.
+    fn inside(&self, period: Window, zero: Money) -> Result<Money, MoneyError> {
+        match self.window.intersect(period) {
+            None => Ok(zero),
+            Some(inside) => self.rate.cost(inside)?.checked_mul_int(self.nodes),
+        }
+    }
+}
+
+impl Audit<'_> {
+    /// Each period of a hard budget after the one around now, as far as the plan reaches.
+    pub(super) fn later(&mut self, state: &BudgetState) {
+        let Limit::Money(limit) = state.budget.limit else { return };
+        if !state.budget.hard {
+            return;
+        }
+        let flows = self.flows(state);
+        let comes = flows.iter().filter(|flow| flow.turn == Turn::Comes);
+        let Some(end) = comes.map(|flow| flow.window.to()).max() else { return };
+        let change = |flow: &Flow| match flow.turn {
+            Turn::Stays | Turn::Comes => flow.window.from(),
+            Turn::Goes => flow.window.to(),
+        };
+        let last_change = flows.iter().map(change).max();
+        let (mut from, mut settled) = (state.period.to(), 0);
+        for _ in 0..PERIODS_MAX {
+            let period = state.budget.period.window_at(from);
+            let Some(period) = period.filter(|_| from < end && settled < SETTLED) else { break };
+            settled += usize::from(last_change <= Some(period.from()));
+            self.later_period(state, (period, limit), &flows);
+            from = period.to();
+        }
+    }
+
+    fn later_period(
+        &mut self,
+        state: &BudgetState,
+        (period, limit): (Window, Money),
+        all: &[Flow],
+    ) {
+        let zero = Money::zero(self.input.currency);
+        let sum = |turn: Turn| {
+            let flows = all.iter().filter(|flow| flow.turn == turn);
+            flows
+                .map(|flow| flow.inside(period, zero))
+                .try_fold(zero, |sum, cost| sum.checked_add(cost?))
+        };
+        let sums = || {
+            let (comes, goes) = (sum(Turn::Comes)?, sum(Turn::Goes)?);
+            let total = sum(Turn::Stays)?.checked_add(comes)?;
+            Ok((total, total.checked_sub(limit)?, comes.checked_sub(goes)?))
+        };
+        let budget = state.budget.id.clone();
+        match sums() {
+            Err::<_, MoneyError>(_) => {
+                self.found.push(Violation::Overflow(format!("budget {budget}")));
+            }
+            // A period that what stands fills already is no fault of a plan that adds nothing.
+            Ok((total, over, added)) if over.pico() > 0 && added.pico() > 0 => {
+                self.found.push(Violation::OverLaterBudget { budget, period, total, limit });
+            }
+            Ok(_) => {}
+        }
+    }
+
+    /// All that is paid under a budget from now on. A quoted cost is due at once, so that later
+    /// periods have none of it.
+    fn flows(&self, state: &BudgetState) -> Vec<Flow> {
+        let mut flows = Vec::new();
+        for placement in self.planned.report.placements.iter().filter(|at| !at.stays) {
+            let offer = placement.offer.as_ref().and_then(|id| self.offers.get(id));
+            let rate = offer.and_then(|offer| offer.price.rate());
+            if let Some(rate) = rate.filter(|_| self.under(state, &placement.workload).is_some()) {
+                let nodes = i128::from(placement.members) * i128::from(placement.nodes_each);
+                flows.push(Flow { turn: Turn::Comes, window: placement.window, rate, nodes });
+            }
+        }
+        for observed in &self.input.snapshot.workloads {
+            if state.budget.scope.covers(&observed.workload) {
+                self.standing(observed, &mut flows);
+            }
+        }
+        flows
+    }
+
+    /// What a workload has already, and whether the plan leaves it there.
+    fn standing(&self, observed: &Observed, flows: &mut Vec<Flow>) {
+        let horizon = self.input.horizon;
+        for before in current(observed, horizon) {
+            let from = before.window.from().max(horizon.from());
+            let rest = Window::new(from, before.window.to()).ok();
+            // Replicas go on to the end of the horizon.
+            let window = if observed.workload.service().is_some() { Some(horizon) } else { rest };
+            let (Some(window), Some(rate)) = (window, self.rate_there(&before.offer)) else {
+                continue;
+            };
+            let stays = self.placements_of(&observed.workload.id).any(|placement| {
+                placement.stays && placement.offer.as_ref() == Some(&before.offer)
+            });
+            let nodes = i128::from(before.members) * i128::from(before.nodes_each);
+            let turn = if stays { Turn::Stays } else { Turn::Goes };
+            flows.push(Flow { turn, window, rate, nodes });
+        }
+    }
+
+    /// What a node that is there costs: its listed price, or the one that it was bought at where
+    /// its offer left the price book.
+    fn rate_there(&self, offer: &OfferId) -> Option<HourlyRate> {
+        let listed = self.offers.get(offer).and_then(|offer| offer.price.rate());
+        let bought = || {
+            let mut nodes = self.input.snapshot.nodes.iter().filter(|node| node.offer == *offer);
+            nodes.find_map(|node| node.price.rate())
+        };
+        let rate = listed.or_else(bought);
+        rate.filter(|rate| rate.per_hour().currency() == self.input.currency)
+    }
+}
