@@ -11,6 +11,7 @@ mod day;
 mod fixed;
 mod pack;
 mod problem;
+mod ratio;
 mod relax;
 mod round;
 mod rows;
