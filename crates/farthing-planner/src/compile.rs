@@ -385,9 +385,11 @@ impl Draft<'_, '_> {
             standing,
         };
         let mut reports = Vec::new();
-        for (serving, served) in program.services.iter().zip(&choice.served) {
+        let served = program.services.iter().zip(&choice.served).enumerate();
+        for (index, (serving, served)) in served {
             let Some(replicas) = served else { continue };
-            reports.extend(scene.report(serving, replicas)?);
+            let known = choice.divisions.get(index);
+            reports.extend(scene.report(serving, replicas, known)?);
         }
         Ok(reports)
     }

@@ -36,6 +36,8 @@ pub(crate) struct Choice {
     pub(crate) waits: Vec<u32>,
     /// Replicas by kind of each service; `None` = not served anew.
     pub(crate) served: Vec<Option<Vec<(usize, u32)>>>,
+    /// How the requests of each service are divided, where it was decided by itself.
+    pub(crate) divisions: Vec<crate::serving::Solution>,
     /// No choice of as much weight costs less than this, in 10^-12 and without what stands.
     pub(crate) cost_bound: Option<i128>,
     /// The part of it that is proven in exact arithmetic.

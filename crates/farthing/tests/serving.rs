@@ -111,7 +111,7 @@ fn any_division_is_cheaper_than_slices() {
     let mixed = Case::new("rate: 30/s", "").json();
     assert_eq!((&mixed["cost"], &mixed["status"]), (&"4.68".into(), &"optimal".into()));
     let sliced = Case::new("rate: 30/s", "  split: {slices: 1}\n").json();
-    assert_eq!((&sliced["cost"], &sliced["status"]), (&"6.7".into(), &"optimal".into()));
+    assert_eq!((&sliced["cost"], &sliced["status"]), (&"6.70".into(), &"optimal".into()));
     let taken = mixed["services"][0]["buckets"].as_array().unwrap().iter();
     for bucket in taken {
         let shares = bucket["taken"].as_array().unwrap().iter();
@@ -169,7 +169,7 @@ fn no_requests_need_what_is_asked_for_and_no_more() {
     assert_eq!(idle["cost"], "1.01");
     assert_eq!(idle["services"][0]["cost_per_million_tokens"], Value::Null);
     let none = Case::new("rate: 0/s", "  replicas: 0\n").json();
-    assert_eq!((&none["cost"], none["steps"].as_array().unwrap().len()), (&"0".into(), 0));
+    assert_eq!((&none["cost"], none["steps"].as_array().unwrap().len()), (&"0.00".into(), 0));
 }
 
 #[test]

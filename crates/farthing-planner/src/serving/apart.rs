@@ -139,6 +139,7 @@ fn fit(program: &Program<'_>, placed: &[(usize, u32)], found: &[Solution]) -> bo
 
 fn joined(program: &Program<'_>, mut choice: Choice, found: &[Solution]) -> Choice {
     choice.served = replicas(found);
+    choice.divisions = found.to_vec();
     let present: i128 = program.services.iter().map(|service| service.present_cost).sum();
     let bound = found.iter().map(|solution| solution.bound).sum::<i128>() - present;
     choice.cost_bound = choice.cost_bound.and_then(|jobs| jobs.checked_add(bound));

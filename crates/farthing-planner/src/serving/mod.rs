@@ -11,6 +11,7 @@ mod day;
 mod fixed;
 mod pack;
 mod problem;
+mod ratio;
 mod relax;
 mod round;
 mod rows;
@@ -30,6 +31,7 @@ use farthing_model::{Bucket, Observed, Ratio, Resource, Service};
 use problem::{Kind, Problem};
 
 pub(crate) use scene::{Scene, wanted};
+pub(crate) use search::Solution;
 
 /// A replica in the units of loads.
 const REPLICA: i128 = 1_000_000_000_000;

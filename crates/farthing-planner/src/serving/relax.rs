@@ -9,6 +9,7 @@
 
 use super::fixed::{ONE, PLACES, clamp, div, mul, ratio};
 use super::problem::Problem;
+use super::ratio::{Candidate, Moves, Step, Undivided, step};
 use super::state::{Basic, End, Part, Relaxed, State};
 
 /// Less than this part of all replicas, as a power of two, counts as nothing: what is left of the
@@ -18,8 +19,6 @@ const TINY_BITS: u32 = 37;
 const MARGIN: i128 = 200_000_000;
 /// The smallest pivot.
 const PIVOT: i64 = 1 << 16;
-/// How much below zero a reduced cost may slip for a better pivot.
-const SLIP: i64 = 1 << 14;
 /// Iterations after which the inverse is computed anew.
 const FRESH: u32 = 16;
 /// Iterations of one relaxation; the usual number is below ten.
@@ -50,14 +49,6 @@ struct Point {
     values: Vec<i64>,
     /// Multipliers of the rows.
     multipliers: Vec<i64>,
-}
-
-/// A nonbasic variable that may enter.
-#[derive(Clone, Copy)]
-struct Entering {
-    variable: Basic,
-    reduced: i64,
-    alpha: i64,
 }
 
 impl Relaxation {
@@ -147,14 +138,19 @@ impl Relaxation {
                 Self::swap_key(state, row);
                 point = self.point(state, self.inverse(state));
             }
-            let Some(entering) = self.entering(state, &point, row, up) else {
+            let excess = self.excess(state, &point, row, up);
+            let moves = self.candidates(state, &point, row, up);
+            let Some(Step { entering, moved }) = step(&moves, excess, (PIVOT, self.tiny)) else {
                 return self.ray(state, &point, row, (up, rounds));
             };
+            for (part, kind) in moved {
+                state.key[part] = kind;
+            }
             if let Basic::Replicas(kind) = state.work[row] {
                 state.at_upper[kind] = !up;
             }
-            inverse = self.pivot(state, point.inverse, row, entering.variable);
-            state.work[row] = entering.variable;
+            inverse = self.pivot(state, point.inverse, row, entering);
+            state.work[row] = entering;
         }
     }
 
@@ -324,17 +320,27 @@ impl Relaxation {
         }
     }
 
-    /// The variable that enters for a row whose own must grow or shrink: the first to lose its
-    /// reduced cost, and of several the one with the largest pivot.
-    fn entering(&self, state: &State, point: &Point, row: usize, up: bool) -> Option<Entering> {
+    /// How far the variable of a row is out of its bounds.
+    fn excess(&self, state: &State, point: &Point, row: usize, up: bool) -> i64 {
+        let value = point.values[row];
+        match state.work[row] {
+            Basic::Replicas(kind) if up => self.units(state.lower[kind]).saturating_sub(value),
+            Basic::Replicas(kind) => value.saturating_sub(self.units(state.upper[kind])),
+            Basic::Slack(_) | Basic::Surplus | Basic::Taken(..) => value.saturating_neg(),
+        }
+    }
+
+    /// Variables that may enter for a row whose own must grow or shrink, and parts that nothing
+    /// divides with the kinds that they may move to.
+    fn candidates(&self, state: &State, point: &Point, row: usize, up: bool) -> Moves {
         let rows = self.rows();
         let line = &point.inverse[row * rows..(row + 1) * rows];
         let prices = &point.multipliers;
         let sign = |alpha: i64| if up { alpha.saturating_neg() } else { alpha };
-        let mut found: Vec<Entering> = Vec::new();
+        let mut single: Vec<Candidate> = Vec::new();
         let mut offer = |variable: Basic, reduced: i64, alpha: i64| {
             if alpha >= PIVOT {
-                found.push(Entering { variable, reduced: reduced.max(0), alpha });
+                single.push(Candidate { variable, reduced: reduced.max(0), alpha });
             }
         };
         let surplus = self.kinds;
@@ -357,34 +363,47 @@ impl Relaxation {
         if !state.work.contains(&Basic::Surplus) {
             offer(Basic::Surplus, prices[surplus], sign(line[surplus].saturating_neg()));
         }
+        let divided: Vec<usize> = state.work.iter().filter_map(|it| it.part()).collect();
+        let mut kinds = Vec::with_capacity(state.parts.len() * 4);
+        let mut parts = Vec::with_capacity(state.parts.len());
         for (index, part) in state.parts.iter().enumerate() {
-            let key = state.key[index];
-            let loads = &self.loads[part.bucket * self.kinds..(part.bucket + 1) * self.kinds];
-            let own = i128::from(line[key]) * i128::from(loads[key]);
-            let mut rest = part.kinds & !(1 << key);
-            while rest != 0 {
-                let kind = rest.trailing_zeros() as usize;
-                rest &= rest - 1;
-                let alpha = (i128::from(line[kind]) * i128::from(loads[kind]) - own) >> PLACES;
-                let alpha = sign(clamp(alpha));
-                if alpha < PIVOT || state.work.contains(&Basic::Taken(index, kind)) {
-                    continue;
-                }
-                let reduced =
-                    mul(prices[key], loads[key]).saturating_sub(mul(prices[kind], loads[kind]));
-                offer(Basic::Taken(index, kind), reduced, alpha);
+            let from = kinds.len();
+            self.moves(state, index, (line, prices, up), &mut kinds);
+            if divided.contains(&index) {
+                let free = kinds.drain(from..).filter(|it| !state.work.contains(&it.variable));
+                single.extend(free);
+            } else if kinds.len() > from {
+                let weight = self.weight(part);
+                parts.push(Undivided { weight, kinds: from..kinds.len() });
             }
         }
-        // Of those that lose their reduced cost first, or as good as first, the largest pivot.
-        let wide = i128::from;
-        let slipped = |it: &Entering| wide(it.reduced) + wide(SLIP);
-        let first = found.iter().copied().reduce(|a, b| {
-            let sooner = slipped(&b) * wide(a.alpha) < slipped(&a) * wide(b.alpha);
-            if sooner { b } else { a }
-        })?;
-        let limit = slipped(&first);
-        found.retain(|it| wide(it.reduced) * wide(first.alpha) <= limit * wide(it.alpha));
-        found.into_iter().rev().max_by_key(|entering| entering.alpha)
+        Moves { single, parts, kinds }
+    }
+
+    /// Adds the kinds that a part may move to from its key.
+    fn moves(
+        &self,
+        state: &State,
+        index: usize,
+        (line, prices, up): (&[i64], &[i64], bool),
+        found: &mut Vec<Candidate>,
+    ) {
+        let (part, key) = (&state.parts[index], state.key[index]);
+        let loads = &self.loads[part.bucket * self.kinds..(part.bucket + 1) * self.kinds];
+        let own = i128::from(line[key]) * i128::from(loads[key]);
+        let price = i128::from(prices[key]) * i128::from(loads[key]);
+        let mut rest = part.kinds & !(1 << key);
+        while rest != 0 {
+            let kind = rest.trailing_zeros() as usize;
+            rest &= rest - 1;
+            let load = i128::from(loads[kind]);
+            let alpha = clamp((i128::from(line[kind]) * load - own) >> PLACES);
+            let alpha = if up { alpha.saturating_neg() } else { alpha };
+            if alpha >= PIVOT {
+                let reduced = clamp((price - i128::from(prices[kind]) * load) >> PLACES).max(0);
+                found.push(Candidate { variable: Basic::Taken(index, kind), reduced, alpha });
+            }
+        }
     }
 
     /// Prices that should prove that there is no point.

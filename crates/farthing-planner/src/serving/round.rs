@@ -38,9 +38,13 @@ impl Rounding<'_> {
             // What only lost digits leave would cost a replica where nothing else is.
             let others = self.relaxed.taken.iter().filter(|(at, ..)| *at == index);
             let most = others.max_by_key(|(_, _, share)| *share);
-            let load = self.problem.loads[part.bucket][*key].unwrap_or(0);
-            let dust = left[index] * load < (self.problem.room >> DUST_BITS) * FINE;
-            let to = most.filter(|_| dust).map_or(*key, |(_, kind, _)| *kind);
+            let loads = &self.problem.loads[part.bucket];
+            let dust = |kind: usize| {
+                let load = loads[kind].unwrap_or(0);
+                left[index] * load < (self.problem.room >> DUST_BITS) * FINE
+            };
+            let to = most.filter(|(_, kind, _)| dust(*key) && dust(*kind));
+            let to = to.map_or(*key, |(_, kind, _)| *kind);
             shares[to] += left[index];
         }
         shares

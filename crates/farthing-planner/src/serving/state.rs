@@ -24,6 +24,16 @@ pub(super) enum Basic {
     Taken(usize, usize),
 }
 
+impl Basic {
+    /// The part that it is about.
+    pub(super) fn part(self) -> Option<usize> {
+        match self {
+            Self::Taken(part, _) => Some(part),
+            Self::Replicas(_) | Self::Slack(_) | Self::Surplus => None,
+        }
+    }
+}
+
 /// Where a branch stands: its bounds, parts and basis.
 #[derive(Clone, Debug)]
 pub(super) struct State {

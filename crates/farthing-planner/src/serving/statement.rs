@@ -16,17 +16,19 @@ const MILLION: i128 = 1_000_000;
 const HOUR: i128 = 3_600;
 
 impl<'a> Scene<'a, '_> {
-    /// What is to be said about a service that gets these replicas; `None` where its division
-    /// could not be found again.
+    /// What is to be said about a service that gets these replicas; `None` where its division is
+    /// not known and could not be found again.
     pub(crate) fn report(
         &self,
         serving: &Serving<'a>,
         replicas: &[(usize, u32)],
+        known: Option<&Solution>,
     ) -> Result<Option<ServiceReport>, PlanError> {
         let fixed = replicas.iter().map(|(kind, count)| (*kind, i64::from(*count))).collect();
         let fixed = Serving { fixed: Some(fixed), ..serving.clone() };
         let problem = fixed.problem();
-        let Some(found) = found(&problem, self.input.effort) else { return Ok(None) };
+        let known = known.cloned().or_else(|| found(&problem, self.input.effort));
+        let Some(found) = known else { return Ok(None) };
         let wrong = |source| PlanError::Money {
             object: format!("workload {}", serving.observed.workload.id),
             source,
