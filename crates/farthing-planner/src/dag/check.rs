@@ -60,8 +60,11 @@ impl Check<'_> {
         self.found.push(DagViolation { object: object.into(), what: what.into() });
     }
 
+    /// Offers are sorted by id.
     fn offer(&self, placed: &TaskPlan) -> Option<&Offer> {
-        self.input.market.offers().iter().find(|offer| offer.id == placed.offer)
+        let offers = self.input.market.offers();
+        let at = offers.binary_search_by(|offer| offer.id.cmp(&placed.offer)).ok()?;
+        Some(&offers[at])
     }
 
     fn task(&mut self, task: &Task, placed: &TaskPlan) {

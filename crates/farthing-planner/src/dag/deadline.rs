@@ -1,6 +1,7 @@
 //! Deadlines as milliseconds from the start, and the earliest end that there can be.
 
-use super::search::{Found, Problem, TooLarge, cheapest};
+use super::problem::{Costs, Problem};
+use super::search::{Found, TooLarge, cheapest};
 use super::timing::NEVER;
 use super::{DagInput, Obstacle};
 use farthing_model::Dag;
@@ -44,7 +45,8 @@ pub(crate) fn fastest(
     // Without a price every pair of groups that time couples still needs its table.
     let pairs = problem.timing.links.iter().filter(|link| link.delay.is_some()).map(|link| {
         let (u, v) = (link.from.min(link.to), link.from.max(link.to));
-        (u, v, vec![0; problem.groups[u].count * problem.groups[v].count])
+        let cells = vec![0; problem.groups[u].count * problem.groups[v].count];
+        (u, v, Costs { cells, costs: vec![0] })
     });
     let free = Problem {
         unary: problem.unary.iter().map(|costs| vec![0; costs.len()]).collect(),

@@ -17,6 +17,7 @@ mod energy;
 mod explain;
 mod market;
 mod polish;
+mod problem;
 mod program;
 mod report;
 mod routes;

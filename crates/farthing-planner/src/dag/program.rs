@@ -9,8 +9,8 @@ use super::DagError;
 use super::candidate::{Candidate, Candidates};
 use super::energy::Groups;
 use super::market::Market;
+use super::problem::{Costs, Problem};
 use super::routes::Routes;
-use super::search::Problem;
 use super::timing::{Link, Timing};
 use farthing_model::{Dag, Place};
 use std::collections::BTreeMap;
@@ -138,9 +138,12 @@ impl<'a> Program<'a> {
             }
             let weights = self.weights(transfer)?;
             let (u, v) = (from.min(to), from.max(to));
-            let cell = |(x, y)| weights[if from == u { tariff(x, y) } else { tariff(y, x) }];
+            let cell = |(x, y)| {
+                let tariff = if from == u { tariff(x, y) } else { tariff(y, x) };
+                u32::try_from(tariff).unwrap_or(u32::MAX)
+            };
             let cells = classes[u].iter().flat_map(|x| classes[v].iter().map(move |y| (*x, *y)));
-            pairs.push((u, v, cells.map(cell).collect()));
+            pairs.push((u, v, Costs { cells: cells.map(cell).collect(), costs: weights }));
         }
         let timing = Timing::new(order, run.collect(), links, groups.clone());
         Ok(Problem { unary: unary.collect(), groups, pairs, timing })

@@ -9,9 +9,10 @@
 
 use super::amount::Amount;
 use super::eliminate::exact;
-use super::energy::{Energy, Groups, Pair};
+use super::energy::{Energy, Pair};
 use super::polish::Polish;
-use super::timing::{NEVER, Path, Timing};
+use super::problem::Problem;
+use super::timing::{NEVER, Path};
 
 /// Entries of tables that dynamic programming may have at once, before anything else is tried.
 const SMALL: usize = 1 << 20;
@@ -25,18 +26,6 @@ const ROUNDS_NODE: usize = 6;
 const STALE: u32 = 4;
 /// A bound that rose by less than this part of the gap in eight passes rises no more.
 const SLOW: i128 = 50;
-
-/// A choice problem in full width.
-#[derive(Clone, Debug)]
-pub(crate) struct Problem {
-    /// Cost of each label of each task.
-    pub(crate) unary: Vec<Vec<i128>>,
-    /// Which labels of each task no pair and no link tells apart.
-    pub(crate) groups: Vec<Groups>,
-    /// Two tasks, the earlier position first, and costs by rows of the groups of the first.
-    pub(crate) pairs: Vec<(usize, usize, Vec<i128>)>,
-    pub(crate) timing: Timing,
-}
 
 /// What a search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -77,7 +66,7 @@ pub(crate) fn cheapest(
     work_max: u64,
 ) -> Result<Found, TooLarge> {
     let most = |costs: &Vec<i128>| costs.iter().copied().max().unwrap_or(0);
-    let parts = problem.unary.iter().map(most).chain(problem.pairs.iter().map(|it| most(&it.2)));
+    let parts = problem.unary.iter().map(most).chain(problem.pairs.iter().map(|it| it.2.most()));
     let total = parts.into_iter().try_fold(0_i128, i128::checked_add).ok_or(TooLarge)?;
     let reach = total.checked_add(1).and_then(|total| total.checked_mul(16)).ok_or(TooLarge)?;
     if <i64 as Amount>::of(reach).is_some() {
@@ -126,7 +115,7 @@ impl<'p, A: Amount> Search<'p, A> {
         let unary = unary?;
         let mut pairs = Vec::with_capacity(problem.pairs.len());
         for (u, v, costs) in &problem.pairs {
-            pairs.push(Pair::new((*u, *v), narrow(costs)?, &problem.groups));
+            pairs.push(Pair::new((*u, *v), costs.narrow()?, &problem.groups));
         }
         let base = Energy::new(unary, problem.groups.clone(), pairs);
         let most = |costs: &[A]| costs.iter().map(|cost| cost.wide()).max().unwrap_or(0);

@@ -1,8 +1,9 @@
 //! From a program to a choice within its deadlines and caps, with what is proven of it.
 
 use super::deadline::{due, fastest, obstacles};
+use super::problem::Problem;
 use super::program::{Label, Program, Sum};
-use super::search::{Found, Problem, TooLarge, cheapest};
+use super::search::{Found, TooLarge, cheapest};
 use super::timing::NEVER;
 use super::{DagError, DagInput, Obstacle};
 use farthing_model::{Money, Objective};
@@ -178,7 +179,7 @@ fn mended(
         // Dearer than everything else together: taken only where nothing else is left.
         let all =
             mended.unary.iter().flatten().try_fold(1_i128, |sum, cost| sum.checked_add(*cost));
-        let pairs = mended.pairs.iter().flat_map(|pair| &pair.2);
+        let pairs = mended.pairs.iter().map(|pair| pair.2.costs.iter().max().unwrap_or(&0));
         let all = pairs.copied().try_fold(all.ok_or(TooLarge)?, i128::checked_add);
         let label = choice[vertex];
         if mended.unary[vertex].len() == 1

@@ -1,7 +1,8 @@
 //! The search against trying everything.
 
 use super::energy::Groups;
-use super::search::{Found, Problem, cheapest};
+use super::problem::{Costs, Problem};
+use super::search::{Found, cheapest};
 use super::timing::{Link, NEVER, Timing};
 
 /// A small generator, the same everywhere.
@@ -44,7 +45,9 @@ fn problem(dice: &mut Dice, tasks: usize, labels: u64, dense: u64) -> Problem {
             }
             let entries = groups[u].count * groups[v].count;
             let cost = |_| i128::from(dice.below(600_000_000));
-            pairs.push((u, v, (0..entries).map(cost).collect()));
+            let costs: Vec<i128> = (0..entries).map(cost).collect();
+            let cells = (0..u32::try_from(entries).unwrap()).collect();
+            pairs.push((u, v, Costs { cells, costs }));
             let delay = timed.then(|| (0..entries).map(|_| dice.signed(20)).collect());
             links.push(Link { from: u, to: v, delay });
         }
@@ -62,7 +65,8 @@ fn exhaustive(problem: &Problem, due: Option<&[i64]>) -> Option<i128> {
         let mut cost: i128 = choice.iter().enumerate().map(|(v, x)| problem.unary[v][*x]).sum();
         for (u, v, costs) in &problem.pairs {
             let (rows, columns) = (&problem.groups[*u], &problem.groups[*v]);
-            cost += costs[rows.at(choice[*u]) * columns.count + columns.at(choice[*v])];
+            let cell = rows.at(choice[*u]) * columns.count + columns.at(choice[*v]);
+            cost += costs.costs[costs.cells[cell] as usize];
         }
         if due.is_none_or(|due| problem.timing.latest(&choice, due).is_none()) {
             best = Some(best.map_or(cost, |best| best.min(cost)));
