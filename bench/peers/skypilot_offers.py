@@ -54,7 +54,8 @@ def peer(query):
                 types, _ = catalog.get_instance_type_for_accelerator(
                     query["accelerator"], query["count"], cpus=query["cpus"],
                     memory=query["memory"], use_spot=query["spot"], clouds=cloud)
-                types = types or []
+                # On GCP SkyPilot plans with the first host only.
+                types = (types or [])[:1 if cloud == "gcp" else None]
             else:
                 one = catalog.get_default_instance_type(
                     cpus=query["cpus"], memory=query["memory"], clouds=cloud)
@@ -81,7 +82,8 @@ def prices(cloud, name, query):
     regions = catalog.get_region_zones_for_accelerators(
         query["accelerator"], query["count"], use_spot=spot, clouds=cloud)
     for region in regions:
-        for zone in region.zones:
+        # Prices of a region's zones are alike, and each look-up scans the whole catalogue.
+        for zone in region.zones[:1]:
             try:
                 catalog.check_accelerator_attachable_to_host(
                     name, accelerators, zone.name, clouds=cloud)

@@ -67,18 +67,23 @@ impl OfferTable {
     /// part of an id.
     pub fn new(parts: Parts) -> Result<Self, TableError> {
         check(&parts)?;
-        let Parts { sites, shapes, terms, currencies, mut rows } = parts;
+        let Parts { sites, shapes, terms, currencies, rows } = parts;
         let (kind_of, kinds) = kinds(&shapes);
         let site_rank = ranks(&sites, |a, b| a.place.cmp(&b.place));
         let shape_rank = ranks(&shapes, |a, b| a.instance_type.cmp(&b.instance_type));
-        rows.sort_unstable_by_key(|row| {
-            let (site, shape) = (row.site as usize, row.shape as usize);
-            (
-                (kind_of[shape], row.purchase),
-                row.pico,
-                (site_rank[site], shape_rank[shape], row.currency, row.terms),
-            )
-        });
+        // Keys are made once and not at each comparison; the last part keeps the order of equals.
+        let mut keys: Vec<(u64, i64, u64, usize)> = rows
+            .iter()
+            .enumerate()
+            .map(|(at, row)| {
+                let (site, shape) = (row.site as usize, row.shape as usize);
+                let group = u64::from(kind_of[shape]) << 8 | row.purchase as u64;
+                let name = u64::from(site_rank[site]) << 32 | u64::from(shape_rank[shape]);
+                (group, row.pico, name, at)
+            })
+            .collect();
+        keys.sort_unstable();
+        let rows: Vec<Row> = keys.into_iter().map(|(.., at)| rows[at]).collect();
         let key = |row: &Row| (kind_of[row.shape as usize], row.purchase);
         let mut groups = Vec::new();
         let mut from = 0;
