@@ -66,6 +66,21 @@ impl Defect {
         Self::MissesANode,
     ];
 
+    /// Words of the fault that a guard must find.
+    pub(crate) const fn is_told_as(self) -> &'static str {
+        match self {
+            Self::LosesTheLastAppend | Self::Forgets => "and is said to at []",
+            Self::WritesNoIntent => "has an outcome and no intent",
+            Self::WritesNoReceipt | Self::NeverAnswers => "is intended and forgotten",
+            Self::ReservesNothing => "is begun without a reservation",
+            Self::SettlesTwice => "is settled twice",
+            Self::SettlesNothing => "ended, and its reservation is open",
+            Self::SettlesMore => "is settled of",
+            Self::ActsTwice => "happened, and nobody planned it",
+            Self::MissesANode => "are in the books, and the nodes cost",
+        }
+    }
+
     /// What is written in place of some records.
     fn writes(self, records: &[NewRecord]) -> Vec<NewRecord> {
         let changed = |record: &NewRecord| -> Vec<NewRecord> {
@@ -196,11 +211,10 @@ impl Store for Fused<SharedStore> {
     fn append(&mut self, expected: &Head, records: &[NewRecord]) -> Result<Vec<Record>, EdgeError> {
         let records = self.defect.map_or(records.to_vec(), |defect| defect.writes(records));
         self.fuse.appended.set(0);
-        let run = self.fuse.run(|| {
+        self.fuse.run(|| {
             self.fuse.appended.set(records.len());
             self.inner.append(expected, &records)
-        });
-        run
+        })
     }
 
     fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, EdgeError> {
