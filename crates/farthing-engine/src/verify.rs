@@ -25,7 +25,13 @@ impl<W: World, S: Store> Engine<W, S> {
         now: Timestamp,
     ) -> Result<Vec<VerifiedRecord>, EngineError> {
         let mut ended = Vec::new();
+        let oldest = now.checked_sub(snapshot.oldest()).unwrap_or(now);
         for (open, since) in self.journal.state().in_force() {
+            // What the world looked like before a step, in the same tick or in one that was shown
+            // again later, does not say that it has ended: its reservation stays.
+            if matches!(open.step.action, Action::Start { .. }) && oldest <= since {
+                continue;
+            }
             let promised = self.promised(open)?;
             if let Some((until, complete)) = end_of(open, promised, snapshot, now) {
                 ended.push((open.clone(), since, until, complete));

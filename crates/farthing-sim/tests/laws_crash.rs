@@ -12,70 +12,94 @@
 mod support;
 
 use farthing_edge::{Act, EdgeError, Measure, Measured, Observe, Quote};
-use farthing_engine::{Engine, EngineError, StepRecord};
-use farthing_model::{Money, Offer, Receipt, Snapshot, Step, StepId, Window};
-use farthing_sim::{Random, Scenario};
+use farthing_engine::{Engine, EngineError, StepRecord, Tick};
+use farthing_model::{Money, Node, Observed, Offer, Receipt, Snapshot, Step, StepId, Window};
+use farthing_sim::{FaultRates, Random, Scenario};
 use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 use std::rc::Rc;
 use std::sync::Arc;
-use support::crash::{Crashing, Moment};
+use support::crash::{Crashing, Defect, Moment};
+use support::law8::{self, Left};
 use support::{Parts, SharedStore, SharedWorld, SimEngine, Told, each_seed, instants, seeds};
 
 const TICK: SignedDuration = SignedDuration::from_mins(15);
 
-/// When the controller is back.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Back {
-    /// At the same instant: no decision is delayed.
-    AtOnce,
-    /// At the next tick.
-    NextTick,
+/// What goes wrong in a run.
+#[derive(Clone, Copy, Debug, Default)]
+struct Trouble {
+    /// The call at which the controller stops.
+    at: Option<(u64, Moment)>,
+    /// Whether it is back at the next tick, and not at the same instant.
+    late: bool,
+    defect: Option<Defect>,
 }
 
 /// What a run came to.
 #[derive(Debug)]
 struct Outcome {
-    paid: Money,
-    /// What took effect: the actions alone, as ids differ.
-    actions: Vec<String>,
+    /// What breaks law 8.
+    faults: Vec<String>,
+    end: End,
     calls: u64,
     crashes: u32,
 }
 
+/// The end of a run, steps' names aside.
+#[derive(Debug)]
+struct End {
+    paid: Money,
+    /// What was done, and when.
+    actions: Vec<(Timestamp, String)>,
+    /// What was begun and not done, and when.
+    undone: Vec<(Timestamp, String)>,
+    /// Everything that happened in the world, and when.
+    history: Vec<String>,
+    /// What is there.
+    nodes: Vec<Node>,
+    workloads: Vec<Observed>,
+}
+
 /// Drives a scenario to its end through at most one crash.
-fn run(scenario: &Scenario, at: Option<(u64, Moment)>, back: Back) -> Outcome {
+fn run(scenario: &Scenario, trouble: Trouble) -> Outcome {
     let mut parts = Parts::new(scenario, TICK);
     parts.config.effort = support::LIGHT;
-    let mut engine = Crashing::new(&parts, at);
-    let mut measured_to = scenario.start;
+    let mut engine = Crashing::new(&parts, trouble.at, trouble.defect);
+    let mut faults = Vec::new();
+    let mut last: Option<Tick> = None;
     for now in instants(scenario.start, scenario.end, TICK) {
         let mut tick = engine.tick(now);
-        if tick.is_none() && (back == Back::AtOnce || now == scenario.end) {
+        if tick.is_none() && (!trouble.late || now == scenario.end) {
             tick = engine.tick(now);
             assert!(tick.is_some(), "it stops once");
         }
-        if let Some(tick) = tick {
-            tick.unwrap_or_else(|error| panic!("at {now}: {error:?}"));
-            measured_to = now;
+        match tick {
+            None => {}
+            Some(Ok(tick)) => last = Some(tick),
+            Some(Err(error)) => faults.push(format!("the tick at {now} failed: {error}")),
         }
     }
     let (calls, crashes) = (engine.calls(), engine.crashes);
+    let open = engine.again(scenario.end).unwrap();
     drop(engine);
-    // Whatever had no answer in the last tick is asked about.
-    parts.open(scenario.end);
-    let told = Told::by(&parts.store.verified());
-    told.assert_exactly_once(&parts.world);
-    // The books begin with the first record: what was paid before is nobody's.
-    let begun = parts.store.verified()[0].at;
-    let paid = parts.assert_sound(Window::new(begun, measured_to).unwrap());
-    // A release costs by when it happens, which its action does not say.
-    let action =
-        |step: &&String| format!("{:?} at {}", told.proposed[*step].action, told.happened[*step]);
-    let mut actions: Vec<String> = told.done().iter().map(action).collect();
-    actions.sort();
-    Outcome { paid, actions, calls, crashes }
+    let seen = last.expect("some tick is whole").snapshot;
+    let measured_to = seen.at;
+    let exact = scenario.faults == FaultRates::default();
+    let left = Left { parts: &parts, open: &open, seen: &seen, measured_to, exact };
+    faults.extend(law8::faults(&left));
+    let there = parts.world.clone().observe(scenario.end).unwrap();
+    let begun = parts.store.since(0)[0].at;
+    let (actions, undone) = law8::actions(&parts.store.since(0));
+    let end = End {
+        actions,
+        undone,
+        paid: parts.statement(Window::new(begun, measured_to).unwrap()).paid,
+        history: parts.world.history(),
+        nodes: there.nodes,
+        workloads: there.workloads,
+    };
+    Outcome { faults, end, calls, crashes }
 }
 
 /// The first hours of a day in which nothing goes wrong, with enough to do.
@@ -85,32 +109,77 @@ fn short_day(seed: u64, hours: i64) -> Scenario {
     day
 }
 
-/// What crashes at each of `calls` come to, against the run without one.
+/// A run in which law 8 holds through a crash that is met.
+fn sound(scenario: &Scenario, at: (u64, Moment), late: bool) -> End {
+    let outcome = run(scenario, Trouble { at: Some(at), late, defect: None });
+    let what = format!("call {at:?}, late {late}");
+    assert_eq!(outcome.faults, [""; 0], "{what}");
+    assert_eq!(outcome.crashes, 1, "{what} was not met");
+    outcome.end
+}
+
+/// What crashes at each of `calls` come to, against the run without one: how many delay nothing,
+/// and how many do.
 fn crash_at(scenario: &Scenario, calls: impl Iterator<Item = u64>) -> (u32, u32) {
-    let calm = run(scenario, None, Back::AtOnce);
-    assert_eq!(calm.crashes, 0);
-    let (mut same, mut other) = (0, 0);
+    let calm = run(scenario, Trouble::default());
+    assert_eq!((calm.faults, calm.crashes), (Vec::new(), 0));
+    let (mut same, mut delayed) = (0, 0);
     for call in calls {
         for moment in [Moment::Before, Moment::After] {
-            let at_once = run(scenario, Some((call, moment)), Back::AtOnce);
-            assert_eq!(at_once.crashes, 1, "call {call} {moment:?} was not met");
-            if at_once.actions == calm.actions {
+            let end = sound(scenario, (call, moment), false);
+            let what = format!("crash at call {call}, {moment:?}");
+            // A step that provably never happened may be planned again and done at once.
+            if end.undone.is_empty() || end.actions == calm.end.actions {
+                end.is_the_same(&calm.end, &what);
                 same += 1;
-                assert_eq!(at_once.paid, calm.paid, "crash at call {call}, {moment:?}");
             } else {
-                other += 1;
+                end.differs_by_a_delay(&calm.end, &what);
+                delayed += 1;
             }
-            let later = run(scenario, Some((call, moment)), Back::NextTick);
-            assert_eq!(later.crashes, 1, "call {call} {moment:?} was not met");
+            // Each call once before and once after it, in turn.
+            if (call % 2 == 0) == (moment == Moment::Before) {
+                sound(scenario, (call, moment), true);
+            }
         }
     }
-    (same, other)
+    (same, delayed)
+}
+
+impl End {
+    fn is_the_same(&self, calm: &Self, what: &str) {
+        assert_eq!(self.actions, calm.actions, "{what}");
+        assert_eq!(self.paid, calm.paid, "{what}");
+        assert_eq!(self.history, calm.history, "{what}");
+        assert_eq!((&self.nodes, &self.workloads), (&calm.nodes, &calm.workloads), "{what}");
+    }
+
+    /// The one difference that a crash may make where the controller is back at once: a step that
+    /// it was about to do is not done at this tick, as it provably never happened or as its target
+    /// has changed since it was planned. Before that tick nothing differs; in it everything else is
+    /// done, and nothing more; later ticks plan for what they find.
+    fn differs_by_a_delay(&self, calm: &Self, what: &str) {
+        let [(at, action)] = self.undone.as_slice() else {
+            panic!("{what}: it differs, and not by one step: {:?}", self.undone);
+        };
+        let before = |end: &Self| -> Vec<(Timestamp, String)> {
+            end.actions.iter().filter(|(done, _)| done < at).cloned().collect()
+        };
+        assert_eq!(before(self), before(calm), "{what}: before it");
+        let in_it = |end: &Self| -> Vec<String> {
+            let done = end.actions.iter().filter(|(done, _)| done == at);
+            done.map(|(_, action)| action.clone()).collect()
+        };
+        let mut with_it = in_it(self);
+        with_it.push(action.clone());
+        with_it.sort();
+        assert_eq!(with_it, in_it(calm), "{what}: in its tick");
+    }
 }
 
 #[test]
 fn a_crash_at_every_call_of_a_short_day_loses_and_doubles_nothing() {
     let scenario = short_day(11, 3);
-    let calls = run(&scenario, None, Back::AtOnce).calls;
+    let calls = run(&scenario, Trouble::default()).calls;
     assert!(calls > 30, "the day has {calls} calls: too few to mean anything");
     let seeds: Vec<u64> = (0..8).collect();
     let parts = each_seed(
@@ -118,9 +187,30 @@ fn a_crash_at_every_call_of_a_short_day_loses_and_doubles_nothing() {
         &seeds,
         |part| crash_at(&scenario, (1..=calls).filter(move |call| call % 8 == part)),
     );
-    let (same, other) = parts.iter().fold((0, 0), |sum, part| (sum.0 + part.0, sum.1 + part.1));
-    println!("{calls} calls; {same} crashes without, {other} with another end");
-    assert!(same > other, "a crash that delays nothing mostly changes nothing");
+    let sum = |sum: (u32, u32), part: &(u32, u32)| (sum.0 + part.0, sum.1 + part.1);
+    let (same, delayed) = parts.iter().fold((0, 0), sum);
+    println!("{calls} calls; {same} crashes change nothing, {delayed} delay a step");
+    assert!(same > 0 && delayed > 0, "both kinds are met");
+}
+
+/// Each defect breaks the law after some crash, and is seen to.
+#[test]
+fn a_controller_a_journal_or_a_world_that_breaks_the_law_is_caught() {
+    let scenario = short_day(11, 2);
+    let calls = run(&scenario, Trouble::default()).calls;
+    let seeds: Vec<u64> = (0..Defect::ALL.len()).map(|at| at as u64).collect();
+    let name = ("laws_crash", "a_controller_a_journal_or_a_world_that_breaks_the_law_is_caught");
+    each_seed(name, &seeds, |at| {
+        let defect = Defect::ALL[usize::try_from(at).unwrap()];
+        let caught = (1..=calls).find_map(|call| {
+            let at = Some((call, Moment::After));
+            let outcome = run(&scenario, Trouble { at, late: false, defect: Some(defect) });
+            let mut faults = outcome.faults.into_iter();
+            faults.find(|fault| fault.contains(defect.is_told_as())).map(|fault| (call, fault))
+        });
+        let (call, fault) = caught.unwrap_or_else(|| panic!("{defect:?} is not caught"));
+        println!("{defect:?} is seen after a crash at call {call}: {fault}");
+    });
 }
 
 #[test]
@@ -130,14 +220,17 @@ fn crashes_on_many_days_lose_and_double_nothing() {
     let crashes = each_seed(name, &seeds, |seed| {
         let mut day = Scenario::random_day(seed).unwrap();
         day.end = day.start + SignedDuration::from_hours(6);
-        let calls = run(&day, None, Back::AtOnce).calls;
+        let Outcome { calls, faults, .. } = run(&day, Trouble::default());
+        assert_eq!(faults, [""; 0], "without a crash");
         let mut draw = Random::new(seed).fork("crash");
         for _ in 0..4 {
             let call = 1 + draw.below(calls);
             let moment = if draw.chance(500_000) { Moment::Before } else { Moment::After };
-            let back = if draw.chance(500_000) { Back::AtOnce } else { Back::NextTick };
             // Faults are drawn as calls come, so that the day after the crash is another one.
-            run(&day, Some((call, moment)), back);
+            let at = Some((call, moment));
+            let late = draw.chance(500_000);
+            let outcome = run(&day, Trouble { at, late, defect: None });
+            assert_eq!(outcome.faults, [""; 0], "call {call} {moment:?}, late {late}");
         }
         calls
     });

@@ -148,7 +148,13 @@ impl SimWorld {
                 Err(Refusal::Failed(why))
             }
         }?;
-        self.bump(target);
+        if let Some(target) = target {
+            // From now on this is the plan whose steps are meant: after a crash there may be
+            // another one in the same instant.
+            let now = self.now;
+            *self.versions(target).1 = (step.generation, now);
+            self.bump(target);
+        }
         Ok(effect)
     }
 
@@ -183,19 +189,23 @@ impl SimWorld {
         Err(Refusal::Conflict(why))
     }
 
-    fn bump(&mut self, target: Option<Target>) {
-        let now = self.now;
-        let (generation, before) = match target {
-            None => return,
-            Some(Target::Job(job)) => {
+    /// The generation of a target, and the one that steps of this instant name.
+    fn versions(&mut self, target: Target) -> (&mut u64, &mut (u64, i64)) {
+        match target {
+            Target::Job(job) => {
                 let it = &mut self.jobs[job];
                 (&mut it.generation, &mut it.before)
             }
-            Some(Target::Service(service)) => {
+            Target::Service(service) => {
                 let it = &mut self.services[service];
                 (&mut it.generation, &mut it.before)
             }
-        };
+        }
+    }
+
+    fn bump(&mut self, target: Target) {
+        let now = self.now;
+        let (generation, before) = self.versions(target);
         if before.1 != now {
             *before = (*generation, now);
         }
@@ -368,7 +378,7 @@ impl SimWorld {
         };
         let order = Wanted { offer: &id, members: before, nodes_each, window };
         self.set_replicas(service, offer, order)?;
-        self.bump(Some(Target::Service(service)));
+        self.bump(Target::Service(service));
         Ok(())
     }
 
@@ -415,6 +425,6 @@ impl SimWorld {
 
     /// Changes the generation of a job that was changed by an undo.
     pub(super) fn bump_job(&mut self, job: usize) {
-        self.bump(Some(Target::Job(job)));
+        self.bump(Target::Job(job));
     }
 }

@@ -23,7 +23,7 @@ pub(super) struct SimJob {
     pub(super) arrives: i64,
     pub(super) arrived: bool,
     pub(super) generation: u64,
-    /// The generation before the first step of an instant, and that instant: steps of one plan
+    /// The generation that the last step of an instant named, and that instant: steps of one plan
     /// name the same generation and do not stand in each other's way.
     pub(super) before: (u64, i64),
     pub(super) suspended: bool,

@@ -3,10 +3,11 @@
 
 use super::{Parts, SharedStore, SharedWorld};
 use farthing_edge::{
-    Act, EdgeError, Head, Measure, Measured, NewRecord, Observe, Quote, Record, Store,
+    Act, Class, EdgeError, Head, Measure, Measured, NewRecord, Observe, Quote, Record, RecordKind,
+    Store,
 };
-use farthing_engine::{Engine, EngineError, Tick};
-use farthing_model::{Offer, Receipt, Snapshot, Step, StepId, Window};
+use farthing_engine::{Body, Engine, EngineError, Open, Tick};
+use farthing_model::{Money, Offer, Receipt, Snapshot, Step, StepId, Window};
 use jiff::Timestamp;
 use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
@@ -22,10 +23,97 @@ pub(crate) enum Moment {
     After,
 }
 
+/// What a controller, a journal or a world may get wrong about law 8. Each is put between a sound
+/// engine and a sound world, as it would look from outside, so that a guard can be shown to see it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Defect {
+    /// The journal answers before it has written: what was appended last is gone after a crash.
+    LosesTheLastAppend,
+    /// A step is begun and nobody wrote that it would be.
+    WritesNoIntent,
+    /// A step is done, and what came of it is never written down.
+    WritesNoReceipt,
+    /// A step costs something that nobody set aside.
+    ReservesNothing,
+    /// What was set aside is freed again and again.
+    SettlesTwice,
+    /// What was set aside is never freed.
+    SettlesNothing,
+    /// The posted amount of a settled step is another one.
+    SettlesMore,
+    /// The world does a step whenever it is asked, under a name of its own.
+    ActsTwice,
+    /// The world forgets what it did.
+    Forgets,
+    /// The world never says what became of a step.
+    NeverAnswers,
+    /// A node is left out of what is measured.
+    MissesANode,
+}
+
+impl Defect {
+    pub(crate) const ALL: [Self; 11] = [
+        Self::LosesTheLastAppend,
+        Self::WritesNoIntent,
+        Self::WritesNoReceipt,
+        Self::ReservesNothing,
+        Self::SettlesTwice,
+        Self::SettlesNothing,
+        Self::SettlesMore,
+        Self::ActsTwice,
+        Self::Forgets,
+        Self::NeverAnswers,
+        Self::MissesANode,
+    ];
+
+    /// Words of the fault that a guard must find.
+    pub(crate) const fn is_told_as(self) -> &'static str {
+        match self {
+            Self::LosesTheLastAppend | Self::Forgets => "and is said to at []",
+            Self::WritesNoIntent => "has an outcome and no intent",
+            Self::WritesNoReceipt | Self::NeverAnswers => "is intended and forgotten",
+            Self::ReservesNothing => "is begun without a reservation",
+            Self::SettlesTwice => "is settled twice",
+            Self::SettlesNothing => "ended, and its reservation is open",
+            Self::SettlesMore => "is settled of",
+            Self::ActsTwice => "happened, and nobody planned it",
+            Self::MissesANode => "are in the books, and the nodes cost",
+        }
+    }
+
+    /// What is written in place of some records.
+    fn writes(self, records: &[NewRecord]) -> Vec<NewRecord> {
+        let changed = |record: &NewRecord| -> Vec<NewRecord> {
+            let record = record.clone();
+            match (self, record.kind) {
+                (Self::WritesNoIntent, RecordKind::Intended)
+                | (Self::WritesNoReceipt, RecordKind::Receipted)
+                | (Self::ReservesNothing, RecordKind::Reserved)
+                | (Self::SettlesNothing, RecordKind::Settled) => Vec::new(),
+                (Self::SettlesTwice, RecordKind::Settled) => vec![record.clone(), record],
+                (Self::SettlesMore, RecordKind::Settled) => vec![settles_more(record)],
+                _ => vec![record],
+            }
+        };
+        records.iter().flat_map(changed).collect()
+    }
+}
+
+fn settles_more(NewRecord { at, kind, body }: NewRecord) -> NewRecord {
+    let (previous, hash) = (Head::GENESIS.hash, Head::GENESIS.hash);
+    let record = Record { seq: 1, at, kind, body, previous, hash };
+    let Body::Settled { step, posted } = Body::read(&record).unwrap() else { panic!("it settles") };
+    let posted: Money = posted.parse().unwrap();
+    let more = Money::from_pico(posted.pico() + 1, posted.currency());
+    Body::Settled { step, posted: more.to_string() }.seal(at).unwrap()
+}
+
 /// Counts the calls that change something outside, or say what has changed.
 #[derive(Debug, Default)]
 pub(crate) struct Fuse {
     calls: Cell<u64>,
+    /// How many records the last append has put there.
+    appended: Cell<usize>,
     at: Cell<Option<(u64, Moment)>>,
 }
 
@@ -34,7 +122,7 @@ struct Stopped;
 
 impl Fuse {
     pub(crate) fn new(at: Option<(u64, Moment)>) -> Rc<Self> {
-        Rc::new(Self { calls: Cell::new(0), at: Cell::new(at) })
+        Rc::new(Self { at: Cell::new(at), ..Self::default() })
     }
 
     /// Calls so far.
@@ -62,6 +150,7 @@ impl Fuse {
 pub(crate) struct Fused<T> {
     inner: T,
     fuse: Rc<Fuse>,
+    defect: Option<Defect>,
 }
 
 impl Observe for Fused<SharedWorld> {
@@ -72,7 +161,13 @@ impl Observe for Fused<SharedWorld> {
 
 impl Measure for Fused<SharedWorld> {
     fn measure(&mut self, window: Window) -> Result<Measured, EdgeError> {
-        self.fuse.run(|| self.inner.measure(window))
+        let measured = self.fuse.run(|| self.inner.measure(window));
+        measured.map(|mut measured| {
+            if self.defect == Some(Defect::MissesANode) {
+                measured.spans.pop();
+            }
+            measured
+        })
     }
 }
 
@@ -84,11 +179,23 @@ impl Quote for Fused<SharedWorld> {
 
 impl Act for Fused<SharedWorld> {
     fn act(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
+        if self.defect == Some(Defect::ActsTwice) {
+            let id = StepId::new(&format!("{}-again", step.id)).unwrap();
+            let again = Step { id, ..step.clone() };
+            self.inner.act(&again, now)?;
+        }
         self.fuse.run(|| self.inner.act(step, now))
     }
 
     fn outcome_of(&mut self, step: &StepId, now: Timestamp) -> Result<Option<Receipt>, EdgeError> {
-        self.fuse.run(|| self.inner.outcome_of(step, now))
+        let outcome = self.fuse.run(|| self.inner.outcome_of(step, now));
+        match self.defect {
+            Some(Defect::Forgets) => Ok(None),
+            Some(Defect::NeverAnswers) => {
+                Err(EdgeError::new(Class::Transient, format!("step {step}: no answer")))
+            }
+            _ => outcome,
+        }
     }
 
     fn undo(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
@@ -102,7 +209,12 @@ impl Store for Fused<SharedStore> {
     }
 
     fn append(&mut self, expected: &Head, records: &[NewRecord]) -> Result<Vec<Record>, EdgeError> {
-        self.fuse.run(|| self.inner.append(expected, records))
+        let records = self.defect.map_or(records.to_vec(), |defect| defect.writes(records));
+        self.fuse.appended.set(0);
+        self.fuse.run(|| {
+            self.fuse.appended.set(records.len());
+            self.inner.append(expected, &records)
+        })
     }
 
     fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, EdgeError> {
@@ -116,12 +228,13 @@ pub(crate) struct Crashing {
     parts: Parts,
     fuse: Rc<Fuse>,
     engine: Option<Engine<Fused<SharedWorld>, Fused<SharedStore>>>,
+    defect: Option<Defect>,
     pub(crate) crashes: u32,
 }
 
 impl Crashing {
-    pub(crate) fn new(parts: &Parts, at: Option<(u64, Moment)>) -> Self {
-        Self { parts: parts.clone(), fuse: Fuse::new(at), engine: None, crashes: 0 }
+    pub(crate) fn new(parts: &Parts, at: Option<(u64, Moment)>, defect: Option<Defect>) -> Self {
+        Self { parts: parts.clone(), fuse: Fuse::new(at), engine: None, defect, crashes: 0 }
     }
 
     /// Calls so far.
@@ -149,18 +262,30 @@ impl Crashing {
             Ok(Err(error)) => Some(Err(error)),
             Err(payload) if payload.is::<Stopped>() => {
                 self.crashes += 1;
+                if self.defect == Some(Defect::LosesTheLastAppend) {
+                    self.parts.store.lose(self.fuse.appended.get());
+                }
                 None
             }
             Err(payload) => resume_unwind(payload),
         }
     }
 
+    /// The process ends and is started once more: whatever had no answer is asked about. What it
+    /// then believes is open.
+    pub(crate) fn again(&mut self, now: Timestamp) -> Result<Open, EngineError> {
+        self.engine = None;
+        self.fuse.at.set(None);
+        Ok(self.open(now)?.open_state().clone())
+    }
+
     fn open(
         &self,
         now: Timestamp,
     ) -> Result<Engine<Fused<SharedWorld>, Fused<SharedStore>>, EngineError> {
-        let world = Fused { inner: self.parts.world.clone(), fuse: Rc::clone(&self.fuse) };
-        let store = Fused { inner: self.parts.store.clone(), fuse: Rc::clone(&self.fuse) };
+        let (fuse, defect) = (&self.fuse, self.defect);
+        let world = Fused { inner: self.parts.world.clone(), fuse: Rc::clone(fuse), defect };
+        let store = Fused { inner: self.parts.store.clone(), fuse: Rc::clone(fuse), defect };
         Engine::open(self.parts.config.clone(), world, (store, self.parts.books.clone()), now)
     }
 }

@@ -4,6 +4,7 @@
 
 pub(crate) mod crash;
 pub(crate) mod guard;
+pub(crate) mod law8;
 
 use farthing_edge::{
     Act, EdgeError, Head, Measure, Measured, MemoryStore, NewRecord, Observe, Quote, Record, Store,
@@ -11,7 +12,9 @@ use farthing_edge::{
 };
 use farthing_engine::{Body, Config, Engine, Planner, StepRecord};
 use farthing_ledger::{Books, ShareIdle, Statement, StatementQuery, Weights, statement};
-use farthing_model::{Currency, Money, Offer, Ratio, Receipt, Snapshot, Step, StepId, Window};
+use farthing_model::{
+    Currency, Money, Offer, OfferId, Ratio, Receipt, Snapshot, Step, StepId, Window, WorkloadId,
+};
 use farthing_planner::Effort;
 use farthing_sim::{Scenario, SimWorld};
 use jiff::{SignedDuration, Timestamp};
@@ -37,10 +40,27 @@ impl SharedWorld {
 
     /// The ids of steps that the world did, in order, as the world itself wrote them down.
     pub(crate) fn did(&self) -> Vec<String> {
+        self.did_at().into_iter().map(|(_, id)| id).collect()
+    }
+
+    /// The same with the moment of each.
+    pub(crate) fn did_at(&self) -> Vec<(Timestamp, String)> {
         let world = self.0.borrow();
         let words = world.log().iter().map(|line| line.split(' ').collect::<Vec<_>>());
         let did = words.filter(|words| words.get(1) == Some(&"did"));
-        did.filter_map(|words| words.get(2).map(|id| (*id).to_owned())).collect()
+        did.map(|words| (words[0].parse().unwrap(), words[2].to_owned())).collect()
+    }
+
+    /// Everything that happened in the world but requests, with no word on what steps are called.
+    pub(crate) fn history(&self) -> Vec<String> {
+        let world = self.0.borrow();
+        let nameless = |line: &String| match line.split(' ').collect::<Vec<_>>().as_slice() {
+            [at, what @ ("did" | "refused" | "undid"), _, rest @ ..] => {
+                format!("{at} {what} {}", rest.join(" "))
+            }
+            _ => line.clone(),
+        };
+        world.log().iter().map(nameless).collect()
     }
 
     /// What all nodes of the world cost in a window: rates times time, by nobody's books.
@@ -96,6 +116,19 @@ impl SharedStore {
         self.0.borrow().read(after + 1, usize::MAX).unwrap()
     }
 
+    /// Loses the last records, as a store that answers before it has written.
+    pub(crate) fn lose(&self, count: usize) {
+        let records = self.since(0);
+        let kept = &records[..records.len() - count];
+        let mut store = MemoryStore::default();
+        for record in kept {
+            let Record { at, kind, body, .. } = record.clone();
+            let head = store.head().unwrap();
+            store.append(&head, &[NewRecord { at, kind, body }]).unwrap();
+        }
+        *self.0.borrow_mut() = store;
+    }
+
     /// All records, after their chain was checked.
     pub(crate) fn verified(&self) -> Vec<Record> {
         let records = self.since(0);
@@ -145,6 +178,21 @@ impl Parts {
     pub(crate) fn open(&self, now: Timestamp) -> SimEngine {
         let parts = (self.store.clone(), self.books.clone());
         Engine::open(self.config.clone(), self.world.clone(), parts, now).unwrap()
+    }
+
+    /// What is posted for each workload on each offer, in 10^-12.
+    pub(crate) fn posted(&self) -> BTreeMap<(WorkloadId, OfferId), i128> {
+        let mut posted = BTreeMap::new();
+        let cluster = &self.config.cluster;
+        for hour in self.books.posted_hours(cluster).unwrap() {
+            let book = self.books.hour(cluster, hour.from()).unwrap().expect("it is listed");
+            for charge in book.charges().unwrap() {
+                let Some(who) = &charge.attribution else { continue };
+                let account = (who.workload.clone(), charge.offer.clone());
+                *posted.entry(account).or_default() += charge.cost.pico();
+            }
+        }
+        posted
     }
 
     /// The statement of a window over these books.
