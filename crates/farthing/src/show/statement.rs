@@ -8,8 +8,11 @@ use farthing_model::{Destination, Money, MoneyError, NANOS_PER_SECOND, PriceKind
 use jiff::SignedDuration;
 use std::fmt::Write as _;
 
+/// How an amount is read off a row.
+type AmountOf = fn(&StatementRow) -> Money;
+
 /// The amounts of a row by the name of their column.
-const AMOUNTS: [(&str, fn(&StatementRow) -> Money); 6] = [
+const AMOUNTS: [(&str, AmountOf); 6] = [
     ("used", |row| row.used),
     ("idle", |row| row.idle),
     ("unallocated", |row| row.unallocated),

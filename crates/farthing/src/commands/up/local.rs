@@ -41,7 +41,9 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let offer = machine_offer(&inventory, priced.price)?;
     let cluster = ClusterId::new(&inventory.hostname)?;
     talk(&describe(&inventory, &offer));
-    assumed.iter().for_each(|line| talk(line));
+    if let Some(line) = assumed {
+        talk(&line);
+    }
     let offers: Arc<[Offer]> = Arc::from([quoted(&offer, inventory.capacity())]);
     let world = LocalWorld {
         offers: Arc::clone(&offers),
