@@ -183,6 +183,9 @@ pub(crate) struct OffersArgs {
     /// Read the price books anew and keep nothing for the next time
     #[arg(long)]
     pub(crate) no_cache: bool,
+    /// Also draw the ladder of prices as an SVG picture
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
 }
 
 /// `farthing cost`.

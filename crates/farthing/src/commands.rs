@@ -14,8 +14,9 @@ use crate::print::talk;
 use crate::table::Table;
 use farthing_ledger::Books;
 use farthing_model::{ClusterId, Currency, Window, parse_duration};
-use farthing_providers::catalog::{self, PriceBook};
+use farthing_providers::catalog::{Catalogue, Options};
 use farthing_providers::manifest::Fault;
+use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 
@@ -50,15 +51,36 @@ pub(crate) fn newest(
     Ok((Window::new(from, to)?, currency))
 }
 
-/// Reads price books, and says which of their rows could not be read: the others go on.
-pub(crate) fn price_book(paths: &[PathBuf]) -> anyhow::Result<PriceBook> {
-    let book = catalog::load(paths).map_err(|error| WrongUse::new(plan::chain(&error)))?;
+/// Reads price books as of a moment, from the cache where that holds them, and says which of their
+/// rows could not be read: the others go on.
+pub(crate) fn price_book(
+    paths: &[PathBuf],
+    now: Timestamp,
+    cache: Option<PathBuf>,
+) -> anyhow::Result<Catalogue> {
+    let options = Options { today: Some(day(now)), cache };
+    let book = Catalogue::load(paths, &options);
+    let book = book.map_err(|error| WrongUse::new(plan::chain(&error)))?;
     tell_left_out(&book.faults);
     Ok(book)
 }
 
+/// The day of a moment, UTC.
+pub(crate) fn day(at: Timestamp) -> Date {
+    jiff::tz::Offset::UTC.to_datetime(at).date()
+}
+
+/// Where what was read of price books is kept: the user's folder for what can be made again.
+pub(crate) fn cache_folder() -> Option<PathBuf> {
+    let under = |variable: &str, below: &str| {
+        let value = std::env::var_os(variable).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value).join(below))
+    };
+    under("XDG_CACHE_HOME", "farthing").or_else(|| under("HOME", ".cache/farthing"))
+}
+
 /// Says which rows of price books cannot be read; the others go on.
-pub(crate) fn tell_left_out(faults: &[Fault]) {
+fn tell_left_out(faults: &[Fault]) {
     const TOLD: usize = 10;
     for fault in faults.iter().take(TOLD) {
         talk(&format!("left out: {fault}"));

@@ -3,11 +3,15 @@
 //! Start with [`write`]; [`svg`] is the pen, each other module one picture. Floats are positions
 //! on paper only.
 
+pub(crate) mod ladder;
+mod lines;
 pub(crate) mod plan;
+pub(crate) mod serving;
 mod svg;
 
 use crate::outcome::WrongUse;
 use anyhow::Context as _;
+use farthing_model::Money;
 use std::io::Write as _;
 use std::path::Path;
 
@@ -29,4 +33,10 @@ pub(crate) fn write(path: &Path, picture: &str) -> anyhow::Result<()> {
     file.write_all(picture.as_bytes()).with_context(failed)?;
     file.persist(path).map_err(|error| error.error).with_context(failed)?;
     Ok(())
+}
+
+/// An amount in whole units of money, for drawing.
+#[allow(clippy::cast_precision_loss, reason = "a length on paper")]
+pub(crate) fn whole(money: Money) -> f64 {
+    money.pico() as f64 / 1e12
 }

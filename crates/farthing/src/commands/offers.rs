@@ -3,36 +3,36 @@
 mod answer;
 mod request;
 
-use super::plan::chain;
-use super::print;
+use super::{cache_folder, day, price_book, print};
 use crate::args::{OffersArgs, Output};
 use crate::outcome::{Outcome, WrongUse};
+use crate::plot;
 use answer::Answer;
 use farthing_planner::rank;
-use farthing_providers::catalog::{Catalogue, Options};
+use farthing_providers::catalog::Catalogue;
 use jiff::Timestamp;
-use std::path::PathBuf;
 use std::time::Instant;
 
 /// Prints the offers. Infeasible when none meets the request.
 pub(crate) fn run(args: &OffersArgs, output: Output) -> anyhow::Result<Outcome> {
     let request = request::request(args)?;
     let now = now(args.now.as_deref())?;
-    let today = jiff::tz::Offset::UTC.to_datetime(now).date();
+    let today = day(now);
     let started = Instant::now();
     let book = if args.prices.is_empty() {
         Catalogue::default_book()
     } else {
         let cache = if args.no_cache { None } else { cache_folder() };
-        let options = Options { today: Some(today), cache };
-        Catalogue::load(&args.prices, &options).map_err(|error| WrongUse::new(chain(&error)))?
+        price_book(&args.prices, now, cache)?
     };
     let loaded = started.elapsed();
-    super::tell_left_out(&book.faults);
     let started = Instant::now();
     let ranked = rank(&request, &book.table).map_err(|error| WrongUse::new(error.to_string()))?;
     let took = started.elapsed();
     let answer = Answer { request: &request, ranked: &ranked, book: &book, today, loaded, took };
+    if let Some(path) = &args.plot {
+        plot::write(path, &answer.picture())?;
+    }
     print(
         output,
         || Ok(answer.text()),
@@ -51,13 +51,4 @@ fn now(asked: Option<&str>) -> anyhow::Result<Timestamp> {
             .hint("write it like 2026-12-01 or 2026-12-01T06:00:00Z")
             .into()
     })
-}
-
-/// Where what was read of price books is kept: the user's folder for what can be made again.
-fn cache_folder() -> Option<PathBuf> {
-    let under = |variable: &str, below: &str| {
-        let value = std::env::var_os(variable).filter(|value| !value.is_empty())?;
-        Some(PathBuf::from(value).join(below))
-    };
-    under("XDG_CACHE_HOME", "farthing").or_else(|| under("HOME", ".cache/farthing"))
 }

@@ -2,11 +2,12 @@
 
 mod dag;
 
-use super::{duration, print};
+use super::{cache_folder, duration, price_book, print};
 use crate::args::{Output, PlanArgs};
 use crate::outcome::{Outcome, WrongUse};
 use crate::{plot, show};
 use anyhow::Context as _;
+use farthing_model::offer_table::Filter;
 use farthing_model::{
     Budget, BudgetId, ClusterId, Coverage, Currency, Limit, Money, Observed, Offer, PerResource,
     Period, PlanId, Ratio, Scope, Snapshot, Window, Workload, WorkloadKind, WorkloadState,
@@ -35,7 +36,7 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
         anyhow::bail!("the checker refuses the plan: {first} ({} in all)", violations.len());
     }
     if let Some(path) = &args.plot {
-        plot::write(path, &plot::plan::picture(&planned, &input))?;
+        plot::write(path, &picture(&planned, &input)?)?;
     }
     let binding = sensitivity(&input, &planned)?;
     let baselines = if args.baselines { baselines(&input)? } else { Vec::new() };
@@ -54,6 +55,15 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
         Status::Infeasible => Outcome::Infeasible,
         Status::Optimal | Status::Feasible => Outcome::Done,
     })
+}
+
+/// The plan over time or, where there are only services, what they cost at other rates.
+fn picture(planned: &Planned, input: &Input) -> anyhow::Result<String> {
+    let mut workloads = input.snapshot.workloads.iter().map(|seen| &*seen.workload);
+    if workloads.all(|workload| workload.service().is_some()) {
+        return plot::serving::picture(input);
+    }
+    Ok(plot::plan::picture(planned, input))
 }
 
 fn baselines(input: &Input) -> anyhow::Result<Vec<Planned>> {
@@ -81,7 +91,7 @@ fn input(args: &PlanArgs, now: Timestamp, manifests: manifest::Manifests) -> any
             .hint("examples/research-team.yaml shows one")
             .into());
     }
-    let offers = offers(args, &manifests)?;
+    let offers = offers(args, now, &manifests)?;
     let currency = currency(&offers)?;
     let mut budgets = manifests.budgets;
     if let Some(limit) = &args.budget {
@@ -136,9 +146,14 @@ fn unreserved(mut workload: Workload) -> Workload {
     workload
 }
 
-fn offers(args: &PlanArgs, manifests: &manifest::Manifests) -> anyhow::Result<Arc<[Offer]>> {
+fn offers(
+    args: &PlanArgs,
+    now: Timestamp,
+    manifests: &manifest::Manifests,
+) -> anyhow::Result<Arc<[Offer]>> {
     if !args.prices.is_empty() {
-        return Ok(super::price_book(&args.prices)?.offers);
+        let book = price_book(&args.prices, now, cache_folder())?;
+        return Ok(book.table.select(&Filter::default()).into());
     }
     Ok(match &manifests.price_book {
         Some(book) => Arc::clone(&book.offers),

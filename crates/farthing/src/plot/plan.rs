@@ -1,8 +1,9 @@
 //! A plan over time: which offer does what, and what that has cost by then against each budget.
 
 use super::svg::{Anchor, COLOURS, Svg, fitted, nice_step, part, time_ticks};
+use super::whole;
 use crate::show;
-use farthing_model::{Limit, Money, Window};
+use farthing_model::{Limit, Window};
 use farthing_planner::{BudgetState, Input, Placement, Planned};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -224,9 +225,4 @@ fn paid_by(placements: &[&Placement], at: Timestamp) -> f64 {
         whole(placement.cost) * done
     });
     paid.sum()
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a height on paper")]
-fn whole(money: Money) -> f64 {
-    money.pico() as f64 / 1e12
 }

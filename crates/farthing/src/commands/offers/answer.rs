@@ -1,5 +1,7 @@
 //! An answer for people, programs and spreadsheets.
 
+use crate::plot::ladder::{self, Rung};
+use crate::plot::whole;
 use crate::show::{duration, small_money};
 use crate::table::{Align, Table};
 use farthing_planner::{OfferRequest, Ranked, RankedOffer};
@@ -129,6 +131,26 @@ impl Answer<'_> {
         }
         lines.push(self.left_out());
         lines.join("\n")
+    }
+
+    /// The ladder of prices: the offers, and what other ways to pay cost.
+    pub(crate) fn picture(&self) -> String {
+        let offers = self.ranked.offers.iter().chain(&self.ranked.otherwise_paid);
+        let rungs: Vec<Rung> = offers
+            .map(|it| {
+                let amount = it.finish.as_ref().map_or(it.price.per_hour(), |finish| finish.cost);
+                Rung {
+                    label: it.offer.id.to_string(),
+                    amount: whole(amount),
+                    words: small_money(amount),
+                    kind: it.offer.purchase.to_string(),
+                }
+            })
+            .collect();
+        let title = format!("{} of the whole request", self.compared());
+        let first = self.ranked.offers.first();
+        let unit = first.map_or_else(String::new, |it| it.price.per_hour().currency().to_string());
+        ladder::picture(&title, &unit, &rungs)
     }
 
     fn head(&self) -> String {

@@ -21,7 +21,7 @@ pub(super) fn run(
     mut manifests: Manifests,
 ) -> anyhow::Result<Outcome> {
     let mut dag = the_only_one(args, &mut manifests)?;
-    let book = offers(args, &manifests)?;
+    let book = offers(args, now, &manifests)?;
     let market = Market::new(&book, currency(&book)?);
     let table = args.egress.as_deref().map(egress::load).transpose();
     let table: Option<EgressTable> = table.map_err(|error| WrongUse::new(chain(&error)))?;
