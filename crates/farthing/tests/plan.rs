@@ -63,3 +63,24 @@ fn a_plan_is_drawn_whole_or_not_at_all() {
     assert_eq!(output.status.code(), Some(1));
     assert!(!nowhere.exists());
 }
+
+/// No kind of accelerator alone is drawn below the mix: their lines end higher up, or not at all.
+#[test]
+fn services_are_drawn_against_their_rate() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("serving.svg");
+    let output = plan(&["-f", "examples/serving.yaml", "--plot", path.to_str().unwrap()]);
+    assert_eq!(output.status.code(), Some(0));
+    let svg = std::fs::read_to_string(&path).unwrap();
+    assert!(svg.contains(">the cheapest mix</text>") && svg.contains(">asked for</text>"));
+    let ends: Vec<f64> = svg
+        .lines()
+        .filter(|line| line.contains("stroke-width=\"3\"") || line.contains("stroke-width=\"1.5\""))
+        .map(|line| {
+            let points = line.split('"').nth(1).unwrap();
+            points.rsplit(',').next().unwrap().parse().unwrap()
+        })
+        .collect();
+    let (mix, alone) = ends.split_last().unwrap();
+    assert!(!alone.is_empty() && alone.iter().all(|end| end <= mix), "{ends:?}");
+}
