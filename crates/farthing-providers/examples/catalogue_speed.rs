@@ -66,7 +66,7 @@ fn main() {
         per_region: Some(1),
         ..Filter::default()
     };
-    figure("catalogue-select-gpu", time(|| table.select(&gpu)), 1.0, table.len());
+    figure("catalogue-select-gpu", time(|| table.select(&gpu)), 5.0, table.len());
     figure("catalogue-select-cpu", time(|| table.select(&cpu)), 5.0, table.len());
     let _ = fs::remove_dir_all(&folder);
 }

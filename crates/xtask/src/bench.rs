@@ -69,8 +69,9 @@ impl Figure {
         if self.is_rate() { self.value >= self.limit } else { self.value <= self.limit }
     }
 
+    /// Value over limit; against a limit of nothing at all, the value.
     fn ratio(&self) -> f64 {
-        self.value / self.limit
+        if self.limit > 0.0 { self.value / self.limit } else { self.value }
     }
 }
 
@@ -267,10 +268,10 @@ fn rows(example: &str, printed: &str) -> Vec<Row> {
         let (value, limit) = (take("value").as_f64(), take("limit").as_f64());
         let bench = bench.as_str().unwrap_or(example).to_owned();
         let outcome = match (value, limit, unit.as_str()) {
-            (Some(value), Some(limit), Some(unit)) if limit > 0.0 => {
+            (Some(value), Some(limit), Some(unit)) if limit >= 0.0 => {
                 Ok(Figure { value, limit, unit: unit.to_owned(), more })
             }
-            _ => Err(format!("a line without value, limit above 0 and unit: {text}")),
+            _ => Err(format!("a line without value, limit from 0 on and unit: {text}")),
         };
         found.push(Row { bench, outcome });
     }
