@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """The slice model of a peer beside ours, on the same cases, with PuLP and CBC.
 
-    python3 -m venv /tmp/peers && /tmp/peers/bin/pip install pulp
-    mkdir /tmp/cases && cargo run --release -p farthing-planner --example serving_scale 1 /tmp/cases
-    /tmp/peers/bin/python bench/peers/serving_pulp.py /tmp/cases [SECONDS] [CASES]
+    python3 -m venv peers && peers/bin/pip install pulp
+    mkdir cases && cargo run --release -p farthing-planner --example serving_scale 1 cases
+    peers/bin/python bench/peers/serving_pulp.py cases [SECONDS] [CASES]
 
 The model is that of Melange (arXiv 2404.14527): every bucket in four slices, a binary variable for
 each slice and accelerator, a whole number of each accelerator that is at least the load of its
