@@ -20,6 +20,10 @@ pub(super) fn run(
     now: Timestamp,
     mut manifests: Manifests,
 ) -> anyhow::Result<Outcome> {
+    if let Some(path) = &args.plot {
+        let what = format!("--plot {}: a Dag is not drawn yet", path.display());
+        return Err(WrongUse::new(what).hint("plan it without --plot").into());
+    }
     let mut dag = the_only_one(args, &mut manifests)?;
     let book = offers(args, now, &manifests)?;
     let market = Market::new(&book, currency(&book)?);
