@@ -5,7 +5,7 @@
 //! placed work will cost there; otherwise the next period would be spent before it begins.
 
 use crate::candidate::Way;
-use crate::{BudgetState, Input, PlanError};
+use crate::{BudgetRow, BudgetState, Input, PlanError};
 use farthing_model::{
     EscalationAction, HourlyRate, Limit, Money, MoneyError, Period, Window, Workload,
 };
@@ -140,8 +140,27 @@ pub(crate) fn on_hold(state: &BudgetState, limit: Money, gone: Money) -> bool {
         .any(|rung| rung.action >= EscalationAction::Hold && reached(rung.at.ppm(), limit, gone))
 }
 
+/// The row of a budget in a report, for what a plan adds to it.
+pub(crate) fn row(state: &BudgetState, planned: Money) -> Result<BudgetRow, PlanError> {
+    let forecast =
+        exposure(state)?.checked_add(planned).map_err(|source| of_budget(state, source))?;
+    let limit = match state.budget.limit {
+        Limit::Money(limit) => Some(limit),
+        Limit::GpuHoursMilli(_) => None,
+    };
+    Ok(BudgetRow {
+        budget: state.budget.id.clone(),
+        limit,
+        spent: state.spent,
+        committed: state.committed,
+        planned,
+        forecast,
+        rung: limit.and_then(|limit| rung(state, limit, forecast)),
+    })
+}
+
 /// The highest rung that an amount reaches.
-pub(crate) fn rung(state: &BudgetState, limit: Money, amount: Money) -> Option<EscalationAction> {
+fn rung(state: &BudgetState, limit: Money, amount: Money) -> Option<EscalationAction> {
     let rungs = state.budget.escalate.iter();
     rungs
         .filter(|rung| reached(rung.at.ppm(), limit, amount))

@@ -103,9 +103,6 @@ fn questions(input: &Input, report: &Report) -> Result<Vec<Slack>, PlanError> {
     questions.extend(full(input, report).into_iter().map(Slack::Node));
     for observed in &input.snapshot.workloads {
         let workload = &*observed.workload;
-        if workload.residency.is_empty() && deadline(workload).is_none() {
-            continue;
-        }
         if !decided(report, workload) {
             continue;
         }
@@ -131,21 +128,19 @@ fn deadline(workload: &Workload) -> Option<Timestamp> {
 
 /// Whether this plan decided about a workload: it placed it anew, or lets it wait.
 fn decided(report: &Report, workload: &Workload) -> bool {
-    let placed = report.placements.iter().filter(|placement| !placement.stays);
-    placed.map(|placement| &placement.workload).any(|id| *id == workload.id)
+    let mut placed = report.placements.iter().filter(|placement| !placement.stays);
+    placed.any(|placement| placement.workload == workload.id)
         || report.waiting.iter().any(|waiting| waiting.workload == workload.id)
 }
 
-/// Whether a workload waits, or would be cheaper if it were late.
+/// Whether a workload waits, or something cheaper was passed over for the time that it takes.
 fn can_be_late(report: &Report, workload: &Workload) -> bool {
-    let late = |reason: &Reason| matches!(reason, Reason::CheaperWouldBeLate { .. });
+    let by_time = |reason: &Reason| {
+        matches!(reason, Reason::CheaperWouldBeLate { .. } | Reason::CheaperIsFull { .. })
+    };
     let placed = report.placements.iter().filter(|placement| placement.workload == workload.id);
-    placed.flat_map(|placement| &placement.reasons).any(late)
+    placed.flat_map(|placement| &placement.reasons).any(by_time)
         || report.waiting.iter().any(|waiting| waiting.workload == workload.id)
-        || report.placements.iter().any(|placement| {
-            placement.workload == workload.id
-                && placement.reasons.iter().any(|why| matches!(why, Reason::CheaperIsFull { .. }))
-        })
 }
 
 /// Limited offers of which the plan holds every node at some moment.

@@ -1,13 +1,13 @@
 //! From a draft to a plan with its report.
 
 use super::draft::{Draft, money_of, open_members, r};
+use crate::account::row;
 use crate::{
     BudgetRow, BudgetState, Placement, PlanError, Planned, Report, SolverReport, Status,
     UtilisationRow,
 };
 use farthing_model::{
-    Action, Decimal, EscalationAction, Limit, Money, Observed, Plan, Resource, Step, StepId,
-    WorkloadId, WorkloadKind,
+    Action, Decimal, Money, Observed, Plan, Resource, Step, StepId, WorkloadId, WorkloadKind,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -210,24 +210,7 @@ impl Draft<'_> {
                 planned = planned.checked_add(cost).map_err(wrong())?;
             }
         }
-        let forecast = state
-            .spent
-            .checked_add(state.committed)
-            .and_then(|gone| gone.checked_add(planned))
-            .map_err(wrong())?;
-        let limit = match state.budget.limit {
-            Limit::Money(limit) => Some(limit),
-            Limit::GpuHoursMilli(_) => None,
-        };
-        Ok(BudgetRow {
-            budget: state.budget.id.clone(),
-            limit,
-            spent: state.spent,
-            committed: state.committed,
-            planned,
-            forecast,
-            rung: limit.and_then(|limit| rung(state, limit, forecast)),
-        })
+        row(state, planned)
     }
 
     fn excluded(&self) -> BTreeMap<&'static str, usize> {
@@ -244,14 +227,4 @@ impl Draft<'_> {
         }
         excluded
     }
-}
-
-/// The highest rung that the forecast reaches.
-fn rung(state: &BudgetState, limit: Money, forecast: Money) -> Option<EscalationAction> {
-    let reached = state.budget.escalate.iter().filter(|rung| {
-        let at = limit.pico().checked_mul(rung.at.ppm().into());
-        let now = forecast.pico().checked_mul(1_000_000);
-        at.zip(now).is_some_and(|(at, now)| now >= at)
-    });
-    reached.max_by_key(|rung| rung.at).map(|rung| rung.action)
 }

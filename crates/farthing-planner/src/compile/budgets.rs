@@ -1,10 +1,10 @@
 //! Decision 4 in the report: each budget under the plan.
 
 use super::Draft;
-use crate::account::{exposure, of_budget, rung};
+use crate::account::{of_budget, row};
 use crate::report::{BudgetRow, Placement};
 use crate::{BudgetState, PlanError};
-use farthing_model::{Limit, Money, MoneyError, Window};
+use farthing_model::{Money, MoneyError, Window};
 
 impl Draft<'_, '_> {
     /// What a budget comes to with what this plan adds and gives back.
@@ -35,20 +35,7 @@ impl Draft<'_, '_> {
                 planned = planned.checked_sub(given).map_err(wrong)?;
             }
         }
-        let forecast = exposure(state)?.checked_add(planned).map_err(wrong)?;
-        let limit = match state.budget.limit {
-            Limit::Money(limit) => Some(limit),
-            Limit::GpuHoursMilli(_) => None,
-        };
-        Ok(BudgetRow {
-            budget: state.budget.id.clone(),
-            limit,
-            spent: state.spent,
-            committed: state.committed,
-            planned,
-            forecast,
-            rung: limit.and_then(|limit| rung(state, limit, forecast)),
-        })
+        row(state, planned)
     }
 
     fn cost_inside(&self, placement: &Placement, period: Window) -> Result<Money, MoneyError> {

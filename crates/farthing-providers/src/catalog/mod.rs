@@ -8,8 +8,8 @@
 //! A `storage_gib` that is empty means that no local disk is known: `Offer::capacity` then has 0.
 //!
 //! A whole catalogue is a [`Catalogue`]: 200,000 offers in a few megabytes, to be asked with
-//! [`Catalogue::select`] or `farthing_planner::rank`. [`load`] makes an [`Offer`] of each, which
-//! is right for small books only. Start with [`Catalogue::load`].
+//! [`Catalogue::select`] or `farthing_planner::rank`. [`Catalogue::book`] makes an [`Offer`] of each,
+//! which is right for small books only. Start with [`Catalogue::load`].
 
 mod cache;
 mod catalogue;
@@ -47,7 +47,7 @@ use intake::Intake;
 use jiff::{Timestamp, civil::Date};
 pub(crate) use overlay::{Change, Exchange, Overlay};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 const DEFAULT_CSV: &str = include_str!("../../../../data/prices/default.csv");
@@ -88,15 +88,6 @@ impl PriceBook {
 /// its source and date.
 pub fn default_book() -> PriceBook {
     Catalogue::default_book().book()
-}
-
-/// Reads one or more price books as one; what each is is told by its content.
-///
-/// # Errors
-/// A file that is no price book, or that has no usable row. Single bad rows are in
-/// [`PriceBook::faults`].
-pub fn load(paths: &[PathBuf]) -> Result<PriceBook, BookError> {
-    Ok(Catalogue::load(paths, &Options::default())?.book())
 }
 
 /// Offers that do not change while the program runs.

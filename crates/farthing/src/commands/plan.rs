@@ -7,7 +7,6 @@ use crate::args::{Output, PlanArgs};
 use crate::outcome::{Outcome, WrongUse};
 use crate::{plot, show};
 use anyhow::Context as _;
-use farthing_model::offer_table::Filter;
 use farthing_model::{
     Budget, BudgetId, ClusterId, Coverage, Currency, Limit, Money, Observed, Offer, PerResource,
     Period, PlanId, Ratio, Scope, Snapshot, Window, Workload, WorkloadKind, WorkloadState,
@@ -152,8 +151,7 @@ fn offers(
     manifests: &manifest::Manifests,
 ) -> anyhow::Result<Arc<[Offer]>> {
     if !args.prices.is_empty() {
-        let book = price_book(&args.prices, now, cache_folder())?;
-        return Ok(book.table.select(&Filter::default()).into());
+        return Ok(price_book(&args.prices, now, cache_folder())?.book().offers);
     }
     Ok(match &manifests.price_book {
         Some(book) => Arc::clone(&book.offers),

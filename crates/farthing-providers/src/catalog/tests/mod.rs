@@ -10,6 +10,7 @@ use super::*;
 use expect_test::{Expect, expect};
 use farthing_model::{Price, PriceKind, Purchase};
 use std::fs;
+use std::path::PathBuf;
 use std::sync::Arc as Shared;
 
 const HEADER: &str = "provider,region,zone,instance_type,accelerator,accelerator_count,\
@@ -24,6 +25,10 @@ fn book(rows: &[String]) -> PriceBook {
     let mut intake = Intake::default();
     csv::rows(&text, Path::new("p.csv"), &mut intake).unwrap_or_else(|e| panic!("{e}"));
     Catalogue::of(intake.finish(None).unwrap(), From::Files).book()
+}
+
+fn load(paths: &[PathBuf]) -> Result<PriceBook, BookError> {
+    Ok(Catalogue::load(paths, &Options::default())?.book())
 }
 
 fn excluded(book: &PriceBook) -> Vec<(&str, u64)> {
