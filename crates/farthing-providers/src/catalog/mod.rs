@@ -8,8 +8,8 @@
 //! A `storage_gib` that is empty means that no local disk is known: `Offer::capacity` then has 0.
 //!
 //! A whole catalogue is a [`Catalogue`]: 200,000 offers in a few megabytes, to be asked with
-//! [`Catalogue::select`] or `farthing_planner::rank`. [`Catalogue::book`] makes an [`Offer`] of each,
-//! which is right for small books only. Start with [`Catalogue::load`].
+//! [`Catalogue::select`] or `farthing_planner::rank`. [`Catalogue::book`] makes an [`Offer`] of
+//! each, which is right for small books only. Start with [`Catalogue::load`].
 
 mod cache;
 mod catalogue;
