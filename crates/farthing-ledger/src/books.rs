@@ -22,6 +22,7 @@ mod columns;
 mod mark;
 mod seal;
 mod segment_file;
+mod who;
 
 use crate::amount::{Nanos, amount_in};
 use crate::meter::{Metered, Unpriced};

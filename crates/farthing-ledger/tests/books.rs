@@ -8,8 +8,10 @@
 
 mod world;
 
-use farthing_ledger::{Books, BooksError, Metered, Segment};
-use farthing_model::{Destination, DeviceId, Price, Resource, Resources};
+use farthing_ledger::{Books, BooksError, Key, Metered, Segment, StatementQuery};
+use farthing_model::{
+    Attribution, Controller, Currency, Destination, DeviceId, Price, Resource, Resources,
+};
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
@@ -41,6 +43,12 @@ fn ticks() -> Vec<Segment> {
             train.container = Some("sha256:0f".to_owned());
             train.process = Some("python".to_owned());
             train.labels = labels(&[("project", "alpha"), ("quote\" and \u{e9}\n", "")]);
+            train.namespace = Some("ml".to_owned());
+            train.pod = Some("train-0".to_owned());
+            let (kind, name) = ("pytorchjob".to_owned(), "train".to_owned());
+            train.controller = Some(Controller { kind, name });
+            train.annotations = labels(&[("example.org/owner", "ada")]);
+            train.services = vec!["metrics".to_owned(), "rank-0".to_owned()];
             let mut gpu =
                 sample("a", Resource::Gpu, Some(train.clone().into()), window, (6_000, 4_321));
             gpu.device = Some(DeviceId::new("GPU-1").unwrap());
@@ -95,11 +103,10 @@ fn charges_come_back_exactly_and_twice_is_once() {
     assert_eq!(books.charges(&cluster(), window(-50, 0)).unwrap(), []);
 }
 
-/// Files of the first format, which an earlier version wrote from two of [`ticks`]: they read as
-/// before, verify, and what was not kept then, labels, is not there.
-#[test]
-fn books_of_the_first_format_are_read() {
-    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/format-1");
+/// Files of an earlier format, which an earlier version wrote from two of [`ticks`]: they read as
+/// before, verify, and what was not kept then is not there.
+fn books_of_a_format_are_read(format: &str, forget: impl Fn(&mut Attribution)) {
+    let fixture = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(format);
     let folder = tempfile::tempdir().unwrap();
     for file in files(&fixture) {
         let copy = folder.path().join(file.strip_prefix(&fixture).unwrap());
@@ -107,19 +114,23 @@ fn books_of_the_first_format_are_read() {
         std::fs::copy(&file, copy).unwrap();
     }
     let books = Books::open_folder(folder.path()).unwrap();
-    let without_labels = |mut segment: Segment| {
+    let forgotten = |mut segment: Segment| {
         for who in segment.samples.iter_mut().filter_map(|sample| sample.attribution.as_mut()) {
-            std::sync::Arc::make_mut(who).labels.clear();
+            forget(std::sync::Arc::make_mut(who));
         }
         segment
     };
-    let ticks: Vec<Segment> = ticks().into_iter().take(2).map(without_labels).collect();
+    let ticks: Vec<Segment> = ticks().into_iter().take(2).map(forgotten).collect();
     assert_eq!(books.segments(&cluster(), at(0)).unwrap(), ticks);
     let spans: Vec<_> = ticks.iter().flat_map(|tick| tick.spans.clone()).collect();
     let samples: Vec<_> = ticks.iter().flat_map(|tick| tick.samples.clone()).collect();
     let metered = run(window(0, 600), &spans, &samples);
     let charges = books.charges(&cluster(), hour()).unwrap();
     assert_eq!(sorted(charges), sorted(metered.charges));
+    let by = vec![Key::Workload, Key::Pod];
+    let query = StatementQuery { by, ..StatementQuery::of(cluster(), hour(), Currency::USD) };
+    let rows = farthing_ledger::statement(&books, &query).unwrap().rows;
+    assert!(rows.iter().any(|row| row.keys == ["train", "(no pod)"]), "{rows:?}");
     // An hour may have files of both: the ticks before an upgrade, and those after it.
     books.put_segment(&cluster(), &self::ticks()[2]).unwrap();
     assert_eq!(books.segments(&cluster(), at(0)).unwrap()[2], self::ticks()[2]);
@@ -127,6 +138,30 @@ fn books_of_the_first_format_are_read() {
     assert!(farthing_ledger::verify(&books, &cluster()).unwrap().ok);
     books.compact(&cluster(), at(0)).unwrap();
     assert!(farthing_ledger::verify(&books, &cluster()).unwrap().ok);
+}
+
+fn forget_pods(who: &mut Attribution) {
+    *who = Attribution {
+        team: who.team.take(),
+        user: who.user.take(),
+        container: who.container.take(),
+        process: who.process.take(),
+        labels: std::mem::take(&mut who.labels),
+        ..Attribution::of(who.workload.clone())
+    };
+}
+
+#[test]
+fn books_of_the_first_format_are_read() {
+    books_of_a_format_are_read("format-1", |who| {
+        forget_pods(who);
+        who.labels.clear();
+    });
+}
+
+#[test]
+fn books_of_the_second_format_are_read() {
+    books_of_a_format_are_read("format-2", forget_pods);
 }
 
 #[test]

@@ -56,14 +56,8 @@ fn keep(books: &Books, ticks: &[Segment]) {
 }
 
 fn query(by: &[Key], share_idle: ShareIdle) -> StatementQuery {
-    StatementQuery {
-        cluster: cluster(),
-        window: window(60, 7_000),
-        currency: Currency::USD,
-        by: by.to_vec(),
-        share_idle,
-        resources: None,
-    }
+    let all = StatementQuery::of(cluster(), window(60, 7_000), Currency::USD);
+    StatementQuery { by: by.to_vec(), share_idle, ..all }
 }
 
 fn of(by: &[Key], share_idle: ShareIdle) -> Statement {

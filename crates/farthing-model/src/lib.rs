@@ -50,7 +50,7 @@ pub use quantity::{
     ByteSeconds, CoreSeconds, GpuSeconds, Joules, Quantity, QuantityError, Rate, Tokens, Unit,
 };
 pub use resource::{PerResource, Resource, Resources};
-pub use sample::{Attribution, Coverage, Sample};
+pub use sample::{Attribution, Controller, Coverage, Sample};
 pub use sizing::{Day, Queue, RatePoint, Sizing};
 pub use snapshot::{Age, Assignment, Observed, Snapshot, WorkloadState};
 pub use split::{SplitError, proportion, split, split_money};

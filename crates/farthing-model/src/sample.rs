@@ -16,12 +16,50 @@ pub struct Attribution {
     pub team: Option<TeamId>,
     /// The user that owns the processes, if known.
     pub user: Option<String>,
+    /// The namespace of its pod, in a cluster that has such.
+    pub namespace: Option<String>,
+    /// Its pod.
+    pub pod: Option<String>,
+    /// What runs the pod, at the top of its owners.
+    pub controller: Option<Controller>,
     /// The container, if it ran in one.
     pub container: Option<String>,
     /// The program, if known.
     pub process: Option<String>,
-    /// The workload's labels when it was measured, for budgets by label.
+    /// The workload's labels when it was measured, for budgets and statements by label.
     pub labels: BTreeMap<String, String>,
+    /// Its annotations, those that were asked for.
+    pub annotations: BTreeMap<String, String>,
+    /// The services that send requests to it, sorted.
+    pub services: Vec<String>,
+}
+
+impl Attribution {
+    /// A workload of which nothing else is known.
+    pub const fn of(workload: WorkloadId) -> Self {
+        Self {
+            workload,
+            team: None,
+            user: None,
+            namespace: None,
+            pod: None,
+            controller: None,
+            container: None,
+            process: None,
+            labels: BTreeMap::new(),
+            annotations: BTreeMap::new(),
+            services: Vec::new(),
+        }
+    }
+}
+
+/// An object that owns pods, such as a deployment or a job.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Controller {
+    /// In lower case: `deployment`, `statefulset`, `daemonset`, `job`, `cronjob`, `pytorchjob`.
+    pub kind: String,
+    /// Its name.
+    pub name: String,
 }
 
 /// One measurement: who, where, which resource, from when to when, how much.

@@ -6,7 +6,7 @@ use farthing_edge::{
     Store, chain,
 };
 use farthing_engine::{Body, Config, Engine, Planner};
-use farthing_ledger::{Books, ShareIdle, Statement, StatementQuery, Weights, statement};
+use farthing_ledger::{Books, Statement, StatementQuery, Weights, statement};
 use farthing_model::{
     Action, Age, Assignment, Attribution, Bucket, BucketRate, ClusterId, Coverage, Currency,
     Decimal, Job, Mode, Money, Node, NodeId, NodeSpan, NodeState, Observed, Offer, Place, Policy,
@@ -246,12 +246,9 @@ impl State {
                 let node = node(&format!("node-{number:02}"), window.from());
                 job.node = Some(node.id.clone());
                 let who = Attribution {
-                    workload: workload.clone(),
                     team: job.workload.team.clone(),
-                    user: None,
-                    container: None,
-                    process: None,
                     labels: job.workload.labels.clone(),
+                    ..Attribution::of(workload.clone())
                 };
                 self.held.insert(node.id.clone(), Arc::new(who));
                 self.nodes.push(node);
@@ -514,14 +511,8 @@ impl Lab {
     pub(crate) fn statement(&self) -> Statement {
         let check = farthing_ledger::verify(&self.books, &self.config.cluster).unwrap();
         assert!(check.ok && check.unposted.is_empty(), "{check:?}");
-        let query = StatementQuery {
-            cluster: self.config.cluster.clone(),
-            window: window(0, 86_400),
-            currency: Currency::USD,
-            by: Vec::new(),
-            share_idle: ShareIdle::Separate,
-            resources: None,
-        };
+        let cluster = self.config.cluster.clone();
+        let query = StatementQuery::of(cluster, window(0, 86_400), Currency::USD);
         let statement = statement(&self.books, &query).unwrap();
         assert!(statement.difference.is_zero());
         statement

@@ -1,23 +1,20 @@
 //! The file of one hour's charges.
 
-use super::columns::{Batch, Batches, Sealed, Table, Text, day, instant, value};
+use super::columns::{Batch, Batches, Sealed, Table, day, instant, value};
+use super::who::{self, Who};
 use super::{BooksError, HourBook, Mark};
 use crate::meter::{Metered, Unpriced};
 use crate::weights::Weights;
 use bytes::Bytes;
 use farthing_model::{
-    Attribution, Charge, ClusterId, Coverage, Currency, Destination, HourlyRate, Money, NodeId,
-    OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, TeamId, Window,
-    WorkloadId, proportion,
+    Charge, ClusterId, Coverage, Currency, Destination, HourlyRate, Money, NodeId, OfferId,
+    PerResource, Place, PriceKind, Provenance, Purchase, Resource, Window, proportion,
 };
-use serde_json::Value;
-use std::collections::HashMap;
 use std::fmt::Write as _;
-use std::sync::Arc;
 
 /// Version of the columns and of the lines in the footer, of charges and of telemetry. The first
-/// had no labels.
-pub(super) const FORMAT: &str = "2";
+/// had no labels, the second no namespaces, pods, controllers, annotations and services.
+pub(super) const FORMAT: &str = "3";
 
 /// The order of rows, so that the same charges give the same file.
 pub(crate) fn sorted(charges: &[Charge]) -> Vec<&Charge> {
@@ -110,25 +107,18 @@ fn focus(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
     table.text("ResourceId", rows().map(|c| Some(c.node.as_str())));
     table.text("ResourceType", rows().map(|c| Some(c.instance_type.as_str())));
     table.text("SubAccountId", rows().map(|c| Some(c.cluster.as_str())));
-    let tags: Vec<_> = rows().map(|c| labels_text(c.attribution.as_deref())).collect();
-    table.text("Tags", tags.iter().map(Option::as_deref));
     Ok(())
 }
 
 /// The columns of our own, whose names FOCUS leaves free by `x_`.
 fn own(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
     let rows = || rows.iter().copied();
-    let who = || rows().map(|charge| charge.attribution.as_deref());
+    who::write(table, who::IN_CHARGES, || rows().map(|charge| charge.attribution.as_deref()));
     table.text("x_node", rows().map(|c| Some(c.node.as_str())));
     table.text("x_offer", rows().map(|c| Some(c.offer.as_str())));
     table.text("x_purchase", rows().map(|c| Some(c.purchase.name())));
     table.text("x_resource", rows().map(|c| Some(c.resource.name())));
     table.text("x_destination", rows().map(|c| Some(c.destination.name())));
-    table.text("x_workload", who().map(|w| w.map(|w| w.workload.as_str())));
-    table.text("x_team", who().map(|w| Some(w?.team.as_ref()?.as_str())));
-    table.text("x_user", who().map(|w| w?.user.as_deref()));
-    table.text("x_container", who().map(|w| w?.container.as_deref()));
-    table.text("x_process", who().map(|w| w?.process.as_deref()));
     table.decimal("x_quantity_nano", 0, rows().map(|c| Some(c.quantity_nano)))?;
     table.decimal("x_node_rate", 12, rows().map(|c| Some(c.node_rate.per_hour().pico())))?;
     table.text("x_price_kind", rows().map(|c| Some(c.provenance.kind.name())));
@@ -211,62 +201,10 @@ pub(super) fn decode(
     Ok(charges)
 }
 
-/// Whether this version reads files of a format. In the first, attributions have no labels, and
-/// what is read from one has none.
+/// Whether this version reads files of a format. What a format has no column for, is absent in
+/// what is read from it.
 pub(super) fn is_readable(format: &str) -> bool {
-    matches!(format, "1" | FORMAT)
-}
-
-/// Labels as FOCUS writes tags: one JSON object, its keys sorted; none is null.
-pub(super) fn labels_text(who: Option<&Attribution>) -> Option<String> {
-    let labels = who.map(|who| &who.labels).filter(|labels| !labels.is_empty())?;
-    let entries = labels.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
-    Some(Value::Object(entries.collect()).to_string())
-}
-
-/// The columns of attributions, and the distinct ones met so far.
-pub(super) struct Who<'a> {
-    columns: [Text<'a>; 5],
-    labels: Option<Text<'a>>,
-    known: HashMap<[Option<usize>; 6], Arc<Attribution>>,
-}
-
-impl<'a> Who<'a> {
-    /// The columns, and the one of labels where the file's format has it.
-    pub(super) fn new(columns: [Text<'a>; 5], labels: Option<Text<'a>>) -> Self {
-        Self { columns, labels, known: HashMap::new() }
-    }
-
-    /// The attribution of a row; `None` when there is no workload.
-    pub(super) fn get(
-        &mut self,
-        batch: &Batch,
-        row: usize,
-    ) -> Result<Option<Arc<Attribution>>, BooksError> {
-        let [workload, team, user, container, process] = self.columns;
-        let labels = self.labels.and_then(|labels| labels.get(row));
-        let columns = self.columns.map(Some).into_iter().chain([self.labels]);
-        let mut key = [None; 6];
-        for (slot, column) in key.iter_mut().zip(columns) {
-            *slot = column.and_then(|column| column.index(row));
-        }
-        let Some(name) = workload.get(row) else { return Ok(None) };
-        if let Some(known) = self.known.get(&key) {
-            return Ok(Some(known.clone()));
-        }
-        let team = team.get(row).map(TeamId::new).transpose();
-        let labels = labels.map(serde_json::from_str).transpose();
-        let who = Arc::new(Attribution {
-            workload: WorkloadId::new(name).map_err(|_| batch.wrong(row, "workload"))?,
-            team: team.map_err(|_| batch.wrong(row, "team"))?,
-            user: user.get(row).map(str::to_owned),
-            container: container.get(row).map(str::to_owned),
-            process: process.get(row).map(str::to_owned),
-            labels: labels.map_err(|_| batch.wrong(row, "labels"))?.unwrap_or_default(),
-        });
-        self.known.insert(key, who.clone());
-        Ok(Some(who))
-    }
+    matches!(format, "1" | "2" | FORMAT)
 }
 
 /// Parses the kind of a price by its name.
@@ -290,14 +228,7 @@ impl<'a> Rows<'a> {
         cluster: &'a ClusterId,
         currency: Currency,
     ) -> Result<Self, BooksError> {
-        let columns = [
-            batch.text("x_workload")?,
-            batch.text("x_team")?,
-            batch.text("x_user")?,
-            batch.text("x_container")?,
-            batch.text("x_process")?,
-        ];
-        let who = Who::new(columns, batch.optional_text("Tags")?);
+        let who = Who::new(batch, who::IN_CHARGES)?;
         Ok(Self { batch, cluster, currency, who })
     }
 

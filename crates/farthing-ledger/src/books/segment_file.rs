@@ -1,8 +1,9 @@
 //! The file of one tick's telemetry, or of a whole hour's: spans and samples in one table, so that
 //! one write keeps both or neither.
 
-use super::charge_file::{FORMAT, Who, is_readable, labels_text, price_kind, window};
+use super::charge_file::{FORMAT, is_readable, price_kind, window};
 use super::columns::{Batch, Sealed, Table, Text, day, instant, value};
+use super::who::{self, Who};
 use super::{BooksError, Segment};
 use arrow_array::Array;
 use bytes::Bytes;
@@ -110,13 +111,7 @@ fn sample_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), Bo
     table.text("source", samples().map(|s| s.map(|s| s.source.as_str())));
     table.text("device", samples().map(|s| Some(s?.device.as_ref()?.as_str())));
     table.text("resource", samples().map(|s| s.map(|s| s.resource.name())));
-    table.text("workload", who().map(|w| Some(w?.workload.as_str())));
-    table.text("team", who().map(|w| Some(w?.team.as_ref()?.as_str())));
-    table.text("user", who().map(|w| w?.user.as_deref()));
-    table.text("container", who().map(|w| w?.container.as_deref()));
-    table.text("process", who().map(|w| w?.process.as_deref()));
-    let labels: Vec<_> = who().map(labels_text).collect();
-    table.text("labels", labels.iter().map(Option::as_deref));
+    who::write(table, who::IN_TELEMETRY, who);
     table.decimal("requested_nano", 0, samples().map(|s| s.map(|s| s.requested_nano)))?;
     table.decimal("used_nano", 0, samples().map(|s| s.map(|s| s.used_nano)))
 }
@@ -155,14 +150,7 @@ struct Rows<'a> {
 
 impl<'a> Rows<'a> {
     fn new(batch: &'a Batch) -> Result<Self, BooksError> {
-        let columns = [
-            batch.text("workload")?,
-            batch.text("team")?,
-            batch.text("user")?,
-            batch.text("container")?,
-            batch.text("process")?,
-        ];
-        let who = Who::new(columns, batch.optional_text("labels")?);
+        let who = Who::new(batch, who::IN_TELEMETRY)?;
         Ok(Self { batch, source: batch.text("source")?, who })
     }
 

@@ -39,6 +39,8 @@ pub(super) struct Groups<'a> {
 
 /// How a batch says the value of one key.
 enum Column<'a> {
+    /// The file's format does not have it.
+    Absent,
     Text(Text<'a>, Vec<Cell>),
     Hour(&'a PrimitiveArray<TimestampNanosecondType>),
 }
@@ -100,6 +102,7 @@ impl<'a> Groups<'a> {
                     (Column::Text(text, cells), _) => {
                         text.index(row).map_or(Cell::Missing, |index| cells[index])
                     }
+                    (Column::Absent, _) => Cell::Missing,
                     (Column::Hour(starts), _) => {
                         let at = instant(value(starts, row));
                         at.map_or(Cell::Missing, |at| self.name(&hour_text(at)))
@@ -120,7 +123,15 @@ impl<'a> Groups<'a> {
         if key == Key::Hour {
             return batch.instant(key.column()).map(Column::Hour);
         }
-        let text = batch.text(key.column())?;
+        let column = key.column();
+        let text = if key.is_in_every_format() {
+            batch.text(column)?
+        } else {
+            match batch.optional_text(column)? {
+                Some(text) => text,
+                None => return Ok(Column::Absent),
+            }
+        };
         let cells = text.values().map(|name| self.name(name)).collect();
         Ok(Column::Text(text, cells))
     }

@@ -17,6 +17,14 @@ pub enum Key {
     Workload,
     /// The user that owns the processes.
     User,
+    /// The namespace of its pod.
+    Namespace,
+    /// Its pod.
+    Pod,
+    /// What runs the pod: `deployment`, `job`.
+    ControllerKind,
+    /// Its name.
+    Controller,
     /// The container.
     Container,
     /// The program.
@@ -39,10 +47,14 @@ pub enum Key {
 
 impl Key {
     /// All, in the order of the reference.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 16] = [
         Self::Team,
         Self::Workload,
         Self::User,
+        Self::Namespace,
+        Self::Pod,
+        Self::ControllerKind,
+        Self::Controller,
         Self::Container,
         Self::Process,
         Self::Node,
@@ -60,6 +72,10 @@ impl Key {
             Self::Team => "team",
             Self::Workload => "workload",
             Self::User => "user",
+            Self::Namespace => "namespace",
+            Self::Pod => "pod",
+            Self::ControllerKind => "controller_kind",
+            Self::Controller => "controller",
             Self::Container => "container",
             Self::Process => "process",
             Self::Node => "node",
@@ -74,7 +90,14 @@ impl Key {
 
     /// Whether it says who pays; unallocated and overhead have no such thing.
     pub const fn is_attribution(self) -> bool {
-        matches!(self, Self::Team | Self::Workload | Self::User | Self::Container | Self::Process)
+        use Key::{Container, Controller, ControllerKind, Namespace, Pod, Process, Team, User};
+        matches!(self, Self::Workload | Team | User | Container | Process)
+            || matches!(self, Namespace | Pod | ControllerKind | Controller)
+    }
+
+    /// Whether files of every format have its column; before the third, pods were not known.
+    pub(super) const fn is_in_every_format(self) -> bool {
+        !matches!(self, Self::Namespace | Self::Pod | Self::ControllerKind | Self::Controller)
     }
 
     /// The column of the books; the hour is computed from the start of the charge.
@@ -83,6 +106,10 @@ impl Key {
             Self::Team => "x_team",
             Self::Workload => "x_workload",
             Self::User => "x_user",
+            Self::Namespace => "x_namespace",
+            Self::Pod => "x_pod",
+            Self::ControllerKind => "x_controller_kind",
+            Self::Controller => "x_controller",
             Self::Container => "x_container",
             Self::Process => "x_process",
             Self::Node => "x_node",
@@ -106,6 +133,10 @@ impl Key {
                     let name = match self {
                         Self::Team => who.team.as_ref().map(farthing_model::TeamId::as_str),
                         Self::User => who.user.as_deref(),
+                        Self::Namespace => who.namespace.as_deref(),
+                        Self::Pod => who.pod.as_deref(),
+                        Self::ControllerKind => who.controller.as_ref().map(|c| c.kind.as_str()),
+                        Self::Controller => who.controller.as_ref().map(|c| c.name.as_str()),
                         Self::Container => who.container.as_deref(),
                         Self::Process => who.process.as_deref(),
                         _ => Some(who.workload.as_str()),

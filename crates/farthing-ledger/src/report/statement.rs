@@ -44,6 +44,14 @@ pub struct StatementQuery {
     pub resources: Option<Vec<Resource>>,
 }
 
+impl StatementQuery {
+    /// Everything, in one row, with what nobody allocated apart.
+    pub fn of(cluster: ClusterId, window: Window, currency: Currency) -> Self {
+        let (by, share_idle) = (Vec::new(), ShareIdle::Separate);
+        Self { cluster, window, currency, by, share_idle, resources: None }
+    }
+}
+
 /// A statement. `paid = used + idle + unallocated + overhead`, and the rows' totals sum to it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {

@@ -68,12 +68,8 @@ pub(crate) fn cores(count: u64) -> Resources {
 
 pub(crate) fn who(workload: &str, team: Option<&str>) -> Arc<Attribution> {
     Arc::new(Attribution {
-        workload: farthing_model::WorkloadId::new(workload).unwrap(),
         team: team.map(|team| farthing_model::TeamId::new(team).unwrap()),
-        user: None,
-        container: None,
-        process: None,
-        labels: std::collections::BTreeMap::new(),
+        ..Attribution::of(farthing_model::WorkloadId::new(workload).unwrap())
     })
 }
 

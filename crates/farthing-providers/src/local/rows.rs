@@ -12,7 +12,7 @@
 use super::files::{Files, lines, number};
 use super::groups::{GroupId, Groups};
 use farthing_model::{Attribution, WorkloadId};
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// A row's place in [`Rows`].
@@ -135,21 +135,17 @@ fn attribution(
         None => format!("process:{name}"),
     };
     Attribution {
-        workload: workload_id(&workload),
-        team: None,
         user: user.map(str::to_owned),
         container: owner.map(|owner| owner.label().to_owned()),
         process: Some(name),
-        labels: BTreeMap::new(),
+        ..Attribution::of(workload_id(&workload))
     }
 }
 
 /// The attribution of a row that is no program: `process:(hidden)`, `disk:/home`.
 pub(super) fn named(workload: &str) -> Arc<Attribution> {
     let process = workload.strip_prefix("process:").map(str::to_owned);
-    let workload = workload_id(workload);
-    let labels = BTreeMap::new();
-    Arc::new(Attribution { workload, team: None, user: None, container: None, process, labels })
+    Arc::new(Attribution { process, ..Attribution::of(workload_id(workload)) })
 }
 
 /// Names are cut and freed of control characters before they come here; should one slip through,

@@ -122,12 +122,8 @@ fn sample(
 ) -> Sample {
     let who = who.map(|(name, team)| {
         Arc::new(Attribution {
-            workload: workload(name),
             team: (!team.is_empty()).then(|| TeamId::new(team).unwrap()),
-            user: None,
-            container: None,
-            process: None,
-            labels: std::collections::BTreeMap::new(),
+            ..Attribution::of(workload(name))
         })
     });
     let amount = |milli: i128| milli * window.nanos() / 1_000;

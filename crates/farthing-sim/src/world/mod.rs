@@ -328,11 +328,8 @@ impl SimWorld {
 /// Who pays for a workload.
 fn attribution(workload: &Workload) -> Attribution {
     Attribution {
-        workload: workload.id.clone(),
         team: workload.team.clone(),
-        user: None,
-        container: None,
-        process: None,
         labels: workload.labels.clone(),
+        ..Attribution::of(workload.id.clone())
     }
 }

@@ -11,7 +11,7 @@ use farthing_edge::{
     chain,
 };
 use farthing_engine::{Body, Config, Engine, Planner, StepRecord};
-use farthing_ledger::{Books, ShareIdle, Statement, StatementQuery, Weights, statement};
+use farthing_ledger::{Books, Statement, StatementQuery, Weights, statement};
 use farthing_model::{
     Currency, Money, Offer, OfferId, Ratio, Receipt, Snapshot, Step, StepId, Window, WorkloadId,
 };
@@ -197,14 +197,8 @@ impl Parts {
 
     /// The statement of a window over these books.
     pub(crate) fn statement(&self, window: Window) -> Statement {
-        let query = StatementQuery {
-            cluster: self.config.cluster.clone(),
-            window,
-            currency: self.config.currency,
-            by: Vec::new(),
-            share_idle: ShareIdle::Separate,
-            resources: None,
-        };
+        let (cluster, currency) = (self.config.cluster.clone(), self.config.currency);
+        let query = StatementQuery::of(cluster, window, currency);
         statement(&self.books, &query).unwrap()
     }
 

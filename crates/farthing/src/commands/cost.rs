@@ -19,7 +19,7 @@ pub(crate) fn run(args: &CostArgs, home: &Home, output: Output) -> anyhow::Resul
         Share::Even => ShareIdle::Even,
         Share::Proportional => ShareIdle::Proportional,
     };
-    let query = StatementQuery { cluster, window, currency, by, share_idle, resources: None };
+    let query = StatementQuery { by, share_idle, ..StatementQuery::of(cluster, window, currency) };
     let statement = statement(&books, &query)?;
     print(
         output,

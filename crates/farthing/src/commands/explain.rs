@@ -8,7 +8,7 @@ use crate::show;
 use crate::table::{Align, Table};
 use anyhow::{Context as _, bail};
 use farthing_engine::{Body, PlanRecord, StepRecord};
-use farthing_ledger::{Key, ReportError, ShareIdle, StatementQuery, explain, subjects};
+use farthing_ledger::{Key, ReportError, StatementQuery, explain, subjects};
 use farthing_model::ClusterId;
 use farthing_providers::sqlite;
 use std::collections::BTreeSet;
@@ -32,14 +32,8 @@ pub(crate) fn run(args: &ExplainArgs, home: &Home, output: Output) -> anyhow::Re
     }
     let books = home.books()?;
     let (window, currency) = newest(&books, &cluster, &args.window)?;
-    let query = StatementQuery {
-        cluster,
-        window,
-        currency,
-        by: vec![Key::Team, Key::Workload],
-        share_idle: ShareIdle::Separate,
-        resources: None,
-    };
+    let by = vec![Key::Team, Key::Workload];
+    let query = StatementQuery { by, ..StatementQuery::of(cluster, window, currency) };
     let explained = match explain(&books, &query, &args.id) {
         Err(error @ ReportError::NotFound { .. }) => {
             let known = subjects(&books, &query)?;

@@ -10,7 +10,7 @@ use crate::print::{data, talk};
 use crate::show;
 use anyhow::Context as _;
 use farthing_engine::{Flow, Tick};
-use farthing_ledger::{Key, ShareIdle, Statement, StatementQuery, statement};
+use farthing_ledger::{Key, Statement, StatementQuery, statement};
 use farthing_model::{ClusterId, Money, Ratio};
 use farthing_providers::catalog;
 use farthing_providers::sqlite::SqliteStore;
@@ -167,14 +167,9 @@ fn closing<T: farthing_edge::Store>(
 ) -> anyhow::Result<Outcome> {
     let books = home.books()?;
     let (window, currency) = newest(&books, &scenario.cluster, "7d")?;
-    let query = StatementQuery {
-        cluster: scenario.cluster.clone(),
-        window,
-        currency,
-        by: vec![Key::Team],
-        share_idle: ShareIdle::Separate,
-        resources: None,
-    };
+    let cluster = scenario.cluster.clone();
+    let query =
+        StatementQuery { by: vec![Key::Team], ..StatementQuery::of(cluster, window, currency) };
     let statement = statement(&books, &query).context("the closing statement")?;
     let mut out = format!("\nSTATEMENT\n{}\n", show::statement::text(&statement, 20)?);
     let _ = write!(out, "\n{}", savings(result, &statement));

@@ -11,7 +11,7 @@ use crate::print::talk;
 use crate::show;
 use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Quote};
 use farthing_engine::{Config, Engine, Planner, Tick};
-use farthing_ledger::{Key, ShareIdle, StatementQuery, statement};
+use farthing_ledger::{Key, StatementQuery, statement};
 use farthing_model::{
     BandState, ClusterId, Currency, Mode, Offer, Place, Policy, Price, Receipt, Resources,
     Snapshot, Step, StepId, Window,
@@ -184,12 +184,8 @@ fn closing(home: &Home, cluster: &ClusterId) -> anyhow::Result<Outcome> {
         return Ok(Outcome::Done);
     };
     let query = StatementQuery {
-        cluster: cluster.clone(),
-        window,
-        currency,
         by: vec![Key::Process],
-        share_idle: ShareIdle::Separate,
-        resources: None,
+        ..StatementQuery::of(cluster.clone(), window, currency)
     };
     let statement = statement(&books, &query)?;
     crate::print::data(&show::statement::text(&statement, 15)?);
