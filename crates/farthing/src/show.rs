@@ -3,6 +3,7 @@
 mod binding;
 pub(crate) mod dag;
 pub(crate) mod plan;
+pub(crate) mod prices;
 mod service;
 pub(crate) mod statement;
 pub(crate) mod tick;

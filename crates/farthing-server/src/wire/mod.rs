@@ -12,6 +12,7 @@ mod dag;
 mod explain;
 mod offers;
 mod plan;
+mod prices;
 mod scalar;
 mod service;
 mod tick;
@@ -30,6 +31,7 @@ pub use plan::{
     BudgetJson, CutJson, PlacementJson, PlanJson, SolverJson, StepJson, UtilisationJson,
     WaitingJson, plan,
 };
+pub use prices::PricesJson;
 pub use scalar::WindowJson;
 pub use service::{
     BucketJson, DayJson, MixJson, ServiceJson, SpanJson, SpanReplicasJson, TakenJson,

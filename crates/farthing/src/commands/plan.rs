@@ -41,7 +41,7 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
     let baselines = if args.baselines { baselines(&input)? } else { Vec::new() };
     print(
         output,
-        || Ok(show::plan::text(&planned, &binding, &baselines, took.as_millis())),
+        || Ok(show::plan::text(&planned, &binding, &baselines, &input.offers, took.as_millis())),
         || {
             let wire = |planned, took| wire::plan(planned, &input.offers, took);
             let ours = wire(&planned, Some(took)).with_binding(&binding);

@@ -1,8 +1,8 @@
 //! A plan for people: steps, what waits, the four decisions, the proof.
 
-use super::{binding, money, ratio, short_time};
+use super::{binding, money, prices, ratio, short_time};
 use crate::table::{Align, Table};
-use farthing_model::{OfferId, Reason, Resource};
+use farthing_model::{Offer, OfferId, Reason, Resource};
 use farthing_planner::{Planned, Report, Sensitivity};
 use std::fmt::Write as _;
 
@@ -11,8 +11,11 @@ pub(crate) fn text(
     planned: &Planned,
     sensitivity: &Sensitivity,
     baselines: &[Planned],
+    offers: &[Offer],
     solve_ms: u128,
 ) -> String {
+    let prices = planned.report.price_dates(offers);
+    let prices = prices.map(|dates| prices::text(&dates, crate::commands::day(planned.plan.at)));
     let report = &planned.report;
     let mut out = String::new();
     let mut section = |title: &str, body: String| {
@@ -24,7 +27,8 @@ pub(crate) fn text(
     section("WAITING", waiting(report));
     section("1 UTILISATION", utilisation(report));
     section("2 SCHEDULING", scheduling(report));
-    section("3 COST", cost(report, solve_ms));
+    let cost = [Some(cost(report, solve_ms)), prices];
+    section("3 COST", cost.into_iter().flatten().collect::<Vec<_>>().join("\n"));
     section("SERVICES", super::service::text(&report.services));
     section("4 BUDGET", budget(report));
     section("WHAT BINDS", binding::text(sensitivity));
