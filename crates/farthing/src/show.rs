@@ -1,6 +1,6 @@
 //! Results as people read them. Programs get the wire types of `farthing-server` instead.
 
-mod binding;
+pub(crate) mod binding;
 pub(crate) mod dag;
 pub(crate) mod plan;
 pub(crate) mod prices;

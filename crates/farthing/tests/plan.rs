@@ -102,7 +102,8 @@ fn a_plan_says_how_old_its_prices_are() {
     std::fs::write(
         &job,
         "apiVersion: farthing.dev/v1alpha1\nkind: Workload\nmetadata: {name: job}\nspec:\n  \
-         type: job\n  value: 100\n  work: 3600 steps\n  throughput: [{accelerator: L4-24GB, count: 1, rate: 1 steps/s}]\n",
+         type: job\n  value: 100\n  work: 3600 steps\n  \
+         throughput: [{accelerator: L4-24GB, count: 1, rate: 1 steps/s}]\n",
     )
     .unwrap();
     let (job, book) = (job.to_str().unwrap(), book.to_str().unwrap());
