@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
 # Builds the release binary and leaves it at dist/farthing, which is touched only when it changed.
+# FEATURES=sql adds `farthing sql`, and some minutes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,7 +11,7 @@ target=$(cargo metadata --format-version 1 --no-deps --locked |
 if [ ! -d "$target/release/deps" ]; then
     echo 'first build: everything from source, some ten minutes on two cores' >&2
 fi
-cargo build --release --locked -p farthing
+cargo build --release --locked -p farthing --features "${FEATURES:-}"
 
 mkdir -p dist
 if ! cmp -s "$target/release/farthing" dist/farthing; then

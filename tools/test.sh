@@ -38,7 +38,7 @@ lints() {
     step 'lints'
     if ! cargo clippy --version >/dev/null 2>&1; then
         left_out 'clippy is not installed (rustup component add clippy)'
-    elif ! cargo clippy --release --workspace --all-targets --locked -- -D warnings; then
+    elif ! cargo clippy --release --workspace --features farthing/sql --all-targets --locked -- -D warnings; then
         failed 'lints'
     fi
 }
@@ -72,12 +72,13 @@ digest() {
 tests() {
     step 'tests'
     echo '0 0 0' >"$log/totals"
-    if ! cargo test --release --workspace --locked --no-run; then
+    if ! cargo test --release --workspace --features farthing/sql --locked --no-run; then
         failed 'the tests do not compile'
         return 0
     fi
     local status=0
-    CARGO_TERM_COLOR=never cargo test --release --workspace --locked --no-fail-fast 2>&1 |
+    CARGO_TERM_COLOR=never cargo test --release --workspace --features farthing/sql --locked \
+        --no-fail-fast 2>&1 |
         tee "$log/tests" | digest "$log/totals" || status=$?
     local passed failing ignored
     read -r passed failing ignored <"$log/totals"
@@ -92,7 +93,7 @@ tests() {
 # make is a test of xtask, which runs where ../shared is.
 references() {
     step 'generated references'
-    if ! cargo run --release --quiet --locked -p xtask -- references --check; then
+    if ! FEATURES=sql cargo run --release --quiet --locked -p xtask -- references --check; then
         failed 'docs/reference is not what the program prints: run `make generate`'
     fi
     if [ ! -d ../shared/data ]; then

@@ -27,6 +27,7 @@ mod who;
 use crate::amount::{Nanos, amount_in};
 use crate::meter::{Metered, Unpriced};
 use crate::weights::Weights;
+use arrow_schema::Schema;
 use bytes::Bytes;
 pub(crate) use charge_file::sorted;
 pub use mark::Mark;
@@ -240,6 +241,20 @@ impl Books {
         })?;
         let store = store.with_fsync(true).with_automatic_cleanup(false);
         Ok(Self { store: Arc::new(store), root: format!("{}/", root.trim_end_matches('/')) })
+    }
+
+    /// The folder of a cluster's charges in books that are in `folder`: every file below it whose
+    /// name ends in `.parquet` holds one hour, in the columns of [`Self::charge_schema`] or fewer.
+    pub fn charges_folder(folder: &std::path::Path, cluster: &ClusterId) -> std::path::PathBuf {
+        folder.join(root_of(cluster).join("charges").as_ref())
+    }
+
+    /// The columns of charges, as this version writes them.
+    ///
+    /// # Errors
+    /// None: no row is encoded.
+    pub fn charge_schema() -> Result<Schema, BooksError> {
+        charge_file::schema()
     }
 
     /// Books in memory, for the simulator and tests.

@@ -48,6 +48,8 @@ pub(crate) enum Command {
     Cost(CostArgs),
     /// Show where a number comes from, or why a step was chosen
     Explain(ExplainArgs),
+    /// Ask the charges in SQL: FROM charges, columns as in FOCUS
+    Sql(SqlArgs),
     /// Check that the ledger conserves and that the journal's chain holds
     Verify(VerifyArgs),
     /// Print the reference of all commands in Markdown
@@ -240,6 +242,16 @@ pub(crate) struct ExplainArgs {
     /// The span before the newest charge
     #[arg(long, value_name = "DURATION", default_value = "7d")]
     pub(crate) window: String,
+    /// Whose books [default: those of the last run]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
+}
+
+/// `farthing sql`.
+#[derive(Debug, Args)]
+pub(crate) struct SqlArgs {
+    /// A query, such as 'SELECT x_team, sum("BilledCost") FROM charges GROUP BY x_team'
+    pub(crate) query: String,
     /// Whose books [default: those of the last run]
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,

@@ -5,6 +5,7 @@ pub(crate) mod explain;
 pub(crate) mod offers;
 pub(crate) mod plan;
 pub(crate) mod reference;
+pub(crate) mod sql;
 pub(crate) mod up;
 pub(crate) mod verify;
 

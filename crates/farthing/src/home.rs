@@ -45,7 +45,12 @@ impl Home {
 
     /// The books of all clusters.
     pub(crate) fn books(&self) -> anyhow::Result<Books> {
-        Ok(Books::open_folder(&self.folder.join("books"))?)
+        Ok(Books::open_folder(&self.books_folder())?)
+    }
+
+    /// Where they are.
+    pub(crate) fn books_folder(&self) -> PathBuf {
+        self.folder.join("books")
     }
 
     /// The journal of a cluster.

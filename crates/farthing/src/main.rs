@@ -35,6 +35,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Offers(args) => commands::offers::run(args, cli.output),
         Command::Cost(args) => commands::cost::run(args, &home()?, cli.output),
         Command::Explain(args) => commands::explain::run(args, &home()?, cli.output),
+        Command::Sql(args) => commands::sql::run(args, &home()?, cli.output),
         Command::Verify(args) => commands::verify::run(args, &home()?, cli.output),
         Command::Reference => commands::reference::run(),
     }

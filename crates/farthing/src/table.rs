@@ -1,5 +1,7 @@
 //! Tables for people and for spreadsheets.
 
+use std::borrow::Cow;
+
 /// Which way a column leans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -12,14 +14,19 @@ pub(crate) enum Align {
 /// A table: a header and rows of the same width.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
-    header: Vec<(&'static str, Option<Align>)>,
+    header: Vec<(Cow<'static, str>, Option<Align>)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these columns.
     pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
-        let header = columns.iter().map(|(name, align)| (*name, Some(*align))).collect();
+        Self::named(columns.iter().map(|(name, align)| (Cow::Borrowed(*name), *align)))
+    }
+
+    /// A table whose columns are known only now.
+    pub(crate) fn named(columns: impl Iterator<Item = (Cow<'static, str>, Align)>) -> Self {
+        let header = columns.map(|(name, align)| (name, Some(align))).collect();
         Self { header, rows: Vec::new() }
     }
 
@@ -53,7 +60,7 @@ impl Table {
                 });
             padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
-        let mut text = line(self.header.iter().map(|(name, _)| *name).collect());
+        let mut text = line(self.header.iter().map(|(name, _)| &**name).collect());
         for row in &self.rows {
             text.push('\n');
             text += &line(row.iter().map(String::as_str).collect());
@@ -63,21 +70,25 @@ impl Table {
 
     /// Comma separated, quoted where needed (RFC 4180).
     pub(crate) fn to_csv(&self) -> String {
-        let cell = |text: &str| {
-            if text.contains(['"', ',', '\n', '\r']) {
-                format!("\"{}\"", text.replace('"', "\"\""))
-            } else {
-                text.to_owned()
-            }
-        };
-        let line = |cells: Vec<&str>| cells.into_iter().map(cell).collect::<Vec<_>>().join(",");
-        let mut text = line(self.header.iter().map(|(name, _)| *name).collect());
+        let mut text = csv_line(self.header.iter().map(|(name, _)| &**name));
         for row in &self.rows {
             text.push('\n');
-            text += &line(row.iter().map(String::as_str).collect());
+            text += &csv_line(row.iter().map(String::as_str));
         }
         text
     }
+}
+
+/// Cells comma separated, quoted where needed (RFC 4180).
+pub(crate) fn csv_line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
+    let cell = |text: &'a str| {
+        if text.contains(['"', ',', '\n', '\r']) {
+            Cow::Owned(format!("\"{}\"", text.replace('"', "\"\"")))
+        } else {
+            Cow::Borrowed(text)
+        }
+    };
+    cells.map(cell).collect::<Vec<_>>().join(",")
 }
 
 #[cfg(test)]

@@ -14,6 +14,10 @@ pub(crate) fn program(package: &str, example: Option<&str>) -> Result<PathBuf> {
     let mut cargo = Command::new(env!("CARGO"));
     cargo.args(["build", "--release", "--locked", "--quiet", "--package", package]);
     cargo.arg("--message-format=json-render-diagnostics");
+    // Built as the tests built it, so that nothing is compiled twice.
+    if let Some(features) = std::env::var_os("FEATURES").filter(|_| package == "farthing") {
+        cargo.arg("--features").arg(features);
+    }
     if let Some(example) = example {
         cargo.args(["--example", example]);
     }

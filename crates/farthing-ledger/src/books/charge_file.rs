@@ -5,6 +5,7 @@ use super::who::{self, Who};
 use super::{BooksError, HourBook, Mark};
 use crate::meter::{Metered, Unpriced};
 use crate::weights::Weights;
+use arrow_schema::Schema;
 use bytes::Bytes;
 use farthing_model::{
     Charge, ClusterId, Coverage, Currency, Destination, HourlyRate, Money, NodeId, OfferId,
@@ -80,6 +81,14 @@ pub(super) fn encode(
     ];
     lines.extend(journal.map(|mark| ("farthing.journal", mark.to_string())));
     table.finish(lines)
+}
+
+/// The columns of the file.
+pub(super) fn schema() -> Result<Schema, BooksError> {
+    let mut table = Table::new("no file");
+    focus(&mut table, &[])?;
+    own(&mut table, &[])?;
+    Ok(table.schema())
 }
 
 /// The columns that FOCUS 1.2 names.

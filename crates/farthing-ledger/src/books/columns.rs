@@ -110,6 +110,11 @@ impl<'a> Table<'a> {
         }
     }
 
+    /// The columns so far.
+    pub(super) fn schema(self) -> Schema {
+        Schema::new(self.fields)
+    }
+
     /// The whole file, sealed.
     pub(super) fn finish(self, metadata: Vec<(&str, String)>) -> Result<Bytes, BooksError> {
         let error = |source| BooksError::Parquet { file: self.file.to_owned(), source };
