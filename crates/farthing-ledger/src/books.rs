@@ -21,20 +21,20 @@ mod charge_file;
 mod columns;
 mod mark;
 mod seal;
+mod segment;
 mod segment_file;
+mod use_columns;
 mod who;
 
-use crate::amount::{Nanos, amount_in};
-use crate::meter::{Metered, Unpriced};
+use crate::meter::{Metered, Method, Unpriced};
 use crate::weights::Weights;
 use bytes::Bytes;
 pub(crate) use charge_file::sorted;
 pub use mark::Mark;
+pub use segment::Segment;
 
 pub(crate) use columns::{Batch, Batches, Text, instant, value};
-use farthing_model::{
-    Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, NodeSpan, Sample, Window,
-};
+use farthing_model::{Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, Window};
 use futures::{StreamExt as _, executor::block_on};
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory};
@@ -54,44 +54,6 @@ pub struct Books {
     root: String,
 }
 
-/// What was measured in one tick.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// The tick; writing a segment of the same window again replaces it.
-    pub window: Window,
-    /// What was paid.
-    pub spans: Vec<NodeSpan>,
-    /// What was used.
-    pub samples: Vec<Sample>,
-}
-
-impl Segment {
-    const fn empty(window: Window) -> Self {
-        Self { window, spans: Vec::new(), samples: Vec::new() }
-    }
-
-    /// The parts of a segment in each UTC hour; amounts are cut in proportion and sum.
-    pub fn by_hour(&self) -> impl Iterator<Item = Self> + '_ {
-        self.window.by_hour().map(|part| {
-            let span = |span: &NodeSpan| {
-                let window = span.window.intersect(part)?;
-                Some(NodeSpan { window, ..span.clone() })
-            };
-            let sample = |sample: &Sample| {
-                let window = sample.window.intersect(part)?;
-                let (whole, cut) = (Nanos::of(sample.window), Nanos::of(window));
-                // A negative amount is kept as it is: the meter reports it.
-                let amount = |nano| amount_in(nano, whole, cut).unwrap_or(nano);
-                let requested_nano = amount(sample.requested_nano);
-                let used_nano = amount(sample.used_nano);
-                Some(Sample { window, requested_nano, used_nano, ..sample.clone() })
-            };
-            let spans = self.spans.iter().filter_map(span).collect();
-            Self { window: part, spans, samples: self.samples.iter().filter_map(sample).collect() }
-        })
-    }
-}
-
 /// The charges of one hour: what its file says about itself, and its rows.
 pub struct HourBook {
     /// The file, for messages.
@@ -108,6 +70,8 @@ pub struct HourBook {
     pub coverage: Coverage,
     /// Nodes that could not be charged.
     pub unpriced: Vec<Unpriced>,
+    /// How claims were counted.
+    pub method: Method,
     /// How nodes' prices were split.
     pub weights: Weights,
     /// Where the journal stood; `None` where the hour was posted without one.
@@ -259,7 +223,7 @@ impl Books {
     /// The store cannot be written; then nothing is half-written, and doing it again is safe.
     pub fn put_segment(&self, cluster: &ClusterId, segment: &Segment) -> Result<(), BooksError> {
         for part in segment.by_hour() {
-            if part.spans.is_empty() && part.samples.is_empty() {
+            if part.spans.is_empty() && part.samples.is_empty() && part.uses.is_empty() {
                 continue;
             }
             let hour = Hour::of(part.window.from());

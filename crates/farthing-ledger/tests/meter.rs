@@ -5,8 +5,8 @@ mod world;
 
 use farthing_ledger::{Fault, MeterError, MeterInput, Metered, meter};
 use farthing_model::{
-    Charge, Currency, Destination, DeviceId, Money, NodeId, NodeSpan, Price, Resource, Resources,
-    Sample, SourceId, Window,
+    Charge, Currency, Destination, Detail, DeviceId, Money, NodeId, NodeSpan, Price, Resource,
+    Resources, Sample, SourceId, Window,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -55,7 +55,9 @@ fn booting_is_overhead_and_what_nobody_measured_is_unallocated() {
     // 1.00 unallocated, and 3.00 for the half hour without measurement.
     assert_eq!(costs(&metered), ["0.50", "0.50", "4.00", "1.00"]);
     assert_eq!(metered.coverage.ratio().unwrap().ppm(), 500_000);
-    assert_eq!(metered.charges.len(), 4, "the spans are one stretch, and rows are aggregated");
+    assert_eq!(metered.charges.len(), 5, "the spans are one stretch, and rows are aggregated");
+    let unmeasured = metered.charges.iter().filter(|c| c.detail == Some(Detail::Unmeasured));
+    assert_eq!(unmeasured.map(|c| c.cost.to_decimal()).collect::<Vec<_>>(), ["3.00"]);
     assert_eq!(metered.faults, []);
 }
 

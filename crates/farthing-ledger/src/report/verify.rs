@@ -2,7 +2,7 @@
 //! charges what the kept telemetry says.
 
 use crate::books::{Books, BooksError, HourBook, Mark, sorted};
-use crate::meter::{MeterInput, meter};
+use crate::meter::{MeterInput, Method, meter_by};
 use farthing_model::{Charge, ClusterId, Money, Window};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -102,13 +102,15 @@ fn posted_hour(
             weights: &book.weights.clone(),
         };
         // The engine marks what it posts, and keeps telemetry before it posts charges.
-        let (paid, kept) = (book.paid, measured || book.journal.is_none());
+        let (method, paid, kept) = (book.method, book.paid, measured || book.journal.is_none());
         let belongs = posted.belongs(&book);
         let charges = book.charges()?;
         let fault = belongs
             .or_else(|| posted.rows(&charges, input.window))
             .or_else(|| posted.conserves(&charges, paid))
-            .or_else(|| measured.then(|| posted.metered_again(&input, &charges)).flatten())
+            .or_else(|| {
+                measured.then(|| posted.metered_again((&input, method), &charges)).flatten()
+            })
             .or_else(|| posted.has_telemetry(&charges, kept));
         Ok(fault)
     };
@@ -154,7 +156,9 @@ impl Posted<'_> {
         // Rows are sorted by node, offer and time; a change of rate makes two stretches.
         for part in charges.chunk_by(|a, b| stretch(a) == stretch(b)) {
             let sum = Money::sum(part.iter().map(|charge| charge.cost), paid.currency());
-            let cost = part[0].node_rate.cost(part[0].window);
+            let first = &part[0];
+            let sent = part.iter().map(|charge| charge.quantity_nano).sum();
+            let cost = first.asset.cost(first.node_rate, first.window, sent);
             if sum.is_err() || sum != cost {
                 let what = format!("the charges of node {} do not sum to its price", part[0].node);
                 return Some(self.fault(Some(row), &what));
@@ -174,8 +178,12 @@ impl Posted<'_> {
         (!kept && !charges.is_empty()).then(|| self.fault(None, gone))
     }
 
-    fn metered_again(&self, input: &MeterInput<'_>, charges: &[Charge]) -> Option<FirstFault> {
-        let again = match meter(input) {
+    fn metered_again(
+        &self,
+        (input, method): (&MeterInput<'_>, Method),
+        charges: &[Charge],
+    ) -> Option<FirstFault> {
+        let again = match meter_by(input, method) {
             Ok(again) => again,
             Err(error) => return Some(self.fault(None, &error.to_string())),
         };
