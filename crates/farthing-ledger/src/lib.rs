@@ -13,11 +13,13 @@
 
 mod amount;
 mod books;
+mod correct;
 mod meter;
 mod report;
 mod weights;
 
-pub use books::{Books, BooksError, HourBook, Mark, Segment};
+pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
+pub use correct::{CorrectError, Occasion, correct};
 pub use meter::{
     Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,
 };

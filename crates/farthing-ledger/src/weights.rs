@@ -169,7 +169,7 @@ mod tests {
         let cost = Money::from_decimal("5.80", Currency::USD).unwrap();
         let parts = weights().split(cost, "other", node()).unwrap();
         let parts: Vec<_> = parts.iter().map(|(_, money)| money.to_decimal()).collect();
-        assert_eq!(parts, ["5.00", "0.30", "0.40", "0.10"]);
+        assert_eq!(parts, ["5.00", "0.30", "0.40", "0.10", "0.00"]);
         // With cards at 0.50 the others get more: 1.00 of 1.80.
         let cost = Money::from_decimal("3.60", Currency::USD).unwrap();
         let parts = weights().split(cost, "my type", node()).unwrap();

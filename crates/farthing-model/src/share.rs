@@ -10,7 +10,8 @@ use crate::time::NANOS_PER_SECOND;
 use crate::window::Window;
 use std::{cmp::Ordering, fmt, str::FromStr};
 
-/// A fraction of one device: above 0, at most 1, exact (a seventh stays a seventh), in lowest terms.
+/// A fraction of one device: above 0, at most 1, exact (a seventh stays a seventh), and in lowest
+/// terms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Share {
     parts: u64,

@@ -2,7 +2,7 @@
 
 use super::columns::{Batch, Batches, Sealed, Table, day, instant, value};
 use super::who::{self, Who};
-use super::{BooksError, HourBook, Mark};
+use super::{BooksError, Correction, Generation, HourBook, Mark};
 use crate::meter::{Metered, Method, Unpriced};
 use crate::weights::Weights;
 use bytes::Bytes;
@@ -62,6 +62,7 @@ pub(super) fn encode(
     file: &str,
     metered: &Metered,
     journal: Option<Mark>,
+    corrections: &[Correction],
 ) -> Result<Bytes, BooksError> {
     let rows = sorted(&metered.charges);
     let mut table = Table::new(file);
@@ -81,6 +82,10 @@ pub(super) fn encode(
         ("farthing.weights", metered.weights.to_text()),
         ("farthing.unpriced", unpriced_text(&metered.unpriced)),
     ];
+    if !corrections.is_empty() {
+        let text = corrections.iter().map(Correction::to_line).collect();
+        lines.push(("farthing.corrections", text));
+    }
     lines.extend(journal.map(|mark| ("farthing.journal", mark.to_string())));
     table.finish(lines)
 }
@@ -163,6 +168,7 @@ fn read_unpriced(line: &str, resources: &[Resource]) -> Option<Unpriced> {
 
 /// Reads an hour: its footer now, its rows when they are asked for.
 pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
+    let generation = Generation::of(&bytes);
     let sealed = Sealed::open(file, bytes)?;
     let wrong = |what: &str| BooksError::damaged(file, what);
     let format = sealed.line("farthing.format")?;
@@ -178,6 +184,9 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
         None => Method::ByNode,
         Some(name) => Method::named(&name).ok_or_else(|| wrong("`farthing.method` is wrong"))?,
     };
+    let corrections = sealed.parsed_if_any::<String>("farthing.corrections")?.unwrap_or_default();
+    let corrections = corrections.lines().map(|line| Correction::from_line(line, currency));
+    let corrections: Option<Vec<Correction>> = corrections.collect();
     let weights = Weights::from_text(sealed.line("farthing.weights")?);
     Ok(HourBook {
         file: file.to_owned(),
@@ -192,6 +201,8 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
         unpriced: Option::<Vec<Unpriced>>::ok_or(unpriced, wrong("`farthing.unpriced` is wrong"))?,
         method,
         weights: weights.map_err(|_| wrong("`farthing.weights` is wrong"))?,
+        corrections: corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?,
+        generation,
         journal: sealed.parsed_if_any("farthing.journal")?,
         batches: sealed.batches()?,
     })

@@ -1,7 +1,7 @@
 //! Whether the books are sound: every file readable and unchanged, every hour conserved, and the
 //! charges what the kept telemetry says.
 
-use crate::books::{Books, BooksError, HourBook, Mark, sorted};
+use crate::books::{Books, BooksError, Correction, HourBook, Mark, sorted};
 use crate::meter::{MeterInput, Method, meter_by};
 use farthing_model::{Charge, ClusterId, Money, Window};
 use jiff::Timestamp;
@@ -24,6 +24,8 @@ pub struct LedgerCheck {
     /// Where the journal stood when hours were posted: the file of each hour that says so. The
     /// journal's own check is to find them in it.
     pub marks: Vec<(String, Mark)>,
+    /// Hours that were corrected after they had been posted: the file of each, and how.
+    pub corrections: Vec<(String, Correction)>,
 }
 
 /// Where the books are not sound.
@@ -59,6 +61,7 @@ pub fn verify(books: &Books, cluster: &ClusterId) -> Result<LedgerCheck, BooksEr
         unposted: vec![],
         posted_until: None,
         marks: vec![],
+        corrections: vec![],
     };
     for hour in posted.union(&measured) {
         check.checked += 1;
@@ -91,6 +94,8 @@ fn posted_hour(
         let Some(book) = books.hour(cluster, hour.from())? else { return Ok(None) };
         check.posted_until = check.posted_until.max(Some(book.window.to()));
         check.marks.extend(book.journal.map(|mark| (book.file.clone(), mark)));
+        let corrections = book.corrections.iter().cloned();
+        check.corrections.extend(corrections.map(|correction| (book.file.clone(), correction)));
         let again = if measured { Some(books.segments(cluster, hour.from())?) } else { None };
         let posted = Posted { cluster, hour, file: book.file.clone() };
         let input = MeterInput {
