@@ -13,12 +13,16 @@
 
 mod amount;
 mod books;
+mod correct;
 mod meter;
 mod report;
 mod weights;
 
-pub use books::{Books, BooksError, HourBook, Mark, Segment};
-pub use meter::{Fault, MeterError, MeterInput, Metered, Overcommit, Unpriced, Usage, meter};
+pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
+pub use correct::{CorrectError, Occasion, correct};
+pub use meter::{
+    Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,
+};
 pub use report::{
     Explanation, FirstFault, Key, LedgerCheck, Line, ReportError, SampleSummary, ShareIdle,
     Statement, StatementQuery, StatementRow, explain, statement, subjects, verify,

@@ -38,7 +38,7 @@ fn ticks() -> Vec<Segment> {
                 samples.push(sample("a", Resource::Gpu, research.clone(), window, (1_000, 800)));
                 samples.push(sample("a", Resource::Cpu, research, window, (1_000, 3_000)));
             }
-            Segment { window, spans: vec![a, b], samples }
+            Segment { window, spans: vec![a, b], samples, uses: vec![] }
         })
         .collect()
 }
@@ -392,7 +392,7 @@ proptest! {
             let (node, resource) = (format!("n{node}"), Resource::ALL[resource]);
             world::sample(&node, resource, attribution, window, amounts)
         });
-        keep(&books, &[Segment { window: whole, spans, samples: samples.collect() }]);
+        keep(&books, &[Segment { window: whole, spans, samples: samples.collect(), uses: vec![] }]);
         let share = [ShareIdle::Separate, ShareIdle::Even, ShareIdle::Proportional][share];
         let statement = conserved(statement(&books, &query(&by, share)).unwrap());
         prop_assert_eq!(statement.paid, usd("6.6666142"));

@@ -2,25 +2,26 @@
 
 use super::columns::{Batch, Batches, Sealed, Table, day, instant, value};
 use super::who::{self, Who};
-use super::{BooksError, HourBook, Mark};
-use crate::meter::{Metered, Unpriced};
+use super::{BooksError, Correction, Generation, HourBook, Mark};
+use crate::meter::{Metered, Method, Unpriced};
 use crate::weights::Weights;
 use bytes::Bytes;
 use farthing_model::{
-    Charge, ClusterId, Coverage, Currency, Destination, HourlyRate, Money, NodeId, OfferId,
-    PerResource, Place, PriceKind, Provenance, Purchase, Resource, Window, proportion,
+    Asset, Charge, ClusterId, Coverage, Currency, Destination, Detail, HourlyRate, Money, NodeId,
+    OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, Window, proportion,
 };
 use std::fmt::Write as _;
 
 /// Version of the columns and of the lines in the footer, of charges and of telemetry. The first
-/// had no labels, the second no namespaces, pods, controllers, annotations and services.
+/// had no labels; the second no namespaces, pods, controllers, annotations and services, no assets
+/// beside nodes, no details of destinations, and accelerators were counted by node.
 pub(super) const FORMAT: &str = "3";
 
 /// The order of rows, so that the same charges give the same file.
 pub(crate) fn sorted(charges: &[Charge]) -> Vec<&Charge> {
     let mut sorted: Vec<&Charge> = charges.iter().collect();
     sorted.sort_by(|a, b| {
-        let key = |c: &Charge| (c.window, c.resource, c.destination);
+        let key = |c: &Charge| (c.window, c.resource, c.destination, c.detail);
         let tail = |c: &Charge| (c.quantity_nano, c.cost.pico(), c.node_rate.per_hour().pico());
         (&a.node, &a.offer, key(a), &a.attribution, tail(a)).cmp(&(
             &b.node,
@@ -33,9 +34,9 @@ pub(crate) fn sorted(charges: &[Charge]) -> Vec<&Charge> {
     sorted
 }
 
-/// Hours of the whole node that a cost would buy, in 10^-12, rounded down: FOCUS prices a machine
-/// by the hour, and a row is a share of one.
-fn node_hours(charge: &Charge) -> Option<i128> {
+/// Hours of the whole asset (or 10^9 bytes) that a cost would buy, in 10^-12, rounded down: FOCUS
+/// prices a machine by the hour, and a row is a share of one.
+fn priced_units(charge: &Charge) -> Option<i128> {
     proportion(charge.cost.pico(), 10_i128.pow(12), charge.node_rate.per_hour().pico())
 }
 
@@ -48,10 +49,11 @@ const fn pricing_category(purchase: Purchase) -> &'static str {
     }
 }
 
-const fn service_category(resource: Resource) -> &'static str {
-    match resource {
-        Resource::Gpu | Resource::Cpu | Resource::Memory => "Compute",
-        Resource::Storage => "Storage",
+const fn service_category(asset: Asset, resource: Resource) -> &'static str {
+    match (asset, resource) {
+        (Asset::LoadBalancer | Asset::Network, _) | (_, Resource::Network) => "Networking",
+        (Asset::Volume, _) | (_, Resource::Storage) => "Storage",
+        (Asset::Node | Asset::ControlPlane, _) => "Compute",
     }
 }
 
@@ -60,6 +62,7 @@ pub(super) fn encode(
     file: &str,
     metered: &Metered,
     journal: Option<Mark>,
+    corrections: &[Correction],
 ) -> Result<Bytes, BooksError> {
     let rows = sorted(&metered.charges);
     let mut table = Table::new(file);
@@ -75,9 +78,14 @@ pub(super) fn encode(
         ("farthing.paid_pico", metered.paid.pico().to_string()),
         ("farthing.expected_nanos", metered.coverage.expected_nanos.to_string()),
         ("farthing.measured_nanos", metered.coverage.measured_nanos.to_string()),
+        ("farthing.method", metered.method.name().to_owned()),
         ("farthing.weights", metered.weights.to_text()),
         ("farthing.unpriced", unpriced_text(&metered.unpriced)),
     ];
+    if !corrections.is_empty() {
+        let text = corrections.iter().map(Correction::to_line).collect();
+        lines.push(("farthing.corrections", text));
+    }
     lines.extend(journal.map(|mark| ("farthing.journal", mark.to_string())));
     table.finish(lines)
 }
@@ -92,15 +100,15 @@ fn focus(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
     table.decimal("ListCost", 12, rows().map(|c| list(c).then_some(c.cost.pico())))?;
     let rate = |charge: &Charge| charge.node_rate.per_hour().pico();
     table.decimal("ListUnitPrice", 12, rows().map(|c| list(c).then(|| rate(c))))?;
-    table.decimal("PricingQuantity", 12, rows().map(node_hours))?;
-    table.text("PricingUnit", rows().map(|_| Some("Hours")));
+    table.decimal("PricingQuantity", 12, rows().map(priced_units))?;
+    table.text("PricingUnit", rows().map(|c| Some(c.asset.unit())));
     table.text("PricingCategory", rows().map(|c| Some(pricing_category(c.purchase))));
     let currencies: Vec<Currency> = rows().map(|charge| charge.cost.currency()).collect();
     table.text("BillingCurrency", currencies.iter().map(|currency| Some(currency.code())));
     table.instant("ChargePeriodStart", rows().map(|c| Some(c.window.from())))?;
     table.instant("ChargePeriodEnd", rows().map(|c| Some(c.window.to())))?;
     table.text("ChargeCategory", rows().map(|_| Some("Usage")));
-    table.text("ServiceCategory", rows().map(|c| Some(service_category(c.resource))));
+    table.text("ServiceCategory", rows().map(|c| Some(service_category(c.asset, c.resource))));
     table.text("ProviderName", rows().map(|c| Some(c.place.provider.as_str())));
     table.text("RegionId", rows().map(|c| Some(c.place.region.as_str())));
     table.text("AvailabilityZone", rows().map(|c| c.place.zone.as_deref()));
@@ -119,6 +127,8 @@ fn own(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
     table.text("x_purchase", rows().map(|c| Some(c.purchase.name())));
     table.text("x_resource", rows().map(|c| Some(c.resource.name())));
     table.text("x_destination", rows().map(|c| Some(c.destination.name())));
+    table.text("x_detail", rows().map(|c| c.detail.map(Detail::name)));
+    table.text("x_asset", rows().map(|c| Some(c.asset.name())));
     table.decimal("x_quantity_nano", 0, rows().map(|c| Some(c.quantity_nano)))?;
     table.decimal("x_node_rate", 12, rows().map(|c| Some(c.node_rate.per_hour().pico())))?;
     table.text("x_price_kind", rows().map(|c| Some(c.provenance.kind.name())));
@@ -143,20 +153,22 @@ fn unpriced_text(unpriced: &[Unpriced]) -> String {
     text
 }
 
-fn read_unpriced(line: &str) -> Option<Unpriced> {
-    let mut parts = line.splitn(9, '\t');
+/// Formats before the third did not know the network.
+fn read_unpriced(line: &str, resources: &[Resource]) -> Option<Unpriced> {
+    let mut parts = line.splitn(resources.len() + 5, '\t');
     let (node, offer) = (NodeId::new(parts.next()?).ok()?, OfferId::new(parts.next()?).ok()?);
     let (from, to) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let window = Window::new(from, to).ok()?;
     let mut quantity_nano = PerResource::default();
-    for resource in Resource::ALL {
-        *quantity_nano.get_mut(resource) = parts.next()?.parse().ok()?;
+    for resource in resources {
+        *quantity_nano.get_mut(*resource) = parts.next()?.parse().ok()?;
     }
     Some(Unpriced { node, offer, window, why: parts.next()?.to_owned(), quantity_nano })
 }
 
 /// Reads an hour: its footer now, its rows when they are asked for.
 pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
+    let generation = Generation::of(&bytes);
     let sealed = Sealed::open(file, bytes)?;
     let wrong = |what: &str| BooksError::damaged(file, what);
     let format = sealed.line("farthing.format")?;
@@ -165,7 +177,16 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
     }
     let window = Window::new(sealed.parsed("farthing.from")?, sealed.parsed("farthing.to")?);
     let currency: Currency = sealed.parsed("farthing.currency")?;
-    let unpriced = sealed.line("farthing.unpriced")?.lines().map(read_unpriced).collect();
+    let resources: &[Resource] = if format == FORMAT { &Resource::CHARGED } else { &Resource::ALL };
+    let unpriced = sealed.line("farthing.unpriced")?.lines();
+    let unpriced = unpriced.map(|line| read_unpriced(line, resources)).collect();
+    let method = match sealed.parsed_if_any::<String>("farthing.method")? {
+        None => Method::ByNode,
+        Some(name) => Method::named(&name).ok_or_else(|| wrong("`farthing.method` is wrong"))?,
+    };
+    let corrections = sealed.parsed_if_any::<String>("farthing.corrections")?.unwrap_or_default();
+    let corrections = corrections.lines().map(|line| Correction::from_line(line, currency));
+    let corrections: Option<Vec<Correction>> = corrections.collect();
     let weights = Weights::from_text(sealed.line("farthing.weights")?);
     Ok(HourBook {
         file: file.to_owned(),
@@ -178,7 +199,10 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
             measured_nanos: sealed.parsed("farthing.measured_nanos")?,
         },
         unpriced: Option::<Vec<Unpriced>>::ok_or(unpriced, wrong("`farthing.unpriced` is wrong"))?,
+        method,
         weights: weights.map_err(|_| wrong("`farthing.weights` is wrong"))?,
+        corrections: corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?,
+        generation,
         journal: sealed.parsed_if_any("farthing.journal")?,
         batches: sealed.batches()?,
     })
@@ -232,6 +256,20 @@ impl<'a> Rows<'a> {
         Ok(Self { batch, cluster, currency, who })
     }
 
+    /// What a column that not every format has names, if anything.
+    fn named<T: Copy>(
+        &self,
+        row: usize,
+        column: &str,
+        all: &[T],
+        name: fn(T) -> &'static str,
+    ) -> Result<Option<T>, BooksError> {
+        let text = self.batch.optional_text(column)?.and_then(|text| text.get(row));
+        let Some(text) = text else { return Ok(None) };
+        let known = all.iter().copied().find(|one| name(*one) == text);
+        known.map(Some).ok_or_else(|| self.batch.wrong(row, column))
+    }
+
     fn charge(&mut self, row: usize) -> Result<Charge, BooksError> {
         let batch = self.batch;
         let wrong = |column: &str| batch.wrong(row, column);
@@ -252,6 +290,7 @@ impl<'a> Rows<'a> {
             cluster: self.cluster.clone(),
             window: window(batch, row, ("ChargePeriodStart", "ChargePeriodEnd"))?,
             node: batch.parse(text("x_node")?, row, "x_node")?,
+            asset: self.named(row, "x_asset", &Asset::ALL, Asset::name)?.unwrap_or_default(),
             offer: batch.parse(text("x_offer")?, row, "x_offer")?,
             place: Place {
                 provider: owned("ProviderName")?,
@@ -262,6 +301,7 @@ impl<'a> Rows<'a> {
             purchase: batch.parse(text("x_purchase")?, row, "x_purchase")?,
             resource: batch.parse(text("x_resource")?, row, "x_resource")?,
             destination: destination.ok_or_else(|| wrong("x_destination"))?,
+            detail: self.named(row, "x_detail", &Detail::ALL, Detail::name)?,
             attribution: self.who.get(batch, row)?,
             quantity_nano: number("x_quantity_nano")?,
             cost: Money::from_pico(number("BilledCost")?, self.currency),

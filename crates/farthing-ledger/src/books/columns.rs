@@ -257,6 +257,14 @@ impl Batch {
         self.primitive(name)
     }
 
+    /// A column of numbers that files of an earlier format do not have.
+    pub(crate) fn optional_decimal(
+        &self,
+        name: &str,
+    ) -> Result<Option<&PrimitiveArray<Decimal128Type>>, BooksError> {
+        self.rows.column_by_name(name).is_some().then(|| self.decimal(name)).transpose()
+    }
+
     pub(crate) fn instant(
         &self,
         name: &str,

@@ -176,7 +176,7 @@ impl<'a> Numbers<'a> {
             resource,
             resources: resource
                 .values()
-                .map(|name| position(Some(name)).map(|index| Resource::ALL[index]))
+                .map(|name| position(Some(name)).map(|index| Resource::CHARGED[index]))
                 .collect(),
             cost: batch.decimal("BilledCost")?,
             quantity: batch.decimal("x_quantity_nano")?,

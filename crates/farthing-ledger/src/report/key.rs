@@ -33,7 +33,7 @@ pub enum Key {
     Node,
     /// The offer.
     Offer,
-    /// GPU, CPU, memory or storage.
+    /// GPU, CPU, memory, storage or network.
     Resource,
     /// The region.
     Region,
@@ -230,7 +230,7 @@ pub(super) fn row_id(cluster: &ClusterId, by: &[Key], labels: &[Label<'_>]) -> S
     id
 }
 
-/// Position of a resource in arrays of four.
+/// Position of a resource among those that are charged.
 pub(super) fn position(name: Option<&str>) -> Option<usize> {
-    Resource::ALL.iter().position(|resource| Some(resource.name()) == name)
+    Resource::CHARGED.iter().position(|resource| Some(resource.name()) == name)
 }

@@ -3,7 +3,7 @@
 use super::group::{Cell, Groups, Sums};
 use super::key::{Key, Label, row_id};
 use super::{ReportError, whole_hours};
-use crate::books::Books;
+use crate::books::{Books, Correction};
 use crate::meter::{Unpriced, Usage};
 use farthing_model::{
     ClusterId, Coverage, Currency, Decimal, Destination, Money, PerResource, Ratio, Resource,
@@ -84,6 +84,8 @@ pub struct Statement {
     pub hours: u32,
     /// Nodes that could not be charged, and why.
     pub unpriced: Vec<Unpriced>,
+    /// Hours of it that were corrected after they had been posted.
+    pub corrections: Vec<Correction>,
     /// Sorted by total, largest first, then by keys.
     pub rows: Vec<StatementRow>,
 }
@@ -162,6 +164,7 @@ pub fn statement(books: &Books, query: &StatementQuery) -> Result<Statement, Rep
         head.coverage.expected_nanos += hour.coverage.expected_nanos;
         head.coverage.measured_nanos += hour.coverage.measured_nanos;
         head.unpriced.extend(hour.unpriced);
+        head.corrections.extend(hour.corrections);
         for batch in hour.batches {
             groups.add(&batch.map_err(ReportError::Books)?, query.resources.as_deref())?;
         }
@@ -177,6 +180,7 @@ struct Head {
     paid_pico: i128,
     coverage: Coverage,
     unpriced: Vec<Unpriced>,
+    corrections: Vec<Correction>,
 }
 
 /// Rows in the making, sorted by key so that ties of sharing do not depend on hash order.
@@ -306,6 +310,7 @@ impl<'a> Draft<'a> {
             usage: self.totals.usage,
             hours: head.hours,
             unpriced: head.unpriced,
+            corrections: head.corrections,
             rows,
         }
     }
