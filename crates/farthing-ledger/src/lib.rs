@@ -20,7 +20,9 @@ mod weights;
 pub use books::{Books, BooksError, HourBook, Mark, Segment};
 pub use meter::{Fault, MeterError, MeterInput, Metered, Overcommit, Unpriced, Usage, meter};
 pub use report::{
-    Explanation, FirstFault, Key, LedgerCheck, Line, ReportError, SampleSummary, ShareIdle,
-    Statement, StatementQuery, StatementRow, explain, statement, subjects, verify,
+    Allocation, AllocationQuery, AllocationSet, Basis, Explanation, Filter, FilterError,
+    FirstFault, Key, LedgerCheck, Line, PERIODS, PeriodError, Property, ReportError, SampleSummary,
+    Scope, ShareIdle, Sharing, SpareRow, Statement, StatementQuery, StatementRow, Weigh,
+    allocations, explain, period, statement, statement_with, subjects, verify,
 };
 pub use weights::{Weights, WeightsError};
