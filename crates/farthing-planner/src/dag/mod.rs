@@ -9,6 +9,7 @@
 //! rounded up to a millisecond; that of a transfer is its bytes by the table, rounded down once.
 
 mod amount;
+mod branch;
 mod candidate;
 mod check;
 mod deadline;
@@ -16,7 +17,9 @@ mod eliminate;
 mod energy;
 mod explain;
 mod market;
+mod neighbourhood;
 mod polish;
+mod prices;
 mod problem;
 mod program;
 mod report;
