@@ -160,5 +160,4 @@ fn main() {
         line(&format!("{name}-time"), took, limit, "ms", &more);
         line(&format!("{name}-gap"), gap, 0.5, "%", &more);
     }
-    matrix(&mut dice, 1, &market);
 }

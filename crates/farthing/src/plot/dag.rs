@@ -255,11 +255,14 @@ impl Picture<'_> {
                 let nodes =
                     if placed.nodes > 1 { format!("{} x ", placed.nodes) } else { String::new() };
                 let words = format!("{nodes}{}, {}", placed.task, show::money(placed.cost));
-                let inside = fitted(&words, LETTERS, to - from - 8.0);
+                let fits = |words: &str| fitted(words, LETTERS, to - from - 8.0) == *words;
+                let inside = [&words, &placed.task].into_iter().find(|words| fits(words));
                 let y = middle + 4.0;
-                if inside == words {
-                    svg.coloured((from + 4.0, y), (LETTERS, "#ffffff"), Anchor::Start, &words);
-                } else if self.plan.tasks.len() <= 40 {
+                let next = lane.tasks.iter().map(|task| self.x(self.span(*task).0));
+                let free = next.filter(|next| *next >= to).fold(WIDTH, f64::min) - to;
+                if let Some(words) = inside {
+                    svg.coloured((from + 4.0, y), (LETTERS, "#ffffff"), Anchor::Start, words);
+                } else if free > written(&words) {
                     svg.rect((to + 2.0, middle - 7.0), (written(&words), 14.0), "#ffffff");
                     svg.text((to + 4.0, y), LETTERS, Anchor::Start, &words);
                 }
