@@ -100,7 +100,9 @@ pub(crate) fn run() -> Result<()> {
     for row in &beside {
         println!("{}", line(row));
     }
-    left_out.iter().for_each(|line| println!("{line}"));
+    for why in left_out {
+        println!("{why}");
+    }
     rows.extend(beside);
     let load = (busy, load());
     if let (Some(before), Some(after)) = load {

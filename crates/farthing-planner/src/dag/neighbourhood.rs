@@ -37,7 +37,7 @@ impl<A: Amount> Search<'_, A> {
             let Some(choice) = self.best_here() else { return };
             let seed = self.walk.seed;
             self.walk.seed = (seed + 1) % (2 * tasks);
-            let free = if seed % 2 == 0 {
+            let free = if seed.is_multiple_of(2) {
                 self.ball(seed / 2, self.walk.free)
             } else {
                 self.along(seed / 2, self.walk.free, &choice)

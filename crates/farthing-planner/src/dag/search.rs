@@ -146,7 +146,9 @@ impl<'p, A: Amount> Search<'p, A> {
                 names.binary_search(label).ok()
             });
             let inside: Option<Vec<usize>> = inside.collect();
-            inside.into_iter().for_each(|choice| self.consider(&choice));
+            if let Some(choice) = inside {
+                self.consider(&choice);
+            }
         }
         self.consider_fastest();
         self.branch_and_bound()

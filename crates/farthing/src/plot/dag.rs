@@ -97,7 +97,7 @@ fn lanes(plan: &DagPlan, dag: &Dag) -> (Vec<Lane>, Vec<usize>) {
 impl Picture<'_> {
     fn draw(&self) -> String {
         let drawn = self.lanes.len().min(LANES_MAX);
-        let bottom = self.y(drawn.max(1));
+        let bottom = height(drawn.max(1));
         let mut svg = Svg::new(WIDTH, bottom + 36.0 + COSTS + 40.0);
         let title = self.title();
         svg.text((16.0, 26.0), 16.0, Anchor::Start, &fitted(&title, 16.0, WIDTH - 32.0));
@@ -142,15 +142,6 @@ impl Picture<'_> {
         LEFT + part * (WIDTH - LEFT - RIGHT)
     }
 
-    #[allow(clippy::cast_precision_loss, reason = "at most some tens of rows")]
-    fn y(&self, lane: usize) -> f64 {
-        TOP + lane as f64 * LANE
-    }
-
-    fn middle(&self, lane: usize) -> f64 {
-        self.y(lane) + LANE / 2.0
-    }
-
     /// When a task starts and ends.
     fn span(&self, task: usize) -> (Timestamp, Timestamp) {
         let window = self.plan.tasks[task].window;
@@ -188,14 +179,15 @@ impl Picture<'_> {
             if from.0 >= drawn || to.0 >= drawn {
                 continue;
             }
-            let ends = [(self.x(from.1), self.middle(from.0)), (self.x(to.1), self.middle(to.0))];
+            let ends = [(self.x(from.1), middle(from.0)), (self.x(to.1), middle(to.0))];
             if stays(transfer) {
                 svg.line(&ends, STAYS, (1.0, if transfer.bytes == 0 { "2 3" } else { "" }));
                 continue;
             }
             let dash = if transfer.cost.is_none() { "5 3" } else { "" };
             svg.line(&ends, MOVES, (2.0, dash));
-            let middle = ((ends[0].0 + ends[1].0) / 2.0, (ends[0].1 + ends[1].1) / 2.0);
+            let [(left, top), (right, bottom)] = ends;
+            let middle = (f64::midpoint(left, right), f64::midpoint(top, bottom));
             moves.push((middle.0, middle.1, at));
         }
         let cost = |at: usize| self.plan.transfers[at].cost.map_or(i128::MAX, Money::pico);
@@ -240,30 +232,30 @@ impl Picture<'_> {
         for (at, lane) in self.lanes[..drawn].iter().enumerate() {
             let next = COLOURS[colours.len() % COLOURS.len()];
             let colour = *colours.entry(&lane.place).or_insert(next);
-            let middle = self.middle(at);
+            let centre = middle(at);
             let name = fitted(&lane.name, LETTERS, LEFT - 24.0);
-            svg.text((LEFT - 8.0, middle + 4.0), LETTERS, Anchor::End, &name);
+            svg.text((LEFT - 8.0, centre + 4.0), LETTERS, Anchor::End, &name);
             if lane.tasks.is_empty() {
                 let (from, to) = (self.x(self.window.from()), self.x(self.window.to()));
-                svg.rect((from, middle - 1.0), (to - from, 2.0), colour);
+                svg.rect((from, centre - 1.0), (to - from, 2.0), colour);
             }
             for task in &lane.tasks {
                 let placed = &self.plan.tasks[*task];
                 let (from, to) = self.span(*task);
                 let (from, to) = (self.x(from), self.x(to));
-                svg.rect((from, middle - 9.0), (to - from, 18.0), colour);
+                svg.rect((from, centre - 9.0), (to - from, 18.0), colour);
                 let nodes =
                     if placed.nodes > 1 { format!("{} x ", placed.nodes) } else { String::new() };
                 let words = format!("{nodes}{}, {}", placed.task, show::money(placed.cost));
                 let fits = |words: &str| fitted(words, LETTERS, to - from - 8.0) == *words;
                 let inside = [&words, &placed.task].into_iter().find(|words| fits(words));
-                let y = middle + 4.0;
+                let y = centre + 4.0;
                 let next = lane.tasks.iter().map(|task| self.x(self.span(*task).0));
                 let free = next.filter(|next| *next >= to).fold(WIDTH, f64::min) - to;
                 if let Some(words) = inside {
                     svg.coloured((from + 4.0, y), (LETTERS, "#ffffff"), Anchor::Start, words);
                 } else if free > written(&words) {
-                    svg.rect((to + 2.0, middle - 7.0), (written(&words), 14.0), "#ffffff");
+                    svg.rect((to + 2.0, centre - 7.0), (written(&words), 14.0), "#ffffff");
                     svg.text((to + 4.0, y), LETTERS, Anchor::Start, &words);
                 }
             }
@@ -275,8 +267,8 @@ impl Picture<'_> {
         for (at, task) in self.dag.tasks.iter().enumerate() {
             let Some(due) = task.deadline.filter(|due| *due <= self.window.to()) else { continue };
             if self.of[at] < drawn {
-                let (x, middle) = (self.x(due), self.middle(self.of[at]));
-                svg.line(&[(x, middle - 13.0), (x, middle + 13.0)], DUE, (2.5, ""));
+                let (x, centre) = (self.x(due), middle(self.of[at]));
+                svg.line(&[(x, centre - 13.0), (x, centre + 13.0)], DUE, (2.5, ""));
             }
         }
         let Some(due) = self.dag.deadline else { return };
@@ -372,4 +364,15 @@ fn stays(transfer: &TransferPlan) -> bool {
 fn written(words: &str) -> f64 {
     let letters = u16::try_from(words.chars().count()).unwrap_or(u16::MAX);
     f64::from(letters) * LETTERS * 0.56 + 6.0
+}
+
+/// The top of a lane.
+#[allow(clippy::cast_precision_loss, reason = "at most some tens of rows")]
+fn height(lane: usize) -> f64 {
+    TOP + lane as f64 * LANE
+}
+
+/// The middle of a lane.
+fn middle(lane: usize) -> f64 {
+    height(lane) + LANE / 2.0
 }
