@@ -1,10 +1,10 @@
 //! The cheapest choice of labels, in time: dynamic programming where tables are small, else branch
 //! and bound over a lower bound that is raised step by step.
 //!
-//! Deadlines enter the bound as prices of time (`prices.rs`). Labels that cannot be in time whatever
-//! else is chosen go first, and then those with which nothing is cheaper than the best choice so
-//! far. Everything is integer arithmetic, so bounds are exact. Work is counted, never time. Start
-//! at [`cheapest`]; what is done where tables are too large is in `branch.rs`.
+//! Deadlines enter the bound as prices of time (`prices.rs`). Labels that cannot be in time
+//! whatever else is chosen go first, and then those with which nothing is cheaper than the best
+//! choice so far. Everything is integer arithmetic, so bounds are exact. Work is counted, never
+//! time. Start at [`cheapest`]; what is done where tables are too large is in `branch.rs`.
 
 use super::amount::Amount;
 use super::eliminate::exact;
