@@ -14,17 +14,23 @@
 mod amount;
 mod books;
 mod correct;
+mod ladder;
 mod meter;
 mod report;
+mod verdict;
 mod weights;
 
 pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
 pub use correct::{CorrectError, Occasion, correct};
+pub use ladder::{Ladder, Step, ladders};
 pub use meter::{
     Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,
 };
 pub use report::{
     Explanation, FirstFault, Key, LedgerCheck, Line, ReportError, SampleSummary, ShareIdle,
     Statement, StatementQuery, StatementRow, explain, statement, subjects, verify,
+};
+pub use verdict::{
+    Activity, DeviceVerdict, Evidence, Question, Seat, Verdict, Veto, judge, unallocated,
 };
 pub use weights::{Weights, WeightsError};
