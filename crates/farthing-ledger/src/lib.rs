@@ -27,8 +27,10 @@ pub use meter::{
     Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,
 };
 pub use report::{
-    Explanation, FirstFault, Key, LedgerCheck, Line, ReportError, SampleSummary, ShareIdle,
-    Statement, StatementQuery, StatementRow, explain, statement, subjects, verify,
+    Allocation, AllocationQuery, AllocationSet, Basis, Explanation, Filter, FilterError,
+    FirstFault, Key, LedgerCheck, Line, PERIODS, PeriodError, Property, ReportError, SampleSummary,
+    Scope, ShareIdle, Sharing, SpareRow, Statement, StatementQuery, StatementRow, Weigh,
+    allocations, explain, period, statement, statement_with, subjects, verify,
 };
 pub use verdict::{
     Activity, DeviceVerdict, Evidence, Question, Seat, Verdict, Veto, judge, unallocated,

@@ -3,17 +3,29 @@
 //! They read the hours one after the other and keep only sums. They refuse to know how numbers
 //! are shown.
 
+mod draft;
 mod explain;
+mod filter;
 mod group;
 mod key;
+mod opencost;
+mod period;
+mod share;
 mod statement;
 mod verify;
 
 use crate::books::BooksError;
 pub use explain::{Explanation, Line, SampleSummary, explain, subjects};
 use farthing_model::{Currency, MoneyError, SplitError, Window};
+pub use filter::{Filter, FilterError};
 pub use key::Key;
-pub use statement::{ShareIdle, Statement, StatementQuery, StatementRow, statement};
+pub use opencost::{Allocation, AllocationQuery, AllocationSet, Property, allocations};
+pub use period::{PERIODS, PeriodError, period};
+pub use share::{ShareIdle, Weigh};
+pub use statement::{
+    Basis, Scope, Sharing, SpareRow, Statement, StatementQuery, StatementRow, statement,
+    statement_with,
+};
 pub use verify::{FirstFault, LedgerCheck, verify};
 
 /// Why there is no report.
@@ -56,7 +68,7 @@ pub enum ReportError {
     /// Nothing has this name.
     #[error(
         "nothing in {window} is called `{subject}`: it must be the id of a row of `farthing cost`, \
-         or the name of a workload, process, container, user, team or node"
+         or the name of a workload, process, pod, container, user, namespace, team or node"
     )]
     NotFound {
         /// What was asked for.

@@ -45,7 +45,7 @@ pub(crate) enum Command {
     /// Rank the offers for a request
     Offers(Box<OffersArgs>),
     /// Print the statement: who used what, and what it cost, to the last unit
-    Cost(CostArgs),
+    Cost(Box<CostArgs>),
     /// Show where a number comes from, or why a step was chosen
     Explain(ExplainArgs),
     /// Check that the ledger conserves and that the journal's chain holds
@@ -90,6 +90,19 @@ pub(crate) struct PlanArgs {
     /// Manifests: workloads or a DAG, budgets, a policy, a price book
     #[arg(short, long = "file", value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: PlanGiven,
+    /// Compare with the baseline policies
+    #[arg(long)]
+    pub(crate) baselines: bool,
+    /// Also draw the plan over time, with its cost against each budget, as an SVG picture
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+}
+
+/// What a plan depends on besides its manifests.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct PlanGiven {
     /// Price books instead of the one that ships in the program
     #[arg(long, value_name = "PATH")]
     pub(crate) prices: Vec<PathBuf>,
@@ -97,9 +110,6 @@ pub(crate) struct PlanArgs {
     /// [default: free inside a region, else unknown]
     #[arg(long, value_name = "FILE")]
     pub(crate) egress: Option<PathBuf>,
-    /// Compare with the baseline policies
-    #[arg(long)]
-    pub(crate) baselines: bool,
     /// One budget for everything, such as '1500 USD'
     #[arg(long, value_name = "MONEY", allow_hyphen_values = true)]
     pub(crate) budget: Option<String>,
@@ -109,9 +119,6 @@ pub(crate) struct PlanArgs {
     /// The time to plan at, RFC 3339 [default: now, to the second]
     #[arg(long, value_name = "TIME")]
     pub(crate) now: Option<String>,
-    /// Also draw the plan over time, with its cost against each budget, as an SVG picture
-    #[arg(long, value_name = "FILE")]
-    pub(crate) plot: Option<PathBuf>,
 }
 
 /// `farthing offers`.
@@ -190,23 +197,77 @@ pub(crate) struct OffersArgs {
 
 /// `farthing cost`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(crate) struct CostArgs {
-    /// Keys of the rows: team, workload, user, container, process, node, offer, resource, region,
-    /// instance-type, purchase, hour
+    /// Keys of the rows: team, workload, user, namespace, pod, controller_kind, controller,
+    /// service, container, process, label:NAME, annotation:NAME, cluster, node, offer, resource,
+    /// provider, region, instance-type, purchase, hour, day
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "team,workload")]
     pub(crate) by: Vec<String>,
-    /// The span before the newest charge, such as 24h or 7d
-    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    /// The span, UTC: 24h or 7d before the newest charge; today, yesterday, week, lastweek, month,
+    /// lastmonth as of it; a day, a month, or FROM,TO
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
     pub(crate) window: String,
+    /// The time that the span is as of, RFC 3339 [default: the end of the newest charge]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
+    /// Only these charges, such as 'namespace:"web"+label[app]!:"cache"'
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
+    /// Rows for each hour or day
+    #[arg(long, value_name = "1h|1d")]
+    pub(crate) step: Option<String>,
+    /// What rows are charged for
+    #[arg(long, value_enum, default_value_t = OfWhat::Reserved)]
+    pub(crate) basis: OfWhat,
     /// What to do with idle, unallocated and overhead
     #[arg(long, value_enum, default_value_t = Share::Separate)]
     pub(crate) share_idle: Share,
+    /// Among whom it is shared: rows of the same place (as far as they are grouped by one), of the
+    /// cluster, or of the node
+    #[arg(long, value_enum, default_value_t = Among::Place)]
+    pub(crate) idle_by: Among,
+    /// Share idle accelerators among those who use accelerators, and so on
+    #[arg(long)]
+    pub(crate) by_resource: bool,
+    /// Share among what --filter keeps only [default: among all, before the filter]
+    #[arg(long, requires = "filter")]
+    pub(crate) after_filter: bool,
+    /// Charges that all others share, such as 'namespace:"kube-system"'
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) share: Option<String>,
+    /// A flat cost that no node has, shared too, such as '0.10 USD/h' for a control plane
+    #[arg(long, value_name = "RATE")]
+    pub(crate) overhead: Option<String>,
+    /// Common and flat costs go to all rows alike [default: in proportion to their own]
+    #[arg(long)]
+    pub(crate) share_evenly: bool,
     /// Print at most so many rows; the rest is summed in one
     #[arg(long, value_name = "NUMBER", default_value_t = 25)]
     pub(crate) limit: usize,
-    /// Whose books [default: those of the last run]
+    /// Whose books; several by commas [default: those of the last run]
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
+}
+
+/// What rows are charged for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OfWhat {
+    /// What was held, used or not: chargeback.
+    Reserved,
+    /// What was used; the rest is a row of its own.
+    Used,
+}
+
+/// Among whom idle is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Among {
+    /// Rows of the same place.
+    Place,
+    /// Rows of the cluster.
+    Cluster,
+    /// Rows of the node.
+    Node,
 }
 
 /// How shared costs are shown.
@@ -225,8 +286,16 @@ pub(crate) enum Share {
 pub(crate) struct ExplainArgs {
     /// A row of a statement, a workload, process or node, a step or a plan
     pub(crate) id: String,
-    /// The span before the newest charge
-    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    /// Explain a step or workload of the plan of these manifests, as `farthing plan` makes it
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: PlanGiven,
+    /// Keys of the statement that a row's id is from, where they are more than two or have labels
+    #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "team,workload")]
+    pub(crate) by: Vec<String>,
+    /// The span, as that of `cost`
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
     pub(crate) window: String,
     /// Whose books [default: those of the last run]
     #[arg(long, value_name = "NAME")]

@@ -6,17 +6,20 @@
 //! resources are numbers of hours with at most nine decimals; what is not known is `null`. Keys may
 //! be added, none is renamed.
 
+mod allocation;
 mod binding;
 mod cost;
 mod dag;
 mod explain;
 mod offers;
 mod plan;
+mod prices;
 mod scalar;
 mod service;
 mod tick;
 mod verify;
 
+pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
 pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
 pub use dag::{
@@ -30,6 +33,7 @@ pub use plan::{
     BudgetJson, CutJson, PlacementJson, PlanJson, SolverJson, StepJson, UtilisationJson,
     WaitingJson, plan,
 };
+pub use prices::PricesJson;
 pub use scalar::WindowJson;
 pub use service::{
     BucketJson, DayJson, MixJson, ServiceJson, SpanJson, SpanReplicasJson, TakenJson,

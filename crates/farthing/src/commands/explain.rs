@@ -1,20 +1,27 @@
 //! `farthing explain`: any number back to samples and prices, any step back to its reasons.
 
-use super::{newest, print};
-use crate::args::{ExplainArgs, Output};
+use super::{covered, keys, print};
+use crate::args::{ExplainArgs, Output, PlanGiven};
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use crate::table::{Align, Table};
 use anyhow::{Context as _, bail};
 use farthing_engine::{Body, PlanRecord, StepRecord};
-use farthing_ledger::{Key, ReportError, StatementQuery, explain, subjects};
+use farthing_ledger::{ReportError, StatementQuery, explain, subjects};
 use farthing_model::ClusterId;
 use farthing_providers::sqlite;
 use std::collections::BTreeSet;
 
 /// Prints where a number or a step comes from.
 pub(crate) fn run(args: &ExplainArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
+    if !args.files.is_empty() {
+        return super::plan::explain(&args.id, &args.files, &args.given, output);
+    }
+    if args.given != PlanGiven::default() {
+        let what = "--prices, --egress, --budget, --horizon and --now are about a plan of files";
+        return Err(WrongUse::new(what).hint("name its manifests with -f").into());
+    }
     let cluster = home.cluster(args.cluster.as_deref())?;
     let (found, written) = in_journal(&args.id, home, &cluster)?;
     if let Some(found) = found {
@@ -31,9 +38,9 @@ pub(crate) fn run(args: &ExplainArgs, home: &Home, output: Output) -> anyhow::Re
         return Ok(Outcome::Done);
     }
     let books = home.books()?;
-    let (window, currency) = newest(&books, &cluster, &args.window)?;
-    let by = vec![Key::Team, Key::Workload];
-    let query = StatementQuery { by, ..StatementQuery::of(cluster, window, currency) };
+    let covered = covered(&books, std::slice::from_ref(&cluster), &args.window, None)?;
+    let all = StatementQuery::of(cluster, covered.window, covered.currency);
+    let query = StatementQuery { by: keys(&args.by)?, ..all };
     let explained = match explain(&books, &query, &args.id) {
         Err(error @ ReportError::NotFound { .. }) => {
             let known = subjects(&books, &query)?;
@@ -83,20 +90,24 @@ impl Found {
     }
 }
 
-/// What someone may have meant: near names first, else what there is to name.
-fn meant(asked: &str, known: &BTreeSet<String>, written: &[String]) -> String {
+/// The names that someone may have meant, nearest first; `None` where none is near.
+pub(crate) fn near<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let far = |name: &str| strsim::damerau_levenshtein(name, asked);
     let near_enough = 1 + asked.chars().count() / 4;
     let is_part = |name: &str| asked.len() >= 3 && name.contains(asked);
-    let all = || known.iter().chain(written).map(String::as_str);
-    let mut near: Vec<(usize, &str)> = all()
+    let mut near: Vec<(usize, &str)> = names
         .map(|name| (if is_part(name) { 0 } else { far(name) }, name))
         .filter(|(distance, _)| *distance <= near_enough)
         .collect();
     near.sort_unstable();
-    if !near.is_empty() {
-        let names: Vec<&str> = near.iter().take(3).map(|(_, name)| *name).collect();
-        return format!("did you mean {}?", names.join(" or "));
+    let names: Vec<&str> = near.iter().take(3).map(|(_, name)| *name).collect();
+    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
+}
+
+/// What someone may have meant: near names first, else what there is to name.
+fn meant(asked: &str, known: &BTreeSet<String>, written: &[String]) -> String {
+    if let Some(hint) = near(asked, known.iter().chain(written).map(String::as_str)) {
+        return hint;
     }
     let plans = match (written.first(), written.last()) {
         (Some(first), Some(last)) => format!("its plans and steps are {first} to {last}"),
