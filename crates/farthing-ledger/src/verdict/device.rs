@@ -48,7 +48,7 @@ impl<'a> Seen<'a> {
     }
 
     fn look(&self, every: i128) -> Evidence {
-        let expected = self.held.map_or(0, |held| held.nanos());
+        let expected = self.held.map_or(0, Window::nanos);
         let mut evidence = Evidence::default();
         let count = |count: i128| u32::try_from(count).unwrap_or(u32::MAX);
         let records = i128::try_from(self.records.len()).unwrap_or(i128::MAX);
