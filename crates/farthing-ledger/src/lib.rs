@@ -14,12 +14,15 @@
 mod amount;
 mod books;
 mod correct;
+mod ladder;
 mod meter;
 mod report;
+mod verdict;
 mod weights;
 
 pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
 pub use correct::{CorrectError, Occasion, correct};
+pub use ladder::{Ladder, Step, ladders};
 pub use meter::{
     Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,
 };
@@ -28,5 +31,8 @@ pub use report::{
     FirstFault, Key, LedgerCheck, Line, PERIODS, PeriodError, Property, ReportError, SampleSummary,
     Scope, ShareIdle, Sharing, SpareRow, Statement, StatementQuery, StatementRow, Weigh,
     allocations, explain, period, statement, statement_with, subjects, verify,
+};
+pub use verdict::{
+    Activity, DeviceVerdict, Evidence, Question, Seat, Verdict, Veto, judge, unallocated,
 };
 pub use weights::{Weights, WeightsError};

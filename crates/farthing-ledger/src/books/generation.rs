@@ -10,9 +10,6 @@ use bytes::Bytes;
 use std::fs::File;
 use std::path::Path;
 
-/// The file that is held while a folder's charges are compared and replaced.
-const LOCK: &str = ".farthing-writing";
-
 /// A writing of an hour's charges, by its seal; the default is that there is none yet.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Generation(Option<String>);
@@ -32,10 +29,9 @@ impl Generation {
 /// Waits until no other process replaces charges in the folder; until the file is dropped, none
 /// does.
 pub(super) fn lock(folder: &Path) -> Result<File, BooksError> {
-    let path = folder.join(LOCK);
-    let name = || path.display().to_string();
-    let opened = File::options().create(true).append(true).open(&path);
-    let file = opened.map_err(|source| BooksError::Lock { file: name(), source })?;
+    let name = || folder.display().to_string();
+    // The folder itself, so that no file lies in the books that is none of them.
+    let file = File::open(folder).map_err(|source| BooksError::Lock { file: name(), source })?;
     file.lock().map_err(|source| BooksError::Lock { file: name(), source })?;
     Ok(file)
 }
