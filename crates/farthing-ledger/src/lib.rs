@@ -5,7 +5,8 @@
 //!   unallocated + overhead, in money and in quantity.
 //! - [`Books`] keeps telemetry and charges as Parquet in object storage, one file of charges per
 //!   cluster and hour, written whole and sealed by a hash.
-//! - [`statement()`], [`explain()`] and [`verify()`] read them back.
+//! - [`statement()`], [`allocations()`], [`explain()`] and [`verify()`] read them back, and
+//!   [`export_focus()`] writes them for others.
 //!
 //! This crate refuses to know the clock, the network and floats. Everything is synchronous; the
 //! object store's futures are driven to their end in place.
@@ -13,11 +14,16 @@
 
 mod amount;
 mod books;
+mod focus;
 mod meter;
 mod report;
 mod weights;
 
 pub use books::{Books, BooksError, HourBook, Mark, Segment};
+pub use focus::{
+    Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport, FocusParquet,
+    FocusQuery, FocusSink, FocusVersion, RowFault, check_row, export_focus, read_bill,
+};
 pub use meter::{Fault, MeterError, MeterInput, Metered, Overcommit, Unpriced, Usage, meter};
 pub use report::{
     Allocation, AllocationQuery, AllocationSet, Basis, Explanation, Filter, FilterError,

@@ -1,6 +1,6 @@
 //! The file of one hour's charges.
 
-use super::columns::{Batch, Batches, Sealed, Table, day, instant, value};
+use super::columns::{Batch, Sealed, Table, day, instant, value};
 use super::who::{self, Who};
 use super::{BooksError, HourBook, Mark};
 use crate::meter::{Metered, Unpriced};
@@ -188,7 +188,7 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
 pub(super) fn decode(
     cluster: &ClusterId,
     currency: Currency,
-    batches: Batches,
+    batches: impl IntoIterator<Item = Result<Batch, BooksError>>,
 ) -> Result<Vec<Charge>, BooksError> {
     let mut charges = Vec::new();
     for batch in batches {

@@ -66,7 +66,8 @@ fn by(args: &CostArgs) -> anyhow::Result<Vec<Key>> {
     Ok(by)
 }
 
-fn clusters(asked: Option<&str>, home: &Home) -> anyhow::Result<Vec<ClusterId>> {
+/// The clusters that are asked for, separated by commas, or that of the last run.
+pub(crate) fn clusters(asked: Option<&str>, home: &Home) -> anyhow::Result<Vec<ClusterId>> {
     let Some(asked) = asked else { return Ok(vec![home.cluster(None)?]) };
     let mut clusters = Vec::new();
     for name in asked.split(',') {
