@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::error::EngineError;
 use farthing_edge::{Head, Measured};
-use farthing_ledger::{Books, Mark, MeterInput, Metered, Segment, Weights, meter};
+use farthing_ledger::{Books, Generation, Mark, MeterInput, Metered, Segment, Weights, meter};
 use farthing_model::{
     Action, Budget, BudgetId, Charge, ClusterId, Coverage, Currency, Money, MoneyError, OfferId,
     Scope, Window, WorkloadId, hour_floor,
@@ -45,6 +45,9 @@ pub(crate) struct Accounts {
     journal: Mark,
     /// Where the journal stood when the newest hour was posted by an earlier run.
     known: Option<Mark>,
+    /// What this run last posted, by the start of the hour, and which writing that was. Another
+    /// writer's is never replaced.
+    written: Option<(Timestamp, Generation)>,
     /// The telemetry of the running hour.
     running: Option<Segment>,
     /// The end of what the last run posted, also where there was nothing to pay.
@@ -81,6 +84,7 @@ impl Accounts {
             budgets: config.budgets.clone(),
             journal: mark(head),
             known: None,
+            written: None,
             running: None,
             posted_until: None,
             closed: Sums::default(),
@@ -122,7 +126,7 @@ impl Accounts {
     /// Posts the hours before the newest whose telemetry was kept and whose charges are not there:
     /// a tick across hours is kept whole before it is posted, and a damaged file of charges may
     /// have been deleted.
-    fn post_what_was_kept(&self, measured: &[Window]) -> Result<(), EngineError> {
+    fn post_what_was_kept(&mut self, measured: &[Window]) -> Result<(), EngineError> {
         let posted = self.books.posted_hours(&self.cluster).map_err(EngineError::Books)?;
         let mut whole = false;
         for hour in measured.iter().rev().skip(1) {
@@ -142,13 +146,22 @@ impl Accounts {
                     continue;
                 }
             }
-            self.put(&self.meter(kept.window, &kept)?)?;
+            let metered = self.meter(kept.window, &kept)?;
+            self.put(&metered)?;
         }
         Ok(())
     }
 
-    fn put(&self, metered: &Metered) -> Result<(), EngineError> {
-        self.books.put_hour_at(metered, self.journal).map_err(EngineError::Books)
+    fn put(&mut self, metered: &Metered) -> Result<(), EngineError> {
+        let hour = hour_floor(metered.window.from());
+        let known = match &self.written {
+            Some((written, generation)) if *written == hour => generation.clone(),
+            // The first time in this run: what stands is what an earlier run left.
+            _ => self.books.generation(&self.cluster, hour).map_err(EngineError::Books)?,
+        };
+        let replaced = self.books.replace_hour(metered, Some(self.journal), &known, None);
+        self.written = Some((hour, replaced.map_err(EngineError::Books)?));
+        Ok(())
     }
 
     /// Where the journal stood when an earlier run posted the newest hour.
@@ -179,7 +192,8 @@ impl Accounts {
         window: Window,
         measured: Measured,
     ) -> Result<Posted, EngineError> {
-        let whole = Segment { window, spans: measured.spans, samples: measured.samples };
+        let Measured { spans, samples, uses, .. } = measured;
+        let whole = Segment { window, spans, samples, uses };
         let mut tick = Vec::new();
         // Metered as it is kept, cut by the hour, so that metering it again gives the same.
         for segment in whole.by_hour() {
@@ -335,6 +349,7 @@ fn join(segments: impl IntoIterator<Item = Segment>) -> Option<Segment> {
         joined.window = Window::new(from, to).unwrap_or(joined.window);
         joined.spans.extend(segment.spans);
         joined.samples.extend(segment.samples);
+        joined.uses.extend(segment.uses);
     }
     Some(joined)
 }

@@ -3,10 +3,10 @@
 //! explanations of them.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example")]
 
-use farthing_ledger::{Books, Key, Metered, StatementQuery, Weights, explain, statement};
+use farthing_ledger::{Books, Key, Metered, Method, StatementQuery, Weights, explain, statement};
 use farthing_model::{
-    Attribution, Charge, ClusterId, Controller, Coverage, Currency, Destination, Money, NodeId,
-    OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, TeamId, Window,
+    Asset, Attribution, Charge, ClusterId, Controller, Coverage, Currency, Destination, Money,
+    NodeId, OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, TeamId, Window,
     WorkloadId,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -74,6 +74,7 @@ fn metered(cluster: &ClusterId, from: Timestamp, rows: u32) -> Metered {
         window: Window::hour_of(from).unwrap(),
         currency: Currency::USD,
         weights: Weights::from_text(weights).unwrap(),
+        method: Method::ByDevice,
         charges,
         paid,
         usage: PerResource::default(),
@@ -99,10 +100,12 @@ fn charge(
         node: NodeId::new(&format!("node-{}", pod / 50)).unwrap(),
         offer: OfferId::new("aws/us-east-1/m7i.metal/on-demand").unwrap(),
         place: Place { provider, region, zone: None },
+        asset: Asset::Node,
         instance_type: "m7i.metal".to_owned(),
         purchase: Purchase::OnDemand,
         resource,
         destination,
+        detail: None,
         attribution: Some(who.clone()),
         quantity_nano: 3_600_000_000_000 + i128::from(pod % 977) * 1_000_003,
         cost: Money::from_pico(pico, Currency::USD),

@@ -105,7 +105,7 @@ pub fn export_focus(
                 return Err(FocusError::Currency { file, found, asked });
             }
             export.paid = export.paid.checked_add(hour.paid).map_err(overflow)?;
-            for charges in hour.charges_by_batch() {
+            for charges in hour.charges_by_batch().map_err(FocusError::Books)? {
                 for charge in charges.map_err(FocusError::Books)? {
                     let row = columns::Row::of(&charge, query.account.as_deref());
                     let row = row.ok_or(FocusError::Overflow(charge.window))?;

@@ -14,17 +14,21 @@
 
 mod amount;
 mod books;
+mod correct;
 mod focus;
 mod meter;
 mod report;
 mod weights;
 
-pub use books::{Books, BooksError, HourBook, Mark, Segment};
+pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
+pub use correct::{CorrectError, Occasion, correct};
 pub use focus::{
     Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport, FocusParquet,
     FocusQuery, FocusSink, FocusVersion, RowFault, check_row, export_focus, read_bill,
 };
-pub use meter::{Fault, MeterError, MeterInput, Metered, Overcommit, Unpriced, Usage, meter};
+pub use meter::{
+    Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,
+};
 pub use report::{
     Allocation, AllocationQuery, AllocationSet, Basis, Explanation, Filter, FilterError,
     FirstFault, Key, LedgerCheck, Line, PERIODS, PeriodError, Property, ReportError, SampleSummary,

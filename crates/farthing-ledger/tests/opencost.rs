@@ -8,11 +8,12 @@
 mod world;
 
 use farthing_ledger::{
-    AllocationQuery, AllocationSet, Books, Filter, Metered, Property, ShareIdle, allocations,
+    AllocationQuery, AllocationSet, Books, Filter, Metered, Method, Property, ShareIdle,
+    allocations,
 };
 use farthing_model::{
-    Attribution, Charge, ClusterId, Controller, Coverage, Currency, Destination, Money, NodeId,
-    OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, WorkloadId,
+    Asset, Attribution, Charge, ClusterId, Controller, Coverage, Currency, Destination, Money,
+    NodeId, OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, WorkloadId,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -105,14 +106,16 @@ fn charges(value: &Value, destination: Destination) -> Vec<Charge> {
     let attribution = (destination == Destination::Used).then(|| Arc::new(who));
     let node = owned("node").unwrap_or_else(|| "any".to_owned());
     let costs = [
-        (Resource::Cpu, "cpu"),
-        (Resource::Gpu, "gpu"),
-        (Resource::Memory, "ram"),
-        (Resource::Storage, "pv"),
-        (Resource::Storage, "net"),
-        (Resource::Storage, "lb"),
+        (Asset::Node, Resource::Cpu, "cpu"),
+        (Asset::Node, Resource::Gpu, "gpu"),
+        (Asset::Node, Resource::Memory, "ram"),
+        (Asset::Volume, Resource::Storage, "pv"),
+        (Asset::Network, Resource::Network, "net"),
+        (Asset::LoadBalancer, Resource::Storage, "lb"),
     ];
-    let charge = |(resource, name)| Charge {
+    let charge = |(asset, resource, name)| Charge {
+        asset,
+        detail: None,
         cluster: ClusterId::new(text(line, "cluster")).unwrap(),
         window: hour(),
         node: NodeId::new(&node).unwrap(),
@@ -145,6 +148,7 @@ fn books(lines: &[Charge]) -> (Books, Vec<ClusterId>) {
             .put_hour(&Metered {
                 cluster: cluster.clone(),
                 window: hour(),
+                method: Method::ByDevice,
                 currency: Currency::USD,
                 weights: weights(),
                 charges,

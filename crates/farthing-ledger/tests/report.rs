@@ -39,7 +39,7 @@ fn ticks() -> Vec<Segment> {
                 samples.push(sample("a", Resource::Gpu, research.clone(), window, (1_000, 800)));
                 samples.push(sample("a", Resource::Cpu, research, window, (1_000, 3_000)));
             }
-            Segment { window, spans: vec![a, b], samples }
+            Segment { window, spans: vec![a, b], samples, uses: vec![] }
         })
         .collect()
 }
@@ -506,7 +506,7 @@ proptest! {
             let (node, resource) = (format!("n{node}"), Resource::ALL[resource]);
             world::sample(&node, resource, attribution, window, amounts)
         });
-        keep(&books, &[Segment { window: whole, spans, samples: samples.collect() }]);
+        keep(&books, &[Segment { window: whole, spans, samples: samples.collect(), uses: vec![] }]);
         let sharing = Sharing {
             idle: [ShareIdle::Separate, ShareIdle::Even, ShareIdle::Proportional][share.0],
             scope: [Scope::Place, Scope::Cluster, Scope::Node][share.1],

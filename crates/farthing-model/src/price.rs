@@ -1,10 +1,11 @@
 //! Prices: known with a provenance, or unknown with a reason. Never zero for unknown.
 
-use crate::money::{Money, MoneyError};
+use crate::money::{Currency, Money, MoneyError};
 use crate::split::mul_div_rem;
 use crate::time::NANOS_PER_HOUR;
 use crate::window::Window;
 use jiff::civil::Date;
+use std::collections::BTreeSet;
 use std::{cmp::Ordering, fmt, str::FromStr};
 
 /// Money per hour of one whole node.
@@ -17,6 +18,11 @@ impl HourlyRate {
     /// Returns `None` for a negative price.
     pub fn new(per_hour: Money) -> Option<Self> {
         (!per_hour.is_negative()).then_some(Self(per_hour))
+    }
+
+    /// Nothing, where something is really free.
+    pub const fn free(currency: Currency) -> Self {
+        Self(Money::zero(currency))
     }
 
     /// What one hour costs.
@@ -158,6 +164,41 @@ impl Price {
             (None, Some(_)) => Ordering::Greater,
             (None, None) => Ordering::Equal,
         }
+    }
+}
+
+/// The days that some prices were seen on, and who says them: how much a reader may trust a sum
+/// of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct PriceDates {
+    /// The oldest.
+    pub oldest: Date,
+    /// The newest.
+    pub newest: Date,
+    /// The sources, each once, sorted.
+    pub sources: BTreeSet<String>,
+}
+
+impl PriceDates {
+    /// Those of all known prices; `None` where none is known.
+    pub fn of<'a>(prices: impl IntoIterator<Item = &'a Price>) -> Option<Self> {
+        let mut known = prices.into_iter().filter_map(Price::provenance);
+        let first = known.next()?;
+        let sources = BTreeSet::from([first.source.clone()]);
+        let mut dates = Self { oldest: first.as_of, newest: first.as_of, sources };
+        for next in known {
+            dates.oldest = dates.oldest.min(next.as_of);
+            dates.newest = dates.newest.max(next.as_of);
+            if !dates.sources.contains(&next.source) {
+                dates.sources.insert(next.source.clone());
+            }
+        }
+        Some(dates)
+    }
+
+    /// Days from the oldest price to a day; below zero where the price is of a later one.
+    pub fn age_days(&self, today: Date) -> i32 {
+        (today - self.oldest).get_days()
     }
 }
 

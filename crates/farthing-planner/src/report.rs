@@ -2,8 +2,8 @@
 
 use crate::service::ServiceReport;
 use farthing_model::{
-    Band, BandState, BudgetId, Decimal, EscalationAction, Money, OfferId, Plan, Ratio, Reason,
-    Resource, Window, WorkloadId,
+    Band, BandState, BudgetId, Decimal, EscalationAction, Money, Offer, OfferId, Plan, PriceDates,
+    Ratio, Reason, Resource, Window, WorkloadId,
 };
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -58,6 +58,16 @@ pub struct Report {
     pub excluded: BTreeMap<&'static str, usize>,
     /// What is unknown, and what it may hide.
     pub unknown: Vec<String>,
+}
+
+impl Report {
+    /// Days and sources of the prices of the offers that something is placed on; `offers` are
+    /// those of the input, sorted by id.
+    pub fn price_dates(&self, offers: &[Offer]) -> Option<PriceDates> {
+        let used = self.placements.iter().filter_map(|placement| placement.offer.as_ref());
+        let known = |id: &OfferId| offers.binary_search_by(|offer| offer.id.cmp(id)).ok();
+        PriceDates::of(used.filter_map(known).map(|at| &offers[at].price))
+    }
 }
 
 /// How good a plan is.

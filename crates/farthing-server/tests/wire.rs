@@ -387,6 +387,7 @@ fn a_check_says_where_it_does_not_hold() {
         unposted: Vec::new(),
         posted_until: None,
         marks: Vec::new(),
+        corrections: Vec::new(),
     };
     let file = "lab.journal";
     let sound = JournalCheck { checked: 42, file, fault: None, sealed: false };

@@ -99,6 +99,19 @@ pub(crate) struct PlanArgs {
     /// Manifests: workloads or a DAG, budgets, a policy, a price book
     #[arg(short, long = "file", value_name = "FILE", required = true)]
     pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: PlanGiven,
+    /// Compare with the baseline policies
+    #[arg(long)]
+    pub(crate) baselines: bool,
+    /// Also draw the plan over time, with its cost against each budget, as an SVG picture
+    #[arg(long, value_name = "FILE")]
+    pub(crate) plot: Option<PathBuf>,
+}
+
+/// What a plan depends on besides its manifests.
+#[derive(Debug, Default, PartialEq, Eq, Args)]
+pub(crate) struct PlanGiven {
     /// Price books instead of the one that ships in the program
     #[arg(long, value_name = "PATH")]
     pub(crate) prices: Vec<PathBuf>,
@@ -106,9 +119,6 @@ pub(crate) struct PlanArgs {
     /// [default: free inside a region, else unknown]
     #[arg(long, value_name = "FILE")]
     pub(crate) egress: Option<PathBuf>,
-    /// Compare with the baseline policies
-    #[arg(long)]
-    pub(crate) baselines: bool,
     /// One budget for everything, such as '1500 USD'
     #[arg(long, value_name = "MONEY", allow_hyphen_values = true)]
     pub(crate) budget: Option<String>,
@@ -118,9 +128,6 @@ pub(crate) struct PlanArgs {
     /// The time to plan at, RFC 3339 [default: now, to the second]
     #[arg(long, value_name = "TIME")]
     pub(crate) now: Option<String>,
-    /// Also draw the plan over time, with its cost against each budget, as an SVG picture
-    #[arg(long, value_name = "FILE")]
-    pub(crate) plot: Option<PathBuf>,
 }
 
 /// `farthing offers`.
@@ -257,6 +264,8 @@ pub(crate) struct CostArgs {
 pub(crate) enum OfWhat {
     /// What was held, used or not: chargeback.
     Reserved,
+    /// What was occupied: of accelerators with nothing on them, nothing.
+    Occupied,
     /// What was used; the rest is a row of its own.
     Used,
 }
@@ -288,6 +297,11 @@ pub(crate) enum Share {
 pub(crate) struct ExplainArgs {
     /// A row of a statement, a workload, process or node, a step or a plan
     pub(crate) id: String,
+    /// Explain a step or workload of the plan of these manifests, as `farthing plan` makes it
+    #[arg(short, long = "file", value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) given: PlanGiven,
     /// Keys of the statement that a row's id is from, where they are more than two or have labels
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "team,workload")]
     pub(crate) by: Vec<String>,

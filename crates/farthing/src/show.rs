@@ -1,8 +1,9 @@
 //! Results as people read them. Programs get the wire types of `farthing-server` instead.
 
-mod binding;
+pub(crate) mod binding;
 pub(crate) mod dag;
 pub(crate) mod plan;
+pub(crate) mod prices;
 mod service;
 pub(crate) mod statement;
 pub(crate) mod tick;

@@ -106,3 +106,33 @@ fn steps_and_plans_say_what_why_and_what_came_of_it() {
     assert_eq!(run.code, 2, "{}", run.said);
     assert!(run.said.contains("its plans and steps are p1 to p"), "{}", run.said);
 }
+
+/// A plan of files is made again to be explained: by step and by workload, the same.
+#[test]
+fn a_workload_of_a_plan_of_files_is_explained() {
+    let place = Place::new();
+    let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/research-team.yaml");
+    let now = ["--now", "2026-12-01T00:00:00Z", "-f", file];
+    let run = |arguments: &[&str]| place.run(&[arguments, &now[..]].concat());
+    let plan: Value = serde_json::from_str(&run(&["plan", "--output", "json"]).out).unwrap();
+    let step = &plan["steps"][0];
+    let (id, name) = (step["id"].as_str().unwrap(), step["workload"].as_str().unwrap());
+    let by_step = run(&["explain", id, "--output", "json"]);
+    assert_eq!(by_step.out, run(&["explain", name, "--output", "json"]).out);
+    let explained: Value = serde_json::from_str(&by_step.out).unwrap();
+    assert_eq!(explained["steps"][0], *step);
+    assert_eq!(explained["binding"], plan["binding"]);
+    assert_eq!(explained["prices"][0]["offer"], step["offer"]);
+    let text = run(&["explain", name]).out;
+    for part in ["costs     ", " x ", " USD/h (list price of 2026-", "because   ", "WHAT BINDS"] {
+        assert!(text.contains(part), "no {part} in {text}");
+    }
+    let waits = run(&["explain", "sweep-resnet18"]).out;
+    assert!(waits.contains("12 wait\nbecause   budget research has"), "{waits}");
+    let wrong = run(&["explain", "sweep-resnet19"]);
+    assert_eq!(wrong.code, 2);
+    assert!(wrong.said.contains("did you mean sweep-resnet18?"), "{}", wrong.said);
+    let alone = place.run(&["explain", name, "--now", "2026-12-01T00:00:00Z"]);
+    assert_eq!(alone.code, 2);
+    assert!(alone.said.contains("name its manifests with -f"), "{}", alone.said);
+}

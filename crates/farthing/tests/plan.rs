@@ -84,3 +84,38 @@ fn services_are_drawn_against_their_rate() {
     let (mix, alone) = ends.split_last().unwrap();
     assert!(!alone.is_empty() && alone.iter().all(|end| end <= mix), "{ends:?}");
 }
+
+/// The days of the offers that are used, not of the book; their age is that at the plan's time.
+#[test]
+fn a_plan_says_how_old_its_prices_are() {
+    let folder = tempfile::tempdir().unwrap();
+    let book = folder.path().join("prices.csv");
+    let row = |instance: &str, accelerator: &str, day: &str| {
+        format!("aws,us-east-1,,{instance},{accelerator},1,8,32,,on-demand,1,USD,hour,seen,{day}\n")
+    };
+    let head = "provider,region,zone,instance_type,accelerator,accelerator_count,vcpus,memory_gib,\
+        storage_gib,purchase,price,currency,unit,source,as_of\n";
+    let text =
+        [head.to_owned(), row("a", "L4-24GB", "2026-11-20"), row("b", "T4-16GB", "2020-01-01")];
+    std::fs::write(&book, text.concat()).unwrap();
+    let job = folder.path().join("job.yaml");
+    std::fs::write(
+        &job,
+        "apiVersion: farthing.dev/v1alpha1\nkind: Workload\nmetadata: {name: job}\nspec:\n  \
+         type: job\n  value: 100\n  work: 3600 steps\n  \
+         throughput: [{accelerator: L4-24GB, count: 1, rate: 1 steps/s}]\n",
+    )
+    .unwrap();
+    let (job, book) = (job.to_str().unwrap(), book.to_str().unwrap());
+    let at = |now: &str, form: &str| {
+        let output = plan(&["-f", job, "--prices", book, "--now", now, "--output", form]);
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let json: Value = serde_json::from_str(&at("2026-11-26T12:00:00Z", "json")).unwrap();
+    let expected = serde_json::json!({
+        "oldest": "2026-11-20", "newest": "2026-11-20", "age_days": 6, "sources": ["seen"],
+    });
+    assert_eq!(json["prices"], expected, "{json}");
+    let text = at("2026-11-26T12:00:00Z", "table");
+    assert!(text.contains("\nprices of 2026-11-20, 6 days old, from seen\n"), "{text}");
+}

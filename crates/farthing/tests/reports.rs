@@ -39,7 +39,8 @@ fn statements_of_all_kinds_conserve() {
         .filter(|team| !team.starts_with('('))
         .collect();
     let (is, not) = (format!("team:\"{}\"", teams[0]), format!("team!:\"{}\"", teams[0]));
-    let kinds: [&[&str]; 9] = [
+    let kinds: [&[&str]; 10] = [
+        &["--basis", "occupied"],
         &["--by", "label:team,service,cluster"],
         &["--step", "1h", "--by", "team"],
         &["--step", "1d", "--share-idle", "proportional", "--by-resource", "--idle-by", "node"],
@@ -84,7 +85,7 @@ fn the_window_is_said_exactly() {
     wrong(&["cost", "--filter", "team:a+nod:b"], "team:a+nod:b\n           ^\n  hint: `nod` is");
     wrong(&["cost", "--by", "teem"], "hint: did you mean team?");
     wrong(&["cost", "--step", "5m"], "hint: charges are kept by the UTC hour: 1h or 1d");
-    wrong(&["cost", "--basis", "occupied"], "invalid value");
+    wrong(&["cost", "--basis", "ocupied"], "invalid value");
     wrong(&["cost", "--overhead", "3"], "--overhead: `3` has no unit");
 }
 

@@ -1,7 +1,7 @@
 //! The columns: their names, types, and values of a charge.
 
 use farthing_model::{
-    Attribution, Charge, Destination, Money, Purchase, Resource, TeamId, proportion,
+    Asset, Attribution, Charge, Destination, Detail, Money, Purchase, Resource, TeamId, proportion,
 };
 use jiff::tz::Offset;
 use jiff::{Span, Timestamp};
@@ -91,6 +91,10 @@ fn nearest(amount: i128, part: i128, whole: i128) -> Option<i128> {
 
 /// Hours of the resource's unit (GPU, core, GiB), in 10^-12.
 fn consumed(charge: &Charge) -> Option<i128> {
+    if charge.resource == Resource::Network {
+        // 10^-9 of a byte to 10^-12 of 10^9 bytes.
+        return nearest(charge.quantity_nano, 1, 1_000_000);
+    }
     let unit: i128 = match charge.resource {
         Resource::Memory | Resource::Storage => 3_600 << 30,
         _ => 3_600,
@@ -193,15 +197,26 @@ fn pricing_category<'a>(row: &Row<'a>) -> Cell<'a> {
     })
 }
 
-const fn is_disk(row: &Row<'_>) -> bool {
-    matches!(row.charge.resource, Resource::Storage)
+/// Category, name and subcategory of the service.
+const fn service(row: &Row<'_>) -> [&'static str; 3] {
+    match (row.charge.asset, row.charge.resource) {
+        (Asset::Volume, _) => ["Storage", "Volumes", "Block Storage"],
+        (Asset::LoadBalancer, _) => ["Networking", "Load balancers", "Application Networking"],
+        (Asset::Network, _) | (_, Resource::Network) => {
+            ["Networking", "Network transfer", "Network Connectivity"]
+        }
+        (Asset::ControlPlane, _) => ["Compute", "Control planes", "Containers"],
+        (Asset::Node, Resource::Storage) => ["Storage", "Node disks", "Block Storage"],
+        (Asset::Node, _) => ["Compute", "Nodes", "Virtual Machines"],
+    }
 }
 
 fn unit<'a>(row: &Row<'a>) -> Cell<'a> {
     text(match row.charge.resource {
         Resource::Gpu => "GPU-Hours",
         Resource::Memory | Resource::Storage => "GiB-Hours",
-        _ => "Core-Hours",
+        Resource::Network => "GB",
+        Resource::Cpu => "Core-Hours",
     })
 }
 
@@ -288,7 +303,7 @@ const V1_2: [Column; 57] = [
     ("PricingCurrencyEffectiveCost", Number, cost),
     ("PricingCurrencyListUnitPrice", Number, rate),
     ("PricingQuantity", Number, |row| Cell::Number(row.hours)),
-    ("PricingUnit", Text, |_| text("Hours")),
+    ("PricingUnit", Text, |row| text(row.charge.asset.unit())),
     ("ProviderName", Text, provider),
     ("PublisherName", Text, provider),
     ("RegionId", Text, region),
@@ -296,11 +311,9 @@ const V1_2: [Column; 57] = [
     ("ResourceId", Text, node),
     ("ResourceName", Text, node),
     ("ResourceType", Text, |row| text(&row.charge.instance_type)),
-    ("ServiceCategory", Text, |row| text(if is_disk(row) { "Storage" } else { "Compute" })),
-    ("ServiceName", Text, |row| text(if is_disk(row) { "Node disks" } else { "Nodes" })),
-    ("ServiceSubcategory", Text, |row| {
-        text(if is_disk(row) { "Block Storage" } else { "Virtual Machines" })
-    }),
+    ("ServiceCategory", Text, |row| text(service(row)[0])),
+    ("ServiceName", Text, |row| text(service(row)[1])),
+    ("ServiceSubcategory", Text, |row| text(service(row)[2])),
     ("SkuId", Text, sku),
     ("SkuMeter", Text, |row| owned(format!("{} time", row.charge.resource))),
     ("SkuPriceDetails", Text, sku_details),
@@ -324,8 +337,9 @@ const V1_3: [Column; 8] = [
 ];
 
 /// Those of our own.
-const OWN: [Column; 20] = [
+const OWN: [Column; 22] = [
     ("x_annotations", Text, |row| row.who().map_or(Cell::Null, |who| object(&who.annotations))),
+    ("x_asset", Text, |row| text(row.charge.asset.name())),
     ("x_container", Text, |row| optional(row.who().and_then(|who| who.container.as_deref()))),
     ("x_controller", Text, |row| {
         optional(row.who().and_then(|who| Some(who.controller.as_ref()?.name.as_str())))
@@ -334,6 +348,7 @@ const OWN: [Column; 20] = [
         optional(row.who().and_then(|who| Some(who.controller.as_ref()?.kind.as_str())))
     }),
     ("x_destination", Text, |row| text(row.charge.destination.name())),
+    ("x_detail", Text, |row| optional(row.charge.detail.map(Detail::name))),
     ("x_namespace", Text, |row| optional(row.who().and_then(|who| who.namespace.as_deref()))),
     ("x_node", Text, node),
     ("x_node_rate", Number, rate),

@@ -5,6 +5,7 @@ use super::group::{Cell, Group, Groups, KINDS, Kind, Sums};
 use super::key::{Key, Label, row_id};
 use super::share::{Portion, Rules, ShareIdle, Shares, Spare, Taken, share};
 use super::statement::{Scope, SpareRow, Statement, StatementQuery, StatementRow};
+use crate::books::Correction;
 use crate::meter::{Unpriced, Usage};
 use farthing_model::{
     Coverage, Destination, Money, PerResource, Ratio, Resource, SplitError, Window, split,
@@ -18,6 +19,7 @@ pub(super) struct Head {
     pub(super) paid_pico: i128,
     pub(super) coverage: Coverage,
     pub(super) unpriced: Vec<Unpriced>,
+    pub(super) corrections: Vec<Correction>,
 }
 
 /// Amounts of the destinations, in the order of [`Destination::ALL`].
@@ -140,7 +142,7 @@ impl<'a> Draft<'a> {
         }
         for destination in Destination::ALL {
             let amount = sums.pico.map(|parts| parts[destination as usize]);
-            let nano = Resource::ALL.map(|resource| of(*sums.usage.get(resource), destination));
+            let nano = Resource::CHARGED.map(|resource| of(*sums.usage.get(resource), destination));
             if amount.iter().chain(&nano).any(|part| *part != 0) {
                 self.spares.push(Spare { pool, kept, amount });
                 self.nobody.push(Nobody { row, pool, destination, nano });
@@ -227,7 +229,7 @@ impl<'a> Draft<'a> {
             let whole = self.spares[index].amount;
             let row = &mut self.rows[nobody.row];
             let pool = pools.entry(nobody.pool).or_default();
-            for (kind, resource) in Resource::ALL.into_iter().enumerate() {
+            for (kind, resource) in Resource::CHARGED.into_iter().enumerate() {
                 row.parts[nobody.destination as usize] += kept[kind];
                 totals.parts[nobody.destination as usize] += kept[kind];
                 pool.0[kind] += kept[kind];
@@ -289,6 +291,7 @@ impl<'a> Draft<'a> {
             usage: totals.usage,
             hours: head.hours,
             unpriced: head.unpriced,
+            corrections: head.corrections,
             rows,
             spare,
         }

@@ -39,7 +39,7 @@ pub enum Key {
     Node,
     /// The offer.
     Offer,
-    /// GPU, CPU, memory or storage.
+    /// GPU, CPU, memory, storage or network.
     Resource,
     /// The provider.
     Provider,

@@ -257,7 +257,7 @@ impl Aggregation<'_> {
             return Ok(());
         };
         known.properties.retain(|property| more.properties.contains(property));
-        for resource in Resource::ALL {
+        for resource in Resource::CHARGED {
             let cost = known.cost.get_mut(resource);
             *cost = cost.checked_add(*more.cost.get(resource))?;
         }

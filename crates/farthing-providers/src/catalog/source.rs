@@ -41,8 +41,10 @@ pub(crate) fn read(file: &SourceFile, intake: &mut Intake) -> Result<(), BookErr
         day = gz_day(&bytes).unwrap_or(day);
         bytes = gz::unpack(path, &bytes, BYTES_MAX)?;
     }
+    // Who reads a price must see when its day is only the day that the file was made.
+    let undated = if stated.is_some() { "" } else { " (undated, so as old as the file)" };
     let (provider, day) = (file.provider.clone(), stated.unwrap_or(day));
-    let whole = Whole { provider, day, source: format!("catalogue {name}") };
+    let whole = Whole { provider, day, source: format!("catalogue {name}{undated}") };
     if bytes.starts_with(b"PAR1") {
         return parquet::rows(path, &whole, intake);
     }

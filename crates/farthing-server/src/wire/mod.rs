@@ -13,6 +13,7 @@ mod dag;
 mod explain;
 mod offers;
 mod plan;
+mod prices;
 mod scalar;
 mod service;
 mod tick;
@@ -32,6 +33,7 @@ pub use plan::{
     BudgetJson, CutJson, PlacementJson, PlanJson, SolverJson, StepJson, UtilisationJson,
     WaitingJson, plan,
 };
+pub use prices::PricesJson;
 pub use scalar::WindowJson;
 pub use service::{
     BucketJson, DayJson, MixJson, ServiceJson, SpanJson, SpanReplicasJson, TakenJson,

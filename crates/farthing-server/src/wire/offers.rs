@@ -45,7 +45,7 @@ pub struct Book {
     /// The day of its newest price.
     pub newest: Option<String>,
     /// Days since the newest price.
-    pub age_days: Option<i64>,
+    pub age_days: Option<i32>,
     /// How long loading took.
     pub load_ms: u64,
     /// `files`, `cache`, `rebuilt` (from files, as the cache was damaged) or `built-in`.

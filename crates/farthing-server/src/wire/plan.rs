@@ -1,6 +1,7 @@
 //! `plan`: what to do, what it costs, how far from the least that can be, and why.
 
 use super::binding::{BindingJson, binding};
+use super::prices::PricesJson;
 use super::scalar::{WindowJson, millis, ratio, time};
 use super::service::ServiceJson;
 use farthing_engine::planner::{
@@ -51,6 +52,8 @@ pub struct PlanJson {
     pub cuts: Vec<CutJson>,
     /// Accelerator, or instance type where there is none -> the most nodes held at once.
     pub offers_used: BTreeMap<String, u64>,
+    /// Days and sources of the prices of its offers; `null` where it has none.
+    pub prices: Option<PricesJson>,
     /// Each budget under this plan.
     pub budgets: Vec<BudgetJson>,
     /// What is unknown, and what it may hide.
@@ -238,6 +241,7 @@ pub fn plan(planned: &Planned, offers: &[Offer], solve: Option<Duration>) -> Pla
         waiting: report.waiting.iter().map(WaitingJson::of).collect(),
         cuts: report.cuts.iter().map(CutJson::of).collect(),
         offers_used: offers_used(&report.placements, offers),
+        prices: report.price_dates(offers).map(|dates| PricesJson::of(dates, plan.at)),
         budgets: report.budgets.iter().map(BudgetJson::of).collect(),
         unknown: report.unknown.clone(),
         utilisation: report.utilisation.iter().map(UtilisationJson::of).collect(),

@@ -31,6 +31,7 @@ pub(crate) fn run(args: &CostArgs, home: &Home, output: Output) -> anyhow::Resul
         resources: None,
         basis: match args.basis {
             OfWhat::Reserved => Basis::Reserved,
+            OfWhat::Occupied => Basis::Occupied,
             OfWhat::Used => Basis::Used,
         },
         sharing: sharing(args, window)?,

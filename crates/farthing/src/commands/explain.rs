@@ -1,7 +1,7 @@
 //! `farthing explain`: any number back to samples and prices, any step back to its reasons.
 
 use super::{covered, keys, print};
-use crate::args::{ExplainArgs, Output};
+use crate::args::{ExplainArgs, Output, PlanGiven};
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
@@ -15,6 +15,13 @@ use std::collections::BTreeSet;
 
 /// Prints where a number or a step comes from.
 pub(crate) fn run(args: &ExplainArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
+    if !args.files.is_empty() {
+        return super::plan::explain(&args.id, &args.files, &args.given, output);
+    }
+    if args.given != PlanGiven::default() {
+        let what = "--prices, --egress, --budget, --horizon and --now are about a plan of files";
+        return Err(WrongUse::new(what).hint("name its manifests with -f").into());
+    }
     let cluster = home.cluster(args.cluster.as_deref())?;
     let (found, written) = in_journal(&args.id, home, &cluster)?;
     if let Some(found) = found {
@@ -83,20 +90,24 @@ impl Found {
     }
 }
 
-/// What someone may have meant: near names first, else what there is to name.
-fn meant(asked: &str, known: &BTreeSet<String>, written: &[String]) -> String {
+/// The names that someone may have meant, nearest first; `None` where none is near.
+pub(crate) fn near<'a>(asked: &str, names: impl Iterator<Item = &'a str>) -> Option<String> {
     let far = |name: &str| strsim::damerau_levenshtein(name, asked);
     let near_enough = 1 + asked.chars().count() / 4;
     let is_part = |name: &str| asked.len() >= 3 && name.contains(asked);
-    let all = || known.iter().chain(written).map(String::as_str);
-    let mut near: Vec<(usize, &str)> = all()
+    let mut near: Vec<(usize, &str)> = names
         .map(|name| (if is_part(name) { 0 } else { far(name) }, name))
         .filter(|(distance, _)| *distance <= near_enough)
         .collect();
     near.sort_unstable();
-    if !near.is_empty() {
-        let names: Vec<&str> = near.iter().take(3).map(|(_, name)| *name).collect();
-        return format!("did you mean {}?", names.join(" or "));
+    let names: Vec<&str> = near.iter().take(3).map(|(_, name)| *name).collect();
+    (!names.is_empty()).then(|| format!("did you mean {}?", names.join(" or ")))
+}
+
+/// What someone may have meant: near names first, else what there is to name.
+fn meant(asked: &str, known: &BTreeSet<String>, written: &[String]) -> String {
+    if let Some(hint) = near(asked, known.iter().chain(written).map(String::as_str)) {
+        return hint;
     }
     let plans = match (written.first(), written.last()) {
         (Some(first), Some(last)) => format!("its plans and steps are {first} to {last}"),

@@ -1,9 +1,10 @@
 //! `farthing plan`: from manifests and prices to a plan with its proof.
 
 mod dag;
+mod why;
 
 use super::{cache_folder, duration, price_book, print};
-use crate::args::{Output, PlanArgs};
+use crate::args::{Output, PlanArgs, PlanGiven};
 use crate::outcome::{Outcome, WrongUse};
 use crate::{plot, show};
 use anyhow::Context as _;
@@ -17,23 +18,22 @@ use farthing_planner::{
 use farthing_providers::{catalog, manifest};
 use farthing_server::wire;
 use jiff::{SignedDuration, Timestamp};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use why::run as explain;
+
 /// Prints the plan. Infeasible when nothing fits a budget or a deadline.
 pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
-    let (now, manifests) = read(args)?;
+    let (now, manifests) = read(&args.files, &args.given)?;
     if !manifests.dags.is_empty() {
         return dag::run(args, output, now, manifests);
     }
-    let input = input(args, now, manifests)?;
+    let input = input(&args.given, now, manifests)?;
     let started = Instant::now();
-    let planned = plan(&input)?;
+    let planned = checked(&input)?;
     let took = started.elapsed();
-    let violations = check(&input, &planned);
-    if let Some(first) = violations.first() {
-        anyhow::bail!("the checker refuses the plan: {first} ({} in all)", violations.len());
-    }
     if let Some(path) = &args.plot {
         plot::write(path, &picture(&planned, &input)?)?;
     }
@@ -41,7 +41,7 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
     let baselines = if args.baselines { baselines(&input)? } else { Vec::new() };
     print(
         output,
-        || Ok(show::plan::text(&planned, &binding, &baselines, took.as_millis())),
+        || Ok(show::plan::text(&planned, &binding, &baselines, &input.offers, took.as_millis())),
         || {
             let wire = |planned, took| wire::plan(planned, &input.offers, took);
             let ours = wire(&planned, Some(took)).with_binding(&binding);
@@ -54,6 +54,16 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
         Status::Infeasible => Outcome::Infeasible,
         Status::Optimal | Status::Feasible => Outcome::Done,
     })
+}
+
+/// The plan, if the checker agrees.
+fn checked(input: &Input) -> anyhow::Result<Planned> {
+    let planned = plan(input)?;
+    let violations = check(input, &planned);
+    if let Some(first) = violations.first() {
+        anyhow::bail!("the checker refuses the plan: {first} ({} in all)", violations.len());
+    }
+    Ok(planned)
 }
 
 /// The plan over time or, where there are only services, what they cost at other rates.
@@ -73,16 +83,19 @@ fn baselines(input: &Input) -> anyhow::Result<Vec<Planned>> {
 }
 
 /// The time to plan at, and what the files say.
-fn read(args: &PlanArgs) -> anyhow::Result<(Timestamp, manifest::Manifests)> {
-    let now = now(args.now.as_deref())?;
-    let manifests =
-        manifest::load(&args.files, now).map_err(|error| WrongUse::new(error.to_string()))?;
+fn read(files: &[PathBuf], given: &PlanGiven) -> anyhow::Result<(Timestamp, manifest::Manifests)> {
+    let now = now(given.now.as_deref())?;
+    let manifests = manifest::load(files, now).map_err(|error| WrongUse::new(error.to_string()))?;
     Ok((now, manifests))
 }
 
 /// Everything the plan depends on, from files and arguments.
-fn input(args: &PlanArgs, now: Timestamp, manifests: manifest::Manifests) -> anyhow::Result<Input> {
-    if args.egress.is_some() {
+fn input(
+    given: &PlanGiven,
+    now: Timestamp,
+    manifests: manifest::Manifests,
+) -> anyhow::Result<Input> {
+    if given.egress.is_some() {
         return Err(WrongUse::new("--egress is for a Dag, and the files have none").into());
     }
     if manifests.workloads.is_empty() {
@@ -90,10 +103,10 @@ fn input(args: &PlanArgs, now: Timestamp, manifests: manifest::Manifests) -> any
             .hint("examples/research-team.yaml shows one")
             .into());
     }
-    let offers = offers(args, now, &manifests)?;
+    let offers = offers(given, now, &manifests)?;
     let currency = currency(&offers)?;
     let mut budgets = manifests.budgets;
-    if let Some(limit) = &args.budget {
+    if let Some(limit) = &given.budget {
         budgets.push(budget(limit)?);
     }
     let stated = manifests.policy.is_some();
@@ -101,7 +114,7 @@ fn input(args: &PlanArgs, now: Timestamp, manifests: manifest::Manifests) -> any
     if policy.spot.is_none() {
         policy.spot = crate::wiring::spot_loss()?;
     }
-    let horizon = horizon(args, &manifests.workloads, now)?;
+    let horizon = horizon(given, &manifests.workloads, now)?;
     let observed = |workload| Observed {
         workload: Arc::new(if stated { workload } else { unreserved(workload) }),
         state: WorkloadState::Waiting,
@@ -146,12 +159,12 @@ fn unreserved(mut workload: Workload) -> Workload {
 }
 
 fn offers(
-    args: &PlanArgs,
+    given: &PlanGiven,
     now: Timestamp,
     manifests: &manifest::Manifests,
 ) -> anyhow::Result<Arc<[Offer]>> {
-    if !args.prices.is_empty() {
-        return Ok(price_book(&args.prices, now, cache_folder())?.book().offers);
+    if !given.prices.is_empty() {
+        return Ok(price_book(&given.prices, now, cache_folder())?.book().offers);
     }
     Ok(match &manifests.price_book {
         Some(book) => Arc::clone(&book.offers),
@@ -213,11 +226,11 @@ fn budget(text: &str) -> anyhow::Result<Budget> {
 
 /// From now to the last deadline; one hour where nothing has a deadline or a duration.
 fn horizon(
-    args: &PlanArgs,
+    given: &PlanGiven,
     workloads: &[farthing_model::Workload],
     now: Timestamp,
 ) -> anyhow::Result<Window> {
-    if let Some(length) = &args.horizon {
+    if let Some(length) = &given.horizon {
         let length = duration("--horizon", length)?;
         return Window::starting(now, length)
             .ok_or_else(|| WrongUse::new("--horizon is beyond representable time").into());

@@ -1,9 +1,9 @@
 //! A plan for people: steps, what waits, the four decisions, the proof.
 
-use super::{binding, money, ratio, short_time};
+use super::{binding, money, prices, ratio, short_time, window};
 use crate::table::{Align, Table};
-use farthing_model::{OfferId, Reason, Resource};
-use farthing_planner::{Planned, Report, Sensitivity};
+use farthing_model::{Offer, OfferId, Reason, Resource};
+use farthing_planner::{Placement, Planned, Report, Sensitivity, Waiting};
 use std::fmt::Write as _;
 
 /// A plan, what binds it, and the baselines on the same input.
@@ -11,8 +11,11 @@ pub(crate) fn text(
     planned: &Planned,
     sensitivity: &Sensitivity,
     baselines: &[Planned],
+    offers: &[Offer],
     solve_ms: u128,
 ) -> String {
+    let prices = planned.report.price_dates(offers);
+    let prices = prices.map(|dates| prices::text(&dates, crate::commands::day(planned.plan.at)));
     let report = &planned.report;
     let mut out = String::new();
     let mut section = |title: &str, body: String| {
@@ -24,7 +27,8 @@ pub(crate) fn text(
     section("WAITING", waiting(report));
     section("1 UTILISATION", utilisation(report));
     section("2 SCHEDULING", scheduling(report));
-    section("3 COST", cost(report, solve_ms));
+    let cost = [Some(cost(report, solve_ms)), prices];
+    section("3 COST", cost.into_iter().flatten().collect::<Vec<_>>().join("\n"));
     section("SERVICES", super::service::text(&report.services));
     section("4 BUDGET", budget(report));
     section("WHAT BINDS", binding::text(sensitivity));
@@ -62,6 +66,42 @@ pub(crate) fn steps(report: &Report) -> Table {
         ]);
     }
     table
+}
+
+/// A placement whole: where, when, its cost as a sum, and each reason in a line.
+pub(crate) fn placement(placed: &Placement, offer: Option<&Offer>) -> String {
+    let nodes = placed.members * placed.nodes_each;
+    let at = placed.offer.as_ref().map_or("a quoted price", OfferId::as_str);
+    let mut lines = vec![
+        format!("{}: {nodes} x {at}", placed.workload),
+        format!("when      {}", window(placed.window)),
+        format!("costs     {} {}", money(placed.cost), placed.cost.currency()),
+    ];
+    if let Some((rate, from)) =
+        offer.and_then(|it| Some((it.price.rate()?, it.price.provenance()?)))
+    {
+        let hours = placed.window.duration().as_secs_f64() / 3_600.0;
+        lines.push(format!(
+            "          {nodes} x {hours:.3} h x {rate} ({} price of {}, {})",
+            from.kind.name(),
+            from.as_of,
+            from.source,
+        ));
+    }
+    if let Some(reference) = placed.reference {
+        lines.push(format!("beside    {} by fifo on demand", money(reference)));
+    }
+    if placed.stays {
+        lines.push("because   it is there already, and moving would not pay".to_owned());
+    }
+    lines.extend(placed.reasons.iter().map(|reason| format!("because   {reason}")));
+    lines.join("\n")
+}
+
+/// Someone who waits, and why.
+pub(crate) fn waits(waiting: &Waiting) -> String {
+    let late = if waiting.late { "\n          its deadline will be missed" } else { "" };
+    format!("{}: {} wait\nbecause   {}{late}", waiting.workload, waiting.members, waiting.reason)
 }
 
 fn why(reasons: &[Reason], stays: bool) -> String {

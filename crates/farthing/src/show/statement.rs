@@ -269,6 +269,7 @@ fn unit_seconds(nano: i128, resource: Resource) -> String {
         Resource::Gpu => (1_000_000, "GPU-s"),
         Resource::Cpu => (1_000_000, "core-s"),
         Resource::Memory | Resource::Storage => (1_000_000 << 30, "GiB-s"),
+        Resource::Network => (1_000_000_000_000_000, "GB"),
     };
     let milli = nano / divisor;
     format!("{}.{:03} {unit}", milli / 1_000, milli % 1_000)

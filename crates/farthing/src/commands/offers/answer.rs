@@ -2,7 +2,7 @@
 
 use crate::plot::ladder::{self, Rung};
 use crate::plot::whole;
-use crate::show::{duration, small_money};
+use crate::show::{duration, prices, small_money};
 use crate::table::{Align, Table};
 use farthing_planner::{OfferRequest, Ranked, RankedOffer};
 use farthing_providers::catalog::Catalogue;
@@ -48,9 +48,9 @@ impl Answer<'_> {
     }
 
     /// Days since the newest price.
-    fn age(&self) -> Option<i64> {
+    fn age(&self) -> Option<i32> {
         let (_, newest) = self.book.as_of?;
-        self.today.since(newest).ok().map(|span| span.get_days().into())
+        Some((self.today - newest).get_days())
     }
 
     pub(crate) fn json(&self) -> wire::OffersJson {
@@ -154,15 +154,10 @@ impl Answer<'_> {
     }
 
     fn head(&self) -> String {
-        let days = match (self.book.as_of, self.age()) {
-            (Some((oldest, newest)), Some(age)) if oldest == newest => {
-                format!("; prices of {newest}, {age} days old")
-            }
-            (Some((oldest, newest)), Some(age)) => {
-                format!("; prices of {oldest} to {newest}, the newest {age} days old")
-            }
-            _ => String::new(),
-        };
+        let days = self.book.as_of.map_or_else(String::new, |(oldest, newest)| {
+            let age = (self.today - oldest).get_days();
+            format!("; prices of {}", prices::days(oldest, newest, age))
+        });
         format!(
             "by the {} of the whole request; {} of {} offers match, in {:.3} ms{days}",
             match self.request.finish {

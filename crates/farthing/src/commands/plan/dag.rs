@@ -25,12 +25,12 @@ pub(super) fn run(
         return Err(WrongUse::new(what).hint("plan it without --plot").into());
     }
     let mut dag = the_only_one(args, &mut manifests)?;
-    let book = offers(args, now, &manifests)?;
+    let book = offers(&args.given, now, &manifests)?;
     let market = Market::new(&book, currency(&book)?);
-    let table = args.egress.as_deref().map(egress::load).transpose();
+    let table = args.given.egress.as_deref().map(egress::load).transpose();
     let table: Option<EgressTable> = table.map_err(|error| WrongUse::new(chain(&error)))?;
     let mut budgets = manifests.budgets;
-    if let Some(limit) = &args.budget {
+    if let Some(limit) = &args.given.budget {
         budgets.push(super::budget(limit)?);
     }
     let budgets = limits(&mut dag, &budgets)?;
@@ -61,7 +61,7 @@ pub(super) fn run(
 
 /// A plan is about one DAG, or about workloads.
 fn the_only_one(args: &PlanArgs, manifests: &mut Manifests) -> anyhow::Result<Dag> {
-    if args.horizon.is_some() {
+    if args.given.horizon.is_some() {
         let what = "--horizon is for workloads: a Dag costs what it costs from start to end";
         return Err(WrongUse::new(what).into());
     }
