@@ -14,11 +14,13 @@
 
 pub mod catalog;
 pub mod egress;
+pub mod exposition;
 pub mod hardware;
 pub mod local;
 pub mod manifest;
 pub mod nvml;
 pub mod sqlite;
+pub mod telemetry;
 pub mod text;
 mod yaml;
 
