@@ -9,11 +9,15 @@
 //! replicas. What could not be read is a [`LineFault`] with its file and line, and the rest goes
 //! on. Nothing here is guessed: what was not measured is unknown and is said to be.
 
+mod cluster;
 mod faults;
 mod intake;
 mod series;
 mod sources;
+mod table;
 
+pub use cluster::{Bought, Cluster, ClusterError, ClusterOptions, NodePrices, measure};
 pub use faults::LineFault;
 pub use intake::{Intake, TextOptions, Totals};
 pub use sources::{Field, SourceMap, SourceMapError};
+pub use table::{Measure, Row, text};

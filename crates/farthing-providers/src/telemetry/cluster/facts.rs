@@ -121,7 +121,7 @@ impl Facts {
         let mut series: Vec<&Series> = settled.store.series().collect();
         // In an order that does not depend on how the input came.
         series.sort_by_cached_key(|series| {
-            (series.field, settled.store.merged(series).first(), format!("{series:?}"))
+            (series.field, settled.store.merged(series).first(), series.order())
         });
         let mut phases: BTreeMap<PodKey, (Vec<Span>, Vec<Span>)> = BTreeMap::new();
         for series in series {

@@ -32,6 +32,11 @@ impl Series {
         self.labels.iter().find(|(own, _)| *own == label).map(|(_, value)| value)
     }
 
+    /// What it is sorted by among series of one field.
+    pub(crate) fn order(&self) -> impl Ord + use<> {
+        (self.labels.clone(), self.others.clone(), self.source)
+    }
+
     /// The value of a label, empty where there is none.
     pub(crate) fn text(&self, label: Label) -> &str {
         self.get(label).map_or("", |value| value)
@@ -133,14 +138,24 @@ impl Store {
 
     /// One series out of what its streams say, whichever came first.
     pub(crate) fn merged(&self, series: &Series) -> Merged {
-        let mut streams: Vec<&(Arc<str>, Runs)> =
-            series.streams.iter().map(|at| &self.streams[*at]).collect();
-        streams.retain(|(_, runs)| !runs.is_empty());
-        // By replica, then by what they say, so that the order of the input does not matter.
-        streams.sort_by_cached_key(|(replica, runs)| {
-            (Arc::clone(replica), runs.points().next())
+        self.merged_all(&[series])
+    }
+
+    /// One series out of several that say the same of the same thing.
+    pub(crate) fn merged_all(&self, series: &[&Series]) -> Merged {
+        let mut streams: Vec<(usize, &Arc<str>, &Runs)> = series
+            .iter()
+            .flat_map(|series| series.streams.iter().map(|at| (series.source, &self.streams[*at])))
+            .map(|(source, (replica, runs))| (source, replica, runs))
+            .filter(|(_, _, runs)| !runs.is_empty())
+            .collect();
+        // By source and replica, then by what they say, so that the order of the input does not
+        // matter.
+        streams.sort_by_cached_key(|(source, replica, runs)| {
+            (*source, Arc::clone(replica), runs.points().next())
         });
-        let pace = streams.iter().filter_map(|(_, runs)| runs.pace()).min();
-        Merged::of(streams.iter().map(|(_, runs)| runs.points().collect()).collect(), pace)
+        let pace = streams.iter().filter_map(|(_, _, runs)| runs.pace()).min();
+        let points = streams.iter().map(|(_, _, runs)| runs.points().collect());
+        Merged::of(points.collect(), pace)
     }
 }

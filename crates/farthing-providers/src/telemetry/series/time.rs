@@ -33,6 +33,9 @@ pub(crate) struct Step {
 pub(crate) struct Spans(Vec<Span>);
 
 impl Spans {
+    /// No time at all.
+    pub(crate) const NONE: Self = Self(Vec::new());
+
     /// Joins what overlaps or touches.
     pub(crate) fn of(mut spans: Vec<Span>) -> Self {
         spans.sort_unstable();

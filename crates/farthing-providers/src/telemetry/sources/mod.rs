@@ -15,6 +15,7 @@ pub use read::SourceMapError;
 pub use unit::Unit;
 
 use crate::exposition::Series;
+use farthing_model::SourceId;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 
@@ -38,7 +39,7 @@ pub struct SourceMap {
 /// An exporter.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Source {
-    pub(crate) name: String,
+    pub(crate) name: SourceId,
     /// For each label its names, the first that is there stands.
     pub(crate) labels: BTreeMap<Label, Vec<String>>,
     /// Values that mean that there is none, as whole numbers.

@@ -6,6 +6,7 @@ use super::{ResourceName, Rule, Slices, Source, SourceMap};
 use crate::manifest::suggestion;
 use crate::text::{ReadError, read_text};
 use crate::yaml::{Node, Spot, Value, documents};
+use farthing_model::SourceId;
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::path::{Path, PathBuf};
@@ -141,8 +142,10 @@ fn read_source(
     }
     let missing = node.get("missing").map_or(Ok(Vec::new()), texts)?;
     let missing = missing.iter().map(|text| range(node, text)).collect::<Parsed<_>>()?;
+    let name = needed(node, "name")?;
+    let id = SourceId::new(text(name)?).map_err(|error| Fault(name.spot, error.to_string()))?;
     map.sources.push(Source {
-        name: text(needed(node, "name")?)?.to_owned(),
+        name: id,
         labels,
         missing,
         missing_text: node.get("missing_text").map_or(Ok(Vec::new()), texts)?,
