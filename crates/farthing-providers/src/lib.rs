@@ -19,6 +19,7 @@ pub mod hardware;
 pub mod local;
 pub mod manifest;
 pub mod nvml;
+pub mod prometheus;
 pub mod sqlite;
 pub mod telemetry;
 pub mod text;

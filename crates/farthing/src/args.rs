@@ -1,6 +1,9 @@
 //! The command line. Names are fixed in the interface reference; scripts rely on them.
 
+mod import;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use import::{ImportArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs};
 use std::path::PathBuf;
 
 /// Keeps the books of an AI cluster and cuts the bill.
@@ -44,6 +47,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Rank the offers for a request
     Offers(Box<OffersArgs>),
+    /// Import telemetry of a cluster into the books
+    Import(Box<ImportArgs>),
     /// Print the statement: who used what, and what it cost, to the last unit
     Cost(CostArgs),
     /// Show where a number comes from, or why a step was chosen

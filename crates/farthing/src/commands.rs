@@ -2,6 +2,7 @@
 
 pub(crate) mod cost;
 pub(crate) mod explain;
+pub(crate) mod import;
 pub(crate) mod offers;
 pub(crate) mod plan;
 pub(crate) mod reference;

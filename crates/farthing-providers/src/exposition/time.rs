@@ -23,6 +23,14 @@ const EARLIEST_MS: i64 = 946_684_800_000;
 const LATEST_MS: i64 = 4_102_444_800_000;
 
 impl TimeUnit {
+    /// Reads a time in milliseconds.
+    ///
+    /// # Errors
+    /// As [`Self::read`].
+    pub fn read_as(mut self, text: &[u8]) -> Result<i64, What> {
+        self.read(text)
+    }
+
     /// Reads a time in milliseconds and settles the unit where it was open.
     ///
     /// # Errors
