@@ -13,3 +13,6 @@ pub(crate) use reading::{Horizon, Increase, Merged};
 pub(crate) use runs::{Disorder, MISSING, Runs};
 pub(crate) use store::{Series, Store, StoreFull};
 pub(crate) use time::{Span, Spans, Step, part_of, value_at};
+
+#[cfg(test)]
+mod tests;

@@ -165,3 +165,6 @@ impl SourceMap {
     }
 }
 
+
+#[cfg(test)]
+mod tests;
