@@ -55,12 +55,7 @@ impl<'s> Devices<'s> {
                 entry.model = Arc::clone(model).max(Arc::clone(&entry.model));
             }
             entry.profile = series.get(Label::Profile).cloned().or(entry.profile.take());
-            let by_pod = holder.as_ref().and_then(|(namespace, pod, _)| {
-                pods_named(facts, namespace, pod).find_map(|(_, pod)| pod.places.first())
-            });
-            let by_label = series.get(Label::Node).and_then(|node| known_node(facts, node));
-            let node = by_label.or_else(|| by_pod.map(|(_, node)| Arc::clone(node)));
-            entry.node = entry.node.take().or(node);
+            entry.node = entry.node.take().or_else(|| node_of(facts, series));
             if let Some(holder) = holder {
                 let merged = settled.store.merged(series);
                 let spans = Spans::of(merged.presence(horizon));
@@ -226,6 +221,18 @@ fn holder(
         return None;
     }
     Some((Arc::clone(namespace), Arc::clone(pod), container))
+}
+
+/// Where the device of a series is: as its label says, else where the pod is that its labels name,
+/// be it the holder's or the exporter's.
+fn node_of(facts: &Facts, series: &Series) -> Option<Arc<str>> {
+    let label = series.get(Label::Node);
+    if let Some(known) = label.and_then(|node| known_node(facts, node)) {
+        return Some(known);
+    }
+    let (namespace, pod) = (series.get(Label::Namespace)?, series.get(Label::Pod)?);
+    let (_, node) = pods_named(facts, namespace, pod).find_map(|(_, pod)| pod.places.first())?;
+    Some(Arc::clone(node))
 }
 
 /// The node that a label means: by its name, or by its host's name with or without a domain. Where

@@ -377,7 +377,7 @@ impl World<'_> {
 fn say_what_is_missing(world: &World<'_>, devices: &Devices<'_>, notes: &mut Notes) {
     let facts = &world.facts;
     let has = |field: Field| world.settled.store.of(field).next().is_some();
-    if facts.nodes.is_empty() {
+    if facts.pulse.is_empty() {
         notes.add("no node is known: kube_node_info (kube-state-metrics) is missing".to_owned());
     }
     if !facts.pods.is_empty() && !has(Field::ContainerCpu) && !has(Field::ContainerMemory) {
@@ -434,3 +434,6 @@ pub(crate) fn window(span: Span) -> Option<Window> {
 fn join(first: Window, second: Window) -> Option<Window> {
     Window::new(first.from(), second.to()).ok()
 }
+
+#[cfg(test)]
+mod tests;

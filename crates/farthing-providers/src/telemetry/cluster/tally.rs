@@ -78,7 +78,10 @@ impl Tally {
         for piece in pieces {
             let ms = piece.span.len();
             self.add(subject, measures.0, (piece.span, piece.requested), (ms, ms));
-            self.add(subject, measures.1, (piece.span, piece.used), (piece.measured_ms, ms));
+            // What a node keeps for itself is set aside, and not measured.
+            if subject.workload.is_some() {
+                self.add(subject, measures.1, (piece.span, piece.used), (piece.measured_ms, ms));
+            }
         }
         let Some(node) = &subject.node else { return };
         self.samples.extend(pieces.iter().filter_map(|piece| {

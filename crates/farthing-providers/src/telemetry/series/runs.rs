@@ -8,6 +8,9 @@
 /// The value of a point that was scraped and said nothing.
 pub(crate) const MISSING: i64 = i64::MIN;
 
+/// A longer distance between points is a gap and no pace: Prometheus' look-back is as long.
+const PACE_MS_MAX: i64 = 300_000;
+
 /// Points of one value at even distances.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Run {
@@ -131,6 +134,6 @@ impl Runs {
         }
         // Of two that are as common the shorter: a longer one has missed scrapes in it.
         counts.sort_unstable_by_key(|(distance, count)| (std::cmp::Reverse(*count), *distance));
-        counts.first().map(|(distance, _)| *distance)
+        counts.first().map(|(distance, _)| *distance).filter(|pace| *pace <= PACE_MS_MAX)
     }
 }
