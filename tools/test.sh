@@ -100,7 +100,7 @@ references() {
     fi
 }
 
-tools/prepare.sh
+tools/prepare.sh --tests
 format
 lints
 tests

@@ -116,7 +116,8 @@ fn read_name(text: &str) -> Result<(Cow<'_, str>, &str), What> {
 
 /// A text up to its closing quote, unescaped, and what follows the quote.
 fn read_quoted(text: &str) -> Result<(Cow<'_, str>, &str), What> {
-    let len = quoted_len(text.as_bytes()).ok_or_else(|| fault(text, "the closing quote is missing"))?;
+    let len =
+        quoted_len(text.as_bytes()).ok_or_else(|| fault(text, "the closing quote is missing"))?;
     let (raw, rest) = (&text[..len], &text[len + 1..]);
     if !raw.contains('\\') {
         return Ok((Cow::Borrowed(raw), rest));

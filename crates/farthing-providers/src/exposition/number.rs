@@ -100,7 +100,8 @@ impl Digits {
             return Some(0);
         };
         let (quotient, rest) = (mantissa / divisor, mantissa % divisor);
-        let above = rest * 2 > divisor || (rest * 2 == divisor && (self.inexact || quotient % 2 == 1));
+        let above =
+            rest * 2 > divisor || (rest * 2 == divisor && (self.inexact || quotient % 2 == 1));
         Some(quotient + i128::from(above))
     }
 }

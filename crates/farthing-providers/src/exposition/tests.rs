@@ -84,7 +84,10 @@ fn each_kind_of_bad_line_has_its_message() {
     check(b"a{b} 1", "`b}`: `=` and a value in quotes follow the name of a label");
     check(b"a{b=\"c\" d=\"e\"} 1", "`d=\"e\"}`: `,` or `}` follows a label");
     check(b"a{b=\"c\",b=\"d\"} 1", "`b=\"d\"}`: the same label twice");
-    check(b"a{1b=\"c\"} 1", "`1b=\"c\"}`: a label's name is of letters, digits and `_`, or in quotes");
+    check(
+        b"a{1b=\"c\"} 1",
+        "`1b=\"c\"}`: a label's name is of letters, digits and `_`, or in quotes",
+    );
     check(b"a{b=\"1\",c=\"2\",d=\"3\",e=\"4\"} 1", "a series with over 3 labels");
     check(b"1a 1", "`1a` does not start with the name of a metric");
     check(b"{b=\"c\"} 1", "`{b=\"c\"}` does not start with the name of a metric");

@@ -54,7 +54,7 @@ pub enum AnswerError {
 struct Wire<'a> {
     status: String,
     #[serde(borrow)]
-    data: Option<WireData<'a>>,
+    data: Option<&'a RawValue>,
     #[serde(rename = "errorType", default)]
     error_type: String,
     #[serde(default)]
@@ -64,13 +64,9 @@ struct Wire<'a> {
 }
 
 #[derive(Deserialize)]
-#[serde(untagged)]
-enum WireData<'a> {
-    Series {
-        #[serde(borrow)]
-        result: Vec<WireSeries<'a>>,
-    },
-    Names(Vec<String>),
+struct WireData<'a> {
+    #[serde(borrow)]
+    result: Vec<WireSeries<'a>>,
 }
 
 #[derive(Deserialize)]
@@ -91,13 +87,15 @@ impl Answer {
     pub fn parse(bytes: &[u8]) -> Result<Self, AnswerError> {
         let wire = wire(bytes)?;
         let mut answer = Self { series: Vec::new(), warnings: wire.warnings };
-        let Some(WireData::Series { result }) = wire.data else { return Ok(answer) };
-        for mut found in result {
+        let Some(data) = wire.data else { return Ok(answer) };
+        let data: WireData<'_> = serde_json::from_str(data.get()).map_err(not_json)?;
+        for mut found in data.result {
             let name = found.metric.remove("__name__").unwrap_or_default();
             let mut points = Vec::with_capacity(found.values.len());
             for (time, value) in found.values.into_iter().chain(found.value) {
                 let at = TimeUnit::Seconds.read_as(time.get().as_bytes());
-                let at = at.map_err(|_| AnswerError::Time(time.get().chars().take(60).collect()))?;
+                let at =
+                    at.map_err(|_| AnswerError::Time(time.get().chars().take(60).collect()))?;
                 points.push((at, value));
             }
             answer.series.push(Series { name, labels: found.metric.into_iter().collect(), points });
@@ -107,11 +105,14 @@ impl Answer {
 
     /// Reads a list of names.
     pub(super) fn names(bytes: &[u8]) -> Result<Vec<String>, AnswerError> {
-        match wire(bytes)?.data {
-            Some(WireData::Names(names)) => Ok(names),
-            _ => Ok(Vec::new()),
-        }
+        let data = wire(bytes)?.data;
+        data.map_or(Ok(Vec::new()), |data| serde_json::from_str(data.get()).map_err(not_json))
     }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "what `map_err` gives")]
+fn not_json(error: serde_json::Error) -> AnswerError {
+    AnswerError::NotJson(error.to_string())
 }
 
 fn wire(bytes: &[u8]) -> Result<Wire<'_>, AnswerError> {
@@ -122,8 +123,7 @@ fn wire(bytes: &[u8]) -> Result<Wire<'_>, AnswerError> {
     if text.starts_with(b"<") {
         return Err(AnswerError::Page);
     }
-    let wire: Wire<'_> =
-        serde_json::from_slice(text).map_err(|error| AnswerError::NotJson(error.to_string()))?;
+    let wire: Wire<'_> = serde_json::from_slice(text).map_err(not_json)?;
     if wire.status == "success" {
         return Ok(wire);
     }

@@ -237,7 +237,9 @@ impl Client {
             Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 "refuses the connection".to_owned()
             }
-            Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) => format!("no secure connection ({error})"),
+            Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) => {
+                format!("no secure connection ({error})")
+            }
             other => one_line(&other.to_string()),
         };
         let again = if tries > 1 { format!(" ({tries} tries)") } else { String::new() };
@@ -299,7 +301,10 @@ fn tls(access: &Access) -> Result<TlsConfig, PrometheusError> {
         .build())
 }
 
-fn certificates(what: &'static str, text: &str) -> Result<Vec<Certificate<'static>>, PrometheusError> {
+fn certificates(
+    what: &'static str,
+    text: &str,
+) -> Result<Vec<Certificate<'static>>, PrometheusError> {
     let mut found = Vec::new();
     for item in parse_pem(text.as_bytes()) {
         match item {
@@ -346,7 +351,9 @@ fn base64(bytes: &[u8]) -> String {
 
 #[test]
 fn credentials_are_written_as_the_standard_says() {
-    for (plain, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")] {
+    for (plain, text) in
+        [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
+    {
         assert_eq!(base64(plain.as_bytes()), text);
     }
     assert_eq!(base64(b"Aladdin:open sesame"), "QWxhZGRpbjpvcGVuIHNlc2FtZQ==");

@@ -143,8 +143,8 @@ impl Prometheus {
 
     fn take(&self, body: &[u8], intake: &mut Intake) -> Result<(), PrometheusError> {
         let url = || self.client.url().to_owned();
-        let answer = Answer::parse(body)
-            .map_err(|source| PrometheusError::Answer { url: url(), source })?;
+        let answer =
+            Answer::parse(body).map_err(|source| PrometheusError::Answer { url: url(), source })?;
         for warning in &answer.warnings {
             intake.note(&url(), &format!("the server warns that {warning}"));
         }

@@ -6,8 +6,8 @@
 
 use super::faults::{FaultLog, LineFault};
 use super::series::{Disorder, MISSING, Store};
-use super::sources::{ResourceName, Rule, Scale, SourceMap, Unit};
 use super::sources::Label;
+use super::sources::{ResourceName, Rule, Scale, SourceMap, Unit};
 use crate::exposition::number::{self, Reading};
 use crate::exposition::{Limits, Line, Lines, Sample, Series, StreamError, TimeUnit, What, split};
 use std::borrow::Cow;
@@ -167,7 +167,12 @@ impl Intake {
         }
     }
 
-    fn line(&mut self, line: &[u8], options: &TextOptions, unit: &mut TimeUnit) -> Result<(), What> {
+    fn line(
+        &mut self,
+        line: &[u8],
+        options: &TextOptions,
+        unit: &mut TimeUnit,
+    ) -> Result<(), What> {
         if let Some(at) = self.same_again(line) {
             let len = self.known[at].0.len();
             let sample = Sample::behind(&line[..len], &line[len..])?;

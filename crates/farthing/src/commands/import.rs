@@ -90,7 +90,8 @@ fn finish(
     (home, output): (&Home, Output),
 ) -> anyhow::Result<Outcome> {
     let catalogue = price_book(&into.prices, now, cache_folder())?;
-    let options = ClusterOptions { window, coverage_min: into.coverage, ..ClusterOptions::default() };
+    let options =
+        ClusterOptions { window, coverage_min: into.coverage, ..ClusterOptions::default() };
     let faults: Vec<String> = intake.faults().map(ToString::to_string).collect();
     let cluster = measure(intake, options, NodePrices::new(&catalogue)).map_err(|error| {
         faults.iter().for_each(|fault| talk(&format!("left out: {fault}")));

@@ -149,7 +149,10 @@ pub(super) fn excess(over: &[Step], under: &[Step]) -> Vec<Step> {
     above.collect()
 }
 
-fn fold(lists: &[&Vec<Step>], mut of: impl FnMut(&mut dyn Iterator<Item = i64>) -> i64) -> Vec<Step> {
+fn fold(
+    lists: &[&Vec<Step>],
+    mut of: impl FnMut(&mut dyn Iterator<Item = i64>) -> i64,
+) -> Vec<Step> {
     let edges = edges(lists);
     let mut found: Vec<Step> = Vec::new();
     for pair in edges.windows(2) {
@@ -159,7 +162,9 @@ fn fold(lists: &[&Vec<Step>], mut of: impl FnMut(&mut dyn Iterator<Item = i64>) 
         }
         let value = of(&mut lists.iter().filter_map(|steps| value_at(steps, span.from)));
         match found.last_mut() {
-            Some(last) if last.span.to == span.from && last.value == value => last.span.to = span.to,
+            Some(last) if last.span.to == span.from && last.value == value => {
+                last.span.to = span.to
+            }
             _ => found.push(Step { span, value }),
         }
     }

@@ -1,12 +1,12 @@
 //! Rows of the table that no price is on: rungs of use, memory of devices, energy, errors, network,
 //! claims, queues, requests and tokens.
 
+use super::World;
 use super::claim::Per;
+use super::container::pods_named;
 use super::device::{Device, DeviceKey, Devices, incidents};
 use super::owner::Owners;
 use super::tally::{Subject, Tally};
-use super::World;
-use super::container::pods_named;
 use crate::telemetry::series::{Increase, Series, Span, Spans, Step};
 use crate::telemetry::sources::{Field, Kind, Label};
 use crate::telemetry::table::Measure;
@@ -75,7 +75,9 @@ fn of_device(world: &World<'_>, key: &DeviceKey, device: &Device<'_>, tally: &mu
         }
         let expected = Spans::of(merged.presence(&world.horizon));
         match field.kind() {
-            Kind::Gauge => gauge(&merged.steps(&world.horizon), (&subject, measure), &expected, tally),
+            Kind::Gauge => {
+                gauge(&merged.steps(&world.horizon), (&subject, measure), &expected, tally)
+            }
             Kind::Counter => {
                 counter(&merged.increases(&world.horizon), (&subject, measure), tally);
             }

@@ -224,12 +224,18 @@ impl Facts {
             }
             Field::ContainerRequest => {
                 if let Some(resource) = resource() {
-                    lay(pod.requests.entry((container(), resource)).or_default(), merged.steps(horizon));
+                    lay(
+                        pod.requests.entry((container(), resource)).or_default(),
+                        merged.steps(horizon),
+                    );
                 }
             }
             Field::InitRequest => {
                 if let Some(resource) = resource() {
-                    lay(pod.inits.entry((container(), resource)).or_default(), merged.steps(horizon));
+                    lay(
+                        pod.inits.entry((container(), resource)).or_default(),
+                        merged.steps(horizon),
+                    );
                 }
             }
             Field::InitInfo if series.text(Label::RestartPolicy) == "Always" => {

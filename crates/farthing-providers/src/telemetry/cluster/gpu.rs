@@ -137,14 +137,17 @@ pub(super) fn claim(
         subject.source = world.source(rung.and_then(|rung| device.source(rung)));
         (subject.device, subject.instance) = (Some(uuid), key.1.clone());
         let held = holders(world, device, node, time);
-        let unknown = share_out(world, (key, device), &held, &activity, (&subject, &mut owners), tally);
+        let unknown =
+            share_out(world, (key, device), &held, &activity, (&subject, &mut owners), tally);
         if unknown.1 * 100 > unknown.0 * i64::from(100 - world.options.coverage_min) {
             notes.add(format!(
                 "device {}: its use is unknown for {} % of the time it was held ({}); it counts \
                  as not used in the books",
                 name_of(key),
                 unknown.1 * 100 / unknown.0.max(1),
-                rung.map_or("no DCGM_FI_PROF_GR_ENGINE_ACTIVE or DCGM_FI_DEV_GPU_UTIL", |rung| rung.name()),
+                rung.map_or("no DCGM_FI_PROF_GR_ENGINE_ACTIVE or DCGM_FI_DEV_GPU_UTIL", |rung| {
+                    rung.name()
+                }),
             ));
         }
     }
@@ -261,7 +264,8 @@ fn share_out(
         }
     }
     for (holder, (requests, used)) in held.iter().zip(lists) {
-        let found = exact(pieces(&holder.time, (&requests, Per::Nano), &[used], &[]), whole, &requests);
+        let found =
+            exact(pieces(&holder.time, (&requests, Per::Nano), &[used], &[]), whole, &requests);
         post(world, holder.holder, &found, (subject, owners), tally);
     }
     (time, unknown)
@@ -336,7 +340,8 @@ fn claim_unmapped(
 ) {
     let map = &world.settled.map;
     for (key, pod) in &world.facts.pods {
-        let kinds: BTreeSet<&Resource> = pod.requests.keys().map(|(_, resource)| resource).collect();
+        let kinds: BTreeSet<&Resource> =
+            pod.requests.keys().map(|(_, resource)| resource).collect();
         for resource in kinds {
             let profile = match resource {
                 Resource::Gpu => None,
@@ -344,7 +349,8 @@ fn claim_unmapped(
                 _ => continue,
             };
             for (container, steps) in asked(pod, resource) {
-                let holder = (Arc::clone(&pod.namespace), Arc::clone(&pod.name), Arc::clone(&container));
+                let holder =
+                    (Arc::clone(&pod.namespace), Arc::clone(&pod.name), Arc::clone(&container));
                 let by_pod = (Arc::clone(&pod.namespace), Arc::clone(&pod.name), Arc::from(""));
                 if mapped.contains(&holder) || mapped.contains(&by_pod) {
                     continue;

@@ -19,11 +19,11 @@ mod tally;
 
 pub use bought::{Bought, NodePrices};
 
+use super::LineFault;
 use super::intake::{Intake, Settled, Totals};
 use super::series::{Span, Spans};
 use super::sources::Field;
 use super::table::{Measure, Row};
-use super::LineFault;
 use claim::{Per, pieces};
 use container::{Measured as Containers, asked};
 use device::Devices;
@@ -164,8 +164,13 @@ pub fn measure(
     let rows = tally.rows();
     let mut samples = tally.samples;
     samples.sort_by(|a, b| {
-        (&a.node, a.resource, &a.device, &a.attribution, a.window)
-            .cmp(&(&b.node, b.resource, &b.device, &b.attribution, b.window))
+        (&a.node, a.resource, &a.device, &a.attribution, a.window).cmp(&(
+            &b.node,
+            b.resource,
+            &b.device,
+            &b.attribution,
+            b.window,
+        ))
     });
     let Some(window) = window(all) else { return Err(ClusterError::Nothing(0)) };
     Ok(Cluster {
@@ -283,11 +288,7 @@ fn thin_hours(pulse: &Pulse, needed: &Spans, all: Span, least: u8) -> Vec<(Span,
 }
 
 /// Processors, memory and disks: each container of each pod, and what nodes keep for themselves.
-fn claim_containers(
-    world: &World<'_>,
-    measured: &BTreeMap<Arc<str>, Spans>,
-    tally: &mut Tally,
-) {
+fn claim_containers(world: &World<'_>, measured: &BTreeMap<Arc<str>, Spans>, tally: &mut Tally) {
     let map = &world.settled.map;
     let mut owners = Owners::new(&world.facts, map);
     for (key, pod) in &world.facts.pods {
@@ -319,7 +320,12 @@ fn claim_containers(
 const RESOURCES: [(Resource, Paid, Per, (Measure, Measure)); 3] = [
     (Resource::Cpu, Paid::Cpu, Per::Nano, (Measure::CpuRequested, Measure::CpuUsed)),
     (Resource::Memory, Paid::Memory, Per::Byte, (Measure::MemoryRequested, Measure::MemoryUsed)),
-    (Resource::Storage, Paid::Storage, Per::Byte, (Measure::StorageRequested, Measure::StorageUsed)),
+    (
+        Resource::Storage,
+        Paid::Storage,
+        Per::Byte,
+        (Measure::StorageRequested, Measure::StorageUsed),
+    ),
 ];
 
 fn claim_container(
@@ -338,7 +344,9 @@ fn claim_container(
             let requests = asked(pod, &resource).remove(name).unwrap_or_default();
             let used = match resource {
                 Resource::Cpu => world.containers.cpu.get(&own).cloned().unwrap_or_default(),
-                Resource::Memory => world.containers.memory.get(&own).cloned().into_iter().collect(),
+                Resource::Memory => {
+                    world.containers.memory.get(&own).cloned().into_iter().collect()
+                }
                 _ => world.containers.storage.get(&own).cloned().unwrap_or_default(),
             };
             let all = pieces(&time, (&requests, per), &used, &cuts);
@@ -397,9 +405,10 @@ fn say_what_is_missing(world: &World<'_>, devices: &Devices<'_>, notes: &mut Not
     for device in &devices.homeless {
         notes.add(format!("device {device}: its node is not known; it is left out"));
     }
-    let strangers = world.containers.pulses.keys().filter(|(namespace, name)| {
-        container::pods_named(facts, namespace, name).next().is_none()
-    });
+    let strangers =
+        world.containers.pulses.keys().filter(|(namespace, name)| {
+            container::pods_named(facts, namespace, name).next().is_none()
+        });
     match strangers.count() {
         0 => {}
         count => notes.add(format!(

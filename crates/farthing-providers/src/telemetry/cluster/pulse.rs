@@ -26,11 +26,6 @@ impl Pulse {
         self.pace
     }
 
-    /// The first and the last scrape.
-    pub(super) fn ends(&self) -> Option<(i64, i64)> {
-        Some((*self.times.first()?, *self.times.last()?))
-    }
-
     /// When it was up: between scrapes that are no further apart than a value holds, and for one
     /// pace after the last one where that reaches the end of the window.
     pub(super) fn up(&self, window: Span, hold_ms: i64) -> Spans {

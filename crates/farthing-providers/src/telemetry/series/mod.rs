@@ -10,8 +10,10 @@ mod store;
 mod time;
 
 pub(crate) use reading::{Horizon, Increase, Merged};
-pub(crate) use runs::{Disorder, MISSING, Runs};
-pub(crate) use store::{Series, Store, StoreFull};
+#[cfg(test)]
+pub(crate) use runs::Runs;
+pub(crate) use runs::{Disorder, MISSING};
+pub(crate) use store::{Series, Store};
 pub(crate) use time::{Span, Spans, Step, part_of, value_at};
 
 #[cfg(test)]

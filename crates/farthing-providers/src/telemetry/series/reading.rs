@@ -56,9 +56,8 @@ impl Merged {
             let ahead = |stream: usize| streams[stream].get(next[stream]).map(|point| point.at);
             let soonest = (0..streams.len()).filter_map(|at| Some((ahead(at)?, at))).min();
             let Some((soonest, by)) = soonest else { break };
-            let stays = ahead(active).is_some_and(|own| {
-                own == soonest || (last > i64::MIN && own - last <= patience)
-            });
+            let stays = ahead(active)
+                .is_some_and(|own| own == soonest || (last > i64::MIN && own - last <= patience));
             if !stays {
                 let before = next[by].checked_sub(1).map(|at| streams[by][at]);
                 if !merged.points.is_empty() {

@@ -44,10 +44,10 @@ fn a_missed_scrape_loses_nothing_and_a_long_gap_is_not_known() {
     // Six minutes: what was counted in them cannot be said to be of any moment.
     let points = [(0, 0), (360_000, 360), (390_000, 390)];
     assert_eq!(counted(&[&points], 0, 390_000), 30);
-    assert_eq!(held(&[&[(0, 7), (360_000, 8), (390_000, 8)]], 0, 390_000), [
-        (0, 300_000, 7),
-        (360_000, 390_000, 8),
-    ]);
+    assert_eq!(
+        held(&[&[(0, 7), (360_000, 8), (390_000, 8)]], 0, 390_000),
+        [(0, 300_000, 7), (360_000, 390_000, 8),]
+    );
 }
 
 #[test]
@@ -69,7 +69,10 @@ fn a_series_that_ends_in_the_window_ends_with_its_last_scrape() {
 fn points_outside_of_the_window_count_as_far_as_they_reach_into_it() {
     let points = [(0, 0), (60_000, 60), (120_000, 120)];
     assert_eq!(counted(&[&points], 30_000, 90_000), 60);
-    assert_eq!(held(&[&[(0, 1), (60_000, 2)]], 30_000, 90_000), [(30_000, 60_000, 1), (60_000, 90_000, 2)]);
+    assert_eq!(
+        held(&[&[(0, 1), (60_000, 2)]], 30_000, 90_000),
+        [(30_000, 60_000, 1), (60_000, 90_000, 2)]
+    );
 }
 
 #[test]

@@ -2,7 +2,7 @@
 
 /// How the points of a field add up over time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub(crate) enum Kind {
     /// A value that holds until the next one.
     Gauge,
     /// A running total that starts again from zero now and then.
@@ -11,7 +11,7 @@ pub enum Kind {
 
 /// What one unit of a kept value is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Scale {
+pub(crate) enum Scale {
     /// 10^-9 of a core, a device, a second, a watt or a share of one.
     Nano,
     /// Whole bytes, tokens, requests or codes.
@@ -42,12 +42,12 @@ macro_rules! fields {
             }
 
             /// How its points add up.
-            pub const fn kind(self) -> Kind {
+            pub(crate) const fn kind(self) -> Kind {
                 match self { $(Self::$name => Kind::$kind,)+ }
             }
 
             /// What one unit of its values is.
-            pub const fn scale(self) -> Scale {
+            pub(crate) const fn scale(self) -> Scale {
                 match self { $(Self::$name => Scale::$scale,)+ }
             }
         }
@@ -161,16 +161,16 @@ macro_rules! labels {
     ($($(#[$doc:meta])* $name:ident = $text:literal;)+) => {
         /// What a label says, however it is called.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub enum Label {
+        pub(crate) enum Label {
             $($(#[$doc])* $name,)+
         }
 
         impl Label {
             /// All, in the order of the reference.
-            pub const ALL: &'static [Self] = &[$(Self::$name,)+];
+            pub(crate) const ALL: &'static [Self] = &[$(Self::$name,)+];
 
             /// The name in source maps.
-            pub const fn name(self) -> &'static str {
+            pub(crate) const fn name(self) -> &'static str {
                 match self { $(Self::$name => $text,)+ }
             }
         }

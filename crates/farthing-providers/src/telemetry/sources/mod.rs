@@ -9,10 +9,11 @@ mod profile;
 mod read;
 mod unit;
 
-pub use field::{Field, Kind, Label, Scale};
+pub use field::Field;
+pub(crate) use field::{Kind, Label, Scale};
 pub(crate) use profile::{Profile, mig_profile};
 pub use read::SourceMapError;
-pub use unit::Unit;
+pub(crate) use unit::Unit;
 
 use crate::exposition::Series;
 use farthing_model::SourceId;
@@ -164,7 +165,6 @@ impl SourceMap {
         Some(found)
     }
 }
-
 
 #[cfg(test)]
 mod tests;

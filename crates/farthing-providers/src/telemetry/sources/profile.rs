@@ -14,7 +14,8 @@ pub(crate) struct Profile {
 
 /// The profile that a resource of Kubernetes stands for, if it is one.
 pub(crate) fn mig_profile(resource: &str) -> Option<Profile> {
-    let name = resource.strip_prefix("nvidia_com_mig_").or(resource.strip_prefix("nvidia.com/mig-"))?;
+    let name =
+        resource.strip_prefix("nvidia_com_mig_").or(resource.strip_prefix("nvidia.com/mig-"))?;
     Profile::parse(name)
 }
 
@@ -59,6 +60,10 @@ impl Profile {
         };
         let by_compute = (i64::from(self.compute.min(compute)), i64::from(compute));
         let by_memory = (i64::from(memory_slices), i64::from(memory));
-        if by_compute.0 * by_memory.1 >= by_memory.0 * by_compute.1 { by_compute } else { by_memory }
+        if by_compute.0 * by_memory.1 >= by_memory.0 * by_compute.1 {
+            by_compute
+        } else {
+            by_memory
+        }
     }
 }

@@ -25,8 +25,7 @@ const TOP_KEYS: [&str; 8] = [
     "slices",
     "sources",
 ];
-const SOURCE_KEYS: [&str; 6] =
-    ["name", "origin", "labels", "missing", "missing_text", "metrics"];
+const SOURCE_KEYS: [&str; 6] = ["name", "origin", "labels", "missing", "missing_text", "metrics"];
 const METRIC_KEYS: [&str; 8] =
     ["metric", "field", "unit", "set", "prefix", "max", "only", "versions"];
 
@@ -170,8 +169,8 @@ fn read_rule(node: &Node, source: usize) -> Parsed<(String, Rule)> {
         Fault(unit_node.spot, format!("`{}` is not a unit{hint}", text(unit_node).unwrap_or("")))
     })?;
     if !unit.fits(field.scale()) {
-        let what = format!("the field `{}` is in another unit than `{}`", field.name(),
-            text(unit_node)?);
+        let what =
+            format!("the field `{}` is in another unit than `{}`", field.name(), text(unit_node)?);
         return Err(Fault(unit_node.spot, what));
     }
     versions(needed(node, "versions")?)?;
@@ -213,9 +212,9 @@ fn versions(node: &Node) -> Parsed<()> {
 
 /// `from..to`, both inside.
 fn range(node: &Node, text: &str) -> Parsed<RangeInclusive<i128>> {
-    let ends = text.split_once("..").and_then(|(from, to)| {
-        Some((from.trim().parse().ok()?, to.trim().parse().ok()?))
-    });
+    let ends = text
+        .split_once("..")
+        .and_then(|(from, to)| Some((from.trim().parse().ok()?, to.trim().parse().ok()?)));
     let (from, to) = ends.ok_or_else(|| {
         Fault(node.spot, format!("`{text}` is not a range of whole numbers such as 10..20"))
     })?;

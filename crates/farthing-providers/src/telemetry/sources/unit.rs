@@ -5,7 +5,7 @@ use crate::exposition::number::{self, Reading};
 
 /// The unit that a metric is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Unit {
+pub(crate) enum Unit {
     /// A count, a code, or a flag.
     Count,
     /// Bytes.

@@ -53,7 +53,8 @@ fn percent(cluster: &Cluster) -> String {
 
 fn lines(cluster: &Cluster, posted: &Posted, into: &IntoBooks) -> String {
     let totals = &cluster.totals;
-    let nodes: std::collections::BTreeSet<_> = cluster.spans.iter().map(|span| &span.node).collect();
+    let nodes: std::collections::BTreeSet<_> =
+        cluster.spans.iter().map(|span| &span.node).collect();
     let mut lines = vec![
         format!("window     {}", cluster.window),
         format!(
@@ -74,7 +75,10 @@ fn lines(cluster: &Cluster, posted: &Posted, into: &IntoBooks) -> String {
         ),
     ];
     if posted.overcommits > 0 {
-        lines.push(format!("overcommit {} times more was claimed than there was", posted.overcommits));
+        lines.push(format!(
+            "overcommit {} times more was claimed than there was",
+            posted.overcommits
+        ));
     }
     for (node, why) in &posted.unpriced {
         lines.push(format!("unpriced   {node}: {why}"));

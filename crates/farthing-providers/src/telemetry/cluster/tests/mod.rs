@@ -46,8 +46,11 @@ pub(super) fn node(text: &mut Text, name: &str, kind: &str, gpus: u32) {
         ),
         1,
     );
-    for (resource, amount) in [("cpu", 8), ("memory", 32 << 30), ("nvidia_com_gpu", i64::from(gpus))] {
-        let series = format!("kube_node_status_capacity{{node=\"{name}\",resource=\"{resource}\"}}");
+    for (resource, amount) in
+        [("cpu", 8), ("memory", 32 << 30), ("nvidia_com_gpu", i64::from(gpus))]
+    {
+        let series =
+            format!("kube_node_status_capacity{{node=\"{name}\",resource=\"{resource}\"}}");
         text.always(&series, amount);
     }
 }
@@ -59,7 +62,9 @@ pub(super) fn pod(text: &mut Text, place: (&str, &str, &str), asks: (f64, i64, u
     text.always(&format!("kube_pod_info{{{own},node=\"{node}\"}}"), 1);
     text.always(&format!("kube_pod_status_phase{{{own},phase=\"Running\"}}"), 1);
     let request = |resource: &str| {
-        format!("kube_pod_container_resource_requests{{{own},container=\"main\",resource=\"{resource}\"}}")
+        format!(
+            "kube_pod_container_resource_requests{{{own},container=\"main\",resource=\"{resource}\"}}"
+        )
     };
     text.always(&request("cpu"), asks.0);
     text.always(&request("memory"), asks.1);

@@ -30,7 +30,14 @@ fn a_resize_in_place_counts_from_its_minute() {
     let mut text = Text::default();
     node(&mut text, "cpu-1", "small", 0);
     pod(&mut text, ("a", "p", "cpu-1"), (1.0, 1 << 30, 0));
-    text.0 = text.0.lines().filter(|line| !line.contains("resource=\"cpu\",}") && !(line.contains("requests") && line.contains("\"cpu\""))).fold(String::new(), |all, line| all + line + "\n");
+    text.0 = text
+        .0
+        .lines()
+        .filter(|line| {
+            !line.contains("resource=\"cpu\",}")
+                && !(line.contains("requests") && line.contains("\"cpu\""))
+        })
+        .fold(String::new(), |all, line| all + line + "\n");
     let request = r#"kube_pod_container_resource_requests{namespace="a",pod="p",uid="u-p",container="main",resource="cpu"}"#;
     text.add(request, |minute| Some(if minute < 15 { "1" } else { "5" }.to_owned()));
     used(&mut text, "a", "p", 0.5, 1 << 29);
@@ -44,8 +51,12 @@ fn a_pod_that_is_done_holds_nothing_although_its_requests_are_exported() {
     node(&mut text, "cpu-1", "small", 0);
     let own = r#"namespace="a",pod="job-1",uid="u""#;
     text.always(&format!("kube_pod_info{{{own},node=\"cpu-1\"}}"), 1);
-    text.add(&format!("kube_pod_status_phase{{{own},phase=\"Running\"}}"), |m| Some(u8::from(m < 20).to_string()));
-    text.add(&format!("kube_pod_status_phase{{{own},phase=\"Succeeded\"}}"), |m| Some(u8::from(m >= 20).to_string()));
+    text.add(&format!("kube_pod_status_phase{{{own},phase=\"Running\"}}"), |m| {
+        Some(u8::from(m < 20).to_string())
+    });
+    text.add(&format!("kube_pod_status_phase{{{own},phase=\"Succeeded\"}}"), |m| {
+        Some(u8::from(m >= 20).to_string())
+    });
     let request = "kube_pod_container_resource_requests";
     text.always(&format!("{request}{{{own},container=\"main\",resource=\"cpu\"}}"), 3);
     assert_eq!(cpu(&cluster_of(&[&text.0]), &[]).0, Some(CORE_HOUR));
@@ -57,7 +68,9 @@ fn a_pod_that_waits_for_a_node_holds_nothing() {
     node(&mut text, "cpu-1", "small", 0);
     let own = r#"namespace="a",pod="p",uid="u""#;
     text.add(&format!("kube_pod_info{{{own},node=\"\"}}"), |m| (m < 30).then(|| "1".to_owned()));
-    text.add(&format!("kube_pod_info{{{own},node=\"cpu-1\"}}"), |m| (m >= 30).then(|| "1".to_owned()));
+    text.add(&format!("kube_pod_info{{{own},node=\"cpu-1\"}}"), |m| {
+        (m >= 30).then(|| "1".to_owned())
+    });
     text.always(&format!("kube_pod_status_phase{{{own},phase=\"Pending\"}}"), 1);
     let request = "kube_pod_container_resource_requests";
     text.always(&format!("{request}{{{own},container=\"main\",resource=\"cpu\"}}"), 2);
@@ -73,7 +86,12 @@ fn init_containers_and_overhead_are_set_aside_as_the_scheduler_does() {
     let init = "kube_pod_init_container_resource_requests";
     text.always(&format!("{init}{{{own},container=\"fetch\",resource=\"cpu\"}}"), 2.5);
     text.always(&format!("{init}{{{own},container=\"proxy\",resource=\"cpu\"}}"), 0.5);
-    text.always(&format!("kube_pod_init_container_info{{{own},container=\"proxy\",restart_policy=\"Always\"}}"), 1);
+    text.always(
+        &format!(
+            "kube_pod_init_container_info{{{own},container=\"proxy\",restart_policy=\"Always\"}}"
+        ),
+        1,
+    );
     text.always(&format!("kube_pod_overhead_cpu_cores{{{own}}}"), 0.25);
     let cluster = cluster_of(&[&text.0]);
     // main 1 + proxy 0.5 beside it, 1 more for the largest init container, 0.25 for the sandbox.
@@ -91,7 +109,9 @@ fn a_restart_counts_both_runs() {
     let run = |nth: u8| format!(r#"namespace="a",pod="p",container="main",id="/p/{nth}""#);
     let cpu_of = "container_cpu_usage_seconds_total";
     // Both runs use one core; the exporter goes on telling of the first one for a while.
-    text.add(&format!("{cpu_of}{{{}}}", run(1)), |m| (m <= 40).then(|| (900 + m.min(30) * 60).to_string()));
+    text.add(&format!("{cpu_of}{{{}}}", run(1)), |m| {
+        (m <= 40).then(|| (900 + m.min(30) * 60).to_string())
+    });
     text.add(&format!("{cpu_of}{{{}}}", run(2)), |m| (m > 30).then(|| ((m - 30) * 60).to_string()));
     text.add(&format!("container_start_time_seconds{{{}}}", run(2)), |m| {
         (m > 30).then(|| (START / 1_000 + 30 * 60).to_string())
@@ -113,7 +133,10 @@ fn a_pod_of_the_same_name_on_another_node_is_charged_where_it_was() {
         text.add(&format!("kube_pod_info{{{own},node=\"{place}\"}}"), while_there("1"));
         text.add(&format!("kube_pod_status_phase{{{own},phase=\"Running\"}}"), while_there("1"));
         let request = "kube_pod_container_resource_requests";
-        text.add(&format!("{request}{{{own},container=\"main\",resource=\"cpu\"}}"), while_there("1"));
+        text.add(
+            &format!("{request}{{{own},container=\"main\",resource=\"cpu\"}}"),
+            while_there("1"),
+        );
     }
     let cluster = cluster_of(&[&text.0]);
     assert_eq!(cpu(&cluster, &["cpu-1"]).0, Some(CORE_HOUR * 20 / 60));
@@ -124,7 +147,8 @@ fn a_pod_of_the_same_name_on_another_node_is_charged_where_it_was() {
 fn owners_are_followed_to_the_top_and_teams_found_by_label() {
     let mut text = Text::default();
     node(&mut text, "cpu-1", "small", 0);
-    for (name, kind, owner) in [("web-1", "ReplicaSet", "web-7d9f"), ("db-0", "StatefulSet", "db")] {
+    for (name, kind, owner) in [("web-1", "ReplicaSet", "web-7d9f"), ("db-0", "StatefulSet", "db")]
+    {
         pod(&mut text, ("shop", name, "cpu-1"), (1.0, 1 << 30, 0));
         let own = format!(r#"namespace="shop",pod="{name}",uid="u-{name}""#);
         text.always(&format!("kube_pod_owner{{{own},owner_kind=\"{kind}\",owner_name=\"{owner}\",owner_is_controller=\"true\"}}"), 1);
@@ -143,15 +167,21 @@ fn owners_are_followed_to_the_top_and_teams_found_by_label() {
             let controller = who.controller.as_ref()?;
             let team = who.team.as_ref().map_or("-", |team| team.as_str());
             let minutes = sample.window.nanos() / 60_000_000_000;
-            Some(format!("{} {} {} {team} {minutes}", who.workload, controller.kind, controller.name))
+            Some(format!(
+                "{} {} {} {team} {minutes}",
+                who.workload, controller.kind, controller.name
+            ))
         })
         .collect();
     who.sort();
-    assert_eq!(who, [
-        "shop/db statefulset db commerce 60",
-        "shop/web deployment web core 30",
-        "shop/web deployment web front 30",
-    ]);
+    assert_eq!(
+        who,
+        [
+            "shop/db statefulset db commerce 60",
+            "shop/web deployment web core 30",
+            "shop/web deployment web front 30",
+        ]
+    );
 }
 
 #[test]
@@ -186,10 +216,13 @@ fn a_node_that_becomes_another_offer_is_paid_as_each() {
             (span.purchase, span.window.nanos() / 60_000_000_000, price)
         })
         .collect();
-    assert_eq!(spans, [
-        (Purchase::Spot, 20, Some("1.00 USD/h".to_owned())),
-        (Purchase::OnDemand, 40, Some("4.00 USD/h".to_owned())),
-    ]);
+    assert_eq!(
+        spans,
+        [
+            (Purchase::Spot, 20, Some("1.00 USD/h".to_owned())),
+            (Purchase::OnDemand, 40, Some("4.00 USD/h".to_owned())),
+        ]
+    );
 }
 
 #[test]

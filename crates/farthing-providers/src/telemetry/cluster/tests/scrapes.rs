@@ -19,7 +19,9 @@ fn only(text: &str, wanted: impl Fn(i64) -> bool) -> String {
         let at: i64 = line.rsplit(' ').next().unwrap().parse().unwrap();
         (at - START) / MINUTE
     };
-    text.lines().filter(|line| wanted(minute(line))).fold(String::new(), |all, line| all + line + "\n")
+    text.lines()
+        .filter(|line| wanted(minute(line)))
+        .fold(String::new(), |all, line| all + line + "\n")
 }
 
 fn minutes(cluster: &Cluster, measured: bool) -> i128 {
@@ -124,7 +126,10 @@ fn nothing_and_a_single_moment_are_errors_that_say_so() {
         error("up 1 1793613600000\n"),
         "there is no sample of a metric that is read in it; 1 others were seen"
     );
-    assert!(error("kube_node_info{node=\"n\"} 1 1793613600000\n").contains("all samples are of one moment"));
+    assert!(
+        error("kube_node_info{node=\"n\"} 1 1793613600000\n")
+            .contains("all samples are of one moment")
+    );
 }
 
 #[test]
@@ -135,7 +140,10 @@ fn bad_lines_are_faults_with_their_place_and_the_rest_goes_on() {
     let intake = intake(&[&records, bad, &use_]);
     let faults: Vec<String> = intake.faults().map(ToString::to_string).collect();
     assert_eq!(faults.len(), 4);
-    assert!(faults[0].starts_with("1.prom:1: ") && faults[3].starts_with("1.prom:4: "), "{faults:?}");
+    assert!(
+        faults[0].starts_with("1.prom:1: ") && faults[3].starts_with("1.prom:4: "),
+        "{faults:?}"
+    );
     let cluster = measure(intake, ClusterOptions::default(), NodePrices::new(&prices())).unwrap();
     assert_eq!(minutes(&cluster, true), 60);
     assert_eq!(cluster.totals.faults, 4);

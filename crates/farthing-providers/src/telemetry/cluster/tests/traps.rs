@@ -22,9 +22,16 @@ fn device(pod: &str, more: &str) -> String {
 #[test]
 fn blank_values_are_missing_in_every_form() {
     let blanks = [
-        "2147483632", "2147483635", "9223372036854775792", "9223372036854775795",
-        "9.223372036854775807e+18", "9.223372036854776e+18", "140737488355328.0",
-        "1.40737488355331e+14", "<<<NULL>>>", "NaN",
+        "2147483632",
+        "2147483635",
+        "9223372036854775792",
+        "9223372036854775795",
+        "9.223372036854775807e+18",
+        "9.223372036854776e+18",
+        "140737488355328.0",
+        "1.40737488355331e+14",
+        "<<<NULL>>>",
+        "NaN",
     ];
     for blank in blanks {
         let mut text = machine(&["a"]);
@@ -58,7 +65,7 @@ fn after_an_error_use_is_unknown_and_not_idle() {
     assert!(cluster.notes.iter().any(|own| own.contains(note)), "{:?}", cluster.notes);
     // With the driver's own figure there is a lower rung to stand on.
     text.add(&format!("DCGM_FI_DEV_GPU_UTIL{{{own}}}"), |minute| {
-        Some(if minute <= 20 { "95" } else { "0" }.to_owned())
+        Some(if minute < 20 { "95" } else { "0" }.to_owned())
     });
     let cluster = cluster_of(&[&text.0]);
     assert_eq!(total(&cluster, Measure::GpuUsed, &[]), Some(HOUR * 20 / 60 * 9 / 10));
@@ -69,7 +76,15 @@ fn after_an_error_use_is_unknown_and_not_idle() {
 fn a_sticky_error_is_one_incident() {
     let mut text = machine(&["a"]);
     text.add(&format!("DCGM_FI_DEV_XID_ERRORS{{{}}}", device("a", "")), |minute| {
-        Some(match minute { 0..=9 => "13", 10..=29 => "0", 30..=44 => "79", _ => "31" }.to_owned())
+        Some(
+            match minute {
+                0..=9 => "13",
+                10..=29 => "0",
+                30..=44 => "79",
+                _ => "31",
+            }
+            .to_owned(),
+        )
     });
     let cluster = cluster_of(&[&text.0]);
     let codes: Vec<_> = cluster.rows.iter().filter(|row| row.measure == Measure::GpuXid).collect();
@@ -150,7 +165,8 @@ fn a_partitioned_device_is_measured_by_its_instances() {
     assert_eq!(total(&cluster, Measure::GpuUsed, &["/a/"]), Some(HOUR / 7 / 2));
     assert_eq!(total(&cluster, Measure::GpuAllocated, &["/b/"]), Some(HOUR / 2));
     assert_eq!(total(&cluster, Measure::GpuUsed, &["/b/"]), Some(HOUR / 2));
-    let instances: BTreeSet<_> = cluster.rows.iter().filter_map(|row| row.instance.clone()).collect();
+    let instances: BTreeSet<_> =
+        cluster.rows.iter().filter_map(|row| row.instance.clone()).collect();
     assert_eq!(instances.len(), 2);
 }
 
@@ -200,7 +216,14 @@ fn the_deepest_rung_that_is_exported_counts() {
 fn what_cannot_be_is_not_measured() {
     let mut text = machine(&["a"]);
     text.add(&format!("DCGM_FI_DEV_GPU_UTIL{{{}}}", device("a", "")), |minute| {
-        Some(match minute % 20 { 7 => "101.5", 13 => "-3", _ => "30" }.to_owned())
+        Some(
+            match minute % 20 {
+                7 => "101.5",
+                13 => "-3",
+                _ => "30",
+            }
+            .to_owned(),
+        )
     });
     let cluster = cluster_of(&[&text.0]);
     assert_eq!(cluster.totals.impossible, 6);
