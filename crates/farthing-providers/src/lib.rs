@@ -7,8 +7,8 @@
 //! - [`manifest`]: workloads, DAGs, budgets, policies and price books from YAML.
 //! - [`catalog`]: price books from CSV, Parquet and the default that ships in the binary.
 //! - [`egress`]: what moving data costs, from CSV.
-//! - [`telemetry`]: clusters out of metrics; [`exposition`] reads them as text, [`prometheus`] asks a
-//!   server for them.
+//! - [`telemetry`]: clusters out of metrics; [`exposition`] reads them as text, [`prometheus`] asks
+//!   a server for them.
 //! - [`hardware`]: what a machine that one owns costs per hour, and the tables beside it.
 //! - [`local`]: this machine, its processes and containers.
 //! - [`nvml`]: NVIDIA devices, loaded at run time.

@@ -1,5 +1,13 @@
 //! The corpus of the fuzzing targets, and what simple damage makes of it, through the functions
 //! that the targets call: no bytes panic, and every line is either read or told.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
 
 use farthing_providers::prometheus::Answer;
 use farthing_providers::telemetry::{Intake, SourceMap, TextOptions};

@@ -1,4 +1,12 @@
 //! A real Prometheus on loopback: what it serves gives the same table as the file it was made from.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
 
 use farthing_model::Window;
 use farthing_providers::catalog::Catalogue;
@@ -40,7 +48,7 @@ fn fixtures() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures")
 }
 
-/// All fixtures as one OpenMetrics text, which `promtool` reads.
+/// All fixtures as one `OpenMetrics` text, which `promtool` reads.
 fn joined() -> String {
     let mut text = String::new();
     for name in ["kube", "cadvisor", "dcgm"] {

@@ -28,7 +28,8 @@ impl<'a> Series<'a> {
             Some((name, list)) => (name.trim_end(), Some(list)),
             None => (text, None),
         };
-        if !is_name(name) && !(name.is_empty() && list.is_some()) {
+        let in_quotes = name.is_empty() && list.is_some();
+        if !is_name(name) && !in_quotes {
             return Err(What::Name(shown(key)));
         }
         let mut series = Self { name: Cow::Borrowed(name), labels: Vec::new() };

@@ -23,7 +23,7 @@ pub enum Comment<'a> {
     Unit(&'a [u8], &'a [u8]),
     /// `# HELP name text`.
     Help(&'a [u8], &'a [u8]),
-    /// `# EOF`: an OpenMetrics text ends here.
+    /// `# EOF`: an `OpenMetrics` text ends here.
     Eof,
     /// Anything else.
     Other,

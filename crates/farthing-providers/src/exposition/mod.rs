@@ -1,4 +1,4 @@
-//! Metrics as text: the Prometheus text format and OpenMetrics, read as a stream.
+//! Metrics as text: the Prometheus text format and `OpenMetrics`, read as a stream.
 //!
 //! A line is split into borrowed slices and nothing more: [`split`] finds the series, the value and
 //! the time, [`Sample::series`] reads its name and labels, [`number`] reads digits into fixed

@@ -22,11 +22,7 @@ pub enum Reading {
 
 /// Reads a value in units of 10^-`places`; `None` where the text is not a number.
 pub fn read(text: &[u8], places: u32) -> Option<Reading> {
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        rest => (false, rest),
-    };
+    let (negative, digits) = sign(text);
     let first = digits.first()?;
     if !first.is_ascii_digit() && *first != b'.' {
         return word(digits);
@@ -36,6 +32,14 @@ pub fn read(text: &[u8], places: u32) -> Option<Reading> {
         Some(value) => Reading::Value(if negative { -value } else { value }),
         None => Reading::Infinite,
     })
+}
+
+/// Whether a sign says that a number is negative, and what follows it.
+fn sign(text: &[u8]) -> (bool, &[u8]) {
+    match text.strip_prefix(b"-") {
+        Some(rest) => (true, rest),
+        None => (false, text.strip_prefix(b"+").unwrap_or(text)),
+    }
 }
 
 fn word(text: &[u8]) -> Option<Reading> {
@@ -108,11 +112,7 @@ impl Digits {
 
 /// The digits behind an `e`.
 fn exponent(text: &[u8]) -> Option<i32> {
-    let (negative, digits) = match text {
-        [b'-', rest @ ..] => (true, rest),
-        [b'+', rest @ ..] => (false, rest),
-        rest => (false, rest),
-    };
+    let (negative, digits) = sign(text);
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
@@ -174,7 +174,9 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_decimal_is_read_to_its_last_place(whole in 0_u64..10_000_000_000, part in 0_u32..1_000_000_000) {
+        fn any_decimal_is_read_to_its_last_place(
+            whole in 0_u64..10_000_000_000, part in 0_u32..1_000_000_000,
+        ) {
             let text = format!("{whole}.{part:09}");
             let expected = i128::from(whole) * 1_000_000_000 + i128::from(part);
             prop_assert_eq!(nano(&text), Some(Reading::Value(expected)));
@@ -191,7 +193,9 @@ mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(text in prop::collection::vec(any::<u8>(), 0..40), places in 0_u32..20) {
+        fn no_bytes_make_it_panic(
+            text in prop::collection::vec(any::<u8>(), 0..40), places in 0_u32..20,
+        ) {
             let _ = read(&text, places);
         }
     }

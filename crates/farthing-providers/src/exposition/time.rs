@@ -9,7 +9,7 @@ pub enum TimeUnit {
     /// 5138), a larger one of milliseconds (from 1973 on). No measurement lies on the other side.
     #[default]
     Either,
-    /// Seconds with decimals: OpenMetrics.
+    /// Seconds with decimals: `OpenMetrics`.
     Seconds,
     /// Whole milliseconds: the Prometheus text format.
     Millis,

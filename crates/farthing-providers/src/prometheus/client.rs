@@ -340,9 +340,9 @@ fn base64(bytes: &[u8]) -> String {
     for group in bytes.chunks(3) {
         let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
         let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for digit in 0..4 {
-            let index = (bits >> (18 - 6 * digit)) & 63;
-            let is_there = digit as usize <= group.len();
+        for (digit, shift) in [18, 12, 6, 0].into_iter().enumerate() {
+            let index = (bits >> shift) & 63;
+            let is_there = digit <= group.len();
             text.push(if is_there { char::from(DIGITS[index as usize]) } else { '=' });
         }
     }

@@ -34,7 +34,10 @@ fn request(stream: &mut std::net::TcpStream) -> String {
         bytes.extend_from_slice(&chunk[..count]);
         let text = String::from_utf8_lossy(&bytes).into_owned();
         let Some((head, body)) = text.split_once("\r\n\r\n") else {
-            if count == 0 { return text } else { continue }
+            if count == 0 {
+                return text;
+            }
+            continue;
         };
         let length = head.lines().find_map(|line| {
             line.to_lowercase().strip_prefix("content-length:").map(|n| n.trim().parse().unwrap())

@@ -41,15 +41,12 @@ impl FaultLog {
     pub(crate) fn add(&mut self, file: &str, line: u64, what: &What) {
         let kind = std::mem::discriminant(what);
         let known = self.kinds.iter_mut().find(|(of, known, _)| *known == kind && of == file);
-        let count = match known {
-            Some((_, _, count)) => {
-                *count += 1;
-                *count
-            }
-            None => {
-                self.kinds.push((file.to_owned(), kind, 1));
-                1
-            }
+        let count = if let Some((_, _, count)) = known {
+            *count += 1;
+            *count
+        } else {
+            self.kinds.push((file.to_owned(), kind, 1));
+            1
         };
         if count <= KEPT_OF_A_KIND {
             self.end(file, line, &what.to_string());

@@ -241,11 +241,14 @@ impl Intake {
             self.totals.other += 1;
             return Ok(None);
         };
-        let key: Arc<[u8]> = Arc::from(sample.key);
+        Ok(Some(self.remember(Arc::from(sample.key), known)))
+    }
+
+    fn remember(&mut self, key: Arc<[u8]>, known: Known) -> usize {
         self.known.push((Arc::clone(&key), known));
         self.follow.push(NONE);
         self.keys.insert(key, self.known.len() - 1);
-        Ok(Some(self.known.len() - 1))
+        self.known.len() - 1
     }
 
     /// A stream for a series; `None` where its metric is not read.
@@ -353,16 +356,11 @@ impl Intake {
             labels.iter().map(|(name, value)| (name.into(), value.into())).collect();
         let key = json_key(name, &labels);
         let series = Series { name: Cow::Borrowed(name), labels };
-        let at = match self.keys.get(key.as_slice()) {
-            Some(at) => *at,
-            None => {
-                let Some(known) = self.know(&series)? else { return Ok(false) };
-                let key: Arc<[u8]> = Arc::from(key);
-                self.known.push((Arc::clone(&key), known));
-                self.follow.push(NONE);
-                self.keys.insert(key, self.known.len() - 1);
-                self.known.len() - 1
-            }
+        let at = if let Some(at) = self.keys.get(key.as_slice()) {
+            *at
+        } else {
+            let Some(known) = self.know(&series)? else { return Ok(false) };
+            self.remember(Arc::from(key), known)
         };
         let known = self.known[at].1;
         let Some(stream) = known.stream else { return Ok(false) };

@@ -4,7 +4,8 @@ use crate::telemetry::series::{Increase, Span, Spans, Step, part_of, value_at};
 use farthing_model::NANOS_PER_HOUR;
 
 /// Milliseconds in a UTC hour, at whose edge the books are cut.
-pub(super) const HOUR_MS: i64 = (NANOS_PER_HOUR / 1_000_000) as i64;
+pub(super) const HOUR_MS: i64 = 3_600_000;
+const _: () = assert!(HOUR_MS as i128 * 1_000_000 == NANOS_PER_HOUR);
 
 /// An amount that was used in a stretch of time, in 10^-9 unit-seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -73,9 +74,9 @@ pub(super) fn pieces(
     let (requests, per) = asked;
     let mut edges: Vec<i64> = cuts.to_vec();
     let mut both = |span: Span| edges.extend([span.from, span.to]);
-    within.iter().for_each(&mut both);
-    requests.iter().for_each(|step| both(step.span));
-    used.iter().flatten().for_each(|used| both(used.span));
+    let asked_for = requests.iter().map(|step| step.span);
+    let measured = used.iter().flatten().map(|used| used.span);
+    within.iter().chain(asked_for).chain(measured).for_each(&mut both);
     for span in within.iter() {
         let first = span.from.div_euclid(HOUR_MS) + 1;
         let last = span.to.div_euclid(HOUR_MS);
@@ -163,7 +164,7 @@ fn fold(
         let value = of(&mut lists.iter().filter_map(|steps| value_at(steps, span.from)));
         match found.last_mut() {
             Some(last) if last.span.to == span.from && last.value == value => {
-                last.span.to = span.to
+                last.span.to = span.to;
             }
             _ => found.push(Step { span, value }),
         }

@@ -35,6 +35,9 @@ pub(super) struct Devices<'s> {
     pub(super) all: BTreeMap<DeviceKey, Device<'s>>,
     /// Series whose node is not one that is known.
     pub(super) homeless: BTreeSet<Arc<str>>,
+    /// The devices of each node, with their instances.
+    of_node: BTreeMap<Arc<str>, Vec<DeviceKey>>,
+    partitioned: BTreeSet<Arc<str>>,
 }
 
 impl<'s> Devices<'s> {
@@ -74,29 +77,41 @@ impl<'s> Devices<'s> {
             .iter()
             .filter_map(|((device, _), entry)| Some((Arc::clone(device), entry.node.clone()?)))
             .collect();
-        for ((device, _), entry) in &mut self.all {
-            entry.node = entry.node.take().or_else(|| known.get(device).cloned());
-            if entry.node.is_none() {
-                self.homeless.insert(Arc::clone(device));
+        for (key, entry) in &mut self.all {
+            entry.node = entry.node.take().or_else(|| known.get(&key.0).cloned());
+            match &entry.node {
+                Some(node) => self.of_node.entry(Arc::clone(node)).or_default().push(key.clone()),
+                None => {
+                    self.homeless.insert(Arc::clone(&key.0));
+                }
+            }
+            if key.1.is_some() {
+                self.partitioned.insert(Arc::clone(&key.0));
             }
         }
     }
 
+    /// The devices of a node.
+    pub(super) fn of_node(&self, node: &str) -> impl Iterator<Item = &Device<'s>> {
+        let keys = self.of_node.get(node).map_or(&[][..], Vec::as_slice);
+        keys.iter().filter_map(|key| self.all.get(key))
+    }
+
     /// Whole devices of a node.
     pub(super) fn count(&self, node: &str) -> usize {
-        let here = self.all.iter().filter(|(_, entry)| entry.node.as_deref() == Some(node));
-        here.map(|((device, _), _)| device).collect::<BTreeSet<_>>().len()
+        let here = self.of_node.get(node).map_or(&[][..], Vec::as_slice);
+        here.iter().map(|(device, _)| device).collect::<BTreeSet<_>>().len()
     }
 
     /// Whether a device is cut into instances.
     pub(super) fn is_partitioned(&self, device: &Arc<str>) -> bool {
-        self.all.keys().any(|(own, instance)| own == device && instance.is_some())
+        self.partitioned.contains(device)
     }
 
     /// When the use of a node's devices was scraped.
     pub(super) fn pulse(&self, settled: &Settled, node: &str) -> Pulse {
         let (mut times, mut pace) = (Vec::new(), None);
-        for (_, entry) in self.all.iter().filter(|(_, it)| it.node.as_deref() == Some(node)) {
+        for entry in self.of_node(node) {
             for field in RUNGS {
                 let merged = entry.merged(settled, field);
                 pace = pace.min(merged.pace).or(pace).or(merged.pace);

@@ -76,7 +76,7 @@ fn of_device(world: &World<'_>, key: &DeviceKey, device: &Device<'_>, tally: &mu
         let expected = Spans::of(merged.presence(&world.horizon));
         match field.kind() {
             Kind::Gauge => {
-                gauge(&merged.steps(&world.horizon), (&subject, measure), &expected, tally)
+                gauge(&merged.steps(&world.horizon), (&subject, measure), &expected, tally);
             }
             Kind::Counter => {
                 counter(&merged.increases(&world.horizon), (&subject, measure), tally);

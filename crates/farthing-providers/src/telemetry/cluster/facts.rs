@@ -61,6 +61,10 @@ pub(super) struct Node {
     pub(super) allocatable: BTreeMap<Resource, Vec<Step>>,
 }
 
+/// Something that has an owner, by namespace, kind and name.
+pub(super) type OwnedKey = (Arc<str>, Arc<str>, Arc<str>);
+/// Stretches in which a pod was alive, and in which it was done.
+type Phases = BTreeMap<PodKey, (Vec<Span>, Vec<Span>)>;
 /// A pod by namespace, name and unique id; the id is empty where it is not exported.
 pub(super) type PodKey = (Arc<str>, Arc<str>, Arc<str>);
 
@@ -71,7 +75,7 @@ pub(super) struct Facts {
     pub(super) pods: BTreeMap<PodKey, Pod>,
     pub(super) namespaces: BTreeMap<Arc<str>, Labels>,
     /// Replica sets and jobs by namespace and name, and whose they are.
-    pub(super) owners: BTreeMap<(Arc<str>, Arc<str>, Arc<str>), (Arc<str>, Arc<str>)>,
+    pub(super) owners: BTreeMap<OwnedKey, (Arc<str>, Arc<str>)>,
     /// When the records were read.
     pub(super) pulse: Pulse,
 }
@@ -112,18 +116,37 @@ fn pairs(series: &Series) -> Labels {
     series.others.iter().map(|(name, value)| (name.to_string(), value.to_string())).collect()
 }
 
+/// The container that a series is of; empty where it is of the whole pod.
+fn container_of(series: &Series) -> Arc<str> {
+    series.get(Label::Container).map_or_else(|| Arc::from(""), Arc::clone)
+}
+
+impl Pod {
+    /// Adds what a container, an init container or the pod's own sandbox asks for.
+    fn asks(&mut self, series: &Series, resource: Resource, steps: Vec<Step>) {
+        let key = (container_of(series), resource);
+        match series.field {
+            Field::ContainerRequest => lay(self.requests.entry(key).or_default(), steps),
+            Field::InitRequest => lay(self.inits.entry(key).or_default(), steps),
+            Field::PodOverhead => lay(self.overhead.entry(key.1).or_default(), steps),
+            _ => {}
+        }
+    }
+}
+
 impl Facts {
     /// Reads everything that is said of nodes and pods.
     pub(super) fn read(settled: &Settled, horizon: &Horizon) -> Self {
         let mut facts = Self::default();
         let mut times = Vec::new();
         let mut pace = None;
-        let mut series: Vec<&Series> = settled.store.series().collect();
+        let mut series: Vec<&Series> =
+            settled.store.series().filter(|it| is_of_records(it)).collect();
         // In an order that does not depend on how the input came.
         series.sort_by_cached_key(|series| {
-            (series.field, settled.store.merged(series).first(), series.order())
+            (series.field, settled.store.ends(series), series.order())
         });
-        let mut phases: BTreeMap<PodKey, (Vec<Span>, Vec<Span>)> = BTreeMap::new();
+        let mut phases: Phases = BTreeMap::new();
         for series in series {
             if matches!(series.field, Field::NodeInfo | Field::PodInfo | Field::NodeCapacity) {
                 let merged = settled.store.merged(series);
@@ -173,13 +196,7 @@ impl Facts {
         }
     }
 
-    fn pod(
-        &mut self,
-        settled: &Settled,
-        horizon: &Horizon,
-        series: &Series,
-        phases: &mut BTreeMap<PodKey, (Vec<Span>, Vec<Span>)>,
-    ) {
+    fn pod(&mut self, settled: &Settled, horizon: &Horizon, series: &Series, phases: &mut Phases) {
         let (Some(namespace), Some(name)) = (series.get(Label::Namespace), series.get(Label::Pod))
         else {
             return;
@@ -195,8 +212,6 @@ impl Facts {
             ..Pod::default()
         });
         let merged = settled.store.merged(series);
-        let container = || series.get(Label::Container).map_or_else(|| Arc::from(""), Arc::clone);
-        let resource = || resource_of(&settled.map, series);
         match series.field {
             Field::PodInfo => {
                 let node = series.get(Label::Node);
@@ -222,31 +237,14 @@ impl Facts {
                 let list = if is_over { done } else { alive };
                 list.extend(on.map(|step| step.span));
             }
-            Field::ContainerRequest => {
-                if let Some(resource) = resource() {
-                    lay(
-                        pod.requests.entry((container(), resource)).or_default(),
-                        merged.steps(horizon),
-                    );
-                }
-            }
-            Field::InitRequest => {
-                if let Some(resource) = resource() {
-                    lay(
-                        pod.inits.entry((container(), resource)).or_default(),
-                        merged.steps(horizon),
-                    );
-                }
-            }
             Field::InitInfo if series.text(Label::RestartPolicy) == "Always" => {
-                pod.sidecars.insert(container());
+                pod.sidecars.insert(container_of(series));
             }
-            Field::PodOverhead => {
-                if let Some(resource) = resource() {
-                    lay(pod.overhead.entry(resource).or_default(), merged.steps(horizon));
+            _ => {
+                if let Some(resource) = resource_of(&settled.map, series) {
+                    pod.asks(series, resource, merged.steps(horizon));
                 }
             }
-            _ => {}
         }
     }
 
@@ -273,7 +271,7 @@ impl Facts {
     }
 
     /// A pod holds what it asks for from when it has a node until it is over.
-    fn hold(&mut self, mut phases: BTreeMap<PodKey, (Vec<Span>, Vec<Span>)>) {
+    fn hold(&mut self, mut phases: Phases) {
         for (key, pod) in &mut self.pods {
             let placed = Spans::of(pod.places.iter().map(|(span, _)| *span).collect());
             pod.held = match phases.remove(key) {
@@ -285,6 +283,13 @@ impl Facts {
             };
         }
     }
+}
+
+/// Whether a series is of the cluster's records.
+fn is_of_records(series: &Series) -> bool {
+    let is_of_owners =
+        matches!(series.field, Field::NamespaceLabels | Field::ReplicaSetOwner | Field::JobOwner);
+    is_of_owners || is_of_node(series.field) || is_of_pod(series.field)
 }
 
 const fn is_of_node(field: Field) -> bool {

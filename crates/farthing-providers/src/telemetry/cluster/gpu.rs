@@ -81,9 +81,8 @@ fn replicas(world: &World<'_>, name: &str) -> Option<i64> {
 
 /// When devices of a node were held by anyone.
 pub(super) fn held(world: &World<'_>, devices: &Devices<'_>, node: &str) -> Spans {
-    let here = devices.all.values().filter(|device| device.node.as_deref() == Some(node));
     let mut spans = Vec::new();
-    for (holder, seen) in here.flat_map(|device| &device.holders) {
+    for (holder, seen) in devices.of_node(node).flat_map(|device| &device.holders) {
         spans.extend(life(world, holder, seen, node).iter());
     }
     Spans::of(spans)
@@ -185,7 +184,7 @@ fn holders<'h>(
     .collect()
 }
 
-/// A fraction that the pod declares: HAMi's cores, or KAI's annotation.
+/// A fraction that the pod declares: cores of `HAMi`, or the annotation of KAI.
 fn declared(world: &World<'_>, (namespace, name, container): &Holder, time: &Spans) -> Vec<Step> {
     let constant = |value: i64| time.iter().map(|span| Step { span, value }).collect::<Vec<_>>();
     for (_, pod) in pods_named(&world.facts, namespace, name) {

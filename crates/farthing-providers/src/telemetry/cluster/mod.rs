@@ -114,6 +114,8 @@ pub(crate) struct World<'s> {
     containers: Containers,
     horizon: Horizon,
     options: ClusterOptions,
+    /// The first exporter of each field that was seen.
+    sources: BTreeMap<Field, usize>,
 }
 
 /// Turns an import into spans, samples and the canonical table.
@@ -139,7 +141,8 @@ pub fn measure(
     let facts = Facts::read(&settled, &horizon);
     let containers = Containers::read(&settled, &horizon);
     let devices = Devices::read(&settled, &facts, &horizon);
-    let mut world = World { settled: &settled, facts, containers, horizon, options };
+    let sources = first_sources(&settled);
+    let mut world = World { settled: &settled, facts, containers, horizon, options, sources };
     let mut notes = Notes::default();
     gpu::adopt(&mut world, &devices);
     let measured = measured_time(&world, &devices, &mut notes);
@@ -186,6 +189,9 @@ pub fn measure(
     })
 }
 
+/// A pod by namespace and name.
+type PodName = (Arc<str>, Arc<str>);
+
 /// No time at all.
 static NEVER: Spans = Spans::NONE;
 
@@ -195,13 +201,10 @@ fn extent(settled: &Settled, options: &ClusterOptions) -> Result<Span, ClusterEr
     let mut ends: BTreeMap<usize, (i64, i64)> = BTreeMap::new();
     let mut pace = 0;
     for series in settled.store.series() {
-        let merged = settled.store.merged(series);
-        let (Some(first), Some(last)) = (merged.points.first(), merged.points.last()) else {
-            continue;
-        };
-        pace = pace.max(merged.pace.unwrap_or(0).min(options.hold_ms));
+        let Some((first, last)) = settled.store.ends(series) else { continue };
+        pace = pace.max(settled.store.pace(series).unwrap_or(0).min(options.hold_ms));
         let of = ends.entry(series.source).or_insert((i64::MAX, i64::MIN));
-        *of = (of.0.min(first.at), of.1.max(last.at));
+        *of = (of.0.min(first), of.1.max(last));
     }
     if let Some(given) = options.window {
         let ms = |at: Timestamp| at.as_millisecond();
@@ -230,8 +233,7 @@ fn measured_time(
 ) -> BTreeMap<Arc<str>, Spans> {
     let (all, hold) = (world.horizon.window, world.horizon.hold_ms);
     let records = &world.facts.pulse;
-    let mut of_node: BTreeMap<Arc<str>, (Vec<Span>, BTreeSet<(Arc<str>, Arc<str>)>)> =
-        BTreeMap::new();
+    let mut of_node: BTreeMap<Arc<str>, (Vec<Span>, BTreeSet<PodName>)> = BTreeMap::new();
     for pod in world.facts.pods.values() {
         for (span, node) in &pod.places {
             let (held, pods) = of_node.entry(Arc::clone(node)).or_default();
@@ -365,9 +367,8 @@ fn claim_container(
 impl World<'_> {
     /// A row's subject, from the exporter that a field is read from first.
     fn subject(&self, node: Option<NodeId>, field: Field) -> Subject {
-        let source = self.settled.store.of(field).map(|series| series.source).min();
         Subject {
-            source: self.source(source),
+            source: self.source(self.sources.get(&field).copied()),
             node,
             device: None,
             instance: None,
@@ -382,9 +383,18 @@ impl World<'_> {
     }
 }
 
+fn first_sources(settled: &Settled) -> BTreeMap<Field, usize> {
+    let mut first = BTreeMap::new();
+    for series in settled.store.series() {
+        let source = first.entry(series.field).or_insert(series.source);
+        *source = series.source.min(*source);
+    }
+    first
+}
+
 fn say_what_is_missing(world: &World<'_>, devices: &Devices<'_>, notes: &mut Notes) {
     let facts = &world.facts;
-    let has = |field: Field| world.settled.store.of(field).next().is_some();
+    let has = |field: Field| world.sources.contains_key(&field);
     if facts.pulse.is_empty() {
         notes.add("no node is known: kube_node_info (kube-state-metrics) is missing".to_owned());
     }

@@ -9,12 +9,15 @@ use std::sync::Arc;
 /// Owners of owners that are followed; Kubernetes' own chains have three links.
 const LINKS_MAX: usize = 8;
 
+/// A pod by namespace, name and unique id, a version of its labels, and a container.
+type Face = (Arc<str>, Arc<str>, Arc<str>, usize, Arc<str>);
+
 /// The faces of pods: one for each container and version of the labels.
 #[derive(Debug)]
 pub(super) struct Owners<'f> {
     facts: &'f Facts,
     map: &'f SourceMap,
-    made: BTreeMap<(Arc<str>, Arc<str>, Arc<str>, usize, Arc<str>), Option<Arc<Attribution>>>,
+    made: BTreeMap<Face, Option<Arc<Attribution>>>,
 }
 
 impl<'f> Owners<'f> {

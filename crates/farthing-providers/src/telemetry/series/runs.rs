@@ -83,6 +83,11 @@ impl Runs {
         })
     }
 
+    /// When the first and the last point are, once they are settled.
+    pub(crate) fn ends(&self) -> Option<(i64, i64)> {
+        Some((self.runs.first()?.first, self.runs.last()?.last()))
+    }
+
     /// Whether there is no point.
     pub(crate) const fn is_empty(&self) -> bool {
         self.runs.is_empty()

@@ -136,6 +136,17 @@ impl Store {
         self.series.iter().filter(move |series| series.field == field)
     }
 
+    /// When the first and the last point of a series are.
+    pub(crate) fn ends(&self, series: &Series) -> Option<(i64, i64)> {
+        let ends = series.streams.iter().filter_map(|at| self.streams[*at].1.ends());
+        ends.reduce(|a, b| (a.0.min(b.0), a.1.max(b.1)))
+    }
+
+    /// The distance between points of a series, the shortest of its streams.
+    pub(crate) fn pace(&self, series: &Series) -> Option<i64> {
+        series.streams.iter().filter_map(|at| self.streams[*at].1.pace()).min()
+    }
+
     /// One series out of what its streams say, whichever came first.
     pub(crate) fn merged(&self, series: &Series) -> Merged {
         self.merged_all(&[series])

@@ -86,7 +86,8 @@ impl Spans {
         let mut left = Vec::new();
         for span in &self.0 {
             let mut from = span.from;
-            for cut in other.0.iter().filter(|cut| cut.intersect(*span).is_some()) {
+            let first = other.0.partition_point(|cut| cut.to <= span.from);
+            for cut in other.0[first..].iter().take_while(|cut| cut.from < span.to) {
                 left.extend(Span::new(from, cut.from));
                 from = from.max(cut.to);
             }

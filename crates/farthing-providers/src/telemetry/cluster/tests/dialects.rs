@@ -57,6 +57,7 @@ fn hami(names: [&str; 3], device: &str, holder: &str) -> String {
     text.0
 }
 
+#[expect(clippy::too_many_lines, reason = "one entry for each dialect")]
 fn dialects() -> Vec<(&'static str, String)> {
     const NEW: (&str, &str) = ("DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_FB_USED");
     const OLD: (&str, &str) = ("dcgm_gpu_utilization", "dcgm_fb_used");
