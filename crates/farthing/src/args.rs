@@ -5,7 +5,9 @@ mod import;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
-pub(crate) use import::{ImportArgs, ImportFocusArgs, ImportWhat};
+pub(crate) use import::{
+    ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
+};
 use std::path::PathBuf;
 
 /// Keeps the books of an AI cluster and cuts the bill.
@@ -49,7 +51,7 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Rank the offers for a request
     Offers(Box<OffersArgs>),
-    /// Import what comes from elsewhere: bills
+    /// Import what comes from elsewhere: telemetry of a cluster, bills
     Import(Box<ImportArgs>),
     /// Export the books for others
     Export(Box<ExportArgs>),
