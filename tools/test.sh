@@ -8,6 +8,9 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
+# The program is tested with all that it can have.
+export FEATURES=sql
+
 checks_failed=0
 log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
@@ -38,7 +41,7 @@ lints() {
     step 'lints'
     if ! cargo clippy --version >/dev/null 2>&1; then
         left_out 'clippy is not installed (rustup component add clippy)'
-    elif ! cargo clippy --release --workspace --features farthing/sql --all-targets --locked -- -D warnings; then
+    elif ! cargo clippy --release --workspace --features "farthing/$FEATURES" --all-targets --locked -- -D warnings; then
         failed 'lints'
     fi
 }
@@ -72,12 +75,12 @@ digest() {
 tests() {
     step 'tests'
     echo '0 0 0' >"$log/totals"
-    if ! cargo test --release --workspace --features farthing/sql --locked --no-run; then
+    if ! cargo test --release --workspace --features "farthing/$FEATURES" --locked --no-run; then
         failed 'the tests do not compile'
         return 0
     fi
     local status=0
-    CARGO_TERM_COLOR=never cargo test --release --workspace --features farthing/sql --locked \
+    CARGO_TERM_COLOR=never cargo test --release --workspace --features "farthing/$FEATURES" --locked \
         --no-fail-fast 2>&1 |
         tee "$log/tests" | digest "$log/totals" || status=$?
     local passed failing ignored
@@ -93,7 +96,7 @@ tests() {
 # make is a test of xtask, which runs where ../shared is.
 references() {
     step 'generated references'
-    if ! FEATURES=sql cargo run --release --quiet --locked -p xtask -- references --check; then
+    if ! cargo run --release --quiet --locked -p xtask -- references --check; then
         failed 'docs/reference is not what the program prints: run `make generate`'
     fi
     if [ ! -d ../shared/data ]; then
@@ -101,11 +104,30 @@ references() {
     fi
 }
 
-tools/prepare.sh
+# What the official validator says of an export in FOCUS form.
+focus() {
+    step 'FOCUS'
+    local target status=0
+    target=$(cargo metadata --format-version 1 --no-deps --locked |
+        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    cargo build --release --quiet --locked -p farthing --features "$FEATURES"
+    tools/focus.sh "$target/release/farthing" >"$log/focus" 2>&1 || status=$?
+    case $status in
+        0) tail -n 2 "$log/focus" ;;
+        3) left_out "$(tail -n 1 "$log/focus")" ;;
+        *)
+            tail -n 40 "$log/focus"
+            failed 'the FOCUS validator finds faults in an export'
+            ;;
+    esac
+}
+
+tools/prepare.sh --tests
 format
 lints
 tests
 references
+focus
 read -r passed failing _ <"$log/totals"
 failing=$((failing + checks_failed))
 printf '\n%d passed, %d failed\n' "$passed" "$failing"

@@ -44,7 +44,14 @@ fn keep(folder: &Path, claims: &[(i64, usize, usize, usize, i128)]) {
     for hour in 0..3 {
         let whole = window(hour * 3_600, hour * 3_600 + 3_600);
         let spans: Vec<_> = (0..3)
-            .map(|n| node(&format!("n{n}"), ["98.32 USD/h", "0.526 USD/h", "7 USD/h"][n], capacity, whole))
+            .map(|n| {
+                node(
+                    &format!("n{n}"),
+                    ["98.32 USD/h", "0.526 USD/h", "7 USD/h"][n],
+                    capacity,
+                    whole,
+                )
+            })
             .collect();
         let samples: Vec<_> = claims
             .iter()

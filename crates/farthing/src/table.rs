@@ -20,13 +20,9 @@ pub(crate) struct Table {
 
 impl Table {
     /// A table with these columns.
-    pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
-        Self::named(columns.iter().map(|(name, align)| (Cow::Borrowed(*name), *align)))
-    }
-
-    /// A table whose columns are known only now.
-    pub(crate) fn named(columns: impl Iterator<Item = (Cow<'static, str>, Align)>) -> Self {
-        let header = columns.map(|(name, align)| (name, Some(align))).collect();
+    pub(crate) fn new<N: Clone + Into<Cow<'static, str>>>(columns: &[(N, Align)]) -> Self {
+        let header = columns.iter().map(|(name, align)| (name.clone().into(), Some(*align)));
+        let header = header.collect();
         Self { header, rows: Vec::new() }
     }
 

@@ -25,7 +25,6 @@ mod with {
     use crate::table::{Align, Table, csv_line};
     use farthing_sql::{Answer, Cell, Sql, SqlError};
     use serde_json::{Map, Value};
-    use std::borrow::Cow;
 
     /// Rows of a table for people; `--output csv` and `json` have no such limit.
     const SHOWN: usize = 1_000;
@@ -38,7 +37,9 @@ mod with {
         let sql = Sql::open(&home.books_folder(), &cluster)?;
         let answer = sql.query(&args.query).map_err(|error| match error {
             SqlError::Query(what) => WrongUse::new(what)
-                .hint("`farthing sql 'DESCRIBE charges'` lists the columns; names are case-sensitive")
+                .hint(
+                    "`farthing sql 'DESCRIBE charges'` lists the columns; names are case-sensitive",
+                )
                 .into(),
             other => anyhow::Error::from(other),
         })?;
@@ -52,8 +53,8 @@ mod with {
 
     fn table(answer: Answer<'_>) -> anyhow::Result<()> {
         let align = |numeric| if numeric { Align::Right } else { Align::Left };
-        let columns = answer.columns().into_iter().map(Cow::Owned);
-        let mut table = Table::named(columns.zip(answer.numeric().into_iter().map(align)));
+        let columns = answer.columns().into_iter().zip(answer.numeric().into_iter().map(align));
+        let mut table = Table::new(&columns.collect::<Vec<_>>());
         let mut kept = 0;
         let count = answer.rows(|row| {
             if kept < SHOWN {
