@@ -144,7 +144,7 @@ fn times_flags_and_nothing_have_their_forms() {
     );
     let text = |text: &str| Cell::Text(text.to_owned());
     let expected = vec![
-        text("2026-03-01T10:01:00Z"),
+        text("2026-03-01T10:00:00Z"),
         Cell::Flag(true),
         Cell::Null,
         Cell::Whole(1),
