@@ -168,8 +168,7 @@ fn read_unpriced(line: &str, resources: &[Resource]) -> Option<Unpriced> {
 
 /// Reads an hour: its footer now, its rows when they are asked for.
 pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
-    let generation = Generation::of(&bytes);
-    let sealed = Sealed::open(file, bytes)?;
+    let sealed = Sealed::open(file, bytes.clone())?;
     let wrong = |what: &str| BooksError::damaged(file, what);
     let format = sealed.line("farthing.format")?;
     if sealed.line("farthing.kind")? != "charges" || !is_readable(format) {
@@ -187,6 +186,7 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
     let corrections = sealed.parsed_if_any::<String>("farthing.corrections")?.unwrap_or_default();
     let corrections = corrections.lines().map(|line| Correction::from_line(line, currency));
     let corrections: Option<Vec<Correction>> = corrections.collect();
+    let corrections = corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?;
     let weights = Weights::from_text(sealed.line("farthing.weights")?);
     Ok(HourBook {
         file: file.to_owned(),
@@ -201,8 +201,8 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
         unpriced: Option::<Vec<Unpriced>>::ok_or(unpriced, wrong("`farthing.unpriced` is wrong"))?,
         method,
         weights: weights.map_err(|_| wrong("`farthing.weights` is wrong"))?,
-        corrections: corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?,
-        generation,
+        generation: Generation::of(&bytes, corrections.clone()),
+        corrections,
         journal: sealed.parsed_if_any("farthing.journal")?,
         batches: sealed.batches()?,
     })
