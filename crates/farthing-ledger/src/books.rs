@@ -4,6 +4,7 @@
 //! <root>/cluster=<name>/telemetry/date=YYYY-MM-DD/hour=HH/<from>-<to>.parquet   one a tick
 //! <root>/cluster=<name>/telemetry/date=YYYY-MM-DD/hour=HH/hour.parquet          compacted
 //! <root>/cluster=<name>/charges/date=YYYY-MM-DD/hour=HH.parquet                 one an hour
+//! <root>/bills/<hash>                                     imported, as they came
 //! ```
 //!
 //! `<from>` and `<to>` are `MMSS.nnnnnnnnn` after the hour (`6000.000000000` is its end); dates
@@ -46,8 +47,9 @@ use futures::{StreamExt as _, executor::block_on};
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory};
 use object_store::{PutPayload, path::Path};
+use sha2::Digest as _;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// File name of an hour's compacted telemetry.
@@ -89,7 +91,7 @@ pub struct HourBook {
     pub generation: Generation,
     /// Where the journal stood; `None` where the hour was posted without one.
     pub journal: Option<Mark>,
-    pub(crate) batches: Batches,
+    rows: columns::Sealed,
 }
 
 impl HourBook {
@@ -98,7 +100,24 @@ impl HourBook {
     /// # Errors
     /// A row that is not a charge of these books.
     pub fn charges(self) -> Result<Vec<Charge>, BooksError> {
-        charge_file::decode(&self.cluster, self.currency, self.batches)
+        charge_file::decode(&self.cluster, self.currency, self.rows.batches()?)
+    }
+
+    /// Its rows, a batch at a time in memory.
+    ///
+    /// # Errors
+    /// The file cannot be read; a row that is not a charge of these books.
+    pub fn charges_by_batch(
+        self,
+    ) -> Result<impl Iterator<Item = Result<Vec<Charge>, BooksError>>, BooksError> {
+        let Self { cluster, currency, rows, .. } = self;
+        let batches = rows.batches()?;
+        Ok(batches.map(move |batch| charge_file::decode(&cluster, currency, [batch])))
+    }
+
+    /// Its rows in batches of these columns, as far as the file has them.
+    pub(crate) fn only(self, columns: &[&str]) -> Result<Batches, BooksError> {
+        self.rows.only(columns)
     }
 }
 
@@ -224,6 +243,26 @@ impl Books {
         let path = Hour::of(metered.window.from()).charges(&metered.cluster);
         let bytes = charge_file::encode(&self.name(&path), metered, journal, &[])?;
         self.write(&path, bytes)
+    }
+
+    /// Keeps a bill from elsewhere, by the hash of its bytes; whether it is new. The same bill
+    /// again changes nothing.
+    ///
+    /// # Errors
+    /// The store cannot be read or written; then nothing is kept.
+    pub fn put_bill(&self, bytes: Bytes) -> Result<bool, BooksError> {
+        let hash = sha2::Sha256::digest(&bytes);
+        let mut name = String::with_capacity(64);
+        for byte in hash {
+            // Writing to a String cannot fail.
+            let _ = write!(name, "{byte:02x}");
+        }
+        let path = Path::default().join("bills").join(name);
+        match block_on(self.store.head(&path)) {
+            Ok(_) => Ok(false),
+            Err(object_store::Error::NotFound { .. }) => self.write(&path, bytes).map(|()| true),
+            Err(source) => Err(self.error(&path, "read", source)),
+        }
     }
 
     /// The charges of the UTC hour that holds `at`, if any were posted.

@@ -5,7 +5,8 @@
 //!   unallocated + overhead, in money and in quantity.
 //! - [`Books`] keeps telemetry and charges as Parquet in object storage, one file of charges per
 //!   cluster and hour, written whole and sealed by a hash.
-//! - [`statement()`], [`explain()`] and [`verify()`] read them back.
+//! - [`statement()`], [`allocations()`], [`explain()`] and [`verify()`] read them back, and
+//!   [`export_focus()`] writes them for others.
 //!
 //! This crate refuses to know the clock, the network and floats. Everything is synchronous; the
 //! object store's futures are driven to their end in place.
@@ -14,6 +15,7 @@
 mod amount;
 mod books;
 mod correct;
+mod focus;
 mod ladder;
 mod meter;
 mod report;
@@ -22,6 +24,10 @@ mod weights;
 
 pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
 pub use correct::{CorrectError, Occasion, correct};
+pub use focus::{
+    Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport, FocusParquet,
+    FocusQuery, FocusSink, FocusVersion, RowFault, check_row, export_focus, read_bill,
+};
 pub use ladder::{Ladder, Step, ladders};
 pub use meter::{
     Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,

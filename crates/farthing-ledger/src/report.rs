@@ -18,6 +18,7 @@ use crate::books::BooksError;
 pub use explain::{Explanation, Line, SampleSummary, explain, subjects};
 use farthing_model::{Currency, MoneyError, SplitError, Window};
 pub use filter::{Filter, FilterError};
+use jiff::SignedDuration;
 pub use key::Key;
 pub use opencost::{Allocation, AllocationQuery, AllocationSet, Property, allocations};
 pub use period::{PERIODS, PeriodError, period};
@@ -79,9 +80,10 @@ pub enum ReportError {
 }
 
 /// The whole UTC hours that a window touches: charges are kept by the hour.
-fn whole_hours(window: Window) -> Window {
-    let last = window.by_hour().last().unwrap_or(window);
+pub(crate) fn whole_hours(window: Window) -> Window {
     let from = Window::hour_of(window.from()).map_or(window.from(), Window::from);
-    let to = Window::hour_of(last.from()).map_or(window.to(), Window::to);
+    // The last instant inside; its hour may be cut off at the end of time.
+    let last = window.to().checked_sub(SignedDuration::from_nanos(1)).unwrap_or(window.to());
+    let to = Window::hour_of(last).map_or(window.to(), Window::to);
     Window::new(from, to).unwrap_or(window)
 }

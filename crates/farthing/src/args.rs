@@ -1,6 +1,13 @@
 //! The command line. Names are fixed in the interface reference; scripts rely on them.
 
+mod export;
+mod import;
+
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
+pub(crate) use import::{
+    ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
+};
 use std::path::PathBuf;
 
 /// Keeps the books of an AI cluster and cuts the bill.
@@ -44,6 +51,10 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Rank the offers for a request
     Offers(Box<OffersArgs>),
+    /// Import what comes from elsewhere: telemetry of a cluster, bills
+    Import(Box<ImportArgs>),
+    /// Export the books for others
+    Export(Box<ExportArgs>),
     /// Print the statement: who used what, and what it cost, to the last unit
     Cost(Box<CostArgs>),
     /// Show where a number comes from, or why a step was chosen
@@ -255,6 +266,8 @@ pub(crate) struct CostArgs {
 pub(crate) enum OfWhat {
     /// What was held, used or not: chargeback.
     Reserved,
+    /// What was occupied: of accelerators with nothing on them, nothing.
+    Occupied,
     /// What was used; the rest is a row of its own.
     Used,
 }

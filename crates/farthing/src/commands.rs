@@ -2,6 +2,8 @@
 
 pub(crate) mod cost;
 pub(crate) mod explain;
+pub(crate) mod export;
+pub(crate) mod import;
 pub(crate) mod offers;
 pub(crate) mod plan;
 pub(crate) mod reference;

@@ -33,6 +33,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Up(args) => commands::up::run(args, &home()?),
         Command::Plan(args) => commands::plan::run(args, cli.output),
         Command::Offers(args) => commands::offers::run(args, cli.output),
+        Command::Import(args) => commands::import::run(args, &home()?, cli.output),
+        Command::Export(args) => commands::export::run(args, &home()?),
         Command::Cost(args) => commands::cost::run(args, &home()?, cli.output),
         Command::Explain(args) => commands::explain::run(args, &home()?, cli.output),
         Command::Verify(args) => commands::verify::run(args, &home()?, cli.output),

@@ -24,11 +24,12 @@ use crate::programs::program;
 use crate::tasks::root;
 
 /// Programs that measure themselves: package and example.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("farthing-planner", "fleet_scale"),
     ("farthing-planner", "serving_scale"),
     ("farthing-planner", "dag_scale"),
     ("farthing-providers", "catalogue_speed"),
+    ("farthing-providers", "exposition_speed"),
     ("farthing-providers", "observe_local"),
     ("farthing-sim", "events"),
 ];

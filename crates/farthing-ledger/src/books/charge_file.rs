@@ -1,10 +1,12 @@
 //! The file of one hour's charges.
 
-use super::columns::{Batch, Batches, Sealed, Table, day, instant, value};
+use super::columns::{Batch, Sealed, Table, Text, day, instant, value};
 use super::who::{self, Who};
 use super::{BooksError, Correction, Generation, HourBook, Mark};
 use crate::meter::{Metered, Method, Unpriced};
 use crate::weights::Weights;
+use arrow_array::PrimitiveArray;
+use arrow_array::types::{Date32Type, Decimal128Type, TimestampNanosecondType};
 use bytes::Bytes;
 use farthing_model::{
     Asset, Charge, ClusterId, Coverage, Currency, Destination, Detail, HourlyRate, Money, NodeId,
@@ -204,7 +206,7 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
         generation: Generation::of(&bytes, corrections.clone()),
         corrections,
         journal: sealed.parsed_if_any("farthing.journal")?,
-        batches: sealed.batches()?,
+        rows: sealed,
     })
 }
 
@@ -212,7 +214,7 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
 pub(super) fn decode(
     cluster: &ClusterId,
     currency: Currency,
-    batches: Batches,
+    batches: impl IntoIterator<Item = Result<Batch, BooksError>>,
 ) -> Result<Vec<Charge>, BooksError> {
     let mut charges = Vec::new();
     for batch in batches {
@@ -238,13 +240,40 @@ pub(super) fn price_kind(name: Option<&str>) -> Option<PriceKind> {
     all.into_iter().find(|kind| Some(kind.name()) == name)
 }
 
-/// A batch as charges.
+/// A batch as charges: its columns, found once.
 struct Rows<'a> {
     batch: &'a Batch,
     cluster: &'a ClusterId,
     currency: Currency,
     who: Who<'a>,
+    /// In the order of [`TEXTS`].
+    texts: [Text<'a>; TEXTS.len()],
+    asset: Option<Text<'a>>,
+    detail: Option<Text<'a>>,
+    zone: Text<'a>,
+    from: &'a PrimitiveArray<TimestampNanosecondType>,
+    to: &'a PrimitiveArray<TimestampNanosecondType>,
+    as_of: &'a PrimitiveArray<Date32Type>,
+    quantity: &'a PrimitiveArray<Decimal128Type>,
+    cost: &'a PrimitiveArray<Decimal128Type>,
+    rate: &'a PrimitiveArray<Decimal128Type>,
 }
+
+/// Texts that every row has.
+const TEXTS: [&str; 12] = [
+    "SubAccountId",
+    "BillingCurrency",
+    "x_node",
+    "x_offer",
+    "ProviderName",
+    "RegionId",
+    "ResourceType",
+    "x_purchase",
+    "x_resource",
+    "x_destination",
+    "x_price_kind",
+    "x_price_source",
+];
 
 impl<'a> Rows<'a> {
     fn new(
@@ -252,20 +281,37 @@ impl<'a> Rows<'a> {
         cluster: &'a ClusterId,
         currency: Currency,
     ) -> Result<Self, BooksError> {
-        let who = Who::new(batch, who::IN_CHARGES)?;
-        Ok(Self { batch, cluster, currency, who })
+        let mut texts = [batch.text(TEXTS[0])?; TEXTS.len()];
+        for (text, name) in texts.iter_mut().zip(TEXTS) {
+            *text = batch.text(name)?;
+        }
+        Ok(Self {
+            batch,
+            cluster,
+            currency,
+            who: Who::new(batch, who::IN_CHARGES)?,
+            texts,
+            asset: batch.optional_text("x_asset")?,
+            detail: batch.optional_text("x_detail")?,
+            zone: batch.text("AvailabilityZone")?,
+            from: batch.instant("ChargePeriodStart")?,
+            to: batch.instant("ChargePeriodEnd")?,
+            as_of: batch.day("x_price_as_of")?,
+            quantity: batch.decimal("x_quantity_nano")?,
+            cost: batch.decimal("BilledCost")?,
+            rate: batch.decimal("x_node_rate")?,
+        })
     }
 
     /// What a column that not every format has names, if anything.
     fn named<T: Copy>(
         &self,
         row: usize,
-        column: &str,
+        (text, column): (Option<Text<'_>>, &str),
         all: &[T],
         name: fn(T) -> &'static str,
     ) -> Result<Option<T>, BooksError> {
-        let text = self.batch.optional_text(column)?.and_then(|text| text.get(row));
-        let Some(text) = text else { return Ok(None) };
+        let Some(text) = text.and_then(|text| text.get(row)) else { return Ok(None) };
         let known = all.iter().copied().find(|one| name(*one) == text);
         known.map(Some).ok_or_else(|| self.batch.wrong(row, column))
     }
@@ -273,43 +319,52 @@ impl<'a> Rows<'a> {
     fn charge(&mut self, row: usize) -> Result<Charge, BooksError> {
         let batch = self.batch;
         let wrong = |column: &str| batch.wrong(row, column);
-        let text = |column: &str| batch.text(column).map(|text| text.get(row));
-        let owned = |column: &str| text(column)?.map(str::to_owned).ok_or_else(|| wrong(column));
-        let number = |column: &str| value(batch.decimal(column)?, row).ok_or_else(|| wrong(column));
-        if text("SubAccountId")? != Some(self.cluster.as_str()) {
+        let texts = self.texts.map(|text| text.get(row));
+        let [cluster, currency, node, offer, provider, region, kind, rest @ ..] = texts;
+        let [purchase, resource, destination, price_of, source] = rest;
+        let owned =
+            |text: Option<&str>, column: &str| text.map(str::to_owned).ok_or_else(|| wrong(column));
+        if cluster != Some(self.cluster.as_str()) {
             return Err(wrong("SubAccountId"));
         }
-        if text("BillingCurrency")? != Some(self.currency.code()) {
+        if currency != Some(self.currency.code()) {
             return Err(wrong("BillingCurrency"));
         }
-        let destination = text("x_destination")?;
         let destination = Destination::ALL.into_iter().find(|d| Some(d.name()) == destination);
-        let rate = Money::from_pico(number("x_node_rate")?, self.currency);
-        let as_of = day(value(batch.day("x_price_as_of")?, row));
+        let pico = |column: &PrimitiveArray<Decimal128Type>, name: &str| {
+            value(column, row).ok_or_else(|| wrong(name))
+        };
+        let rate = Money::from_pico(pico(self.rate, "x_node_rate")?, self.currency);
+        let at = |column: &PrimitiveArray<TimestampNanosecondType>, name: &str| {
+            instant(value(column, row)).ok_or_else(|| wrong(name))
+        };
+        let (from, to) = (at(self.from, "ChargePeriodStart")?, at(self.to, "ChargePeriodEnd")?);
+        let asset = (self.asset, "x_asset");
+        let detail = (self.detail, "x_detail");
         Ok(Charge {
             cluster: self.cluster.clone(),
-            window: window(batch, row, ("ChargePeriodStart", "ChargePeriodEnd"))?,
-            node: batch.parse(text("x_node")?, row, "x_node")?,
-            asset: self.named(row, "x_asset", &Asset::ALL, Asset::name)?.unwrap_or_default(),
-            offer: batch.parse(text("x_offer")?, row, "x_offer")?,
+            window: Window::new(from, to).map_err(|_| wrong("ChargePeriodEnd"))?,
+            node: batch.parse(node, row, "x_node")?,
+            asset: self.named(row, asset, &Asset::ALL, Asset::name)?.unwrap_or_default(),
+            offer: batch.parse(offer, row, "x_offer")?,
             place: Place {
-                provider: owned("ProviderName")?,
-                region: owned("RegionId")?,
-                zone: text("AvailabilityZone")?.map(str::to_owned),
+                provider: owned(provider, "ProviderName")?,
+                region: owned(region, "RegionId")?,
+                zone: self.zone.get(row).map(str::to_owned),
             },
-            instance_type: owned("ResourceType")?,
-            purchase: batch.parse(text("x_purchase")?, row, "x_purchase")?,
-            resource: batch.parse(text("x_resource")?, row, "x_resource")?,
+            instance_type: owned(kind, "ResourceType")?,
+            purchase: batch.parse(purchase, row, "x_purchase")?,
+            resource: batch.parse(resource, row, "x_resource")?,
             destination: destination.ok_or_else(|| wrong("x_destination"))?,
-            detail: self.named(row, "x_detail", &Detail::ALL, Detail::name)?,
+            detail: self.named(row, detail, &Detail::ALL, Detail::name)?,
             attribution: self.who.get(batch, row)?,
-            quantity_nano: number("x_quantity_nano")?,
-            cost: Money::from_pico(number("BilledCost")?, self.currency),
+            quantity_nano: pico(self.quantity, "x_quantity_nano")?,
+            cost: Money::from_pico(pico(self.cost, "BilledCost")?, self.currency),
             node_rate: HourlyRate::new(rate).ok_or_else(|| wrong("x_node_rate"))?,
             provenance: Provenance {
-                kind: price_kind(text("x_price_kind")?).ok_or_else(|| wrong("x_price_kind"))?,
-                source: owned("x_price_source")?,
-                as_of: as_of.ok_or_else(|| wrong("x_price_as_of"))?,
+                kind: price_kind(price_of).ok_or_else(|| wrong("x_price_kind"))?,
+                source: owned(source, "x_price_source")?,
+                as_of: day(value(self.as_of, row)).ok_or_else(|| wrong("x_price_as_of"))?,
             },
         })
     }

@@ -142,11 +142,26 @@ impl Filter {
         Self(Node::Compare(Comparison { field, test, values }))
     }
 
+    /// The columns that it looks at.
+    pub(super) fn columns(&self) -> Vec<&'static str> {
+        let mut names = Vec::new();
+        collect(&self.0, &mut names);
+        names
+    }
+
     /// The filter in the columns of a batch.
     pub(super) fn over<'b>(&self, batch: &'b Batch) -> Result<Prepared<'b>, BooksError> {
         let mut leaves = Vec::new();
         let node = prepare(&self.0, batch, &mut leaves)?;
         Ok(Prepared { node, leaves })
+    }
+}
+
+fn collect(node: &Node, names: &mut Vec<&'static str>) {
+    match node {
+        Node::Compare(comparison) => names.push(comparison.column().name()),
+        Node::All(nodes) | Node::Any(nodes) => nodes.iter().for_each(|node| collect(node, names)),
+        Node::Not(node) => collect(node, names),
     }
 }
 

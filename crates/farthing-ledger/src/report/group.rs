@@ -6,12 +6,13 @@ use super::key::{Column, Key, Label};
 use super::statement::{Basis, Scope, StatementQuery};
 use crate::books::{Batch, BooksError, Text, instant, value};
 use crate::meter::Usage;
-use arrow_array::PrimitiveArray;
 use arrow_array::types::{Decimal128Type, TimestampNanosecondType};
-use farthing_model::{ClusterId, Destination, PerResource, Resource, Window, hour_floor};
+use arrow_array::{PrimitiveArray, StringArray};
+use farthing_model::{ClusterId, Destination, Detail, PerResource, Resource, Window, hour_floor};
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
 
 /// Resources.
 pub(super) const KINDS: usize = Resource::CHARGED.len();
@@ -23,6 +24,9 @@ const UNALLOCATED: Cell = 1;
 const OVERHEAD: Cell = 2;
 const IDLE: Cell = 3;
 const NAMES_FROM: usize = 4;
+
+/// Of what is idle, that on which nothing was held.
+const BARE: &str = Detail::Bare.name();
 
 /// Sums of one group: money by resource and position in [`Destination::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -84,6 +88,8 @@ pub(super) struct Groups<'a> {
     sums: Vec<Sums>,
     /// What was read from texts of JSON.
     read: HashMap<(usize, String), Cell>,
+    /// The cells of the distinct values of the last batch, by key: the next one often has the same.
+    last: Vec<Option<(StringArray, Rc<Vec<Cell>>)>>,
     /// Money of rows of other resources.
     pub(super) left_out_pico: i128,
 }
@@ -92,7 +98,7 @@ pub(super) struct Groups<'a> {
 enum Values<'a> {
     /// The file's format does not have it.
     Absent,
-    Text(Text<'a>, Vec<Cell>),
+    Text(Text<'a>, Rc<Vec<Cell>>),
     Time(&'a PrimitiveArray<TimestampNanosecondType>),
 }
 
@@ -106,6 +112,7 @@ impl<'a> Groups<'a> {
             found: HashMap::default(),
             sums: Vec::new(),
             read: HashMap::new(),
+            last: vec![None; query.by.len() + 1],
             left_out_pico: 0,
         }
     }
@@ -161,6 +168,11 @@ impl<'a> Groups<'a> {
         };
         let filter = over(&query.filter).map_err(books)?;
         let common = over(&query.sharing.common).map_err(books)?;
+        let detail = match query.basis {
+            Basis::Occupied => batch.optional_text("x_detail").map_err(books)?,
+            _ => None,
+        };
+        let is_bare = |row| detail.and_then(|detail| detail.get(row)) == Some(BARE);
         let cluster = self.name(cluster.as_str());
         let mut times = vec![(i128::MIN, MISSING); query.by.len()];
         let mut cells: Vec<Cell> = Vec::with_capacity(query.by.len() + 3);
@@ -174,7 +186,9 @@ impl<'a> Groups<'a> {
             }
             let has_owner = charge.destination != Destination::Unallocated
                 && (charge.destination != Destination::Overhead || workload.get(row).is_some());
-            let spare = spare(charge.destination, has_owner, query.basis);
+            let charged =
+                query.basis == Basis::Reserved || (query.basis == Basis::Occupied && !is_bare(row));
+            let spare = spare(charge.destination, has_owner, charged);
             cells.clear();
             for (index, (key, column)) in query.by.iter().zip(&columns).enumerate() {
                 cells.push(match (spare, column) {
@@ -246,6 +260,11 @@ impl<'a> Groups<'a> {
                 None => return Ok(Values::Absent),
             }
         };
+        if let Some((values, cells)) = &self.last[index]
+            && text.has_values_of(values)
+        {
+            return Ok(Values::Text(text, cells.clone()));
+        }
         let is_plain = matches!(column, Column::Plain(_));
         let cells = text.values().map(|text| {
             if is_plain {
@@ -259,16 +278,31 @@ impl<'a> Groups<'a> {
             self.read.insert(known, cell);
             cell
         });
-        Ok(Values::Text(text, cells.collect()))
+        let cells = Rc::new(cells.collect());
+        self.last[index] = Some((text.kept_values(), Rc::clone(&cells)));
+        Ok(Values::Text(text, cells))
+    }
+
+    /// The columns that are read.
+    pub(super) fn columns(&self) -> Vec<&'static str> {
+        let query = self.query;
+        let mut names =
+            vec!["x_workload", "x_destination", "x_resource", "BilledCost", "x_quantity_nano"];
+        names.extend(query.by.iter().map(|key| key.column().name()));
+        let filters = query.filter.iter().chain(&query.sharing.common);
+        names.extend(filters.flat_map(Filter::columns));
+        names.extend((query.sharing.scope == Scope::Node).then_some("x_node"));
+        names.extend((query.basis == Basis::Occupied).then_some("x_detail"));
+        names
     }
 }
 
-/// What stands in the place of an owner, where nobody is charged.
-fn spare(destination: Destination, has_owner: bool, basis: Basis) -> Option<Cell> {
+/// What stands in the place of an owner, where nobody is charged, or not for what is idle.
+fn spare(destination: Destination, has_owner: bool, charged: bool) -> Option<Cell> {
     match destination {
         Destination::Unallocated => Some(UNALLOCATED),
         Destination::Overhead if !has_owner => Some(OVERHEAD),
-        Destination::Idle if basis == Basis::Used => Some(IDLE),
+        Destination::Idle if !charged => Some(IDLE),
         _ => None,
     }
 }

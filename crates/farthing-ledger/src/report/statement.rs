@@ -35,6 +35,8 @@ pub enum Basis {
     /// What was held for it, used or not: chargeback.
     #[default]
     Reserved,
+    /// What it occupied: of a device that it held and had nothing on, nothing.
+    Occupied,
     /// What it used; what it held beside that is as if nobody had asked for it.
     Used,
 }
@@ -241,6 +243,7 @@ pub fn statement_with(
     let window = whole_hours(query.window);
     let mut groups = Groups::new(query, window);
     let mut head = Head::default();
+    let columns = groups.columns();
     let mut posted = Vec::new();
     for cluster in &query.clusters {
         let hours = books.posted_hours(cluster).map_err(ReportError::Books)?;
@@ -250,7 +253,7 @@ pub fn statement_with(
     for (done, (cluster, hour)) in posted.iter().enumerate() {
         progress(done, posted.len());
         let hour = books.hour(cluster, hour.from()).map_err(ReportError::Books)?;
-        let Some(hour) = hour else { continue };
+        let Some(mut hour) = hour else { continue };
         if hour.currency != query.currency {
             let (file, found, asked) = (hour.file, hour.currency, query.currency);
             return Err(ReportError::Currency { file, found, asked });
@@ -260,9 +263,9 @@ pub fn statement_with(
         head.paid_pico = paid.ok_or(ReportError::Overflow(window))?;
         head.coverage.expected_nanos += hour.coverage.expected_nanos;
         head.coverage.measured_nanos += hour.coverage.measured_nanos;
-        head.unpriced.extend(hour.unpriced);
-        head.corrections.extend(hour.corrections);
-        for batch in hour.batches {
+        head.unpriced.extend(std::mem::take(&mut hour.unpriced));
+        head.corrections.extend(std::mem::take(&mut hour.corrections));
+        for batch in hour.only(&columns).map_err(ReportError::Books)? {
             groups.add(&batch.map_err(ReportError::Books)?, cluster)?;
         }
     }

@@ -23,7 +23,8 @@ const SHARES: [(&str, ShareIdle); 3] = [
 const SCOPES: [(&str, Scope); 3] =
     [("place", Scope::Place), ("cluster", Scope::Cluster), ("node", Scope::Node)];
 
-const BASES: [(&str, Basis); 2] = [("reserved", Basis::Reserved), ("used", Basis::Used)];
+const BASES: [(&str, Basis); 3] =
+    [("reserved", Basis::Reserved), ("occupied", Basis::Occupied), ("used", Basis::Used)];
 
 /// The query of parameters, for books as of `now`.
 pub(super) fn query(

@@ -111,14 +111,14 @@ fn allocation(name: &str, one: &Allocation, window: Window) -> Value {
     for name in NETWORK {
         all[name] = json!(0);
     }
+    all["networkCost"] = json!(money(*one.cost.get(Resource::Network)));
     all
 }
 
-/// What the books have no rows of.
-const NETWORK: [&str; 9] = [
+/// What the books do not tell apart: load balancers are overhead, held for a workload or not.
+const NETWORK: [&str; 8] = [
     "networkTransferBytes",
     "networkReceiveBytes",
-    "networkCost",
     "networkCrossZoneCost",
     "networkCrossRegionCost",
     "networkInternetCost",

@@ -31,6 +31,7 @@ pub(crate) fn run(args: &CostArgs, home: &Home, output: Output) -> anyhow::Resul
         resources: None,
         basis: match args.basis {
             OfWhat::Reserved => Basis::Reserved,
+            OfWhat::Occupied => Basis::Occupied,
             OfWhat::Used => Basis::Used,
         },
         sharing: sharing(args, window)?,
@@ -66,7 +67,8 @@ fn by(args: &CostArgs) -> anyhow::Result<Vec<Key>> {
     Ok(by)
 }
 
-fn clusters(asked: Option<&str>, home: &Home) -> anyhow::Result<Vec<ClusterId>> {
+/// The clusters that are asked for, separated by commas, or that of the last run.
+pub(crate) fn clusters(asked: Option<&str>, home: &Home) -> anyhow::Result<Vec<ClusterId>> {
     let Some(asked) = asked else { return Ok(vec![home.cluster(None)?]) };
     let mut clusters = Vec::new();
     for name in asked.split(',') {
