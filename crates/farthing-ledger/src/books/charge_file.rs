@@ -170,7 +170,8 @@ fn read_unpriced(line: &str, resources: &[Resource]) -> Option<Unpriced> {
 
 /// Reads an hour: its footer now, its rows when they are asked for.
 pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
-    let sealed = Sealed::open(file, bytes.clone())?;
+    let generation = Generation::of(&bytes, Vec::new());
+    let sealed = Sealed::open(file, bytes)?;
     let wrong = |what: &str| BooksError::damaged(file, what);
     let format = sealed.line("farthing.format")?;
     if sealed.line("farthing.kind")? != "charges" || !is_readable(format) {
@@ -203,7 +204,7 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
         unpriced: Option::<Vec<Unpriced>>::ok_or(unpriced, wrong("`farthing.unpriced` is wrong"))?,
         method,
         weights: weights.map_err(|_| wrong("`farthing.weights` is wrong"))?,
-        generation: Generation::of(&bytes, corrections.clone()),
+        generation: generation.with(corrections.clone()),
         corrections,
         journal: sealed.parsed_if_any("farthing.journal")?,
         rows: sealed,

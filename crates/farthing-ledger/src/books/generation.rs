@@ -25,6 +25,11 @@ impl Generation {
         Self { seal: Some(seal::line(bytes).unwrap_or_else(unsealed)), corrections }
     }
 
+    /// The same, with the corrections that its file says.
+    pub(super) fn with(self, corrections: Vec<Correction>) -> Self {
+        Self { corrections, ..self }
+    }
+
     /// Whether there is a file.
     pub const fn is_posted(&self) -> bool {
         self.seal.is_some()
