@@ -3,7 +3,7 @@
 //!
 //! The cases of `opencost.json` are here; `FARTHING_OPENCOST_CASES=FILE.json` names more, or else
 //! those of the folder of shared fixtures are read, and without it the test says so.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test says so")]
 
 mod world;
 

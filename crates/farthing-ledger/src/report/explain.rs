@@ -331,8 +331,8 @@ impl Explainer<'_> {
             let mut groups = self.groups(&asked);
             self.read(cluster, hour, &asked, &mut groups)?;
             for group in groups.iter() {
-                let found = group.cells.iter().map(|cell| groups.label(*cell));
-                let (of_row, node) = (found.clone().take(by.len()), found.last());
+                let mut found = group.cells.iter().map(|cell| groups.label(*cell));
+                let (of_row, node) = (found.clone().take(by.len()), found.next_back());
                 if let (true, Some(Label::Named(node))) = (of_row.eq(labels.iter().cloned()), node)
                 {
                     nodes.insert(node.into_owned());
