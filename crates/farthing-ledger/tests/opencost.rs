@@ -287,7 +287,7 @@ fn cases() -> Option<PathBuf> {
         return shared.exists().then_some(shared);
     };
     let named = PathBuf::from(named);
-    // Cargo runs a test in the folder of its crate, and a path is meant from where cargo was called.
+    // Cargo runs a test in the folder of its crate; a path is meant from where cargo was called.
     let found = [named.clone(), root.join(&named)].into_iter().find(|path| path.exists());
     Some(
         found.unwrap_or_else(|| panic!("FARTHING_OPENCOST_CASES: {} is not here", named.display())),
