@@ -210,9 +210,8 @@ pub(crate) struct OffersArgs {
 
 /// `farthing cost`.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(crate) struct CostArgs {
-    /// Keys of the rows: team, workload, user, namespace, pod, controller_kind, controller,
+    /// Keys of the rows: team, workload, user, namespace, pod, controller-kind, controller,
     /// service, container, process, label:NAME, annotation:NAME, cluster, node, offer, resource,
     /// provider, region, instance-type, purchase, hour, day
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "team,workload")]

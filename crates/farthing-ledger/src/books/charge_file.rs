@@ -13,6 +13,7 @@ use farthing_model::{
     OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, Window, proportion,
 };
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// Version of the columns and of the lines in the footer, of charges and of telemetry. The first
 /// had no labels; the second no namespaces, pods, controllers, annotations and services, no assets
@@ -226,6 +227,34 @@ pub(super) fn decode(
         }
     }
     Ok(charges)
+}
+
+/// Decodes the rows of some nodes. Rows are sorted by node, so they are a few spans.
+pub(super) fn decode_of(
+    cluster: &ClusterId,
+    currency: Currency,
+    sealed: &Sealed,
+    is_asked: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Charge>, BooksError> {
+    let mut spans: Vec<Range<usize>> = Vec::new();
+    let mut first = 0;
+    for batch in sealed.only(&["x_node"])? {
+        let batch = batch?;
+        let node = batch.text("x_node")?;
+        let asked: Vec<bool> = node.values().map(is_asked).collect();
+        for row in 0..batch.len() {
+            if !node.index(row).is_some_and(|index| asked[index]) {
+                continue;
+            }
+            let at = first + row;
+            match spans.last_mut() {
+                Some(span) if span.end == at => span.end += 1,
+                _ => spans.push(at..at + 1),
+            }
+        }
+        first += batch.len();
+    }
+    decode(cluster, currency, sealed.rows(spans)?)
 }
 
 /// Whether this version reads files of a format. What a format has no column for, is absent in
