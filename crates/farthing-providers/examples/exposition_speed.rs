@@ -166,9 +166,13 @@ fn text(series: &[Made], by_scrape: bool) -> String {
         let _ = writeln!(text, "{} {}.{:03} {time}", it.key, value / 1_000, value % 1_000);
     };
     if by_scrape {
-        (0..SCRAPES).for_each(|at| series.iter().for_each(|it| line(it, at)));
+        for at in 0..SCRAPES {
+            series.iter().for_each(|it| line(it, at));
+        }
     } else {
-        series.iter().for_each(|it| (0..SCRAPES).for_each(|at| line(it, at)));
+        for it in series {
+            (0..SCRAPES).for_each(|at| line(it, at));
+        }
     }
     text
 }

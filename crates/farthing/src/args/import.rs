@@ -14,7 +14,7 @@ pub(crate) struct ImportArgs {
 /// What to import.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportWhat {
-    /// Files of metrics in the Prometheus text format or OpenMetrics, compressed or not
+    /// Files of metrics as text, as Prometheus reads it, compressed or not
     Telemetry(TelemetryArgs),
     /// A window of a Prometheus, or of anything that speaks its API
     Prometheus(PrometheusArgs),
