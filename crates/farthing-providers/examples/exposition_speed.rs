@@ -167,11 +167,15 @@ fn text(series: &[Made], by_scrape: bool) -> String {
     };
     if by_scrape {
         for at in 0..SCRAPES {
-            series.iter().for_each(|it| line(it, at));
+            for it in series {
+                line(it, at);
+            }
         }
     } else {
         for it in series {
-            (0..SCRAPES).for_each(|at| line(it, at));
+            for at in 0..SCRAPES {
+                line(it, at);
+            }
         }
     }
     text

@@ -95,11 +95,13 @@ fn importing_twice_or_in_parts_changes_nothing() {
 }
 
 #[test]
-fn a_longer_window_is_paid_whole_and_says_what_was_not_measured() {
+fn of_a_longer_window_only_known_time_is_paid_and_the_rest_is_said() {
     let place = Place::new();
     let window = "2026-11-02T09:00:00Z/2026-11-02T12:00:00Z";
     let imported = import(&place, &["--window", window]);
-    assert_eq!(imported["paid"], "6.40", "before and after there was no node that is known of");
+    assert_eq!(imported["paid"], "6.40");
+    let note = imported["notes"][0].as_str().unwrap();
+    assert!(note.contains("were read for 60 of 180 minutes"), "{note}");
     let statement = cost(&place, "namespace,pod");
     assert_eq!(statement["difference"], "0.00");
 }

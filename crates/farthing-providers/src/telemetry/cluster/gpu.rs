@@ -65,6 +65,10 @@ pub(super) fn whole_devices(world: &World<'_>, devices: &Devices<'_>, name: &str
         return count;
     }
     let seen = u64::try_from(devices.count(name)).unwrap_or(0);
+    if seen > 0 && replicas(world, name).is_none() && devices.are_shared(name) {
+        // What it offers is parts of devices, and nothing says how many make one.
+        return seen;
+    }
     let offered = node.capacity.get(&Resource::Gpu).into_iter().flatten();
     let offered = offered.map(|step| step.value / WHOLE).max().unwrap_or(0);
     let replicas = replicas(world, name).unwrap_or(1);

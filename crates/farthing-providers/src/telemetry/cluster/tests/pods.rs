@@ -58,6 +58,34 @@ fn a_pod_that_is_done_holds_nothing_although_its_requests_are_exported() {
 }
 
 #[test]
+fn a_pod_is_held_to_the_second_where_its_records_say_so() {
+    let mut text = Text::default();
+    node(&mut text, "cpu-1", "small", 0);
+    let own = r#"namespace="a",pod="job-1",uid="u""#;
+    let there = |m: i64| (m >= 11).then(|| "1".to_owned());
+    text.add(&format!("kube_pod_info{{{own},node=\"cpu-1\"}}"), there);
+    text.add(&format!("kube_pod_status_phase{{{own},phase=\"Running\"}}"), |m| {
+        there(m).map(|_| u8::from(m < 41).to_string())
+    });
+    text.add(&format!("kube_pod_status_phase{{{own},phase=\"Succeeded\"}}"), |m| {
+        there(m).map(|_| u8::from(m >= 41).to_string())
+    });
+    let request = "kube_pod_container_resource_requests";
+    text.add(&format!("{request}{{{own},container=\"main\",resource=\"cpu\"}}"), there);
+    let whole = cpu(&cluster_of(&[&text.0]), &[]).0;
+    assert_eq!(whole, Some(CORE_HOUR * 30 / 60), "from scrape to scrape");
+    let second = |minute: i64, second: i64| START / 1_000 + minute * 60 + second;
+    text.add(&format!("kube_pod_start_time{{{own}}}"), |m| {
+        there(m).map(|_| second(10, 20).to_string())
+    });
+    text.add(&format!("kube_pod_completion_time{{{own}}}"), |m| {
+        (m >= 41).then(|| second(40, 5).to_string())
+    });
+    let exact = cpu(&cluster_of(&[&text.0]), &[]).0;
+    assert_eq!(exact, Some(CORE_HOUR * (29 * 60 + 45) / 3_600));
+}
+
+#[test]
 fn a_pod_that_waits_for_a_node_holds_nothing() {
     let mut text = Text::default();
     node(&mut text, "cpu-1", "small", 0);
