@@ -100,11 +100,30 @@ references() {
     fi
 }
 
+# What the official validator says of an export in FOCUS form.
+focus() {
+    step 'FOCUS'
+    local target status=0
+    target=$(cargo metadata --format-version 1 --no-deps --locked |
+        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+    cargo build --release --quiet --locked -p farthing
+    tools/focus.sh "$target/release/farthing" >"$log/focus" 2>&1 || status=$?
+    case $status in
+        0) tail -n 2 "$log/focus" ;;
+        3) left_out "$(tail -n 1 "$log/focus")" ;;
+        *)
+            tail -n 40 "$log/focus"
+            failed 'the FOCUS validator finds faults in an export'
+            ;;
+    esac
+}
+
 tools/prepare.sh --tests
 format
 lints
 tests
 references
+focus
 read -r passed failing _ <"$log/totals"
 failing=$((failing + checks_failed))
 printf '\n%d passed, %d failed\n' "$passed" "$failing"

@@ -15,7 +15,9 @@ pub use chain::{ChainFault, Head, NewRecord, Record, RecordKind};
 pub use error::{Class, EdgeError};
 pub use memory::MemoryStore;
 
-use farthing_model::{Coverage, NodeSpan, Offer, Receipt, Sample, Snapshot, Step, StepId, Window};
+use farthing_model::{
+    Coverage, DeviceUse, NodeSpan, Offer, Receipt, Sample, Snapshot, Step, StepId, Window,
+};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -57,6 +59,8 @@ pub struct Measured {
     pub spans: Vec<NodeSpan>,
     /// The use, sorted by node, resource, attribution and window.
     pub samples: Vec<Sample>,
+    /// What devices did, sorted by node, device, slice, attribution and window.
+    pub uses: Vec<DeviceUse>,
     /// How much of what was expected was measured.
     pub coverage: Coverage,
     /// What could not be read, and why; the rest goes on.

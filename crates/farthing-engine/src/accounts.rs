@@ -179,7 +179,8 @@ impl Accounts {
         window: Window,
         measured: Measured,
     ) -> Result<Posted, EngineError> {
-        let whole = Segment { window, spans: measured.spans, samples: measured.samples };
+        let Measured { spans, samples, uses, .. } = measured;
+        let whole = Segment { window, spans, samples, uses };
         let mut tick = Vec::new();
         // Metered as it is kept, cut by the hour, so that metering it again gives the same.
         for segment in whole.by_hour() {
@@ -335,6 +336,7 @@ fn join(segments: impl IntoIterator<Item = Segment>) -> Option<Segment> {
         joined.window = Window::new(from, to).unwrap_or(joined.window);
         joined.spans.extend(segment.spans);
         joined.samples.extend(segment.samples);
+        joined.uses.extend(segment.uses);
     }
     Some(joined)
 }

@@ -201,7 +201,7 @@ fn telemetry_that_a_crash_kept_from_being_posted_is_posted() {
     drop(engine);
     let measured = lab.world.look(window(3_400, 3_700));
     let (spans, samples) = (measured.spans, measured.samples);
-    let segment = Segment { window: window(3_400, 3_700), spans, samples };
+    let segment = Segment { window: window(3_400, 3_700), spans, samples, uses: vec![] };
     lab.books.put_segment(&lab.config.cluster, &segment).unwrap();
     let mut engine = lab.open(3_700);
     engine.tick(at(3_700)).unwrap();

@@ -40,8 +40,12 @@ pub(crate) fn capacity_over(capacity_nano: i128, span: Nanos) -> Option<i128> {
 
 /// Whole units first, so that a petabyte since 1970 still fits.
 fn offered_until(capacity_nano: i128, nanos: i128) -> Option<i128> {
-    let whole = (capacity_nano / NANOS_PER_SECOND).checked_mul(nanos)?;
-    let rest = (capacity_nano % NANOS_PER_SECOND).checked_mul(nanos)?;
+    let (whole, rest) = (capacity_nano / NANOS_PER_SECOND, capacity_nano % NANOS_PER_SECOND);
+    let whole = whole.checked_mul(nanos)?;
+    if rest == 0 {
+        return Some(whole);
+    }
+    let rest = rest.checked_mul(nanos)?;
     whole.checked_add(rest.div_euclid(NANOS_PER_SECOND))
 }
 

@@ -4,6 +4,7 @@
 //! <root>/cluster=<name>/telemetry/date=YYYY-MM-DD/hour=HH/<from>-<to>.parquet   one a tick
 //! <root>/cluster=<name>/telemetry/date=YYYY-MM-DD/hour=HH/hour.parquet          compacted
 //! <root>/cluster=<name>/charges/date=YYYY-MM-DD/hour=HH.parquet                 one an hour
+//! <root>/bills/<hash>                                     imported, as they came
 //! ```
 //!
 //! `<from>` and `<to>` are `MMSS.nnnnnnnnn` after the hour (`6000.000000000` is its end); dates
@@ -19,28 +20,36 @@
 
 mod charge_file;
 mod columns;
+mod correction;
+mod error;
+mod generation;
 mod mark;
+mod replace;
 mod seal;
+mod segment;
 mod segment_file;
+mod use_columns;
 mod who;
 
-use crate::amount::{Nanos, amount_in};
-use crate::meter::{Metered, Unpriced};
+use crate::meter::{Metered, Method, Unpriced};
 use crate::weights::Weights;
 use bytes::Bytes;
 pub(crate) use charge_file::sorted;
+pub use correction::Correction;
+pub use error::BooksError;
+pub use generation::Generation;
 pub use mark::Mark;
+pub use segment::Segment;
 
 pub(crate) use columns::{Batch, Batches, Text, instant, value};
-use farthing_model::{
-    Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, NodeSpan, Sample, Window,
-};
+use farthing_model::{Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, Window};
 use futures::{StreamExt as _, executor::block_on};
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory};
 use object_store::{PutPayload, path::Path};
+use sha2::Digest as _;
 use std::collections::BTreeMap;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::sync::Arc;
 
 /// File name of an hour's compacted telemetry.
@@ -50,46 +59,10 @@ const COMPACTED: &str = "hour.parquet";
 #[derive(Clone)]
 pub struct Books {
     store: Arc<dyn ObjectStore>,
+    /// The folder, where it is one.
+    folder: Option<std::path::PathBuf>,
     /// Put before a path in messages.
     root: String,
-}
-
-/// What was measured in one tick.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Segment {
-    /// The tick; writing a segment of the same window again replaces it.
-    pub window: Window,
-    /// What was paid.
-    pub spans: Vec<NodeSpan>,
-    /// What was used.
-    pub samples: Vec<Sample>,
-}
-
-impl Segment {
-    const fn empty(window: Window) -> Self {
-        Self { window, spans: Vec::new(), samples: Vec::new() }
-    }
-
-    /// The parts of a segment in each UTC hour; amounts are cut in proportion and sum.
-    pub fn by_hour(&self) -> impl Iterator<Item = Self> + '_ {
-        self.window.by_hour().map(|part| {
-            let span = |span: &NodeSpan| {
-                let window = span.window.intersect(part)?;
-                Some(NodeSpan { window, ..span.clone() })
-            };
-            let sample = |sample: &Sample| {
-                let window = sample.window.intersect(part)?;
-                let (whole, cut) = (Nanos::of(sample.window), Nanos::of(window));
-                // A negative amount is kept as it is: the meter reports it.
-                let amount = |nano| amount_in(nano, whole, cut).unwrap_or(nano);
-                let requested_nano = amount(sample.requested_nano);
-                let used_nano = amount(sample.used_nano);
-                Some(Sample { window, requested_nano, used_nano, ..sample.clone() })
-            };
-            let spans = self.spans.iter().filter_map(span).collect();
-            Self { window: part, spans, samples: self.samples.iter().filter_map(sample).collect() }
-        })
-    }
 }
 
 /// The charges of one hour: what its file says about itself, and its rows.
@@ -108,11 +81,17 @@ pub struct HourBook {
     pub coverage: Coverage,
     /// Nodes that could not be charged.
     pub unpriced: Vec<Unpriced>,
+    /// How claims were counted.
+    pub method: Method,
     /// How nodes' prices were split.
     pub weights: Weights,
+    /// How it was corrected after it had been posted, the last one last.
+    pub corrections: Vec<Correction>,
+    /// Which writing of the hour this is.
+    pub generation: Generation,
     /// Where the journal stood; `None` where the hour was posted without one.
     pub journal: Option<Mark>,
-    pub(crate) batches: Batches,
+    rows: columns::Sealed,
 }
 
 impl HourBook {
@@ -121,7 +100,24 @@ impl HourBook {
     /// # Errors
     /// A row that is not a charge of these books.
     pub fn charges(self) -> Result<Vec<Charge>, BooksError> {
-        charge_file::decode(&self.cluster, self.currency, self.batches)
+        charge_file::decode(&self.cluster, self.currency, self.rows.batches()?)
+    }
+
+    /// Its rows, a batch at a time in memory.
+    ///
+    /// # Errors
+    /// The file cannot be read; a row that is not a charge of these books.
+    pub fn charges_by_batch(
+        self,
+    ) -> Result<impl Iterator<Item = Result<Vec<Charge>, BooksError>>, BooksError> {
+        let Self { cluster, currency, rows, .. } = self;
+        let batches = rows.batches()?;
+        Ok(batches.map(move |batch| charge_file::decode(&cluster, currency, [batch])))
+    }
+
+    /// Its rows in batches of these columns, as far as the file has them.
+    pub(crate) fn only(self, columns: &[&str]) -> Result<Batches, BooksError> {
+        self.rows.only(columns)
     }
 }
 
@@ -134,95 +130,6 @@ impl fmt::Debug for HourBook {
 impl fmt::Debug for Books {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Books({})", self.root)
-    }
-}
-
-/// Why the books could not be read or written. Each names its file.
-#[derive(Debug, thiserror::Error)]
-pub enum BooksError {
-    /// The store refused.
-    #[error("{file} cannot be {doing}")]
-    Store {
-        /// The file or folder.
-        file: String,
-        /// `read`, `written`, `listed`, `deleted`, `opened`.
-        doing: &'static str,
-        /// What the store says.
-        #[source]
-        source: Box<object_store::Error>,
-    },
-    /// The folder cannot be made.
-    #[error("{folder} cannot hold the books: it must be a folder that can be written to")]
-    Folder {
-        /// The folder.
-        folder: String,
-        /// What the system says.
-        #[source]
-        source: std::io::Error,
-    },
-    /// The file is not what was written.
-    #[error("{file} is damaged: {what}; {}", remedy(file))]
-    Damaged {
-        /// The file.
-        file: String,
-        /// How that is known.
-        what: String,
-    },
-    /// Parquet that cannot be written or read.
-    #[error("{file} is not readable as Parquet")]
-    Parquet {
-        /// The file.
-        file: String,
-        /// What the reader says.
-        #[source]
-        source: parquet::errors::ParquetError,
-    },
-    /// A row that is wrong.
-    #[error("{file}, row {row}: {what}")]
-    Row {
-        /// The file.
-        file: String,
-        /// The row, from 0.
-        row: u64,
-        /// What is wrong.
-        what: String,
-    },
-}
-
-/// What helps when a file of the books is damaged.
-fn remedy(file: &str) -> &'static str {
-    if file.contains("/telemetry/") {
-        "put back a copy, or delete it: what it measured is then lost"
-    } else {
-        "put back a copy, or delete it: `farthing up` then meters its hour again from telemetry"
-    }
-}
-
-impl BooksError {
-    pub(crate) fn damaged(file: &str, what: &str) -> Self {
-        Self::Damaged { file: file.to_owned(), what: what.to_owned() }
-    }
-
-    /// What is wrong, without the name of the file.
-    pub fn what(&self) -> String {
-        let (file, row) = self.place();
-        let (text, place) = (self.to_string(), row.map(|row| format!(", row {row}")));
-        let rest = text.strip_prefix(file).unwrap_or(&text);
-        let rest = place.as_deref().and_then(|place| rest.strip_prefix(place)).unwrap_or(rest);
-        let cause = std::error::Error::source(self).map(|cause| format!(": {cause}"));
-        let rest = rest.trim_start_matches([':', ' ']);
-        rest.to_owned() + cause.as_deref().unwrap_or_default()
-    }
-
-    /// The file, and the row where that is known.
-    pub fn place(&self) -> (&str, Option<u64>) {
-        match self {
-            Self::Store { file, .. } | Self::Damaged { file, .. } | Self::Parquet { file, .. } => {
-                (file, None)
-            }
-            Self::Folder { folder, .. } => (folder, None),
-            Self::Row { file, row, .. } => (file, Some(*row)),
-        }
     }
 }
 
@@ -239,7 +146,8 @@ impl Books {
             BooksError::Store { file: root.clone(), doing: "opened", source: Box::new(source) }
         })?;
         let store = store.with_fsync(true).with_automatic_cleanup(false);
-        Ok(Self { store: Arc::new(store), root: format!("{}/", root.trim_end_matches('/')) })
+        let root = format!("{}/", root.trim_end_matches('/'));
+        Ok(Self { store: Arc::new(store), folder: Some(folder.to_owned()), root })
     }
 
     /// Books in memory, for the simulator and tests.
@@ -249,7 +157,7 @@ impl Books {
 
     /// Books in any object store; `root` is put before paths in messages.
     pub fn new(store: Arc<dyn ObjectStore>, root: &str) -> Self {
-        Self { store, root: format!("{}/", root.trim_end_matches('/')) }
+        Self { store, folder: None, root: format!("{}/", root.trim_end_matches('/')) }
     }
 
     /// Keeps what was measured in one tick; the same window again replaces it. A tick across hours
@@ -259,7 +167,7 @@ impl Books {
     /// The store cannot be written; then nothing is half-written, and doing it again is safe.
     pub fn put_segment(&self, cluster: &ClusterId, segment: &Segment) -> Result<(), BooksError> {
         for part in segment.by_hour() {
-            if part.spans.is_empty() && part.samples.is_empty() {
+            if part.spans.is_empty() && part.samples.is_empty() && part.uses.is_empty() {
                 continue;
             }
             let hour = Hour::of(part.window.from());
@@ -333,8 +241,28 @@ impl Books {
 
     fn post(&self, metered: &Metered, journal: Option<Mark>) -> Result<(), BooksError> {
         let path = Hour::of(metered.window.from()).charges(&metered.cluster);
-        let bytes = charge_file::encode(&self.name(&path), metered, journal)?;
+        let bytes = charge_file::encode(&self.name(&path), metered, journal, &[])?;
         self.write(&path, bytes)
+    }
+
+    /// Keeps a bill from elsewhere, by the hash of its bytes; whether it is new. The same bill
+    /// again changes nothing.
+    ///
+    /// # Errors
+    /// The store cannot be read or written; then nothing is kept.
+    pub fn put_bill(&self, bytes: Bytes) -> Result<bool, BooksError> {
+        let hash = sha2::Sha256::digest(&bytes);
+        let mut name = String::with_capacity(64);
+        for byte in hash {
+            // Writing to a String cannot fail.
+            let _ = write!(name, "{byte:02x}");
+        }
+        let path = Path::default().join("bills").join(name);
+        match block_on(self.store.head(&path)) {
+            Ok(_) => Ok(false),
+            Err(object_store::Error::NotFound { .. }) => self.write(&path, bytes).map(|()| true),
+            Err(source) => Err(self.error(&path, "read", source)),
+        }
     }
 
     /// The charges of the UTC hour that holds `at`, if any were posted.

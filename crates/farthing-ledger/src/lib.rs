@@ -5,7 +5,8 @@
 //!   unallocated + overhead, in money and in quantity.
 //! - [`Books`] keeps telemetry and charges as Parquet in object storage, one file of charges per
 //!   cluster and hour, written whole and sealed by a hash.
-//! - [`statement()`], [`explain()`] and [`verify()`] read them back.
+//! - [`statement()`], [`allocations()`], [`explain()`] and [`verify()`] read them back, and
+//!   [`export_focus()`] writes them for others.
 //!
 //! This crate refuses to know the clock, the network and floats. Everything is synchronous; the
 //! object store's futures are driven to their end in place.
@@ -13,14 +14,31 @@
 
 mod amount;
 mod books;
+mod correct;
+mod focus;
+mod ladder;
 mod meter;
 mod report;
+mod verdict;
 mod weights;
 
-pub use books::{Books, BooksError, HourBook, Mark, Segment};
-pub use meter::{Fault, MeterError, MeterInput, Metered, Overcommit, Unpriced, Usage, meter};
+pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
+pub use correct::{CorrectError, Occasion, correct};
+pub use focus::{
+    Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport, FocusParquet,
+    FocusQuery, FocusSink, FocusVersion, RowFault, check_row, export_focus, read_bill,
+};
+pub use ladder::{Ladder, Step, ladders};
+pub use meter::{
+    Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,
+};
 pub use report::{
-    Explanation, FirstFault, Key, LedgerCheck, Line, ReportError, SampleSummary, ShareIdle,
-    Statement, StatementQuery, StatementRow, explain, statement, subjects, verify,
+    Allocation, AllocationQuery, AllocationSet, Basis, Explanation, Filter, FilterError,
+    FirstFault, Key, LedgerCheck, Line, PERIODS, PeriodError, Property, ReportError, SampleSummary,
+    Scope, ShareIdle, Sharing, SpareRow, Statement, StatementQuery, StatementRow, Weigh,
+    allocations, explain, period, statement, statement_with, subjects, verify,
+};
+pub use verdict::{
+    Activity, DeviceVerdict, Evidence, Question, Seat, Verdict, Veto, judge, unallocated,
 };
 pub use weights::{Weights, WeightsError};

@@ -1,18 +1,22 @@
 //! The meter: spans and samples in, charges out, nothing lost on the way.
 //!
 //! It refuses to know where samples come from and where charges go. Read [`meter`] first; the
-//! parts are `stretch` (what was paid), `claim` (who asked for what, once) and `fill` (how claims
-//! fill the capacity).
+//! parts are `stretch` (what was paid), `claim` (who asked for what, once), `fill` (how claims
+//! fill the capacity, within the `limit` of each `device`, `volume` and node) and `post` (money).
 
 mod claim;
+mod device;
 mod fill;
+mod limit;
+mod number;
 mod post;
 mod stretch;
+mod volume;
 
 use crate::weights::Weights;
 use farthing_model::{
-    Charge, ClusterId, Coverage, Currency, Destination, Money, MoneyError, NodeId, NodeSpan,
-    OfferId, PerResource, Resource, Sample, SourceId, SplitError, Window,
+    Charge, ClusterId, Coverage, Currency, Destination, DeviceId, Money, MoneyError, NodeId,
+    NodeSpan, OfferId, PerResource, Resource, Sample, SourceId, SplitError, Window,
 };
 use std::fmt;
 
@@ -27,12 +31,39 @@ pub struct MeterInput<'a> {
     pub currency: Currency,
     /// What was paid, in any order. The same span twice counts once.
     pub spans: &'a [NodeSpan],
-    /// What was used, in any order. A key (node, resource, device, attribution) is measured once at
-    /// any time: of two samples the one that starts, then ends first stands, then the first source
-    /// by name, then the smaller amount; the other one is clipped or dropped, and counted.
+    /// What was used, in any order. A key (node, resource, device, slice, attribution) is measured
+    /// once at any time: of two samples the one that starts, then ends first stands, then the first
+    /// source by name, then the smaller amount; the other one is clipped or dropped, and counted.
     pub samples: &'a [Sample],
     /// How a node's price is split over its resources.
     pub weights: &'a Weights,
+}
+
+/// How claims are counted. Books say which way they were made, so that metering them again gives
+/// the same; new ones are made the current way.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Method {
+    /// A node's accelerators are one capacity, and no more than its destination is known of a
+    /// quantity. Books of formats 1 and 2.
+    ByNode,
+    /// Each accelerator is a capacity of its own, and [`farthing_model::Detail`] is known.
+    #[default]
+    ByDevice,
+}
+
+impl Method {
+    /// The method of a name, if there is one.
+    pub(crate) fn named(name: &str) -> Option<Self> {
+        [Self::ByNode, Self::ByDevice].into_iter().find(|method| method.name() == name)
+    }
+
+    /// The name in the books.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::ByNode => "by-node",
+            Self::ByDevice => "by-device",
+        }
+    }
 }
 
 /// Charges of one window, and everything that a reader of them must know.
@@ -44,6 +75,8 @@ pub struct Metered {
     pub window: Window,
     /// The currency of all money here.
     pub currency: Currency,
+    /// How claims were counted.
+    pub method: Method,
     /// The weights that were used, only those that matter here.
     pub weights: Weights,
     /// The ledger rows, sorted by node, time, offer, resource, destination and attribution.
@@ -98,11 +131,13 @@ impl Usage {
     }
 }
 
-/// More was claimed than a node has. The claims were charged in proportion.
+/// More was claimed than a node, or a device of it, has. The claims were charged in proportion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Overcommit {
     /// Where.
     pub node: NodeId,
+    /// On which device, or slice of it, if it is that.
+    pub device: Option<DeviceId>,
     /// Of which resource.
     pub resource: Resource,
     /// From the first to the last moment, without a gap.
@@ -241,9 +276,11 @@ impl Metered {
 ///    unallocated. In the rest a sample claims `max(requested, used)`: what it used is *used*, the
 ///    remainder *idle*; without attribution all of it is overhead.
 /// 3. Where claims sum over capacity they are scaled to it in proportion and the excess reported;
-///    where they sum under it, the remainder is unallocated.
+///    where they sum under it, the remainder is unallocated. Each accelerator is a capacity of its
+///    own, and so is each slice; claims on no known device fill what the devices leave. What no
+///    instance of a partitioned device can use is unallocated as *fragmented*.
 /// 4. The money of a resource is split once per stretch of unchanged node by these quantities, by
-///    largest remainder.
+///    largest remainder. Of a network the cost is its price times what was sent, split likewise.
 ///
 /// The result does not depend on the order of the input, and the cost of a node does not depend on
 /// how its time is cut into spans.
@@ -252,12 +289,20 @@ impl Metered {
 /// The window is not inside one UTC hour, or a number does not fit. Single bad samples and spans
 /// are left out and listed in [`Metered::faults`].
 pub fn meter(input: &MeterInput<'_>) -> Result<Metered, MeterError> {
+    meter_by(input, Method::default())
+}
+
+/// [`meter`], the way that older books were made.
+///
+/// # Errors
+/// As [`meter`].
+pub fn meter_by(input: &MeterInput<'_>, method: Method) -> Result<Metered, MeterError> {
     let hour = Window::hour_of(input.window.from());
     if hour.is_none_or(|hour| input.window.to() > hour.to()) {
         return Err(MeterError::Window(input.window));
     }
     let timelines = stretch::timelines(input);
-    let claims = claim::claims(input, &timelines)?;
-    let filled = fill::fill(&timelines, &claims)?;
-    post::post(input, &timelines, &claims, filled)
+    let mut claims = claim::claims(input, &timelines)?;
+    let filled = fill::fill(&timelines, &mut claims, method)?;
+    post::post((input, method), &timelines, &claims, filled)
 }

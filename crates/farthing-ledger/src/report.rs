@@ -3,17 +3,30 @@
 //! They read the hours one after the other and keep only sums. They refuse to know how numbers
 //! are shown.
 
+mod draft;
 mod explain;
+mod filter;
 mod group;
 mod key;
+mod opencost;
+mod period;
+mod share;
 mod statement;
 mod verify;
 
 use crate::books::BooksError;
 pub use explain::{Explanation, Line, SampleSummary, explain, subjects};
 use farthing_model::{Currency, MoneyError, SplitError, Window};
+pub use filter::{Filter, FilterError};
+use jiff::SignedDuration;
 pub use key::Key;
-pub use statement::{ShareIdle, Statement, StatementQuery, StatementRow, statement};
+pub use opencost::{Allocation, AllocationQuery, AllocationSet, Property, allocations};
+pub use period::{PERIODS, PeriodError, period};
+pub use share::{ShareIdle, Weigh};
+pub use statement::{
+    Basis, Scope, Sharing, SpareRow, Statement, StatementQuery, StatementRow, statement,
+    statement_with,
+};
 pub use verify::{FirstFault, LedgerCheck, verify};
 
 /// Why there is no report.
@@ -56,7 +69,7 @@ pub enum ReportError {
     /// Nothing has this name.
     #[error(
         "nothing in {window} is called `{subject}`: it must be the id of a row of `farthing cost`, \
-         or the name of a workload, process, container, user, team or node"
+         or the name of a workload, process, pod, container, user, namespace, team or node"
     )]
     NotFound {
         /// What was asked for.
@@ -67,9 +80,10 @@ pub enum ReportError {
 }
 
 /// The whole UTC hours that a window touches: charges are kept by the hour.
-fn whole_hours(window: Window) -> Window {
-    let last = window.by_hour().last().unwrap_or(window);
+pub(crate) fn whole_hours(window: Window) -> Window {
     let from = Window::hour_of(window.from()).map_or(window.from(), Window::from);
-    let to = Window::hour_of(last.from()).map_or(window.to(), Window::to);
+    // The last instant inside; its hour may be cut off at the end of time.
+    let last = window.to().checked_sub(SignedDuration::from_nanos(1)).unwrap_or(window.to());
+    let to = Window::hour_of(last).map_or(window.to(), Window::to);
     Window::new(from, to).unwrap_or(window)
 }

@@ -57,12 +57,12 @@ impl Weights {
         instance_type: &str,
         capacity: Resources,
     ) -> Result<PerResource<Money>, SplitError> {
-        let mut weights = [0; Resource::ALL.len()];
-        for (weight, resource) in weights.iter_mut().zip(Resource::ALL) {
+        let mut weights = [0; Resource::CHARGED.len()];
+        for (weight, resource) in weights.iter_mut().zip(Resource::CHARGED) {
             *weight = self.weight(instance_type, capacity, resource)?;
         }
         if weights.iter().all(|weight| *weight == 0) {
-            weights = Resource::ALL.map(|resource| i128::from(capacity.nano(resource) > 0));
+            weights = Resource::CHARGED.map(|resource| i128::from(capacity.nano(resource) > 0));
         }
         let parts = split_money(cost, &weights)?;
         Ok(PerResource::from_fn(|resource| parts[resource as usize]))
@@ -85,6 +85,7 @@ impl Weights {
             Resource::Memory => {
                 (self.base.get(resource), i128::from(capacity.memory_bytes) * 1_000)
             }
+            Resource::Network => return Ok(0),
             Resource::Storage => {
                 (self.base.get(resource), i128::from(capacity.storage_bytes) * 1_000)
             }
@@ -95,7 +96,8 @@ impl Weights {
     /// One weight a line, such as `gpu 2.55 USD/h`; [`Weights::from_text`] reads it back.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
-        for (resource, rate) in self.base.iter() {
+        for resource in Resource::ALL {
+            let rate = self.base.get(resource);
             // Writing to a String cannot fail.
             let _ = writeln!(text, "{resource} {rate}");
         }
@@ -110,7 +112,7 @@ impl Weights {
     /// # Errors
     /// A line that is not a weight.
     pub fn from_text(text: &str) -> Result<Self, WeightsError> {
-        let mut base: [Option<HourlyRate>; 4] = [None; 4];
+        let mut base: [Option<HourlyRate>; 5] = [None; Resource::CHARGED.len()];
         let mut gpu_of = BTreeMap::new();
         let mut zero = None;
         for line in text.lines() {
@@ -167,7 +169,7 @@ mod tests {
         let cost = Money::from_decimal("5.80", Currency::USD).unwrap();
         let parts = weights().split(cost, "other", node()).unwrap();
         let parts: Vec<_> = parts.iter().map(|(_, money)| money.to_decimal()).collect();
-        assert_eq!(parts, ["5.00", "0.30", "0.40", "0.10"]);
+        assert_eq!(parts, ["5.00", "0.30", "0.40", "0.10", "0.00"]);
         // With cards at 0.50 the others get more: 1.00 of 1.80.
         let cost = Money::from_decimal("3.60", Currency::USD).unwrap();
         let parts = weights().split(cost, "my type", node()).unwrap();

@@ -8,7 +8,7 @@
 
 mod world;
 
-use farthing_ledger::{Books, BooksError, Key, Metered, Segment, StatementQuery};
+use farthing_ledger::{Books, BooksError, Key, Metered, Method, Segment, StatementQuery};
 use farthing_model::{
     Attribution, Controller, Currency, Destination, DeviceId, Price, Resource, Resources,
 };
@@ -59,7 +59,7 @@ fn ticks() -> Vec<Segment> {
                 sample("b", Resource::Cpu, Some(who("cron", None)), window, (500, 1)),
                 sample("b", Resource::Cpu, None, window, (0, 100)),
             ];
-            Segment { window, spans: vec![first, second, unknown], samples }
+            Segment { window, spans: vec![first, second, unknown], samples, uses: vec![] }
         })
         .collect()
 }
@@ -124,7 +124,7 @@ fn books_of_a_format_are_read(format: &str, forget: impl Fn(&mut Attribution)) {
     assert_eq!(books.segments(&cluster(), at(0)).unwrap(), ticks);
     let spans: Vec<_> = ticks.iter().flat_map(|tick| tick.spans.clone()).collect();
     let samples: Vec<_> = ticks.iter().flat_map(|tick| tick.samples.clone()).collect();
-    let metered = run(window(0, 600), &spans, &samples);
+    let metered = run_by(Method::ByNode, window(0, 600), &spans, &samples);
     let charges = books.charges(&cluster(), hour()).unwrap();
     assert_eq!(sorted(charges), sorted(metered.charges));
     let by = vec![Key::Workload, Key::Pod];
@@ -220,6 +220,7 @@ fn a_tick_across_hours_is_cut_and_sums() {
         window: across,
         spans: vec![node("b", "1 USD/h", cores(4), across)],
         samples: vec![sample("b", Resource::Cpu, None, across, (100, 33))],
+        uses: vec![],
     };
     tick.samples[0].used_nano += 1;
     books.put_segment(&cluster(), &tick).unwrap();

@@ -5,8 +5,8 @@ mod world;
 
 use farthing_ledger::{Fault, MeterError, MeterInput, Metered, meter};
 use farthing_model::{
-    Charge, Currency, Destination, DeviceId, Money, NodeId, NodeSpan, Price, Resource, Resources,
-    Sample, SourceId, Window,
+    Asset, Charge, Currency, Destination, Detail, DeviceId, HourlyRate, MigDevice, Money, NodeId,
+    NodeSpan, Price, Resource, Resources, Sample, Slice, SourceId, Window,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
@@ -55,7 +55,9 @@ fn booting_is_overhead_and_what_nobody_measured_is_unallocated() {
     // 1.00 unallocated, and 3.00 for the half hour without measurement.
     assert_eq!(costs(&metered), ["0.50", "0.50", "4.00", "1.00"]);
     assert_eq!(metered.coverage.ratio().unwrap().ppm(), 500_000);
-    assert_eq!(metered.charges.len(), 4, "the spans are one stretch, and rows are aggregated");
+    assert_eq!(metered.charges.len(), 5, "the spans are one stretch, and rows are aggregated");
+    let unmeasured = metered.charges.iter().filter(|c| c.detail == Some(Detail::Unmeasured));
+    assert_eq!(unmeasured.map(|c| c.cost.to_decimal()).collect::<Vec<_>>(), ["3.00"]);
     assert_eq!(metered.faults, []);
 }
 
@@ -235,27 +237,136 @@ fn a_sample() -> impl Strategy<Value = Sample> {
             let mut sample =
                 sample(&format!("n{node}"), Resource::ALL[resource], attribution, window, amounts);
             sample.used_nano += i128::from(length % 7);
+            if Resource::ALL[resource] == Resource::Gpu {
+                place(&mut sample, requested, length);
+            }
+            if length % 3 > 0 {
+                sample.held_nano = Some(sample.requested_nano / 2);
+            }
             sample
         },
     )
 }
 
-fn timeline() -> impl Strategy<Value = Timeline> {
-    let nodes = (a_node(0), a_node(1), a_node(2)).prop_map(|(a, b, c)| [a, b, c].concat());
-    (nodes, prop::collection::vec(a_sample(), 0..40))
-        .prop_map(|(spans, samples)| Timeline { spans, samples })
+/// Puts a sample on no device, one of three, or a slice of the third.
+fn place(sample: &mut Sample, seed: i128, length: i64) {
+    let device = seed % 4;
+    let name = format!("{}-GPU-{device}", sample.node);
+    sample.device = (device > 0).then(|| DeviceId::new(&name).unwrap());
+    if device < 3 {
+        return;
+    }
+    let names = ["1g.5gb", "1g.10gb", "2g.10gb", "3g.20gb", "4g.20gb", "1c.3g.20gb"];
+    let name = names[usize::try_from(seed / 4 % 6).unwrap()];
+    let profile = MigDevice::of_seven(Some(40)).profile(name).unwrap();
+    let instance = u32::try_from(length % 5).unwrap();
+    // Where it stands is sometimes known, and sometimes wrong.
+    let start = (length % 2 == 0).then(|| u8::try_from(length % 7).unwrap());
+    sample.slice = Some(Slice { instance, compute_instance: None, profile, start });
+    if length % 4 > 0 {
+        sample.requested_nano = profile.share().over(sample.window);
+        sample.used_nano = sample.requested_nano / 3;
+    }
 }
 
-/// Paid per node, straight from rates and times: the spans of a node do not overlap here.
-fn paid(spans: &[NodeSpan], within: Window) -> BTreeMap<NodeId, i128> {
+/// A volume and a network beside the nodes, and who used them.
+fn beside() -> impl Strategy<Value = Timeline> {
+    let mount = (1_usize..5, -300_i64..3_500, 1_i64..2_000, 0_i128..1 << 44);
+    let sent = (0_usize..5, -300_i64..3_500, 1_i64..600, 0_i128..1 << 70);
+    let spans = prop::collection::vec((1_i64..2_000, 0_usize..3), 1..4);
+    let samples = (prop::collection::vec(mount, 0..8), prop::collection::vec(sent, 0..8));
+    (spans, samples, -200_i64..2_000).prop_map(|(parts, (mounts, sent), mut from)| {
+        let mut timeline = Timeline { spans: vec![], samples: vec![] };
+        for (length, rate) in parts {
+            let rate = ["0 USD/h", "0.000136986301 USD/h", "0.09 USD/h"][rate];
+            let window = window(from, from + length);
+            let capacity = Resources { storage_bytes: 123_456_789_012, ..Resources::default() };
+            let mut volume = node("v", rate, capacity, window);
+            volume.asset = Asset::Volume;
+            let mut network = node("x", rate, Resources::default(), window);
+            network.asset = Asset::Network;
+            let mut balancer = node("lb", rate, Resources::default(), window);
+            balancer.asset = Asset::LoadBalancer;
+            timeline.spans.extend([volume, network, balancer]);
+            from += length;
+        }
+        let who = |index: usize| (index > 0).then(|| who(&format!("w{index}"), None));
+        for (pod, from, length, used) in mounts {
+            let window = window(from, from + length);
+            let mut mount = sample("v", Resource::Storage, who(pod), window, (0, 0));
+            mount.used_nano = used << 20;
+            timeline.samples.push(mount);
+        }
+        for (pod, from, length, bytes) in sent {
+            let window = window(from, from + length);
+            let mut sent = sample("x", Resource::Network, who(pod), window, (0, 0));
+            sent.used_nano = bytes;
+            timeline.samples.push(sent);
+        }
+        timeline
+    })
+}
+
+fn timeline() -> impl Strategy<Value = Timeline> {
+    let nodes = (a_node(0), a_node(1), a_node(2)).prop_map(|(a, b, c)| [a, b, c].concat());
+    (nodes, prop::collection::vec(a_sample(), 0..40), beside()).prop_map(
+        |(spans, samples, beside)| Timeline {
+            spans: [spans, beside.spans].concat(),
+            samples: [samples, beside.samples].concat(),
+        },
+    )
+}
+
+/// Paid per node, straight from rates and times: the spans of a node do not overlap here. Of the
+/// network, from rates and what was charged as sent at that rate.
+fn paid(spans: &[NodeSpan], within: Window, charges: &[Charge]) -> BTreeMap<NodeId, i128> {
     let mut paid = BTreeMap::new();
+    let mut rates: Vec<HourlyRate> = Vec::new();
     for span in spans {
-        if let Some(window) = span.window.intersect(within) {
-            let cost = span.price.rate().unwrap().cost(window).unwrap();
+        let Some(window) = span.window.intersect(within) else { continue };
+        let rate = span.price.rate().unwrap();
+        if span.asset != Asset::Network {
+            let cost = rate.cost(window).unwrap();
             *paid.entry(span.node.clone()).or_default() += cost.pico();
+        } else if !rates.contains(&rate) {
+            rates.push(rate);
+            let its = charges.iter().filter(|c| c.asset == Asset::Network && c.node_rate == rate);
+            // Stretches of one rate that do not touch are rounded apart.
+            let mut sent: BTreeMap<Window, i128> = BTreeMap::new();
+            for charge in its {
+                *sent.entry(charge.window).or_default() += charge.quantity_nano;
+            }
+            for (window, nano) in sent {
+                let cost = Asset::Network.cost(rate, window, nano).unwrap().pico();
+                *paid.entry(span.node.clone()).or_default() += cost;
+            }
         }
     }
     paid
+}
+
+/// What of all bytes sent lies where a network was paid, in 10^-9: cut like everything else, so
+/// that rounding is less than one for each sample and stretch.
+fn sent(timeline: &Timeline) -> i128 {
+    let mut sum = 0;
+    let mut measured: BTreeMap<_, i64> = BTreeMap::new();
+    let mut samples: Vec<&Sample> =
+        timeline.samples.iter().filter(|s| s.resource == Resource::Network).collect();
+    samples.sort_by_key(|s| (s.window, s.used_nano));
+    for sample in samples {
+        let until = measured.entry(&sample.attribution).or_insert(i64::MIN);
+        let from = sample.window.from().as_second().max(*until);
+        let to = sample.window.to().as_second();
+        *until = to.max(*until);
+        for span in timeline.spans.iter().filter(|span| span.asset == Asset::Network) {
+            let inside = span.window.intersect(hour());
+            let Some(inside) = inside else { continue };
+            let (from, to) = (from.max(inside.from().as_second()), to.min(inside.to().as_second()));
+            let length = sample.window.nanos() / 1_000_000_000;
+            sum += sample.used_nano * i128::from((to - from).max(0)) / length;
+        }
+    }
+    sum
 }
 
 fn posted(charges: &[Charge]) -> BTreeMap<NodeId, i128> {
@@ -266,6 +377,16 @@ fn posted(charges: &[Charge]) -> BTreeMap<NodeId, i128> {
     posted
 }
 
+/// What was charged of each resource of each node.
+fn quantities(charges: &[Charge]) -> BTreeMap<(NodeId, Resource), i128> {
+    let mut quantities = BTreeMap::new();
+    for charge in charges.iter().filter(|charge| charge.quantity_nano > 0) {
+        *quantities.entry((charge.node.clone(), charge.resource)).or_default() +=
+            charge.quantity_nano;
+    }
+    quantities
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(10_000))]
 
@@ -274,9 +395,14 @@ proptest! {
     fn random_timelines_conserve(timeline in timeline()) {
         let Timeline { spans, samples } = &timeline;
         let metered = run(hour(), spans, samples);
-        let paid = paid(spans, hour());
+        let mut paid = paid(spans, hour(), &metered.charges);
+        let posted = posted(&metered.charges);
+        // A free network of which nothing was sent has no charge.
+        paid.retain(|node, pico| *pico != 0 || posted.contains_key(node));
         prop_assert_eq!(metered.paid.pico(), paid.values().sum::<i128>());
-        prop_assert_eq!(posted(&metered.charges), paid);
+        prop_assert_eq!(posted, paid);
+        let (given, sent) = (metered.usage.get(Resource::Network).paid_nano(), sent(&timeline));
+        prop_assert!((given - sent).abs() <= 100, "{} sent, {} charged", sent, given);
         for resource in Resource::ALL {
             let mut capacity = 0;
             for span in spans {
@@ -293,6 +419,8 @@ proptest! {
             prop_assert!(charge.quantity_nano >= 0 && !charge.cost.is_negative());
             let owned = matches!(charge.destination, Destination::Used | Destination::Idle);
             prop_assert_eq!(owned, charge.attribution.is_some());
+            let of = charge.detail.map_or(charge.destination, Detail::destination);
+            prop_assert_eq!(of, charge.destination);
         }
     }
 }
@@ -309,7 +437,34 @@ proptest! {
         }),
     ) {
         let sorted = run(hour(), &timeline.spans, &timeline.samples);
-        prop_assert_eq!(sorted, run(hour(), &spans, &samples));
+        prop_assert_eq!(&sorted, &run(hour(), &spans, &samples));
+        // Everything twice, of which the one half is shuffled, is everything once.
+        let spans = [&spans[..], &timeline.spans].concat();
+        let samples = [&samples[..], &timeline.samples].concat();
+        let twice = run(hour(), &spans, &samples);
+        prop_assert_eq!(sorted.charges, twice.charges);
+        prop_assert_eq!((sorted.paid, sorted.usage), (twice.paid, twice.usage));
+    }
+
+    /// However many claims are on one device, it is one device.
+    #[test]
+    fn a_device_is_never_more_than_one(
+        samples in prop::collection::vec((a_sample(), 0_i128..1_000), 1..30),
+    ) {
+        let mut samples: Vec<(Sample, i128)> = samples;
+        for (sample, seed) in &mut samples {
+            sample.node = NodeId::new("n").unwrap();
+            sample.resource = Resource::Gpu;
+            let length = i64::try_from(sample.window.nanos() / 1_000_000_000).unwrap();
+            place(sample, *seed * 4 + 3, length);
+        }
+        let samples: Vec<Sample> = samples.into_iter().map(|(sample, _)| sample).collect();
+        let capacity = Resources { gpu_milli: 8_000, ..Resources::default() };
+        let metered = run(hour(), &[node("n", "32 USD/h", capacity, hour())], &samples);
+        let usage = metered.usage.get(Resource::Gpu);
+        let one = 3_600 * 1_000_000_000;
+        prop_assert!(usage.allocated_nano() + usage.overhead_nano <= one);
+        prop_assert_eq!(usage.paid_nano(), 8 * one);
     }
 
     /// Metering the parts of a window, or spans cut into ticks, gives each node the same money.
@@ -321,11 +476,16 @@ proptest! {
         let whole = run(hour(), spans, samples);
         let edges: Vec<i64> = [0].into_iter().chain(cuts).chain([3_600]).collect();
         let mut posted_in_parts: BTreeMap<NodeId, i128> = BTreeMap::new();
+        let mut quantities_in_parts: BTreeMap<(NodeId, Resource), i128> = BTreeMap::new();
         let mut ticks = Vec::new();
         for pair in edges.windows(2) {
             let part = window(pair[0], pair[1]);
-            for (node, pico) in posted(&run(part, spans, samples).charges) {
+            let metered = run(part, spans, samples);
+            for (node, pico) in posted(&metered.charges) {
                 *posted_in_parts.entry(node).or_default() += pico;
+            }
+            for (key, nano) in quantities(&metered.charges) {
+                *quantities_in_parts.entry(key).or_default() += nano;
             }
             for span in spans {
                 if let Some(window) = span.window.intersect(part) {
@@ -333,7 +493,19 @@ proptest! {
                 }
             }
         }
-        prop_assert_eq!(posted(&whole.charges), posted_in_parts);
+        let mut parts = posted_in_parts.clone();
+        let mut posted = posted(&whole.charges);
+        // Bytes have no running total: each part is rounded down for itself.
+        let network = NodeId::new("x").unwrap();
+        let sent = [posted.remove(&network), parts.remove(&network)].map(Option::unwrap_or_default);
+        prop_assert!((0..=100).contains(&(sent[0] - sent[1])), "{:?}", sent);
+        prop_assert_eq!(posted, parts);
+        let mut given = quantities(&whole.charges);
+        let sent = (network, Resource::Network);
+        let sent = [given.remove(&sent), quantities_in_parts.remove(&sent)];
+        let sent = sent.map(Option::unwrap_or_default);
+        prop_assert!((sent[0] - sent[1]).abs() <= 100, "{:?}", sent);
+        prop_assert_eq!(given, quantities_in_parts);
         // Spans cut into ticks are put together again, so that even the rows are the same.
         prop_assert_eq!(whole.charges, run(hour(), &ticks, samples).charges);
     }

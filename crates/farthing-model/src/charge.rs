@@ -2,6 +2,7 @@
 
 use crate::id::{ClusterId, NodeId, OfferId};
 use crate::money::Money;
+use crate::node::Asset;
 use crate::offer::{Place, Purchase};
 use crate::price::{HourlyRate, Provenance};
 use crate::resource::Resource;
@@ -38,6 +39,43 @@ impl Destination {
     }
 }
 
+/// What is known of a resource-hour beyond its destination. Rows that differ in it alone are parts
+/// of one figure: *occupied* is used + held, *fragmented* is inside of unallocated.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Detail {
+    /// Idle, and occupied: memory of the device was held (a context was open).
+    Held,
+    /// Idle, and not occupied: nothing was held on the device.
+    Bare,
+    /// Unallocated, and of no use: no instance fits into what is left of a partitioned device.
+    Fragmented,
+    /// Unallocated because nobody looked.
+    Unmeasured,
+}
+
+impl Detail {
+    /// All, in the order of tables.
+    pub const ALL: [Self; 4] = [Self::Held, Self::Bare, Self::Fragmented, Self::Unmeasured];
+
+    /// The name in files, tables and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Held => "held",
+            Self::Bare => "bare",
+            Self::Fragmented => "fragmented",
+            Self::Unmeasured => "unmeasured",
+        }
+    }
+
+    /// The only destination that it is a part of.
+    pub const fn destination(self) -> Destination {
+        match self {
+            Self::Held | Self::Bare => Destination::Idle,
+            Self::Fragmented | Self::Unmeasured => Destination::Unallocated,
+        }
+    }
+}
+
 /// One row of the ledger: who pays, for what, when, how much, on which basis.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Charge {
@@ -45,8 +83,10 @@ pub struct Charge {
     pub cluster: ClusterId,
     /// When; never across the edge of a UTC hour.
     pub window: Window,
-    /// On which node.
+    /// On which node, or for which other asset.
     pub node: NodeId,
+    /// What kind of thing that is.
+    pub asset: Asset,
     /// What was bought.
     pub offer: OfferId,
     /// Where.
@@ -59,13 +99,15 @@ pub struct Charge {
     pub resource: Resource,
     /// Where the resource-hour went.
     pub destination: Destination,
+    /// What else is known of that; `None` for the rest of it, and where nobody looked.
+    pub detail: Option<Detail>,
     /// Who pays; `None` for unallocated and overhead.
     pub attribution: Option<Arc<Attribution>>,
-    /// How much of the resource, in 10^-9 unit-seconds.
+    /// How much of the resource, in 10^-9 unit-seconds; of the network in 10^-9 bytes.
     pub quantity_nano: i128,
     /// What it costs.
     pub cost: Money,
-    /// The price of the whole node that it is a part of.
+    /// The price of the whole asset that it is a part of, for one [`Asset::unit`] of it.
     pub node_rate: HourlyRate,
     /// Where that price comes from.
     pub provenance: Provenance,

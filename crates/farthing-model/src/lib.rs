@@ -10,8 +10,10 @@ mod budget;
 mod charge;
 mod dag;
 mod decimal;
+mod device_use;
 mod egress;
 mod id;
+mod mig;
 mod money;
 mod node;
 mod offer;
@@ -22,6 +24,7 @@ mod price;
 mod quantity;
 mod resource;
 mod sample;
+mod share;
 mod sizing;
 mod snapshot;
 mod split;
@@ -31,16 +34,18 @@ mod workload;
 
 pub use accelerator::{Accelerator, AcceleratorError, AcceleratorQuery};
 pub use budget::{Budget, Escalation, EscalationAction, Limit, Period, Scope};
-pub use charge::{Charge, Destination};
+pub use charge::{Charge, Destination, Detail};
 pub use dag::{Accelerators, Dag, Edge, Port, Run, Task};
 pub use decimal::{Decimal, DecimalError};
+pub use device_use::{DeviceUse, Missing, PerMille, Progress, Reading, Rung, Rungs};
 pub use egress::{EgressRow, EgressSpot, EgressTable, Tariff};
 pub use id::{
     BudgetId, ClusterId, DeviceId, IdError, NodeId, OfferId, PlanId, ReservationId, SourceId,
     StepId, TeamId, WorkloadId,
 };
+pub use mig::{MigDevice, MigError, MigProfile, Placed, fragmented};
 pub use money::{Currency, Money, MoneyError};
-pub use node::{Node, NodeSpan, NodeState};
+pub use node::{Asset, Node, NodeSpan, NodeState};
 pub use offer::{Offer, Place, Purchase};
 pub use offer_table::OfferTable;
 pub use plan::{Action, Plan, Reason, Receipt, ReceiptOutcome, Step};
@@ -50,7 +55,8 @@ pub use quantity::{
     ByteSeconds, CoreSeconds, GpuSeconds, Joules, Quantity, QuantityError, Rate, Tokens, Unit,
 };
 pub use resource::{PerResource, Resource, Resources};
-pub use sample::{Attribution, Controller, Coverage, Sample};
+pub use sample::{Attribution, Controller, Coverage, Sample, Slice};
+pub use share::{Share, ShareError};
 pub use sizing::{Day, Queue, RatePoint, Sizing};
 pub use snapshot::{Age, Assignment, Observed, Snapshot, WorkloadState};
 pub use split::{SplitError, proportion, split, split_money};

@@ -1,6 +1,6 @@
 //! Prices: known with a provenance, or unknown with a reason. Never zero for unknown.
 
-use crate::money::{Money, MoneyError};
+use crate::money::{Currency, Money, MoneyError};
 use crate::split::mul_div_rem;
 use crate::time::NANOS_PER_HOUR;
 use crate::window::Window;
@@ -18,6 +18,11 @@ impl HourlyRate {
     /// Returns `None` for a negative price.
     pub fn new(per_hour: Money) -> Option<Self> {
         (!per_hour.is_negative()).then_some(Self(per_hour))
+    }
+
+    /// Nothing, where something is really free.
+    pub const fn free(currency: Currency) -> Self {
+        Self(Money::zero(currency))
     }
 
     /// What one hour costs.

@@ -1,4 +1,4 @@
-//! The four resources a node sells, and amounts of them.
+//! The resources that are charged: four that a node sells, and the network; amounts of them.
 
 use std::{fmt, str::FromStr};
 
@@ -13,11 +13,16 @@ pub enum Resource {
     Memory,
     /// Disks.
     Storage,
+    /// Bytes sent. No node has a capacity of them: they are priced by quantity, not by time.
+    Network,
 }
 
 impl Resource {
-    /// All, in the order of tables.
+    /// Those that a node has and sells, in the order of tables.
     pub const ALL: [Self; 4] = [Self::Gpu, Self::Cpu, Self::Memory, Self::Storage];
+    /// Everything that charges can be for, in the order of tables.
+    pub const CHARGED: [Self; 5] =
+        [Self::Gpu, Self::Cpu, Self::Memory, Self::Storage, Self::Network];
 
     /// The name in tables, files and JSON.
     pub const fn name(self) -> &'static str {
@@ -26,6 +31,7 @@ impl Resource {
             Self::Cpu => "cpu",
             Self::Memory => "memory",
             Self::Storage => "storage",
+            Self::Network => "network",
         }
     }
 }
@@ -40,21 +46,20 @@ impl FromStr for Resource {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Self::ALL
-            .into_iter()
-            .find(|resource| resource.name() == text)
-            .ok_or_else(|| format!("`{text}` is not a resource: gpu, cpu, memory or storage"))
+        Self::CHARGED.into_iter().find(|resource| resource.name() == text).ok_or_else(|| {
+            format!("`{text}` is not a resource: gpu, cpu, memory, storage or network")
+        })
     }
 }
 
 /// One value for each resource.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PerResource<T>([T; 4]);
+pub struct PerResource<T>([T; Resource::CHARGED.len()]);
 
 impl<T> PerResource<T> {
     /// Computes the value of each resource.
     pub fn from_fn(mut value: impl FnMut(Resource) -> T) -> Self {
-        Self(Resource::ALL.map(&mut value))
+        Self(Resource::CHARGED.map(&mut value))
     }
 
     /// The value of a resource.
@@ -69,7 +74,7 @@ impl<T> PerResource<T> {
 
     /// Each resource with its value, in table order.
     pub fn iter(&self) -> impl Iterator<Item = (Resource, &T)> {
-        Resource::ALL.into_iter().zip(&self.0)
+        Resource::CHARGED.into_iter().zip(&self.0)
     }
 }
 
@@ -95,6 +100,7 @@ impl Resources {
             Resource::Cpu => self.cpu_milli as i128 * 1_000_000,
             Resource::Memory => self.memory_bytes as i128 * 1_000_000_000,
             Resource::Storage => self.storage_bytes as i128 * 1_000_000_000,
+            Resource::Network => 0,
         }
     }
 

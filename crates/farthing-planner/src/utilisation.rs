@@ -110,6 +110,7 @@ fn amount(resources: farthing_model::Resources, resource: Resource) -> i128 {
         Resource::Cpu => i128::from(resources.cpu_milli),
         Resource::Memory => i128::from(resources.memory_bytes >> 20),
         Resource::Storage => i128::from(resources.storage_bytes >> 20),
+        Resource::Network => 0,
     }
 }
 

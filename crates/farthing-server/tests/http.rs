@@ -155,29 +155,100 @@ fn a_wrong_parameter_is_named_with_what_would_be_right() {
             assert!(json["allowed"].as_array().unwrap().contains(&allowed.into()), "{json}");
         }
     };
-    check(
-        "by=teem",
-        "by",
-        "team",
-        "`teem` is not one of team, workload, user, container, process, node, offer, resource, \
-         region, instance_type, purchase, hour",
-    );
+    check("by=teem", "by", "", "`teem` is not a key: did you mean team?");
     check("by=team,team", "by", "", "`team` is there twice");
-    let span = "is not a span such as 90m, 1h or 7d (366d at most), or two times FROM/TO";
+    let span = "is not a span of time: write it like 90m, 24h, 7d, today, yesterday, week, \
+                lastweek, month, lastmonth, 2026-03-01, 2026-03, or A,B with two times or days";
     check("window=1", "window", "1h", &format!("`1` {span}"));
-    check("window=0s", "window", "1h", &format!("`0s` {span}"));
-    check("window=400d", "window", "7d", &format!("`400d` {span}"));
+    check("window=0s", "window", "1h", "`0s` is empty: a span ends after it starts");
+    let long = "2025-10-21T12:10:00Z/2026-11-25T12:10:00Z";
+    check(&format!("window={long}"), "window", "7d", &format!("{long} is longer than 366 days"));
     let back = "2026-11-24T13:00:00Z/2026-11-24T12:00:00Z";
-    check(&format!("window={back}"), "window", "1h", &format!("`{back}` {span}"));
-    let long = "2020-01-01T00:00:00Z/2026-11-24T12:00:00Z";
-    check(&format!("window={long}"), "window", "1h", &format!("{long} is longer than 366 days"));
-    check("share_idle=no", "share_idle", "even", "`no` is not separate, even or proportional");
-    let resources = "`tpu` is not one of gpu, cpu, memory, storage";
-    check("resource=gpu,tpu", "resource", "cpu", resources);
-    let known = "there is no parameter `team`: window, by, share_idle, resource";
+    let empty = format!("`{back}` is empty: a span ends after it starts");
+    check(&format!("window={back}"), "window", "1h", &empty);
+    check("share_idle=no", "share_idle", "even", "`no` is not one of separate, even, proportional");
+    let resources = "`tpu` is not a resource: gpu, cpu, memory or storage";
+    check("resource=gpu,tpu", "resource", "", resources);
+    let filter = "the filter `temm:a` is wrong at position 1: `temm` is not a key: did you mean \
+                  team?";
+    check("filter=temm:a", "filter", "", filter);
+    let known = "there is no parameter `team`: window, by, filter, share_idle, idle_by, share, \
+                 basis, resource";
     check("team=research", "team", "by", known);
     let twice = "`by` is given twice; separate several values by commas";
     check("by=team&by=node", "by", "", twice);
+}
+
+/// What OpenCost's clients read: the names and types of all the keys of its answers.
+#[test]
+fn allocations_have_the_shape_of_opencost() {
+    let server = serve(&published());
+    let span = "window=2026-11-24T12:00:00Z,2026-11-24T13:00:00Z";
+    let sets = |query: &str| {
+        let answer = get(&server, &format!("/allocation/compute?{span}{query}"));
+        assert_eq!(answer.status, 200, "{}", answer.body);
+        assert_eq!(answer.json()["code"], 200);
+        answer.json()["data"].as_array().unwrap().clone()
+    };
+    let all = sets("&aggregate=team&includeIdle=true");
+    let set = all[0].as_object().unwrap();
+    let names: Vec<&str> = set.keys().map(String::as_str).collect();
+    assert!(names.contains(&"__idle__") && names.contains(&"research"), "{names:?}");
+    let total: f64 = set.values().map(|one| one["totalCost"].as_f64().unwrap()).sum();
+    assert!((total - 9.307_466_666).abs() < 1e-6, "{total}");
+    for key in "name properties window start end minutes cpuCores cpuCoreRequestAverage \
+        cpuCoreLimitAverage cpuCoreUsageAverage cpuCoreHours cpuCost cpuCostAdjustment \
+        cpuCostIdle cpuEfficiency gpuCount gpuHours gpuCost gpuCostAdjustment gpuCostIdle \
+        gpuEfficiency networkTransferBytes networkReceiveBytes networkCost networkCrossZoneCost \
+        networkCrossRegionCost networkInternetCost networkCostAdjustment loadBalancerCost \
+        loadBalancerCostAdjustment pvBytes pvByteHours pvCost pvs pvCostAdjustment ramBytes \
+        ramByteRequestAverage ramByteLimitAverage ramByteUsageAverage ramByteHours ramCost \
+        ramCostAdjustment ramCostIdle ramEfficiency externalCost sharedCost totalCost \
+        totalEfficiency lbAllocations gpuAllocation"
+        .split_whitespace()
+    {
+        assert!(set["research"].get(key).is_some(), "{key}");
+    }
+    assert_eq!(set["research"]["window"]["start"], "2026-11-24T12:00:00Z");
+    assert_eq!(set["research"]["minutes"], 60.0);
+    let shared = sets("&aggregate=team&shareIdle=true&includeIdle=true");
+    let sum = |set: &Value| {
+        let all = set.as_object().unwrap().values();
+        all.map(|one| one["totalCost"].as_f64().unwrap()).sum::<f64>()
+    };
+    assert!((sum(&shared[0]) - total).abs() < 1e-6, "sharing loses nothing");
+    let filtered = sets("&aggregate=namespace&filter=namespace:%22nowhere%22");
+    assert_eq!(filtered[0], serde_json::json!({}));
+    // By container, where nothing else is said, and in steps.
+    assert!(sets("")[0].as_object().unwrap().keys().all(|name| name.matches('/').count() == 4));
+    let span = "window=2026-11-24T10:00:00Z,2026-11-24T13:00:00Z";
+    let path = format!("/allocation?{span}&step=1h&aggregate=cluster");
+    assert_eq!(get(&server, &path).json()["data"].as_array().unwrap().len(), 3);
+    let path = format!("/allocation?{span}&step=1h&aggregate=cluster&accumulate=true");
+    assert_eq!(get(&server, &path).json()["data"].as_array().unwrap().len(), 1);
+    let assets = get(&server, &format!("/assets?{span}")).json();
+    let assets = assets["data"][0].as_object().unwrap();
+    let total: f64 = assets.values().map(|one| one["totalCost"].as_f64().unwrap()).sum();
+    assert!((total - 9.307_466_666).abs() < 1e-6, "{total}");
+    assert!(assets.values().all(|one| one["properties"]["cluster"].is_string()));
+}
+
+#[test]
+fn a_wrong_parameter_of_opencost_is_named() {
+    let server = serve(&published());
+    let check = |query: &str, parameter: &str| {
+        let json = problem(&get(&server, &format!("/allocation?{query}")), 400, "bad-parameter");
+        assert_eq!(json["parameter"], parameter, "{query}");
+    };
+    check("aggregate=namespace", "window");
+    check("window=1h&aggregate=namespce", "aggregate");
+    check("window=1h&step=90m", "step");
+    check("window=366d&step=1h", "step");
+    check("window=1h&shareIdle=maybe", "shareIdle");
+    check("window=1h&shareLabels=app", "shareLabels");
+    check("window=1h&shareCost=many", "shareCost");
+    check("window=1h&filter=a(", "filter");
+    check("window=1h&reconcile=true", "reconcile");
 }
 
 #[test]

@@ -4,7 +4,9 @@
 mod world;
 
 use expect_test::{Expect, expect};
-use farthing_ledger::{FirstFault, Key, LedgerCheck, ShareIdle, StatementQuery, statement};
+use farthing_ledger::{
+    FirstFault, Key, LedgerCheck, ShareIdle, Sharing, StatementQuery, statement,
+};
 use farthing_model::{Currency, Price, Window};
 use farthing_server::wire::{self, Book, JournalCheck, Listed, Listing};
 use serde::Serialize;
@@ -210,14 +212,9 @@ fn offers_have_their_keys_and_no_price_is_never_zero() {
 #[test]
 fn a_statement_has_its_keys_and_its_parts_sum() {
     let window = Window::hour_of(at("2026-11-24T12:00:00Z")).unwrap();
-    let query = StatementQuery {
-        cluster: cluster(),
-        window,
-        currency: Currency::USD,
-        by: vec![Key::Team, Key::Workload],
-        share_idle: ShareIdle::Proportional,
-        resources: None,
-    };
+    let sharing = Sharing { idle: ShareIdle::Proportional, ..Sharing::default() };
+    let all = StatementQuery::of(cluster(), window, Currency::USD);
+    let query = StatementQuery { by: vec![Key::Team, Key::Workload], sharing, ..all };
     let statement = statement(&books(), &query).unwrap();
     let json = value(&wire::cost(&statement));
     has(
@@ -390,6 +387,7 @@ fn a_check_says_where_it_does_not_hold() {
         unposted: Vec::new(),
         posted_until: None,
         marks: Vec::new(),
+        corrections: Vec::new(),
     };
     let file = "lab.journal";
     let sound = JournalCheck { checked: 42, file, fault: None, sealed: false };

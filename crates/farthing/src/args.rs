@@ -1,9 +1,13 @@
 //! The command line. Names are fixed in the interface reference; scripts rely on them.
 
+mod export;
 mod import;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-pub(crate) use import::{ImportArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs};
+pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
+pub(crate) use import::{
+    ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
+};
 use std::path::PathBuf;
 
 /// Keeps the books of an AI cluster and cuts the bill.
@@ -47,10 +51,12 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Rank the offers for a request
     Offers(Box<OffersArgs>),
-    /// Import telemetry of a cluster into the books
+    /// Import what comes from elsewhere: telemetry of a cluster, bills
     Import(Box<ImportArgs>),
+    /// Export the books for others
+    Export(Box<ExportArgs>),
     /// Print the statement: who used what, and what it cost, to the last unit
-    Cost(CostArgs),
+    Cost(Box<CostArgs>),
     /// Show where a number comes from, or why a step was chosen
     Explain(ExplainArgs),
     /// Check that the ledger conserves and that the journal's chain holds
@@ -202,23 +208,79 @@ pub(crate) struct OffersArgs {
 
 /// `farthing cost`.
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(crate) struct CostArgs {
-    /// Keys of the rows: team, workload, user, container, process, node, offer, resource, region,
-    /// instance-type, purchase, hour
+    /// Keys of the rows: team, workload, user, namespace, pod, controller_kind, controller,
+    /// service, container, process, label:NAME, annotation:NAME, cluster, node, offer, resource,
+    /// provider, region, instance-type, purchase, hour, day
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "team,workload")]
     pub(crate) by: Vec<String>,
-    /// The span before the newest charge, such as 24h or 7d
-    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    /// The span, UTC: 24h or 7d before the newest charge; today, yesterday, week, lastweek, month,
+    /// lastmonth as of it; a day, a month, or FROM,TO
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
     pub(crate) window: String,
+    /// The time that the span is as of, RFC 3339 [default: the end of the newest charge]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
+    /// Only these charges, such as 'namespace:"web"+label[app]!:"cache"'
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) filter: Option<String>,
+    /// Rows for each hour or day
+    #[arg(long, value_name = "1h|1d")]
+    pub(crate) step: Option<String>,
+    /// What rows are charged for
+    #[arg(long, value_enum, default_value_t = OfWhat::Reserved)]
+    pub(crate) basis: OfWhat,
     /// What to do with idle, unallocated and overhead
     #[arg(long, value_enum, default_value_t = Share::Separate)]
     pub(crate) share_idle: Share,
+    /// Among whom it is shared: rows of the same place (as far as they are grouped by one), of the
+    /// cluster, or of the node
+    #[arg(long, value_enum, default_value_t = Among::Place)]
+    pub(crate) idle_by: Among,
+    /// Share idle accelerators among those who use accelerators, and so on
+    #[arg(long)]
+    pub(crate) by_resource: bool,
+    /// Share among what --filter keeps only [default: among all, before the filter]
+    #[arg(long, requires = "filter")]
+    pub(crate) after_filter: bool,
+    /// Charges that all others share, such as 'namespace:"kube-system"'
+    #[arg(long, value_name = "FILTER")]
+    pub(crate) share: Option<String>,
+    /// A flat cost that no node has, shared too, such as '0.10 USD/h' for a control plane
+    #[arg(long, value_name = "RATE")]
+    pub(crate) overhead: Option<String>,
+    /// Common and flat costs go to all rows alike [default: in proportion to their own]
+    #[arg(long)]
+    pub(crate) share_evenly: bool,
     /// Print at most so many rows; the rest is summed in one
     #[arg(long, value_name = "NUMBER", default_value_t = 25)]
     pub(crate) limit: usize,
-    /// Whose books [default: those of the last run]
+    /// Whose books; several by commas [default: those of the last run]
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,
+}
+
+/// What rows are charged for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OfWhat {
+    /// What was held, used or not: chargeback.
+    Reserved,
+    /// What was occupied: of accelerators with nothing on them, nothing.
+    Occupied,
+    /// What was used; the rest is a row of its own.
+    Used,
+}
+
+/// Among whom idle is shared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Among {
+    /// Rows of the same place.
+    Place,
+    /// Rows of the cluster.
+    Cluster,
+    /// Rows of the node.
+    Node,
 }
 
 /// How shared costs are shown.
@@ -242,8 +304,11 @@ pub(crate) struct ExplainArgs {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) given: PlanGiven,
-    /// The span before the newest charge
-    #[arg(long, value_name = "DURATION", default_value = "7d")]
+    /// Keys of the statement that a row's id is from, where they are more than two or have labels
+    #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "team,workload")]
+    pub(crate) by: Vec<String>,
+    /// The span, as that of `cost`
+    #[arg(long, value_name = "SPAN", default_value = "7d")]
     pub(crate) window: String,
     /// Whose books [default: those of the last run]
     #[arg(long, value_name = "NAME")]

@@ -2,6 +2,7 @@
 
 pub(crate) mod cost;
 pub(crate) mod explain;
+pub(crate) mod export;
 pub(crate) mod import;
 pub(crate) mod offers;
 pub(crate) mod plan;
@@ -13,7 +14,7 @@ use crate::args::Output;
 use crate::outcome::WrongUse;
 use crate::print::talk;
 use crate::table::Table;
-use farthing_ledger::Books;
+use farthing_ledger::{Books, Key, period};
 use farthing_model::{ClusterId, Currency, Window, parse_duration};
 use farthing_providers::catalog::{Catalogue, Options};
 use farthing_providers::manifest::Fault;
@@ -31,25 +32,67 @@ pub(crate) fn duration(flag: &str, text: &str) -> anyhow::Result<SignedDuration>
     }
 }
 
-/// The span of `length` that ends with the newest charge, and the currency of the books.
-pub(crate) fn newest(
+/// What a report is about, and what was meant by that.
+pub(crate) struct Covered {
+    pub(crate) window: Window,
+    pub(crate) currency: Currency,
+    /// The end of the newest charge, or what was given instead.
+    pub(crate) now: Timestamp,
+}
+
+/// The span that was asked for, as of the newest charge of some clusters or a given time, and the
+/// currency of their books.
+pub(crate) fn covered(
     books: &Books,
-    cluster: &ClusterId,
-    length: &str,
-) -> anyhow::Result<(Window, Currency)> {
-    let length = duration("--window", length)?;
-    let hours = books.posted_hours(cluster)?;
-    let (Some(first), Some(last)) = (hours.first(), hours.last()) else {
-        return Err(WrongUse::new(format!("the books of {cluster} have no charges yet"))
-            .hint("run `farthing up` for at least two ticks first")
-            .into());
+    clusters: &[ClusterId],
+    asked: &str,
+    now: Option<&str>,
+) -> anyhow::Result<Covered> {
+    let (mut first, mut newest) = (Timestamp::MAX, None);
+    for cluster in clusters {
+        let hours = books.posted_hours(cluster)?;
+        let (Some(oldest), Some(last)) = (hours.first(), hours.last()) else { continue };
+        first = first.min(oldest.from());
+        let book = books.hour(cluster, last.from())?;
+        let end = book.map_or((last.to(), Currency::USD), |book| (book.window.to(), book.currency));
+        newest = newest.filter(|(to, _)| *to >= end.0).or(Some(end));
+    }
+    let names: Vec<&str> = clusters.iter().map(ClusterId::as_str).collect();
+    let Some((newest, currency)) = newest else {
+        return Err(WrongUse::new(format!(
+            "the books of {} have no charges yet",
+            names.join(", ")
+        ))
+        .hint("run `farthing up` for at least two ticks first")
+        .into());
     };
-    let book = books.hour(cluster, last.from())?;
-    let (to, currency) =
-        book.map_or((last.to(), Currency::USD), |book| (book.window.to(), book.currency));
+    let now = match now {
+        None => newest,
+        Some(text) => text.parse().map_err(|_| {
+            WrongUse::new(format!("--now `{text}` is not a time"))
+                .hint("write it like 2026-03-01T10:00:00Z")
+        })?,
+    };
+    let window = period(asked, now).map_err(|error| WrongUse::new(format!("--window {error}")))?;
     // No longer than the books are, so that a statement says what it covers.
-    let from = to.checked_sub(length).unwrap_or(Timestamp::MIN).max(first.from());
-    Ok((Window::new(from, to)?, currency))
+    let kept = Window::new(first, newest).ok().and_then(|books| window.intersect(books));
+    Ok(Covered { window: kept.unwrap_or(window), currency, now })
+}
+
+/// Keys of the command line.
+pub(crate) fn keys(names: &[String]) -> anyhow::Result<Vec<Key>> {
+    let mut keys: Vec<Key> = Vec::with_capacity(names.len());
+    for name in names {
+        let key = name.parse::<Key>().map_err(|error| {
+            let (what, hint) = error.split_once(": ").unwrap_or((&error, ""));
+            WrongUse::new(format!("--by {what}")).hint(hint)
+        })?;
+        if keys.contains(&key) {
+            return Err(WrongUse::new(format!("--by {key} is there twice")).into());
+        }
+        keys.push(key);
+    }
+    Ok(keys)
 }
 
 /// Reads price books as of a moment, from the cache where that holds them, and says which of their

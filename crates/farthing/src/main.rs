@@ -34,6 +34,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Plan(args) => commands::plan::run(args, cli.output),
         Command::Offers(args) => commands::offers::run(args, cli.output),
         Command::Import(args) => commands::import::run(args, &home()?, cli.output),
+        Command::Export(args) => commands::export::run(args, &home()?),
         Command::Cost(args) => commands::cost::run(args, &home()?, cli.output),
         Command::Explain(args) => commands::explain::run(args, &home()?, cli.output),
         Command::Verify(args) => commands::verify::run(args, &home()?, cli.output),

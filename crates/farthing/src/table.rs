@@ -1,5 +1,7 @@
 //! Tables for people and for spreadsheets.
 
+use std::borrow::Cow;
+
 /// Which way a column leans.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Align {
@@ -12,14 +14,15 @@ pub(crate) enum Align {
 /// A table: a header and rows of the same width.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Table {
-    header: Vec<(&'static str, Option<Align>)>,
+    header: Vec<(Cow<'static, str>, Option<Align>)>,
     rows: Vec<Vec<String>>,
 }
 
 impl Table {
     /// A table with these columns.
-    pub(crate) fn new(columns: &[(&'static str, Align)]) -> Self {
-        let header = columns.iter().map(|(name, align)| (*name, Some(*align))).collect();
+    pub(crate) fn new<N: Clone + Into<Cow<'static, str>>>(columns: &[(N, Align)]) -> Self {
+        let header = columns.iter().map(|(name, align)| (name.clone().into(), Some(*align)));
+        let header = header.collect();
         Self { header, rows: Vec::new() }
     }
 
@@ -53,7 +56,7 @@ impl Table {
                 });
             padded.collect::<Vec<_>>().join("  ").trim_end().to_owned()
         };
-        let mut text = line(self.header.iter().map(|(name, _)| *name).collect());
+        let mut text = line(self.header.iter().map(|(name, _)| &**name).collect());
         for row in &self.rows {
             text.push('\n');
             text += &line(row.iter().map(String::as_str).collect());
@@ -71,7 +74,7 @@ impl Table {
             }
         };
         let line = |cells: Vec<&str>| cells.into_iter().map(cell).collect::<Vec<_>>().join(",");
-        let mut text = line(self.header.iter().map(|(name, _)| *name).collect());
+        let mut text = line(self.header.iter().map(|(name, _)| &**name).collect());
         for row in &self.rows {
             text.push('\n');
             text += &line(row.iter().map(String::as_str).collect());

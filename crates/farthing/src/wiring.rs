@@ -2,7 +2,7 @@
 
 use anyhow::anyhow;
 use farthing_ledger::Weights;
-use farthing_model::{Offer, PerResource, Resource, SpotLoss};
+use farthing_model::{HourlyRate, Offer, PerResource, Resource, SpotLoss};
 use farthing_providers::{hardware, local};
 
 /// How a node's price is split over its resources. An offer's own accelerator has its own weight.
@@ -13,6 +13,8 @@ pub(crate) fn weights<'a>(offers: impl Iterator<Item = &'a Offer>) -> anyhow::Re
         Resource::Cpu => table.core,
         Resource::Memory => table.memory_gib,
         Resource::Storage => table.storage_gib,
+        // Bytes sent are priced on their own; they are no part of a node.
+        Resource::Network => HourlyRate::free(table.gpu.per_hour().currency()),
     });
     let known = offers.filter_map(|offer| Some((offer, offer.accelerator.as_ref()?)));
     Ok(known.fold(Weights::new(base), |weights, (offer, accelerator)| {

@@ -9,8 +9,8 @@ mod program;
 
 use farthing_ledger::{Books, MeterInput, Segment, Weights, meter};
 use farthing_model::{
-    ClusterId, Currency, NodeId, NodeSpan, OfferId, Place as Where, Price, PriceKind, Provenance,
-    Purchase, Resources, Window,
+    Asset, ClusterId, Currency, NodeId, NodeSpan, OfferId, Place as Where, Price, PriceKind,
+    Provenance, Purchase, Resources, Window,
 };
 use jiff::{SignedDuration, Timestamp};
 use program::Place;
@@ -112,6 +112,7 @@ fn books_of_the_future(place: &Place, cluster: &ClusterId) -> Timestamp {
     };
     let span = NodeSpan {
         node: NodeId::new("a").unwrap(),
+        asset: Asset::Node,
         offer: OfferId::new("local/a/b/owned").unwrap(),
         place: Where { provider: "local".to_owned(), region: "a".to_owned(), zone: None },
         instance_type: "b".to_owned(),
@@ -123,7 +124,7 @@ fn books_of_the_future(place: &Place, cluster: &ClusterId) -> Timestamp {
         held_for: None,
         measured: true,
     };
-    let segment = Segment { window, spans: vec![span], samples: Vec::new() };
+    let segment = Segment { window, spans: vec![span], samples: Vec::new(), uses: Vec::new() };
     let weights = "gpu 2.50 USD/h\ncpu 0.03 USD/h\nmemory 0.004 USD/h\nstorage 0.0001 USD/h\n";
     books.put_segment(cluster, &segment).unwrap();
     let metered = meter(&MeterInput {

@@ -53,14 +53,14 @@ fn a_cluster_is_imported_and_its_statement_adds_up() {
         let rows = statement["rows"].as_array().unwrap();
         rows.iter().find(|row| row["pod"] == pod).unwrap_or_else(|| panic!("{pod}")).clone()
     };
-    assert_eq!(row("train-0")["gpu_hours"], "2.00");
-    assert_eq!(row("notebook-0")["gpu_hours"], "1.00");
+    assert_eq!(row("train-0")["gpu_hours"], 2.0);
+    assert_eq!(row("notebook-0")["gpu_hours"], 1.0);
     // Resized from one core to two after half an hour; restarted and above its request.
-    assert_eq!(row("front-7d9f-a")["core_hours"], "1.50");
-    assert_eq!(row("front-7d9f-b")["core_hours"], "1.50");
-    assert_eq!(row("front-7d9f-b")["gib_hours"], "3.00");
+    assert_eq!(row("front-7d9f-a")["core_hours"], 1.5);
+    assert_eq!(row("front-7d9f-b")["core_hours"], 1.5);
+    assert_eq!(row("front-7d9f-b")["gib_hours"], 3.0);
     // Done after 42 minutes, though its requests are still exported.
-    assert_eq!(row("report-x1")["core_hours"], "1.40");
+    assert_eq!(row("report-x1")["core_hours"], 1.4);
     let by_owner = cost(&place, "team,controller-kind,controller");
     let has = |team: &str, kind: &str, name: &str| {
         let rows = by_owner["rows"].as_array().unwrap();

@@ -8,7 +8,7 @@ use farthing_edge::{
 use farthing_engine::{Body, Config, Engine, Planner};
 use farthing_ledger::{Books, Statement, StatementQuery, Weights, statement};
 use farthing_model::{
-    Action, Age, Assignment, Attribution, Bucket, BucketRate, ClusterId, Coverage, Currency,
+    Action, Age, Asset, Assignment, Attribution, Bucket, BucketRate, ClusterId, Coverage, Currency,
     Decimal, Job, Mode, Money, Node, NodeId, NodeSpan, NodeState, Observed, Offer, Place, Policy,
     Price, PriceKind, Provenance, Purchase, Receipt, ReceiptOutcome, Requests, Resource, Resources,
     Sample, Service, Sizing, Snapshot, SourceId, Split, Step, StepId, Target, TeamId, Throughput,
@@ -301,6 +301,7 @@ impl State {
             let who = self.held.get(&node.id);
             measured.spans.push(NodeSpan {
                 node: node.id.clone(),
+                asset: Asset::Node,
                 offer: offer.id,
                 place: offer.place,
                 instance_type: offer.instance_type,
@@ -318,11 +319,13 @@ impl State {
                     source: SourceId::new("fake").unwrap(),
                     node: node.id.clone(),
                     device: None,
+                    slice: None,
                     attribution: who.cloned(),
                     resource,
                     window: paid,
                     requested_nano: amount,
                     used_nano: amount / 2,
+                    held_nano: None,
                 });
             }
         }

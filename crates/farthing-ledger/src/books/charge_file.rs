@@ -1,26 +1,29 @@
 //! The file of one hour's charges.
 
-use super::columns::{Batch, Batches, Sealed, Table, day, instant, value};
+use super::columns::{Batch, Sealed, Table, Text, day, instant, value};
 use super::who::{self, Who};
-use super::{BooksError, HourBook, Mark};
-use crate::meter::{Metered, Unpriced};
+use super::{BooksError, Correction, Generation, HourBook, Mark};
+use crate::meter::{Metered, Method, Unpriced};
 use crate::weights::Weights;
+use arrow_array::PrimitiveArray;
+use arrow_array::types::{Date32Type, Decimal128Type, TimestampNanosecondType};
 use bytes::Bytes;
 use farthing_model::{
-    Charge, ClusterId, Coverage, Currency, Destination, HourlyRate, Money, NodeId, OfferId,
-    PerResource, Place, PriceKind, Provenance, Purchase, Resource, Window, proportion,
+    Asset, Charge, ClusterId, Coverage, Currency, Destination, Detail, HourlyRate, Money, NodeId,
+    OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, Window, proportion,
 };
 use std::fmt::Write as _;
 
 /// Version of the columns and of the lines in the footer, of charges and of telemetry. The first
-/// had no labels, the second no namespaces, pods, controllers, annotations and services.
+/// had no labels; the second no namespaces, pods, controllers, annotations and services, no assets
+/// beside nodes, no details of destinations, and accelerators were counted by node.
 pub(super) const FORMAT: &str = "3";
 
 /// The order of rows, so that the same charges give the same file.
 pub(crate) fn sorted(charges: &[Charge]) -> Vec<&Charge> {
     let mut sorted: Vec<&Charge> = charges.iter().collect();
     sorted.sort_by(|a, b| {
-        let key = |c: &Charge| (c.window, c.resource, c.destination);
+        let key = |c: &Charge| (c.window, c.resource, c.destination, c.detail);
         let tail = |c: &Charge| (c.quantity_nano, c.cost.pico(), c.node_rate.per_hour().pico());
         (&a.node, &a.offer, key(a), &a.attribution, tail(a)).cmp(&(
             &b.node,
@@ -33,9 +36,9 @@ pub(crate) fn sorted(charges: &[Charge]) -> Vec<&Charge> {
     sorted
 }
 
-/// Hours of the whole node that a cost would buy, in 10^-12, rounded down: FOCUS prices a machine
-/// by the hour, and a row is a share of one.
-fn node_hours(charge: &Charge) -> Option<i128> {
+/// Hours of the whole asset (or 10^9 bytes) that a cost would buy, in 10^-12, rounded down: FOCUS
+/// prices a machine by the hour, and a row is a share of one.
+fn priced_units(charge: &Charge) -> Option<i128> {
     proportion(charge.cost.pico(), 10_i128.pow(12), charge.node_rate.per_hour().pico())
 }
 
@@ -48,10 +51,11 @@ const fn pricing_category(purchase: Purchase) -> &'static str {
     }
 }
 
-const fn service_category(resource: Resource) -> &'static str {
-    match resource {
-        Resource::Gpu | Resource::Cpu | Resource::Memory => "Compute",
-        Resource::Storage => "Storage",
+const fn service_category(asset: Asset, resource: Resource) -> &'static str {
+    match (asset, resource) {
+        (Asset::LoadBalancer | Asset::Network, _) | (_, Resource::Network) => "Networking",
+        (Asset::Volume, _) | (_, Resource::Storage) => "Storage",
+        (Asset::Node | Asset::ControlPlane, _) => "Compute",
     }
 }
 
@@ -60,6 +64,7 @@ pub(super) fn encode(
     file: &str,
     metered: &Metered,
     journal: Option<Mark>,
+    corrections: &[Correction],
 ) -> Result<Bytes, BooksError> {
     let rows = sorted(&metered.charges);
     let mut table = Table::new(file);
@@ -75,9 +80,14 @@ pub(super) fn encode(
         ("farthing.paid_pico", metered.paid.pico().to_string()),
         ("farthing.expected_nanos", metered.coverage.expected_nanos.to_string()),
         ("farthing.measured_nanos", metered.coverage.measured_nanos.to_string()),
+        ("farthing.method", metered.method.name().to_owned()),
         ("farthing.weights", metered.weights.to_text()),
         ("farthing.unpriced", unpriced_text(&metered.unpriced)),
     ];
+    if !corrections.is_empty() {
+        let text = corrections.iter().map(Correction::to_line).collect();
+        lines.push(("farthing.corrections", text));
+    }
     lines.extend(journal.map(|mark| ("farthing.journal", mark.to_string())));
     table.finish(lines)
 }
@@ -92,15 +102,15 @@ fn focus(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
     table.decimal("ListCost", 12, rows().map(|c| list(c).then_some(c.cost.pico())))?;
     let rate = |charge: &Charge| charge.node_rate.per_hour().pico();
     table.decimal("ListUnitPrice", 12, rows().map(|c| list(c).then(|| rate(c))))?;
-    table.decimal("PricingQuantity", 12, rows().map(node_hours))?;
-    table.text("PricingUnit", rows().map(|_| Some("Hours")));
+    table.decimal("PricingQuantity", 12, rows().map(priced_units))?;
+    table.text("PricingUnit", rows().map(|c| Some(c.asset.unit())));
     table.text("PricingCategory", rows().map(|c| Some(pricing_category(c.purchase))));
     let currencies: Vec<Currency> = rows().map(|charge| charge.cost.currency()).collect();
     table.text("BillingCurrency", currencies.iter().map(|currency| Some(currency.code())));
     table.instant("ChargePeriodStart", rows().map(|c| Some(c.window.from())))?;
     table.instant("ChargePeriodEnd", rows().map(|c| Some(c.window.to())))?;
     table.text("ChargeCategory", rows().map(|_| Some("Usage")));
-    table.text("ServiceCategory", rows().map(|c| Some(service_category(c.resource))));
+    table.text("ServiceCategory", rows().map(|c| Some(service_category(c.asset, c.resource))));
     table.text("ProviderName", rows().map(|c| Some(c.place.provider.as_str())));
     table.text("RegionId", rows().map(|c| Some(c.place.region.as_str())));
     table.text("AvailabilityZone", rows().map(|c| c.place.zone.as_deref()));
@@ -119,6 +129,8 @@ fn own(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
     table.text("x_purchase", rows().map(|c| Some(c.purchase.name())));
     table.text("x_resource", rows().map(|c| Some(c.resource.name())));
     table.text("x_destination", rows().map(|c| Some(c.destination.name())));
+    table.text("x_detail", rows().map(|c| c.detail.map(Detail::name)));
+    table.text("x_asset", rows().map(|c| Some(c.asset.name())));
     table.decimal("x_quantity_nano", 0, rows().map(|c| Some(c.quantity_nano)))?;
     table.decimal("x_node_rate", 12, rows().map(|c| Some(c.node_rate.per_hour().pico())))?;
     table.text("x_price_kind", rows().map(|c| Some(c.provenance.kind.name())));
@@ -143,20 +155,22 @@ fn unpriced_text(unpriced: &[Unpriced]) -> String {
     text
 }
 
-fn read_unpriced(line: &str) -> Option<Unpriced> {
-    let mut parts = line.splitn(9, '\t');
+/// Formats before the third did not know the network.
+fn read_unpriced(line: &str, resources: &[Resource]) -> Option<Unpriced> {
+    let mut parts = line.splitn(resources.len() + 5, '\t');
     let (node, offer) = (NodeId::new(parts.next()?).ok()?, OfferId::new(parts.next()?).ok()?);
     let (from, to) = (parts.next()?.parse().ok()?, parts.next()?.parse().ok()?);
     let window = Window::new(from, to).ok()?;
     let mut quantity_nano = PerResource::default();
-    for resource in Resource::ALL {
-        *quantity_nano.get_mut(resource) = parts.next()?.parse().ok()?;
+    for resource in resources {
+        *quantity_nano.get_mut(*resource) = parts.next()?.parse().ok()?;
     }
     Some(Unpriced { node, offer, window, why: parts.next()?.to_owned(), quantity_nano })
 }
 
 /// Reads an hour: its footer now, its rows when they are asked for.
 pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
+    let generation = Generation::of(&bytes);
     let sealed = Sealed::open(file, bytes)?;
     let wrong = |what: &str| BooksError::damaged(file, what);
     let format = sealed.line("farthing.format")?;
@@ -165,7 +179,16 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
     }
     let window = Window::new(sealed.parsed("farthing.from")?, sealed.parsed("farthing.to")?);
     let currency: Currency = sealed.parsed("farthing.currency")?;
-    let unpriced = sealed.line("farthing.unpriced")?.lines().map(read_unpriced).collect();
+    let resources: &[Resource] = if format == FORMAT { &Resource::CHARGED } else { &Resource::ALL };
+    let unpriced = sealed.line("farthing.unpriced")?.lines();
+    let unpriced = unpriced.map(|line| read_unpriced(line, resources)).collect();
+    let method = match sealed.parsed_if_any::<String>("farthing.method")? {
+        None => Method::ByNode,
+        Some(name) => Method::named(&name).ok_or_else(|| wrong("`farthing.method` is wrong"))?,
+    };
+    let corrections = sealed.parsed_if_any::<String>("farthing.corrections")?.unwrap_or_default();
+    let corrections = corrections.lines().map(|line| Correction::from_line(line, currency));
+    let corrections: Option<Vec<Correction>> = corrections.collect();
     let weights = Weights::from_text(sealed.line("farthing.weights")?);
     Ok(HourBook {
         file: file.to_owned(),
@@ -178,9 +201,12 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
             measured_nanos: sealed.parsed("farthing.measured_nanos")?,
         },
         unpriced: Option::<Vec<Unpriced>>::ok_or(unpriced, wrong("`farthing.unpriced` is wrong"))?,
+        method,
         weights: weights.map_err(|_| wrong("`farthing.weights` is wrong"))?,
+        corrections: corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?,
+        generation,
         journal: sealed.parsed_if_any("farthing.journal")?,
-        batches: sealed.batches()?,
+        rows: sealed,
     })
 }
 
@@ -188,7 +214,7 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
 pub(super) fn decode(
     cluster: &ClusterId,
     currency: Currency,
-    batches: Batches,
+    batches: impl IntoIterator<Item = Result<Batch, BooksError>>,
 ) -> Result<Vec<Charge>, BooksError> {
     let mut charges = Vec::new();
     for batch in batches {
@@ -214,13 +240,40 @@ pub(super) fn price_kind(name: Option<&str>) -> Option<PriceKind> {
     all.into_iter().find(|kind| Some(kind.name()) == name)
 }
 
-/// A batch as charges.
+/// A batch as charges: its columns, found once.
 struct Rows<'a> {
     batch: &'a Batch,
     cluster: &'a ClusterId,
     currency: Currency,
     who: Who<'a>,
+    /// In the order of [`TEXTS`].
+    texts: [Text<'a>; TEXTS.len()],
+    asset: Option<Text<'a>>,
+    detail: Option<Text<'a>>,
+    zone: Text<'a>,
+    from: &'a PrimitiveArray<TimestampNanosecondType>,
+    to: &'a PrimitiveArray<TimestampNanosecondType>,
+    as_of: &'a PrimitiveArray<Date32Type>,
+    quantity: &'a PrimitiveArray<Decimal128Type>,
+    cost: &'a PrimitiveArray<Decimal128Type>,
+    rate: &'a PrimitiveArray<Decimal128Type>,
 }
+
+/// Texts that every row has.
+const TEXTS: [&str; 12] = [
+    "SubAccountId",
+    "BillingCurrency",
+    "x_node",
+    "x_offer",
+    "ProviderName",
+    "RegionId",
+    "ResourceType",
+    "x_purchase",
+    "x_resource",
+    "x_destination",
+    "x_price_kind",
+    "x_price_source",
+];
 
 impl<'a> Rows<'a> {
     fn new(
@@ -228,48 +281,90 @@ impl<'a> Rows<'a> {
         cluster: &'a ClusterId,
         currency: Currency,
     ) -> Result<Self, BooksError> {
-        let who = Who::new(batch, who::IN_CHARGES)?;
-        Ok(Self { batch, cluster, currency, who })
+        let mut texts = [batch.text(TEXTS[0])?; TEXTS.len()];
+        for (text, name) in texts.iter_mut().zip(TEXTS) {
+            *text = batch.text(name)?;
+        }
+        Ok(Self {
+            batch,
+            cluster,
+            currency,
+            who: Who::new(batch, who::IN_CHARGES)?,
+            texts,
+            asset: batch.optional_text("x_asset")?,
+            detail: batch.optional_text("x_detail")?,
+            zone: batch.text("AvailabilityZone")?,
+            from: batch.instant("ChargePeriodStart")?,
+            to: batch.instant("ChargePeriodEnd")?,
+            as_of: batch.day("x_price_as_of")?,
+            quantity: batch.decimal("x_quantity_nano")?,
+            cost: batch.decimal("BilledCost")?,
+            rate: batch.decimal("x_node_rate")?,
+        })
+    }
+
+    /// What a column that not every format has names, if anything.
+    fn named<T: Copy>(
+        &self,
+        row: usize,
+        (text, column): (Option<Text<'_>>, &str),
+        all: &[T],
+        name: fn(T) -> &'static str,
+    ) -> Result<Option<T>, BooksError> {
+        let Some(text) = text.and_then(|text| text.get(row)) else { return Ok(None) };
+        let known = all.iter().copied().find(|one| name(*one) == text);
+        known.map(Some).ok_or_else(|| self.batch.wrong(row, column))
     }
 
     fn charge(&mut self, row: usize) -> Result<Charge, BooksError> {
         let batch = self.batch;
         let wrong = |column: &str| batch.wrong(row, column);
-        let text = |column: &str| batch.text(column).map(|text| text.get(row));
-        let owned = |column: &str| text(column)?.map(str::to_owned).ok_or_else(|| wrong(column));
-        let number = |column: &str| value(batch.decimal(column)?, row).ok_or_else(|| wrong(column));
-        if text("SubAccountId")? != Some(self.cluster.as_str()) {
+        let texts = self.texts.map(|text| text.get(row));
+        let [cluster, currency, node, offer, provider, region, kind, rest @ ..] = texts;
+        let [purchase, resource, destination, price_of, source] = rest;
+        let owned =
+            |text: Option<&str>, column: &str| text.map(str::to_owned).ok_or_else(|| wrong(column));
+        if cluster != Some(self.cluster.as_str()) {
             return Err(wrong("SubAccountId"));
         }
-        if text("BillingCurrency")? != Some(self.currency.code()) {
+        if currency != Some(self.currency.code()) {
             return Err(wrong("BillingCurrency"));
         }
-        let destination = text("x_destination")?;
         let destination = Destination::ALL.into_iter().find(|d| Some(d.name()) == destination);
-        let rate = Money::from_pico(number("x_node_rate")?, self.currency);
-        let as_of = day(value(batch.day("x_price_as_of")?, row));
+        let pico = |column: &PrimitiveArray<Decimal128Type>, name: &str| {
+            value(column, row).ok_or_else(|| wrong(name))
+        };
+        let rate = Money::from_pico(pico(self.rate, "x_node_rate")?, self.currency);
+        let at = |column: &PrimitiveArray<TimestampNanosecondType>, name: &str| {
+            instant(value(column, row)).ok_or_else(|| wrong(name))
+        };
+        let (from, to) = (at(self.from, "ChargePeriodStart")?, at(self.to, "ChargePeriodEnd")?);
+        let asset = (self.asset, "x_asset");
+        let detail = (self.detail, "x_detail");
         Ok(Charge {
             cluster: self.cluster.clone(),
-            window: window(batch, row, ("ChargePeriodStart", "ChargePeriodEnd"))?,
-            node: batch.parse(text("x_node")?, row, "x_node")?,
-            offer: batch.parse(text("x_offer")?, row, "x_offer")?,
+            window: Window::new(from, to).map_err(|_| wrong("ChargePeriodEnd"))?,
+            node: batch.parse(node, row, "x_node")?,
+            asset: self.named(row, asset, &Asset::ALL, Asset::name)?.unwrap_or_default(),
+            offer: batch.parse(offer, row, "x_offer")?,
             place: Place {
-                provider: owned("ProviderName")?,
-                region: owned("RegionId")?,
-                zone: text("AvailabilityZone")?.map(str::to_owned),
+                provider: owned(provider, "ProviderName")?,
+                region: owned(region, "RegionId")?,
+                zone: self.zone.get(row).map(str::to_owned),
             },
-            instance_type: owned("ResourceType")?,
-            purchase: batch.parse(text("x_purchase")?, row, "x_purchase")?,
-            resource: batch.parse(text("x_resource")?, row, "x_resource")?,
+            instance_type: owned(kind, "ResourceType")?,
+            purchase: batch.parse(purchase, row, "x_purchase")?,
+            resource: batch.parse(resource, row, "x_resource")?,
             destination: destination.ok_or_else(|| wrong("x_destination"))?,
+            detail: self.named(row, detail, &Detail::ALL, Detail::name)?,
             attribution: self.who.get(batch, row)?,
-            quantity_nano: number("x_quantity_nano")?,
-            cost: Money::from_pico(number("BilledCost")?, self.currency),
+            quantity_nano: pico(self.quantity, "x_quantity_nano")?,
+            cost: Money::from_pico(pico(self.cost, "BilledCost")?, self.currency),
             node_rate: HourlyRate::new(rate).ok_or_else(|| wrong("x_node_rate"))?,
             provenance: Provenance {
-                kind: price_kind(text("x_price_kind")?).ok_or_else(|| wrong("x_price_kind"))?,
-                source: owned("x_price_source")?,
-                as_of: as_of.ok_or_else(|| wrong("x_price_as_of"))?,
+                kind: price_kind(price_of).ok_or_else(|| wrong("x_price_kind"))?,
+                source: owned(source, "x_price_source")?,
+                as_of: day(value(self.as_of, row)).ok_or_else(|| wrong("x_price_as_of"))?,
             },
         })
     }

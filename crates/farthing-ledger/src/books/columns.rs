@@ -15,8 +15,8 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
-use parquet::arrow::ArrowWriter;
 use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
@@ -135,7 +135,7 @@ impl<'a> Table<'a> {
 }
 
 /// A file whose seal holds, ready to be read.
-pub(super) struct Sealed {
+pub(crate) struct Sealed {
     pub(super) file: Arc<str>,
     metadata: HashMap<String, String>,
     builder: ParquetRecordBatchReaderBuilder<Bytes>,
@@ -177,8 +177,22 @@ impl Sealed {
 
     /// The rows, batch by batch.
     pub(super) fn batches(self) -> Result<Batches, BooksError> {
+        self.read(None)
+    }
+
+    /// As [`Sealed::batches`], with these columns alone, as far as the file has them.
+    pub(super) fn only(self, columns: &[&str]) -> Result<Batches, BooksError> {
+        self.read(Some(columns))
+    }
+
+    fn read(self, columns: Option<&[&str]>) -> Result<Batches, BooksError> {
         let file = self.file;
-        let reader = self.builder.with_batch_size(BATCH_ROWS).build();
+        let mut builder = self.builder.with_batch_size(BATCH_ROWS);
+        if let Some(columns) = columns {
+            let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+            builder = builder.with_projection(only);
+        }
+        let reader = builder.build();
         let error = |source| BooksError::Parquet { file: file.to_string(), source };
         Ok(Batches { reader: reader.map_err(error)?, file, row: 0 })
     }
@@ -257,6 +271,14 @@ impl Batch {
         self.primitive(name)
     }
 
+    /// A column of numbers that files of an earlier format do not have.
+    pub(crate) fn optional_decimal(
+        &self,
+        name: &str,
+    ) -> Result<Option<&PrimitiveArray<Decimal128Type>>, BooksError> {
+        self.rows.column_by_name(name).is_some().then(|| self.decimal(name)).transpose()
+    }
+
     pub(crate) fn instant(
         &self,
         name: &str,
@@ -307,6 +329,18 @@ impl<'a> Text<'a> {
     /// Which of [`Text::values`] a row has.
     pub(crate) fn index(self, row: usize) -> Option<usize> {
         self.keys.key(row)
+    }
+
+    /// Whether its distinct values are those of a batch before, in the same place in memory.
+    pub(crate) fn has_values_of(self, other: &StringArray) -> bool {
+        self.values.len() == other.len()
+            && std::ptr::eq(self.values.value_data().as_ptr(), other.value_data().as_ptr())
+            && std::ptr::eq(self.values.value_offsets().as_ptr(), other.value_offsets().as_ptr())
+    }
+
+    /// Its distinct values, to compare with those of a batch after.
+    pub(crate) fn kept_values(self) -> StringArray {
+        self.values.clone()
     }
 
     pub(crate) fn values(self) -> impl Iterator<Item = &'a str> {

@@ -46,6 +46,12 @@ pub(super) fn seal(mut bytes: Vec<u8>) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
+/// The seal that a file has, whether it holds or not.
+pub(super) fn line(bytes: &[u8]) -> Option<String> {
+    let place = place(bytes)?;
+    String::from_utf8(bytes[place..place + HEX_LEN].to_vec()).ok()
+}
+
 /// What is wrong with a file, if anything.
 pub(super) fn fault(bytes: &[u8]) -> Option<&'static str> {
     let Some(place) = place(bytes) else {

@@ -1,23 +1,25 @@
-//! The file of one tick's telemetry, or of a whole hour's: spans and samples in one table, so that
-//! one write keeps both or neither.
+//! The file of one tick's telemetry, or of a whole hour's: spans, samples and uses of devices in
+//! one table, so that one write keeps all or none.
 
 use super::charge_file::{FORMAT, is_readable, price_kind, window};
 use super::columns::{Batch, Sealed, Table, Text, day, instant, value};
+use super::use_columns::{self, UseRows};
 use super::who::{self, Who};
 use super::{BooksError, Segment};
 use arrow_array::Array;
 use bytes::Bytes;
 use farthing_model::{
-    Currency, DeviceId, HourlyRate, Money, NodeSpan, Place, Price, Provenance, Resources, Sample,
-    Window,
+    Asset, Currency, DeviceId, DeviceUse, HourlyRate, Money, NodeId, NodeSpan, Place, Price,
+    Provenance, Resources, Sample, SourceId, Window,
 };
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 /// What a row is, with the window of the segment it came with.
 #[derive(Clone, Copy)]
-enum Entry<'a> {
+pub(super) enum Entry<'a> {
     Span(&'a NodeSpan),
     Sample(&'a Sample),
+    Use(&'a DeviceUse),
 }
 
 impl<'a> Entry<'a> {
@@ -29,10 +31,40 @@ impl<'a> Entry<'a> {
         if let Self::Sample(sample) = self { Some(sample) } else { None }
     }
 
-    fn window(self) -> Window {
+    pub(super) const fn use_of(self) -> Option<&'a DeviceUse> {
+        if let Self::Use(one) = self { Some(one) } else { None }
+    }
+
+    /// The name in the column that tells them apart.
+    const fn record(self) -> &'static str {
+        match self {
+            Self::Span(_) => "span",
+            Self::Sample(_) => "sample",
+            Self::Use(_) => "use",
+        }
+    }
+
+    const fn window(self) -> Window {
         match self {
             Self::Span(span) => span.window,
             Self::Sample(sample) => sample.window,
+            Self::Use(one) => one.window,
+        }
+    }
+
+    const fn node(self) -> &'a NodeId {
+        match self {
+            Self::Span(span) => &span.node,
+            Self::Sample(sample) => &sample.node,
+            Self::Use(one) => &one.node,
+        }
+    }
+
+    const fn source(self) -> Option<&'a SourceId> {
+        match self {
+            Self::Span(_) => None,
+            Self::Sample(sample) => Some(&sample.source),
+            Self::Use(one) => Some(&one.source),
         }
     }
 }
@@ -43,21 +75,19 @@ pub(super) fn encode(file: &str, segments: &[Segment]) -> Result<Bytes, BooksErr
     for segment in segments {
         rows.extend(segment.spans.iter().map(|span| (segment.window, Entry::Span(span))));
         rows.extend(segment.samples.iter().map(|s| (segment.window, Entry::Sample(s))));
+        rows.extend(segment.uses.iter().map(|one| (segment.window, Entry::Use(one))));
     }
     let mut table = Table::new(file);
     table.instant("segment_from", rows.iter().map(|(segment, _)| Some(segment.from())))?;
     table.instant("segment_to", rows.iter().map(|(segment, _)| Some(segment.to())))?;
     table.instant("from", rows.iter().map(|(_, entry)| Some(entry.window().from())))?;
     table.instant("to", rows.iter().map(|(_, entry)| Some(entry.window().to())))?;
-    let node = |entry: Entry<'_>| match entry {
-        Entry::Span(span) => span.node.clone(),
-        Entry::Sample(sample) => sample.node.clone(),
-    };
-    let nodes: Vec<_> = rows.iter().map(|(_, entry)| node(*entry)).collect();
-    table.text("node", nodes.iter().map(|node| Some(node.as_str())));
+    table.text("node", rows.iter().map(|(_, entry)| Some(entry.node().as_str())));
+    table.text("record", rows.iter().map(|(_, entry)| Some(entry.record())));
     let entries: Vec<Entry<'_>> = rows.into_iter().map(|(_, entry)| entry).collect();
     span_columns(&mut table, &entries)?;
     sample_columns(&mut table, &entries)?;
+    use_columns::write(&mut table, &entries)?;
     table.finish(vec![
         ("farthing.kind", "telemetry".to_owned()),
         ("farthing.format", FORMAT.to_owned()),
@@ -67,6 +97,7 @@ pub(super) fn encode(file: &str, segments: &[Segment]) -> Result<Bytes, BooksErr
 fn span_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), BooksError> {
     let spans = || entries.iter().map(|entry| entry.span());
     let prices = || spans().map(|span| span.map(|span| &span.price));
+    table.text("asset", spans().map(|s| s.map(|s| s.asset.name())));
     table.text("offer", spans().map(|s| s.map(|s| s.offer.as_str())));
     table.text("provider", spans().map(|s| s.map(|s| s.place.provider.as_str())));
     table.text("region", spans().map(|s| s.map(|s| s.place.region.as_str())));
@@ -106,14 +137,24 @@ fn sample_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), Bo
         entries.iter().map(|entry| match entry {
             Entry::Span(span) => span.held_for.as_deref(),
             Entry::Sample(sample) => sample.attribution.as_deref(),
+            Entry::Use(one) => one.attribution.as_deref(),
         })
     };
-    table.text("source", samples().map(|s| s.map(|s| s.source.as_str())));
-    table.text("device", samples().map(|s| Some(s?.device.as_ref()?.as_str())));
+    table.text("source", entries.iter().map(|entry| Some(entry.source()?.as_str())));
+    let device = |entry: &Entry<'_>| match *entry {
+        Entry::Span(_) => (None, None),
+        Entry::Sample(sample) => (sample.device.clone(), sample.slice),
+        Entry::Use(one) => (Some(one.device.clone()), one.slice),
+    };
+    let devices: Vec<_> = entries.iter().map(device).collect();
+    table.text("device", devices.iter().map(|(device, _)| Some(device.as_ref()?.as_str())));
+    let slices: Vec<_> = devices.iter().map(|(_, slice)| slice.map(|s| s.to_string())).collect();
+    table.text("slice", slices.iter().map(Option::as_deref));
     table.text("resource", samples().map(|s| s.map(|s| s.resource.name())));
     who::write(table, who::IN_TELEMETRY, who);
     table.decimal("requested_nano", 0, samples().map(|s| s.map(|s| s.requested_nano)))?;
-    table.decimal("used_nano", 0, samples().map(|s| s.map(|s| s.used_nano)))
+    table.decimal("used_nano", 0, samples().map(|s| s.map(|s| s.used_nano)))?;
+    table.decimal("held_nano", 0, samples().map(|s| s.and_then(|s| s.held_nano)))
 }
 
 /// Reads the segments of a file, by window.
@@ -131,10 +172,10 @@ pub(super) fn decode(file: &str, bytes: Bytes) -> Result<Vec<Segment>, BooksErro
         for row in 0..batch.len() {
             let key = window(&batch, row, ("segment_from", "segment_to"))?;
             let segment = segments.entry(key).or_insert_with(|| Segment::empty(key));
-            if rows.source.get(row).is_some() {
-                segment.samples.push(rows.sample(row)?);
-            } else {
-                segment.spans.push(rows.span(row)?);
+            match rows.record(row) {
+                "sample" => segment.samples.push(rows.sample(row)?),
+                "use" => segment.uses.push(rows.device_use(row)?),
+                _ => segment.spans.push(rows.span(row)?),
             }
         }
     }
@@ -145,13 +186,61 @@ pub(super) fn decode(file: &str, bytes: Bytes) -> Result<Vec<Segment>, BooksErro
 struct Rows<'a> {
     batch: &'a Batch,
     source: Text<'a>,
+    /// Before the third format there were no uses of devices, and no such column.
+    records: Option<Text<'a>>,
     who: Who<'a>,
+    nodes: Shared<NodeId>,
+    sources: Shared<SourceId>,
+    devices: Shared<DeviceId>,
+}
+
+/// Names that were read, so that all rows of a name share it.
+struct Shared<T>(HashMap<usize, T>);
+
+impl<T: Clone + std::str::FromStr> Shared<T> {
+    fn new() -> Self {
+        Self(HashMap::new())
+    }
+
+    /// The name of a row; `None` when it has none.
+    fn get(&mut self, batch: &Batch, row: usize, name: &str) -> Result<Option<T>, BooksError> {
+        let column = batch.text(name)?;
+        let Some(index) = column.index(row) else { return Ok(None) };
+        if let Some(known) = self.0.get(&index) {
+            return Ok(Some(known.clone()));
+        }
+        let parsed: T = batch.parse(column.get(row), row, name)?;
+        self.0.insert(index, parsed.clone());
+        Ok(Some(parsed))
+    }
+
+    /// The name of a row that must have one.
+    fn named(&mut self, batch: &Batch, row: usize, name: &str) -> Result<T, BooksError> {
+        self.get(batch, row, name)?.ok_or_else(|| batch.wrong(row, name))
+    }
 }
 
 impl<'a> Rows<'a> {
     fn new(batch: &'a Batch) -> Result<Self, BooksError> {
         let who = Who::new(batch, who::IN_TELEMETRY)?;
-        Ok(Self { batch, source: batch.text("source")?, who })
+        let (source, records) = (batch.text("source")?, batch.optional_text("record")?);
+        let (nodes, sources, devices) = (Shared::new(), Shared::new(), Shared::new());
+        Ok(Self { batch, source, records, who, nodes, sources, devices })
+    }
+
+    fn record(&self, row: usize) -> &'a str {
+        let known = self.records.and_then(|records| records.get(row));
+        known.unwrap_or(if self.source.get(row).is_some() { "sample" } else { "span" })
+    }
+
+    /// A text that not every format has, parsed.
+    fn optional<T: std::str::FromStr>(
+        &self,
+        row: usize,
+        column: &str,
+    ) -> Result<Option<T>, BooksError> {
+        let text = self.batch.optional_text(column)?.and_then(|text| text.get(row));
+        text.map(|text| self.batch.parse(Some(text), row, column)).transpose()
     }
 
     fn text(&self, row: usize, column: &str) -> Result<Option<&'a str>, BooksError> {
@@ -178,16 +267,37 @@ impl<'a> Rows<'a> {
 
     fn sample(&mut self, row: usize) -> Result<Sample, BooksError> {
         let batch = self.batch;
-        let device = self.text(row, "device")?.map(DeviceId::new).transpose();
+        let held = batch.optional_decimal("held_nano")?;
         Ok(Sample {
-            source: self.parsed(row, "source")?,
-            node: self.parsed(row, "node")?,
-            device: device.map_err(|_| batch.wrong(row, "device"))?,
+            source: self.sources.named(batch, row, "source")?,
+            node: self.nodes.named(batch, row, "node")?,
+            device: self.devices.get(batch, row, "device")?,
+            slice: self.optional(row, "slice")?,
             attribution: self.who.get(batch, row)?,
             resource: self.parsed(row, "resource")?,
             window: window(batch, row, ("from", "to"))?,
             requested_nano: self.number(row, "requested_nano")?,
             used_nano: self.number(row, "used_nano")?,
+            held_nano: held.and_then(|held| value(held, row)),
+        })
+    }
+
+    fn device_use(&mut self, row: usize) -> Result<DeviceUse, BooksError> {
+        let batch = self.batch;
+        let rows = UseRows { batch, row };
+        Ok(DeviceUse {
+            source: self.sources.named(batch, row, "source")?,
+            node: self.nodes.named(batch, row, "node")?,
+            device: self.devices.named(batch, row, "device")?,
+            slice: self.optional(row, "slice")?,
+            attribution: self.who.get(batch, row)?,
+            share: self.parsed(row, "share")?,
+            copied_to: rows.copied_to()?,
+            window: window(batch, row, ("from", "to"))?,
+            rungs: rows.rungs()?,
+            memory_bytes: rows.count("held_bytes")?,
+            power_mw: rows.count("power_mw")?,
+            progress: rows.progress()?,
         })
     }
 
@@ -197,7 +307,8 @@ impl<'a> Rows<'a> {
         let measured = measured.is_valid(row).then(|| measured.value(row));
         let ready = instant(value(batch.instant("ready")?, row));
         Ok(NodeSpan {
-            node: self.parsed(row, "node")?,
+            node: self.nodes.named(batch, row, "node")?,
+            asset: self.asset(row)?,
             offer: self.parsed(row, "offer")?,
             place: Place {
                 provider: self.owned(row, "provider")?,
@@ -218,6 +329,13 @@ impl<'a> Rows<'a> {
             held_for: self.who.get(batch, row)?,
             measured: measured.ok_or_else(|| batch.wrong(row, "measured"))?,
         })
+    }
+
+    fn asset(&self, row: usize) -> Result<Asset, BooksError> {
+        let name = self.batch.optional_text("asset")?.and_then(|text| text.get(row));
+        let Some(name) = name else { return Ok(Asset::Node) };
+        let known = Asset::ALL.into_iter().find(|asset| asset.name() == name);
+        known.ok_or_else(|| self.batch.wrong(row, "asset"))
     }
 
     fn price(&self, row: usize) -> Result<Price, BooksError> {

@@ -1,14 +1,18 @@
 //! How claims fill a node's capacity: nothing above it, and what they leave is unallocated.
 
-use super::claim::{Claim, Claims, SYSTEM};
+use super::claim::{Claim, Claims, SYSTEM, is_of, overflow};
+use super::device::{Arrangements, Devices, keep_devices_within};
+use super::limit::{Claimants, Limit, keep_within};
+use super::number::Series;
 use super::stretch::{PieceKind, Timelines};
-use super::{Fault, MeterError, Overcommit};
-use crate::amount::{Nanos, amount_in, capacity_over};
-use farthing_model::{Destination, NANOS_PER_SECOND, Resource, split};
+use super::volume::share_equally;
+use super::{Fault, MeterError, Method, Overcommit};
+use crate::amount::Nanos;
+use farthing_model::{Asset, Destination, Detail, NANOS_PER_SECOND, Resource};
 use std::collections::BTreeMap;
 
-/// Where a quantity went: to which destination, for whom.
-pub(super) type Place = (u32, Destination);
+/// Where a quantity went: for whom, to which destination, and what else is known of it.
+pub(super) type Place = (u32, Destination, Option<Detail>);
 
 /// The quantities of each (stretch, resource), and what was odd.
 pub(super) struct Filled {
@@ -18,101 +22,212 @@ pub(super) struct Filled {
 }
 
 /// Fills every node's pieces with the claims on them.
-pub(super) fn fill(timelines: &Timelines<'_>, claims: &Claims) -> Result<Filled, MeterError> {
-    let mut filled = Filled { shares: BTreeMap::new(), overcommits: vec![], faults: vec![] };
-    let mut rest = claims.all.as_slice();
-    for (node, pieces) in timelines.pieces.iter().enumerate() {
-        for resource in Resource::ALL {
-            let is_here = |claim: &Claim| claim.node == node && claim.resource == resource;
-            let (here, after) = rest.split_at(rest.partition_point(is_here));
-            rest = after;
-            let mut per_piece = vec![vec![]; pieces.len()];
-            for claim in here {
-                let first = pieces.partition_point(|piece| piece.span.to <= claim.span.from);
-                for (piece, parts) in pieces.iter().zip(&mut per_piece).skip(first) {
-                    let Some(both) = claim.span.intersect(piece.span) else { break };
-                    parts.push(claim.part(both).ok_or_else(|| claim.overflow(timelines))?);
-                }
-            }
-            filled.strays(timelines, node, resource, (here, &per_piece));
-            for (index, parts) in per_piece.iter_mut().enumerate() {
-                filled.piece(timelines, (node, index), resource, parts)?;
-            }
+pub(super) fn fill(
+    timelines: &Timelines<'_>,
+    claims: &mut Claims,
+    method: Method,
+) -> Result<Filled, MeterError> {
+    let mut all = std::mem::take(&mut claims.all);
+    let (shares, overcommits, faults) = (BTreeMap::new(), vec![], vec![]);
+    let filled = Filled { shares, overcommits, faults };
+    let known = Arrangements::new();
+    let mut filler = Filler { timelines, claims, method, known, filled };
+    let (mut rest, mut series) = (all.as_mut_slice(), claims.series.as_slice());
+    for node in 0..timelines.nodes.len() {
+        for resource in Resource::CHARGED {
+            let (here, after) =
+                series.split_at(series.partition_point(|(s, _)| is_of(s, node, resource)));
+            series = after;
+            let count = here.iter().map(|(_, range)| range.len()).sum();
+            let (parts, behind) = std::mem::take(&mut rest).split_at_mut(count);
+            rest = behind;
+            filler.resource(node, resource, parts)?;
         }
     }
-    Ok(filled)
+    Ok(filler.filled)
 }
 
-impl Filled {
+/// Everything that filling needs.
+struct Filler<'a> {
+    timelines: &'a Timelines<'a>,
+    claims: &'a Claims,
+    method: Method,
+    known: Arrangements,
+    filled: Filled,
+}
+
+impl Filler<'_> {
+    /// Fills all pieces of one node's resource.
+    fn resource(
+        &mut self,
+        node: usize,
+        resource: Resource,
+        here: &mut [Claim],
+    ) -> Result<(), MeterError> {
+        let pieces = &self.timelines.pieces[node];
+        // Mostly a node has one piece of time, and all claims are in it as they are.
+        if let [piece] = pieces[..]
+            && piece.kind == PieceKind::Ready
+            && here.iter().all(|claim| claim.span.intersect(piece.span) == Some(claim.span))
+        {
+            return self.piece((node, 0), resource, here);
+        }
+        let mut per_piece = vec![vec![]; pieces.len()];
+        for claim in here.iter() {
+            let first = pieces.partition_point(|piece| piece.span.to <= claim.span.from);
+            for (piece, parts) in pieces.iter().zip(&mut per_piece).skip(first) {
+                let Some(both) = claim.span.intersect(piece.span) else { break };
+                parts.push(claim.part(both).ok_or_else(|| self.overflow(claim))?);
+            }
+        }
+        self.strays(node, resource, (here, &per_piece));
+        for (index, parts) in per_piece.iter_mut().enumerate() {
+            self.piece((node, index), resource, parts)?;
+        }
+        Ok(())
+    }
+
+    fn series(&self, claim: &Claim) -> &Series {
+        &self.claims.series[claim.series as usize].0
+    }
+
+    fn overflow(&self, claim: &Claim) -> MeterError {
+        overflow(self.timelines, self.series(claim))
+    }
+
     /// Reports what was claimed outside of ready and measured time.
     fn strays(
         &mut self,
-        timelines: &Timelines<'_>,
         node: usize,
         resource: Resource,
         (claims, per_piece): (&[Claim], &[Vec<Claim>]),
     ) {
-        let sum = |claims: &[Claim]| claims.iter().map(|c| c.used + c.idle).sum::<i128>();
-        let ready = timelines.pieces[node].iter().zip(per_piece);
+        let sum = |claims: &[Claim]| claims.iter().map(Claim::claimed).sum::<i128>();
+        let ready = self.timelines.pieces[node].iter().zip(per_piece);
         let placed = ready.filter(|(piece, _)| piece.kind == PieceKind::Ready);
         let quantity_nano = sum(claims) - placed.map(|(_, parts)| sum(parts)).sum::<i128>();
         if quantity_nano > 0 {
-            let node = timelines.nodes[node].clone();
-            self.faults.push(Fault::Stray { node, resource, quantity_nano });
+            let node = self.timelines.nodes[node].clone();
+            self.filled.faults.push(Fault::Stray { node, resource, quantity_nano });
         }
     }
 
     /// Books one piece of one node's resource.
     fn piece(
         &mut self,
-        timelines: &Timelines<'_>,
         (node, index): (usize, usize),
         resource: Resource,
         parts: &mut [Claim],
     ) -> Result<(), MeterError> {
-        let piece = timelines.pieces[node][index];
-        let stretch = &timelines.stretches[piece.stretch];
+        let piece = self.timelines.pieces[node][index];
+        let stretch = &self.timelines.stretches[piece.stretch];
+        let by_quantity = stretch.like.asset == Asset::Network;
+        // Bytes sent have no place on a node, and nothing else has one on a network.
+        let is_here = by_quantity == (resource == Resource::Network);
+        if !is_here && !parts.is_empty() {
+            let quantity_nano = parts.iter().map(Claim::claimed).sum();
+            let node = self.timelines.nodes[node].clone();
+            self.filled.faults.push(Fault::Stray { node, resource, quantity_nano });
+        }
+        let parts = if is_here { parts } else { &mut [] };
         let capacity = stretch.capacity(resource, piece.span)?;
-        let claimed = match piece.kind {
-            PieceKind::Ready => {
-                let nano = stretch.like.capacity.nano(resource);
-                let overflow = || stretch_overflow(timelines, node, resource);
-                let overs = keep_within(nano, parts).ok_or_else(overflow)?;
-                self.report(timelines, node, resource, &overs);
-                parts.iter().map(|part| part.used + part.idle).sum()
-            }
-            PieceKind::Booting | PieceKind::Unmeasured => 0,
-        };
-        let shares = self.shares.entry((piece.stretch, resource)).or_default();
-        let mut add = |who, destination, nano: i128| {
-            if nano != 0 {
-                *shares.entry((who, destination)).or_default() += nano;
-            }
-        };
+        let mut unusable = 0;
+        let mut places: Vec<(Place, i128)> = Vec::new();
         match piece.kind {
-            PieceKind::Booting => add(SYSTEM, Destination::Overhead, capacity),
-            PieceKind::Unmeasured => add(SYSTEM, Destination::Unallocated, capacity),
-            PieceKind::Ready => {
-                for part in parts {
-                    if part.who == SYSTEM {
-                        add(SYSTEM, Destination::Overhead, part.used + part.idle);
-                    } else {
-                        add(part.who, Destination::Used, part.used);
-                        add(part.who, Destination::Idle, part.idle);
-                    }
-                }
-                add(SYSTEM, Destination::Unallocated, capacity - claimed);
+            PieceKind::Booting => {
+                places.push(((SYSTEM, Destination::Overhead, None), capacity));
             }
+            PieceKind::Unmeasured => {
+                let detail = (self.method != Method::ByNode).then_some(Detail::Unmeasured);
+                places.push(((SYSTEM, Destination::Unallocated, detail), capacity));
+            }
+            PieceKind::Ready => {
+                if !by_quantity {
+                    let nano = stretch.like.capacity.nano(resource);
+                    unusable = self.limit((node, stretch.like.asset), resource, nano, parts)?;
+                }
+                self.places(parts, &mut places);
+                let claimed: i128 = places.iter().map(|(_, nano)| nano).sum();
+                let left = if by_quantity { 0 } else { capacity - claimed };
+                let unusable = unusable.min(left.max(0));
+                let place = |detail| (SYSTEM, Destination::Unallocated, detail);
+                places.push((place(Some(Detail::Fragmented)), unusable));
+                places.push((place(None), left - unusable));
+            }
+        }
+        let shares = self.filled.shares.entry((piece.stretch, resource)).or_default();
+        for (place, nano) in places.into_iter().filter(|(_, nano)| *nano != 0) {
+            *shares.entry(place).or_default() += nano;
         }
         Ok(())
     }
 
-    /// Adds what is over capacity, joined where there is no gap.
+    /// Keeps claims within what there is, and says how much of that is of use to nobody.
+    fn limit(
+        &mut self,
+        (node, asset): (usize, Asset),
+        resource: Resource,
+        nano: i128,
+        parts: &mut [Claim],
+    ) -> Result<i128, MeterError> {
+        let error = || {
+            let node = self.timelines.nodes[node].clone();
+            MeterError::Overflow { node, resource }
+        };
+        if asset == Asset::Volume {
+            let over = |span| Limit::Nano(nano).over(span);
+            return share_equally(parts, over).map(|()| 0).ok_or_else(error);
+        }
+        let mut devices = Devices { unknown: parts.len(), ..Devices::default() };
+        if resource == Resource::Gpu && self.method != Method::ByNode {
+            devices = keep_devices_within(self.claims, parts, &mut self.known).ok_or_else(error)?;
+        }
+        let on_devices = i128::try_from(devices.count).map_err(|_| error())? * NANOS_PER_SECOND;
+        let mut overs = Vec::new();
+        // Claims on known devices are within these; if all are, and no more devices than the node
+        // has, they are within the node.
+        if devices.unknown > 0 || on_devices > nano {
+            let claimants = Claimants { parts, first: devices.unknown };
+            overs = keep_within(Limit::Nano(nano), claimants).ok_or_else(error)?;
+        }
+        for device in devices.overs.chunk_by(|a, b| a.0 == b.0) {
+            let over: Vec<_> = device.iter().map(|(_, span, over)| (*span, *over)).collect();
+            self.report((node, resource, Some(device[0].0)), &over);
+        }
+        self.report((node, resource, None), &overs);
+        Ok(devices.fragmented)
+    }
+
+    /// Sums the parts by whom they are for.
+    fn places(&self, parts: &[Claim], places: &mut Vec<(Place, i128)>) {
+        for series in parts.chunk_by(|a, b| a.series == b.series) {
+            let who = self.series(&series[0]).who;
+            let (mut used, mut unknown, mut held, mut bare) = (0, 0, 0, 0);
+            for part in series {
+                used += part.used;
+                if part.watched && self.method != Method::ByNode {
+                    held += part.held;
+                    bare += part.idle - part.held;
+                } else {
+                    unknown += part.idle;
+                }
+            }
+            if who == SYSTEM {
+                let whole = used + unknown + held + bare;
+                places.push(((SYSTEM, Destination::Overhead, None), whole));
+                continue;
+            }
+            places.push(((who, Destination::Used, None), used));
+            places.push(((who, Destination::Idle, None), unknown));
+            places.push(((who, Destination::Idle, Some(Detail::Held)), held));
+            places.push(((who, Destination::Idle, Some(Detail::Bare)), bare));
+        }
+    }
+
+    /// Adds what is over a limit, joined where there is no gap.
     fn report(
         &mut self,
-        timelines: &Timelines<'_>,
-        node: usize,
-        resource: Resource,
+        (node, resource, device): (usize, Resource, Option<u32>),
         overs: &[(Nanos, i128)],
     ) {
         let mut joined: Vec<(Nanos, i128)> = Vec::new();
@@ -126,106 +241,10 @@ impl Filled {
             }
         }
         for (span, over_nano) in joined {
-            let node = timelines.nodes[node].clone();
-            let window = span.window();
-            self.overcommits.extend(window.map(|window| Overcommit {
-                node,
-                resource,
-                window,
-                over_nano,
-            }));
+            let Some(window) = span.window() else { continue };
+            let node = self.timelines.nodes[node].clone();
+            let device = device.map(|number| self.claims.devices[number as usize - 1].clone());
+            self.filled.overcommits.push(Overcommit { node, device, resource, window, over_nano });
         }
-    }
-}
-
-fn stretch_overflow(timelines: &Timelines<'_>, node: usize, resource: Resource) -> MeterError {
-    MeterError::Overflow { node: timelines.nodes[node].clone(), resource }
-}
-
-/// Scales claims down wherever they sum over capacity, and returns where and by how much.
-///
-/// Only spans that may be over are looked at claim by claim, so that the work is sorting unless a
-/// node is full. `None` when an amount does not fit.
-fn keep_within(capacity_nano: i128, parts: &mut [Claim]) -> Option<Vec<(Nanos, i128)>> {
-    let suspects = suspects(capacity_nano, parts)?;
-    if suspects.is_empty() {
-        return Some(vec![]);
-    }
-    // (suspect, part, used, idle) in order of suspects.
-    let mut touched: Vec<(usize, usize, i128, i128)> = Vec::new();
-    for (index, part) in parts.iter().enumerate() {
-        let first = suspects.partition_point(|span| span.to <= part.span.from);
-        for (number, &span) in suspects.iter().enumerate().skip(first) {
-            if span.from >= part.span.to {
-                break;
-            }
-            let used = amount_in(part.used, part.span, span)?;
-            let idle = amount_in(part.idle, part.span, span)?;
-            touched.push((number, index, used, idle));
-        }
-    }
-    touched.sort_unstable();
-    let mut overs = Vec::new();
-    for group in touched.chunk_by(|a, b| a.0 == b.0) {
-        let span = suspects[group[0].0];
-        let capacity = capacity_over(capacity_nano, span)?;
-        let claimed: Vec<i128> = group.iter().map(|(_, _, used, idle)| used + idle).collect();
-        let over = claimed.iter().sum::<i128>() - capacity;
-        if over <= 0 {
-            continue;
-        }
-        // Cutting a sample rounds twice (used and idle), so this little is not a finding.
-        if over > 2 * i128::try_from(group.len()).ok()? {
-            overs.push((span, over));
-        }
-        let granted = split(capacity, &claimed).ok()?;
-        for (&(_, index, used, idle), granted) in group.iter().zip(granted) {
-            let kept = used.min(granted);
-            parts[index].used += kept - used;
-            parts[index].idle += granted - kept - idle;
-        }
-    }
-    Some(overs)
-}
-
-/// The elementary spans in which claims may sum over capacity: between two edges of claims, by
-/// rates rounded up. In order, without overlap.
-fn suspects(capacity_nano: i128, parts: &[Claim]) -> Option<Vec<Nanos>> {
-    // (when, change of rate, change of count); claims of nothing change nothing.
-    let mut edges: Vec<(i128, i128, i128)> = Vec::with_capacity(2 * parts.len());
-    for part in parts.iter().filter(|part| part.used + part.idle > 0) {
-        let amount = (part.used + part.idle).checked_mul(NANOS_PER_SECOND)?;
-        let rate = amount.div_ceil_positive(part.span.len())?;
-        edges.push((part.span.from, rate, 1));
-        edges.push((part.span.to, -rate, -1));
-    }
-    edges.sort_unstable_by_key(|edge| edge.0);
-    let (mut rate, mut active) = (0_i128, 0_i128);
-    let mut suspects = Vec::new();
-    let mut edges = edges.into_iter().peekable();
-    while let Some((at, change, count)) = edges.next() {
-        rate += change;
-        active += count;
-        let Some(&(next, ..)) = edges.peek() else { break };
-        if next == at {
-            continue;
-        }
-        let span = Nanos { from: at, to: next };
-        let most = rate.checked_mul(span.len())? / NANOS_PER_SECOND + 2 * active + 1;
-        if most > capacity_over(capacity_nano, span)? {
-            suspects.push(span);
-        }
-    }
-    Some(suspects)
-}
-
-/// Division of non-negative numbers, rounded up.
-trait DivCeil: Sized {
-    fn div_ceil_positive(self, divisor: Self) -> Option<Self>;
-}
-
-impl DivCeil for i128 {
-    fn div_ceil_positive(self, divisor: Self) -> Option<Self> {
-        Some(self.checked_add(divisor - 1)? / divisor)
     }
 }

@@ -3,16 +3,16 @@
 use super::claim::{Claims, SYSTEM};
 use super::fill::{Filled, Place};
 use super::stretch::{PieceKind, Stretch, Timelines};
-use super::{Fault, MeterError, MeterInput, Metered, Unpriced};
+use super::{Fault, MeterError, MeterInput, Metered, Method, Unpriced};
 use farthing_model::{
-    Charge, Coverage, Destination, HourlyRate, Money, PerResource, Provenance, Resource, Window,
-    split_money,
+    Asset, Charge, Coverage, Destination, HourlyRate, Money, PerResource, Provenance, Resource,
+    Window, split_money,
 };
 use std::collections::BTreeMap;
 
 /// Writes the charges and asserts that they conserve.
 pub(super) fn post(
-    input: &MeterInput<'_>,
+    (input, method): (&MeterInput<'_>, Method),
     timelines: &Timelines<'_>,
     claims: &Claims,
     filled: Filled,
@@ -26,6 +26,7 @@ pub(super) fn post(
         cluster: input.cluster.clone(),
         window: input.window,
         currency: input.currency,
+        method,
         weights: input.weights.only(instance_types),
         charges: Vec::new(),
         paid: Money::zero(input.currency),
@@ -39,12 +40,13 @@ pub(super) fn post(
     let nothing = BTreeMap::new();
     for (index, stretch) in timelines.stretches.iter().enumerate() {
         let Some(window) = stretch.time.window() else { continue };
-        let shares = Resource::ALL.map(|r| filled.shares.get(&(index, r)).unwrap_or(&nothing));
+        let shares = |resource| filled.shares.get(&(index, resource)).unwrap_or(&nothing);
+        let shares = PerResource::from_fn(shares);
         match stretch.price(input) {
             Ok(price) => {
                 Poster { input, claims, stretch, window, price }.post(&shares, &mut metered)?;
             }
-            Err(why) => metered.unpriced.push(unpriced(stretch, window, why)?),
+            Err(why) => metered.unpriced.push(unpriced(stretch, window, why, &shares)?),
         }
     }
     Ok(metered)
@@ -68,6 +70,10 @@ fn join_strays(faults: &mut Vec<Fault>) {
 fn coverage(timelines: &Timelines<'_>) -> Coverage {
     let mut coverage = Coverage::default();
     for piece in timelines.pieces.iter().flatten() {
+        // Who has a volume or what was sent is not a question of looking at a machine.
+        if timelines.stretches[piece.stretch].like.asset != Asset::Node {
+            continue;
+        }
         coverage.expected_nanos += piece.span.len();
         // A node that boots is known to do nothing.
         if piece.kind != PieceKind::Unmeasured {
@@ -77,11 +83,17 @@ fn coverage(timelines: &Timelines<'_>) -> Coverage {
     coverage
 }
 
-fn unpriced(stretch: &Stretch<'_>, window: Window, why: String) -> Result<Unpriced, MeterError> {
+fn unpriced(
+    stretch: &Stretch<'_>,
+    window: Window,
+    why: String,
+    shares: &PerResource<&BTreeMap<Place, i128>>,
+) -> Result<Unpriced, MeterError> {
     let mut quantity_nano = PerResource::<i128>::default();
     for resource in Resource::ALL {
         *quantity_nano.get_mut(resource) = stretch.capacity(resource, stretch.time)?;
     }
+    *quantity_nano.get_mut(Resource::Network) = shares.get(Resource::Network).values().sum();
     let (node, offer) = (stretch.like.node.clone(), stretch.like.offer.clone());
     Ok(Unpriced { node, offer, window, why, quantity_nano })
 }
@@ -98,23 +110,26 @@ struct Poster<'a> {
 impl Poster<'_> {
     fn post(
         &self,
-        shares: &[&BTreeMap<Place, i128>; 4],
+        shares: &PerResource<&BTreeMap<Place, i128>>,
         metered: &mut Metered,
     ) -> Result<(), MeterError> {
-        let node = &self.stretch.like.node;
-        let money = |source| MeterError::Money { node: node.clone(), source };
-        let cost = self.price.0.cost(self.window).map_err(money)?;
+        let like = self.stretch.like;
+        let money = |source| MeterError::Money { node: like.node.clone(), source };
+        let sent = *shares.get(Resource::Network);
+        let cost =
+            like.asset.cost(self.price.0, self.window, sent.values().sum()).map_err(money)?;
         let first = metered.charges.len();
-        if self.stretch.like.capacity == farthing_model::Resources::default() {
+        if like.asset == Asset::Network {
+            self.shared(Resource::Network, cost, sent, metered)?;
+        } else if like.capacity == farthing_model::Resources::default() {
             // Paid, and has nothing to sell: there is no resource to charge but the node itself.
-            let whole = (SYSTEM, Destination::Overhead);
+            let whole = (SYSTEM, Destination::Overhead, None);
             metered.charges.push(self.charge(Resource::Cpu, whole, 0, cost));
         } else {
-            let like = self.stretch.like;
             let parts = self.input.weights.split(cost, &like.instance_type, like.capacity);
             let parts = parts.map_err(|source| self.split_error(source))?;
-            for (resource, shares) in Resource::ALL.into_iter().zip(shares) {
-                self.resource(resource, *parts.get(resource), shares, metered)?;
+            for resource in Resource::ALL {
+                self.resource(resource, *parts.get(resource), shares.get(resource), metered)?;
             }
         }
         let posted = metered.charges[first..].iter().map(|charge| charge.cost);
@@ -141,10 +156,22 @@ impl Poster<'_> {
         }
         if sum == 0 && !cost.is_zero() {
             // So short that a fraction of a core offers less than the smallest unit, and costs one.
-            let place = (SYSTEM, Destination::Unallocated);
+            let place = (SYSTEM, Destination::Unallocated, None);
             metered.charges.push(self.charge(resource, place, 0, cost));
             return Ok(());
         }
+        self.shared(resource, cost, shares, metered)
+    }
+
+    /// Splits what a resource costs by what each place has of it.
+    fn shared(
+        &self,
+        resource: Resource,
+        cost: Money,
+        shares: &BTreeMap<Place, i128>,
+        metered: &mut Metered,
+    ) -> Result<(), MeterError> {
+        let quantities: Vec<i128> = shares.values().copied().collect();
         let costs = split_money(cost, &quantities).map_err(|source| self.split_error(source))?;
         for ((place, nano), cost) in shares.iter().zip(costs) {
             metered.usage.get_mut(resource).add(place.1, *nano);
@@ -154,7 +181,7 @@ impl Poster<'_> {
     }
 
     fn charge(&self, resource: Resource, place: Place, quantity_nano: i128, cost: Money) -> Charge {
-        let (who, destination) = place;
+        let (who, destination, detail) = place;
         let like = self.stretch.like;
         let attribution = match (who, destination) {
             // A node that one workload has to itself boots for it.
@@ -166,12 +193,14 @@ impl Poster<'_> {
             cluster: self.input.cluster.clone(),
             window: self.window,
             node: like.node.clone(),
+            asset: like.asset,
             offer: like.offer.clone(),
             place: like.place.clone(),
             instance_type: like.instance_type.clone(),
             purchase: like.purchase,
             resource,
             destination,
+            detail,
             attribution,
             quantity_nano,
             cost,

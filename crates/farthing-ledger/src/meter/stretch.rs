@@ -73,6 +73,7 @@ pub(super) struct Timelines<'a> {
 
 fn same_thing(a: &NodeSpan, b: &NodeSpan) -> bool {
     a.node == b.node
+        && a.asset == b.asset
         && a.offer == b.offer
         && a.place == b.place
         && a.instance_type == b.instance_type
@@ -88,7 +89,7 @@ fn order(a: &NodeSpan, b: &NodeSpan) -> std::cmp::Ordering {
     a.node
         .cmp(&b.node)
         .then_with(|| key(a).cmp(&key(b)))
-        .then_with(|| a.offer.cmp(&b.offer))
+        .then_with(|| (a.asset, &a.offer).cmp(&(b.asset, &b.offer)))
         .then_with(|| a.place.cmp(&b.place))
         .then_with(|| a.instance_type.cmp(&b.instance_type))
         .then_with(|| (a.purchase, a.capacity).cmp(&(b.purchase, b.capacity)))

@@ -12,8 +12,16 @@ use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 /// Names are looked for in this order.
-const NAMED: [Key; 6] =
-    [Key::Workload, Key::Process, Key::Container, Key::User, Key::Team, Key::Node];
+const NAMED: [Key; 8] = [
+    Key::Workload,
+    Key::Process,
+    Key::Pod,
+    Key::Container,
+    Key::User,
+    Key::Namespace,
+    Key::Team,
+    Key::Node,
+];
 
 /// How a number came about.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -139,19 +147,17 @@ pub fn subjects(books: &Books, query: &StatementQuery) -> Result<BTreeSet<String
     explainer.each_hour(|_, charges| {
         for charge in &charges {
             for key in Key::ALL {
-                let label = key.of(charge);
-                // Most are known by now; an owned copy is made of the others only.
-                if !labels.contains(&(key, label.clone())) {
-                    labels.insert((key, owned(label)));
-                }
+                let label = owned(key.of(charge));
+                labels.insert((key, label));
             }
         }
         true
     })?;
     let mut subjects = BTreeSet::new();
     for (key, label) in labels {
-        subjects.insert(row_id(&query.cluster, &[key], std::slice::from_ref(&label)));
-        if let (true, Label::Named(name)) = (NAMED.contains(&key), label) {
+        let is_name = NAMED.contains(&key);
+        subjects.insert(row_id(&query.clusters, &[key], std::slice::from_ref(&label)));
+        if let (true, Label::Named(name)) = (is_name, label) {
             subjects.insert(name.into_owned());
         }
     }
@@ -168,6 +174,8 @@ fn owned(label: Label<'_>) -> Label<'static> {
         Label::Missing => Label::Missing,
         Label::Unallocated => Label::Unallocated,
         Label::Overhead => Label::Overhead,
+        Label::Idle => Label::Idle,
+        Label::Common => Label::Common,
     }
 }
 
@@ -197,16 +205,17 @@ impl Explainer<'_> {
         &self,
         mut visit: impl FnMut(Window, Vec<Charge>) -> bool,
     ) -> Result<(), ReportError> {
-        let hours = self.books.hours(&self.query.cluster, self.window);
-        for hour in hours.map_err(ReportError::Books)? {
-            let hour = hour.map_err(ReportError::Books)?;
-            if hour.currency != self.query.currency {
-                let (file, found, asked) = (hour.file, hour.currency, self.query.currency);
-                return Err(ReportError::Currency { file, found, asked });
-            }
-            let window = hour.window;
-            if !visit(window, hour.charges().map_err(ReportError::Books)?) {
-                break;
+        for cluster in &self.query.clusters {
+            for hour in self.books.hours(cluster, self.window).map_err(ReportError::Books)? {
+                let hour = hour.map_err(ReportError::Books)?;
+                if hour.currency != self.query.currency {
+                    let (file, found, asked) = (hour.file, hour.currency, self.query.currency);
+                    return Err(ReportError::Currency { file, found, asked });
+                }
+                let window = hour.window;
+                if !visit(window, hour.charges().map_err(ReportError::Books)?) {
+                    return Ok(());
+                }
             }
         }
         Ok(())
@@ -226,7 +235,7 @@ impl Explainer<'_> {
         candidates.extend(Key::ALL.map(|key| vec![key]));
         for first in Key::ALL {
             let others = Key::ALL.into_iter().filter(|second| *second != first);
-            candidates.extend(others.map(|second| vec![first, second]));
+            candidates.extend(others.map(|second| vec![first.clone(), second]));
         }
         let mut seen: HashSet<(usize, Vec<Label<'static>>)> = HashSet::new();
         let mut found = None;
@@ -237,7 +246,7 @@ impl Explainer<'_> {
                     if !seen.insert((index, labels.clone())) {
                         continue;
                     }
-                    if row_id(&self.query.cluster, by, &labels) == id {
+                    if row_id(&self.query.clusters, by, &labels) == id {
                         found = Some((by.clone(), labels));
                         return false;
                     }
@@ -260,13 +269,15 @@ impl Explainer<'_> {
             true
         })?;
         let first = keys.first().ok_or_else(|| self.not_found(name))?;
-        Ok((vec![NAMED[*first]], vec![label]))
+        Ok((vec![NAMED[*first].clone()], vec![label]))
     }
 
     fn sum(&self, by: &[Key], labels: &[Label<'_>]) -> Result<Totals, ReportError> {
         let mut totals = Totals::default();
-        let measured = self.books.measured_hours(&self.query.cluster);
-        let measured = measured.map_err(ReportError::Books)?;
+        let mut measured = Vec::new();
+        for cluster in &self.query.clusters {
+            measured.extend(self.books.measured_hours(cluster).map_err(ReportError::Books)?);
+        }
         let mut overflow = false;
         self.each_hour(|window, charges| {
             totals.hours.push(window);
@@ -316,8 +327,8 @@ impl Explainer<'_> {
         let window = self.window;
         let samples = self.samples(&by, labels, &lines, &totals.hours)?;
         Ok(Explanation {
-            id: row_id(&self.query.cluster, &by, labels),
-            keys: by.iter().zip(labels).map(|(key, label)| label.text(*key)).collect(),
+            id: row_id(&self.query.clusters, &by, labels),
+            keys: by.iter().zip(labels).map(|(key, label)| label.text(key)).collect(),
             by,
             window,
             total: total.map_err(|source| ReportError::Money { window, source })?,
@@ -339,15 +350,21 @@ impl Explainer<'_> {
             lines.iter().map(|line| (&line.node, line.resource)).collect();
         let mut summaries: BTreeMap<(SourceId, NodeId, Resource), SampleSummary> = BTreeMap::new();
         for hour in hours {
-            let hour_label = Label::Named(super::key::hour_text(hour.from()).into());
             let asked = by.iter().zip(labels);
-            if asked.clone().any(|(key, label)| *key == Key::Hour && *label != hour_label) {
+            let is_other_time = |(key, label): (&Key, &Label<'_>)| {
+                key.is_time() && *label != Label::Named(key.time_text(hour.from()).into())
+            };
+            if asked.clone().any(is_other_time) {
                 continue;
             }
-            let segments = self.books.segments(&self.query.cluster, hour.from());
-            for sample in segments.map_err(ReportError::Books)?.iter().flat_map(|s| &s.samples) {
+            let mut segments = Vec::new();
+            for cluster in &self.query.clusters {
+                let read = self.books.segments(cluster, hour.from());
+                segments.extend(read.map_err(ReportError::Books)?);
+            }
+            for sample in segments.iter().flat_map(|segment| &segment.samples) {
                 let is_it = asked.clone().filter(|(key, _)| key.is_attribution());
-                let is_it = is_it.into_iter().all(|(key, label)| matches(*key, label, sample));
+                let is_it = is_it.into_iter().all(|(key, label)| matches(key, label, sample));
                 if is_it && places.contains(&(&sample.node, sample.resource)) {
                     add_sample(&mut summaries, sample);
                 }
@@ -358,19 +375,13 @@ impl Explainer<'_> {
 }
 
 /// Whether a sample is behind a row with this value.
-fn matches(key: Key, label: &Label<'_>, sample: &Sample) -> bool {
+fn matches(key: &Key, label: &Label<'_>, sample: &Sample) -> bool {
     let Some(who) = sample.attribution.as_deref() else { return *label == Label::Overhead };
-    let name = match key {
-        Key::Team => who.team.as_ref().map(farthing_model::TeamId::as_str),
-        Key::User => who.user.as_deref(),
-        Key::Container => who.container.as_deref(),
-        Key::Process => who.process.as_deref(),
-        _ => Some(who.workload.as_str()),
-    };
+    let name = key.of_whom(who);
     match label {
         Label::Named(asked) => name == Some(asked),
         Label::Missing => name.is_none(),
-        Label::Unallocated | Label::Overhead => false,
+        _ => false,
     }
 }
 

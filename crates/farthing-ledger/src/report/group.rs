@@ -1,150 +1,325 @@
 //! The hash aggregate: sums of money and quantity by key, batch after batch, exact.
 
 use super::ReportError;
-use super::key::{Key, Label, hour_text, position};
+use super::filter::Filter;
+use super::key::{Column, Key, Label};
+use super::statement::{Basis, Scope, StatementQuery};
 use crate::books::{Batch, BooksError, Text, instant, value};
 use crate::meter::Usage;
-use arrow_array::PrimitiveArray;
-use arrow_array::types::TimestampNanosecondType;
-use farthing_model::{Destination, PerResource, Resource, Window};
+use arrow_array::types::{Decimal128Type, TimestampNanosecondType};
+use arrow_array::{PrimitiveArray, StringArray};
+use farthing_model::{ClusterId, Destination, Detail, PerResource, Resource, Window, hour_floor};
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
+use std::rc::Rc;
 
-/// The value of a key, with names as numbers.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub(super) enum Cell {
-    Name(usize),
-    Missing,
-    Unallocated,
-    Overhead,
-}
+/// Resources.
+pub(super) const KINDS: usize = Resource::CHARGED.len();
 
-/// Sums of one group; indexed by position in [`Destination::ALL`].
+/// The value of a key: one of these, or the number of a name.
+pub(super) type Cell = u32;
+const MISSING: Cell = 0;
+const UNALLOCATED: Cell = 1;
+const OVERHEAD: Cell = 2;
+const IDLE: Cell = 3;
+const NAMES_FROM: usize = 4;
+
+/// Of what is idle, that on which nothing was held.
+const BARE: &str = Detail::Bare.name();
+
+/// Sums of one group: money by resource and position in [`Destination::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
-    pub(super) pico: [i128; 4],
+    pub(super) pico: [[i128; 4]; KINDS],
     pub(super) usage: PerResource<Usage>,
+}
+
+/// What sets a group apart beside the values of its keys.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Kind {
+    /// Whether the filter keeps it.
+    pub(super) kept: Option<bool>,
+    /// Whether all others share it.
+    pub(super) common: bool,
+    /// Whether somebody is charged.
+    pub(super) owned: bool,
+}
+
+impl Kind {
+    fn bits(self) -> u32 {
+        let kept = match self.kept {
+            Some(false) => 0,
+            Some(true) => 1,
+            None => 2,
+        };
+        kept | u32::from(self.common) << 2 | u32::from(self.owned) << 3
+    }
+
+    fn of(bits: u32) -> Self {
+        let kept = match bits & 3 {
+            0 => Some(false),
+            1 => Some(true),
+            _ => None,
+        };
+        Self { kept, common: bits & 4 != 0, owned: bits & 8 != 0 }
+    }
+}
+
+/// One group.
+pub(super) struct Group<'g> {
+    /// The values of the keys.
+    pub(super) cells: &'g [Cell],
+    /// The cluster, the node where the scope is one, and the values of keys of time.
+    pub(super) cluster: Cell,
+    pub(super) node: Option<Cell>,
+    pub(super) kind: Kind,
+    pub(super) sums: &'g Sums,
 }
 
 /// All groups.
 pub(super) struct Groups<'a> {
-    by: &'a [Key],
+    query: &'a StatementQuery,
     window: Window,
     names: Vec<String>,
-    ids: HashMap<String, usize>,
-    pub(super) sums: HashMap<Vec<Cell>, Sums>,
-    /// Money of rows that the filter left out.
+    ids: HashMap<String, Cell>,
+    /// Position in `sums`, by cells, cluster, node and kind.
+    found: HashMap<Vec<Cell>, usize, BuildHasherDefault<Mixer>>,
+    sums: Vec<Sums>,
+    /// What was read from texts of JSON.
+    read: HashMap<(usize, String), Cell>,
+    /// The cells of the distinct values of the last batch, by key: the next one often has the same.
+    last: Vec<Option<(StringArray, Rc<Vec<Cell>>)>>,
+    /// Money of rows of other resources.
     pub(super) left_out_pico: i128,
 }
 
 /// How a batch says the value of one key.
-enum Column<'a> {
+enum Values<'a> {
     /// The file's format does not have it.
     Absent,
-    Text(Text<'a>, Vec<Cell>),
-    Hour(&'a PrimitiveArray<TimestampNanosecondType>),
+    Text(Text<'a>, Rc<Vec<Cell>>),
+    Time(&'a PrimitiveArray<TimestampNanosecondType>),
 }
 
 impl<'a> Groups<'a> {
-    pub(super) fn new(by: &'a [Key], window: Window) -> Self {
-        let (names, ids, sums) = (Vec::new(), HashMap::new(), HashMap::new());
-        Self { by, window, names, ids, sums, left_out_pico: 0 }
+    pub(super) fn new(query: &'a StatementQuery, window: Window) -> Self {
+        Self {
+            query,
+            window,
+            names: Vec::new(),
+            ids: HashMap::new(),
+            found: HashMap::default(),
+            sums: Vec::new(),
+            read: HashMap::new(),
+            last: vec![None; query.by.len() + 1],
+            left_out_pico: 0,
+        }
     }
 
     fn name(&mut self, name: &str) -> Cell {
         if let Some(id) = self.ids.get(name) {
-            return Cell::Name(*id);
+            return *id;
         }
-        let id = self.names.len();
+        // Four thousand million distinct names do not fit into memory.
+        let id = Cell::try_from(self.names.len() + NAMES_FROM).unwrap_or(Cell::MAX);
         self.names.push(name.to_owned());
         self.ids.insert(name.to_owned(), id);
-        Cell::Name(id)
+        id
     }
 
     /// What a cell stands for.
     pub(super) fn label(&self, cell: Cell) -> Label<'_> {
         match cell {
-            Cell::Name(id) => Label::Named(Cow::Borrowed(&self.names[id])),
-            Cell::Missing => Label::Missing,
-            Cell::Unallocated => Label::Unallocated,
-            Cell::Overhead => Label::Overhead,
+            MISSING => Label::Missing,
+            UNALLOCATED => Label::Unallocated,
+            OVERHEAD => Label::Overhead,
+            IDLE => Label::Idle,
+            name => Label::Named(Cow::Borrowed(&self.names[name as usize - NAMES_FROM])),
         }
     }
 
-    /// Adds a batch; only rows of `resources`.
-    pub(super) fn add(
-        &mut self,
-        batch: &Batch,
-        resources: Option<&[Resource]>,
-    ) -> Result<(), ReportError> {
-        let mut columns = Vec::with_capacity(self.by.len());
-        for key in self.by {
-            columns.push(self.column(batch, *key).map_err(ReportError::Books)?);
+    pub(super) fn iter(&self) -> impl Iterator<Item = Group<'_>> {
+        let keys = self.query.by.len();
+        self.found.iter().map(move |(all, index)| {
+            let node = (self.query.sharing.scope == Scope::Node).then(|| all[keys + 1]);
+            let kind = Kind::of(all[all.len() - 1]);
+            Group { cells: &all[..keys], cluster: all[keys], node, kind, sums: &self.sums[*index] }
+        })
+    }
+
+    /// Adds a batch of a cluster.
+    pub(super) fn add(&mut self, batch: &Batch, cluster: &ClusterId) -> Result<(), ReportError> {
+        let books = ReportError::Books;
+        let query = self.query;
+        let mut columns = Vec::with_capacity(query.by.len());
+        for (index, key) in query.by.iter().enumerate() {
+            columns.push(self.values(batch, index, key).map_err(books)?);
         }
-        let numbers = Numbers::new(batch).map_err(ReportError::Books)?;
-        let workload = batch.text(Key::Workload.column()).map_err(ReportError::Books)?;
-        let unheld = |row: usize| workload.get(row).is_none();
-        let mut cells = Vec::with_capacity(self.by.len());
+        let node = (query.sharing.scope == Scope::Node)
+            .then(|| self.values(batch, query.by.len(), &Key::Node))
+            .transpose()
+            .map_err(books)?;
+        let numbers = Numbers::new(batch).map_err(books)?;
+        let workload = batch.text(Key::Workload.column().name()).map_err(books)?;
+        let over = |filter: &Option<Filter>| match filter {
+            Some(filter) => filter.over(batch).map(Some),
+            None => Ok(None),
+        };
+        let filter = over(&query.filter).map_err(books)?;
+        let common = over(&query.sharing.common).map_err(books)?;
+        let detail = match query.basis {
+            Basis::Occupied => batch.optional_text("x_detail").map_err(books)?,
+            _ => None,
+        };
+        let is_bare = |row| detail.and_then(|detail| detail.get(row)) == Some(BARE);
+        let cluster = self.name(cluster.as_str());
+        let mut times = vec![(i128::MIN, MISSING); query.by.len()];
+        let mut cells: Vec<Cell> = Vec::with_capacity(query.by.len() + 3);
+        let mut last: (Vec<Cell>, usize) = (Vec::new(), usize::MAX);
         for row in 0..batch.len() {
-            let charge = numbers.row(batch, row).map_err(ReportError::Books)?;
-            if resources.is_some_and(|kept| !kept.contains(&charge.resource)) {
+            let charge = numbers.row(batch, row).map_err(books)?;
+            if query.resources.as_ref().is_some_and(|kept| !kept.contains(&charge.resource)) {
                 let sum = self.left_out_pico.checked_add(charge.pico);
                 self.left_out_pico = sum.ok_or(ReportError::Overflow(self.window))?;
                 continue;
             }
+            let has_owner = charge.destination != Destination::Unallocated
+                && (charge.destination != Destination::Overhead || workload.get(row).is_some());
+            let charged =
+                query.basis == Basis::Reserved || (query.basis == Basis::Occupied && !is_bare(row));
+            let spare = spare(charge.destination, has_owner, charged);
             cells.clear();
-            for (key, column) in self.by.iter().zip(&columns) {
-                let cell = match (column, charge.destination) {
-                    (_, Destination::Unallocated) if key.is_attribution() => Cell::Unallocated,
-                    (_, Destination::Overhead) if key.is_attribution() && unheld(row) => {
-                        Cell::Overhead
+            for (index, (key, column)) in query.by.iter().zip(&columns).enumerate() {
+                cells.push(match (spare, column) {
+                    (Some(cell), _) if key.is_attribution() => cell,
+                    (_, Values::Text(text, cells)) => {
+                        text.index(row).map_or(MISSING, |index| cells[index])
                     }
-                    (Column::Text(text, cells), _) => {
-                        text.index(row).map_or(Cell::Missing, |index| cells[index])
+                    (_, Values::Absent) => MISSING,
+                    (_, Values::Time(starts)) => {
+                        self.time(key, value(starts, row), &mut times[index])
                     }
-                    (Column::Absent, _) => Cell::Missing,
-                    (Column::Hour(starts), _) => {
-                        let at = instant(value(starts, row));
-                        at.map_or(Cell::Missing, |at| self.name(&hour_text(at)))
-                    }
-                };
-                cells.push(cell);
+                });
             }
-            let added = match self.sums.get_mut(&cells) {
-                Some(sums) => sums.add(&charge),
-                None => self.sums.entry(cells.clone()).or_default().add(&charge),
+            cells.push(cluster);
+            if let Some(Values::Text(text, names)) = &node {
+                cells.push(text.index(row).map_or(MISSING, |index| names[index]));
+            }
+            let owned = spare.is_none();
+            let kept = match &filter {
+                Some(filter) => filter.keeps(row, has_owner),
+                None => Some(true),
             };
-            added.ok_or(ReportError::Overflow(self.window))?;
+            let common = owned
+                && common.as_ref().is_some_and(|common| common.keeps(row, true) == Some(true));
+            cells.push(Kind { kept, common, owned }.bits());
+            if last.0 != cells {
+                last = (cells.clone(), self.position(&cells));
+            }
+            self.sums[last.1].add(&charge).ok_or(ReportError::Overflow(self.window))?;
         }
         Ok(())
     }
 
-    fn column<'b>(&mut self, batch: &'b Batch, key: Key) -> Result<Column<'b>, BooksError> {
-        if key == Key::Hour {
-            return batch.instant(key.column()).map(Column::Hour);
+    fn position(&mut self, cells: &[Cell]) -> usize {
+        if let Some(position) = self.found.get(cells) {
+            return *position;
         }
+        self.sums.push(Sums::default());
+        self.found.insert(cells.to_vec(), self.sums.len() - 1);
+        self.sums.len() - 1
+    }
+
+    /// The cell of a time; rows beside one another are of the same hour nearly always.
+    fn time(&mut self, key: &Key, nanos: Option<i64>, last: &mut (i128, Cell)) -> Cell {
+        let Some(at) = instant(nanos) else { return MISSING };
+        let hour = hour_floor(at).as_nanosecond();
+        if last.0 != hour {
+            *last = (hour, self.name(&key.time_text(at)));
+        }
+        last.1
+    }
+
+    fn values<'b>(
+        &mut self,
+        batch: &'b Batch,
+        index: usize,
+        key: &Key,
+    ) -> Result<Values<'b>, BooksError> {
         let column = key.column();
-        let text = if key.is_in_every_format() {
-            batch.text(column)?
+        let name = column.name();
+        if let Column::Time(_) = column {
+            return batch.instant(name).map(Values::Time);
+        }
+        let text = if column.is_in_every_format() {
+            batch.text(name)?
         } else {
-            match batch.optional_text(column)? {
+            match batch.optional_text(name)? {
                 Some(text) => text,
-                None => return Ok(Column::Absent),
+                None => return Ok(Values::Absent),
             }
         };
-        let cells = text.values().map(|name| self.name(name)).collect();
-        Ok(Column::Text(text, cells))
+        if let Some((values, cells)) = &self.last[index]
+            && text.has_values_of(values)
+        {
+            return Ok(Values::Text(text, cells.clone()));
+        }
+        let is_plain = matches!(column, Column::Plain(_));
+        let cells = text.values().map(|text| {
+            if is_plain {
+                return self.name(text);
+            }
+            let known = (index, text.to_owned());
+            if let Some(cell) = self.read.get(&known) {
+                return *cell;
+            }
+            let cell = column.read(text).map_or(MISSING, |value| self.name(&value));
+            self.read.insert(known, cell);
+            cell
+        });
+        let cells = Rc::new(cells.collect());
+        self.last[index] = Some((text.kept_values(), Rc::clone(&cells)));
+        Ok(Values::Text(text, cells))
+    }
+
+    /// The columns that are read.
+    pub(super) fn columns(&self) -> Vec<&'static str> {
+        let query = self.query;
+        let mut names =
+            vec!["x_workload", "x_destination", "x_resource", "BilledCost", "x_quantity_nano"];
+        names.extend(query.by.iter().map(|key| key.column().name()));
+        let filters = query.filter.iter().chain(&query.sharing.common);
+        names.extend(filters.flat_map(Filter::columns));
+        names.extend((query.sharing.scope == Scope::Node).then_some("x_node"));
+        names.extend((query.basis == Basis::Occupied).then_some("x_detail"));
+        names
+    }
+}
+
+/// What stands in the place of an owner, where nobody is charged, or not for what is idle.
+fn spare(destination: Destination, has_owner: bool, charged: bool) -> Option<Cell> {
+    match destination {
+        Destination::Unallocated => Some(UNALLOCATED),
+        Destination::Overhead if !has_owner => Some(OVERHEAD),
+        Destination::Idle if !charged => Some(IDLE),
+        _ => None,
     }
 }
 
 impl Sums {
     fn add(&mut self, charge: &Numbered) -> Option<()> {
-        let money = &mut self.pico[charge.destination as usize];
+        let money = &mut self.pico[charge.resource as usize][charge.destination as usize];
         *money = money.checked_add(charge.pico)?;
         let usage = self.usage.get_mut(charge.resource);
         usage.paid_nano().checked_add(charge.nano)?;
         usage.add(charge.destination, charge.nano);
         Some(())
+    }
+
+    /// Money of a destination.
+    pub(super) fn of(&self, destination: Destination) -> i128 {
+        self.pico.iter().map(|pico| pico[destination as usize]).sum()
     }
 }
 
@@ -162,8 +337,8 @@ struct Numbers<'a> {
     destinations: Vec<Option<Destination>>,
     resource: Text<'a>,
     resources: Vec<Option<Resource>>,
-    cost: &'a PrimitiveArray<arrow_array::types::Decimal128Type>,
-    quantity: &'a PrimitiveArray<arrow_array::types::Decimal128Type>,
+    cost: &'a PrimitiveArray<Decimal128Type>,
+    quantity: &'a PrimitiveArray<Decimal128Type>,
 }
 
 impl<'a> Numbers<'a> {
@@ -174,10 +349,7 @@ impl<'a> Numbers<'a> {
             destination,
             destinations: destination.values().map(named).collect(),
             resource,
-            resources: resource
-                .values()
-                .map(|name| position(Some(name)).map(|index| Resource::ALL[index]))
-                .collect(),
+            resources: resource.values().map(|name| name.parse().ok()).collect(),
             cost: batch.decimal("BilledCost")?,
             quantity: batch.decimal("x_quantity_nano")?,
         })
@@ -193,5 +365,36 @@ impl<'a> Numbers<'a> {
             pico: value(self.cost, row).ok_or_else(|| wrong("BilledCost"))?,
             nano: value(self.quantity, row).ok_or_else(|| wrong("x_quantity_nano"))?,
         })
+    }
+}
+
+/// Mixes numbers of names, which nobody outside chooses; much faster than the hash that guards
+/// against chosen keys. Nothing depends on its order: groups are sorted afterwards.
+#[derive(Default)]
+struct Mixer(u64);
+
+impl Hasher for Mixer {
+    fn finish(&self) -> u64 {
+        self.0 ^ (self.0 >> 32)
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_le_bytes(word));
+        }
+    }
+
+    fn write_u32(&mut self, number: u32) {
+        self.write_u64(number.into());
+    }
+
+    fn write_usize(&mut self, number: usize) {
+        self.write_u64(number as u64);
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = (self.0.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }

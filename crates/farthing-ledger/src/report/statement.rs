@@ -1,58 +1,106 @@
 //! The statement: what was paid, by whom, with parts that sum to the whole.
 
-use super::group::{Cell, Groups, Sums};
-use super::key::{Key, Label, row_id};
+use super::draft::{Draft, Head};
+use super::filter::Filter;
+use super::group::Groups;
+use super::key::Key;
+use super::share::{ShareIdle, Weigh};
 use super::{ReportError, whole_hours};
-use crate::books::Books;
+use crate::books::{Books, Correction};
 use crate::meter::{Unpriced, Usage};
 use farthing_model::{
-    ClusterId, Coverage, Currency, Decimal, Destination, Money, PerResource, Ratio, Resource,
-    Window, split,
+    ClusterId, Coverage, Currency, Decimal, Money, PerResource, Ratio, Resource, Window,
 };
-use std::collections::BTreeMap;
 
 /// Seconds in an hour, and bytes in a GiB: units of quantities for people.
 const HOUR_S: i128 = 3_600;
 const GIB: i128 = 1 << 30;
 
-/// What becomes of what nobody allocated, and of overhead.
+/// Whose idle and overhead are shared among whom.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum ShareIdle {
-    /// Rows of their own.
+pub enum Scope {
+    /// Among the rows of the same place: node, resource, region and so on, as far as rows are
+    /// grouped by it. Grouped by none of them, the cluster is one place.
     #[default]
-    Separate,
-    /// The same for everyone.
-    Even,
-    /// In proportion to what each was charged before.
-    Proportional,
+    Place,
+    /// Among all rows of a cluster.
+    Cluster,
+    /// Among all rows of a node.
+    Node,
+}
+
+/// What a row is charged for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Basis {
+    /// What was held for it, used or not: chargeback.
+    #[default]
+    Reserved,
+    /// What it occupied: of a device that it held and had nothing on, nothing.
+    Occupied,
+    /// What it used; what it held beside that is as if nobody had asked for it.
+    Used,
+}
+
+/// What becomes of costs that are not one row's.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sharing {
+    /// What becomes of what nobody allocated, and of overhead.
+    pub idle: ShareIdle,
+    /// By what a proportional share is measured.
+    pub weigh: Weigh,
+    /// Among whom it is shared.
+    pub scope: Scope,
+    /// Whether only rows that the filter keeps take a share; else all take theirs first, so that a
+    /// row's amounts do not depend on the filter.
+    pub after_filter: bool,
+    /// Charges that all others share, such as those of a namespace of the platform.
+    pub common: Option<Filter>,
+    /// Whether these go to all rows alike, and not in proportion to what each is charged.
+    pub common_evenly: bool,
+    /// A cost of the whole window that no node has, shared as those are.
+    pub flat: Option<Money>,
 }
 
 /// What a statement is about.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementQuery {
     /// Whose books.
-    pub cluster: ClusterId,
+    pub clusters: Vec<ClusterId>,
     /// When; widened to whole UTC hours, as charges are kept by the hour.
     pub window: Window,
     /// The currency of the books.
     pub currency: Currency,
     /// What rows are grouped by; nothing = one row.
     pub by: Vec<Key>,
-    /// What becomes of unallocated and overhead.
-    pub share_idle: ShareIdle,
+    /// Only these charges.
+    pub filter: Option<Filter>,
     /// Only these resources; `None` = all.
     pub resources: Option<Vec<Resource>>,
+    /// What rows are charged for.
+    pub basis: Basis,
+    /// What becomes of costs that are not one row's.
+    pub sharing: Sharing,
 }
 
 impl StatementQuery {
-    /// Everything, in one row, with what nobody allocated apart.
+    /// Everything of a cluster, in one row, with what nobody allocated apart.
     pub fn of(cluster: ClusterId, window: Window, currency: Currency) -> Self {
-        let (by, share_idle) = (Vec::new(), ShareIdle::Separate);
-        Self { cluster, window, currency, by, share_idle, resources: None }
+        Self {
+            clusters: vec![cluster],
+            window,
+            currency,
+            by: Vec::new(),
+            filter: None,
+            resources: None,
+            basis: Basis::default(),
+            sharing: Sharing::default(),
+        }
     }
 }
 
 /// A statement. `paid = used + idle + unallocated + overhead`, and the rows' totals sum to it.
+///
+/// With a filter all of this is about what the filter keeps; `filtered` is the rest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statement {
     /// The whole hours that it covers.
@@ -61,8 +109,8 @@ pub struct Statement {
     pub currency: Currency,
     /// What the keys of each row are.
     pub by: Vec<Key>,
-    /// What the nodes cost: rates times time, noted before anything was split; less the charges
-    /// of resources that were not asked for.
+    /// What the nodes cost: rates times time, noted before anything was split; with a flat cost,
+    /// less the charges of resources that were not asked for and what a filter leaves out.
     pub paid: Money,
     /// Allocated and used.
     pub used: Money,
@@ -72,8 +120,12 @@ pub struct Statement {
     pub unallocated: Money,
     /// The system's own, and not usable yet.
     pub overhead: Money,
-    /// What of unallocated and overhead is in the rows of those who share it.
+    /// What is in the rows of those who share it.
     pub shared: Money,
+    /// What a filter leaves out, with its part of what is shared.
+    pub filtered: Money,
+    /// Costs that all share and nobody is there to take: a row of its own.
+    pub apart: Money,
     /// Paid less all rows' totals. Anything but zero is a fault in the books.
     pub difference: Money,
     /// Paid node time that was measured.
@@ -84,8 +136,28 @@ pub struct Statement {
     pub hours: u32,
     /// Nodes that could not be charged, and why.
     pub unpriced: Vec<Unpriced>,
-    /// Sorted by total, largest first, then by keys.
+    /// Hours of it that were corrected after they had been posted.
+    pub corrections: Vec<Correction>,
+    /// Sorted by total, largest first, then by keys; where the first key is one of time, by that
+    /// before.
     pub rows: Vec<StatementRow>,
+    /// What is nobody's and not shared, by pool: it is in the rows too.
+    pub spare: Vec<SpareRow>,
+}
+
+/// What is nobody's in one cluster or node, and not shared.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SpareRow {
+    /// The cluster.
+    pub cluster: String,
+    /// The node, where idle is shared by node.
+    pub node: Option<String>,
+    /// The values of those keys that cut time.
+    pub times: Vec<String>,
+    /// By resource.
+    pub cost: PerResource<Money>,
+    /// In 10^-9 unit-seconds.
+    pub quantity_nano: PerResource<i128>,
 }
 
 /// One row of a statement.
@@ -95,6 +167,8 @@ pub struct StatementRow {
     pub id: String,
     /// The values of the keys, for people: `(unallocated)`, `(overhead)`, `(no team)`.
     pub keys: Vec<String>,
+    /// Which of them are values, and not such words.
+    pub named: Vec<bool>,
     /// Allocated and used.
     pub used: Money,
     /// Allocated and not used.
@@ -105,8 +179,15 @@ pub struct StatementRow {
     pub overhead: Money,
     /// Its part of what is shared.
     pub shared: Money,
+    /// What of that is of common costs, or of idle that is not weighed by resource.
+    pub common: Money,
     /// The sum of the five.
     pub total: Money,
+    /// Used, idle and overhead of those who are charged, by resource, with their parts of what is
+    /// shared where that is weighed by resource.
+    pub own: PerResource<Money>,
+    /// Whether somebody is charged in it.
+    pub is_someones: bool,
     /// Its quantities, before sharing.
     pub usage: PerResource<Usage>,
     /// `U = used / allocated`, in money, so that resources add; `None` when nothing was charged
@@ -147,11 +228,32 @@ impl StatementRow {
 /// # Errors
 /// A file of the window cannot be read, is damaged or is in another currency.
 pub fn statement(books: &Books, query: &StatementQuery) -> Result<Statement, ReportError> {
+    statement_with(books, query, &mut |_, _| {})
+}
+
+/// As [`statement`]; calls `progress` with the hours that are read and all there are.
+///
+/// # Errors
+/// As [`statement`].
+pub fn statement_with(
+    books: &Books,
+    query: &StatementQuery,
+    progress: &mut dyn FnMut(usize, usize),
+) -> Result<Statement, ReportError> {
     let window = whole_hours(query.window);
-    let mut groups = Groups::new(&query.by, window);
+    let mut groups = Groups::new(query, window);
     let mut head = Head::default();
-    for hour in books.hours(&query.cluster, window).map_err(ReportError::Books)? {
-        let hour = hour.map_err(ReportError::Books)?;
+    let columns = groups.columns();
+    let mut posted = Vec::new();
+    for cluster in &query.clusters {
+        let hours = books.posted_hours(cluster).map_err(ReportError::Books)?;
+        let inside = hours.into_iter().filter(|hour| hour.intersect(window).is_some());
+        posted.extend(inside.map(|hour| (cluster, hour)));
+    }
+    for (done, (cluster, hour)) in posted.iter().enumerate() {
+        progress(done, posted.len());
+        let hour = books.hour(cluster, hour.from()).map_err(ReportError::Books)?;
+        let Some(mut hour) = hour else { continue };
         if hour.currency != query.currency {
             let (file, found, asked) = (hour.file, hour.currency, query.currency);
             return Err(ReportError::Currency { file, found, asked });
@@ -161,171 +263,13 @@ pub fn statement(books: &Books, query: &StatementQuery) -> Result<Statement, Rep
         head.paid_pico = paid.ok_or(ReportError::Overflow(window))?;
         head.coverage.expected_nanos += hour.coverage.expected_nanos;
         head.coverage.measured_nanos += hour.coverage.measured_nanos;
-        head.unpriced.extend(hour.unpriced);
-        for batch in hour.batches {
-            groups.add(&batch.map_err(ReportError::Books)?, query.resources.as_deref())?;
+        head.unpriced.extend(std::mem::take(&mut hour.unpriced));
+        head.corrections.extend(std::mem::take(&mut hour.corrections));
+        for batch in hour.only(&columns).map_err(ReportError::Books)? {
+            groups.add(&batch.map_err(ReportError::Books)?, cluster)?;
         }
     }
+    progress(posted.len(), posted.len());
     head.paid_pico -= groups.left_out_pico;
-    Ok(Draft::new(query, window, &groups)?.finish(head))
-}
-
-/// What the footers of the hours say.
-#[derive(Default)]
-struct Head {
-    hours: u32,
-    paid_pico: i128,
-    coverage: Coverage,
-    unpriced: Vec<Unpriced>,
-}
-
-/// Rows in the making, sorted by key so that ties of sharing do not depend on hash order.
-struct Draft<'a> {
-    query: &'a StatementQuery,
-    window: Window,
-    rows: Vec<DraftRow<'a>>,
-    totals: Sums,
-}
-
-struct DraftRow<'a> {
-    labels: Vec<Label<'a>>,
-    cells: Vec<Cell>,
-    sums: Sums,
-    shared: i128,
-}
-
-impl DraftRow<'_> {
-    fn charged(&self) -> i128 {
-        self.sums.pico[Destination::Used as usize] + self.sums.pico[Destination::Idle as usize]
-    }
-
-    /// What others may share: unallocated and overhead.
-    fn pool(&self) -> i128 {
-        let pico = &self.sums.pico;
-        pico[Destination::Unallocated as usize] + pico[Destination::Overhead as usize]
-    }
-
-    /// Whether somebody was charged in it, be it for something free.
-    fn is_someones(&self) -> bool {
-        self.sums.usage.iter().any(|(_, usage)| usage.allocated_nano() > 0)
-    }
-}
-
-impl<'a> Draft<'a> {
-    fn new(
-        query: &'a StatementQuery,
-        window: Window,
-        groups: &'a Groups<'_>,
-    ) -> Result<Self, ReportError> {
-        let mut rows: Vec<DraftRow<'a>> = Vec::with_capacity(groups.sums.len());
-        let mut totals = Sums::default();
-        for (cells, sums) in &groups.sums {
-            let labels = cells.iter().map(|cell| groups.label(*cell)).collect();
-            for (total, pico) in totals.pico.iter_mut().zip(sums.pico) {
-                *total = total.checked_add(pico).ok_or(ReportError::Overflow(window))?;
-            }
-            for (resource, usage) in sums.usage.iter() {
-                let total = totals.usage.get_mut(resource);
-                total.add(Destination::Used, usage.used_nano);
-                total.add(Destination::Idle, usage.idle_nano);
-                total.add(Destination::Unallocated, usage.unallocated_nano);
-                total.add(Destination::Overhead, usage.overhead_nano);
-            }
-            rows.push(DraftRow { labels, cells: cells.clone(), sums: *sums, shared: 0 });
-        }
-        rows.sort_by(|a, b| a.labels.cmp(&b.labels));
-        let mut draft = Self { query, window, rows, totals };
-        draft.share()?;
-        Ok(draft)
-    }
-
-    /// Gives each pool of unallocated and overhead to the rows that share it: those with the same
-    /// place (node, resource, hour and so on, as far as rows are grouped by it) and an owner. A
-    /// pool that nobody can share stays where it is.
-    fn share(&mut self) -> Result<(), ReportError> {
-        if self.query.share_idle == ShareIdle::Separate {
-            return Ok(());
-        }
-        let by = &self.query.by;
-        let mut pools: BTreeMap<Vec<Cell>, Vec<usize>> = BTreeMap::new();
-        for (index, row) in self.rows.iter().enumerate() {
-            let place = by.iter().zip(&row.cells).filter(|(key, _)| !key.is_attribution());
-            pools.entry(place.map(|(_, cell)| *cell).collect()).or_default().push(index);
-        }
-        for members in pools.into_values() {
-            let mut takers = members.clone();
-            takers.retain(|index| self.rows[*index].is_someones());
-            if takers.is_empty() {
-                continue;
-            }
-            let whole: i128 = members.iter().map(|index| self.rows[*index].pool()).sum();
-            let mut weights: Vec<i128> =
-                takers.iter().map(|index| self.rows[*index].charged()).collect();
-            if self.query.share_idle == ShareIdle::Even || weights.iter().all(|w| *w == 0) {
-                weights = vec![1; takers.len()];
-            }
-            let window = self.window;
-            let shares =
-                split(whole, &weights).map_err(|source| ReportError::Split { window, source })?;
-            for index in members {
-                let pico = &mut self.rows[index].sums.pico;
-                pico[Destination::Unallocated as usize] = 0;
-                pico[Destination::Overhead as usize] = 0;
-            }
-            for (index, share) in takers.into_iter().zip(shares) {
-                self.rows[index].shared = share;
-            }
-        }
-        let by_who = by.iter().any(|key| key.is_attribution());
-        self.rows.retain(|row| !by_who || row.is_someones() || row.pool() != 0);
-        Ok(())
-    }
-
-    fn finish(self, head: Head) -> Statement {
-        let currency = self.query.currency;
-        let money = |pico| Money::from_pico(pico, currency);
-        let total = |row: &DraftRow<'_>| row.charged() + row.pool() + row.shared;
-        let parts: i128 = self.rows.iter().map(total).sum();
-        let shared: i128 = self.rows.iter().map(|row| row.shared).sum();
-        let pico = |destination: Destination| money(self.totals.pico[destination as usize]);
-        let mut rows: Vec<StatementRow> = self.rows.iter().map(|row| self.row(row)).collect();
-        // Rows are sorted by key already, and sorting is stable.
-        rows.sort_by_key(|row| std::cmp::Reverse(row.total.pico()));
-        Statement {
-            window: self.window,
-            currency,
-            by: self.query.by.clone(),
-            paid: money(head.paid_pico),
-            used: pico(Destination::Used),
-            idle: pico(Destination::Idle),
-            unallocated: pico(Destination::Unallocated),
-            overhead: pico(Destination::Overhead),
-            shared: money(shared),
-            difference: money(head.paid_pico - parts),
-            coverage: head.coverage,
-            usage: self.totals.usage,
-            hours: head.hours,
-            unpriced: head.unpriced,
-            rows,
-        }
-    }
-
-    fn row(&self, row: &DraftRow<'_>) -> StatementRow {
-        let by = &self.query.by;
-        let money = |pico| Money::from_pico(pico, self.query.currency);
-        let pico = |destination: Destination| row.sums.pico[destination as usize];
-        let label = |(key, label): (&Key, &Label<'_>)| label.text(*key);
-        StatementRow {
-            id: row_id(&self.query.cluster, by, &row.labels),
-            keys: by.iter().zip(&row.labels).map(label).collect(),
-            used: money(pico(Destination::Used)),
-            idle: money(pico(Destination::Idle)),
-            unallocated: money(pico(Destination::Unallocated)),
-            overhead: money(pico(Destination::Overhead)),
-            shared: money(row.shared),
-            total: money(row.charged() + row.pool() + row.shared),
-            usage: row.sums.usage,
-            utilisation: Ratio::of(pico(Destination::Used), row.charged()),
-        }
-    }
+    Draft::new(query, window, &groups)?.finish(head)
 }

@@ -1,8 +1,8 @@
 //! Whether the books are sound: every file readable and unchanged, every hour conserved, and the
 //! charges what the kept telemetry says.
 
-use crate::books::{Books, BooksError, HourBook, Mark, sorted};
-use crate::meter::{MeterInput, meter};
+use crate::books::{Books, BooksError, Correction, HourBook, Mark, sorted};
+use crate::meter::{MeterInput, Method, meter_by};
 use farthing_model::{Charge, ClusterId, Money, Window};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -24,6 +24,8 @@ pub struct LedgerCheck {
     /// Where the journal stood when hours were posted: the file of each hour that says so. The
     /// journal's own check is to find them in it.
     pub marks: Vec<(String, Mark)>,
+    /// Hours that were corrected after they had been posted: the file of each, and how.
+    pub corrections: Vec<(String, Correction)>,
 }
 
 /// Where the books are not sound.
@@ -59,6 +61,7 @@ pub fn verify(books: &Books, cluster: &ClusterId) -> Result<LedgerCheck, BooksEr
         unposted: vec![],
         posted_until: None,
         marks: vec![],
+        corrections: vec![],
     };
     for hour in posted.union(&measured) {
         check.checked += 1;
@@ -91,6 +94,8 @@ fn posted_hour(
         let Some(book) = books.hour(cluster, hour.from())? else { return Ok(None) };
         check.posted_until = check.posted_until.max(Some(book.window.to()));
         check.marks.extend(book.journal.map(|mark| (book.file.clone(), mark)));
+        let corrections = book.corrections.iter().cloned();
+        check.corrections.extend(corrections.map(|correction| (book.file.clone(), correction)));
         let again = if measured { Some(books.segments(cluster, hour.from())?) } else { None };
         let posted = Posted { cluster, hour, file: book.file.clone() };
         let input = MeterInput {
@@ -102,13 +107,15 @@ fn posted_hour(
             weights: &book.weights.clone(),
         };
         // The engine marks what it posts, and keeps telemetry before it posts charges.
-        let (paid, kept) = (book.paid, measured || book.journal.is_none());
+        let (method, paid, kept) = (book.method, book.paid, measured || book.journal.is_none());
         let belongs = posted.belongs(&book);
         let charges = book.charges()?;
         let fault = belongs
             .or_else(|| posted.rows(&charges, input.window))
             .or_else(|| posted.conserves(&charges, paid))
-            .or_else(|| measured.then(|| posted.metered_again(&input, &charges)).flatten())
+            .or_else(|| {
+                measured.then(|| posted.metered_again((&input, method), &charges)).flatten()
+            })
             .or_else(|| posted.has_telemetry(&charges, kept));
         Ok(fault)
     };
@@ -154,7 +161,9 @@ impl Posted<'_> {
         // Rows are sorted by node, offer and time; a change of rate makes two stretches.
         for part in charges.chunk_by(|a, b| stretch(a) == stretch(b)) {
             let sum = Money::sum(part.iter().map(|charge| charge.cost), paid.currency());
-            let cost = part[0].node_rate.cost(part[0].window);
+            let first = &part[0];
+            let sent = part.iter().map(|charge| charge.quantity_nano).sum();
+            let cost = first.asset.cost(first.node_rate, first.window, sent);
             if sum.is_err() || sum != cost {
                 let what = format!("the charges of node {} do not sum to its price", part[0].node);
                 return Some(self.fault(Some(row), &what));
@@ -174,8 +183,12 @@ impl Posted<'_> {
         (!kept && !charges.is_empty()).then(|| self.fault(None, gone))
     }
 
-    fn metered_again(&self, input: &MeterInput<'_>, charges: &[Charge]) -> Option<FirstFault> {
-        let again = match meter(input) {
+    fn metered_again(
+        &self,
+        (input, method): (&MeterInput<'_>, Method),
+        charges: &[Charge],
+    ) -> Option<FirstFault> {
+        let again = match meter_by(input, method) {
             Ok(again) => again,
             Err(error) => return Some(self.fault(None, &error.to_string())),
         };

@@ -1,10 +1,10 @@
 //! Small worlds for the tests: names, nodes, samples.
 #![allow(dead_code, reason = "each test file uses its own part")]
 
-use farthing_ledger::{MeterInput, Metered, Weights, meter};
+use farthing_ledger::{MeterInput, Metered, Method, Weights, meter_by};
 use farthing_model::{
-    Attribution, ClusterId, Currency, HourlyRate, Money, NodeId, NodeSpan, OfferId, Place, Price,
-    PriceKind, Provenance, Purchase, Resource, Resources, Sample, SourceId, Window,
+    Asset, Attribution, ClusterId, Currency, HourlyRate, Money, NodeId, NodeSpan, OfferId, Place,
+    Price, PriceKind, Provenance, Purchase, Resource, Resources, Sample, SourceId, Window,
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -49,6 +49,7 @@ pub(crate) fn node(name: &str, rate: &str, capacity: Resources, window: Window) 
     let place = Place { provider: "aws".to_owned(), region, zone: None };
     NodeSpan {
         node: NodeId::new(name).unwrap(),
+        asset: Asset::Node,
         offer: OfferId::new("aws/us-east-1/g5.xlarge/on-demand").unwrap(),
         place,
         instance_type: "g5.xlarge".to_owned(),
@@ -86,16 +87,28 @@ pub(crate) fn sample(
         source: SourceId::new("test").unwrap(),
         node: NodeId::new(node).unwrap(),
         device: None,
+        slice: None,
         attribution,
         resource,
         window,
         requested_nano: amount(milli.0),
         used_nano: amount(milli.1),
+        held_nano: None,
     }
 }
 
 pub(crate) fn run(window: Window, spans: &[NodeSpan], samples: &[Sample]) -> Metered {
+    run_by(Method::default(), window, spans, samples)
+}
+
+pub(crate) fn run_by(
+    method: Method,
+    window: Window,
+    spans: &[NodeSpan],
+    samples: &[Sample],
+) -> Metered {
     let (cluster, weights) = (cluster(), weights());
     let (currency, cluster) = (Currency::USD, &cluster);
-    meter(&MeterInput { cluster, window, currency, spans, samples, weights: &weights }).unwrap()
+    let input = MeterInput { cluster, window, currency, spans, samples, weights: &weights };
+    meter_by(&input, method).unwrap()
 }

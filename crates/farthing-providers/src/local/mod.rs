@@ -39,8 +39,9 @@ use cpu::{CpuAccount, CpuLook};
 use disks::{SpaceOf, space};
 use farthing_edge::{Class, EdgeError, Measure, Measured, Observe};
 use farthing_model::{
-    Age, ClusterId, Coverage, DeviceId, Joules, Node, NodeId, NodeSpan, NodeState, OfferId, Place,
-    Price, Purchase, Quantity, Resource, Resources, Sample, Snapshot, SourceId, Window, proportion,
+    Age, Asset, ClusterId, Coverage, DeviceId, Joules, Node, NodeId, NodeSpan, NodeState, OfferId,
+    Place, Price, Purchase, Quantity, Resource, Resources, Sample, Snapshot, SourceId, Window,
+    proportion,
 };
 use files::Files;
 use gpus::Holder;
@@ -251,12 +252,14 @@ impl LocalMachine {
             Vec::new()
         };
         self.accounted_to = self.accounted_to.max(Some(window.to()));
-        Ok(Measured { spans, samples, coverage: self.coverage, faults: self.notes.finish() })
+        let (coverage, faults) = (self.coverage, self.notes.finish());
+        Ok(Measured { spans, samples, uses: Vec::new(), coverage, faults })
     }
 
     fn span(&self, window: Window, measured: bool) -> NodeSpan {
         NodeSpan {
             node: self.node.clone(),
+            asset: Asset::Node,
             offer: self.offer.offer.clone(),
             place: self.offer.place.clone(),
             instance_type: self.offer.instance_type.clone(),

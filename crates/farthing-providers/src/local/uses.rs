@@ -95,11 +95,13 @@ pub(super) fn samples(
             source: one.source,
             node: node.clone(),
             device: one.device,
+            slice: None,
             attribution: one.who,
             resource,
             window,
             requested_nano: one.requested_nano,
             used_nano: one.used_nano,
+            held_nano: None,
         });
     }
     samples.sort_by(|a, b| {

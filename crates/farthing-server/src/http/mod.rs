@@ -3,8 +3,10 @@
 //! Everything has a limit: connections, the time for a request to arrive and be answered, the size
 //! of a request, statements that wait for the books, and the time for a clean stop.
 
+mod allocation;
 mod connection;
 mod guard;
+mod parameters;
 mod problem;
 mod reader;
 mod routes;

@@ -1,28 +1,24 @@
 //! The thread that reads the books.
 //!
 //! Reading Parquet would hold up every other answer, and the books are synchronous. One thread
-//! reads one statement at a time; a few more may wait, others are told to come again.
+//! makes one report at a time; a few more may wait, others are told to come again.
 
-use farthing_ledger::{Books, ReportError, Statement, StatementQuery, statement};
+use farthing_ledger::{Books, ReportError};
 use std::io;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use tokio::sync::oneshot;
 
-/// Statements that may wait.
+/// Reports that may wait.
 const QUEUE_MAX: usize = 8;
 
 /// Asks the thread.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub(super) struct Reader(SyncSender<Task>);
 
-type Answer = Result<Statement, ReportError>;
+/// Reads the books and answers, unless nobody waits any longer.
+type Task = Box<dyn FnOnce(&Books) + Send>;
 
-struct Task {
-    query: StatementQuery,
-    answer: oneshot::Sender<Answer>,
-}
-
-/// Why there is no statement.
+/// Why there is no report.
 #[derive(Debug)]
 pub(super) enum Unread {
     /// Too many wait already.
@@ -39,20 +35,25 @@ impl Reader {
         let (ask, tasks) = sync_channel::<Task>(QUEUE_MAX);
         std::thread::Builder::new().name("books".to_owned()).spawn(move || {
             for task in tasks {
-                // Whoever asked has given up: the request timed out or its connection closed.
-                if task.answer.is_closed() {
-                    continue;
-                }
-                let _ = task.answer.send(statement(&books, &task.query));
+                task(&books);
             }
         })?;
         Ok(Self(ask))
     }
 
-    /// The statement of a query.
-    pub(super) async fn statement(&self, query: StatementQuery) -> Result<Statement, Unread> {
+    /// What `read` makes of the books.
+    pub(super) async fn read<T: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Books) -> Result<T, ReportError> + Send + 'static,
+    ) -> Result<T, Unread> {
         let (answer, answered) = oneshot::channel();
-        self.0.try_send(Task { query, answer }).map_err(|error| match error {
+        let task: Task = Box::new(move |books| {
+            // Whoever asked may have given up: the request timed out or its connection closed.
+            if !answer.is_closed() {
+                let _ = answer.send(read(books));
+            }
+        });
+        self.0.try_send(task).map_err(|error| match error {
             TrySendError::Full(_) => Unread::Busy,
             TrySendError::Disconnected(_) => Unread::Gone,
         })?;

@@ -1,6 +1,8 @@
 //! The routes.
 
+use super::allocation;
 use super::guard::guard;
+use super::parameters::Parameters;
 use super::problem::Problem;
 use super::reader::{Reader, Unread};
 use super::statement;
@@ -8,18 +10,29 @@ use crate::metrics::{METRICS_CONTENT_TYPE, metrics};
 use crate::page::{SCRIPT, STYLE, page};
 use crate::publish::{Published, Ticked, View};
 use crate::wire;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{Method, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
+use farthing_ledger::Books;
 use serde_json::json;
 use std::error::Error;
 use std::sync::Arc;
 
 /// All routes, for people who ask for one that is not there.
-const ROUTES: [&str; 7] =
-    ["/", "/healthz", "/readyz", "/metrics", "/api/v1/plan", "/api/v1/cost", "/api/v1/tick"];
+const ROUTES: [&str; 10] = [
+    "/",
+    "/healthz",
+    "/readyz",
+    "/metrics",
+    "/api/v1/plan",
+    "/api/v1/cost",
+    "/api/v1/tick",
+    "/allocation",
+    "/allocation/compute",
+    "/assets",
+];
 
 #[derive(Clone)]
 struct Sources {
@@ -38,6 +51,9 @@ pub(super) fn router(published: Published, reader: Reader) -> Router {
         .route("/api/v1/plan", get(plan))
         .route("/api/v1/cost", get(cost))
         .route("/api/v1/tick", get(tick))
+        .route("/allocation", get(allocations))
+        .route("/allocation/compute", get(allocations))
+        .route("/assets", get(assets))
         .fallback(|uri: Uri| async move { Problem::no_route(uri.path(), &ROUTES) })
         .method_not_allowed_fallback(|method: Method| async move {
             ([(header::ALLOW, "GET, HEAD")], Problem::read_only(method.as_str()))
@@ -101,12 +117,35 @@ async fn tick(State(sources): State<Sources>) -> Result<Response, Problem> {
 async fn cost(State(sources): State<Sources>, uri: Uri) -> Result<Response, Problem> {
     let view = sources.published.view();
     let now = last(&view)?.tick.at;
-    let parameters = Query::<Vec<(String, String)>>::try_from_uri(&uri).map_err(|error| {
-        Problem::parameter("query", format!("the query is not readable: {error}"), [])
-    })?;
-    let query = statement::query(&view, now, parameters.0)?;
-    let statement = sources.reader.statement(query).await.map_err(unread)?;
-    Ok(Json(wire::cost(&statement)).into_response())
+    let parameters = Parameters::of(&uri, &statement::PARAMETERS)?;
+    let query = statement::query(&view, now, &parameters)?;
+    let made = sources.reader.read(move |books| farthing_ledger::statement(books, &query)).await;
+    Ok(Json(wire::cost(&made.map_err(unread)?)).into_response())
+}
+
+/// OpenCost's allocations.
+async fn allocations(State(sources): State<Sources>, uri: Uri) -> Result<Response, Problem> {
+    let view = sources.published.view();
+    let now = last(&view)?.tick.at;
+    let parameters = Parameters::of(&uri, &allocation::PARAMETERS)?;
+    let asked = allocation::asked(&view, now, &parameters)?;
+    let queries = asked.queries;
+    let read = move |books: &Books| {
+        queries.iter().map(|query| farthing_ledger::allocations(books, query)).collect()
+    };
+    let sets: Vec<_> = sources.reader.read(read).await.map_err(unread)?;
+    Ok(Json(wire::allocations(&sets, asked.include_idle)).into_response())
+}
+
+/// OpenCost's assets: nodes and their disks.
+async fn assets(State(sources): State<Sources>, uri: Uri) -> Result<Response, Problem> {
+    let view = sources.published.view();
+    let now = last(&view)?.tick.at;
+    let parameters = Parameters::of(&uri, &allocation::ASSET_PARAMETERS)?;
+    let query = allocation::assets(&view, now, &parameters)?;
+    let made = sources.reader.read(move |books| farthing_ledger::statement(books, &query)).await;
+    let statement = made.map_err(unread)?;
+    Ok(Json(wire::assets(&statement, view.about.cluster.as_str())).into_response())
 }
 
 fn last(view: &View) -> Result<&Arc<Ticked>, Problem> {

@@ -25,6 +25,8 @@ pub struct CostJson {
     pub overhead: String,
     /// What of unallocated and overhead is in the rows of those who share it.
     pub shared: String,
+    /// What a filter leaves out, with its part of what is shared.
+    pub filtered: String,
     /// Paid less all rows' totals: zero, or the books are at fault.
     pub difference: String,
     /// How much of the paid node time was measured; `null` when nothing was paid.
@@ -32,7 +34,7 @@ pub struct CostJson {
     /// Hours of the window that have charges.
     pub hours: u32,
     /// What the rows are grouped by.
-    pub by: Vec<&'static str>,
+    pub by: Vec<String>,
     /// Nodes that could not be charged, and why.
     pub unpriced: Vec<UnpricedJson>,
     /// The rows, largest total first.
@@ -56,7 +58,7 @@ pub struct UnpricedJson {
 #[derive(Clone, Debug, PartialEq)]
 pub struct CostRowJson {
     /// The keys and their values: `team` -> `research`.
-    pub keys: Vec<(&'static str, String)>,
+    pub keys: Vec<(String, String)>,
     /// Allocated and used.
     pub used: String,
     /// Allocated and not used.
@@ -107,7 +109,7 @@ impl Serialize for CostRowJson {
 
 /// The wire form of a statement.
 pub fn cost(statement: &Statement) -> CostJson {
-    let by: Vec<&'static str> = statement.by.iter().map(|key| key.name()).collect();
+    let by: Vec<String> = statement.by.iter().map(ToString::to_string).collect();
     CostJson {
         window: statement.window.into(),
         currency: statement.currency.to_string(),
@@ -117,6 +119,7 @@ pub fn cost(statement: &Statement) -> CostJson {
         unallocated: statement.unallocated.to_decimal(),
         overhead: statement.overhead.to_decimal(),
         shared: statement.shared.to_decimal(),
+        filtered: statement.filtered.to_decimal(),
         difference: statement.difference.to_decimal(),
         coverage: statement.coverage.ratio().map(ratio),
         hours: statement.hours,
@@ -138,10 +141,10 @@ impl UnpricedJson {
 }
 
 impl CostRowJson {
-    fn of(by: &[&'static str], row: &StatementRow) -> Self {
+    fn of(by: &[String], row: &StatementRow) -> Self {
         let money = Money::to_decimal;
         Self {
-            keys: by.iter().copied().zip(row.keys.iter().cloned()).collect(),
+            keys: by.iter().cloned().zip(row.keys.iter().cloned()).collect(),
             used: money(row.used),
             idle: money(row.idle),
             shared: money(row.shared),

@@ -10,7 +10,7 @@ pub struct ExplanationJson {
     /// The row.
     pub id: String,
     /// Its keys: name and value.
-    pub keys: Vec<(&'static str, String)>,
+    pub keys: Vec<(String, String)>,
     /// What was looked at.
     pub window: WindowJson,
     /// The number.
@@ -86,7 +86,7 @@ pub fn explanation(explained: &Explanation) -> ExplanationJson {
     let keys = explained.by.iter().zip(&explained.keys);
     ExplanationJson {
         id: explained.id.clone(),
-        keys: keys.map(|(key, value)| (key.name(), value.clone())).collect(),
+        keys: keys.map(|(key, value)| (key.to_string(), value.clone())).collect(),
         window: explained.window.into(),
         total: explained.total.to_decimal(),
         currency: explained.total.currency().to_string(),

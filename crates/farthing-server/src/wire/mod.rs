@@ -6,6 +6,7 @@
 //! resources are numbers of hours with at most nine decimals; what is not known is `null`. Keys may
 //! be added, none is renamed.
 
+mod allocation;
 mod binding;
 mod cost;
 mod dag;
@@ -18,6 +19,7 @@ mod service;
 mod tick;
 mod verify;
 
+pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
 pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
 pub use dag::{

@@ -224,7 +224,7 @@ fn resources(tick: &Tick) -> Vec<ResourceJson> {
         let (unit, size) = match resource {
             Resource::Gpu => ("gpu", 1),
             Resource::Cpu => ("core", 1),
-            Resource::Memory | Resource::Storage => ("gib", GIB),
+            Resource::Memory | Resource::Storage | Resource::Network => ("gib", GIB),
         };
         let hours = |nano: i128| hours(nano, size);
         ResourceJson {

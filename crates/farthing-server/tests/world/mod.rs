@@ -100,6 +100,7 @@ fn span(name: &str, machine: &str, window: Window) -> NodeSpan {
     let offer = offers.iter().find(|offer| offer.instance_type == machine).unwrap();
     NodeSpan {
         node: NodeId::new(name).unwrap(),
+        asset: Asset::Node,
         offer: offer.id.clone(),
         place: offer.place.clone(),
         instance_type: machine.to_owned(),
@@ -131,11 +132,13 @@ fn sample(
         source: SourceId::new("test").unwrap(),
         node: NodeId::new(node).unwrap(),
         device: None,
+        slice: None,
         attribution: who,
         resource,
         window,
         requested_nano: amount(requested),
         used_nano: amount(used),
+        held_nano: None,
     }
 }
 
@@ -156,6 +159,7 @@ fn segment(window: Window) -> Segment {
             sample("small-1", Some(("cron", "")), Resource::Cpu, (500, 1), window),
             sample("gpu-1", None, Resource::Cpu, (0, 950), window),
         ],
+        uses: Vec::new(),
     }
 }
 

@@ -7,7 +7,7 @@ use super::time::{at, nanos, window};
 use crate::faults::FaultKind;
 use farthing_edge::{EdgeError, Measure, Measured};
 use farthing_model::{
-    Attribution, NANOS_PER_SECOND, NodeSpan, Resource, Sample, Window, proportion,
+    Asset, Attribution, NANOS_PER_SECOND, NodeSpan, Resource, Sample, Window, proportion,
 };
 use std::sync::Arc;
 
@@ -72,6 +72,7 @@ impl SimWorld {
             measured.coverage.measured_nanos += if seen { window.nanos() } else { 0 };
             measured.spans.push(NodeSpan {
                 node: node.id.clone(),
+                asset: Asset::Node,
                 offer: offer.id.clone(),
                 place: offer.place.clone(),
                 instance_type: offer.instance_type.clone(),
@@ -102,11 +103,13 @@ impl SimWorld {
                     source: self.source.clone(),
                     node: node.id.clone(),
                     device: None,
+                    slice: None,
                     attribution: Some(self.who(hold.who)),
                     resource,
                     window,
                     requested_nano,
                     used_nano,
+                    held_nano: None,
                 });
             }
         }
@@ -147,7 +150,7 @@ impl SimWorld {
                 let used = match resource {
                     // The model stays in memory, busy or not.
                     Resource::Memory | Resource::Storage => ppm(amount, service.memory_ppm),
-                    Resource::Gpu | Resource::Cpu => {
+                    Resource::Gpu | Resource::Cpu | Resource::Network => {
                         proportion(amount, busy, i128::from(span.1 - span.0)).unwrap_or(0)
                     }
                 };

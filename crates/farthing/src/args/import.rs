@@ -1,4 +1,4 @@
-//! `farthing import`: where telemetry comes from.
+//! `farthing import`: what comes from elsewhere.
 
 use clap::{Args, Subcommand};
 use std::path::PathBuf;
@@ -18,6 +18,22 @@ pub(crate) enum ImportWhat {
     Telemetry(TelemetryArgs),
     /// A window of a Prometheus, or of anything that speaks its API
     Prometheus(PrometheusArgs),
+    /// Bills in FOCUS form: CSV or Parquet, compressed by gzip or not
+    Focus(ImportFocusArgs),
+}
+
+/// `farthing import focus`.
+#[derive(Debug, Args)]
+pub(crate) struct ImportFocusArgs {
+    /// The bills
+    #[arg(required = true, value_name = "PATH")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// The currency that they must be in [default: that of the first row of each]
+    #[arg(long, value_name = "CODE")]
+    pub(crate) currency: Option<String>,
+    /// Print at most so many services; the rest is summed in one
+    #[arg(long, value_name = "NUMBER", default_value_t = 15)]
+    pub(crate) limit: usize,
 }
 
 /// `farthing import telemetry`.
@@ -92,7 +108,12 @@ pub(crate) struct IntoBooks {
     #[arg(long, value_name = "FILE")]
     pub(crate) source_map: Option<PathBuf>,
     /// Below this many hundredths of what should have been scraped, an hour is not measured
-    #[arg(long, value_name = "PERCENT", default_value_t = 80, value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value_t = 80,
+        value_parser = clap::value_parser!(u8).range(0..=100)
+    )]
     pub(crate) coverage: u8,
     /// Write nothing; print what would be written
     #[arg(long)]

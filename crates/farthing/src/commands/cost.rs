@@ -1,51 +1,146 @@
 //! `farthing cost`: the statement.
 
-use super::{newest, print};
-use crate::args::{CostArgs, Output, Share};
+use super::{Covered, covered, keys, print};
+use crate::args::{Among, CostArgs, OfWhat, Output, Share};
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
-use farthing_ledger::{Key, ShareIdle, StatementQuery, statement};
-use farthing_model::Money;
+use farthing_ledger::{
+    Basis, Filter, Key, Scope, ShareIdle, Sharing, StatementQuery, Weigh, statement_with,
+};
+use farthing_model::{ClusterId, HourlyRate, Money, Window};
+use std::io::{IsTerminal as _, Write as _};
+use std::time::{Duration, Instant};
+
+/// A read that is over by then needs no progress.
+const SILENT: Duration = Duration::from_millis(500);
 
 /// Prints who used what, and what it cost.
 pub(crate) fn run(args: &CostArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
-    let by = args.by.iter().map(|name| key(name)).collect::<Result<Vec<_>, _>>()?;
-    let cluster = home.cluster(args.cluster.as_deref())?;
+    let by = by(args)?;
+    let clusters = clusters(args.cluster.as_deref(), home)?;
     let books = home.books()?;
-    let (window, currency) = newest(&books, &cluster, &args.window)?;
-    let share_idle = match args.share_idle {
-        Share::Separate => ShareIdle::Separate,
-        Share::Even => ShareIdle::Even,
-        Share::Proportional => ShareIdle::Proportional,
+    let covered = covered(&books, &clusters, &args.window, args.now.as_deref())?;
+    let Covered { window, currency, now } = covered;
+    let query = StatementQuery {
+        clusters,
+        window,
+        currency,
+        by,
+        filter: filter("--filter", args.filter.as_deref())?,
+        resources: None,
+        basis: match args.basis {
+            OfWhat::Reserved => Basis::Reserved,
+            OfWhat::Occupied => Basis::Occupied,
+            OfWhat::Used => Basis::Used,
+        },
+        sharing: sharing(args, window)?,
     };
-    let query = StatementQuery { by, share_idle, ..StatementQuery::of(cluster, window, currency) };
-    let statement = statement(&books, &query)?;
+    let mut progress = Progress::new();
+    let statement = statement_with(&books, &query, &mut |done, all| progress.show(done, all))?;
+    progress.clear();
+    let meant = format!("`{}` as of {now}", args.window);
     print(
         output,
-        || Ok(show::statement::text(&statement, args.limit)?),
+        || Ok(show::statement::text(&statement, &meant, args.limit)?),
         || Ok(serde_json::to_value(farthing_server::wire::cost(&statement))?),
         || Ok(show::statement::rows(&statement, usize::MAX, Money::to_decimal)?),
     )?;
     Ok(if statement.difference.is_zero() { Outcome::Done } else { Outcome::Failed })
 }
 
-/// A key by its name, with a suggestion for a near miss.
-fn key(name: &str) -> anyhow::Result<Key> {
-    let name = name.trim().replace('-', "_");
-    let name = name.as_str();
-    if let Some(key) = Key::ALL.into_iter().find(|key| key.name() == name) {
-        return Ok(key);
-    }
-    let near = Key::ALL
-        .into_iter()
-        .map(|key| (strsim::damerau_levenshtein(key.name(), name), key))
-        .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, _)| *distance <= 3);
-    let names: Vec<&str> = Key::ALL.iter().map(|key| key.name()).collect();
-    let hint = match near {
-        Some((_, key)) => format!("did you mean {}?", key.name()),
-        None => format!("the keys are {}", names.join(", ")),
+/// The keys, with that of the step before them.
+fn by(args: &CostArgs) -> anyhow::Result<Vec<Key>> {
+    let mut by = keys(&args.by)?;
+    let step = match args.step.as_deref() {
+        None => return Ok(by),
+        Some("1h" | "hour") => Key::Hour,
+        Some("1d" | "24h" | "day") => Key::Day,
+        Some(other) => {
+            return Err(WrongUse::new(format!("--step `{other}` is not a step"))
+                .hint("charges are kept by the UTC hour: 1h or 1d")
+                .into());
+        }
     };
-    Err(WrongUse::new(format!("--by `{name}` is not a key of the ledger")).hint(hint).into())
+    by.retain(|key| *key != step);
+    by.insert(0, step);
+    Ok(by)
+}
+
+/// The clusters that are asked for, separated by commas, or that of the last run.
+pub(crate) fn clusters(asked: Option<&str>, home: &Home) -> anyhow::Result<Vec<ClusterId>> {
+    let Some(asked) = asked else { return Ok(vec![home.cluster(None)?]) };
+    let mut clusters = Vec::new();
+    for name in asked.split(',') {
+        let cluster = home.cluster(Some(name.trim()))?;
+        if !clusters.contains(&cluster) {
+            clusters.push(cluster);
+        }
+    }
+    Ok(clusters)
+}
+
+/// A filter of the command line, with a mark under where it is wrong.
+pub(crate) fn filter(flag: &str, text: Option<&str>) -> anyhow::Result<Option<Filter>> {
+    let Some(text) = text else { return Ok(None) };
+    text.parse().map(Some).map_err(|error: farthing_ledger::FilterError| {
+        let space = " ".repeat(error.position.saturating_sub(1));
+        let wrong =
+            format!("{flag} is wrong at position {}\n    {text}\n    {space}^", error.position);
+        WrongUse::new(wrong).hint(error.what).into()
+    })
+}
+
+fn sharing(args: &CostArgs, window: Window) -> anyhow::Result<Sharing> {
+    let flat = args.overhead.as_deref().map(|text| -> anyhow::Result<Money> {
+        let rate: HourlyRate =
+            text.parse().map_err(|error| WrongUse::new(format!("--overhead: {error}")))?;
+        Ok(rate.cost(window)?)
+    });
+    Ok(Sharing {
+        idle: match args.share_idle {
+            Share::Separate => ShareIdle::Separate,
+            Share::Even => ShareIdle::Even,
+            Share::Proportional => ShareIdle::Proportional,
+        },
+        weigh: if args.by_resource { Weigh::Resource } else { Weigh::Total },
+        scope: match args.idle_by {
+            Among::Place => Scope::Place,
+            Among::Cluster => Scope::Cluster,
+            Among::Node => Scope::Node,
+        },
+        after_filter: args.after_filter,
+        common: filter("--share", args.share.as_deref())?,
+        common_evenly: args.share_evenly,
+        flat: flat.transpose()?,
+    })
+}
+
+/// How far a long read is, on a terminal only.
+struct Progress {
+    began: Instant,
+    is_terminal: bool,
+    shown: Option<usize>,
+}
+
+impl Progress {
+    fn new() -> Self {
+        Self { began: Instant::now(), is_terminal: std::io::stderr().is_terminal(), shown: None }
+    }
+
+    fn show(&mut self, done: usize, all: usize) {
+        let percent = (done * 100).checked_div(all).unwrap_or(100);
+        if !self.is_terminal || self.began.elapsed() < SILENT || self.shown == Some(percent) {
+            return;
+        }
+        self.shown = Some(percent);
+        // There is nowhere to tell that stderr is closed.
+        let _ = write!(std::io::stderr(), "\rreading {done} of {all} hours ({percent} %)");
+    }
+
+    fn clear(&self) {
+        if self.shown.is_some() {
+            let _ = write!(std::io::stderr(), "\r{:60}\r", "");
+        }
+    }
 }

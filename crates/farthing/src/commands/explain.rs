@@ -1,6 +1,6 @@
 //! `farthing explain`: any number back to samples and prices, any step back to its reasons.
 
-use super::{newest, print};
+use super::{covered, keys, print};
 use crate::args::{ExplainArgs, Output, PlanGiven};
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
@@ -8,7 +8,7 @@ use crate::show;
 use crate::table::{Align, Table};
 use anyhow::{Context as _, bail};
 use farthing_engine::{Body, PlanRecord, StepRecord};
-use farthing_ledger::{Key, ReportError, StatementQuery, explain, subjects};
+use farthing_ledger::{ReportError, StatementQuery, explain, subjects};
 use farthing_model::ClusterId;
 use farthing_providers::sqlite;
 use std::collections::BTreeSet;
@@ -38,9 +38,9 @@ pub(crate) fn run(args: &ExplainArgs, home: &Home, output: Output) -> anyhow::Re
         return Ok(Outcome::Done);
     }
     let books = home.books()?;
-    let (window, currency) = newest(&books, &cluster, &args.window)?;
-    let by = vec![Key::Team, Key::Workload];
-    let query = StatementQuery { by, ..StatementQuery::of(cluster, window, currency) };
+    let covered = covered(&books, std::slice::from_ref(&cluster), &args.window, None)?;
+    let all = StatementQuery::of(cluster, covered.window, covered.currency);
+    let query = StatementQuery { by: keys(&args.by)?, ..all };
     let explained = match explain(&books, &query, &args.id) {
         Err(error @ ReportError::NotFound { .. }) => {
             let known = subjects(&books, &query)?;

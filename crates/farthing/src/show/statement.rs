@@ -6,6 +6,7 @@ use farthing_engine::{ActionRecord, PlanRecord, StepRecord, VerifiedRecord};
 use farthing_ledger::{Explanation, Key, Line, Statement, StatementRow};
 use farthing_model::{Destination, Money, MoneyError, NANOS_PER_SECOND, PriceKind, Resource};
 use jiff::SignedDuration;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// How an amount is read off a row.
@@ -22,8 +23,8 @@ const AMOUNTS: [(&str, AmountOf); 6] = [
 ];
 
 /// A statement: what was paid, where it went, and by whom.
-pub(crate) fn text(statement: &Statement, limit: usize) -> Result<String, MoneyError> {
-    let mut out = format!("{}\n", window(statement.window));
+pub(crate) fn text(statement: &Statement, meant: &str, limit: usize) -> Result<String, MoneyError> {
+    let mut out = format!("{}: {meant}; UTC, without its end\n", window(statement.window));
     let _ = writeln!(
         out,
         "paid {} = used {} + idle {} + unallocated {} + overhead {} {} (difference {})",
@@ -35,6 +36,10 @@ pub(crate) fn text(statement: &Statement, limit: usize) -> Result<String, MoneyE
         statement.currency,
         statement.difference.to_decimal(),
     );
+    if !statement.filtered.is_zero() {
+        let filtered = small_money(statement.filtered);
+        let _ = writeln!(out, "left out by the filter, not in these: {filtered}");
+    }
     let coverage = statement.coverage;
     let _ = writeln!(
         out,
@@ -57,16 +62,17 @@ pub(crate) fn rows(
     limit: usize,
     amount: fn(Money) -> String,
 ) -> Result<Table, MoneyError> {
-    let mut columns: Vec<(&'static str, Align)> =
+    let mut columns: Vec<(Cow<'static, str>, Align)> =
         statement.by.iter().map(|key| (key.name(), Align::Left)).collect();
-    columns.extend(AMOUNTS.map(|(name, _)| (name, Align::Right)));
-    columns.extend([
+    let amounts = AMOUNTS.map(|(name, _)| (name, Align::Right)).into_iter();
+    let more = amounts.chain([
         ("GPU-h", Align::Right),
         ("core-h", Align::Right),
         ("GiB-h", Align::Right),
         ("utilisation", Align::Right),
         ("id", Align::Left),
     ]);
+    columns.extend(more.map(|(name, align)| (Cow::Borrowed(name), align)));
     let mut table = Table::new(&columns);
     for row in statement.rows.iter().take(limit) {
         let mut cells = row.keys.clone();
@@ -111,6 +117,8 @@ fn nanos(nanos: i128) -> SignedDuration {
 fn gloss(value: &str) -> Option<&'static str> {
     Some(match value {
         "(unallocated)" => "paid capacity that nobody asked for and nobody used",
+        "(idle)" => "held by somebody and not used",
+        "(shared)" => "costs that all share and nobody is there to take",
         "(overhead)" => "the system's own: its kernel, what no process was seen for, boot time",
         "(short-lived)" => "processes that began and ended between two looks",
         "(hidden)" => "processes that may not be looked at; run as root to see them",
@@ -261,6 +269,7 @@ fn unit_seconds(nano: i128, resource: Resource) -> String {
         Resource::Gpu => (1_000_000, "GPU-s"),
         Resource::Cpu => (1_000_000, "core-s"),
         Resource::Memory | Resource::Storage => (1_000_000 << 30, "GiB-s"),
+        Resource::Network => (1_000_000_000_000_000, "GB"),
     };
     let milli = nano / divisor;
     format!("{}.{:03} {unit}", milli / 1_000, milli % 1_000)

@@ -373,6 +373,7 @@ impl World<'_> {
             node,
             device: None,
             instance: None,
+            slice: None,
             workload: None,
             of: None,
         }

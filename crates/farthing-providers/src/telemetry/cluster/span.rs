@@ -132,6 +132,7 @@ fn span_of(
         notes.add(format!("node {}: no price, as {why}", paid.id));
     }
     Some(NodeSpan {
+        asset: farthing_model::Asset::Node,
         node: paid.id.clone(),
         offer: priced.offer,
         place: priced.place,

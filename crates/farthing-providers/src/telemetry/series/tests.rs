@@ -133,7 +133,8 @@ proptest! {
         points in prop::collection::btree_map(0_i64..1_000, 0_i64..3, 0..60),
         seed in 0_usize..1_000_000,
     ) {
-        let sorted: Vec<(i64, i64)> = points.iter().map(|(at, value)| (at * 1_000, *value)).collect();
+        let sorted: Vec<(i64, i64)> =
+            points.iter().map(|(at, value)| (at * 1_000, *value)).collect();
         let mut mixed = sorted.clone();
         let len = mixed.len().max(1);
         for at in 0..mixed.len() {

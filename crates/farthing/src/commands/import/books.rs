@@ -42,6 +42,7 @@ pub(super) fn post(
         window: cluster.window,
         spans: cluster.spans.clone(),
         samples: cluster.samples.clone(),
+        uses: Vec::new(),
     };
     let mut posted = Posted {
         cluster: name.clone(),
@@ -95,6 +96,7 @@ fn joined(segments: Vec<Segment>) -> Option<Segment> {
         all.window = Window::new(from, to).unwrap_or(all.window);
         all.spans.extend(next.spans);
         all.samples.extend(next.samples);
+        all.uses.extend(next.uses);
         all
     })
 }

@@ -3,7 +3,7 @@
 use super::Stop;
 use super::serve::{Front, Listening, Opening};
 use crate::args::UpArgs;
-use crate::commands::{duration, newest};
+use crate::commands::{covered, duration};
 use crate::home::Home;
 use crate::outcome::Outcome;
 use crate::print::{data, talk};
@@ -166,12 +166,13 @@ fn closing<T: farthing_edge::Store>(
     took: Duration,
 ) -> anyhow::Result<Outcome> {
     let books = home.books()?;
-    let (window, currency) = newest(&books, &scenario.cluster, "7d")?;
     let cluster = scenario.cluster.clone();
-    let query =
-        StatementQuery { by: vec![Key::Team], ..StatementQuery::of(cluster, window, currency) };
+    let covered = covered(&books, std::slice::from_ref(&cluster), "7d", None)?;
+    let all = StatementQuery::of(cluster, covered.window, covered.currency);
+    let query = StatementQuery { by: vec![Key::Team], ..all };
     let statement = statement(&books, &query).context("the closing statement")?;
-    let mut out = format!("\nSTATEMENT\n{}\n", show::statement::text(&statement, 20)?);
+    let mut out =
+        format!("\nSTATEMENT\n{}\n", show::statement::text(&statement, "the last 7d", 20)?);
     let _ = write!(out, "\n{}", savings(result, &statement));
     let score = race.ours.world_mut().score();
     let rate = u128::from(score.events) * 1_000 / took.as_millis().max(1);

@@ -4,7 +4,7 @@ use super::serve::{Front, Listening, Opening};
 use super::{Stop, std_duration};
 use crate::args::UpArgs;
 use crate::commands::plan::chain;
-use crate::commands::{duration, newest};
+use crate::commands::{covered, duration};
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::print::talk;
@@ -179,16 +179,14 @@ fn talk_about(tick: &Tick, told: &mut Vec<String>) {
 /// The statement of everything in the books of this machine.
 fn closing(home: &Home, cluster: &ClusterId) -> anyhow::Result<Outcome> {
     let books = home.books()?;
-    let Ok((window, currency)) = newest(&books, cluster, "7d") else {
+    let Ok(covered) = covered(&books, std::slice::from_ref(cluster), "7d", None) else {
         talk("stopped before anything was measured: two ticks are needed");
         return Ok(Outcome::Done);
     };
-    let query = StatementQuery {
-        by: vec![Key::Process],
-        ..StatementQuery::of(cluster.clone(), window, currency)
-    };
+    let all = StatementQuery::of(cluster.clone(), covered.window, covered.currency);
+    let query = StatementQuery { by: vec![Key::Process], ..all };
     let statement = statement(&books, &query)?;
-    crate::print::data(&show::statement::text(&statement, 15)?);
+    crate::print::data(&show::statement::text(&statement, "the last 7d", 15)?);
     talk("\n`farthing cost --by process` (or container, user) prints it again");
     Ok(Outcome::Done)
 }

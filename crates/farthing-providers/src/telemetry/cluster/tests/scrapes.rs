@@ -163,7 +163,8 @@ proptest! {
             Span::new(span.window.from().as_millisecond(), span.window.to().as_millisecond())
         }).collect());
         for sample in &whole.samples {
-            let (from, to) = (sample.window.from().as_millisecond(), sample.window.to().as_millisecond());
+            let from = sample.window.from().as_millisecond();
+            let to = sample.window.to().as_millisecond();
             let span = Spans::of(Span::new(from, to).into_iter().collect());
             prop_assert_eq!(span.and(&measured).len(), to - from);
         }

@@ -1,0 +1,119 @@
+//! How fast reports are over large books: `cargo run --release --example report_speed -- HOURS ROWS`
+//! writes so many hours of so many charges into a temporary folder, and times statements and
+//! explanations of them.
+#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example")]
+
+use farthing_ledger::{Books, Key, Metered, Method, StatementQuery, Weights, explain, statement};
+use farthing_model::{
+    Asset, Attribution, Charge, ClusterId, Controller, Coverage, Currency, Destination, Money,
+    NodeId, OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, TeamId, Window,
+    WorkloadId,
+};
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Instant;
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u32>().unwrap());
+    let (hours, rows) = (arguments.next().unwrap_or(24), arguments.next().unwrap_or(140_000));
+    let folder = tempfile::tempdir().unwrap();
+    let books = Books::open_folder(folder.path()).unwrap();
+    let cluster = ClusterId::new("large").unwrap();
+    let start: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
+    let began = Instant::now();
+    for hour in 0..hours {
+        let from = start.checked_add(SignedDuration::from_hours(hour.into())).unwrap();
+        books.put_hour(&metered(&cluster, from, rows)).unwrap();
+    }
+    println!("wrote {} charges in {:.1?}", hours * rows, began.elapsed());
+    let window = Window::starting(start, SignedDuration::from_hours(hours.into())).unwrap();
+    let all = StatementQuery::of(cluster, window, Currency::USD);
+    for by in [vec![Key::Team], vec![Key::Namespace, Key::Pod], vec![Key::Label("app".into())]] {
+        let query = StatementQuery { by: by.clone(), ..all.clone() };
+        for round in ["first", "again"] {
+            let began = Instant::now();
+            let made = statement(&books, &query).unwrap();
+            let took = began.elapsed();
+            let each = took.as_nanos() / u128::from(hours * rows);
+            let names: Vec<_> = by.iter().map(Key::name).collect();
+            let (names, rows) = (names.join(","), made.rows.len());
+            println!("by {names} ({round}): {rows} rows in {took:.2?}, {each} ns a charge");
+        }
+    }
+    let query = StatementQuery { by: vec![Key::Team], ..all };
+    let id = statement(&books, &query).unwrap().rows[3].id.clone();
+    for subject in [id.as_str(), "pod-17"] {
+        let began = Instant::now();
+        let explained = explain(&books, &query, subject).unwrap();
+        println!("explain {subject}: {} lines in {:.2?}", explained.lines.len(), began.elapsed());
+    }
+}
+
+/// An hour of pods on nodes of fifty, each with cores and memory, used and idle.
+fn metered(cluster: &ClusterId, from: Timestamp, rows: u32) -> Metered {
+    let mut charges = Vec::new();
+    for pod in 0..rows / 4 {
+        let mut who = Attribution::of(WorkloadId::new(&format!("job-{}", pod / 7)).unwrap());
+        who.team = Some(TeamId::new(&format!("team-{}", pod % 40)).unwrap());
+        who.namespace = Some(format!("space-{}", pod % 200));
+        who.pod = Some(format!("pod-{pod}"));
+        let name = format!("job-{}", pod / 7);
+        who.controller = Some(Controller { kind: "job".to_owned(), name });
+        who.labels.insert("app".to_owned(), format!("app-{}", pod % 90));
+        let who = Arc::new(who);
+        for resource in [Resource::Cpu, Resource::Memory] {
+            for destination in [Destination::Used, Destination::Idle] {
+                charges.push(charge(cluster, from, (pod, &who), (resource, destination)));
+            }
+        }
+    }
+    let paid = Money::sum(charges.iter().map(|charge| charge.cost), Currency::USD).unwrap();
+    let weights = "gpu 1 USD/h\ncpu 1 USD/h\nmemory 1 USD/h\nstorage 1 USD/h\n";
+    Metered {
+        cluster: cluster.clone(),
+        window: Window::hour_of(from).unwrap(),
+        currency: Currency::USD,
+        weights: Weights::from_text(weights).unwrap(),
+        method: Method::ByDevice,
+        charges,
+        paid,
+        usage: PerResource::default(),
+        coverage: Coverage::default(),
+        overcommits: Vec::new(),
+        unpriced: Vec::new(),
+        duplicates: 0,
+        faults: Vec::new(),
+    }
+}
+
+fn charge(
+    cluster: &ClusterId,
+    from: Timestamp,
+    (pod, who): (u32, &Arc<Attribution>),
+    (resource, destination): (Resource, Destination),
+) -> Charge {
+    let (provider, region) = ("aws".to_owned(), "us-east-1".to_owned());
+    let pico = 12_345_678_901 + i128::from(pod % 1_013) * 7_919;
+    Charge {
+        cluster: cluster.clone(),
+        window: Window::hour_of(from).unwrap(),
+        node: NodeId::new(&format!("node-{}", pod / 50)).unwrap(),
+        offer: OfferId::new("aws/us-east-1/m7i.metal/on-demand").unwrap(),
+        place: Place { provider, region, zone: None },
+        asset: Asset::Node,
+        instance_type: "m7i.metal".to_owned(),
+        purchase: Purchase::OnDemand,
+        resource,
+        destination,
+        detail: None,
+        attribution: Some(who.clone()),
+        quantity_nano: 3_600_000_000_000 + i128::from(pod % 977) * 1_000_003,
+        cost: Money::from_pico(pico, Currency::USD),
+        node_rate: "9.6768 USD/h".parse().unwrap(),
+        provenance: Provenance {
+            kind: PriceKind::List,
+            source: "made up".to_owned(),
+            as_of: jiff::civil::date(2026, 2, 1),
+        },
+    }
+}

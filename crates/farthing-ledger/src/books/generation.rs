@@ -1,0 +1,37 @@
+//! Which writing of an hour's charges: what a writer must know to replace it.
+//!
+//! Two writers of one hour would each undo the other's work without noticing. So a writer says
+//! which file its own replaces, and is refused when that is not the one that stands. Object stores
+//! compare and replace in one step; in a folder a lock does, which the system takes back from a
+//! writer that dies.
+
+use super::{BooksError, seal};
+use bytes::Bytes;
+use std::fs::File;
+use std::path::Path;
+
+/// A writing of an hour's charges, by its seal; the default is that there is none yet.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Generation(Option<String>);
+
+impl Generation {
+    /// The generation of a file's bytes, sound or not.
+    pub(super) fn of(bytes: &Bytes) -> Self {
+        Self(Some(seal::line(bytes).unwrap_or_else(|| format!("{} bytes", bytes.len()))))
+    }
+
+    /// Whether there is a file.
+    pub const fn is_posted(&self) -> bool {
+        self.0.is_some()
+    }
+}
+
+/// Waits until no other process replaces charges in the folder; until the file is dropped, none
+/// does.
+pub(super) fn lock(folder: &Path) -> Result<File, BooksError> {
+    let name = || folder.display().to_string();
+    // The folder itself, so that no file lies in the books that is none of them.
+    let file = File::open(folder).map_err(|source| BooksError::Lock { file: name(), source })?;
+    file.lock().map_err(|source| BooksError::Lock { file: name(), source })?;
+    Ok(file)
+}

@@ -1,0 +1,411 @@
+//! The columns: their names, types, and values of a charge.
+
+use farthing_model::{
+    Asset, Attribution, Charge, Destination, Detail, Money, Purchase, Resource, TeamId, proportion,
+};
+use jiff::tz::Offset;
+use jiff::{Span, Timestamp};
+use serde_json::{Map, Value};
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Which version of the specification.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FocusVersion {
+    /// 1.2: 57 columns.
+    #[default]
+    V1_2,
+    /// 1.3: those, and the columns of split costs.
+    V1_3,
+}
+
+/// One value.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Cell<'a> {
+    /// Not there.
+    Null,
+    /// Text.
+    Text(Cow<'a, str>),
+    /// A number in units of 10^-12.
+    Number(i128),
+    /// A moment, to the second.
+    Time(Timestamp),
+}
+
+/// The type of a column.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Text.
+    Text,
+    /// A number in units of 10^-12.
+    Number,
+    /// A moment.
+    Time,
+}
+
+/// 10^-12 in one.
+const PICO: i128 = 1_000_000_000_000;
+
+/// A charge with what several columns need.
+pub(super) struct Row<'a> {
+    charge: &'a Charge,
+    account: &'a str,
+    /// Hours of the node that the cost would buy, in 10^-12.
+    hours: i128,
+    /// That at the price of the node, in 10^-12.
+    product: i128,
+    consumed: i128,
+    period: (Timestamp, Timestamp),
+    month: (Timestamp, Timestamp),
+}
+
+impl<'a> Row<'a> {
+    /// `None` when a number does not fit.
+    pub(super) fn of(charge: &'a Charge, account: Option<&'a str>) -> Option<Self> {
+        let rate = charge.node_rate.per_hour().pico();
+        // What is free is measured by time alone, to the nearest unit.
+        let hours = if rate == 0 { 0 } else { nearest(charge.cost.pico(), PICO, rate)? };
+        let period = period(charge)?;
+        Some(Self {
+            charge,
+            account: account.unwrap_or(&charge.place.provider),
+            hours,
+            product: nearest(rate, hours, PICO)?,
+            consumed: consumed(charge)?,
+            period,
+            month: month(period.0)?,
+        })
+    }
+
+    fn who(&self) -> Option<&'a Attribution> {
+        self.charge.attribution.as_deref()
+    }
+}
+
+/// `amount x part / whole` to the nearest.
+fn nearest(amount: i128, part: i128, whole: i128) -> Option<i128> {
+    let down = proportion(amount, part, whole)?;
+    let twice = proportion(amount.checked_mul(2)?, part, whole)?;
+    Some(if twice - 2 * down >= 1 { down + 1 } else { down })
+}
+
+/// Hours of the resource's unit (GPU, core, GiB), in 10^-12.
+fn consumed(charge: &Charge) -> Option<i128> {
+    if charge.resource == Resource::Network {
+        // 10^-9 of a byte to 10^-12 of 10^9 bytes.
+        return nearest(charge.quantity_nano, 1, 1_000_000);
+    }
+    let unit: i128 = match charge.resource {
+        Resource::Memory | Resource::Storage => 3_600 << 30,
+        _ => 3_600,
+    };
+    // 10^-9 of a second to 10^-12 of an hour.
+    nearest(charge.quantity_nano, 1_000, unit)
+}
+
+/// The seconds that a charge touches first and last; neighbours stay neighbours.
+fn period(charge: &Charge) -> Option<(Timestamp, Timestamp)> {
+    let second = |at: Timestamp| Timestamp::from_second(at.as_second()).ok();
+    let (from, to) = (second(charge.window.from())?, second(charge.window.to())?);
+    let next = Timestamp::from_second(from.as_second().checked_add(1)?).ok()?;
+    Some((from, to.max(next)))
+}
+
+fn month(at: Timestamp) -> Option<(Timestamp, Timestamp)> {
+    let first = Offset::UTC.to_datetime(at).date().first_of_month();
+    let next = first.checked_add(Span::new().months(1)).ok()?;
+    let midnight = |day: jiff::civil::Date| Offset::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok();
+    Some((midnight(first)?, midnight(next)?))
+}
+
+fn text(text: &str) -> Cell<'_> {
+    Cell::Text(Cow::Borrowed(text))
+}
+
+fn owned<'a>(text: String) -> Cell<'a> {
+    Cell::Text(Cow::Owned(text))
+}
+
+fn optional(text: Option<&str>) -> Cell<'_> {
+    text.map_or(Cell::Null, |text| Cell::Text(Cow::Borrowed(text)))
+}
+
+const fn null<'a>(_: &Row<'a>) -> Cell<'a> {
+    Cell::Null
+}
+
+fn cost<'a>(row: &Row<'a>) -> Cell<'a> {
+    Cell::Number(row.charge.cost.pico())
+}
+
+fn product<'a>(row: &Row<'a>) -> Cell<'a> {
+    Cell::Number(row.product)
+}
+
+fn rate<'a>(row: &Row<'a>) -> Cell<'a> {
+    Cell::Number(row.charge.node_rate.per_hour().pico())
+}
+
+fn currency<'a>(row: &Row<'a>) -> Cell<'a> {
+    owned(row.charge.cost.currency().to_string())
+}
+
+fn account<'a>(row: &Row<'a>) -> Cell<'a> {
+    text(row.account)
+}
+
+fn provider<'a>(row: &Row<'a>) -> Cell<'a> {
+    text(&row.charge.place.provider)
+}
+
+fn region<'a>(row: &Row<'a>) -> Cell<'a> {
+    text(&row.charge.place.region)
+}
+
+fn node<'a>(row: &Row<'a>) -> Cell<'a> {
+    text(row.charge.node.as_str())
+}
+
+fn cluster<'a>(row: &Row<'a>) -> Cell<'a> {
+    text(row.charge.cluster.as_str())
+}
+
+fn sku<'a>(row: &Row<'a>) -> Cell<'a> {
+    text(row.charge.offer.as_str())
+}
+
+/// What a row is about, for people.
+fn description<'a>(row: &Row<'a>) -> Cell<'a> {
+    let Charge { resource, node, destination, .. } = row.charge;
+    let what = match (destination, row.who()) {
+        (Destination::Used, Some(who)) => format!("used by {}", who.workload),
+        (Destination::Idle, Some(who)) => format!("held by {} and not used", who.workload),
+        (Destination::Overhead, Some(who)) => format!("overhead of {}", who.workload),
+        (Destination::Unallocated, _) => "that nobody asked for".to_owned(),
+        (Destination::Overhead, None) => "of the system".to_owned(),
+        (_, None) => "of somebody unknown".to_owned(),
+    };
+    owned(format!("{resource} of node {node} {what}"))
+}
+
+fn pricing_category<'a>(row: &Row<'a>) -> Cell<'a> {
+    text(match row.charge.purchase {
+        Purchase::OnDemand => "Standard",
+        Purchase::Spot => "Dynamic",
+        Purchase::Reserved => "Committed",
+        Purchase::Owned => "Other",
+    })
+}
+
+/// Category, name and subcategory of the service.
+const fn service(row: &Row<'_>) -> [&'static str; 3] {
+    match (row.charge.asset, row.charge.resource) {
+        (Asset::Volume, _) => ["Storage", "Volumes", "Block Storage"],
+        (Asset::LoadBalancer, _) => ["Networking", "Load balancers", "Application Networking"],
+        (Asset::Network, _) | (_, Resource::Network) => {
+            ["Networking", "Network transfer", "Network Connectivity"]
+        }
+        (Asset::ControlPlane, _) => ["Compute", "Control planes", "Containers"],
+        (Asset::Node, Resource::Storage) => ["Storage", "Node disks", "Block Storage"],
+        (Asset::Node, _) => ["Compute", "Nodes", "Virtual Machines"],
+    }
+}
+
+fn unit<'a>(row: &Row<'a>) -> Cell<'a> {
+    text(match row.charge.resource {
+        Resource::Gpu => "GPU-Hours",
+        Resource::Memory | Resource::Storage => "GiB-Hours",
+        Resource::Network => "GB",
+        Resource::Cpu => "Core-Hours",
+    })
+}
+
+/// One price of a SKU: when it is of another day, it is another one.
+fn sku_price<'a>(row: &Row<'a>) -> Cell<'a> {
+    let rate = row.charge.node_rate.per_hour().to_decimal();
+    owned(format!("{} {rate} {}", row.charge.offer, row.charge.provenance.as_of))
+}
+
+fn sku_details<'a>(row: &Row<'a>) -> Cell<'a> {
+    let mut details = Map::new();
+    details.insert("InstanceType".to_owned(), row.charge.instance_type.clone().into());
+    details.insert("x_Purchase".to_owned(), row.charge.purchase.name().into());
+    owned(Value::Object(details).to_string())
+}
+
+fn object<'a>(map: &BTreeMap<String, String>) -> Cell<'a> {
+    if map.is_empty() {
+        return Cell::Null;
+    }
+    let entries = map.iter().map(|(key, value)| (key.clone(), Value::from(value.as_str())));
+    owned(Value::Object(entries.collect()).to_string())
+}
+
+/// The labels of who is charged.
+fn tags<'a>(row: &Row<'a>) -> Cell<'a> {
+    row.who().map_or(Cell::Null, |who| object(&who.labels))
+}
+
+/// What the cost of a node was split by; nobody's part is the rest of it.
+fn method_details<'a>(row: &Row<'a>) -> Cell<'a> {
+    let mut details = Map::new();
+    details.insert("Resource".to_owned(), row.charge.resource.name().into());
+    details.insert("Destination".to_owned(), row.charge.destination.name().into());
+    owned(Value::Object(details).to_string())
+}
+
+fn allocated<'a>(row: &Row<'a>) -> Cell<'a> {
+    optional(row.who().map(|who| who.workload.as_str()))
+}
+
+type Of = for<'a> fn(&Row<'a>) -> Cell<'a>;
+type Column = (&'static str, Kind, Of);
+
+use Kind::{Number, Text, Time};
+
+/// The columns of 1.2, in alphabetical order.
+const V1_2: [Column; 57] = [
+    ("AvailabilityZone", Text, |row| optional(row.charge.place.zone.as_deref())),
+    ("BilledCost", Number, cost),
+    ("BillingAccountId", Text, account),
+    ("BillingAccountName", Text, account),
+    ("BillingAccountType", Text, |_| text("Account")),
+    ("BillingCurrency", Text, currency),
+    ("BillingPeriodEnd", Time, |row| Cell::Time(row.month.1)),
+    ("BillingPeriodStart", Time, |row| Cell::Time(row.month.0)),
+    ("CapacityReservationId", Text, null),
+    ("CapacityReservationStatus", Text, null),
+    ("ChargeCategory", Text, |_| text("Usage")),
+    ("ChargeClass", Text, null),
+    ("ChargeDescription", Text, description),
+    ("ChargeFrequency", Text, |_| text("Usage-Based")),
+    ("ChargePeriodEnd", Time, |row| Cell::Time(row.period.1)),
+    ("ChargePeriodStart", Time, |row| Cell::Time(row.period.0)),
+    ("CommitmentDiscountCategory", Text, null),
+    ("CommitmentDiscountId", Text, null),
+    ("CommitmentDiscountName", Text, null),
+    ("CommitmentDiscountQuantity", Number, null),
+    ("CommitmentDiscountStatus", Text, null),
+    ("CommitmentDiscountType", Text, null),
+    ("CommitmentDiscountUnit", Text, null),
+    ("ConsumedQuantity", Number, |row| Cell::Number(row.consumed)),
+    ("ConsumedUnit", Text, unit),
+    ("ContractedCost", Number, product),
+    ("ContractedUnitPrice", Number, rate),
+    ("EffectiveCost", Number, cost),
+    ("InvoiceId", Text, null),
+    ("InvoiceIssuerName", Text, provider),
+    ("ListCost", Number, product),
+    ("ListUnitPrice", Number, rate),
+    ("PricingCategory", Text, pricing_category),
+    ("PricingCurrency", Text, currency),
+    ("PricingCurrencyContractedUnitPrice", Number, rate),
+    ("PricingCurrencyEffectiveCost", Number, cost),
+    ("PricingCurrencyListUnitPrice", Number, rate),
+    ("PricingQuantity", Number, |row| Cell::Number(row.hours)),
+    ("PricingUnit", Text, |row| text(row.charge.asset.unit())),
+    ("ProviderName", Text, provider),
+    ("PublisherName", Text, provider),
+    ("RegionId", Text, region),
+    ("RegionName", Text, region),
+    ("ResourceId", Text, node),
+    ("ResourceName", Text, node),
+    ("ResourceType", Text, |row| text(&row.charge.instance_type)),
+    ("ServiceCategory", Text, |row| text(service(row)[0])),
+    ("ServiceName", Text, |row| text(service(row)[1])),
+    ("ServiceSubcategory", Text, |row| text(service(row)[2])),
+    ("SkuId", Text, sku),
+    ("SkuMeter", Text, |row| owned(format!("{} time", row.charge.resource))),
+    ("SkuPriceDetails", Text, sku_details),
+    ("SkuPriceId", Text, sku_price),
+    ("SubAccountId", Text, cluster),
+    ("SubAccountName", Text, cluster),
+    ("SubAccountType", Text, |_| text("Cluster")),
+    ("Tags", Text, tags),
+];
+
+/// What 1.3 adds: who made the charge, and how it was split.
+const V1_3: [Column; 8] = [
+    ("AllocatedMethodDetails", Text, method_details),
+    ("AllocatedMethodId", Text, |_| text("farthing-max-of-request-and-use")),
+    ("AllocatedResourceId", Text, allocated),
+    ("AllocatedResourceName", Text, allocated),
+    ("AllocatedTags", Text, tags),
+    ("ContractApplied", Text, null),
+    ("HostProviderName", Text, provider),
+    ("ServiceProviderName", Text, provider),
+];
+
+/// Those of our own.
+const OWN: [Column; 22] = [
+    ("x_annotations", Text, |row| row.who().map_or(Cell::Null, |who| object(&who.annotations))),
+    ("x_asset", Text, |row| text(row.charge.asset.name())),
+    ("x_container", Text, |row| optional(row.who().and_then(|who| who.container.as_deref()))),
+    ("x_controller", Text, |row| {
+        optional(row.who().and_then(|who| Some(who.controller.as_ref()?.name.as_str())))
+    }),
+    ("x_controller_kind", Text, |row| {
+        optional(row.who().and_then(|who| Some(who.controller.as_ref()?.kind.as_str())))
+    }),
+    ("x_destination", Text, |row| text(row.charge.destination.name())),
+    ("x_detail", Text, |row| optional(row.charge.detail.map(Detail::name))),
+    ("x_namespace", Text, |row| optional(row.who().and_then(|who| who.namespace.as_deref()))),
+    ("x_node", Text, node),
+    ("x_node_rate", Number, rate),
+    ("x_offer", Text, sku),
+    ("x_pod", Text, |row| optional(row.who().and_then(|who| who.pod.as_deref()))),
+    ("x_price_as_of", Text, |row| owned(row.charge.provenance.as_of.to_string())),
+    ("x_price_kind", Text, |row| text(row.charge.provenance.kind.name())),
+    ("x_price_source", Text, |row| text(&row.charge.provenance.source)),
+    ("x_process", Text, |row| optional(row.who().and_then(|who| who.process.as_deref()))),
+    ("x_purchase", Text, |row| text(row.charge.purchase.name())),
+    ("x_resource", Text, |row| text(row.charge.resource.name())),
+    ("x_services", Text, |row| {
+        let services = row.who().map(|who| who.services.as_slice()).unwrap_or_default();
+        if services.is_empty() { Cell::Null } else { owned(Value::from(services).to_string()) }
+    }),
+    ("x_team", Text, |row| {
+        optional(row.who().and_then(|who| who.team.as_ref()).map(TeamId::as_str))
+    }),
+    ("x_user", Text, |row| optional(row.who().and_then(|who| who.user.as_deref()))),
+    ("x_workload", Text, allocated),
+];
+
+fn all(version: FocusVersion) -> impl Iterator<Item = &'static Column> {
+    let more: &[Column] = match version {
+        FocusVersion::V1_2 => &[],
+        FocusVersion::V1_3 => &V1_3,
+    };
+    V1_2.iter().chain(more).chain(&OWN)
+}
+
+/// Names and types, in order.
+pub(super) fn names(version: FocusVersion) -> Vec<(&'static str, Kind)> {
+    all(version).map(|(name, kind, _)| (*name, *kind)).collect()
+}
+
+/// The values of a row, in the order of [`names`].
+pub(super) fn cells<'a>(version: FocusVersion, row: &Row<'a>) -> Vec<Cell<'a>> {
+    all(version).map(|(_, _, of)| of(row)).collect()
+}
+
+/// The value of one column.
+pub(super) fn cell<'a>(name: &str, row: &Row<'a>) -> Cell<'a> {
+    let found = V1_2.binary_search_by(|(known, ..)| (*known).cmp(name));
+    found.map_or(Cell::Null, |index| V1_2[index].2(row))
+}
+
+impl Cell<'_> {
+    /// As FOCUS writes it in a CSV file; nothing is the word for it.
+    pub fn to_text(&self) -> Cow<'_, str> {
+        match self {
+            Self::Null => Cow::Borrowed("NULL"),
+            Self::Text(text) => Cow::Borrowed(text),
+            // The currency is not written.
+            Self::Number(pico) => {
+                Cow::Owned(Money::from_pico(*pico, farthing_model::Currency::USD).to_decimal())
+            }
+            Self::Time(at) => Cow::Owned(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
+        }
+    }
+}

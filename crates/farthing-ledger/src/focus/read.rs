@@ -1,0 +1,518 @@
+//! Bills in FOCUS form, from CSV or Parquet: read whole, checked, and summed; what they say is not
+//! changed.
+
+use super::check::{RowFault, check_row};
+use super::columns::Cell;
+use arrow_array::cast::AsArray;
+use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
+use arrow_array::{Array, ArrayRef, RecordBatch};
+use arrow_schema::{DataType, TimeUnit};
+use bytes::Bytes;
+use farthing_model::{Currency, Money, Window};
+use jiff::Timestamp;
+use jiff::civil::DateTime;
+use jiff::tz::Offset;
+use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+/// Columns that every version since 1.0 has in every file.
+const NEEDED: [&str; 12] = [
+    "BilledCost",
+    "BillingAccountId",
+    "BillingCurrency",
+    "BillingPeriodEnd",
+    "BillingPeriodStart",
+    "ChargeCategory",
+    "ChargePeriodEnd",
+    "ChargePeriodStart",
+    "EffectiveCost",
+    "ListCost",
+    "ServiceCategory",
+    "ServiceName",
+];
+
+/// What tells versions apart, newest first.
+const VERSIONS: [(&str, &str); 3] =
+    [("ServiceProviderName", "1.3"), ("BillingAccountType", "1.2"), ("ServiceSubcategory", "1.1")];
+
+/// Kinds of faults that are told apart; more are counted together.
+const FAULTS_MAX: usize = 20;
+
+/// A bill.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Bill {
+    /// The newest version whose columns it has.
+    pub version: &'static str,
+    /// The currency of all its rows.
+    pub currency: Currency,
+    /// From the first charge to the last.
+    pub window: Window,
+    /// How many charges.
+    pub rows: u64,
+    /// What is invoiced.
+    pub billed: Money,
+    /// With prepaid costs spread over what they are for.
+    pub effective: Money,
+    /// By provider and service.
+    pub services: BTreeMap<(String, String), BillRow>,
+    /// Rules of FOCUS that rows break: how many rows, and the first one. They are read all the
+    /// same.
+    pub faults: BTreeMap<String, (u64, u64)>,
+    /// Numbers with more than twelve decimals, which were rounded to that.
+    pub rounded: u64,
+}
+
+/// The sums of a service.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BillRow {
+    /// How many charges.
+    pub rows: u64,
+    /// What is invoiced.
+    pub billed: Money,
+    /// With prepaid costs spread over what they are for.
+    pub effective: Money,
+}
+
+/// Why a file is not a bill.
+#[derive(Debug, thiserror::Error)]
+pub enum BillError {
+    /// Columns that must be there are not.
+    #[error("it is not a FOCUS file: it has no column {}", .0.join(", "))]
+    Columns(Vec<&'static str>),
+    /// There is no row.
+    #[error("it has columns and no rows")]
+    Empty,
+    /// A row cannot be read.
+    #[error("row {row}: {column} is `{found}`, and must be {must}")]
+    Value {
+        /// Which, from 1, without the header.
+        row: u64,
+        /// The column.
+        column: &'static str,
+        /// What it says.
+        found: String,
+        /// What it must be.
+        must: &'static str,
+    },
+    /// A row is in another currency.
+    #[error(
+        "row {row} is in {found}, and {asked} is asked for: bills of two currencies do not add"
+    )]
+    Currency {
+        /// Which, from 1.
+        row: u64,
+        /// Its currency.
+        found: String,
+        /// The one of the books, or of the first row.
+        asked: Currency,
+    },
+    /// The sums do not fit.
+    #[error("the sum up to row {0} does not fit into 38 digits")]
+    Overflow(u64),
+    /// The CSV is broken.
+    #[error("it is not readable as CSV")]
+    Csv(#[source] csv::Error),
+    /// The Parquet is broken.
+    #[error("it is not readable as Parquet")]
+    Parquet(#[source] parquet::errors::ParquetError),
+    /// A Parquet column is of a type that has no text.
+    #[error("its column {column} is of the type {kind}, which cannot be read")]
+    Type {
+        /// Which.
+        column: String,
+        /// Its type.
+        kind: String,
+    },
+}
+
+/// Reads a bill, told apart by its first bytes. Where a currency is given, all rows must be in it;
+/// else in that of the first.
+///
+/// # Errors
+/// It is not a FOCUS file, or one of its rows cannot be read.
+pub fn read_bill(bytes: Bytes, currency: Option<Currency>) -> Result<Bill, BillError> {
+    if bytes.starts_with(b"PAR1") {
+        return read_parquet(bytes, currency);
+    }
+    let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(&bytes[..]);
+    let header = reader.headers().map_err(BillError::Csv)?.clone();
+    // A mark of byte order is not part of a name.
+    let names = header.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned());
+    let mut reading = Reading::new(names.collect(), currency)?;
+    let mut record = csv::StringRecord::new();
+    while reader.read_record(&mut record).map_err(BillError::Csv)? {
+        reading.row(&|column| {
+            let text = record.get(column).filter(|text| !text.is_empty() && *text != "NULL");
+            text.map(Cow::Borrowed)
+        })?;
+    }
+    reading.finish()
+}
+
+fn read_parquet(bytes: Bytes, currency: Option<Currency>) -> Result<Bill, BillError> {
+    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(BillError::Parquet)?;
+    let names = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
+    let mut reading = Reading::new(names, currency)?;
+    let reader = builder.with_batch_size(super::ROWS_MAX).build().map_err(BillError::Parquet)?;
+    for batch in reader {
+        let batch: RecordBatch = batch.map_err(|error| BillError::Parquet(error.into()))?;
+        for column in &reading.asked {
+            text_of(batch.column(*column), 0, &reading.names[*column])?;
+        }
+        for row in 0..batch.num_rows() {
+            reading.row(&|column| text_of(batch.column(column), row, "").ok().flatten())?;
+        }
+    }
+    reading.finish()
+}
+
+/// A value as CSV would have it.
+fn text_of<'a>(
+    column: &'a ArrayRef,
+    row: usize,
+    name: &str,
+) -> Result<Option<Cow<'a, str>>, BillError> {
+    if row < column.len() && column.is_null(row) {
+        return Ok(None);
+    }
+    let at =
+        |nanos: i128| Timestamp::from_nanosecond(nanos).map(|at| Cow::Owned(at.to_string())).ok();
+    let kind = column.data_type();
+    let is_there = row < column.len();
+    let read = || match kind {
+        DataType::Utf8 => Some(Cow::Borrowed(column.as_string::<i32>().value(row))),
+        DataType::LargeUtf8 => Some(Cow::Borrowed(column.as_string::<i64>().value(row))),
+        DataType::Utf8View => Some(Cow::Borrowed(column.as_string_view().value(row))),
+        DataType::Float64 => {
+            Some(Cow::Owned(column.as_primitive::<Float64Type>().value(row).to_string()))
+        }
+        DataType::Int64 => {
+            Some(Cow::Owned(column.as_primitive::<Int64Type>().value(row).to_string()))
+        }
+        DataType::Decimal128(..) => {
+            Some(Cow::Owned(column.as_primitive::<Decimal128Type>().value_as_string(row)))
+        }
+        DataType::Timestamp(unit, _) => {
+            use arrow_array::types as t;
+            at(match unit {
+                TimeUnit::Second => {
+                    i128::from(column.as_primitive::<t::TimestampSecondType>().value(row))
+                        * 1_000_000_000
+                }
+                TimeUnit::Millisecond => {
+                    i128::from(column.as_primitive::<t::TimestampMillisecondType>().value(row))
+                        * 1_000_000
+                }
+                TimeUnit::Microsecond => {
+                    i128::from(column.as_primitive::<t::TimestampMicrosecondType>().value(row))
+                        * 1_000
+                }
+                TimeUnit::Nanosecond => {
+                    column.as_primitive::<t::TimestampNanosecondType>().value(row).into()
+                }
+            })
+        }
+        _ => None,
+    };
+    let known = matches!(
+        kind,
+        DataType::Utf8
+            | DataType::LargeUtf8
+            | DataType::Utf8View
+            | DataType::Float64
+            | DataType::Int64
+            | DataType::Null
+            | DataType::Decimal128(..)
+            | DataType::Timestamp(..)
+    );
+    if !known {
+        return Err(BillError::Type { column: name.to_owned(), kind: kind.to_string() });
+    }
+    Ok(if is_there { read() } else { None })
+}
+
+/// A bill in the making.
+struct Reading {
+    names: Vec<String>,
+    /// Positions of the columns that are looked at.
+    asked: Vec<usize>,
+    places: BTreeMap<String, usize>,
+    currency: Option<Currency>,
+    version: &'static str,
+    row: u64,
+    span: Option<(Timestamp, Timestamp)>,
+    billed: i128,
+    effective: i128,
+    services: BTreeMap<(String, String), (u64, i128, i128)>,
+    faults: BTreeMap<String, (u64, u64)>,
+    rounded: u64,
+}
+
+type Read<'r> = dyn Fn(usize) -> Option<Cow<'r, str>> + 'r;
+
+impl Reading {
+    fn new(names: Vec<String>, currency: Option<Currency>) -> Result<Self, BillError> {
+        let places: BTreeMap<String, usize> =
+            names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
+        let missing = |name: &&'static str| !places.contains_key(*name);
+        let missing: Vec<&'static str> = NEEDED.iter().copied().filter(|n| missing(&n)).collect();
+        if !missing.is_empty() {
+            return Err(BillError::Columns(missing));
+        }
+        let version = VERSIONS.iter().find(|(column, _)| places.contains_key(*column));
+        let asked = NEEDED.iter().filter_map(|name| places.get(*name).copied()).collect();
+        Ok(Self {
+            names,
+            asked,
+            places,
+            currency,
+            version: version.map_or("1.0", |(_, version)| version),
+            row: 0,
+            span: None,
+            billed: 0,
+            effective: 0,
+            services: BTreeMap::new(),
+            faults: BTreeMap::new(),
+            rounded: 0,
+        })
+    }
+
+    fn get<'r>(&self, read: &Read<'r>, name: &str) -> Option<Cow<'r, str>> {
+        self.places.get(name).and_then(|column| read(*column))
+    }
+
+    fn wrong(&self, column: &'static str, found: &str, must: &'static str) -> BillError {
+        BillError::Value { row: self.row, column, found: found.to_owned(), must }
+    }
+
+    fn amount(&mut self, read: &Read<'_>, column: &'static str) -> Result<i128, BillError> {
+        let must = "a number";
+        let text = self.get(read, column).ok_or_else(|| self.wrong(column, "", must))?;
+        let (pico, exact) = pico(&text).ok_or_else(|| self.wrong(column, &text, must))?;
+        self.rounded += u64::from(!exact);
+        Ok(pico)
+    }
+
+    fn time(&self, read: &Read<'_>, column: &'static str) -> Result<Timestamp, BillError> {
+        let must = "a time such as 2026-03-01T00:00:00Z";
+        let text = self.get(read, column).unwrap_or_default();
+        instant(&text).ok_or_else(|| self.wrong(column, &text, must))
+    }
+
+    fn row(&mut self, read: &Read<'_>) -> Result<(), BillError> {
+        self.row += 1;
+        let found = self.get(read, "BillingCurrency").unwrap_or_default().into_owned();
+        let asked = match self.currency {
+            Some(asked) => asked,
+            None => found.parse().map_err(|_| {
+                self.wrong("BillingCurrency", &found, "a currency code such as USD")
+            })?,
+        };
+        self.currency = Some(asked);
+        if found != asked.code() {
+            return Err(BillError::Currency { row: self.row, found, asked });
+        }
+        let from = self.time(read, "ChargePeriodStart")?;
+        let to = self.time(read, "ChargePeriodEnd")?;
+        if from >= to {
+            return Err(self.wrong("ChargePeriodEnd", &to.to_string(), "after ChargePeriodStart"));
+        }
+        self.span = Some(self.span.map_or((from, to), |(a, b)| (a.min(from), b.max(to))));
+        let billed = self.amount(read, "BilledCost")?;
+        let effective = self.amount(read, "EffectiveCost")?;
+        let overflow = || BillError::Overflow(self.row);
+        let sum = self.billed.checked_add(billed).ok_or_else(overflow)?;
+        let effective_sum = self.effective.checked_add(effective).ok_or_else(overflow)?;
+        (self.billed, self.effective) = (sum, effective_sum);
+        let name = |column: &str| self.get(read, column).map(Cow::into_owned);
+        let provider = name("ServiceProviderName").or_else(|| name("ProviderName"));
+        let service = (provider.unwrap_or_default(), name("ServiceName").unwrap_or_default());
+        let sums = self.services.entry(service).or_default();
+        *sums = (sums.0 + 1, sums.1 + billed, sums.2 + effective);
+        if let Err(fault) = self.check(read) {
+            let mut what = fault.to_string();
+            if !self.faults.contains_key(&what) && self.faults.len() >= FAULTS_MAX {
+                "other rules".clone_into(&mut what);
+            }
+            let known = self.faults.entry(what).or_insert((0, self.row));
+            known.0 += 1;
+        }
+        Ok(())
+    }
+
+    /// The rules that our own export is checked by. Of a column that a version does not have,
+    /// nothing is asked.
+    fn check(&self, read: &Read<'_>) -> Result<(), RowFault> {
+        check_row(&|name| {
+            if !self.places.contains_key(name) {
+                return absent(name);
+            }
+            let Some(text) = self.get(read, name) else { return Cell::Null };
+            let is_time = name.ends_with("PeriodStart") || name.ends_with("PeriodEnd");
+            let is_number = ["Cost", "Quantity", "UnitPrice"].iter().any(|end| name.ends_with(end));
+            if is_time {
+                instant(&text).map_or(Cell::Null, Cell::Time)
+            } else if is_number {
+                pico(&text).map_or(Cell::Null, |(pico, _)| Cell::Number(pico))
+            } else {
+                Cell::Text(Cow::Owned(text.into_owned()))
+            }
+        })
+    }
+
+    fn finish(self) -> Result<Bill, BillError> {
+        let (Some((from, to)), Some(currency)) = (self.span, self.currency) else {
+            return Err(BillError::Empty);
+        };
+        let money = |pico| Money::from_pico(pico, currency);
+        let services = self.services.into_iter().map(|(service, (rows, billed, effective))| {
+            let (billed, effective) = (money(billed), money(effective));
+            (service, BillRow { rows, billed, effective })
+        });
+        Ok(Bill {
+            version: self.version,
+            currency,
+            window: Window::new(from, to).map_err(|_| BillError::Empty)?,
+            rows: self.row,
+            billed: money(self.billed),
+            effective: money(self.effective),
+            services: services.collect(),
+            faults: self.faults,
+            rounded: self.rounded,
+        })
+    }
+}
+
+/// What stands for a column that is not in the file, so that no rule is broken by it.
+fn absent(name: &str) -> Cell<'static> {
+    if super::check::MANDATORY.contains(&name) {
+        return Cell::Text(Cow::Borrowed(match name {
+            "ChargeFrequency" => "Usage-Based",
+            _ => "-",
+        }));
+    }
+    Cell::Null
+}
+
+/// A time of RFC 3339, or without a zone, which is then UTC.
+fn instant(text: &str) -> Option<Timestamp> {
+    text.parse().ok().or_else(|| {
+        let at: DateTime = text.trim_end_matches(" UTC").parse().ok()?;
+        Offset::UTC.to_timestamp(at).ok()
+    })
+}
+
+/// A decimal number in 10^-12, rounded half away from zero, and whether it was exact.
+fn pico(text: &str) -> Option<(i128, bool)> {
+    const PLACES: i64 = 12;
+    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
+        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
+        None => (text, 0),
+    };
+    let (is_negative, digits) = match mantissa.strip_prefix('-') {
+        Some(rest) => (true, rest),
+        None => (false, mantissa),
+    };
+    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
+    let all = format!("{whole}{fraction}");
+    if all.is_empty() || all.len() > 60 || !all.bytes().all(|digit| digit.is_ascii_digit()) {
+        return None;
+    }
+    let fraction = i64::try_from(fraction.len()).ok()?;
+    // How many of the digits are kept.
+    let kept = i64::try_from(all.len()).ok()?.checked_add(PLACES + exponent - fraction)?;
+    let length = i64::try_from(all.len()).ok()?;
+    let digits = match usize::try_from(kept.min(length)) {
+        Ok(kept) => &all[..kept],
+        Err(_) => "",
+    };
+    let mut value: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
+    if kept > length {
+        let zeros = u32::try_from(kept - length).ok()?;
+        value = if value == 0 { 0 } else { value.checked_mul(10_i128.checked_pow(zeros)?)? };
+    }
+    let rest = if kept < 0 { "0" } else { all.get(digits.len()..).unwrap_or("") };
+    let is_exact = if kept < 0 {
+        all.bytes().all(|digit| digit == b'0')
+    } else {
+        rest.bytes().all(|digit| digit == b'0')
+    };
+    if rest.bytes().next().is_some_and(|digit| digit >= b'5') {
+        value = value.checked_add(1)?;
+    }
+    Some((if is_negative { -value } else { value }, is_exact))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_are_read_as_they_are_written() {
+        let check = |text: &str, value: i128, exact: bool| {
+            assert_eq!(pico(text), Some((value, exact)), "{text}");
+        };
+        check("1", 1_000_000_000_000, true);
+        check("-2.5", -2_500_000_000_000, true);
+        check("8e-07", 800_000, true);
+        check("1.25E3", 1_250_000_000_000_000, true);
+        check("0.0000000000005", 1, false);
+        check("0.00000000000049", 0, false);
+        check("1e-30", 0, false);
+        check("0.1234567890125", 123_456_789_013, false);
+        check("0e99", 0, true);
+        for bad in ["", "-", "1,5", "NaN", "inf", "1e", "--1", "0x1", "1e99"] {
+            assert_eq!(pico(bad), None, "{bad}");
+        }
+    }
+
+    const HEADER: &str = "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodEnd,\
+        BillingPeriodStart,ChargeCategory,ChargePeriodEnd,ChargePeriodStart,EffectiveCost,\
+        ListCost,ServiceCategory,ServiceName";
+
+    fn read(rows: &str, currency: &str) -> Result<Bill, String> {
+        let text = format!("{HEADER}\n{rows}");
+        let said = |error: BillError| {
+            let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
+            format!("{error}{}", cause.unwrap_or_default())
+        };
+        read_bill(text.into(), currency.parse().ok()).map_err(said)
+    }
+
+    const ROW: &str = "1.5,a,USD,2026-04-01T00:00:00Z,2026-03-01T00:00:00Z,Usage,\
+        2026-03-02 01:00:00,2026-03-02 00:00:00,1.25,2,Compute,VM";
+
+    #[test]
+    fn a_bill_is_summed() {
+        let credit = ROW.replace("1.5,", "-0.5,").replace("Usage", "Credit");
+        let bill = read(&format!("{ROW}\n{credit}\n"), "USD").unwrap();
+        assert_eq!((bill.rows, bill.version), (2, "1.0"));
+        assert_eq!(
+            (bill.billed.to_decimal(), bill.effective.to_decimal()),
+            ("1.00".into(), "2.50".into())
+        );
+        assert_eq!(bill.window.to_string(), "2026-03-02T00:00:00Z/2026-03-02T01:00:00Z");
+        // A usage without unit price, as its columns are not there, breaks a rule and is read.
+        assert_eq!(bill.faults.len(), 1, "{:?}", bill.faults);
+    }
+
+    #[test]
+    fn what_is_wrong_is_said_with_its_row() {
+        let is = |rows: &str, currency: &str, what: &str| {
+            let error = read(rows, currency).unwrap_err();
+            assert!(error.contains(what), "{error}");
+        };
+        is(ROW, "EUR", "row 1 is in USD, and EUR is asked for");
+        is(&format!("{ROW}\n{}", ROW.replace("USD", "EUR")), "", "row 2 is in EUR, and USD");
+        is(&ROW.replace("1.5", "many"), "", "row 1: BilledCost is `many`, and must be a number");
+        is(&ROW.replace("1.25", "NULL"), "", "row 1: EffectiveCost is ``");
+        is(&ROW.replace("2026-03-02 00:00:00", "soon"), "", "ChargePeriodStart is `soon`");
+        is("", "", "columns and no rows");
+        is("1,2", "", "not readable as CSV: CSV error: record 1");
+        let error = read_bill("a,b\n1,2\n".into(), None).unwrap_err().to_string();
+        assert!(error.starts_with("it is not a FOCUS file: it has no column BilledCost, Billing"));
+        let error = read_bill("PAR1 half a file".into(), None).unwrap_err().to_string();
+        assert_eq!(error, "it is not readable as Parquet");
+    }
+}
