@@ -4,12 +4,20 @@
 # Installs what is missing with apt-get, directly as root or through sudo; where neither can be
 # had it names the packages in one line and ends with status 1. Silent when nothing is missing.
 #
-# `tools/prepare.sh --dry-run` only prints the command that it would run.
+# `tools/prepare.sh --dry-run` only prints the command that it would run. With `--tests` it also
+# installs what tests start (a Prometheus, which is not started as a service); where that cannot be
+# had, those tests say that they were left out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 dry_run=false
-if [ "${1:-}" = --dry-run ]; then dry_run=true; fi
+tests=false
+for option in "$@"; do
+    case $option in
+    --dry-run) dry_run=true ;;
+    --tests) tests=true ;;
+    esac
+done
 
 fail() {
     printf '%s\n' "$*" >&2
@@ -87,7 +95,7 @@ install_packages() {
     sudo=$(privilege) ||
         fail "missing: $packages; as root run 'apt-get install $packages', then run make again"
     # shellcheck disable=SC2206 # a list of words
-    local install=(${sudo:+"$sudo"} env DEBIAN_FRONTEND=noninteractive
+    local install=(${sudo:+"$sudo"} env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1
         apt-get install -qq -y -o Dpkg::Use-Pty=0 --no-install-recommends $packages)
     if $dry_run; then
         echo "${install[@]}"
@@ -100,5 +108,7 @@ install_packages() {
 
 check_rust
 missing=$(missing_packages)
-if [ -z "$missing" ]; then exit 0; fi
-install_packages "$missing"
+if [ -n "$missing" ]; then install_packages "$missing"; fi
+if $tests && ! { command -v prometheus && command -v promtool; } >/dev/null; then
+    (install_packages prometheus) || echo 'tests with a real Prometheus will be left out' >&2
+fi

@@ -118,7 +118,7 @@ focus() {
     esac
 }
 
-tools/prepare.sh
+tools/prepare.sh --tests
 format
 lints
 tests

@@ -5,7 +5,7 @@
     mkdir cases && cargo run --release -p farthing-planner --example serving_scale 1 cases
     peers/bin/python bench/peers/serving_pulp.py cases [SECONDS] [CASES]
 
-The model is that of Melange (arXiv 2404.14527): every bucket in four slices, a binary variable for
+The model is that of Melange (arXiv 2404.14527): every bucket in the slices of the case, a binary variable for
 each slice and accelerator, a whole number of each accelerator that is at least the load of its
 slices, the least cost. The solver gets so many seconds for each case (120 unless said otherwise).
 Prints one JSON line for each figure, ratios of ours to theirs below one being ours to win.
@@ -22,8 +22,6 @@ try:
 except ImportError:
     sys.exit("serving-peers: left out, PuLP is not here (pip install pulp)")
 
-SLICES = 4
-
 
 def solve(case, seconds):
     """Cost by the slice model in currency units, and whether the solver says it is optimal."""
@@ -34,8 +32,8 @@ def solve(case, seconds):
     problem += pulp.lpSum(counts[g] * prices[g] / 100 for g in kinds)
     filled = [[] for _ in kinds]
     for b in buckets:
-        rate = case["rate"] * case["shares_nano"][b] / 1e9 / SLICES
-        for s in range(SLICES):
+        rate = case["rate"] * case["shares_nano"][b] / 1e9 / case["slices"]
+        for s in range(case["slices"]):
             able = [g for g in kinds if most[g][b] > 0]
             taken = {g: pulp.LpVariable(f"x{b}_{s}_{g}", cat="Binary") for g in able}
             problem += pulp.lpSum(taken.values()) == 1
@@ -43,6 +41,8 @@ def solve(case, seconds):
                 filled[g].append(taken[g] * (rate / (most[g][b] / 1e9)))
     for g in kinds:
         problem += pulp.lpSum(filled[g]) <= counts[g]
+        if case["available"][g] >= 0:
+            problem += counts[g] <= case["available"][g]
     problem.solve(pulp.PULP_CBC_CMD(msg=0, timeLimit=seconds))
     if problem.sol_status not in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible):
         return None, False
@@ -65,12 +65,12 @@ def main():
         out += took > seconds
         if cost is None:
             continue
-        divided.append(case["continuous"] / cost)
-        sliced.append(case["slices"] / cost)
-        dearer += case["slices"] > cost * (1 + 1e-6)
-        cheaper += case["slices"] < cost * (1 - 1e-6)
-        if case["slices"] > cost * (1 + 1e-6):
-            print(f"{path.name}: ours {case['slices']}, theirs {cost}, bound {case['slices_bound']}")
+        divided.append(case["continuous_cost"] / cost)
+        sliced.append(case["slices_cost"] / cost)
+        dearer += case["slices_cost"] > cost * (1 + 1e-6)
+        cheaper += case["slices_cost"] < cost * (1 - 1e-6)
+        if case["slices_cost"] > cost * (1 + 1e-6):
+            print(f"{path.name}: ours {case['slices_cost']}, theirs {cost}, bound {case['slices_bound']}")
     rows = {
         "serving-peer-median": (statistics.median(times), "ms"),
         "serving-peer-worst": (max(times), "ms"),

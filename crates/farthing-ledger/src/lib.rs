@@ -16,8 +16,10 @@ mod amount;
 mod books;
 mod correct;
 mod focus;
+mod ladder;
 mod meter;
 mod report;
+mod verdict;
 mod weights;
 
 pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
@@ -26,6 +28,7 @@ pub use focus::{
     Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport, FocusParquet,
     FocusQuery, FocusSink, FocusVersion, RowFault, check_row, export_focus, read_bill,
 };
+pub use ladder::{Ladder, Step, ladders};
 pub use meter::{
     Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,
 };
@@ -34,5 +37,9 @@ pub use report::{
     FirstFault, Key, LedgerCheck, Line, PERIODS, PeriodError, Property, ReportError, SampleSummary,
     Scope, ShareIdle, Sharing, SpareRow, Statement, StatementQuery, StatementRow, Weigh,
     allocations, explain, period, statement, statement_with, subjects, verify,
+};
+pub use verdict::{
+    Activity, DeviceVerdict, Evidence, Question, Seat, Verdict, Veto, Watch, judge, unallocated,
+    watch,
 };
 pub use weights::{Weights, WeightsError};

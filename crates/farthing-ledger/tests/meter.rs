@@ -455,7 +455,8 @@ proptest! {
         for (sample, seed) in &mut samples {
             sample.node = NodeId::new("n").unwrap();
             sample.resource = Resource::Gpu;
-            place(sample, *seed * 4 + 3, i64::try_from(sample.window.nanos() / 1_000_000_000).unwrap());
+            let length = i64::try_from(sample.window.nanos() / 1_000_000_000).unwrap();
+            place(sample, *seed * 4 + 3, length);
         }
         let samples: Vec<Sample> = samples.into_iter().map(|(sample, _)| sample).collect();
         let capacity = Resources { gpu_milli: 8_000, ..Resources::default() };

@@ -35,8 +35,8 @@ pub use baseline::{Baseline, plan_as, reference};
 pub use check::{Violation, check};
 pub use compile::plan;
 pub use dag::{
-    Alternative, DAG_WORK_MAX, DagError, DagInput, DagPlan, DagViolation, Market, Obstacle,
-    SearchReport, TaskPlan, TransferPlan, check_dag, plan_dag,
+    Alternative, DAG_WORK_MAX, DagBaseline, DagError, DagInput, DagPlan, DagViolation, Market,
+    Obstacle, SearchReport, TaskPlan, TransferPlan, check_dag, plan_dag,
 };
 pub use error::PlanError;
 pub use input::{BudgetState, Effort, Input, Utilisation};

@@ -7,7 +7,7 @@ use farthing_model::{
     Task, Throughput, Work, WorkloadId,
 };
 use farthing_planner::{
-    DagError, DagInput, DagPlan, Market, Obstacle, Status, check_dag, plan_dag,
+    DagBaseline, DagError, DagInput, DagPlan, Market, Obstacle, Status, check_dag, plan_dag,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -395,10 +395,25 @@ fn check(seed: u64, objective: Objective) -> bool {
     if found.is_some() {
         assert_eq!(plan.status, Status::Optimal, "seed {seed} {objective:?}");
         assert_eq!(plan.lower_bound, Some(plan.cost));
+        never_better(&plan, objective, seed);
     } else {
         assert!(!plan.obstacles.is_empty(), "seed {seed}: infeasible without a reason");
     }
     found.is_some()
+}
+
+/// No rule that keeps all limits is better than the plan.
+fn never_better(plan: &DagPlan, objective: Objective, seed: u64) {
+    let first = |makespan: SignedDuration| match objective {
+        Objective::Time => makespan,
+        _ => SignedDuration::ZERO,
+    };
+    // A plan that cannot but move bytes without a price is no match for one that need not.
+    for (cost, makespan) in plan.baselines.iter().filter_map(|baseline| baseline.outcome) {
+        let theirs = (first(makespan), 0, cost.pico());
+        let ours = (first(plan.makespan), plan.unpriced_bytes, plan.cost.pico());
+        assert!(theirs >= ours, "seed {seed} {objective:?}: {:?}", plan.baselines);
+    }
 }
 
 #[test]
@@ -468,6 +483,33 @@ fn data_moves_only_if_the_saving_is_greater() {
     assert_eq!(at(100), away);
     let stays = ("aws/east/m3/on-demand".to_owned(), "120.00".to_owned(), "0.00".to_owned());
     assert_eq!(at(120), stays);
+}
+
+#[test]
+fn simpler_rules_stand_beside_the_plan_and_say_nothing_where_they_break_a_limit() {
+    let (offers, mut dag) = pair(120);
+    let costs = |dag: &Dag| -> Vec<(&'static str, Option<String>)> {
+        let plan = planned(&offers, dag, Some(&flat()));
+        let cost = |it: &DagBaseline| (it.name, it.outcome.map(|(cost, _)| cost.to_decimal()));
+        plan.baselines.iter().map(cost).collect()
+    };
+    let some = |cost: &str| Some(cost.to_owned());
+    // Each alone on its cheapest: 100 + 10 USD, and 120 GB that move for 10.80 USD.
+    let expect = [
+        ("cheapest-each", some("120.80")),
+        ("fastest-each", some("120.80")),
+        ("step-by-step", some("120.00")),
+        ("one-region", some("120.00")),
+    ];
+    assert_eq!(costs(&dag), expect);
+    dag.cost_max = Some(usd("120.50"));
+    let expect = [
+        ("cheapest-each", None),
+        ("fastest-each", None),
+        ("step-by-step", some("120.00")),
+        ("one-region", some("120.00")),
+    ];
+    assert_eq!(costs(&dag), expect);
 }
 
 #[test]

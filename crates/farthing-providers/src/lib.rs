@@ -1,4 +1,4 @@
-//! Adapters to the outside: this machine, NVML, price books, manifests, `SQLite`.
+//! Adapters to the outside: this machine, NVML, telemetry, price books, manifests, `SQLite`.
 //!
 //! Each adapter turns something foreign into the nouns of `farthing-model` or implements a
 //! contract of `farthing-edge`. What is wrong in a foreign file is a value that names the file,
@@ -7,6 +7,8 @@
 //! - [`manifest`]: workloads, DAGs, budgets, policies and price books from YAML.
 //! - [`catalog`]: price books from CSV, Parquet and the default that ships in the binary.
 //! - [`egress`]: what moving data costs, from CSV.
+//! - [`telemetry`]: clusters out of metrics; [`exposition`] reads them as text, [`prometheus`] asks
+//!   a server for them.
 //! - [`hardware`]: what a machine that one owns costs per hour, and the tables beside it.
 //! - [`local`]: this machine, its processes and containers.
 //! - [`nvml`]: NVIDIA devices, loaded at run time.
@@ -14,11 +16,14 @@
 
 pub mod catalog;
 pub mod egress;
+pub mod exposition;
 pub mod hardware;
 pub mod local;
 pub mod manifest;
 pub mod nvml;
+pub mod prometheus;
 pub mod sqlite;
+pub mod telemetry;
 pub mod text;
 mod yaml;
 

@@ -5,7 +5,9 @@ mod import;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
-pub(crate) use import::{ImportArgs, ImportFocusArgs, ImportWhat};
+pub(crate) use import::{
+    ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
+};
 use std::path::PathBuf;
 
 /// Keeps the books of an AI cluster and cuts the bill.
@@ -49,12 +51,14 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Rank the offers for a request
     Offers(Box<OffersArgs>),
-    /// Import what comes from elsewhere: bills
+    /// Import what comes from elsewhere: telemetry of a cluster, bills
     Import(Box<ImportArgs>),
     /// Export the books for others
     Export(Box<ExportArgs>),
     /// Print the statement: who used what, and what it cost, to the last unit
     Cost(Box<CostArgs>),
+    /// Judge who holds accelerators and does nothing with them
+    Idle(IdleArgs),
     /// Show where a number comes from, or why a step was chosen
     Explain(ExplainArgs),
     /// Check that the ledger conserves and that the journal's chain holds
@@ -289,6 +293,23 @@ pub(crate) enum Share {
     Even,
     /// In proportion to the rows' own cost.
     Proportional,
+}
+
+/// `farthing idle`.
+#[derive(Debug, Args)]
+pub(crate) struct IdleArgs {
+    /// The span, as that of `cost`; all of it must be idle
+    #[arg(long, value_name = "SPAN", default_value = "30m")]
+    pub(crate) window: String,
+    /// The end of the span, RFC 3339 [default: the newest charge]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
+    /// How often each device is to be read [default: as often as most were]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) every: Option<String>,
+    /// Whose books [default: those of the last run]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
 }
 
 /// `farthing explain`.

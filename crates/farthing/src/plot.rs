@@ -3,6 +3,7 @@
 //! Start with [`write`]; [`svg`] is the pen, each other module one picture. Floats are positions
 //! on paper only.
 
+pub(crate) mod dag;
 pub(crate) mod ladder;
 mod lines;
 pub(crate) mod plan;

@@ -1,6 +1,6 @@
 //! Printing: data on stdout, talk on stderr. A closed pipe ends the program quietly.
 
-use std::io::{ErrorKind, Write as _};
+use std::io::{ErrorKind, IsTerminal as _, Write as _};
 
 /// Data, for people or programs.
 pub(crate) fn data(text: &str) {
@@ -20,4 +20,32 @@ pub(crate) fn data(text: &str) {
 /// Talk, for people only. There is nowhere to tell that stderr is closed.
 pub(crate) fn talk(text: &str) {
     let _ = writeln!(std::io::stderr().lock(), "{text}");
+}
+
+/// How far something long has come: one line on a terminal that is written over, nothing elsewhere.
+pub(crate) struct Progress {
+    on_terminal: bool,
+    told: bool,
+}
+
+impl Progress {
+    /// Nothing told yet.
+    pub(crate) fn new() -> Self {
+        Self { on_terminal: std::io::stderr().is_terminal(), told: false }
+    }
+
+    /// Writes the line anew.
+    pub(crate) fn tell(&mut self, text: &str) {
+        if self.on_terminal {
+            self.told = true;
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K{text}");
+        }
+    }
+
+    /// Takes the line away.
+    pub(crate) fn end(&mut self) {
+        if std::mem::take(&mut self.told) {
+            let _ = write!(std::io::stderr().lock(), "\r\x1b[K");
+        }
+    }
 }

@@ -132,3 +132,29 @@ fn wrong_use_is_told() {
     );
     check(&[&diamond[..], &["--egress", "data/hardware.yaml"]].concat(), "is not an egress table");
 }
+
+#[test]
+fn the_picture_shows_tasks_what_moves_and_when_it_is_due() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("dag.svg");
+    let manifest = folder.path().join("dag.yaml");
+    let text = std::fs::read_to_string(root().join("examples/dag-diamond.yaml")).unwrap();
+    std::fs::write(&manifest, text.replace("in 72h", "in 40h")).unwrap();
+    let (manifest, file) = (manifest.to_str().unwrap(), path.to_str().unwrap());
+    let output = plan(&[
+        "-f",
+        manifest,
+        "--egress",
+        "examples/egress-flat.csv",
+        "--plot",
+        file,
+        "--baselines",
+    ]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    assert!(String::from_utf8_lossy(&output.stdout).contains("BASELINES"));
+    let svg = std::fs::read_to_string(&path).unwrap();
+    for words in ["prep", "train-llm", "data in aws/us-east-1", "300 GB, 27.00", ">deadline<"] {
+        assert!(svg.contains(words), "{words}");
+    }
+    assert!(svg.ends_with("</svg>\n"));
+}

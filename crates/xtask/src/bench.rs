@@ -10,6 +10,8 @@
 //! the clock is measured again where it is over its limit, up to [`ATTEMPTS`] times, and the best
 //! counts; the table says how busy the machine was.
 
+mod peers;
+
 use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -22,11 +24,12 @@ use crate::programs::program;
 use crate::tasks::root;
 
 /// Programs that measure themselves: package and example.
-const PROGRAMS: [(&str, &str); 6] = [
+const PROGRAMS: [(&str, &str); 7] = [
     ("farthing-planner", "fleet_scale"),
     ("farthing-planner", "serving_scale"),
     ("farthing-planner", "dag_scale"),
     ("farthing-providers", "catalogue_speed"),
+    ("farthing-providers", "exposition_speed"),
     ("farthing-providers", "observe_local"),
     ("farthing-sim", "events"),
 ];
@@ -94,6 +97,14 @@ pub(crate) fn run() -> Result<()> {
         }
         rows.extend(measured);
     }
+    let (beside, left_out) = peers::measured();
+    for row in &beside {
+        println!("{}", line(row));
+    }
+    for why in left_out {
+        println!("{why}");
+    }
+    rows.extend(beside);
     let load = (busy, load());
     if let (Some(before), Some(after)) = load {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

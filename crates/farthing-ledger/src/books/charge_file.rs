@@ -171,7 +171,7 @@ fn read_unpriced(line: &str, resources: &[Resource]) -> Option<Unpriced> {
 
 /// Reads an hour: its footer now, its rows when they are asked for.
 pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
-    let generation = Generation::of(&bytes);
+    let generation = Generation::of(&bytes, Vec::new());
     let sealed = Sealed::open(file, bytes)?;
     let wrong = |what: &str| BooksError::damaged(file, what);
     let format = sealed.line("farthing.format")?;
@@ -190,6 +190,7 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
     let corrections = sealed.parsed_if_any::<String>("farthing.corrections")?.unwrap_or_default();
     let corrections = corrections.lines().map(|line| Correction::from_line(line, currency));
     let corrections: Option<Vec<Correction>> = corrections.collect();
+    let corrections = corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?;
     let weights = Weights::from_text(sealed.line("farthing.weights")?);
     Ok(HourBook {
         file: file.to_owned(),
@@ -204,8 +205,8 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
         unpriced: Option::<Vec<Unpriced>>::ok_or(unpriced, wrong("`farthing.unpriced` is wrong"))?,
         method,
         weights: weights.map_err(|_| wrong("`farthing.weights` is wrong"))?,
-        corrections: corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?,
-        generation,
+        generation: generation.with(corrections.clone()),
+        corrections,
         journal: sealed.parsed_if_any("farthing.journal")?,
         rows: sealed,
     })

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Site, Spot, open_members};
 use super::fifo::quoted;
-use super::member::{nothing_fits, refused, replicas, runs};
+use super::member::{demand, nothing_fits, refused, replicas, runs};
 use crate::{Input, PlanError};
 use farthing_model::{Job, Observed, Reason, Service, Workload, WorkloadKind};
 use jiff::Timestamp;
@@ -32,11 +32,6 @@ pub(super) fn place(draft: &mut Draft<'_>) -> Result<(), PlanError> {
     Ok(())
 }
 
-/// Requests in 10^-9 per second: measured, else declared.
-fn demand(observed: &Observed, service: &Service) -> i128 {
-    observed.demand_per_s.unwrap_or(service.requests.rate_per_s).nano()
-}
-
 fn overflow(workload: &Workload) -> PlanError {
     PlanError::Overflow(format!("workload {}", workload.id))
 }
@@ -51,14 +46,16 @@ fn size(observed: &Observed, input: &Input) -> Result<i128, PlanError> {
                 .into_iter()
                 .map(|run| (run.row, run.length.as_nanos().saturating_mul(run.size.into())))
                 .collect(),
-            WorkloadKind::Service(service) => replicas(service, offer, demand(observed, service))
-                .map_err(|_| overflow(workload))?
-                .into_iter()
-                .map(|(row, of)| {
-                    let accelerators = i128::from(of.count) * i128::from(of.size);
-                    (row, input.horizon.nanos().saturating_mul(accelerators))
-                })
-                .collect(),
+            WorkloadKind::Service(service) => {
+                replicas((service, input), offer, demand(observed, service))
+                    .map_err(|_| overflow(workload))?
+                    .into_iter()
+                    .map(|(row, of)| {
+                        let accelerators = i128::from(of.count) * i128::from(of.size);
+                        (row, input.horizon.nanos().saturating_mul(accelerators))
+                    })
+                    .collect()
+            }
         };
         for (row, size) in sizes {
             if first.is_none_or(|(least, _)| row < least) {
@@ -130,8 +127,8 @@ fn replicas_of(
         if offer.purchase == farthing_model::Purchase::Spot {
             continue;
         }
-        let ways =
-            replicas(service, offer, demand(observed, service)).map_err(|_| overflow(workload))?;
+        let ways = replicas((service, input), offer, demand(observed, service))
+            .map_err(|_| overflow(workload))?;
         let rate = offer.price.rate().map_or(0, |rate| rate.per_hour().pico());
         for (_, replicas) in ways {
             possible = true;

@@ -1,7 +1,7 @@
 //! First come, first served, on demand.
 
 use super::draft::{Draft, Site, Spot, open_members};
-use super::member::{nothing_fits, refused, replicas, runs};
+use super::member::{demand, nothing_fits, refused, replicas, runs};
 use crate::{Input, PlanError};
 use farthing_model::{
     Job, Money, Observed, Offer, Purchase, Reason, Service, Workload, WorkloadKind,
@@ -20,7 +20,7 @@ pub(super) fn place(draft: &mut Draft<'_>) -> Result<(), PlanError> {
         for done in 0..open_members(observed) {
             let placed = match &workload.kind {
                 WorkloadKind::Job(job) => member(draft, observed, job)?,
-                WorkloadKind::Service(service) => replicas_of(draft, workload, service)?,
+                WorkloadKind::Service(service) => replicas_of(draft, observed, service)?,
             };
             if let Err(reason) = placed {
                 // Its brothers are alike: what stops one stops all.
@@ -108,18 +108,18 @@ pub(super) fn quoted(workload: &Workload, input: &Input) -> Option<Money> {
 
 fn replicas_of(
     draft: &mut Draft<'_>,
-    workload: &Workload,
+    observed: &Observed,
     service: &Service,
 ) -> Result<Result<(), Reason>, PlanError> {
-    let input = draft.input;
-    let rate_nano = service.requests.rate_per_s.nano();
+    let (input, workload) = (draft.input, &*observed.workload);
+    let rate_nano = demand(observed, service);
     let mut wishes: Vec<(usize, i128, Site<'_>)> = Vec::new();
     let mut first_row = usize::MAX;
     for offer in input.offers.iter().filter(|offer| usual(offer)) {
         if refused(workload, offer, input).is_some() {
             continue;
         }
-        let ways = replicas(service, offer, rate_nano)
+        let ways = replicas((service, input), offer, rate_nano)
             .map_err(|_| PlanError::Overflow(format!("service {}", workload.id)))?;
         for (row, replicas) in ways {
             first_row = first_row.min(row);
@@ -139,7 +139,7 @@ fn replicas_of(
     wishes.sort_by_key(|(_, rate, _)| *rate);
     let mut over: Option<Reason> = None;
     for (.., site) in wishes {
-        let reasons = vec![Reason::Rule("sized for the declared rate".to_owned())];
+        let reasons = vec![Reason::Rule("sized for what is measured, else declared".to_owned())];
         let size = (site.replicas.count, site.replicas.nodes);
         match draft.admit(workload, site.offer, size, input.horizon, reasons)? {
             Ok(()) => return Ok(Ok(())),
@@ -149,9 +149,7 @@ fn replicas_of(
     Ok(Err(match over {
         Some(reason) => reason,
         None if first_row < usize::MAX => Reason::Capacity,
-        None if service.requests.rate_per_s.is_positive() || service.replicas_min > 0 => {
-            nothing_fits(workload, input)
-        }
+        None if rate_nano > 0 || service.replicas_min > 0 => nothing_fits(workload, input),
         None => Reason::Rule("nothing is asked of it".to_owned()),
     }))
 }

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, money_of, open_members};
 use super::fifo::quoted;
-use super::member::{nothing_fits, refused, replicas, runs};
+use super::member::{demand, nothing_fits, refused, replicas, runs};
 use crate::{Input, PlanError};
 use farthing_model::{Money, MoneyError, Observed, Offer, Purchase, Reason, Window, WorkloadKind};
 use jiff::SignedDuration;
@@ -79,8 +79,8 @@ fn task<'a>(observed: &'a Observed, input: &'a Input) -> Result<Task<'a>, PlanEr
                 .collect(),
             WorkloadKind::Service(_) if offer.purchase == Purchase::Spot => Vec::new(),
             WorkloadKind::Service(service) => {
-                let rate_nano = service.requests.rate_per_s.nano();
-                replicas(service, offer, rate_nano)
+                let rate_nano = demand(observed, service);
+                replicas((service, input), offer, rate_nano)
                     .map_err(|_| PlanError::Overflow(format!("service {}", workload.id)))?
                     .into_iter()
                     .map(|(_, of)| ((of.count, of.nodes), input.horizon.duration()))

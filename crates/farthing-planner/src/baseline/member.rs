@@ -1,7 +1,10 @@
 //! What one member needs on an offer: nodes, time, and why an offer is out of question.
 
 use crate::Input;
-use farthing_model::{Job, Offer, Policy, Purchase, Reason, Service, Target, Throughput, Workload};
+use crate::serving::Serving;
+use farthing_model::{
+    Job, Observed, Offer, Policy, Purchase, Ratio, Reason, Service, Target, Throughput, Workload,
+};
 use jiff::SignedDuration;
 
 /// Nanoseconds in a millisecond.
@@ -138,10 +141,16 @@ pub(super) fn runs(job: &Job, offer: &Offer, policy: &Policy) -> Vec<Run> {
     found
 }
 
-/// Replicas that serve `rate_nano` requests (10^-9 per second) on `offer` alone, for each
-/// configuration that serves every bucket, in the order listed, with its place in that order.
+/// Requests in 10^-9 per second: measured, else declared.
+pub(super) fn demand(observed: &Observed, service: &Service) -> i128 {
+    observed.demand_per_s.unwrap_or(service.requests.rate_per_s).nano()
+}
+
+/// Replicas that serve `rate_nano` requests (10^-9 per second) on `offer` alone, each used to its
+/// target at most, for each configuration that serves every bucket, in the order listed, with its
+/// place in that order. A copy spans nodes only where no offer at hand holds it in one.
 pub(super) fn replicas(
-    service: &Service,
+    (service, input): (&Service, &Input),
     offer: &Offer,
     rate_nano: i128,
 ) -> Result<Vec<(usize, Replicas)>, TooLarge> {
@@ -153,15 +162,26 @@ pub(super) fn replicas(
             continue;
         }
         taken.push(row.count);
-        let Some(load) = load_of(service, offer, row.count, rate_nano)? else { continue };
+        let nodes = row.count.div_ceil(offer.accelerator_count.max(1));
+        if nodes > 1 && input.offers.iter().any(|other| holds(other, offer, row.count)) {
+            continue;
+        }
+        let target = Serving::target(input, service);
+        let Some(load) = load_of((service, target), offer, row.count, rate_nano)? else {
+            continue;
+        };
         let least = service.replicas_min.max(u32::from(rate_nano > 0));
         let count = u32::try_from(load).map_err(|_| TooLarge)?.max(least);
-        let nodes = row.count.div_ceil(offer.accelerator_count.max(1));
         if count > 0 {
             found.push((at, Replicas { count, nodes, size: row.count }));
         }
     }
     Ok(found)
+}
+
+/// Whether a node of another offer holds so many of the same accelerators.
+fn holds(other: &Offer, offer: &Offer, count: u32) -> bool {
+    other.accelerator == offer.accelerator && other.accelerator_count >= count
 }
 
 /// `rate x share / most` in 10^-12, rounded up.
@@ -173,7 +193,7 @@ fn part(rate_nano: i128, share_nano: i128, most_nano: i128) -> Option<i128> {
 /// Replicas of one configuration that all buckets together fill, rounded up; `None` if some
 /// bucket cannot be served.
 fn load_of(
-    service: &Service,
+    (service, target): (&Service, Ratio),
     offer: &Offer,
     count: u32,
     rate_nano: i128,
@@ -197,7 +217,7 @@ fn load_of(
         total = more.and_then(|more| total.checked_add(more)).ok_or(TooLarge)?;
     }
     // One part in 10^9 of a replica is rounding, not load.
-    let whole = 1_000_000_000_000;
-    let load = (total - 1_000).max(0);
+    let whole = 1_000_000 * i128::from(target.ppm().max(1));
+    let load = (total - whole / 1_000_000_000).max(0);
     Ok(Some(load.div_euclid(whole) + i128::from(load.rem_euclid(whole) > 0)))
 }

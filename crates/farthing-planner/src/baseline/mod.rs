@@ -23,12 +23,12 @@ pub enum Baseline {
     /// First come, first served, on demand: what happens without a planner.
     ///
     /// Members in the order of submission, then name. Each takes the first configuration that its
-    /// throughput lists (the user's habit) on the on-demand or owned offer that can start it
-    /// first, the cheapest per hour of those, ties in list order. A service gets replicas for its
-    /// declared rate on the first accelerator listed that serves every bucket. It does not look at
-    /// deadlines: a member that ends after its own is placed, and says so. Where a hard budget does
-    /// not allow a place, the next one that it would take is tried; what it allows nowhere waits,
-    /// and the next in the queue has its turn.
+    /// throughput lists (the user's habit) on the on-demand or owned offer that can start it first,
+    /// the cheapest per hour of those, ties in list order. A service gets replicas for its measured
+    /// or else declared rate on the first accelerator listed that serves every bucket. It does not
+    /// look at deadlines: a member that ends after its own is placed, and says so. Where a hard
+    /// budget does not allow a place, the next one that it would take is tried; what it allows
+    /// nowhere waits, and the next in the queue has its turn.
     Fifo,
     /// The seeds' rule: sort by performance per money, take the first resource that is dear
     /// enough, stop when none is.
@@ -99,8 +99,8 @@ pub fn plan_as(baseline: Baseline, input: &Input) -> Result<Planned, PlanError> 
 }
 
 /// What [`Baseline::Fifo`] would pay for each workload that is not placed yet, with no budget in
-/// its way: the whole of a job's remaining members, a service over the horizon at its declared
-/// rate.
+/// its way: the whole of a job's remaining members, a service over the horizon at its measured
+/// or else declared rate.
 ///
 /// A workload of which fifo cannot place everything is absent. Already placed members do not
 /// count.

@@ -57,6 +57,8 @@ pub(crate) struct Energy<A> {
     owed: A,
     /// Cost of each label of each task.
     pub(crate) unary: Vec<Vec<A>>,
+    /// For each label what no choice with it costs less than, as far as [`Energy::backward`] saw.
+    least: Vec<Vec<A>>,
     /// What each label is called outside.
     pub(crate) labels: Vec<Vec<u32>>,
     /// Which labels no pair tells apart.
@@ -124,7 +126,7 @@ impl Groups {
     }
 
     /// The groups of the labels at these positions, without empty ones; and which were kept.
-    fn restricted(&self, keep: &[usize]) -> (Self, Vec<usize>) {
+    pub(crate) fn restricted(&self, keep: &[usize]) -> (Self, Vec<usize>) {
         let mut new = vec![None; self.count];
         for label in keep {
             new[self.at(*label)] = Some(0_u32);
@@ -153,7 +155,30 @@ impl<A: Amount> Energy<A> {
             before[pair.v].push(at);
         }
         let zero = A::default();
-        Self { constant: zero, owed: zero, unary, labels, groups, pairs, before, after }
+        let least = unary.iter().map(|costs| vec![zero; costs.len()]).collect();
+        Self { constant: zero, owed: zero, unary, least, labels, groups, pairs, before, after }
+    }
+
+    /// Calls every label by its position.
+    pub(crate) fn rename(&mut self) {
+        for labels in &mut self.labels {
+            *labels = (0..u32::try_from(labels.len()).unwrap_or(u32::MAX)).collect();
+        }
+    }
+
+    /// Calls every label by its position among labels in ascending order, of which it is one.
+    pub(crate) fn rename_among(&mut self, all: &[Vec<usize>]) {
+        for (labels, all) in self.labels.iter_mut().zip(all) {
+            for label in labels {
+                let at = all.binary_search(&(*label as usize)).unwrap_or_default();
+                *label = u32::try_from(at).unwrap_or(u32::MAX);
+            }
+        }
+    }
+
+    /// What no choice with one of these labels of a task costs less than.
+    pub(crate) fn least_of(&self, task: usize, keep: &[usize]) -> A {
+        keep.iter().map(|at| self.least[task][*at]).min().unwrap_or(A::HUGE)
     }
 
     /// How many entries one pass reads.
@@ -254,13 +279,19 @@ impl<A: Amount> Energy<A> {
         choice
     }
 
-    /// Raises the bound from the last task to the first.
+    /// Raises the bound from the last task to the first, after a pass forward.
+    ///
+    /// When a task has heard from all others, and no part of any other is below zero, the constant
+    /// and the cost of a label are a bound on every choice with that label.
     pub(crate) fn backward(&mut self) {
         for task in (0..self.unary.len()).rev() {
             for at in 0..self.after[task].len() {
                 self.receive_from_later(self.after[task][at]);
             }
             self.normalise(task);
+            for (least, unary) in self.least[task].iter_mut().zip(&self.unary[task]) {
+                *least = (*least).max(self.constant.plus(*unary));
+            }
             let parts = self.before[task].len().max(self.after[task].len());
             for at in &self.before[task] {
                 send(&mut self.unary[task], &mut self.pairs[*at].b, parts);
@@ -325,11 +356,16 @@ impl<A: Amount> Energy<A> {
     }
 
     /// Adds to the cost of each pair of groups of two tasks with a pair; the groups are told by a
-    /// label of each.
-    pub(crate) fn add_pair(&mut self, from: usize, to: usize, cost: impl Fn(u32, u32) -> A) {
+    /// label of each. How many there are.
+    pub(crate) fn add_pair(
+        &mut self,
+        from: usize,
+        to: usize,
+        cost: impl Fn(u32, u32) -> A,
+    ) -> usize {
         let (u, v) = (from.min(to), from.max(to));
         let Some(at) = self.after[u].iter().copied().find(|at| self.pairs[*at].v == v) else {
-            return;
+            return 0;
         };
         let member = |task: usize| {
             let mut member = vec![0; self.groups[task].count];
@@ -345,7 +381,9 @@ impl<A: Amount> Energy<A> {
                 *entry = entry.plus(if from == u { cost(*x, *y) } else { cost(*y, *x) });
             }
         }
+        let cells = costs.len();
         self.pairs[at].table = Arc::new(Table::new(costs, columns.len()));
+        cells
     }
 
     /// Takes so much from the constant, instead of what was taken before.
@@ -358,6 +396,7 @@ impl<A: Amount> Energy<A> {
     pub(crate) fn restricted(&self, keep: &[Vec<usize>]) -> Self {
         let pick = |all: &[A], keep: &[usize]| keep.iter().map(|at| all[*at]).collect::<Vec<A>>();
         let unary = self.unary.iter().zip(keep).map(|(all, keep)| pick(all, keep)).collect();
+        let least = self.least.iter().zip(keep).map(|(all, keep)| pick(all, keep)).collect();
         let names =
             |(all, keep): (&Vec<u32>, &Vec<usize>)| keep.iter().map(|at| all[*at]).collect();
         let labels = self.labels.iter().zip(keep).map(names).collect();
@@ -382,6 +421,7 @@ impl<A: Amount> Energy<A> {
             constant: self.constant,
             owed: self.owed,
             unary,
+            least,
             labels,
             groups,
             pairs,
@@ -392,11 +432,11 @@ impl<A: Amount> Energy<A> {
 
     /// Positions of the labels that a solution below `most` may have.
     pub(crate) fn promising(&self, most: A) -> Vec<Vec<usize>> {
-        let below = |unary: &A| self.constant.plus(*unary) < most;
-        let keep = |unary: &Vec<A>| {
-            unary.iter().enumerate().filter(|(_, cost)| below(cost)).map(|(at, _)| at).collect()
+        let keep = |least: &Vec<A>| {
+            let below = least.iter().enumerate().filter(|(_, least)| **least < most);
+            below.map(|(at, _)| at).collect()
         };
-        self.unary.iter().map(keep).collect()
+        self.least.iter().map(keep).collect()
     }
 }
 

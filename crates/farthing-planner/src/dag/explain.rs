@@ -47,20 +47,21 @@ pub(crate) fn infeasible(input: &DagInput<'_>, obstacles: Vec<Obstacle>) -> DagP
         unknown,
         unpriced_bytes: 0,
         reference: None,
+        baselines: Vec::new(),
         search,
     }
 }
 
 /// What is looked up again and again.
-struct Report<'a, 'p> {
-    input: &'a DagInput<'a>,
-    program: &'a Program<'p>,
-    chosen: &'a Chosen,
+pub(super) struct Report<'a, 'p> {
+    pub(super) input: &'a DagInput<'a>,
+    pub(super) program: &'a Program<'p>,
+    pub(super) chosen: &'a Chosen,
     /// When each vertex starts, and by when it must have ended.
     starts: Vec<i64>,
     limits: Vec<i64>,
     /// Transfers that a vertex is in.
-    around: Vec<Vec<usize>>,
+    pub(super) around: Vec<Vec<usize>>,
 }
 
 /// The report of what was chosen.
@@ -102,6 +103,7 @@ pub(crate) fn plan(
         unknown: report.unknown(),
         unpriced_bytes: sum.unpriced,
         reference: reference.map(|(cost, _)| cost),
+        baselines: report.baselines(candidates),
         search: SearchReport {
             method: chosen.method,
             candidates: candidates.iter().map(|it| it.passed).sum(),
@@ -119,7 +121,7 @@ fn gap(cost: i128, bound: i128) -> Option<Ratio> {
 }
 
 impl Report<'_, '_> {
-    fn money(&self, pico: i128) -> Money {
+    pub(super) fn money(&self, pico: i128) -> Money {
         Money::from_pico(pico, self.input.market.currency)
     }
 
@@ -128,35 +130,7 @@ impl Report<'_, '_> {
         self.input.now.checked_add(after).unwrap_or(Timestamp::MAX)
     }
 
-    /// Each task on its own cheapest offer, blind to egress, if that is in time and priced.
-    fn reference(&self, candidates: &[Candidates]) -> Option<(Money, Vec<Label>)> {
-        let mut labels = self.chosen.labels.clone();
-        for (label, candidates) in labels.iter_mut().zip(candidates) {
-            let least = candidates.best.iter().min_by_key(|it| (it.cost, it.run, it.offer))?;
-            *label = Label { candidate: Some(*least), class: self.program.class(least) };
-        }
-        let sum = self.program.sum(&labels);
-        if sum.unpriced > 0 || !self.is_in_time(&labels) {
-            return None;
-        }
-        Some((self.money(sum.known()), labels))
-    }
-
-    fn is_in_time(&self, labels: &[Label]) -> bool {
-        let mut ends = vec![0_i64; labels.len()];
-        for vertex in &self.program.problem.timing.order {
-            let ready = self.around[*vertex].iter().map(|at| {
-                let transfer = &self.program.transfers[*at];
-                let delay =
-                    self.delay(transfer, labels[transfer.from].class, labels[transfer.to].class);
-                if transfer.to == *vertex { ends[transfer.from] + delay } else { 0 }
-            });
-            ends[*vertex] = ready.max().unwrap_or(0) + labels[*vertex].run();
-        }
-        ends.iter().zip(&self.chosen.due).all(|(end, due)| end <= due)
-    }
-
-    fn delay(&self, transfer: &Transfer, from: usize, to: usize) -> i64 {
+    pub(super) fn delay(&self, transfer: &Transfer, from: usize, to: usize) -> i64 {
         let tariff = self.program.routes.tariff(from, to);
         transfer.delays.as_ref().map_or(0, |delays| delays[tariff])
     }

@@ -9,6 +9,8 @@
 //! rounded up to a millisecond; that of a transfer is its bytes by the table, rounded down once.
 
 mod amount;
+mod baseline;
+mod branch;
 mod candidate;
 mod check;
 mod deadline;
@@ -16,7 +18,9 @@ mod eliminate;
 mod energy;
 mod explain;
 mod market;
+mod neighbourhood;
 mod polish;
+mod prices;
 mod problem;
 mod program;
 mod report;
@@ -27,7 +31,9 @@ mod timing;
 
 pub use check::{DagViolation, check_dag};
 pub use market::Market;
-pub use report::{Alternative, DagPlan, Obstacle, SearchReport, TaskPlan, TransferPlan};
+pub use report::{
+    Alternative, DagBaseline, DagPlan, Obstacle, SearchReport, TaskPlan, TransferPlan,
+};
 
 use candidate::{Candidates, candidates};
 use farthing_model::{Currency, Dag, EgressTable, Objective};

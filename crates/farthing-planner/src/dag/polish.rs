@@ -41,7 +41,8 @@ impl<A: Amount> Polish<'_, A> {
                 continue;
             }
             let costs = self.energy.given(choice, task);
-            *work += (costs.len() * (1 + self.energy.around(task).count())) as u64;
+            let timed = if self.timing.is_some() { 3 } else { 1 };
+            *work += (timed * costs.len() * (1 + self.energy.around(task).count())) as u64;
             let now = choice[task];
             let mut best = now;
             for label in 0..costs.len() {
@@ -59,6 +60,7 @@ impl<A: Amount> Polish<'_, A> {
                     self.energy.around(task).for_each(|(_, other)| stale[other] = true);
                 }
                 frame = self.frame(choice);
+                *work += self.timing.map_or(0, |(timing, _)| 4 * timing.links.len()) as u64;
             }
         }
         moved
@@ -88,6 +90,7 @@ impl<A: Amount> Polish<'_, A> {
         for _ in 0..4 * choice.len() {
             let Some((last, by)) = timing.latest(choice, due) else { return true };
             let path = timing.path_to(choice, last);
+            *work += 4 * timing.links.len() as u64;
             let mut best: Option<(i128, i128, usize, usize)> = None;
             for (at, task) in path.tasks.iter().enumerate() {
                 if self.energy.unary[*task].len() == 1 {

@@ -45,8 +45,22 @@ pub struct DagPlan {
     /// The cost of the same tasks, each on its own cheapest offer, blind to egress; `None` where
     /// that is late.
     pub reference: Option<Money>,
+    /// What simpler rules make of the same DAG; empty where nothing can be done.
+    pub baselines: Vec<DagBaseline>,
     /// What the search did.
     pub search: SearchReport,
+}
+
+/// What a simpler rule makes of the same DAG.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DagBaseline {
+    /// `cheapest-each`, `fastest-each`: every task alone on its cheapest or fastest offer;
+    /// `step-by-step`: each in its turn, blind to where its data goes; `one-region`: everything in
+    /// the best one region.
+    pub name: &'static str,
+    /// What it costs and how long it takes; `None` where it is late, over the cap on cost, moves
+    /// data at a price that nobody knows, or holds more nodes than there are.
+    pub outcome: Option<(Money, SignedDuration)>,
 }
 
 /// What the search did.

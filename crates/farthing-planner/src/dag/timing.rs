@@ -52,6 +52,40 @@ impl Timing {
         Self { order, run, links, groups, before, after }
     }
 
+    /// The same with only the labels at these positions.
+    pub(crate) fn restricted(&self, keep: &[Vec<usize>]) -> Self {
+        let run = self.run.iter().zip(keep);
+        let run = run.map(|(run, keep)| keep.iter().map(|at| run[*at]).collect()).collect();
+        let (groups, kept): (Vec<Groups>, Vec<Vec<usize>>) =
+            self.groups.iter().zip(keep).map(|(groups, keep)| groups.restricted(keep)).unzip();
+        let links = self.links.iter().map(|link| {
+            let width = self.groups[link.to].count;
+            let delay = link.delay.as_ref().map(|delay| {
+                let rows = kept[link.from].iter().map(|x| x * width);
+                rows.flat_map(|row| kept[link.to].iter().map(move |y| delay[row + y])).collect()
+            });
+            Link { delay, ..*link }
+        });
+        Self {
+            order: self.order.clone(),
+            run,
+            links: links.collect(),
+            groups,
+            before: self.before.clone(),
+            after: self.after.clone(),
+        }
+    }
+
+    /// How long a path takes with a choice.
+    pub(crate) fn length(&self, path: &Path, choice: &[usize]) -> i64 {
+        let tasks: i64 = path.tasks.iter().map(|at| self.run[*at][choice[*at]]).sum();
+        let delay = |at: &usize| {
+            let link = &self.links[*at];
+            self.delay(*at, choice[link.from], choice[link.to])
+        };
+        tasks + path.links.iter().map(delay).sum::<i64>()
+    }
+
     /// How long the data of a link travels between two labels.
     pub(crate) fn delay(&self, link: usize, x: usize, y: usize) -> i64 {
         let Link { from, to, delay } = &self.links[link];
@@ -146,6 +180,36 @@ impl Timing {
         path
     }
 
+    /// Tasks that a task waits for or that wait for it.
+    pub(crate) fn beside(&self, task: usize) -> impl Iterator<Item = usize> + '_ {
+        let before = self.before[task].iter().map(|at| self.links[*at].from);
+        before.chain(self.after[task].iter().map(|at| self.links[*at].to))
+    }
+
+    /// The path through a task that leaves the least time, and when its last task is due.
+    pub(crate) fn longest_through(
+        &self,
+        choice: &[usize],
+        due: &[i64],
+        task: usize,
+    ) -> (Path, i64) {
+        let limits = self.limits(choice, due);
+        let mut path = self.path_to(choice, task);
+        let mut last = task;
+        while limits[last] != due[last] {
+            let decides = |at: &&usize| {
+                let to = self.links[**at].to;
+                let start = limits[to].saturating_sub(self.run[to][choice[to]]);
+                start.saturating_sub(self.delay(**at, choice[last], choice[to])) == limits[last]
+            };
+            let Some(at) = self.after[last].iter().find(decides) else { break };
+            last = self.links[*at].to;
+            path.tasks.push(last);
+            path.links.push(*at);
+        }
+        (path, due[last])
+    }
+
     /// Which of the labels that are left can be in time together with some labels of the tasks
     /// around them, and the earliest end of each task; `None` in the place of the labels where a
     /// task has none.
@@ -163,6 +227,16 @@ impl Timing {
             kept.push(keep);
         }
         Some(kept)
+    }
+
+    /// How many times [`Timing::in_time`] reads.
+    pub(crate) fn entries(&self, alive: &[Vec<usize>]) -> u64 {
+        let labels: usize = alive.iter().map(Vec::len).sum();
+        let cells = self.links.iter().map(|link| match &link.delay {
+            Some(_) => self.groups[link.from].count * self.groups[link.to].count,
+            None => self.groups[link.from].count + self.groups[link.to].count,
+        });
+        2 * (labels + cells.sum::<usize>()) as u64
     }
 
     /// The earliest that a task can end with each label that is left: exact where no task hands

@@ -12,7 +12,7 @@
 
 use super::fixed::PLACES;
 use super::problem::Problem;
-use super::state::State;
+use super::state::{Basic, State};
 
 /// Binary places of the dearest replica's cost in the sum.
 const TOP: u32 = 86;
@@ -55,6 +55,45 @@ impl<'p> Bound<'p> {
     /// Whether prices prove that a branch holds no choice.
     pub(super) fn refutes(&self, state: &State, prices: &[i64]) -> bool {
         self.sum(state, prices, false).is_some_and(|sum| sum > 0)
+    }
+
+    /// Takes from a branch whatever no choice can have that costs less than `best`: kinds of its
+    /// parts and counts whose price would bring the sum there. What the basis holds stays.
+    pub(super) fn tighten(&self, state: &mut State, prices: &[i64], best: i128) -> Option<()> {
+        let sum = self.sum(state, prices, true)?;
+        let left = best.checked_sub(self.grain)?.checked_mul(1 << self.shift)?.checked_sub(sum)?;
+        let kinds = self.costs.len();
+        let exact = |price: &i64| (self.unit * i128::from(*price)) >> PLACES;
+        let room: Vec<i128> = prices[..kinds].iter().map(exact).collect();
+        // A part that may be divided at will can have as little as it likes of any kind.
+        let whole = if self.problem.slices.is_some() { state.parts.len() } else { 0 };
+        for at in 0..whole {
+            let part = state.parts[at];
+            let loads = &self.problem.loads[part.bucket];
+            let price = |kind: usize| Some(room[kind] * loads[kind]?);
+            let able = |kind: &usize| part.kinds >> kind & 1 == 1;
+            let least = (0..kinds).filter(able).filter_map(price).min()?;
+            for kind in (0..kinds).filter(able) {
+                if price(kind)? - least > left && !state.holds(at, kind) {
+                    state.parts[at].kinds &= !(1 << kind);
+                }
+            }
+        }
+        let fewest = (self.dearest >> PLACES) * i128::from(prices[kinds]);
+        for (kind, price) in room.iter().enumerate() {
+            let each = self.costs[kind] - price * self.room - fewest;
+            let (lower, upper) = (state.lower[kind], state.upper[kind]);
+            if each == 0 || left < 0 || state.work.contains(&Basic::Replicas(kind)) {
+                continue;
+            }
+            let most = i64::try_from(left / each.abs()).unwrap_or(i64::MAX);
+            if each > 0 && !state.at_upper[kind] {
+                state.upper[kind] = upper.min(lower.saturating_add(most));
+            } else if each < 0 && state.at_upper[kind] {
+                state.lower[kind] = lower.max(upper.saturating_sub(most));
+            }
+        }
+        Some(())
     }
 
     /// The sum, times `2^shift`; `None` where it does not fit.

@@ -9,6 +9,7 @@ pub(crate) mod apart;
 mod bound;
 mod day;
 mod fixed;
+mod narrow;
 mod pack;
 mod problem;
 mod ratio;

@@ -102,12 +102,19 @@ impl<'p> Pack<'p> {
         self.slices.chunks_exact(self.kinds).map(row).collect()
     }
 
+    /// Buckets with slices on a kind that may leave it now, and how much room each takes there.
+    fn movable(&self, on: usize, now: u32) -> Vec<(usize, i64)> {
+        let row = |bucket: &usize| bucket * self.kinds + on;
+        let free = |bucket: &usize| self.slices[row(bucket)] > 0 && self.until[row(bucket)] <= now;
+        let buckets = (0..self.slices.len() / self.kinds).filter(free);
+        buckets.map(|bucket| (bucket, self.loads[row(&bucket)])).collect()
+    }
+
     /// The change that leaves the least over, among those that take from a kind.
     fn best(&self, from: usize, now: u32) -> Option<Change> {
-        let kinds = self.kinds;
-        let buckets = self.slices.len() / kinds;
         let mut best: Option<(i64, Change)> = None;
-        for to in (0..kinds).filter(|to| *to != from) {
+        let outgoing = self.movable(from, now);
+        for to in (0..self.kinds).filter(|to| *to != from) {
             let before = self.over(from, 0) + self.over(to, 0);
             let mut note = |after: i64, change: Change| {
                 let gain = after - before;
@@ -115,23 +122,22 @@ impl<'p> Pack<'p> {
                     best = Some((gain, change));
                 }
             };
-            for bucket in 0..buckets {
-                let (out, into) =
-                    (self.loads[bucket * kinds + from], self.loads[bucket * kinds + to]);
-                let at = bucket * kinds + from;
-                if self.slices[at] == 0 || into == i64::MAX || self.until[at] > now {
+            // What may come back, with the room it needs and the room it leaves.
+            let back = self.movable(to, now).into_iter();
+            let back =
+                back.map(|(other, left)| (other, self.loads[other * self.kinds + from], left));
+            let back: Vec<(usize, i64, i64)> =
+                back.filter(|(_, needed, _)| *needed < i64::MAX).collect();
+            for (bucket, out) in &outgoing {
+                let into = self.loads[bucket * self.kinds + to];
+                if into == i64::MAX {
                     continue;
                 }
                 let alone = self.over(from, -out) + self.over(to, into);
-                note(alone, Change { bucket, from, to, back: None });
-                for other in 0..buckets {
-                    let at = other * kinds + to;
-                    let back = self.loads[other * kinds + from];
-                    if self.slices[at] == 0 || back >= out || self.until[at] > now {
-                        continue;
-                    }
-                    let after = self.over(from, back - out) + self.over(to, into - self.loads[at]);
-                    note(after, Change { bucket, from, to, back: Some(other) });
+                note(alone, Change { bucket: *bucket, from, to, back: None });
+                for (other, needed, left) in back.iter().filter(|(_, needed, _)| needed < out) {
+                    let after = self.over(from, needed - out) + self.over(to, into - left);
+                    note(after, Change { bucket: *bucket, from, to, back: Some(*other) });
                 }
             }
         }

@@ -6,6 +6,7 @@
 
 use super::bound::Bound;
 use super::fixed::{ONE, PLACES};
+use super::narrow::{Narrowed, narrow};
 use super::problem::{Problem, Refused, Shares};
 use super::relax::Relaxation;
 use super::round::Rounding;
@@ -16,10 +17,16 @@ use std::collections::BinaryHeap;
 /// A fraction of a replica that counts as none.
 const WHOLE: i64 = 1 << 20;
 
+/// Replicas that a slice fills from which on it decides more than a replica of a kind does, and is
+/// branched on first.
+const LARGE: i128 = 1;
+
 /// Simplex iterations of one search; one takes a few microseconds.
 const ROUNDS_MAX: u64 = 30_000;
 /// Branches after which slices are looked for around the best counts, then after four times more.
-const LOOK_FIRST: u64 = 60;
+const LOOK_FIRST: u64 = 20;
+/// Branches of which one is rounded to slices that does not have to be.
+const ROUND_EVERY: u64 = 8;
 /// Improvements in one look around, and counts tried for each.
 const LOOKS_MAX: u32 = 8;
 const NEAR_MAX: usize = 60;
@@ -290,6 +297,14 @@ impl<'p> Search<'p> {
 
     fn expand(&mut self, branch: Branch) {
         let Branch { mut bound, depth, mut state, .. } = branch;
+        match narrow(self.problem, &mut state, depth == 0) {
+            Narrowed::Empty => return,
+            Narrowed::Lost => {
+                let State { parts, lower, upper, .. } = state;
+                state = self.relaxation.root(parts, lower, upper);
+            }
+            Narrowed::Kept => {}
+        }
         let relaxed = self.relaxation.solve(&mut state);
         self.branches += 1;
         self.rounds += u64::from(relaxed.rounds);
@@ -304,6 +319,9 @@ impl<'p> Search<'p> {
             self.round(&state, &relaxed, depth);
             if self.closed(bound) {
                 return;
+            }
+            if let Some((best, ..)) = &self.best {
+                self.bound.tighten(&mut state, &relaxed.prices, *best);
             }
         }
         let Some(children) = self.division(&state, &relaxed) else {
@@ -320,7 +338,7 @@ impl<'p> Search<'p> {
         let near: Vec<(i64, i64)> = replicas.collect();
         let whole = near.iter().all(|(_, rest)| (*rest).min(ONE - rest) <= WHOLE);
         // Slices are fitted where that can prove the branch, and now and then for a good start.
-        let worth = whole || depth < 4 || self.branches.is_multiple_of(32);
+        let worth = whole || depth < 4 || self.branches.is_multiple_of(ROUND_EVERY);
         if self.problem.slices.is_some() && !worth {
             return;
         }
@@ -343,27 +361,30 @@ impl<'p> Search<'p> {
         if let Some(children) = self.between_rivals(state) {
             return Some(children);
         }
+        if let Some(children) = self.between_slices(state, relaxed, LARGE) {
+            return Some(children);
+        }
         let open =
             (0..self.problem.kinds.len()).filter(|kind| state.lower[*kind] < state.upper[*kind]);
-        let fraction = |kind: usize| {
-            let (whole, rest) = self.relaxation.replicas(relaxed.replicas[kind]);
-            (whole, i128::from(rest.min(ONE - rest)))
-        };
         let scored = open.map(|kind| {
-            let (whole, off) = fraction(kind);
+            let (whole, rest) = self.relaxation.replicas(relaxed.replicas[kind]);
+            let off = i128::from(rest.min(ONE - rest));
             ((off * self.problem.kinds[kind].cost.max(1)) >> PLACES, off, whole, kind)
         });
         let best =
             scored.max_by_key(|(score, off, _, kind)| (*score, *off, std::cmp::Reverse(*kind)));
+        // Where a relaxation has no point, what it stopped at may be out of bounds.
+        let at = |whole: i64, kind: usize| {
+            Self::at(state, kind, whole.clamp(state.lower[kind], state.upper[kind] - 1))
+        };
         if let Some((_, _, whole, kind)) = best.filter(|(_, off, ..)| *off > i128::from(WHOLE)) {
-            return Some(Self::at(state, kind, whole));
+            return Some(at(whole, kind));
         }
-        if let Some(children) = self.between_slices(state, relaxed) {
+        if let Some(children) = self.between_slices(state, relaxed, 0) {
             return Some(children);
         }
         let (_, _, whole, kind) = best?;
-        let whole = whole.clamp(state.lower[kind], state.upper[kind] - 1);
-        Some(Self::at(state, kind, whole))
+        Some(at(whole, kind))
     }
 
     /// At most `whole` replicas of a kind, or more.
@@ -389,16 +410,23 @@ impl<'p> Search<'p> {
         Some(vec![without, only].into_iter().filter(possible).collect())
     }
 
-    /// At most so many slices of a divided part on a kind, or more.
-    fn between_slices(&self, state: &State, relaxed: &Relaxed) -> Option<Vec<State>> {
-        self.problem.slices?;
+    /// At most so many slices of a divided part on a kind, or more, of slices that fill at least so
+    /// many replicas.
+    fn between_slices(
+        &self,
+        state: &State,
+        relaxed: &Relaxed,
+        replicas: i128,
+    ) -> Option<Vec<State>> {
+        let room = self.problem.room * i128::from(self.problem.slices?) * replicas;
         let divided = relaxed.taken.iter().filter_map(|(part, kind, share)| {
             let slices = i128::from(state.parts[*part].slices) * i128::from(*share);
             let whole = u32::try_from(slices >> PLACES).ok()?;
             let rest = slices - (i128::from(whole) << PLACES);
             let off = rest.min(i128::from(ONE) - rest);
             let load = self.problem.loads[state.parts[*part].bucket][*kind]?;
-            (off > i128::from(WHOLE)).then_some((off.checked_mul(load >> 20)?, *part, *kind, whole))
+            let open = off > i128::from(WHOLE) && load >= room;
+            open.then_some((off.checked_mul(load >> 20)?, *part, *kind, whole))
         });
         let (_, part, kind, whole) =
             divided.max_by_key(|(score, part, ..)| (*score, std::cmp::Reverse(*part)))?;
@@ -415,6 +443,6 @@ impl<'p> Search<'p> {
         let elsewhere = kinds & !(1 << kind);
         below.parts.push(Part { bucket, slices: slices - whole, kinds: elsewhere });
         below.key.push(self.relaxation.cheapest(bucket, elsewhere, &relaxed.prices));
-        Some(vec![above, below])
+        Some(vec![below, above])
     }
 }

@@ -50,6 +50,13 @@ pub(super) struct State {
     pub(super) at_upper: Vec<bool>,
 }
 
+impl State {
+    /// Whether the basis holds a part on a kind.
+    pub(super) fn holds(&self, part: usize, kind: usize) -> bool {
+        self.key[part] == kind || self.work.contains(&Basic::Taken(part, kind))
+    }
+}
+
 /// How a relaxation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum End {

@@ -191,6 +191,8 @@ pub struct BaselineJson {
     pub currency: String,
     /// `feasible`: nothing is proven of it.
     pub status: &'static str,
+    /// From the start to the last end.
+    pub makespan_s: f64,
 }
 
 /// The wire form of a DAG's plan. `budgets` are those it was planned within, with their limits.
@@ -240,13 +242,15 @@ pub fn dag_plan(
 }
 
 impl DagPlanJson {
-    /// With what each task costs on its own cheapest offer, blind to egress.
+    /// With what simpler rules make of it, those that keep all limits.
     #[must_use]
-    pub fn with_baselines(mut self) -> Self {
-        if let Some(cost) = &self.reference_cost {
-            let (cost, currency) = (cost.clone(), self.currency.clone());
-            let alone = BaselineJson { cost, currency, status: "feasible" };
-            self.baselines.insert("cheapest-each", alone);
+    pub fn with_baselines(mut self, plan: &DagPlan) -> Self {
+        for baseline in &plan.baselines {
+            let Some((cost, makespan)) = baseline.outcome else { continue };
+            let (cost, currency) = (cost.to_decimal(), self.currency.clone());
+            let (status, makespan_s) = ("feasible", seconds(makespan));
+            let json = BaselineJson { cost, currency, status, makespan_s };
+            self.baselines.insert(baseline.name, json);
         }
         self
     }

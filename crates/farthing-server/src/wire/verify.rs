@@ -63,6 +63,8 @@ pub fn verify(ledger: &LedgerCheck, journal: JournalCheck<'_>) -> VerifyJson {
     });
     let unposted = ledger.unposted.iter();
     let unposted = unposted.map(|hour| format!("{hour} has telemetry and is not posted yet"));
+    let corrected = ledger.corrections.iter();
+    let corrected = corrected.map(|(file, correction)| format!("{file} was {correction}"));
     let unsealed = "not sealed: the last run goes on or was cut off, and bytes that belong to no \
                     record are held by nothing";
     let sound = journal.fault.is_none();
@@ -71,7 +73,7 @@ pub fn verify(ledger: &LedgerCheck, journal: JournalCheck<'_>) -> VerifyJson {
             ok: ledger.ok,
             checked: ledger.checked,
             first_fault: ledger_fault,
-            notes: unposted.collect(),
+            notes: unposted.chain(corrected).collect(),
         },
         journal: CheckJson {
             ok: sound,

@@ -1,6 +1,9 @@
 //! `farthing import`: what comes from elsewhere.
 
+mod books;
 mod focus;
+mod summary;
+mod telemetry;
 
 use crate::args::{ImportArgs, ImportWhat, Output};
 use crate::home::Home;
@@ -9,6 +12,8 @@ use crate::outcome::Outcome;
 /// Imports, and says what came of it.
 pub(crate) fn run(args: &ImportArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
     match &args.what {
+        ImportWhat::Telemetry(args) => telemetry::files(args, home, output),
+        ImportWhat::Prometheus(args) => telemetry::server(args, home, output),
         ImportWhat::Focus(args) => focus::run(args, home, output),
     }
 }

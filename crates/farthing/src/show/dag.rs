@@ -7,7 +7,7 @@ use farthing_planner::DagPlan;
 use std::fmt::Write as _;
 
 /// The whole plan.
-pub(crate) fn text(plan: &DagPlan, solve_us: u128) -> String {
+pub(crate) fn text(plan: &DagPlan, solve_us: u128, with_baselines: bool) -> String {
     let mut out = String::new();
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {
@@ -22,6 +22,9 @@ pub(crate) fn text(plan: &DagPlan, solve_us: u128) -> String {
         section("COST", cost(plan, solve_us));
         section("TIME", time(plan));
         section("NEXT BEST, ALL ELSE IN PLACE", alternatives(plan));
+    }
+    if with_baselines && !plan.baselines.is_empty() {
+        section("BASELINES", baselines(plan));
     }
     section("UNKNOWN", plan.unknown.join("\n"));
     out.trim_end().to_owned()
@@ -142,4 +145,23 @@ fn alternatives(plan: &DagPlan) -> String {
         }
     }
     if table.is_empty() { String::new() } else { table.to_text() }
+}
+
+fn baselines(plan: &DagPlan) -> String {
+    let mut table = Table::new(&[
+        ("rule", Align::Left),
+        ("cost", Align::Right),
+        ("against the plan", Align::Right),
+        ("takes", Align::Left),
+    ]);
+    for baseline in &plan.baselines {
+        let Some((cost, makespan)) = baseline.outcome else {
+            let not = "breaks a limit, or has no price".to_owned();
+            table.row([baseline.name.to_owned(), "-".to_owned(), "-".to_owned(), not]);
+            continue;
+        };
+        let more = cost.checked_sub(plan.cost).map_or_else(|_| "-".to_owned(), money);
+        table.row([baseline.name.to_owned(), money(cost), more, duration(makespan)]);
+    }
+    table.to_text()
 }

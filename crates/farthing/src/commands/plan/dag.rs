@@ -4,7 +4,7 @@ use super::{chain, currency, offers};
 use crate::args::{Output, PlanArgs};
 use crate::commands::print;
 use crate::outcome::{Outcome, WrongUse};
-use crate::show;
+use crate::{plot, show};
 use farthing_model::{Budget, Dag, EgressTable, Limit, Money, Scope};
 use farthing_planner::{DAG_WORK_MAX, DagInput, Market, Status, check_dag, plan_dag};
 use farthing_providers::{egress, manifest::Manifests};
@@ -20,10 +20,6 @@ pub(super) fn run(
     now: Timestamp,
     mut manifests: Manifests,
 ) -> anyhow::Result<Outcome> {
-    if let Some(path) = &args.plot {
-        let what = format!("--plot {}: a Dag is not drawn yet", path.display());
-        return Err(WrongUse::new(what).hint("plan it without --plot").into());
-    }
     let mut dag = the_only_one(args, &mut manifests)?;
     let book = offers(&args.given, now, &manifests)?;
     let market = Market::new(&book, currency(&book)?);
@@ -43,12 +39,15 @@ pub(super) fn run(
     if let Some(first) = violations.first() {
         anyhow::bail!("the checker refuses the plan: {first} ({} in all)", violations.len());
     }
+    if let Some(path) = &args.plot {
+        plot::write(path, &plot::dag::picture(&plan, &dag))?;
+    }
     print(
         output,
-        || Ok(show::dag::text(&plan, took.as_micros())),
+        || Ok(show::dag::text(&plan, took.as_micros(), args.baselines)),
         || {
             let json = wire::dag_plan(&input, &plan, &budgets, Some(took));
-            let json = if args.baselines { json.with_baselines() } else { json };
+            let json = if args.baselines { json.with_baselines(&plan) } else { json };
             Ok(serde_json::to_value(json)?)
         },
         || Ok(show::dag::steps(&plan)),

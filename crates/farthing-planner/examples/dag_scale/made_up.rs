@@ -1,21 +1,14 @@
-//! Measures plans of DAGs: 4, 10 and 100 tasks on five clouds with egress by region pair.
-//!
-//! `dag_scale [SEED]` prints for each size how long a plan takes (prices indexed before), how far
-//! it is from the proven least cost, and the lines for `make bench`. Every plan is checked.
-
-// A measurement may fail loudly, and its answer is what it prints.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+//! Made-up offers of five clouds, egress between their regions, and DAGs of many shapes.
 
 use farthing_model::{
     Accelerators, Currency, Dag, Decimal, Edge, EgressRow, EgressTable, HourlyRate, Money,
     Objective, Offer, Place, Port, Price, PriceKind, Provenance, Purchase, Resources, Run, Target,
     Task, Throughput, Work, WorkloadId,
 };
-use farthing_planner::{DAG_WORK_MAX, DagInput, DagPlan, Market, check_dag, plan_dag};
+use farthing_planner::{DagInput, Market, plan_dag};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Instant;
 
 const CLOUDS: [(&str, usize); 5] =
     [("aws", 20), ("azure", 28), ("gcp", 24), ("lambda", 12), ("vast", 16)];
@@ -27,20 +20,17 @@ const KINDS: [(&str, u64); 6] = [
     ("L4-24GB", 60),
     ("T4-16GB", 35),
 ];
-/// DAGs of each size and shape.
-const DRAWS: u64 = 12;
-
 /// A small generator, the same everywhere.
-struct Dice(u64);
+pub(crate) struct Dice(pub(crate) u64);
 
 impl Dice {
-    fn below(&mut self, end: u64) -> u64 {
+    pub(crate) fn below(&mut self, end: u64) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         (self.0 >> 33) % end
     }
 
-    fn from(&mut self, low: u64, high: u64) -> u64 {
+    pub(crate) fn from(&mut self, low: u64, high: u64) -> u64 {
         low + self.below(high - low + 1)
     }
 }
@@ -49,7 +39,7 @@ fn usd(cents_of_cents: u64) -> Money {
     Money::from_pico(i128::from(cents_of_cents) * 100_000_000, Currency::USD)
 }
 
-fn offers(dice: &mut Dice) -> Arc<[Offer]> {
+pub(crate) fn offers(dice: &mut Dice) -> Arc<[Offer]> {
     let mut offers = Vec::new();
     for (provider, regions) in CLOUDS {
         for region in 0..regions {
@@ -93,8 +83,9 @@ fn offers(dice: &mut Dice) -> Arc<[Offer]> {
     offers.into()
 }
 
-/// A price for each ordered pair of regions, as the clouds have them: near ones cheap.
-fn egress(dice: &mut Dice) -> EgressTable {
+/// A price for each ordered pair of regions, as the clouds have them: near ones cheap. With
+/// `speeds`, how fast data moves there too.
+pub(crate) fn egress(dice: &mut Dice, speeds: bool) -> EgressTable {
     let regions = || {
         CLOUDS.into_iter().flat_map(|(cloud, count)| (0..count).map(move |region| (cloud, region)))
     };
@@ -114,15 +105,61 @@ fn egress(dice: &mut Dice) -> EgressTable {
                 to_region: Some(format!("region-{:02}", to.1)),
                 up_to_bytes: None,
                 price_per_gb: usd(mills * 10),
-                gbit_per_s: None,
+                gbit_per_s: speeds.then(|| {
+                    let near = if from.0 == to.0 { 5 } else { 1 };
+                    Decimal::from_int(i64::try_from(near * dice.from(1, 4)).unwrap())
+                }),
             });
         }
     }
     EgressTable::new(Currency::USD, rows).unwrap()
 }
 
-/// Layers of tasks; each task has data from `fan` percent of the layer before, at least one.
-fn edges(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Vec<Edge> {
+/// How tasks hang together.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Shape {
+    /// Layers of up to so many tasks; each has data from so many percent of the layer before.
+    Layered(u64, u64),
+    /// One to three earlier tasks each, any of the last thirty.
+    Sparse,
+    /// Series and parallel parts of such, down to single tasks.
+    SeriesParallel,
+    /// Stages of one task, many after it, and one after all of them.
+    ForkJoin,
+    /// So many percent of all pairs.
+    Dense(u64),
+}
+
+impl Shape {
+    fn pairs(self, dice: &mut Dice, tasks: usize) -> Vec<(usize, usize)> {
+        let mut pairs = match self {
+            Self::Layered(width, fan) => layered(dice, tasks, width, fan),
+            Self::Sparse => (1..tasks)
+                .flat_map(|to| {
+                    let sources = dice.from(1, 3);
+                    let near = (to as u64).min(30);
+                    let mut from = |_| (to - usize::try_from(dice.from(1, near)).unwrap(), to);
+                    (0..sources).map(&mut from).collect::<Vec<_>>()
+                })
+                .collect(),
+            Self::SeriesParallel => {
+                let mut pairs = Vec::new();
+                series_parallel(dice, 0, tasks, &mut pairs);
+                pairs
+            }
+            Self::ForkJoin => fork_join(dice, tasks),
+            Self::Dense(percent) => (1..tasks)
+                .flat_map(|to| (0..to).map(move |from| (from, to)))
+                .filter(|_| dice.below(100) < percent)
+                .collect(),
+        };
+        pairs.sort_unstable();
+        pairs.dedup();
+        pairs
+    }
+}
+
+fn layered(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Vec<(usize, usize)> {
     let mut layers: Vec<Vec<usize>> = Vec::new();
     let mut at = 0;
     while at < tasks {
@@ -130,7 +167,7 @@ fn edges(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Vec<Edge> {
         layers.push((at..at + size).collect());
         at += size;
     }
-    let mut edges = Vec::new();
+    let mut pairs = Vec::new();
     for pair in layers.windows(2) {
         for to in &pair[1] {
             let mut sources: Vec<usize> =
@@ -138,22 +175,56 @@ fn edges(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Vec<Edge> {
             if sources.is_empty() {
                 sources.push(pair[0][usize::try_from(dice.below(pair[0].len() as u64)).unwrap()]);
             }
-            for from in sources {
-                let gb = [1, 5, 20, 100, 500, 2_000][usize::try_from(dice.below(6)).unwrap()];
-                edges.push(Edge {
-                    from,
-                    to: *to,
-                    size_bytes: gb * dice.from(50, 150) * 10_000_000,
-                });
-            }
+            pairs.extend(sources.into_iter().map(|from| (from, *to)));
         }
     }
-    edges
+    pairs
 }
 
-/// The same with what each task needs, and data in a place at either end.
-fn dag(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Dag {
-    let edges = edges(dice, tasks, width, fan);
+/// Tasks from `first` on: the first and the last of them are the ends.
+fn series_parallel(dice: &mut Dice, first: usize, end: usize, pairs: &mut Vec<(usize, usize)>) {
+    let size = end - first;
+    if size == 2 {
+        pairs.push((first, first + 1));
+    } else if size > 2 && (size == 3 || dice.below(2) == 0) {
+        // In series: two parts that share a task.
+        let middle = first + 1 + usize::try_from(dice.below(size as u64 - 2)).unwrap();
+        series_parallel(dice, first, middle + 1, pairs);
+        series_parallel(dice, middle, end, pairs);
+    } else if size > 3 {
+        // In parallel: the ends, and between them parts that each begin and end with a task.
+        let mut at = first + 1;
+        while at < end - 1 {
+            let left = end - 1 - at;
+            let part = usize::try_from(dice.from(1, left as u64)).unwrap();
+            pairs.push((first, at));
+            series_parallel(dice, at, at + part, pairs);
+            pairs.push((at + part - 1, end - 1));
+            at += part;
+        }
+    }
+}
+
+fn fork_join(dice: &mut Dice, tasks: usize) -> Vec<(usize, usize)> {
+    let (mut pairs, mut at) = (Vec::new(), 0);
+    while at + 2 < tasks {
+        let wide = usize::try_from(dice.from(6, 24)).unwrap().min(tasks - at - 2);
+        let join = at + wide + 1;
+        pairs.extend((at + 1..join).flat_map(|task| [(at, task), (task, join)]));
+        at = join;
+    }
+    pairs.extend((at + 1..tasks).map(|task| (task - 1, task)));
+    pairs
+}
+
+/// A DAG with what each task needs, and data in a place at either end.
+pub(crate) fn dag(dice: &mut Dice, tasks: usize, shape: Shape) -> Dag {
+    let pairs = shape.pairs(dice, tasks);
+    let edge = |(from, to): (usize, usize)| {
+        let gb = [1, 5, 20, 100, 500, 2_000][usize::try_from(dice.below(6)).unwrap()];
+        Edge { from, to, size_bytes: gb * dice.from(50, 150) * 10_000_000 }
+    };
+    let edges: Vec<Edge> = pairs.into_iter().map(edge).collect();
     let port = |dice: &mut Dice, task| {
         let (cloud, regions) = CLOUDS[usize::try_from(dice.below(3)).unwrap()];
         let region = dice.below(regions as u64);
@@ -201,20 +272,36 @@ fn dag(dice: &mut Dice, tasks: usize, width: u64, fan: u64) -> Dag {
 }
 
 /// What is wanted of a DAG.
-#[derive(Clone, Copy, PartialEq)]
-enum Wish {
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) enum Wish {
     /// The least cost.
     Cost,
-    /// The least cost in half again of the time that the fastest machines take.
-    Deadline,
+    /// The least cost in so many percent of the time that the fastest machines take.
+    Deadline(i64),
     /// The earliest end, then the least cost.
     Time,
+    /// The earliest end for so many percent of the least cost.
+    TimeFor(i128),
+    /// The least cost of machines in one of two clouds for every other task.
+    Residency,
 }
 
 impl Wish {
     /// The DAG with work instead of hours where time matters: faster machines cost more.
-    fn of(self, dice: &mut Dice, mut dag: Dag, market: &Market, table: &EgressTable) -> Dag {
+    pub(crate) fn of(
+        self,
+        dice: &mut Dice,
+        mut dag: Dag,
+        market: &Market,
+        table: &EgressTable,
+    ) -> Dag {
         if self == Self::Cost {
+            return dag;
+        }
+        if self == Self::Residency {
+            for task in dag.tasks.iter_mut().step_by(2) {
+                task.providers = vec!["aws".to_owned(), "gcp".to_owned()];
+            }
             return dag;
         }
         for task in &mut dag.tasks {
@@ -230,89 +317,27 @@ impl Wish {
             task.run = Run::Work { work: Work { amount, unit: "steps".to_owned() }, throughput };
         }
         dag.objective = Objective::Time;
-        if self == Self::Deadline {
-            let now = Timestamp::UNIX_EPOCH;
-            let input = DagInput { dag: &dag, market, egress: Some(table), now, work_max: 1 };
-            let fastest = plan_dag(&input).unwrap().makespan;
-            dag.objective = Objective::Cost;
-            dag.deadline = now.checked_add(fastest + fastest / 2).ok();
+        let now = Timestamp::UNIX_EPOCH;
+        let quick = |dag: &Dag| {
+            let input = DagInput { dag, market, egress: Some(table), now, work_max: 1 };
+            plan_dag(&input).unwrap()
+        };
+        match self {
+            Self::Deadline(percent) => {
+                let plan = quick(&dag);
+                let fastest = plan.makespan_bound.unwrap_or(plan.makespan).as_millis();
+                let due = i64::try_from(fastest).unwrap() / 100 * percent;
+                dag.objective = Objective::Cost;
+                dag.deadline = now.checked_add(SignedDuration::from_millis(due)).ok();
+            }
+            Self::TimeFor(percent) => {
+                dag.objective = Objective::Cost;
+                let least = quick(&dag).cost;
+                dag.objective = Objective::Time;
+                dag.cost_max = Some(Money::from_pico(least.pico() / 100 * percent, Currency::USD));
+            }
+            Self::Cost | Self::Time | Self::Residency => {}
         }
         dag
-    }
-}
-
-/// The slowest of a few plans in milliseconds, and the widest gap in millionths.
-fn measure(name: &str, dags: &[Dag], market: &Market, table: &EgressTable) -> (f64, u32) {
-    let (mut slowest, mut widest) = (0.0_f64, 0);
-    for dag in dags {
-        let now = Timestamp::UNIX_EPOCH;
-        let input = DagInput { dag, market, egress: Some(table), now, work_max: DAG_WORK_MAX };
-        let (started, processor) = (Instant::now(), processor_ms());
-        let plan: DagPlan = plan_dag(&input).unwrap();
-        let took = started.elapsed().as_secs_f64() * 1e3;
-        let busy = processor_ms() - processor;
-        assert_eq!(check_dag(&input, &plan), []);
-        let gap = plan.gap.map_or(1_000_000, farthing_model::Ratio::ppm);
-        println!(
-            "{name}: {} edges, {} labels, cost {}, gap {gap} ppm, {took:.2} ms ({busy:.2} ms of a \
-             core), {} ({} nodes, {} M read)",
-            dag.edges.len(),
-            plan.search.labels,
-            plan.cost.rounded(2),
-            plan.search.method,
-            plan.search.nodes,
-            plan.search.work / 1_000_000,
-        );
-        slowest = slowest.max(took);
-        widest = widest.max(gap);
-    }
-    (slowest, widest)
-}
-
-/// Milliseconds that this thread has been on a core, where the system says so.
-fn processor_ms() -> f64 {
-    let text = std::fs::read_to_string("/proc/thread-self/schedstat").unwrap_or_default();
-    let nanos: Option<f64> = text.split(' ').next().and_then(|text| text.parse().ok());
-    nanos.map_or(0.0, |nanos| nanos / 1e6)
-}
-
-/// A line for `make bench`.
-fn line(bench: &str, value: f64, limit: f64, unit: &str, more: &str) {
-    println!(
-        "{{\"bench\":\"{bench}\",\"value\":{value:.4},\"limit\":{limit},\"unit\":\"{unit}\",{more}}}"
-    );
-}
-
-fn main() {
-    let seed = std::env::args().nth(1).map_or(1, |text| text.parse().unwrap());
-    let mut dice = Dice(seed);
-    let offers = offers(&mut dice);
-    let market = Market::new(&offers, Currency::USD);
-    let table = egress(&mut dice);
-    println!("{} offers, {} egress rows, seed {seed}", offers.len(), table.rows().len());
-    let shapes = [
-        ("dag-4", 4, 2, 70, Wish::Cost, 10.0),
-        ("dag-10", 10, 3, 60, Wish::Cost, 10.0),
-        ("dag-10-deadline", 10, 3, 60, Wish::Deadline, 100.0),
-        ("dag-100-layered", 100, 8, 30, Wish::Cost, 1_000.0),
-        ("dag-100-dense", 100, 12, 80, Wish::Cost, 1_000.0),
-        ("dag-100-deadline", 100, 8, 30, Wish::Deadline, 1_000.0),
-        ("dag-100-time", 100, 8, 30, Wish::Time, 1_000.0),
-    ];
-    for (name, tasks, width, fan, wish, limit) in shapes {
-        let draw = |_| {
-            let plain = dag(&mut dice, tasks, width, fan);
-            wish.of(&mut dice, plain, &market, &table)
-        };
-        let dags: Vec<Dag> = (0..DRAWS).map(draw).collect();
-        let (took, gap) = measure(name, &dags, &market, &table);
-        let more = format!(
-            "\"tasks\":{tasks},\"draws\":{DRAWS},\"offers\":{},\"seed\":{seed}",
-            offers.len()
-        );
-        line(&format!("{name}-time"), took, limit, "ms", &more);
-        // Deadlines couple everything: branching rarely closes the last tenths of a percent.
-        let widest = if wish == Wish::Cost || tasks < 100 { 0.5 } else { 1.0 };
-        line(&format!("{name}-gap"), f64::from(gap) / 1e4, widest, "%", &more);
     }
 }

@@ -1,0 +1,309 @@
+//! Branch and bound: the lower bound is raised pass by pass, labels that cannot pay go, and where
+//! the bound rises no more the problem is cut in two, the part with the least bound first.
+//!
+//! Where time is short, what the bound misses is that a task runs on one machine: at the best
+//! prices of time two are as good, and their mean is in time. So a cut is between the slow and the
+//! fast labels of the task whose choice wavers by the most money's worth of time.
+
+use super::amount::Amount;
+use super::eliminate::exact;
+use super::energy::Energy;
+use super::prices::Prices;
+use super::search::{Found, SMALL, Search};
+
+/// Entries of tables that dynamic programming may have after the bound has thinned the labels.
+const REMAINDER: usize = 1 << 23;
+/// Passes over the tables before the first branching, at most.
+const ROUNDS_ROOT: usize = 300;
+/// Passes at a later node.
+const ROUNDS_NODE: usize = 6;
+/// Rounds without a better bound before prices of time move by half as much.
+const STALE: u32 = 4;
+/// Halvings after which the root may be done, and with which later nodes begin: their prices are
+/// those that were good for the whole.
+const HALVINGS_MAX: u32 = 9;
+const HALVINGS_NODE: u32 = 3;
+/// Entries that may be read in the time that copying one takes, with what is allocated for it.
+const COPY: u64 = 4;
+/// The part of all work that goes into neighbourhoods of the best choice before branching.
+const IMPROVE: u64 = 16;
+/// A bound that rose by less than this part of the gap in eight passes rises no more.
+const SLOW: i128 = 50;
+/// Entries of all tables that wait to be searched, at most: 256 MiB in the wider width.
+const STORED_MAX: usize = 1 << 24;
+
+/// A part of the problem that is still open.
+struct Node<A> {
+    energy: Energy<A>,
+    prices: Prices<A>,
+    /// The best that was proven of it: prices of time that are worse for the bound may be better
+    /// for the search.
+    bound: A,
+    /// What was chosen in the last passes.
+    recent: Vec<Vec<usize>>,
+}
+
+impl<A: Amount> Search<'_, A> {
+    /// The search where tables are too large for dynamic programming.
+    pub(crate) fn branch_and_bound(mut self) -> Found {
+        let prices = Prices::none(&self.timing);
+        let bound = A::default();
+        let energy = self.base.clone();
+        let mut open = vec![Node { energy, prices, bound, recent: Vec::new() }];
+        let mut stored = 0_usize;
+        while let Some(mut node) = next(&mut open) {
+            stored = stored.saturating_sub(node.energy.cells());
+            self.nodes += 1;
+            let open_still = self.ascend(&mut node) && self.thin(&mut node, 0);
+            if !open_still || self.finish(&node, REMAINDER) {
+                continue;
+            }
+            if self.work > self.work_max || stored > STORED_MAX {
+                open.push(node);
+                break;
+            }
+            if self.nodes == 1 && self.whole {
+                self.focus_on(&mut node);
+                let before = self.ceiling();
+                self.improve(self.work_max / IMPROVE);
+                if self.ceiling() < before {
+                    if !self.thin(&mut node, 0) {
+                        continue;
+                    }
+                    self.focus_on(&mut node);
+                }
+            }
+            let (task, second) = self.split(&mut node);
+            for side in [false, true] {
+                let keep: Vec<Vec<usize>> = node
+                    .energy
+                    .unary
+                    .iter()
+                    .enumerate()
+                    .map(|(other, unary)| {
+                        (0..unary.len()).filter(|at| other != task || second[*at] == side).collect()
+                    })
+                    .collect();
+                let bound = node.bound.max(node.energy.least_of(task, &keep[task]));
+                if bound >= self.ceiling() {
+                    continue;
+                }
+                let energy = node.energy.restricted(&keep);
+                stored += energy.cells();
+                self.work += COPY * (energy.entries() + energy.size()) as u64;
+                open.push(Node { energy, prices: node.prices.clone(), bound, recent: Vec::new() });
+            }
+        }
+        let least = open.iter().map(|node| node.bound.wide()).min();
+        let proven = self.best.as_ref().map(|(cost, _)| cost.wide());
+        let bound = match (least, proven) {
+            (Some(least), Some(proven)) => Some(least.min(proven)),
+            (least, proven) => least.or(proven),
+        };
+        self.found(bound, "branch and bound")
+    }
+
+    /// Solves a node whose labels are decided, or, where nothing is due, whose tables are small.
+    fn finish(&mut self, node: &Node<A>, entries_max: usize) -> bool {
+        let energy = &node.energy;
+        let choice = if energy.is_decided() {
+            Some(vec![0; energy.unary.len()])
+        } else if self.due.is_none() {
+            exact(energy, entries_max)
+        } else {
+            None
+        };
+        let Some(choice) = choice else { return false };
+        self.work += energy.entries() as u64;
+        self.consider(&names(energy, &choice));
+        true
+    }
+
+    /// Raises the bound of a node until it rises no more; whether it is still open.
+    fn ascend(&mut self, node: &mut Node<A>) -> bool {
+        let root = self.nodes == 1 && self.whole;
+        let rounds = if self.nodes == 1 { ROUNDS_ROOT } else { ROUNDS_NODE };
+        let mut before = node.bound.wide();
+        let (mut stale, mut halvings) = (0, if self.nodes == 1 { 0 } else { HALVINGS_NODE });
+        for round in 0..rounds {
+            self.work += 2 * node.energy.entries() as u64 + 100;
+            let choice = node.energy.forward();
+            let chosen = names(&node.energy, &choice);
+            self.consider(&chosen);
+            node.energy.backward();
+            stale = if node.energy.constant > node.bound { 0 } else { stale + 1 };
+            node.bound = node.bound.max(node.energy.constant);
+            let (bound, ceiling) = (node.bound.wide(), self.ceiling().wide());
+            if bound >= ceiling || node.energy.is_decided() || self.work > self.work_max {
+                return bound < ceiling;
+            }
+            if round % 4 == 3 {
+                let labels = node.energy.size();
+                if !self.thin(node, labels / 8) {
+                    return false;
+                }
+                let fewer = node.energy.size() < labels;
+                if fewer && self.finish(node, SMALL) {
+                    return false;
+                }
+                if root && node.energy.size() < self.base.size() / 2 {
+                    self.focus_on(node);
+                    node.recent.clear();
+                    continue;
+                }
+            }
+            if self.due.is_some() {
+                if stale == STALE {
+                    (stale, halvings) = (0, halvings + 1);
+                }
+                self.reprice(node, &chosen, halvings);
+            }
+            if node.recent.len() == ROUNDS_NODE {
+                node.recent.remove(0);
+            }
+            node.recent.push(chosen);
+            if round % 8 == 7 {
+                let slow = self.best.is_some() && bound - before < (ceiling - bound) / SLOW;
+                if slow && (self.due.is_none() || halvings > HALVINGS_MAX) {
+                    break;
+                }
+                before = bound;
+            }
+        }
+        if self.due.is_some() {
+            // The last prices moved costs; one more pass makes a bound of them.
+            node.energy.forward();
+            node.energy.backward();
+            node.bound = node.bound.max(node.energy.constant);
+        }
+        true
+    }
+
+    /// Moves the prices of time in proportion to the gap.
+    fn reprice(&mut self, node: &mut Node<A>, chosen: &[usize], halvings: u32) {
+        let Some(due) = &self.due else { return };
+        let gap = match &self.best {
+            Some((best, _)) => best.minus(node.energy.constant),
+            None => self.reach.share(8),
+        };
+        let gap = gap.max(A::default()).min(self.reach).wide() >> halvings;
+        node.prices.moved((&self.timing, due), chosen, (gap, self.reach.wide()));
+        self.work += node.prices.apply(&mut node.energy, &self.timing, due);
+    }
+
+    /// Forgets the labels that the only open node has not, but those of the best choice.
+    fn focus_on(&mut self, node: &mut Node<A>) {
+        let mut keep: Vec<Vec<usize>> = Vec::with_capacity(node.energy.labels.len());
+        for labels in &node.energy.labels {
+            keep.push(labels.iter().map(|label| *label as usize).collect());
+        }
+        for (keep, label) in keep.iter_mut().zip(self.best_here().into_iter().flatten()) {
+            if let Err(at) = keep.binary_search(&label) {
+                keep.insert(at, label);
+            }
+        }
+        let new = |(chosen, keep): (&usize, &Vec<usize>)| keep.binary_search(chosen).ok();
+        let chosen = |chosen: &Vec<usize>| chosen.iter().zip(&keep).map(new).collect();
+        node.recent = node.recent.iter().filter_map(chosen).collect();
+        node.energy.rename_among(&keep);
+        self.focus(&keep);
+    }
+
+    /// Leaves only the labels that may lead to something better, if more than `few` do not; whether
+    /// every task has one.
+    fn thin(&mut self, node: &mut Node<A>, few: usize) -> bool {
+        let ceiling = self.ceiling();
+        if node.bound >= ceiling {
+            return false;
+        }
+        let mut keep = node.energy.promising(ceiling);
+        if keep.iter().any(Vec::is_empty) {
+            return false;
+        }
+        if let Some(due) = &self.due {
+            let labels = &node.energy.labels;
+            let alive = |(keep, labels): (&Vec<usize>, &Vec<u32>)| {
+                keep.iter().map(|at| labels[*at] as usize).collect()
+            };
+            let alive: Vec<Vec<usize>> = keep.iter().zip(labels).map(alive).collect();
+            self.work += self.timing.entries(&alive);
+            let Some(in_time) = self.timing.in_time(&alive, due) else { return false };
+            for ((keep, labels), alive) in keep.iter_mut().zip(labels).zip(&in_time) {
+                keep.retain(|at| alive.binary_search(&(labels[*at] as usize)).is_ok());
+            }
+        }
+        let left: usize = keep.iter().map(Vec::len).sum();
+        if node.energy.size() - left > few {
+            node.energy = node.energy.restricted(&keep);
+            self.work += COPY * (node.energy.cells() + node.energy.size()) as u64;
+        }
+        true
+    }
+
+    /// Where to cut: a task, and which of its labels are in the second part.
+    fn split(&mut self, node: &mut Node<A>) -> (usize, Vec<bool>) {
+        if let Some(cut) = self.split_by_time(node) {
+            return cut;
+        }
+        self.split_by_cost(node)
+    }
+
+    /// Between slow and fast labels of the task that wavered by most in the last passes.
+    fn split_by_time(&self, node: &Node<A>) -> Option<(usize, Vec<bool>)> {
+        let passes = i128::try_from(node.recent.len()).ok().filter(|passes| *passes > 0)?;
+        let mut best: Option<(i128, usize, Vec<bool>)> = None;
+        for (task, labels) in node.energy.labels.iter().enumerate() {
+            let price = node.prices.task[task].wide();
+            if labels.len() < 2 || price == 0 {
+                continue;
+            }
+            let run = |label: usize| i128::from(self.timing.run[task][label]);
+            let sum: i128 = node.recent.iter().map(|chosen| run(chosen[task])).sum();
+            let away = |chosen: &Vec<usize>| (run(chosen[task]) * passes - sum).abs();
+            let spread: i128 = node.recent.iter().map(away).sum();
+            let worth = price.saturating_mul(spread);
+            if worth == 0 || best.as_ref().is_some_and(|(other, _, _)| *other >= worth) {
+                continue;
+            }
+            let fast: Vec<bool> =
+                labels.iter().map(|label| run(*label as usize) * passes <= sum).collect();
+            if fast.contains(&true) && fast.contains(&false) {
+                best = Some((worth, task, fast));
+            }
+        }
+        best.map(|(_, task, fast)| (task, fast))
+    }
+
+    /// Apart from all others the label of the best choice so far at the task whose part of the gap
+    /// is the greatest.
+    fn split_by_cost(&mut self, node: &mut Node<A>) -> (usize, Vec<bool>) {
+        let choice = node.energy.forward();
+        let chosen = names(&node.energy, &choice);
+        self.consider(&chosen);
+        let energy = &node.energy;
+        let part = |task: usize| {
+            let own = energy.unary[task][choice[task]].plus(energy.unary[task][choice[task]]);
+            energy.around(task).fold(own, |sum, (at, _)| {
+                let pair = &energy.pairs[at];
+                sum.plus(energy.cost(at, choice[pair.u], choice[pair.v]))
+            })
+        };
+        let open = (0..choice.len()).filter(|task| energy.unary[*task].len() > 1);
+        let task =
+            open.max_by_key(|task| (part(*task), energy.unary[*task].len(), usize::MAX - *task));
+        let task = task.unwrap_or_default();
+        let takes_it = (0..energy.unary[task].len()).map(|at| at == choice[task]);
+        (task, takes_it.collect())
+    }
+}
+
+/// Takes the part with the least bound, of equals the last.
+fn next<A: Amount>(open: &mut Vec<Node<A>>) -> Option<Node<A>> {
+    let at = (0..open.len()).rev().min_by_key(|at| open[*at].bound)?;
+    Some(open.swap_remove(at))
+}
+
+/// What the search calls the labels of a choice.
+fn names<A: Amount>(energy: &Energy<A>, choice: &[usize]) -> Vec<usize> {
+    choice.iter().zip(&energy.labels).map(|(at, labels)| labels[*at] as usize).collect()
+}

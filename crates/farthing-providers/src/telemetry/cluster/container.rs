@@ -1,0 +1,192 @@
+//! What containers used of processors, memory and disks, and what their pods asked for.
+
+use super::Horizon;
+use super::claim::{Per, Used, counted, excess, largest, sum};
+use super::facts::{Facts, Pod, PodKey, Resource};
+use super::pulse::{Paces, Pulse};
+use crate::telemetry::intake::Settled;
+use crate::telemetry::series::{Increase, Span, Spans, Step};
+use crate::telemetry::sources::{Field, Label};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+/// A container by namespace, pod and name.
+pub(super) type ContainerKey = (Arc<str>, Arc<str>, Arc<str>);
+
+/// What was measured of containers.
+#[derive(Debug, Default)]
+pub(super) struct Measured {
+    /// Processor time, one list for each run and processor.
+    pub(super) cpu: BTreeMap<ContainerKey, Vec<Vec<Used>>>,
+    /// Memory, of the newest run at each instant.
+    pub(super) memory: BTreeMap<ContainerKey, Vec<Used>>,
+    /// Disk, one list for each.
+    pub(super) storage: BTreeMap<ContainerKey, Vec<Vec<Used>>>,
+    /// When the containers of each pod, by namespace and name, were looked at.
+    pub(super) pulses: BTreeMap<(Arc<str>, Arc<str>), Vec<i64>>,
+    /// The distances between looks.
+    paces: Paces,
+}
+
+impl Measured {
+    /// Reads everything that is said of containers.
+    pub(super) fn read(settled: &Settled, horizon: &Horizon) -> Self {
+        let mut found = Self::default();
+        let started = starts(settled);
+        let whole = whole_processors(settled);
+        let mut memory: BTreeMap<ContainerKey, Vec<(i64, Vec<Step>)>> = BTreeMap::new();
+        for series in settled.store.series() {
+            let Some(key) = container_of(series) else { continue };
+            let merged = match series.field {
+                Field::ContainerCpu | Field::ContainerMemory | Field::ContainerStorage => {
+                    settled.store.merged(series)
+                }
+                _ => continue,
+            };
+            found.paces.add(merged.pace);
+            match series.field {
+                Field::ContainerCpu => {
+                    // The sum over processors stands for each of them.
+                    if whole.contains(&key) && !is_whole(series.text(Label::Cpu)) {
+                        continue;
+                    }
+                    let mut increases = merged.increases(horizon);
+                    let start = started.get(&(key.clone(), Arc::from(series.text(Label::Run))));
+                    increases.splice(0..0, birth(&merged, start.copied(), horizon));
+                    found.cpu.entry(key.clone()).or_default().push(counted(&increases));
+                }
+                Field::ContainerMemory => {
+                    let first = merged.first().map_or(i64::MAX, |point| point.at);
+                    memory.entry(key.clone()).or_default().push((first, merged.steps(horizon)));
+                }
+                _ => {
+                    let used = Per::Byte.used(&merged.steps(horizon));
+                    found.storage.entry(key.clone()).or_default().push(used);
+                }
+            }
+            let times = merged.points.iter().map(|point| point.at);
+            let pod = (Arc::clone(&key.0), Arc::clone(&key.1));
+            found.pulses.entry(pod).or_default().extend(times);
+        }
+        for times in found.pulses.values_mut() {
+            times.sort_unstable();
+            times.dedup();
+        }
+        found.memory = memory.into_iter().map(|(key, runs)| (key, newest(runs))).collect();
+        found
+    }
+
+    /// When the pods that a node held were looked at.
+    pub(super) fn pulse(&self, pods: &BTreeSet<(Arc<str>, Arc<str>)>) -> Pulse {
+        let times = pods.iter().filter_map(|pod| self.pulses.get(pod)).flatten().copied();
+        Pulse::of(times.collect(), &self.paces)
+    }
+
+    /// The containers of a pod of which anything was measured.
+    pub(super) fn of_pod(&self, pod: &Pod) -> BTreeSet<Arc<str>> {
+        let (namespace, name) = (&pod.namespace, &pod.name);
+        let from = (Arc::clone(namespace), Arc::clone(name), Arc::from(""));
+        let is_its = move |key: &&ContainerKey| key.0 == *namespace && key.1 == *name;
+        let cpu = self.cpu.range(from.clone()..).map(|(key, _)| key).take_while(is_its);
+        let memory = self.memory.range(from.clone()..).map(|(key, _)| key).take_while(is_its);
+        let storage = self.storage.range(from..).map(|(key, _)| key).take_while(is_its);
+        cpu.chain(memory).chain(storage).map(|key| Arc::clone(&key.2)).collect()
+    }
+}
+
+/// The container that a series is of. A series without one is of the pod as a whole, and `POD` is
+/// the process that holds its network.
+fn container_of(series: &crate::telemetry::series::Series) -> Option<ContainerKey> {
+    let container = series.get(Label::Container).filter(|name| &***name != "POD")?;
+    let (namespace, pod) = (series.get(Label::Namespace)?, series.get(Label::Pod)?);
+    Some((Arc::clone(namespace), Arc::clone(pod), Arc::clone(container)))
+}
+
+fn is_whole(cpu: &str) -> bool {
+    cpu.is_empty() || cpu == "total"
+}
+
+/// Containers with a series of all processors together.
+fn whole_processors(settled: &Settled) -> BTreeSet<ContainerKey> {
+    let series = settled.store.of(Field::ContainerCpu);
+    series.filter(|series| is_whole(series.text(Label::Cpu))).filter_map(container_of).collect()
+}
+
+/// When each run of each container began.
+fn starts(settled: &Settled) -> BTreeMap<(ContainerKey, Arc<str>), i64> {
+    let series = settled.store.of(Field::ContainerStarted);
+    let start = series.filter_map(|series| {
+        let run = Arc::from(series.text(Label::Run));
+        Some(((container_of(series)?, run), settled.store.merged(series).first()?.value))
+    });
+    start.collect()
+}
+
+/// What a counter had counted when it was first seen, where it is known to have begun between two
+/// scrapes: Prometheus' own functions lose it.
+fn birth(
+    merged: &crate::telemetry::series::Merged,
+    start: Option<i64>,
+    horizon: &Horizon,
+) -> Option<Increase> {
+    let (first, start) = (merged.first()?, start?);
+    let span = Span::new(start, first.at)?;
+    let recent = span.from >= horizon.window.from && span.len() <= horizon.hold_ms;
+    (recent && span.to <= horizon.window.to).then_some(Increase { span, amount: first.value })
+}
+
+/// Of several runs of a container the newest one at each instant.
+fn newest(mut runs: Vec<(i64, Vec<Step>)>) -> Vec<Used> {
+    runs.sort_by_key(|(first, _)| *first);
+    let mut taken = Spans::default();
+    let mut steps: Vec<Step> = Vec::new();
+    for (_, run) in runs.into_iter().rev() {
+        let spans = Spans::of(run.iter().map(|step| step.span).collect());
+        for step in &run {
+            let free = Spans::of(vec![step.span]).without(&taken);
+            steps.extend(free.iter().map(|span| Step { span, value: step.value }));
+        }
+        taken = taken.or(&spans);
+    }
+    steps.sort_unstable_by_key(|step| step.span);
+    Per::Byte.used(&steps)
+}
+
+/// What each container of a pod asks for of a resource, with what its init containers and its
+/// sandbox need beside that. The scheduler sets aside, for as long as the pod lives, the larger of
+/// all containers together and the largest init container.
+pub(super) fn asked(pod: &Pod, resource: &Resource) -> BTreeMap<Arc<str>, Vec<Step>> {
+    let of = |list: &BTreeMap<(Arc<str>, Resource), Vec<Step>>| -> Vec<(Arc<str>, Vec<Step>)> {
+        let mine = list.iter().filter(|((_, its), _)| its == resource);
+        mine.map(|((container, _), steps)| (Arc::clone(container), steps.clone())).collect()
+    };
+    let mut asked: BTreeMap<Arc<str>, Vec<Step>> = of(&pod.requests).into_iter().collect();
+    let (sidecars, inits): (Vec<_>, Vec<_>) =
+        of(&pod.inits).into_iter().partition(|(name, _)| pod.sidecars.contains(name));
+    asked.extend(sidecars);
+    let together = sum(&asked.values().collect::<Vec<_>>());
+    let largest = largest(&inits.iter().map(|(_, steps)| steps).collect::<Vec<_>>());
+    let beyond = excess(&largest, &together);
+    if let Some((name, _)) = inits.iter().max_by_key(|(name, steps)| {
+        (steps.iter().map(|step| step.value).max(), std::cmp::Reverse(Arc::clone(name)))
+    }) && !beyond.is_empty()
+    {
+        asked.insert(Arc::clone(name), beyond);
+    }
+    if let Some(overhead) = pod.overhead.get(resource) {
+        asked.insert(Arc::from(""), overhead.clone());
+    }
+    asked
+}
+
+/// The pods of a name, by unique id.
+pub(super) fn pods_named<'f>(
+    facts: &'f Facts,
+    namespace: &Arc<str>,
+    name: &Arc<str>,
+) -> impl Iterator<Item = (&'f PodKey, &'f Pod)> + use<'f> {
+    let (namespace, name) = (Arc::clone(namespace), Arc::clone(name));
+    let from = (Arc::clone(&namespace), Arc::clone(&name), Arc::from(""));
+    let pods = facts.pods.range(from..);
+    pods.take_while(move |(key, _)| key.0 == namespace && key.1 == name)
+}

@@ -1,0 +1,406 @@
+//! Shares of devices: who held how much of which, and what of it was used.
+
+use super::claim::{Per, Piece, Used, pieces};
+use super::container::{asked, pods_named};
+use super::device::{Device, DeviceKey, Devices, Holder};
+use super::facts::{Node, Pod, PodKey, Resource};
+use super::owner::{Owners, fact};
+use super::span::labels_at;
+use super::tally::{Subject, Tally};
+use super::{NEVER, Notes, World};
+use crate::exposition::number::{self, Reading};
+use crate::telemetry::series::{Span, Spans, Step, value_at};
+use crate::telemetry::sources::{Field, Profile, mig_profile};
+use crate::telemetry::table::Measure;
+use farthing_model::{DeviceId, MigDevice, NodeId, Resource as Paid, Slice};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+const WHOLE: i64 = 1_000_000_000;
+
+/// A fraction of a device.
+type Share = (i64, i64);
+
+/// Makes nodes and pods of what only devices tell of, where no records of a cluster were read: a
+/// file of one exporter is accounted for as far as it goes.
+pub(super) fn adopt(world: &mut World<'_>, devices: &Devices<'_>) {
+    if !world.facts.nodes.is_empty() {
+        return;
+    }
+    for device in devices.all.values() {
+        let Some(node) = &device.node else { continue };
+        let entry: &mut Node = world.facts.nodes.entry(Arc::clone(node)).or_default();
+        let seen = seen(world.settled, &world.horizon, device);
+        entry.present = entry.present.or(&seen);
+        for ((namespace, name, _), spans) in &device.holders {
+            let key: PodKey = (Arc::clone(namespace), Arc::clone(name), Arc::from(""));
+            let pod = world.facts.pods.entry(key).or_insert_with(|| Pod {
+                namespace: Arc::clone(namespace),
+                name: Arc::clone(name),
+                ..Pod::default()
+            });
+            pod.places.extend(spans.iter().map(|span| (span, Arc::clone(node))));
+            pod.held = pod.held.or(spans);
+        }
+    }
+}
+
+fn seen(
+    settled: &crate::telemetry::intake::Settled,
+    horizon: &super::Horizon,
+    device: &Device<'_>,
+) -> Spans {
+    let fields = [Field::GpuBusy, Field::GpuEngine, Field::GpuSm, Field::GpuMemoryUsed];
+    let spans = fields.iter().flat_map(|field| device.merged(settled, *field).presence(horizon));
+    Spans::of(spans.collect())
+}
+
+/// How many whole devices a node has: as its labels say, as were seen, or as it offers them. What
+/// it offers is replicas where devices are shared in time.
+pub(super) fn whole_devices(world: &World<'_>, devices: &Devices<'_>, name: &str) -> u64 {
+    let Some(node) = world.facts.nodes.get(name) else { return 0 };
+    let labels = labels_at(node, world.horizon.window.to);
+    let said = labels.and_then(|labels| fact(&world.settled.map, labels, "gpu_count"));
+    if let Some(count) = said.and_then(|text| text.parse().ok()) {
+        return count;
+    }
+    let seen = u64::try_from(devices.count(name)).unwrap_or(0);
+    if seen > 0 && replicas(world, name).is_none() && devices.are_shared(name) {
+        // What it offers is parts of devices, and nothing says how many make one.
+        return seen;
+    }
+    let offered = node.capacity.get(&Resource::Gpu).into_iter().flatten();
+    let offered = offered.map(|step| step.value / WHOLE).max().unwrap_or(0);
+    let replicas = replicas(world, name).unwrap_or(1);
+    seen.max(u64::try_from(offered / replicas).unwrap_or(0))
+}
+
+/// Into how many replicas a node's devices are shared in time, if its labels say.
+fn replicas(world: &World<'_>, name: &str) -> Option<i64> {
+    let node = world.facts.nodes.get(name)?;
+    let labels = labels_at(node, world.horizon.window.to)?;
+    let said = fact(&world.settled.map, labels, "gpu_replicas")?.parse().ok()?;
+    (1..=1_000).contains(&said).then_some(said)
+}
+
+/// When devices of a node were held by anyone.
+pub(super) fn held(world: &World<'_>, devices: &Devices<'_>, node: &str) -> Spans {
+    let mut spans = Vec::new();
+    for (holder, seen) in devices.of_node(node).flat_map(|device| &device.holders) {
+        spans.extend(life(world, holder, seen, node).iter());
+    }
+    Spans::of(spans)
+}
+
+/// When a holder held a device of a node: as long as its pod lived there, as a container keeps its
+/// devices; where no records tell of the pod, while it was seen.
+fn life(world: &World<'_>, (namespace, name, _): &Holder, seen: &Spans, node: &str) -> Spans {
+    let mut life = Spans::default();
+    for (_, pod) in pods_named(&world.facts, namespace, name) {
+        for (place, _) in pod.places.iter().filter(|(_, its)| &**its == node) {
+            let held = pod.held.within(*place);
+            if !held.and(seen).is_empty() {
+                life = life.or(&held);
+            }
+        }
+    }
+    if life.is_empty() { seen.clone() } else { life }
+}
+
+/// A holder of a device over its life.
+struct Held<'h> {
+    holder: &'h Holder,
+    time: Spans,
+    /// What it was given, where that is declared.
+    declared: Vec<Step>,
+    /// What it used, where that is measured of it alone.
+    own: Vec<Step>,
+}
+
+/// Claims devices for those who held them.
+pub(super) fn claim(
+    world: &World<'_>,
+    devices: &Devices<'_>,
+    measured: &BTreeMap<Arc<str>, Spans>,
+    (tally, notes): (&mut Tally, &mut Notes),
+) {
+    let mut owners = Owners::new(&world.facts, &world.settled.map);
+    let mut mapped: BTreeSet<Holder> = BTreeSet::new();
+    for (key, device) in &devices.all {
+        let Some(node) = &device.node else { continue };
+        let (Ok(id), Ok(uuid)) = (NodeId::new(node), DeviceId::new(&key.0)) else { continue };
+        let partitioned = devices.is_partitioned(&key.0);
+        if partitioned && key.1.is_none() {
+            continue;
+        }
+        mapped.extend(device.holders.keys().cloned());
+        let time = measured.get(node).unwrap_or(&NEVER);
+        let (activity, rung) = device.activity(world.settled, &world.horizon, partitioned);
+        let mut subject = world.subject(Some(id), rung.unwrap_or(Field::GpuBusy));
+        subject.source = world.source(rung.and_then(|rung| device.source(rung)));
+        (subject.device, subject.instance) = (Some(uuid), key.1.clone());
+        subject.slice = slice(world, key, device);
+        let held = holders(world, device, node, time);
+        let unknown =
+            share_out(world, (key, device), (&held, &activity), (&subject, &mut owners), tally);
+        if unknown.1 * 100 > unknown.0 * i64::from(100 - world.options.coverage_min) {
+            notes.add(format!(
+                "device {}: its use is unknown for {} % of the time it was held ({}); it counts \
+                 as not used in the books",
+                name_of(key),
+                unknown.1 * 100 / unknown.0.max(1),
+                rung.map_or("no DCGM_FI_PROF_GR_ENGINE_ACTIVE or DCGM_FI_DEV_GPU_UTIL", |rung| {
+                    rung.name()
+                }),
+            ));
+        }
+    }
+    claim_unmapped(world, (measured, &mapped), &mut owners, (tally, notes));
+}
+
+fn name_of((device, instance): &DeviceKey) -> String {
+    instance.as_ref().map_or_else(|| device.to_string(), |it| format!("{device} instance {it}"))
+}
+
+fn holders<'h>(
+    world: &World<'_>,
+    device: &'h Device<'_>,
+    node: &str,
+    measured: &Spans,
+) -> Vec<Held<'h>> {
+    let all = device.holders.iter();
+    // One pod may be seen twice: by an exporter that names the container and one that does not.
+    let named = |pod: &Holder| {
+        let same = |other: &&Holder| other.0 == pod.0 && other.1 == pod.1 && !other.2.is_empty();
+        pod.2.is_empty() && device.holders.keys().any(|other| same(&other))
+    };
+    let all = all.filter(|(holder, _)| !named(holder));
+    all.map(|(holder, seen)| {
+        let time = life(world, holder, seen, node).and(measured);
+        let given = device.own(world.settled, &world.horizon, Field::ShareCores, holder);
+        let declared = if given.iter().any(|step| step.value > 0) {
+            given
+        } else {
+            declared(world, holder, &time)
+        };
+        let own = device.own(world.settled, &world.horizon, Field::ShareBusy, holder);
+        Held { holder, time, declared, own }
+    })
+    .collect()
+}
+
+/// A fraction that the pod declares: cores of `HAMi`, or the annotation of KAI.
+fn declared(world: &World<'_>, (namespace, name, container): &Holder, time: &Spans) -> Vec<Step> {
+    let constant = |value: i64| time.iter().map(|span| Step { span, value }).collect::<Vec<_>>();
+    for (_, pod) in pods_named(&world.facts, namespace, name) {
+        let key = (Arc::clone(container), Resource::GpuCores);
+        if let Some(steps) = pod.requests.get(&key).filter(|steps| !steps.is_empty()) {
+            return steps.clone();
+        }
+        let fraction = fact(&world.settled.map, &pod.annotations, "gpu_fraction");
+        if let Some(Reading::Value(value)) =
+            fraction.and_then(|text| number::read(text.as_bytes(), 9))
+            && let Ok(value) = i64::try_from(value)
+            && (1..=WHOLE).contains(&value)
+        {
+            return constant(value);
+        }
+    }
+    Vec::new()
+}
+
+/// Shares a device out to its holders, stretch by stretch. Returns how long it was held and how
+/// much of that its use is unknown, in milliseconds.
+fn share_out(
+    world: &World<'_>,
+    (key, device): (&DeviceKey, &Device<'_>),
+    (held, activity): (&[Held<'_>], &[Step]),
+    (subject, owners): (&Subject, &mut Owners<'_>),
+    tally: &mut Tally,
+) -> (i64, i64) {
+    let whole = instance_share(world, key, device);
+    let replicas = device.node.as_deref().and_then(|node| replicas(world, node));
+    let mut edges: Vec<i64> = Vec::new();
+    for holder in held {
+        edges.extend(holder.time.iter().flat_map(|span| [span.from, span.to]));
+        let steps = holder.declared.iter().chain(&holder.own);
+        edges.extend(steps.flat_map(|step| [step.span.from, step.span.to]));
+    }
+    edges.extend(activity.iter().flat_map(|step| [step.span.from, step.span.to]));
+    edges.sort_unstable();
+    edges.dedup();
+    let mut lists: Vec<(Vec<Step>, Vec<Used>)> = held.iter().map(|_| Default::default()).collect();
+    let (mut time, mut unknown) = (0, 0);
+    for pair in edges.windows(2) {
+        let Some(span) = Span::new(pair[0], pair[1]) else { continue };
+        let here: Vec<usize> =
+            (0..held.len()).filter(|at| held[*at].time.contains(span.from)).collect();
+        if here.is_empty() {
+            continue;
+        }
+        time += span.len();
+        let weights: Vec<i64> = here
+            .iter()
+            .map(|at| match value_at(&held[*at].declared, span.from) {
+                Some(declared) if declared > 0 => declared,
+                _ => WHOLE / replicas.unwrap_or_else(|| i64::try_from(here.len()).unwrap_or(1)),
+            })
+            .collect();
+        let sum: i64 = weights.iter().sum();
+        let busy = value_at(activity, span.from);
+        unknown += if busy.is_none() { span.len() } else { 0 };
+        for (at, weight) in here.into_iter().zip(weights) {
+            // Shares above one are more than the device has: they are cut to it in proportion.
+            let share = times(whole, (weight, sum.max(WHOLE)));
+            let value = i64::try_from(of(share, WHOLE.into())).unwrap_or(0);
+            let (requests, used) = &mut lists[at];
+            requests.push(Step { span, value });
+            let own = value_at(&held[at].own, span.from);
+            let amount = match (own, busy) {
+                (Some(own), _) => Some(of(whole, Per::Nano.amount(own, span.len()))),
+                (None, Some(busy)) => {
+                    Some(of(times(whole, (weight, sum)), Per::Nano.amount(busy, span.len())))
+                }
+                (None, None) => None,
+            };
+            used.extend(amount.map(|amount| Used { span, amount }));
+        }
+    }
+    for (holder, (requests, used)) in held.iter().zip(lists) {
+        let found =
+            exact(pieces(&holder.time, (&requests, Per::Nano), &[used], &[]), whole, &requests);
+        post(world, holder.holder, &found, (subject, owners), tally);
+    }
+    (time, unknown)
+}
+
+/// Pieces of shares that are no whole number of 10^-9: a seventh of an hour is not seven times a
+/// rounded rate. Where the share did not change, its amount is computed anew from the fraction.
+fn exact(mut found: Vec<Piece>, whole: Share, requests: &[Step]) -> Vec<Piece> {
+    let single = requests.iter().all(|step| i128::from(step.value) == of(whole, WHOLE.into()));
+    if single {
+        for piece in &mut found {
+            piece.requested = of(whole, i128::from(piece.span.len()) * 1_000_000);
+        }
+    }
+    found
+}
+
+fn times(a: Share, b: Share) -> Share {
+    // Numerators and denominators are below 2^31 or 10^9: their products fit.
+    let gcd = |mut a: i64, mut b: i64| {
+        while b != 0 {
+            (a, b) = (b, a % b);
+        }
+        a.max(1)
+    };
+    let (x, y) = (gcd(a.0, b.1), gcd(b.0, a.1));
+    ((a.0 / x).saturating_mul(b.0 / y), (a.1 / y).saturating_mul(b.1 / x))
+}
+
+fn of((over, under): Share, amount: i128) -> i128 {
+    amount * i128::from(over) / i128::from(under.max(1))
+}
+
+/// The share of its device that an instance is.
+fn instance_share(world: &World<'_>, key: &DeviceKey, device: &Device<'_>) -> Share {
+    let profile = device.profile.as_deref().and_then(Profile::parse);
+    let (Some(_), Some(profile)) = (&key.1, profile) else { return (1, 1) };
+    profile.share(&world.settled.map, &device.model, device.gigabytes(world.settled))
+}
+
+/// The partition that an instance is, as the books know partitions.
+fn slice(world: &World<'_>, key: &DeviceKey, device: &Device<'_>) -> Option<Slice> {
+    let instance = key.1.as_deref()?.parse().ok()?;
+    let gigabytes = device.gigabytes(world.settled);
+    let kinds = &world.settled.map.slices;
+    let kind = kinds.iter().find(|kind| device.model.contains(&kind.model));
+    let whole = match kind.map(|kind| kind.compute) {
+        Some(4) => MigDevice::of_four(gigabytes),
+        _ => MigDevice::of_seven(gigabytes),
+    };
+    let profile = whole.profile(device.profile.as_deref()?).ok()?;
+    Some(Slice { instance, compute_instance: None, profile, start: None })
+}
+
+fn post(
+    world: &World<'_>,
+    holder: &Holder,
+    found: &[Piece],
+    (subject, owners): (&Subject, &mut Owners<'_>),
+    tally: &mut Tally,
+) {
+    let (namespace, name, container) = holder;
+    let Some(first) = found.first() else { return };
+    let pod = pods_named(&world.facts, namespace, name)
+        .find(|(_, pod)| pod.held.contains(first.span.from))
+        .or_else(|| pods_named(&world.facts, namespace, name).next());
+    let stranger = (
+        (Arc::clone(namespace), Arc::clone(name), Arc::from("")),
+        Pod { namespace: Arc::clone(namespace), name: Arc::clone(name), ..Pod::default() },
+    );
+    let (key, pod) = pod.unwrap_or((&stranger.0, &stranger.1));
+    let workload = owners.of(pod, &key.2, container, first.span.from);
+    if workload.is_none() {
+        return;
+    }
+    let subject = Subject { workload, ..subject.clone() };
+    tally.claim(&subject, (Measure::GpuAllocated, Measure::GpuUsed), Paid::Gpu, found);
+}
+
+/// Devices that a container asks for while no exporter says which one it got.
+fn claim_unmapped(
+    world: &World<'_>,
+    (measured, mapped): (&BTreeMap<Arc<str>, Spans>, &BTreeSet<Holder>),
+    owners: &mut Owners<'_>,
+    (tally, notes): (&mut Tally, &mut Notes),
+) {
+    let map = &world.settled.map;
+    for (key, pod) in &world.facts.pods {
+        let kinds: BTreeSet<&Resource> =
+            pod.requests.keys().map(|(_, resource)| resource).collect();
+        for resource in kinds {
+            let profile = match resource {
+                Resource::Gpu => None,
+                Resource::Mig(name) => mig_profile(name),
+                _ => continue,
+            };
+            for (container, steps) in asked(pod, resource) {
+                let holder =
+                    (Arc::clone(&pod.namespace), Arc::clone(&pod.name), Arc::clone(&container));
+                let by_pod = (Arc::clone(&pod.namespace), Arc::clone(&pod.name), Arc::from(""));
+                if mapped.contains(&holder) || mapped.contains(&by_pod) {
+                    continue;
+                }
+                for (place, node) in &pod.places {
+                    let Ok(id) = NodeId::new(node) else { continue };
+                    let share = match profile {
+                        Some(profile) => profile.share(map, "", None),
+                        None => (1, replicas(world, node).unwrap_or(1)),
+                    };
+                    let scaled: Vec<Step> = steps
+                        .iter()
+                        .map(|step| {
+                            let value = i64::try_from(of(share, step.value.into())).unwrap_or(0);
+                            Step { span: step.span, value }
+                        })
+                        .collect();
+                    let time = pod.held.within(*place).and(measured.get(node).unwrap_or(&NEVER));
+                    let found = pieces(&time, (&scaled, Per::Nano), &[], &[]);
+                    let Some(first) = found.first() else { continue };
+                    let mut subject = world.subject(Some(id), Field::ContainerRequest);
+                    subject.workload = owners.of(pod, &key.2, &container, first.span.from);
+                    if subject.workload.is_some() {
+                        notes.add(format!(
+                            "{}/{}: no exporter says which device it holds; what it asked for is \
+                             charged and its use is unknown, which counts as not used in the books",
+                            pod.namespace, pod.name
+                        ));
+                        let measures = (Measure::GpuAllocated, Measure::GpuUsed);
+                        tally.claim(&subject, measures, Paid::Gpu, &found);
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! `farthing import`: from files of metrics to a statement that adds up, again and again.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+mod program;
+
+use program::{Place, files};
+use serde_json::Value;
+use std::path::{Path, PathBuf};
+
+fn fixtures() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures")
+}
+
+fn fixture(name: &str) -> String {
+    fixtures().join(name).display().to_string()
+}
+
+/// Imports the fixtures, with more arguments behind.
+fn import(place: &Place, more: &[&str]) -> Value {
+    let paths = ["kube.om", "cadvisor.om", "dcgm.om"].map(fixture);
+    let prices = fixture("prices.csv");
+    let mut arguments = vec!["import", "telemetry"];
+    arguments.extend(paths.iter().map(String::as_str));
+    arguments.extend(["--prices", &prices, "--output", "json"]);
+    arguments.extend(more);
+    let run = place.run(&arguments);
+    assert_eq!(run.code, 0, "{}", run.said);
+    serde_json::from_str(&run.out).unwrap()
+}
+
+fn cost(place: &Place, by: &str) -> Value {
+    let run = place.run(&["cost", "--by", by, "--output", "json"]);
+    assert_eq!(run.code, 0, "{}", run.said);
+    serde_json::from_str(&run.out).unwrap()
+}
+
+fn books(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
+    let all = files(&place.state()).into_iter();
+    all.map(|file| (file.clone(), std::fs::read(file).unwrap())).collect()
+}
+
+#[test]
+fn a_cluster_is_imported_and_its_statement_adds_up() {
+    let place = Place::new();
+    let imported = import(&place, &[]);
+    assert_eq!(imported["paid"], "6.40");
+    assert_eq!(imported["notes"], serde_json::json!([]));
+    assert_eq!(imported["coverage"], "100.0 %");
+    let statement = cost(&place, "namespace,pod");
+    assert_eq!(statement["difference"], "0.00");
+    assert_eq!(statement["paid"], "6.40");
+    let row = |pod: &str| {
+        let rows = statement["rows"].as_array().unwrap();
+        rows.iter().find(|row| row["pod"] == pod).unwrap_or_else(|| panic!("{pod}")).clone()
+    };
+    assert_eq!(row("train-0")["gpu_hours"], 2.0);
+    assert_eq!(row("notebook-0")["gpu_hours"], 1.0);
+    // Resized from one core to two after half an hour; restarted and above its request.
+    assert_eq!(row("front-7d9f-a")["core_hours"], 1.5);
+    assert_eq!(row("front-7d9f-b")["core_hours"], 1.5);
+    assert_eq!(row("front-7d9f-b")["gib_hours"], 3.0);
+    // Done after 42 minutes, though its requests are still exported.
+    assert_eq!(row("report-x1")["core_hours"], 1.4);
+    let by_owner = cost(&place, "team,controller-kind,controller");
+    let has = |team: &str, kind: &str, name: &str| {
+        let rows = by_owner["rows"].as_array().unwrap();
+        rows.iter().any(|row| {
+            row["team"] == team && row["controller_kind"] == kind && row["controller"] == name
+        })
+    };
+    assert!(has("shop", "deployment", "front") && has("data", "cronjob", "nightly"));
+    assert!(
+        has("research", "pytorchjob", "train") && has("ml-platform", "statefulset", "notebook")
+    );
+    let run = place.run(&["verify"]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    let id = statement["rows"][0]["id"].as_str().unwrap();
+    let run = place.run(&["explain", id]);
+    assert_eq!(run.code, 0, "{}", run.said);
+    assert!(run.out.contains("made up"), "{}", run.out);
+}
+
+#[test]
+fn importing_twice_or_in_parts_changes_nothing() {
+    let place = Place::new();
+    import(&place, &[]);
+    let before = books(&place);
+    assert!(before.len() >= 3);
+    import(&place, &[]);
+    assert_eq!(books(&place), before);
+    let dry = Place::new();
+    let said = import(&dry, &["--dry-run"]);
+    assert_eq!((&said["written"], &said["paid"]), (&Value::Bool(false), &Value::from("6.40")));
+    assert!(files(&dry.state()).is_empty());
+}
+
+#[test]
+fn of_a_longer_window_only_known_time_is_paid_and_the_rest_is_said() {
+    let place = Place::new();
+    let window = "2026-11-02T09:00:00Z/2026-11-02T12:00:00Z";
+    let imported = import(&place, &["--window", window]);
+    assert_eq!(imported["paid"], "6.40");
+    let note = imported["notes"][0].as_str().unwrap();
+    assert!(note.contains("were read for 60 of 180 minutes"), "{note}");
+    let statement = cost(&place, "namespace,pod");
+    assert_eq!(statement["difference"], "0.00");
+}
+
+#[test]
+fn compressed_files_are_read_and_bad_ones_are_one_line() {
+    let place = Place::new();
+    let gz = place.shell(&format!("gzip -c {} > kube.om.gz", fixture("kube.om")));
+    assert_eq!(gz.code, 0, "{}", gz.said);
+    let run = place.run(&["import", "telemetry", "kube.om.gz", "--dry-run"]);
+    assert_eq!(run.code, 0, "{}", run.said);
+    assert!(run.said.contains("use of containers is not measured"), "{}", run.said);
+    let check = |name: &str, content: &[u8], expected: &str| {
+        place.file(name, content);
+        let run = place.run(&["import", "telemetry", name]);
+        assert_eq!(run.code, 2, "{name}: {}", run.said);
+        assert!(run.said.contains(expected), "{name}: {}", run.said);
+    };
+    check("page.prom", b"<html>\n", "left out: page.prom:1: `<html>` has no value");
+    check("empty.prom", b"", "there is no sample of a metric that is read in it");
+    check("bytes.prom", b"kube_node_info{node=\"\xff\xfe\"} 1 1793613600\n", "not a text in UTF-8");
+    let one = b"kube_node_info{node=\"n\"} 1 1793613600\n";
+    check("one.prom", one, "all samples are of one moment, 2026-11-02T10:00:00Z");
+    let missing = place.run(&["import", "telemetry", "none.prom"]);
+    assert_eq!(missing.code, 2);
+    assert!(missing.said.contains("none.prom: cannot be read"), "{}", missing.said);
+    place.file("map.yaml", "sources:\n  - name: x\n    metrics: [{metric: a, field: b}]\n");
+    let run = place.run(&["import", "telemetry", "one.prom", "--source-map", "map.yaml"]);
+    assert!(run.said.contains("map.yaml:3: `b` is not a field"), "{}", run.said);
+    assert!(files(&place.state()).is_empty(), "nothing is written");
+}
+
+#[test]
+fn a_server_that_cannot_be_reached_is_one_line_and_nothing_is_written() {
+    let place = Place::new();
+    let run = place.run(&["import", "prometheus", "--url", "prometheus:9090", "--window", "1h"]);
+    assert_eq!(run.code, 2, "{}", run.said);
+    assert!(run.said.contains("is not the address of a server"), "{}", run.said);
+    let arguments = ["import", "prometheus", "--url", "http://127.0.0.1:9", "--window", "1h"];
+    let run = place.run(&arguments);
+    assert_eq!(run.code, 1, "{}", run.said);
+    assert!(run.said.contains("http://127.0.0.1:9: refuses the connection"), "{}", run.said);
+    assert!(files(&place.state()).is_empty());
+}
