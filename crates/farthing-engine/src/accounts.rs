@@ -4,7 +4,9 @@
 use crate::config::Config;
 use crate::error::EngineError;
 use farthing_edge::{Head, Measured};
-use farthing_ledger::{Books, Mark, MeterInput, Metered, Segment, Weights, meter};
+use farthing_ledger::{
+    Books, BooksError, Generation, Mark, MeterInput, Metered, Segment, Weights, meter,
+};
 use farthing_model::{
     Action, Budget, BudgetId, Charge, ClusterId, Coverage, Currency, Money, MoneyError, OfferId,
     Scope, Window, WorkloadId, hour_floor,
@@ -45,6 +47,8 @@ pub(crate) struct Accounts {
     journal: Mark,
     /// Where the journal stood when the newest hour was posted by an earlier run.
     known: Option<Mark>,
+    /// What this run last posted, by the start of the hour, and which writing that was.
+    written: Option<(Timestamp, Generation)>,
     /// The telemetry of the running hour.
     running: Option<Segment>,
     /// The end of what the last run posted, also where there was nothing to pay.
@@ -81,6 +85,7 @@ impl Accounts {
             budgets: config.budgets.clone(),
             journal: mark(head),
             known: None,
+            written: None,
             running: None,
             posted_until: None,
             closed: Sums::default(),
@@ -122,7 +127,7 @@ impl Accounts {
     /// Posts the hours before the newest whose telemetry was kept and whose charges are not there:
     /// a tick across hours is kept whole before it is posted, and a damaged file of charges may
     /// have been deleted.
-    fn post_what_was_kept(&self, measured: &[Window]) -> Result<(), EngineError> {
+    fn post_what_was_kept(&mut self, measured: &[Window]) -> Result<(), EngineError> {
         let posted = self.books.posted_hours(&self.cluster).map_err(EngineError::Books)?;
         let mut whole = false;
         for hour in measured.iter().rev().skip(1) {
@@ -142,13 +147,56 @@ impl Accounts {
                     continue;
                 }
             }
-            self.put(&self.meter(kept.window, &kept)?)?;
+            let metered = self.meter(kept.window, &kept)?;
+            self.put(metered)?;
         }
         Ok(())
     }
 
-    fn put(&self, metered: &Metered) -> Result<(), EngineError> {
-        self.books.put_hour_at(metered, self.journal).map_err(EngineError::Books)
+    /// Posts an hour in the place of what this run posted last, or found, and says what is posted.
+    ///
+    /// Another controller may have posted it since. Then this one is refused, and meters again all
+    /// that both of them kept: charges are never merged, and nobody's telemetry is lost.
+    fn put(&mut self, metered: Metered) -> Result<Metered, EngineError> {
+        let hour = hour_floor(metered.window.from());
+        let known = match &self.written {
+            Some((written, generation)) if *written == hour => generation.clone(),
+            _ => self.books.generation(&self.cluster, hour).map_err(EngineError::Books)?,
+        };
+        let (metered, written) = match self.replace(&metered, &known) {
+            Ok(written) => (metered, written),
+            Err(BooksError::Conflict { .. }) => self.put_again(hour, metered)?,
+            Err(error) => return Err(EngineError::Books(error)),
+        };
+        self.written = Some((hour, written));
+        Ok(metered)
+    }
+
+    fn replace(&self, metered: &Metered, known: &Generation) -> Result<Generation, BooksError> {
+        self.books.replace_hour(metered, Some(self.journal), known, None)
+    }
+
+    /// What [`Accounts::put`] does after a refusal; to be refused twice is an error.
+    fn put_again(
+        &mut self,
+        hour: Timestamp,
+        refused: Metered,
+    ) -> Result<(Metered, Generation), EngineError> {
+        let known = self.books.generation(&self.cluster, hour).map_err(EngineError::Books)?;
+        let segments = self.books.segments(&self.cluster, hour).map_err(EngineError::Books)?;
+        let metered = match join(segments) {
+            Some(kept) => {
+                let metered = self.meter(kept.window, &kept)?;
+                let is_running = |running: &Segment| hour_floor(running.window.from()) == hour;
+                if self.running.as_ref().is_some_and(is_running) {
+                    self.running = Some(kept);
+                }
+                metered
+            }
+            None => refused,
+        };
+        let written = self.replace(&metered, &known).map_err(EngineError::Books)?;
+        Ok((metered, written))
     }
 
     /// Where the journal stood when an earlier run posted the newest hour.
@@ -217,8 +265,7 @@ impl Accounts {
         let Some(running) = self.running.take() else { return Ok(()) };
         let metered = self.meter(running.window, &running);
         self.running = Some(running);
-        let metered = metered?;
-        self.put(&metered)?;
+        let metered = self.put(metered?)?;
         self.posted_until = self.posted_until.max(Some(metered.window.to()));
         self.open = Sums::default();
         self.open.add(&metered.charges, &self.budgets)

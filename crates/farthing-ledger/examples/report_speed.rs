@@ -1,4 +1,5 @@
-//! How fast reports are over large books: `cargo run --release --example report_speed -- HOURS ROWS`
+//! How fast reports are over large books:
+//! `cargo run --release -p farthing-ledger --example report_speed -- HOURS ROWS`
 //! writes so many hours of so many charges into a temporary folder, and times statements and
 //! explanations of them.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example")]

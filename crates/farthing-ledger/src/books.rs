@@ -116,6 +116,17 @@ impl HourBook {
         Ok(batches.map(move |batch| charge_file::decode(&cluster, currency, [batch])))
     }
 
+    /// Its rows of some nodes, in the order of the file.
+    ///
+    /// # Errors
+    /// The file cannot be read; a row that is not a charge of these books.
+    pub(crate) fn charges_of(
+        self,
+        is_asked: &dyn Fn(&str) -> bool,
+    ) -> Result<Vec<Charge>, BooksError> {
+        charge_file::decode_of(&self.cluster, self.currency, &self.rows, is_asked)
+    }
+
     /// Its rows in batches of these columns, as far as the file has them.
     pub(crate) fn only(self, columns: &[&str]) -> Result<Batches, BooksError> {
         self.rows.only(columns)

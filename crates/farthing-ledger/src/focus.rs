@@ -1,4 +1,4 @@
-//! FOCUS: the books as rows of the `FinOps` Open Cost and Usage Specification, and bills in that
+//! FOCUS: the books as rows of the FinOps Open Cost and Usage Specification, and bills in that
 //! form from elsewhere.
 //!
 //! A charge is a share of one node's price, so a row is priced by hours of the whole node:

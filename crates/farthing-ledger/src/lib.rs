@@ -39,6 +39,7 @@ pub use report::{
     allocations, explain, period, statement, statement_with, subjects, verify,
 };
 pub use verdict::{
-    Activity, DeviceVerdict, Evidence, Question, Seat, Verdict, Veto, judge, unallocated,
+    Activity, DeviceVerdict, Evidence, Question, Seat, Verdict, Veto, Watch, judge, unallocated,
+    watch,
 };
 pub use weights::{Weights, WeightsError};

@@ -4,9 +4,11 @@
 //! A verdict may stop somebody's work, so it is idle only when **all** devices of **all** pods were
 //! idle for the **whole** window, enough of it was seen, and nothing speaks against it. What was
 //! not seen is unknown. It refuses to act, to know the clock and to guess. Start with [`judge`];
-//! one device is judged in `device`.
+//! one device is judged in `device`,
+//! and all workloads of the books by [`watch`].
 
 mod device;
+mod watch;
 
 use device::Seen;
 use farthing_model::{
@@ -16,6 +18,7 @@ use farthing_model::{
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
+pub use watch::{Watch, watch};
 
 /// Below this share of expected records nothing is known, in parts per million.
 const COVERAGE_MIN_PPM: u32 = 800_000;

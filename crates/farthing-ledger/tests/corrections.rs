@@ -58,6 +58,7 @@ fn corrected(
 }
 
 /// Doubles the price of the second half hour.
+#[expect(clippy::ptr_arg, reason = "the form that `correct` asks for")]
 fn double(segments: &mut Vec<Segment>) {
     for span in segments.iter_mut().flat_map(|segment| &mut segment.spans) {
         let of_late = |span: &NodeSpan| span.window.from() >= at(1_800);

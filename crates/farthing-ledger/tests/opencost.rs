@@ -3,7 +3,7 @@
 //!
 //! The cases of `opencost.json` are here; `FARTHING_OPENCOST_CASES=FILE.json` names more, or else
 //! those of the folder of shared fixtures are read, and without it the test says so.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "a test says so")]
 
 mod world;
 
@@ -287,7 +287,7 @@ fn cases() -> Option<PathBuf> {
         return shared.exists().then_some(shared);
     };
     let named = PathBuf::from(named);
-    // Cargo runs a test in the folder of its crate, and a path is meant from where cargo was called.
+    // Cargo runs a test in the folder of its crate; a path is meant from where cargo was called.
     let found = [named.clone(), root.join(&named)].into_iter().find(|path| path.exists());
     Some(
         found.unwrap_or_else(|| panic!("FARTHING_OPENCOST_CASES: {} is not here", named.display())),

@@ -156,7 +156,7 @@ fn shared_costs_stay_with_their_place() {
 fn every_key_groups_and_conserves() {
     for key in Key::ALL {
         for share in [ShareIdle::Separate, ShareIdle::Even, ShareIdle::Proportional] {
-            assert!(!of(&[key.clone()], share).rows.is_empty(), "{key}");
+            assert!(!of(std::slice::from_ref(&key), share).rows.is_empty(), "{key}");
         }
         assert_eq!(key.name().parse(), Ok(key));
     }

@@ -1,12 +1,21 @@
 //! Idle verdicts and the ladder: each sentence of the rules is a case.
-#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::cast_sign_loss,
+    clippy::too_many_lines,
+    clippy::items_after_statements,
+    reason = "a test fails by panicking; a table of cases is long"
+)]
 
 mod world;
 
-use farthing_ledger::{Activity, Question, Seat, Verdict, Veto, judge, ladders, unallocated};
+use farthing_ledger::{
+    Activity, Question, Seat, Segment, Verdict, Veto, Watch, judge, ladders, unallocated, watch,
+};
 use farthing_model::{
-    Currency, DeviceId, DeviceUse, MigDevice, Missing, NodeId, PerMille, Progress, Reading,
-    Resource, Resources, Rung, Rungs, Share, Slice, SourceId, Window,
+    Attribution, Controller, Currency, DeviceId, DeviceUse, MigDevice, Missing, NodeId, PerMille,
+    Progress, Reading, Resource, Resources, Rung, Rungs, Sample, Share, Slice, SourceId, Window,
 };
 use jiff::SignedDuration;
 use world::*;
@@ -376,4 +385,83 @@ fn the_ladder_is_of_the_device_also_for_slices_and_copies() {
     // SM above engine: one of the two is wrong, and both are shown.
     let wrong = ladders(&uses(&Device { engine: value(100), sm: value(200), ..loaded(0) }));
     assert_eq!(wrong[0].contradicts, Some(Rung::Sm));
+}
+
+/// What the books keep of a workload: samples from `since` on, records in the half hour.
+fn kept(who: &Attribution, devices: &[Device], since: i64) -> Segment {
+    let who = std::sync::Arc::new(who.clone());
+    let held = |device: &Device| Sample {
+        device: Some(device_id(device)),
+        ..sample("n", Resource::Gpu, Some(who.clone()), window(since, 3_600), (1_000, 0))
+    };
+    let mine = |one: DeviceUse| DeviceUse { attribution: Some(who.clone()), ..one };
+    Segment {
+        window: window(0, 3_600),
+        spans: Vec::new(),
+        samples: devices.iter().map(held).collect(),
+        uses: devices.iter().flat_map(uses).map(mine).collect(),
+    }
+}
+
+#[test]
+fn everyone_in_the_books_is_judged() {
+    let named = |name: &str| (*who(name, None)).clone();
+    let job = |name: &str| {
+        let (kind, name) = ("job".to_owned(), name.to_owned());
+        Attribution { controller: Some(Controller { kind, name: name.clone() }), ..named(&name) }
+    };
+    let excluded = Attribution {
+        annotations: [("farthing.dev/exclude".to_owned(), "demo on Friday".to_owned())].into(),
+        ..named("shown")
+    };
+    let managed = Attribution {
+        annotations: [("farthing.dev/managed".to_owned(), "true".to_owned())].into(),
+        ..named("managed")
+    };
+    let warm = Device { power_mw: Some(90_000), ..loaded(7) };
+    let segments = [
+        kept(&named("idle"), &[loaded(0)], 0),
+        kept(&job("train"), &[busy(1), loaded(2)], 0),
+        kept(&named("replicas"), &[busy(3), loaded(4)], 0),
+        kept(&excluded, &[loaded(5)], 0),
+        kept(&managed, &[loaded(6)], 0),
+        kept(&named("new"), &[Device { there: |index| index >= 2, ..loaded(8) }], FROM + 60),
+        kept(&named("gone"), &[], 0),
+        // Before the window it drew 68 W and did nothing; now 90 W.
+        kept(&named("warm"), &[warm], 0),
+        Segment {
+            uses: vec![DeviceUse {
+                window: window(0, 30),
+                power_mw: Some(68_000),
+                ..uses(&loaded(7)).remove(0)
+            }],
+            ..kept(&named("warm"), &[], 0)
+        },
+    ];
+    let asked =
+        Watch { window: half_hour(), every: None, calendar: Vec::new(), currency: Currency::USD };
+    let verdicts = watch(&segments, &[], &asked).unwrap();
+    let said: Vec<_> = verdicts
+        .iter()
+        .map(|it| (it.workload.as_str(), it.activity, it.idle, it.vetoes.len()))
+        .collect();
+    use Activity::{Busy, LoadedIdle, Starting};
+    let expected = [
+        ("idle", LoadedIdle, true, 0),
+        ("managed", LoadedIdle, true, 0),
+        ("new", Starting, false, 0),
+        ("replicas", Busy, false, 0),
+        ("shown", LoadedIdle, false, 1),
+        ("train", Busy, false, 0),
+        ("warm", LoadedIdle, false, 1),
+    ];
+    assert_eq!(said, expected);
+    let of = |name: &str| verdicts.iter().find(|it| it.workload.as_str() == name).unwrap();
+    let states = |name: &str| of(name).devices.iter().map(|it| it.activity).collect::<Vec<_>>();
+    assert_eq!(states("train"), [Busy, Activity::Stalled]);
+    assert_eq!(states("replicas"), [Busy, LoadedIdle]);
+    assert!(matches!(of("warm").vetoes[0], Veto::Power { idle_mw: 68_000, .. }));
+    let often = Watch { every: Some(SignedDuration::from_secs(10)), ..asked };
+    let verdicts = watch(&segments, &[], &often).unwrap();
+    assert_eq!(verdicts[0].activity, Activity::Unknown, "a third of the records is not enough");
 }

@@ -166,9 +166,17 @@ fn text(series: &[Made], by_scrape: bool) -> String {
         let _ = writeln!(text, "{} {}.{:03} {time}", it.key, value / 1_000, value % 1_000);
     };
     if by_scrape {
-        (0..SCRAPES).for_each(|at| series.iter().for_each(|it| line(it, at)));
+        for at in 0..SCRAPES {
+            for it in series {
+                line(it, at);
+            }
+        }
     } else {
-        series.iter().for_each(|it| (0..SCRAPES).for_each(|at| line(it, at)));
+        for it in series {
+            for at in 0..SCRAPES {
+                line(it, at);
+            }
+        }
     }
     text
 }

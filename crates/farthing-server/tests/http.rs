@@ -167,7 +167,7 @@ fn a_wrong_parameter_is_named_with_what_would_be_right() {
     let empty = format!("`{back}` is empty: a span ends after it starts");
     check(&format!("window={back}"), "window", "1h", &empty);
     check("share_idle=no", "share_idle", "even", "`no` is not one of separate, even, proportional");
-    let resources = "`tpu` is not a resource: gpu, cpu, memory or storage";
+    let resources = "`tpu` is not a resource: gpu, cpu, memory, storage or network";
     check("resource=gpu,tpu", "resource", "", resources);
     let filter = "the filter `temm:a` is wrong at position 1: `temm` is not a key: did you mean \
                   team?";

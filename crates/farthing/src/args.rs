@@ -57,6 +57,8 @@ pub(crate) enum Command {
     Export(Box<ExportArgs>),
     /// Print the statement: who used what, and what it cost, to the last unit
     Cost(Box<CostArgs>),
+    /// Judge who holds accelerators and does nothing with them
+    Idle(IdleArgs),
     /// Show where a number comes from, or why a step was chosen
     Explain(ExplainArgs),
     /// Ask the charges in SQL: FROM charges, columns as in FOCUS
@@ -210,9 +212,8 @@ pub(crate) struct OffersArgs {
 
 /// `farthing cost`.
 #[derive(Debug, Args)]
-#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 pub(crate) struct CostArgs {
-    /// Keys of the rows: team, workload, user, namespace, pod, controller_kind, controller,
+    /// Keys of the rows: team, workload, user, namespace, pod, controller-kind, controller,
     /// service, container, process, label:NAME, annotation:NAME, cluster, node, offer, resource,
     /// provider, region, instance-type, purchase, hour, day
     #[arg(long, value_name = "KEYS", value_delimiter = ',', default_value = "team,workload")]
@@ -294,6 +295,23 @@ pub(crate) enum Share {
     Even,
     /// In proportion to the rows' own cost.
     Proportional,
+}
+
+/// `farthing idle`.
+#[derive(Debug, Args)]
+pub(crate) struct IdleArgs {
+    /// The span, as that of `cost`; all of it must be idle
+    #[arg(long, value_name = "SPAN", default_value = "30m")]
+    pub(crate) window: String,
+    /// The end of the span, RFC 3339 [default: the newest charge]
+    #[arg(long, value_name = "TIME")]
+    pub(crate) now: Option<String>,
+    /// How often each device is to be read [default: as often as most were]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) every: Option<String>,
+    /// Whose books [default: those of the last run]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) cluster: Option<String>,
 }
 
 /// `farthing explain`.

@@ -3,6 +3,7 @@
 pub(crate) mod cost;
 pub(crate) mod explain;
 pub(crate) mod export;
+pub(crate) mod idle;
 pub(crate) mod import;
 pub(crate) mod offers;
 pub(crate) mod plan;

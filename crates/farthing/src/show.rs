@@ -2,6 +2,7 @@
 
 pub(crate) mod binding;
 pub(crate) mod dag;
+pub(crate) mod idle;
 pub(crate) mod plan;
 pub(crate) mod prices;
 mod service;

@@ -14,6 +14,7 @@ use farthing_model::{
     OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, Window, proportion,
 };
 use std::fmt::Write as _;
+use std::ops::Range;
 
 /// Version of the columns and of the lines in the footer, of charges and of telemetry. The first
 /// had no labels; the second no namespaces, pods, controllers, annotations and services, no assets
@@ -179,7 +180,7 @@ fn read_unpriced(line: &str, resources: &[Resource]) -> Option<Unpriced> {
 
 /// Reads an hour: its footer now, its rows when they are asked for.
 pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
-    let generation = Generation::of(&bytes);
+    let generation = Generation::of(&bytes, Vec::new());
     let sealed = Sealed::open(file, bytes)?;
     let wrong = |what: &str| BooksError::damaged(file, what);
     let format = sealed.line("farthing.format")?;
@@ -198,6 +199,7 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
     let corrections = sealed.parsed_if_any::<String>("farthing.corrections")?.unwrap_or_default();
     let corrections = corrections.lines().map(|line| Correction::from_line(line, currency));
     let corrections: Option<Vec<Correction>> = corrections.collect();
+    let corrections = corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?;
     let weights = Weights::from_text(sealed.line("farthing.weights")?);
     Ok(HourBook {
         file: file.to_owned(),
@@ -212,8 +214,8 @@ pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
         unpriced: Option::<Vec<Unpriced>>::ok_or(unpriced, wrong("`farthing.unpriced` is wrong"))?,
         method,
         weights: weights.map_err(|_| wrong("`farthing.weights` is wrong"))?,
-        corrections: corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?,
-        generation,
+        generation: generation.with(corrections.clone()),
+        corrections,
         journal: sealed.parsed_if_any("farthing.journal")?,
         rows: sealed,
     })
@@ -234,6 +236,34 @@ pub(super) fn decode(
         }
     }
     Ok(charges)
+}
+
+/// Decodes the rows of some nodes. Rows are sorted by node, so they are a few spans.
+pub(super) fn decode_of(
+    cluster: &ClusterId,
+    currency: Currency,
+    sealed: &Sealed,
+    is_asked: &dyn Fn(&str) -> bool,
+) -> Result<Vec<Charge>, BooksError> {
+    let mut spans: Vec<Range<usize>> = Vec::new();
+    let mut first = 0;
+    for batch in sealed.only(&["x_node"])? {
+        let batch = batch?;
+        let node = batch.text("x_node")?;
+        let asked: Vec<bool> = node.values().map(is_asked).collect();
+        for row in 0..batch.len() {
+            if !node.index(row).is_some_and(|index| asked[index]) {
+                continue;
+            }
+            let at = first + row;
+            match spans.last_mut() {
+                Some(span) if span.end == at => span.end += 1,
+                _ => spans.push(at..at + 1),
+            }
+        }
+        first += batch.len();
+    }
+    decode(cluster, currency, sealed.rows(spans)?)
 }
 
 /// Whether this version reads files of a format. What a format has no column for, is absent in

@@ -15,12 +15,16 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
-use parquet::arrow::arrow_reader::{ParquetRecordBatchReader, ParquetRecordBatchReaderBuilder};
+use parquet::arrow::arrow_reader::{
+    ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
+    ParquetRecordBatchReaderBuilder, RowSelection,
+};
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Digits of a Parquet `Decimal128`.
@@ -143,7 +147,8 @@ impl<'a> Table<'a> {
 pub(crate) struct Sealed {
     pub(super) file: Arc<str>,
     metadata: HashMap<String, String>,
-    builder: ParquetRecordBatchReaderBuilder<Bytes>,
+    bytes: Bytes,
+    footer: ArrowReaderMetadata,
 }
 
 impl Sealed {
@@ -153,11 +158,11 @@ impl Sealed {
             return Err(BooksError::damaged(file, fault));
         }
         let error = |source| BooksError::Parquet { file: file.to_owned(), source };
-        let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(error)?;
-        let lines = builder.metadata().file_metadata().key_value_metadata();
+        let footer = ArrowReaderMetadata::load(&bytes, ArrowReaderOptions::new()).map_err(error)?;
+        let lines = footer.metadata().file_metadata().key_value_metadata();
         let line = |line: &KeyValue| Some((line.key.clone(), line.value.clone()?));
         let metadata = lines.into_iter().flatten().filter_map(line).collect();
-        Ok(Self { file: file.into(), metadata, builder })
+        Ok(Self { file: file.into(), metadata, bytes, footer })
     }
 
     /// A line of the footer.
@@ -180,26 +185,36 @@ impl Sealed {
         self.metadata.contains_key(key).then(|| self.parsed(key)).transpose()
     }
 
+    fn builder(&self) -> ParquetRecordBatchReaderBuilder<Bytes> {
+        let (bytes, footer) = (self.bytes.clone(), self.footer.clone());
+        ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer)
+            .with_batch_size(BATCH_ROWS)
+    }
+
+    fn read(&self, builder: ParquetRecordBatchReaderBuilder<Bytes>) -> Result<Batches, BooksError> {
+        let error = |source| BooksError::Parquet { file: self.file.to_string(), source };
+        Ok(Batches { reader: builder.build().map_err(error)?, file: self.file.clone(), row: 0 })
+    }
+
     /// The rows, batch by batch.
-    pub(super) fn batches(self) -> Result<Batches, BooksError> {
-        self.read(None)
+    pub(super) fn batches(&self) -> Result<Batches, BooksError> {
+        self.read(self.builder())
     }
 
     /// As [`Sealed::batches`], with these columns alone, as far as the file has them.
-    pub(super) fn only(self, columns: &[&str]) -> Result<Batches, BooksError> {
-        self.read(Some(columns))
+    pub(super) fn only(&self, columns: &[&str]) -> Result<Batches, BooksError> {
+        let builder = self.builder();
+        let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        self.read(builder.with_projection(only))
     }
 
-    fn read(self, columns: Option<&[&str]>) -> Result<Batches, BooksError> {
-        let file = self.file;
-        let mut builder = self.builder.with_batch_size(BATCH_ROWS);
-        if let Some(columns) = columns {
-            let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
-            builder = builder.with_projection(only);
-        }
-        let reader = builder.build();
-        let error = |source| BooksError::Parquet { file: file.to_string(), source };
-        Ok(Batches { reader: reader.map_err(error)?, file, row: 0 })
+    /// As [`Sealed::batches`], of some rows alone: spans in order that do not overlap. Rows are
+    /// then counted from the first of these in messages.
+    pub(super) fn rows(&self, spans: Vec<Range<usize>>) -> Result<Batches, BooksError> {
+        let builder = self.builder();
+        let all = usize::try_from(self.footer.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let selection = RowSelection::from_consecutive_ranges(spans.into_iter(), all);
+        self.read(builder.with_row_selection(selection))
     }
 }
 

@@ -5,24 +5,43 @@
 //! compare and replace in one step; in a folder a lock does, which the system takes back from a
 //! writer that dies.
 
-use super::{BooksError, seal};
+use super::{BooksError, Correction, seal};
 use bytes::Bytes;
 use std::fs::File;
 use std::path::Path;
 
 /// A writing of an hour's charges, by its seal; the default is that there is none yet.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
-pub struct Generation(Option<String>);
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Generation {
+    seal: Option<String>,
+    /// What the file says of corrections: whoever replaces it keeps them.
+    corrections: Vec<Correction>,
+}
 
 impl Generation {
-    /// The generation of a file's bytes, sound or not.
-    pub(super) fn of(bytes: &Bytes) -> Self {
-        Self(Some(seal::line(bytes).unwrap_or_else(|| format!("{} bytes", bytes.len()))))
+    /// The generation of a file's bytes, sound or not, with the corrections that are in it.
+    pub(super) fn of(bytes: &Bytes, corrections: Vec<Correction>) -> Self {
+        let unsealed = || format!("{} bytes", bytes.len());
+        Self { seal: Some(seal::line(bytes).unwrap_or_else(unsealed)), corrections }
+    }
+
+    /// The same, with the corrections that its file says.
+    pub(super) fn with(self, corrections: Vec<Correction>) -> Self {
+        Self { corrections, ..self }
     }
 
     /// Whether there is a file.
     pub const fn is_posted(&self) -> bool {
-        self.0.is_some()
+        self.seal.is_some()
+    }
+
+    /// Whether both are the same writing.
+    pub(super) fn is(&self, other: &Self) -> bool {
+        self.seal == other.seal
+    }
+
+    pub(super) fn corrections(&self) -> &[Correction] {
+        &self.corrections
     }
 }
 

@@ -1,6 +1,6 @@
 //! Replacing what stands in the books, and only that: the second of two writers is refused.
 
-use super::{Books, BooksError, COMPACTED, Correction, Generation, Hour, HourBook, Mark, Segment};
+use super::{Books, BooksError, COMPACTED, Correction, Generation, Hour, Mark, Segment};
 use super::{charge_file, generation, segment_file};
 use crate::meter::Metered;
 use bytes::Bytes;
@@ -26,19 +26,15 @@ impl Books {
         let path = Hour::of(metered.window.from()).charges(&metered.cluster);
         let _lock = self.folder.as_deref().map(generation::lock).transpose()?;
         let (standing, version) = self.standing(&path)?;
-        let mut corrections = match standing.clone().map(|b| self.open(&path, b)).transpose() {
-            Ok(book) => book.map(|book| book.corrections).unwrap_or_default(),
-            // What is damaged is replaced, if the writer knows it.
-            Err(_) => Vec::new(),
-        };
+        let mut corrections = known.corrections().to_vec();
         corrections.extend(correction);
         let bytes = charge_file::encode(&self.name(&path), metered, journal, &corrections)?;
-        let written = Generation::of(&bytes);
-        let found = standing.as_ref().map(Generation::of).unwrap_or_default();
-        if found == written {
+        let written = Generation::of(&bytes, corrections);
+        let found = standing.map(|bytes| Generation::of(&bytes, Vec::new())).unwrap_or_default();
+        if found.is(&written) {
             return Ok(written);
         }
-        if found != *known {
+        if !found.is(known) {
             return Err(BooksError::Conflict { file: self.name(&path) });
         }
         self.swap(&path, &bytes, version)?;
@@ -50,8 +46,12 @@ impl Books {
     /// # Errors
     /// The store cannot be read.
     pub fn generation(&self, cluster: &ClusterId, at: Timestamp) -> Result<Generation, BooksError> {
-        let (standing, _) = self.standing(&Hour::of(at).charges(cluster))?;
-        Ok(standing.as_ref().map(Generation::of).unwrap_or_default())
+        let path = Hour::of(at).charges(cluster);
+        let Some(bytes) = self.standing(&path)?.0 else { return Ok(Generation::default()) };
+        let unreadable = Generation::of(&bytes, Vec::new());
+        let book = charge_file::open(&self.name(&path), bytes);
+        // What is damaged is replaced whole by whoever knows that it stands.
+        Ok(book.map_or(unreadable, |book| book.generation))
     }
 
     /// Puts telemetry of an hour in the place of all that it had.
@@ -91,10 +91,6 @@ impl Books {
             }
             read => read.map_err(|source| self.error(path, "read", source)),
         }
-    }
-
-    fn open(&self, path: &Path, bytes: Bytes) -> Result<HourBook, BooksError> {
-        charge_file::open(&self.name(path), bytes)
     }
 
     /// Writes a file if the version that was read still stands.

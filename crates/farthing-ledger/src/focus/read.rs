@@ -255,8 +255,8 @@ impl Reading {
     fn new(names: Vec<String>, currency: Option<Currency>) -> Result<Self, BillError> {
         let places: BTreeMap<String, usize> =
             names.iter().enumerate().map(|(at, name)| (name.clone(), at)).collect();
-        let missing = |name: &&'static str| !places.contains_key(*name);
-        let missing: Vec<&'static str> = NEEDED.iter().copied().filter(|n| missing(&n)).collect();
+        let is_missing = |name: &&'static str| !places.contains_key(*name);
+        let missing: Vec<&'static str> = NEEDED.iter().copied().filter(is_missing).collect();
         if !missing.is_empty() {
             return Err(BillError::Columns(missing));
         }

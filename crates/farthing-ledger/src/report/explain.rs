@@ -1,15 +1,19 @@
 //! Any number back to its prices and samples.
 
+mod sums;
+
+use super::group::Groups;
 use super::key::{Key, Label, row_id};
 use super::statement::StatementQuery;
 use super::{ReportError, whole_hours};
-use crate::books::Books;
+use crate::books::{Books, HourBook, Text};
 use farthing_model::{
-    Charge, Decimal, Destination, HourlyRate, Money, NANOS_PER_HOUR, NANOS_PER_SECOND, NodeId,
-    OfferId, Provenance, Resource, Sample, SourceId, Window, WorkloadId, proportion,
+    ClusterId, Decimal, Destination, HourlyRate, Money, NANOS_PER_HOUR, NANOS_PER_SECOND, NodeId,
+    OfferId, Provenance, Resource, SourceId, Window, WorkloadId, proportion,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use sums::{Totals, add_sample, matches};
 
 /// Names are looked for in this order.
 const NAMED: [Key; 8] = [
@@ -143,31 +147,28 @@ pub fn explain(
 /// A file of the window cannot be read.
 pub fn subjects(books: &Books, query: &StatementQuery) -> Result<BTreeSet<String>, ReportError> {
     let explainer = Explainer { books, query, window: whole_hours(query.window) };
-    let mut labels: BTreeSet<(Key, Label<'static>)> = BTreeSet::new();
-    explainer.each_hour(|_, charges| {
-        for charge in &charges {
-            for key in Key::ALL {
-                let label = owned(key.of(charge));
-                labels.insert((key, label));
-            }
-        }
-        true
-    })?;
+    let asked = explainer.queries(Key::ALL.into_iter().map(|key| vec![key]));
     let mut subjects = BTreeSet::new();
-    for (key, label) in labels {
-        let is_name = NAMED.contains(&key);
-        subjects.insert(row_id(&query.clusters, &[key], std::slice::from_ref(&label)));
-        if let (true, Label::Named(name)) = (is_name, label) {
-            subjects.insert(name.into_owned());
+    let mut groups: Vec<Groups<'_>> = asked.iter().map(|asked| explainer.groups(asked)).collect();
+    for (cluster, hour) in explainer.hours()? {
+        for (asked, groups) in asked.iter().zip(&mut groups) {
+            explainer.read(cluster, hour, asked, groups)?;
+        }
+    }
+    for (asked, groups) in asked.iter().zip(&groups) {
+        let is_name = NAMED.contains(&asked.by[0]);
+        for group in groups.iter() {
+            let label = groups.label(group.cells[0]);
+            subjects.insert(row_id(&query.clusters, &asked.by, std::slice::from_ref(&label)));
+            if let (true, Label::Named(name)) = (is_name, label) {
+                subjects.insert(name.into_owned());
+            }
         }
     }
     Ok(subjects)
 }
 
 type Row = (Vec<Key>, Vec<Label<'static>>);
-/// A node under one price: its name, offer, rate and where that comes from.
-type Bought = (NodeId, OfferId, i128, String);
-
 fn owned(label: Label<'_>) -> Label<'static> {
     match label {
         Label::Named(name) => Label::Named(name.into_owned().into()),
@@ -179,20 +180,6 @@ fn owned(label: Label<'_>) -> Label<'static> {
     }
 }
 
-/// Sums by what was bought, and what of it is explained.
-#[derive(Default)]
-struct Totals {
-    lines: BTreeMap<(Bought, Resource, Destination), Line>,
-    /// Cost and nanoseconds by what was bought.
-    nodes: BTreeMap<Bought, (i128, i128)>,
-    /// Cost by who is charged.
-    workloads: BTreeMap<WorkloadId, i128>,
-    /// Cost and quantity of each resource of it.
-    resources: BTreeMap<(Bought, Resource), (i128, i128)>,
-    hours_without_telemetry: u32,
-    hours: Vec<Window>,
-}
-
 struct Explainer<'a> {
     books: &'a Books,
     query: &'a StatementQuery,
@@ -200,23 +187,55 @@ struct Explainer<'a> {
 }
 
 impl Explainer<'_> {
-    /// Calls `visit` with each hour's charges, of the resources that are asked for.
-    fn each_hour(
-        &self,
-        mut visit: impl FnMut(Window, Vec<Charge>) -> bool,
-    ) -> Result<(), ReportError> {
+    /// The hours of all clusters, newest first.
+    fn hours(&self) -> Result<Vec<(&ClusterId, Window)>, ReportError> {
+        let mut hours = Vec::new();
         for cluster in &self.query.clusters {
-            for hour in self.books.hours(cluster, self.window).map_err(ReportError::Books)? {
-                let hour = hour.map_err(ReportError::Books)?;
-                if hour.currency != self.query.currency {
-                    let (file, found, asked) = (hour.file, hour.currency, self.query.currency);
-                    return Err(ReportError::Currency { file, found, asked });
-                }
-                let window = hour.window;
-                if !visit(window, hour.charges().map_err(ReportError::Books)?) {
-                    return Ok(());
-                }
-            }
+            let posted = self.books.posted_hours(cluster).map_err(ReportError::Books)?;
+            let inside = posted.into_iter().filter(|hour| hour.intersect(self.window).is_some());
+            hours.extend(inside.map(|hour| (cluster, hour)));
+        }
+        hours.sort_by_key(|(_, hour)| std::cmp::Reverse(*hour));
+        Ok(hours)
+    }
+
+    /// An hour, if it is in the currency that is asked for.
+    fn hour(&self, cluster: &ClusterId, hour: Window) -> Result<Option<HourBook>, ReportError> {
+        let book = self.books.hour(cluster, hour.from()).map_err(ReportError::Books)?;
+        let Some(book) = book else { return Ok(None) };
+        if book.currency != self.query.currency {
+            let (file, found, asked) = (book.file, book.currency, self.query.currency);
+            return Err(ReportError::Currency { file, found, asked });
+        }
+        Ok(Some(book))
+    }
+
+    /// Queries of all charges by other keys.
+    fn queries(&self, by: impl Iterator<Item = Vec<Key>>) -> Vec<StatementQuery> {
+        let first = &self.query.clusters;
+        let of = |by| {
+            let all = StatementQuery::of(first[0].clone(), self.window, self.query.currency);
+            StatementQuery { by, clusters: first.clone(), ..all }
+        };
+        if first.is_empty() { Vec::new() } else { by.map(of).collect() }
+    }
+
+    fn groups<'q>(&self, query: &'q StatementQuery) -> Groups<'q> {
+        Groups::new(query, self.window)
+    }
+
+    /// Adds an hour to groups.
+    fn read(
+        &self,
+        cluster: &ClusterId,
+        hour: Window,
+        asked: &StatementQuery,
+        groups: &mut Groups<'_>,
+    ) -> Result<(), ReportError> {
+        debug_assert_eq!(asked.clusters, self.query.clusters);
+        let Some(book) = self.hour(cluster, hour)? else { return Ok(()) };
+        for batch in book.only(&groups.columns()).map_err(ReportError::Books)? {
+            groups.add(&batch.map_err(ReportError::Books)?, cluster)?;
         }
         Ok(())
     }
@@ -229,47 +248,84 @@ impl Explainer<'_> {
         ReportError::NotFound { subject: subject.to_owned(), window: self.window }
     }
 
-    /// Finds the row with an id.
+    /// Finds the row with an id: under the keys of the query, then under one key, then under two;
+    /// in the newest hour first.
     fn row(&mut self, id: &str) -> Result<Row, ReportError> {
-        let mut candidates = vec![self.query.by.clone()];
-        candidates.extend(Key::ALL.map(|key| vec![key]));
-        for first in Key::ALL {
-            let others = Key::ALL.into_iter().filter(|second| *second != first);
-            candidates.extend(others.map(|second| vec![first.clone(), second]));
-        }
-        let mut seen: HashSet<(usize, Vec<Label<'static>>)> = HashSet::new();
-        let mut found = None;
-        self.each_hour(|_, charges| {
-            for charge in charges {
-                for (index, by) in candidates.iter().enumerate() {
-                    let labels: Vec<_> = by.iter().map(|key| owned(key.of(&charge))).collect();
-                    if !seen.insert((index, labels.clone())) {
-                        continue;
-                    }
-                    if row_id(&self.query.clusters, by, &labels) == id {
-                        found = Some((by.clone(), labels));
-                        return false;
+        let one = std::iter::once(self.query.by.clone()).chain(Key::ALL.map(|key| vec![key]));
+        let two = Key::ALL.into_iter().flat_map(|first| {
+            let others = Key::ALL.into_iter().filter({
+                let first = first.clone();
+                move |second| *second != first
+            });
+            others.map(move |second| vec![first.clone(), second])
+        });
+        for asked in [self.queries(one), self.queries(two)] {
+            for (cluster, hour) in self.hours()? {
+                for asked in &asked {
+                    let mut groups = self.groups(asked);
+                    self.read(cluster, hour, asked, &mut groups)?;
+                    for group in groups.iter() {
+                        let labels: Vec<_> =
+                            group.cells.iter().map(|cell| groups.label(*cell)).collect();
+                        if row_id(&self.query.clusters, &asked.by, &labels) == id {
+                            return Ok((asked.by.clone(), labels.into_iter().map(owned).collect()));
+                        }
                     }
                 }
             }
-            true
-        })?;
-        found.ok_or_else(|| self.not_found(id))
+        }
+        Err(self.not_found(id))
     }
 
     /// Finds what has a name.
     fn name(&mut self, name: &str) -> Result<Row, ReportError> {
-        let label = Label::Named(name.to_owned().into());
-        let mut keys = BTreeSet::new();
-        self.each_hour(|_, charges| {
-            for charge in &charges {
-                let named = NAMED.iter().enumerate().filter(|(_, key)| key.of(charge) == label);
-                keys.extend(named.map(|(position, _)| position));
+        let columns = NAMED.iter().map(|key| key.column().name()).collect::<Vec<_>>();
+        let mut first = NAMED.len();
+        for (cluster, hour) in self.hours()? {
+            let Some(book) = self.hour(cluster, hour)? else { continue };
+            for batch in book.only(&columns).map_err(ReportError::Books)? {
+                let batch = batch.map_err(ReportError::Books)?;
+                for (position, column) in columns.iter().enumerate().take(first) {
+                    let text = batch.optional_text(column).map_err(ReportError::Books)?;
+                    let is_there = |text: Text<'_>| {
+                        let value = text.values().position(|value| value == name);
+                        value.is_some_and(|value| {
+                            (0..batch.len()).any(|row| text.index(row) == Some(value))
+                        })
+                    };
+                    if text.is_some_and(is_there) {
+                        first = position;
+                        break;
+                    }
+                }
             }
-            true
-        })?;
-        let first = keys.first().ok_or_else(|| self.not_found(name))?;
-        Ok((vec![NAMED[*first].clone()], vec![label]))
+        }
+        let key = NAMED.get(first).ok_or_else(|| self.not_found(name))?;
+        Ok((vec![key.clone()], vec![Label::Named(name.to_owned().into())]))
+    }
+
+    /// The nodes of an hour that have charges of the row.
+    fn nodes(
+        &self,
+        (cluster, hour): (&ClusterId, Window),
+        by: &[Key],
+        labels: &[Label<'_>],
+    ) -> Result<HashSet<String>, ReportError> {
+        let keys = by.iter().cloned().chain([Key::Node]).collect();
+        let mut nodes = HashSet::new();
+        for asked in self.queries(std::iter::once(keys)) {
+            let mut groups = self.groups(&asked);
+            self.read(cluster, hour, &asked, &mut groups)?;
+            for group in groups.iter() {
+                let mut found = group.cells.iter().map(|cell| groups.label(*cell));
+                let (of_row, node) = (found.clone().take(by.len()), found.next_back());
+                if let (true, Some(Label::Named(node))) = (of_row.eq(labels.iter().cloned()), node)
+                {
+                    nodes.insert(node.into_owned());
+                }
+            }
+        }
+        Ok(nodes)
     }
 
     fn sum(&self, by: &[Key], labels: &[Label<'_>]) -> Result<Totals, ReportError> {
@@ -278,23 +334,31 @@ impl Explainer<'_> {
         for cluster in &self.query.clusters {
             measured.extend(self.books.measured_hours(cluster).map_err(ReportError::Books)?);
         }
-        let mut overflow = false;
-        self.each_hour(|window, charges| {
-            totals.hours.push(window);
+        let hours = self.hours()?;
+        // Only nodes that have a part of it are decoded, and these in all hours.
+        let mut nodes = HashSet::new();
+        for (cluster, hour) in &hours {
+            nodes.extend(self.nodes((cluster, *hour), by, labels)?);
+        }
+        for (cluster, hour) in hours.into_iter().rev() {
+            let Some(book) = self.hour(cluster, hour)? else { continue };
+            let window = book.window;
             if !measured.iter().any(|hour| hour.contains(window.from())) {
                 totals.hours_without_telemetry += 1;
             }
+            totals.hours.push(window);
+            let charges = book.charges_of(&|node| nodes.contains(node));
             let mut stretches = HashSet::new();
-            for charge in &charges {
-                overflow |= totals.whole(charge, &mut stretches).is_none();
+            for charge in &charges.map_err(ReportError::Books)? {
+                let whole = totals.whole(charge, &mut stretches);
                 let is_it = by.iter().zip(labels).all(|(key, label)| key.of(charge) == *label);
-                if is_it && self.asked(charge.resource) {
-                    overflow |= totals.line(charge).is_none();
+                let line = !(is_it && self.asked(charge.resource)) || totals.line(charge).is_some();
+                if whole.is_none() || !line {
+                    return Err(ReportError::Overflow(self.window));
                 }
             }
-            !overflow
-        })?;
-        if overflow { Err(ReportError::Overflow(self.window)) } else { Ok(totals) }
+        }
+        Ok(totals)
     }
 
     fn finish(
@@ -372,96 +436,4 @@ impl Explainer<'_> {
         }
         Ok(summaries.into_values().collect())
     }
-}
-
-/// Whether a sample is behind a row with this value.
-fn matches(key: &Key, label: &Label<'_>, sample: &Sample) -> bool {
-    let Some(who) = sample.attribution.as_deref() else { return *label == Label::Overhead };
-    let name = key.of_whom(who);
-    match label {
-        Label::Named(asked) => name == Some(asked),
-        Label::Missing => name.is_none(),
-        _ => false,
-    }
-}
-
-fn add_sample(
-    summaries: &mut BTreeMap<(SourceId, NodeId, Resource), SampleSummary>,
-    sample: &Sample,
-) {
-    // A rate: amount / time. Not an amount that the meter took either, if it does not fit.
-    let Some(rate) = proportion(sample.used_nano, NANOS_PER_SECOND, sample.window.nanos()) else {
-        return;
-    };
-    let key = (sample.source.clone(), sample.node.clone(), sample.resource);
-    let summary = summaries.entry(key).or_insert_with(|| SampleSummary {
-        source: sample.source.clone(),
-        node: sample.node.clone(),
-        resource: sample.resource,
-        count: 0,
-        first: sample.window.from(),
-        last: sample.window.to(),
-        requested_nano: 0,
-        used_nano: 0,
-        measured_nanos: 0,
-        used_min_nano: rate,
-        used_max_nano: rate,
-    });
-    summary.count += 1;
-    summary.first = summary.first.min(sample.window.from());
-    summary.last = summary.last.max(sample.window.to());
-    summary.requested_nano = summary.requested_nano.saturating_add(sample.requested_nano);
-    summary.used_nano = summary.used_nano.saturating_add(sample.used_nano);
-    summary.measured_nanos += sample.window.nanos();
-    summary.used_min_nano = summary.used_min_nano.min(rate);
-    summary.used_max_nano = summary.used_max_nano.max(rate);
-}
-
-impl Totals {
-    /// Adds a charge to what its node and resource cost in all.
-    fn whole(&mut self, charge: &Charge, stretches: &mut HashSet<(Bought, Window)>) -> Option<()> {
-        let bought = bought(charge);
-        let (pico, nanos) = self.nodes.entry(bought.clone()).or_default();
-        *pico = pico.checked_add(charge.cost.pico())?;
-        if stretches.insert((bought.clone(), charge.window)) {
-            *nanos += charge.window.nanos();
-        }
-        let (pico, nano) = self.resources.entry((bought, charge.resource)).or_default();
-        *pico = pico.checked_add(charge.cost.pico())?;
-        *nano = nano.checked_add(charge.quantity_nano)?;
-        Some(())
-    }
-
-    /// Adds a charge of the row.
-    fn line(&mut self, charge: &Charge) -> Option<()> {
-        let key = (bought(charge), charge.resource, charge.destination);
-        let zero = Money::zero(charge.cost.currency());
-        let line = self.lines.entry(key).or_insert_with(|| Line {
-            node: charge.node.clone(),
-            offer: charge.offer.clone(),
-            resource: charge.resource,
-            destination: charge.destination,
-            node_rate: charge.node_rate,
-            provenance: charge.provenance.clone(),
-            node_hours: Decimal::ZERO,
-            node_cost: zero,
-            resource_cost: zero,
-            resource_quantity_nano: 0,
-            quantity_nano: 0,
-            cost: zero,
-        });
-        if let Some(who) = &charge.attribution {
-            let pico = self.workloads.entry(who.workload.clone()).or_default();
-            *pico = pico.checked_add(charge.cost.pico())?;
-        }
-        line.quantity_nano = line.quantity_nano.checked_add(charge.quantity_nano)?;
-        line.cost = line.cost.checked_add(charge.cost).ok()?;
-        Some(())
-    }
-}
-
-fn bought(charge: &Charge) -> Bought {
-    let from = &charge.provenance;
-    let price = format!("{} {} {}", from.kind.name(), from.as_of, from.source);
-    (charge.node.clone(), charge.offer.clone(), charge.node_rate.per_hour().pico(), price)
 }

@@ -162,17 +162,16 @@ impl<'a> Groups<'a> {
             .map_err(books)?;
         let numbers = Numbers::new(batch).map_err(books)?;
         let workload = batch.text(Key::Workload.column().name()).map_err(books)?;
-        let over = |filter: &Option<Filter>| match filter {
-            Some(filter) => filter.over(batch).map(Some),
-            None => Ok(None),
+        let over = |filter: &Option<Filter>| {
+            filter.as_ref().map(|filter| filter.over(batch)).transpose().map_err(books)
         };
-        let filter = over(&query.filter).map_err(books)?;
-        let common = over(&query.sharing.common).map_err(books)?;
-        let detail = match query.basis {
-            Basis::Occupied => batch.optional_text("x_detail").map_err(books)?,
-            _ => None,
+        let (filter, common) = (over(&query.filter)?, over(&query.sharing.common)?);
+        let detail = batch.optional_text("x_detail").map_err(books)?;
+        let is_charged = |row| match query.basis {
+            Basis::Reserved => true,
+            Basis::Occupied => detail.and_then(|detail| detail.get(row)) != Some(BARE),
+            Basis::Used => false,
         };
-        let is_bare = |row| detail.and_then(|detail| detail.get(row)) == Some(BARE);
         let cluster = self.name(cluster.as_str());
         let mut times = vec![(i128::MIN, MISSING); query.by.len()];
         let mut cells: Vec<Cell> = Vec::with_capacity(query.by.len() + 3);
@@ -186,9 +185,7 @@ impl<'a> Groups<'a> {
             }
             let has_owner = charge.destination != Destination::Unallocated
                 && (charge.destination != Destination::Overhead || workload.get(row).is_some());
-            let charged =
-                query.basis == Basis::Reserved || (query.basis == Basis::Occupied && !is_bare(row));
-            let spare = spare(charge.destination, has_owner, charged);
+            let spare = spare(charge.destination, has_owner, is_charged(row));
             cells.clear();
             for (index, (key, column)) in query.by.iter().zip(&columns).enumerate() {
                 cells.push(match (spare, column) {

@@ -169,7 +169,7 @@ impl<'a> Seen<'a> {
 
 /// What ran, in thousandths: the higher of engine and SM, whichever are read. Engine alone counts a
 /// kernel that waits, SM alone does not count copies; idle is only what neither saw.
-fn active(one: &DeviceUse) -> Option<u16> {
+pub(super) fn active(one: &DeviceUse) -> Option<u16> {
     let read = |rung| one.rungs.get(rung).value();
     read(Rung::Engine).max(read(Rung::Sm)).map(farthing_model::PerMille::get)
 }

@@ -17,9 +17,9 @@ use std::collections::BinaryHeap;
 /// A fraction of a replica that counts as none.
 const WHOLE: i64 = 1 << 20;
 
-/// Quarters of a replica from which on a slice decides more than a replica of a kind does, and is
+/// Replicas that a slice fills from which on it decides more than a replica of a kind does, and is
 /// branched on first.
-const LARGE: i128 = 2;
+const LARGE: i128 = 1;
 
 /// Simplex iterations of one search; one takes a few microseconds.
 const ROUNDS_MAX: u64 = 30_000;
@@ -410,22 +410,22 @@ impl<'p> Search<'p> {
         Some(vec![without, only].into_iter().filter(possible).collect())
     }
 
-    /// At most so many slices of a divided part on a kind, or more, of slices that are at least so
-    /// many quarters of a replica.
+    /// At most so many slices of a divided part on a kind, or more, of slices that fill at least so
+    /// many replicas.
     fn between_slices(
         &self,
         state: &State,
         relaxed: &Relaxed,
-        quarters: i128,
+        replicas: i128,
     ) -> Option<Vec<State>> {
-        let room = self.problem.room * i128::from(self.problem.slices?) * quarters;
+        let room = self.problem.room * i128::from(self.problem.slices?) * replicas;
         let divided = relaxed.taken.iter().filter_map(|(part, kind, share)| {
             let slices = i128::from(state.parts[*part].slices) * i128::from(*share);
             let whole = u32::try_from(slices >> PLACES).ok()?;
             let rest = slices - (i128::from(whole) << PLACES);
             let off = rest.min(i128::from(ONE) - rest);
             let load = self.problem.loads[state.parts[*part].bucket][*kind]?;
-            let open = off > i128::from(WHOLE) && load * 4 >= room;
+            let open = off > i128::from(WHOLE) && load >= room;
             open.then_some((off.checked_mul(load >> 20)?, *part, *kind, whole))
         });
         let (_, part, kind, whole) =

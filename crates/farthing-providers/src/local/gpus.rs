@@ -9,7 +9,10 @@
 use super::rows::{HIDDEN, SHORT_LIVED, named};
 use super::uses::{Use, keep_within};
 use crate::nvml::GpuReading;
-use farthing_model::{Attribution, DeviceId, SourceId, split};
+use farthing_model::{
+    Attribution, DeviceId, DeviceUse, Missing, NodeId, PerMille, Progress, Reading, Rung, Rungs,
+    Share, SourceId, Window, proportion, split,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -53,12 +56,114 @@ pub(super) fn uses(
             Holder::Hidden => named(&format!("process:{HIDDEN}")),
             Holder::Ended => named(&format!("process:{SHORT_LIVED}")),
         };
-        let one = Use::of(who, source.clone(), used_nano);
-        uses.push(Use { device: Some(device.clone()), requested_nano, ..one });
+        let process = reading.processes.iter().find(|process| process.pid == *pid);
+        uses.push(Use {
+            device: Some(device.clone()),
+            requested_nano,
+            holds: Some(process.is_some()),
+            memory_bytes: process.and_then(|process| process.memory_bytes),
+            ..Use::of(who, source.clone(), used_nano)
+        });
     }
     keep_within(&mut uses, window_nanos);
     lend_idle_shares(&mut uses);
     (uses, note)
+}
+
+/// What the device did for each workload, for the ladder and idle verdicts: what was used is what
+/// the driver says of engines (a kernel ran), and memory that is held is a context. `power_mw` is
+/// that of the whole device.
+pub(super) fn records(
+    reading: &GpuReading,
+    uses: &[Use],
+    (node, source): (&NodeId, &SourceId),
+    window: Window,
+    power_mw: Option<u32>,
+) -> Vec<DeviceUse> {
+    let Ok(device) = DeviceId::new(&reading.uuid) else { return Vec::new() };
+    let mut known: Vec<(Option<Arc<Attribution>>, Sums)> = Vec::new();
+    for one in uses {
+        let same = |it: &&mut (Option<Arc<Attribution>>, Sums)| {
+            let of = |who: &Option<Arc<Attribution>>| who.as_ref().map(|it| it.workload.clone());
+            of(&it.0) == of(&one.who)
+        };
+        match known.iter_mut().find(same) {
+            Some((_, sums)) => sums.add(one),
+            None => {
+                let mut sums = Sums::default();
+                sums.add(one);
+                known.push((one.who.clone(), sums));
+            }
+        }
+    }
+    if known.is_empty() {
+        known.push((None, Sums::default()));
+    }
+    // Where the driver cannot tell processes apart, all have the same reading.
+    let copied_to = if reading.busy_percent.is_some() { 1 } else { known.len() };
+    let record = |(attribution, sums): (Option<Arc<Attribution>>, Sums)| DeviceUse {
+        source: source.clone(),
+        node: node.clone(),
+        device: device.clone(),
+        slice: None,
+        share: sums.share(window, attribution.is_none()),
+        attribution,
+        copied_to: u16::try_from(copied_to).unwrap_or(u16::MAX),
+        window,
+        rungs: Rungs::NONE
+            .with(Rung::Context, Reading::Value(if sums.holds { FULL } else { PerMille::ZERO }))
+            .with(Rung::Engine, engine(reading, sums.used_nano, window)),
+        memory_bytes: sums.memory_bytes,
+        power_mw,
+        progress: Progress::default(),
+    };
+    known.into_iter().map(record).collect()
+}
+
+/// All of it.
+const FULL: PerMille = match PerMille::new(1_000) {
+    Some(full) => full,
+    None => PerMille::ZERO,
+};
+
+/// What the processes of one workload have of a device.
+#[derive(Clone, Copy, Debug, Default)]
+struct Sums {
+    requested_nano: i128,
+    used_nano: i128,
+    holds: bool,
+    memory_bytes: Option<u64>,
+}
+
+impl Sums {
+    fn add(&mut self, one: &Use) {
+        self.requested_nano += one.requested_nano;
+        self.used_nano += one.used_nano;
+        self.holds |= one.holds == Some(true);
+        self.memory_bytes = match (self.memory_bytes, one.memory_bytes) {
+            (Some(a), Some(b)) => Some(a.saturating_add(b)),
+            (a, b) => a.or(b),
+        };
+    }
+
+    fn share(self, window: Window, nobody: bool) -> Share {
+        let parts = u64::try_from(self.requested_nano.max(self.used_nano)).unwrap_or_default();
+        let of = u64::try_from(window.nanos()).unwrap_or(u64::MAX);
+        let share = Share::of(parts.min(of), of).filter(|_| !nobody);
+        share.unwrap_or(Share::WHOLE)
+    }
+}
+
+/// The part of the time in which kernels ran; blank where neither the processes nor the device
+/// have a reading.
+fn engine(reading: &GpuReading, used_nano: i128, window: Window) -> Reading {
+    let thousandths = match (&reading.busy_percent, reading.device_busy_percent) {
+        (Some(_), _) => proportion(used_nano, 1_000, window.nanos()),
+        (None, Some(percent)) => Some(i128::from(percent) * 10),
+        (None, None) => return Reading::Missing(Missing::Unsupported),
+    };
+    let value = thousandths.and_then(|it| PerMille::new(u16::try_from(it.min(1_000)).ok()?));
+    value.map_or(Reading::Missing(Missing::Blank), Reading::Value)
 }
 
 /// Takes what processes used beyond their shares from the idle part of the others' shares.

@@ -39,9 +39,9 @@ use cpu::{CpuAccount, CpuLook};
 use disks::{SpaceOf, space};
 use farthing_edge::{Class, EdgeError, Measure, Measured, Observe};
 use farthing_model::{
-    Age, Asset, ClusterId, Coverage, DeviceId, Joules, Node, NodeId, NodeSpan, NodeState, OfferId,
-    Place, Price, Purchase, Quantity, Resource, Resources, Sample, Snapshot, SourceId, Window,
-    proportion,
+    Age, Asset, ClusterId, Coverage, DeviceId, DeviceUse, Joules, Node, NodeId, NodeSpan,
+    NodeState, OfferId, Place, Price, Purchase, Quantity, Resource, Resources, Sample, Snapshot,
+    SourceId, Window, proportion,
 };
 use files::Files;
 use gpus::Holder;
@@ -215,7 +215,7 @@ impl LocalMachine {
             coverage: Coverage::default(),
         };
         // From here on the driver's samples and energy are counted.
-        machine.read_gpus(0);
+        machine.read_gpus(None);
         Ok(machine)
     }
 
@@ -245,15 +245,15 @@ impl LocalMachine {
         };
         let spans = parts.map(|part| self.span(part, Some(part) == cover.measured)).collect();
         // 3. Who used what in it.
-        let samples = if let Some(measured) = cover.measured {
+        let (samples, uses) = if let Some(measured) = cover.measured {
             self.samples(&look, measured, cover.scale)
         } else {
             self.skip(&look);
-            Vec::new()
+            (Vec::new(), Vec::new())
         };
         self.accounted_to = self.accounted_to.max(Some(window.to()));
         let (coverage, faults) = (self.coverage, self.notes.finish());
-        Ok(Measured { spans, samples, uses: Vec::new(), coverage, faults })
+        Ok(Measured { spans, samples, uses, coverage, faults })
     }
 
     fn span(&self, window: Window, measured: bool) -> NodeSpan {
@@ -274,23 +274,29 @@ impl LocalMachine {
     }
 
     /// Sorted by resource, then attribution, as the contract says.
-    fn samples(&mut self, look: &Look, window: Window, scale: Option<(i128, i128)>) -> Vec<Sample> {
+    fn samples(
+        &mut self,
+        look: &Look,
+        window: Window,
+        scale: Option<(i128, i128)>,
+    ) -> (Vec<Sample>, Vec<DeviceUse>) {
+        let (of_gpus, records) = self.read_gpus(Some(window));
         let per_resource = [
-            (Resource::Gpu, self.read_gpus(window.nanos())),
+            (Resource::Gpu, of_gpus),
             (Resource::Cpu, self.cpu_uses(look, window, scale)),
             (Resource::Memory, self.memory_uses(look, window)),
             (Resource::Storage, self.disk_uses(look, window)),
         ];
-        per_resource
+        let samples = per_resource
             .into_iter()
-            .flat_map(|(resource, uses)| samples(uses, &self.node, resource, window))
-            .collect()
+            .flat_map(|(resource, uses)| samples(uses, &self.node, resource, window));
+        (samples.collect(), records)
     }
 
     /// A look at time that is accounted already: its counters are passed over.
     fn skip(&mut self, look: &Look) {
         let _ = self.cpu_account(look);
-        self.read_gpus(0);
+        self.read_gpus(None);
     }
 
     fn cpu_account(&mut self, look: &Look) -> (Vec<Use>, u64) {
@@ -357,21 +363,27 @@ impl LocalMachine {
         uses
     }
 
-    /// Reads the GPUs; who used them over `window_nanos`.
-    fn read_gpus(&mut self, window_nanos: i128) -> Vec<Use> {
+    /// Reads the GPUs: who used them over a window, and what they did. Without a window counters
+    /// are only passed over.
+    fn read_gpus(&mut self, window: Option<Window>) -> (Vec<Use>, Vec<DeviceUse>) {
+        let window_nanos = window.map_or(0, Window::nanos);
         let report = self.gpus.read();
         for fault in report.faults {
             self.notes.holds(&fault.clone(), || fault);
         }
         self.energy.clear();
-        let mut all = Vec::new();
+        let (mut all, mut records) = (Vec::new(), Vec::new());
         for reading in &report.devices {
+            let mut power_mw = None;
             if let (Some(now), Ok(device)) =
                 (reading.energy_millijoules, DeviceId::new(&reading.uuid))
             {
                 let before = self.energy_millijoules.insert(device.clone(), now);
                 // The counter starts again with the driver: then all of it is new.
                 let used = before.map(|before| now.checked_sub(before).unwrap_or(now));
+                // Millijoules in a second are milliwatts.
+                let mean = used.and_then(|it| proportion(it.into(), 1_000_000_000, window_nanos));
+                power_mw = mean.and_then(|mean| u32::try_from(mean).ok());
                 let quantity = used.map(|used| Quantity::from_nano(i128::from(used) * 1_000_000));
                 self.energy.extend(quantity.map(|quantity| (device, quantity)));
             }
@@ -385,9 +397,13 @@ impl LocalMachine {
             if let Some(note) = note {
                 self.notes.holds(&note.clone(), || note);
             }
+            let from = (&self.node, &self.sources.nvml);
+            if let Some(window) = window {
+                records.extend(gpus::records(reading, &uses, from, window, power_mw));
+            }
             all.extend(uses);
         }
-        all
+        (all, records)
     }
 }
 

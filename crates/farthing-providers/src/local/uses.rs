@@ -20,17 +20,35 @@ pub(super) struct Use {
     pub(super) source: SourceId,
     pub(super) used_nano: i128,
     pub(super) requested_nano: i128,
+    /// Of a device: whether memory of it is held now; `None` where that is not asked.
+    pub(super) holds: Option<bool>,
+    /// Memory of the device that is held, in bytes, where the driver says.
+    pub(super) memory_bytes: Option<u64>,
 }
 
 impl Use {
     /// The system's own use.
     pub(super) const fn of_system(source: SourceId, used_nano: i128) -> Self {
-        Self { who: None, group: None, device: None, source, used_nano, requested_nano: 0 }
+        Self {
+            who: None,
+            group: None,
+            device: None,
+            source,
+            used_nano,
+            requested_nano: 0,
+            holds: None,
+            memory_bytes: None,
+        }
     }
 
     /// Someone's use, of no group and device.
-    pub(super) const fn of(who: Arc<Attribution>, source: SourceId, used_nano: i128) -> Self {
-        Self { who: Some(who), group: None, device: None, source, used_nano, requested_nano: 0 }
+    pub(super) fn of(who: Arc<Attribution>, source: SourceId, used_nano: i128) -> Self {
+        Self { who: Some(who), ..Self::of_system(source, used_nano) }
+    }
+
+    /// What of its share was occupied: all of it while memory is held, else what was used.
+    fn held_nano(&self) -> Option<i128> {
+        self.holds.map(|holds| if holds { self.claim() } else { self.used_nano })
     }
 
     fn claim(&self) -> i128 {
@@ -92,6 +110,7 @@ pub(super) fn samples(
     let mut samples: Vec<Sample> = Vec::with_capacity(uses.len().min(ROWS_MAX + 2));
     for one in at_most(uses, ROWS_MAX) {
         samples.push(Sample {
+            held_nano: one.held_nano(),
             source: one.source,
             node: node.clone(),
             device: one.device,
@@ -101,7 +120,6 @@ pub(super) fn samples(
             window,
             requested_nano: one.requested_nano,
             used_nano: one.used_nano,
-            held_nano: None,
         });
     }
     samples.sort_by(|a, b| {
@@ -112,6 +130,7 @@ pub(super) fn samples(
         if same {
             kept.requested_nano += next.requested_nano;
             kept.used_nano += next.used_nano;
+            kept.held_nano = kept.held_nano.zip(next.held_nano).map(|(a, b)| a + b);
         }
         same
     });

@@ -1,6 +1,6 @@
 //! What a Prometheus answers, in JSON. Times and values stay the text that they are.
 
-use crate::exposition::TimeUnit;
+use crate::exposition::{TimeUnit, shown};
 use serde::Deserialize;
 use serde_json::value::RawValue;
 use std::collections::BTreeMap;
@@ -86,7 +86,8 @@ impl Answer {
     /// It is something else, or the server refuses.
     pub fn parse(bytes: &[u8]) -> Result<Self, AnswerError> {
         let wire = wire(bytes)?;
-        let mut answer = Self { series: Vec::new(), warnings: wire.warnings };
+        let warnings = wire.warnings.iter().map(|warning| one_line(warning)).collect();
+        let mut answer = Self { series: Vec::new(), warnings };
         let Some(data) = wire.data else { return Ok(answer) };
         let data: WireData<'_> = serde_json::from_str(data.get()).map_err(not_json)?;
         for mut found in data.result {
@@ -94,8 +95,7 @@ impl Answer {
             let mut points = Vec::with_capacity(found.values.len());
             for (time, value) in found.values.into_iter().chain(found.value) {
                 let at = TimeUnit::Seconds.read_as(time.get().as_bytes());
-                let at =
-                    at.map_err(|_| AnswerError::Time(time.get().chars().take(60).collect()))?;
+                let at = at.map_err(|_| AnswerError::Time(shown(time.get().as_bytes())))?;
                 points.push((at, value));
             }
             answer.series.push(Series { name, labels: found.metric.into_iter().collect(), points });
@@ -112,7 +112,12 @@ impl Answer {
 
 #[expect(clippy::needless_pass_by_value, reason = "what `map_err` gives")]
 fn not_json(error: serde_json::Error) -> AnswerError {
-    AnswerError::NotJson(error.to_string())
+    AnswerError::NotJson(one_line(&error.to_string()))
+}
+
+/// Foreign text, fit for a message of one line.
+pub(super) fn one_line(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }
 
 fn wire(bytes: &[u8]) -> Result<Wire<'_>, AnswerError> {
@@ -128,5 +133,5 @@ fn wire(bytes: &[u8]) -> Result<Wire<'_>, AnswerError> {
         return Ok(wire);
     }
     let kind = if wire.error_type.is_empty() { wire.status } else { wire.error_type };
-    Err(AnswerError::Refused { kind, what: wire.error })
+    Err(AnswerError::Refused { kind: one_line(&kind), what: one_line(&wire.error) })
 }

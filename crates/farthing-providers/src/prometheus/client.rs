@@ -1,6 +1,6 @@
 //! The HTTP side: one GET or POST at a time, with retries and a limit on everything.
 
-use super::answer::AnswerError;
+use super::answer::{AnswerError, one_line};
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -273,10 +273,6 @@ fn too_much(status: u16, body: &[u8]) -> Option<String> {
     let low = what.to_lowercase();
     let says = ["too many samples", "exceeded maximum", "timed out", "maximum resolution", "limit"];
     says.iter().any(|words| low.contains(words)).then(|| one_line(&what))
-}
-
-fn one_line(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(200).collect()
 }
 
 fn tls(access: &Access) -> Result<TlsConfig, PrometheusError> {

@@ -101,7 +101,8 @@ fn read(server: &Server, access: &Access, query: &Query) -> Result<(u64, Vec<Str
 }
 
 const GOOD: &str = r#"{"status":"success","data":{"resultType":"matrix","result":[
-    {"metric":{"__name__":"kube_node_info","node":"n"},"values":[[1793613600,"1"],[1793613630.5,"1"]]}]}}"#;
+    {"metric":{"__name__":"kube_node_info","node":"n"},
+     "values":[[1793613600,"1"],[1793613630.5,"1"]]}]}}"#;
 
 fn fast() -> Access {
     Access { timeout: Duration::from_millis(400), ..Access::default() }
@@ -133,7 +134,8 @@ fn a_busy_server_is_asked_again_and_one_that_stays_busy_is_one_line() {
 
 #[test]
 fn a_stretch_that_is_too_much_is_halved_and_one_minute_that_is_too_much_is_told() {
-    let full = r#"{"status":"error","errorType":"execution","error":"query processing would load too many samples into memory in query execution"}"#;
+    let full = r#"{"status":"error","errorType":"execution",
+        "error":"query processing would load too many samples into memory"}"#;
     let server = one(vec![reply(422, full), reply(422, full), reply(200, GOOD)]);
     assert!(read(&server, &fast(), &query()).is_ok());
     let asked = server.asked.lock().unwrap().len();
@@ -142,8 +144,8 @@ fn a_stretch_that_is_too_much_is_halved_and_one_minute_that_is_too_much_is_told(
     let error = read(&server, &fast(), &query()).unwrap_err();
     assert_eq!(
         error,
-        "URL: query processing would load too many samples into memory in query execution, also for \
-         one minute of kube_node_info"
+        "URL: query processing would load too many samples into memory, also for one minute of \
+         kube_node_info"
     );
 }
 

@@ -48,6 +48,8 @@ measures! {
     GpuMemory = "gpu-memory";
     /// Energy of a device, in 10^-6 joule.
     GpuEnergy = "gpu-energy";
+    /// What a device drew, in 10^-9 watt-seconds.
+    GpuPower = "gpu-power";
     /// Errors that a device told, each once.
     GpuXid = "gpu-xid";
     /// Bytes that were received.
@@ -56,6 +58,16 @@ measures! {
     NetworkSent = "network-sent";
     /// Bytes of a claim that were used, in 10^-9 byte-seconds.
     ClaimUsed = "claim-used";
+    /// Bytes that a claim asks for, in 10^-9 byte-seconds.
+    ClaimRequested = "claim-requested";
+    /// Bytes that a claim has, in 10^-9 byte-seconds.
+    ClaimCapacity = "claim-capacity";
+    /// Processor time of a node by mode, in 10^-9 core-seconds.
+    NodeCpu = "node-cpu";
+    /// Memory of a node, in 10^-9 byte-seconds.
+    NodeMemory = "node-memory";
+    /// Memory that a node could still give, in 10^-9 byte-seconds.
+    NodeMemoryAvailable = "node-memory-available";
     /// Devices that a queue was given, in 10^-9 device-seconds.
     QueueGpus = "queue-gpus";
     /// Energy of a container, in 10^-6 joule.

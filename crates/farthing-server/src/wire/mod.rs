@@ -11,6 +11,7 @@ mod binding;
 mod cost;
 mod dag;
 mod explain;
+mod idle;
 mod offers;
 mod plan;
 mod prices;
@@ -27,6 +28,7 @@ pub use dag::{
     TransferJson, dag_plan,
 };
 pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
+pub use idle::{DeviceJson, DeviceVerdictJson, IdleJson, LadderJson, RungJson, VerdictJson, idle};
 pub use offers::{Book, Listed, Listing, NearJson, OfferJson, OffersJson, offers};
 pub(crate) use plan::rung_name;
 pub use plan::{

@@ -35,6 +35,11 @@ pub(crate) fn ratio(ratio: Ratio) -> f64 {
     f64::from(ratio.ppm()) / 1e6
 }
 
+/// Parts per million as a ratio.
+pub(crate) fn ppm(parts: u32) -> f64 {
+    f64::from(parts) / 1e6
+}
+
 /// Seconds, to the nanosecond.
 pub(crate) fn seconds(duration: SignedDuration) -> f64 {
     duration.as_secs_f64()

@@ -14,7 +14,7 @@ pub(crate) struct ImportArgs {
 /// What to import.
 #[derive(Debug, Subcommand)]
 pub(crate) enum ImportWhat {
-    /// Files of metrics in the Prometheus text format or OpenMetrics, compressed or not
+    /// Files of metrics as text, as Prometheus reads it, compressed or not
     Telemetry(TelemetryArgs),
     /// A window of a Prometheus, or of anything that speaks its API
     Prometheus(PrometheusArgs),
@@ -108,7 +108,12 @@ pub(crate) struct IntoBooks {
     #[arg(long, value_name = "FILE")]
     pub(crate) source_map: Option<PathBuf>,
     /// Below this many hundredths of what should have been scraped, an hour is not measured
-    #[arg(long, value_name = "PERCENT", default_value_t = 80, value_parser = clap::value_parser!(u8).range(0..=100))]
+    #[arg(
+        long,
+        value_name = "PERCENT",
+        default_value_t = 80,
+        value_parser = clap::value_parser!(u8).range(0..=100)
+    )]
     pub(crate) coverage: u8,
     /// Write nothing; print what would be written
     #[arg(long)]

@@ -51,9 +51,8 @@ fn focus(args: &ExportFocusArgs, home: &Home) -> anyhow::Result<Outcome> {
         } else {
             Box::new(FocusCsv::new(BufWriter::with_capacity(1 << 20, file.try_clone()?)))
         };
-        let export = export_focus(&books, &query, &mut *sink).map_err(|error| {
+        let export = export_focus(&books, &query, &mut *sink).inspect_err(|_| {
             let _ = std::fs::remove_file(&draft);
-            error
         })?;
         drop(sink);
         finish(file)

@@ -3,6 +3,7 @@
 use super::*;
 use crate::local::{Inventory, inventory};
 use crate::nvml::{GpuModel, GpuProcess, GpuReading, GpuReport};
+use farthing_model::{DeviceUse, PerMille, Rung};
 use std::collections::VecDeque;
 
 /// A driver that says what it was told to say.
@@ -81,6 +82,31 @@ fn gpus_are_shared_idle_held_and_let_go() {
     assert_eq!(gpu(&measured), expect);
     let energy: Vec<_> = machine.energy().iter().map(|(_, joules)| joules.to_string()).collect();
     assert_eq!(energy, ["4 J", "0.25 J"]);
+    let did = |measured: &Measured| -> Vec<_> {
+        let value = |one: &DeviceUse, rung| one.rungs.get(rung).value().map(PerMille::get);
+        let row = |one: &DeviceUse| {
+            let who = one.attribution.as_ref().map_or("-", |who| who.workload.as_str());
+            let rungs = (value(one, Rung::Context), value(one, Rung::Engine));
+            (one.device.to_string(), who.to_owned(), rungs, one.memory_bytes, one.power_mw)
+        };
+        measured.uses.iter().map(row).collect()
+    };
+    let told = |device: &str, who: &str, (context, engine), memory, power| {
+        let rungs = (Some(context), Some(engine));
+        (device.to_owned(), who.to_owned(), rungs, memory, Some(power))
+    };
+    // Processes of one program are one record; the device that nobody has is read all the same.
+    let expect = [
+        told("GPU-0", "process:train", (1_000, 500), Some(2), 400),
+        told("GPU-0", "container:3f2a9c0d1e2b/serve", (1_000, 100), Some(1), 400),
+        told("GPU-1", "-", (0, 0), None, 25),
+    ];
+    assert_eq!(did(&measured), expect);
+    let held = |measured: &Measured| -> Vec<_> {
+        let of = measured.samples.iter().filter(|one| one.resource == Resource::Gpu);
+        of.map(|one| one.held_nano.map(|nano| nano / 1_000_000)).collect()
+    };
+    assert_eq!(held(&measured), [Some(3_333), Some(6_666)]);
 
     world.remove("/proc/12");
     world.remove("/proc/11");
@@ -92,6 +118,7 @@ fn gpus_are_shared_idle_held_and_let_go() {
         row("GPU-0", "process:train", 5_000, 5_000),
     ];
     assert_eq!(gpu(&measured), expect);
+    assert_eq!(held(&measured), [Some(3_000), Some(10_000), Some(5_000)], "one has let go");
     // The first counter started again with its driver.
     let energy: Vec<_> = machine.energy().iter().map(|(_, joules)| joules.to_string()).collect();
     assert_eq!(energy, ["0.4 J", "0 J"]);

@@ -3,7 +3,7 @@
 use super::Horizon;
 use super::claim::{Per, Used, counted, excess, largest, sum};
 use super::facts::{Facts, Pod, PodKey, Resource};
-use super::pulse::Pulse;
+use super::pulse::{Paces, Pulse};
 use crate::telemetry::intake::Settled;
 use crate::telemetry::series::{Increase, Span, Spans, Step};
 use crate::telemetry::sources::{Field, Label};
@@ -24,8 +24,8 @@ pub(super) struct Measured {
     pub(super) storage: BTreeMap<ContainerKey, Vec<Vec<Used>>>,
     /// When the containers of each pod, by namespace and name, were looked at.
     pub(super) pulses: BTreeMap<(Arc<str>, Arc<str>), Vec<i64>>,
-    /// Milliseconds between two looks.
-    pub(super) pace: Option<i64>,
+    /// The distances between looks.
+    paces: Paces,
 }
 
 impl Measured {
@@ -43,7 +43,7 @@ impl Measured {
                 }
                 _ => continue,
             };
-            found.pace = found.pace.min(merged.pace).or(found.pace).or(merged.pace);
+            found.paces.add(merged.pace);
             match series.field {
                 Field::ContainerCpu => {
                     // The sum over processors stands for each of them.
@@ -79,7 +79,7 @@ impl Measured {
     /// When the pods that a node held were looked at.
     pub(super) fn pulse(&self, pods: &BTreeSet<(Arc<str>, Arc<str>)>) -> Pulse {
         let times = pods.iter().filter_map(|pod| self.pulses.get(pod)).flatten().copied();
-        Pulse::of(times.collect(), self.pace)
+        Pulse::of(times.collect(), &self.paces)
     }
 
     /// The containers of a pod of which anything was measured.

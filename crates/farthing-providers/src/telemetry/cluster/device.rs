@@ -3,7 +3,7 @@
 use super::Horizon;
 use super::container::pods_named;
 use super::facts::Facts;
-use super::pulse::Pulse;
+use super::pulse::{Paces, Pulse};
 use crate::telemetry::intake::Settled;
 use crate::telemetry::series::{MISSING, Merged, Series, Span, Spans, Step};
 use crate::telemetry::sources::{Field, Label};
@@ -97,6 +97,17 @@ impl<'s> Devices<'s> {
         keys.iter().filter_map(|key| self.all.get(key))
     }
 
+    /// Whether devices of a node are held by several containers at a time.
+    pub(super) fn are_shared(&self, node: &str) -> bool {
+        self.of_node(node).any(|device| {
+            let declared = device.has(Field::ShareCores) || device.has(Field::ShareMemory);
+            declared
+                || device.holders.values().enumerate().any(|(at, own)| {
+                    device.holders.values().skip(at + 1).any(|other| !own.and(other).is_empty())
+                })
+        })
+    }
+
     /// Whole devices of a node.
     pub(super) fn count(&self, node: &str) -> usize {
         let here = self.of_node.get(node).map_or(&[][..], Vec::as_slice);
@@ -110,16 +121,16 @@ impl<'s> Devices<'s> {
 
     /// When the use of a node's devices was scraped.
     pub(super) fn pulse(&self, settled: &Settled, node: &str) -> Pulse {
-        let (mut times, mut pace) = (Vec::new(), None);
+        let (mut times, mut paces) = (Vec::new(), Paces::default());
         for entry in self.of_node(node) {
             for field in RUNGS {
                 let merged = entry.merged(settled, field);
-                pace = pace.min(merged.pace).or(pace).or(merged.pace);
+                paces.add(merged.pace);
                 let there = merged.points.iter().filter(|point| point.value != MISSING);
                 times.extend(there.map(|point| point.at));
             }
         }
-        Pulse::of(times, pace)
+        Pulse::of(times, &paces)
     }
 }
 

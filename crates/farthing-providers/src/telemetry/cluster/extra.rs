@@ -14,21 +14,27 @@ use farthing_model::{DeviceId, NodeId};
 use std::sync::Arc;
 
 /// Fields of devices, and what they are rows of.
-const OF_DEVICES: [(Field, Measure); 7] = [
+const OF_DEVICES: [(Field, Measure); 8] = [
     (Field::GpuBusy, Measure::GpuBusy),
     (Field::GpuEngine, Measure::GpuEngine),
     (Field::GpuSm, Measure::GpuSm),
     (Field::GpuTensor, Measure::GpuTensor),
     (Field::GpuMemoryUsed, Measure::GpuMemory),
+    (Field::GpuPower, Measure::GpuPower),
     (Field::GpuEnergy, Measure::GpuEnergy),
     (Field::GpuXid, Measure::GpuXid),
 ];
 
 /// Fields of anything else, and what they are rows of.
-const OF_OTHERS: [(Field, Measure, Option<Label>); 9] = [
+const OF_OTHERS: [(Field, Measure, Option<Label>); 14] = [
     (Field::NetworkReceived, Measure::NetworkReceived, None),
     (Field::NetworkSent, Measure::NetworkSent, None),
     (Field::ClaimUsed, Measure::ClaimUsed, Some(Label::Claim)),
+    (Field::ClaimRequest, Measure::ClaimRequested, Some(Label::Claim)),
+    (Field::ClaimCapacity, Measure::ClaimCapacity, Some(Label::Claim)),
+    (Field::NodeCpu, Measure::NodeCpu, Some(Label::Mode)),
+    (Field::NodeMemoryTotal, Measure::NodeMemory, None),
+    (Field::NodeMemoryAvailable, Measure::NodeMemoryAvailable, None),
     (Field::QueueGpus, Measure::QueueGpus, Some(Label::Queue)),
     (Field::ContainerEnergy, Measure::ContainerEnergy, None),
     (Field::NodeEnergy, Measure::NodeEnergy, None),
@@ -97,7 +103,12 @@ fn add(world: &World<'_>, series: &Series, row: (&Subject, Measure), tally: &mut
 /// Values that held; time in which the series was there and said nothing lowers the coverage.
 fn gauge(steps: &[Step], row: (&Subject, Measure), expected: &Spans, tally: &mut Tally) {
     let per = match row.1 {
-        Measure::GpuMemory | Measure::ClaimUsed => Per::Byte,
+        Measure::GpuMemory
+        | Measure::ClaimUsed
+        | Measure::ClaimRequested
+        | Measure::ClaimCapacity
+        | Measure::NodeMemory
+        | Measure::NodeMemoryAvailable => Per::Byte,
         _ => Per::Nano,
     };
     for step in steps {

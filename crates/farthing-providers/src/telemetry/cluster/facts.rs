@@ -1,7 +1,7 @@
 //! What a cluster was: its nodes and pods over time, put together from series.
 
 use super::Horizon;
-use super::pulse::Pulse;
+use super::pulse::{Paces, Pulse};
 use crate::telemetry::intake::Settled;
 use crate::telemetry::series::{Series, Span, Spans, Step};
 use crate::telemetry::sources::{Field, Label, ResourceName, SourceMap, mig_profile};
@@ -36,6 +36,9 @@ pub(super) struct Pod {
     /// When it held what it asked for.
     pub(super) held: Spans,
     pub(super) owner: Option<(Arc<str>, Arc<str>)>,
+    /// When it was started and done, to the second, where that is exported.
+    pub(super) started: Option<i64>,
+    pub(super) completed: Option<i64>,
     /// Its labels, and from when on.
     pub(super) labels: Vec<(i64, Labels)>,
     pub(super) annotations: Labels,
@@ -122,6 +125,29 @@ fn container_of(series: &Series) -> Arc<str> {
 }
 
 impl Pod {
+    /// Moves its beginning and its end, which were seen from scrape to scrape, to the seconds that
+    /// its own records say.
+    fn sharpen(&mut self, pace: i64) {
+        let first = self.held.iter().next();
+        if let (Some(started), Some(first)) = (self.started, first)
+            && first.from - started <= pace
+            && let Some(before) = Span::new(started, first.from)
+            && let Some((place, _)) = self.places.iter_mut().find(|(at, _)| at.from <= first.from)
+        {
+            place.from = place.from.min(started);
+            self.held = self.held.or(&Spans::of(vec![before]));
+            let same = |steps: &mut Vec<Step>| match steps.first_mut() {
+                Some(step) if step.span.from == first.from => step.span.from = started,
+                _ => {}
+            };
+            self.requests.values_mut().chain(self.inits.values_mut()).for_each(same);
+            self.overhead.values_mut().for_each(same);
+        }
+        if let Some(after) = self.completed.and_then(|done| Span::new(done, i64::MAX)) {
+            self.held = self.held.without(&Spans::of(vec![after]));
+        }
+    }
+
     /// Adds what a container, an init container or the pod's own sandbox asks for.
     fn asks(&mut self, series: &Series, resource: Resource, steps: Vec<Step>) {
         let key = (container_of(series), resource);
@@ -139,7 +165,7 @@ impl Facts {
     pub(super) fn read(settled: &Settled, horizon: &Horizon) -> Self {
         let mut facts = Self::default();
         let mut times = Vec::new();
-        let mut pace = None;
+        let mut paces = Paces::default();
         let mut series: Vec<&Series> =
             settled.store.series().filter(|it| is_of_records(it)).collect();
         // In an order that does not depend on how the input came.
@@ -150,7 +176,7 @@ impl Facts {
         for series in series {
             if matches!(series.field, Field::NodeInfo | Field::PodInfo | Field::NodeCapacity) {
                 let merged = settled.store.merged(series);
-                pace = pace.min(merged.pace).or(pace).or(merged.pace);
+                paces.add(merged.pace);
                 if series.field != Field::PodInfo {
                     times.extend(merged.points.iter().map(|point| point.at));
                 }
@@ -159,7 +185,7 @@ impl Facts {
             facts.pod(settled, horizon, series, &mut phases);
             facts.owner(series);
         }
-        facts.pulse = Pulse::of(times, pace);
+        facts.pulse = Pulse::of(times, &paces);
         facts.hold(phases);
         facts
     }
@@ -229,6 +255,8 @@ impl Facts {
                 pod.labels.push((from, pairs(series)));
                 pod.labels.sort();
             }
+            Field::PodStarted => pod.started = merged.first().map(|point| point.value),
+            Field::PodCompleted => pod.completed = merged.first().map(|point| point.value),
             Field::PodAnnotations => pod.annotations.extend(pairs(series)),
             Field::PodPhase => {
                 let on = merged.steps(horizon).into_iter().filter(|step| step.value != 0);
@@ -281,6 +309,7 @@ impl Facts {
                 }
                 None => placed,
             };
+            pod.sharpen(self.pulse.pace());
         }
     }
 }
@@ -311,6 +340,8 @@ const fn is_of_pod(field: Field) -> bool {
             | Field::PodLabels
             | Field::PodAnnotations
             | Field::PodPhase
+            | Field::PodStarted
+            | Field::PodCompleted
             | Field::PodOverhead
             | Field::ContainerRequest
             | Field::InitRequest

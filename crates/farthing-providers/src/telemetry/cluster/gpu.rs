@@ -12,7 +12,7 @@ use crate::exposition::number::{self, Reading};
 use crate::telemetry::series::{Span, Spans, Step, value_at};
 use crate::telemetry::sources::{Field, Profile, mig_profile};
 use crate::telemetry::table::Measure;
-use farthing_model::{DeviceId, NodeId, Resource as Paid};
+use farthing_model::{DeviceId, MigDevice, NodeId, Resource as Paid, Slice};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -65,6 +65,10 @@ pub(super) fn whole_devices(world: &World<'_>, devices: &Devices<'_>, name: &str
         return count;
     }
     let seen = u64::try_from(devices.count(name)).unwrap_or(0);
+    if seen > 0 && replicas(world, name).is_none() && devices.are_shared(name) {
+        // What it offers is parts of devices, and nothing says how many make one.
+        return seen;
+    }
     let offered = node.capacity.get(&Resource::Gpu).into_iter().flatten();
     let offered = offered.map(|step| step.value / WHOLE).max().unwrap_or(0);
     let replicas = replicas(world, name).unwrap_or(1);
@@ -135,9 +139,10 @@ pub(super) fn claim(
         let mut subject = world.subject(Some(id), rung.unwrap_or(Field::GpuBusy));
         subject.source = world.source(rung.and_then(|rung| device.source(rung)));
         (subject.device, subject.instance) = (Some(uuid), key.1.clone());
+        subject.slice = slice(world, key, device);
         let held = holders(world, device, node, time);
         let unknown =
-            share_out(world, (key, device), &held, &activity, (&subject, &mut owners), tally);
+            share_out(world, (key, device), (&held, &activity), (&subject, &mut owners), tally);
         if unknown.1 * 100 > unknown.0 * i64::from(100 - world.options.coverage_min) {
             notes.add(format!(
                 "device {}: its use is unknown for {} % of the time it was held ({}); it counts \
@@ -209,8 +214,7 @@ fn declared(world: &World<'_>, (namespace, name, container): &Holder, time: &Spa
 fn share_out(
     world: &World<'_>,
     (key, device): (&DeviceKey, &Device<'_>),
-    held: &[Held<'_>],
-    activity: &[Step],
+    (held, activity): (&[Held<'_>], &[Step]),
     (subject, owners): (&Subject, &mut Owners<'_>),
     tally: &mut Tally,
 ) -> (i64, i64) {
@@ -303,6 +307,20 @@ fn instance_share(world: &World<'_>, key: &DeviceKey, device: &Device<'_>) -> Sh
     let profile = device.profile.as_deref().and_then(Profile::parse);
     let (Some(_), Some(profile)) = (&key.1, profile) else { return (1, 1) };
     profile.share(&world.settled.map, &device.model, device.gigabytes(world.settled))
+}
+
+/// The partition that an instance is, as the books know partitions.
+fn slice(world: &World<'_>, key: &DeviceKey, device: &Device<'_>) -> Option<Slice> {
+    let instance = key.1.as_deref()?.parse().ok()?;
+    let gigabytes = device.gigabytes(world.settled);
+    let kinds = &world.settled.map.slices;
+    let kind = kinds.iter().find(|kind| device.model.contains(&kind.model));
+    let whole = match kind.map(|kind| kind.compute) {
+        Some(4) => MigDevice::of_four(gigabytes),
+        _ => MigDevice::of_seven(gigabytes),
+    };
+    let profile = whole.profile(device.profile.as_deref()?).ok()?;
+    Some(Slice { instance, compute_instance: None, profile, start: None })
 }
 
 fn post(

@@ -163,6 +163,7 @@ pub fn measure(
     claim_containers(&world, &measured, &mut tally);
     gpu::claim(&world, &devices, &measured, (&mut tally, &mut notes));
     extra::rows(&world, &devices, &mut tally);
+    say_what_records_cover(&world, &mut notes);
     say_what_is_missing(&world, &devices, &mut notes);
     let rows = tally.rows();
     let mut samples = tally.samples;
@@ -372,6 +373,7 @@ impl World<'_> {
             node,
             device: None,
             instance: None,
+            slice: None,
             workload: None,
             of: None,
         }
@@ -390,6 +392,20 @@ fn first_sources(settled: &Settled) -> BTreeMap<Field, usize> {
         *source = series.source.min(*source);
     }
     first
+}
+
+/// Time of which no records were read: who was there is known only inside of it.
+fn say_what_records_cover(world: &World<'_>, notes: &mut Notes) {
+    let (records, all) = (&world.facts.pulse, world.horizon.window);
+    let up = records.up(all, world.horizon.hold_ms).len();
+    if !records.is_empty() && all.len() - up > 2 * records.pace() {
+        notes.add(format!(
+            "the cluster's records (kube-state-metrics) were read for {} of {} minutes: nodes are \
+             paid for only while they were known, and before and after a gap",
+            up / 60_000,
+            all.len() / 60_000
+        ));
+    }
 }
 
 fn say_what_is_missing(world: &World<'_>, devices: &Devices<'_>, notes: &mut Notes) {

@@ -1,6 +1,7 @@
 //! The pulse of a target: when it was scraped, and what of a stretch of time that covers.
 
 use crate::telemetry::series::{Span, Spans};
+use std::collections::BTreeMap;
 
 /// When something was scraped.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -10,12 +11,33 @@ pub(super) struct Pulse {
     pace: i64,
 }
 
+/// The distances between points of series, of which the most common one is the pace of the
+/// scraper: a single series that was seen twice in a row does not set it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Paces(BTreeMap<i64, u64>);
+
+impl Paces {
+    pub(super) fn add(&mut self, pace: Option<i64>) {
+        if let Some(pace) = pace {
+            *self.0.entry(pace).or_default() += 1;
+        }
+    }
+
+    fn most_common(&self) -> Option<i64> {
+        // Of two that are as common the shorter one.
+        let most = self.0.iter().max_by_key(|(pace, count)| (**count, std::cmp::Reverse(**pace)));
+        most.map(|(pace, _)| *pace)
+    }
+}
+
+/// What is taken for the pace where no series has two points.
+const PACE_MS: i64 = 60_000;
+
 impl Pulse {
-    pub(super) fn of(mut times: Vec<i64>, pace: Option<i64>) -> Self {
+    pub(super) fn of(mut times: Vec<i64>, paces: &Paces) -> Self {
         times.sort_unstable();
         times.dedup();
-        let pace = pace.unwrap_or(60_000);
-        Self { times, pace }
+        Self { times, pace: paces.most_common().unwrap_or(PACE_MS) }
     }
 
     pub(super) const fn is_empty(&self) -> bool {

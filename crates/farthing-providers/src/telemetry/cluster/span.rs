@@ -122,7 +122,13 @@ fn span_of(
             return None;
         }
     };
-    if let Price::Unknown(why) = &priced.price {
+    let capacity = capacity_at(paid, span.from);
+    let mut price = priced.price;
+    if capacity == Resources::default() {
+        let why = "its capacity is not exported (kube_node_status_capacity)";
+        price = Price::Unknown(why.to_owned());
+    }
+    if let Price::Unknown(why) = &price {
         notes.add(format!("node {}: no price, as {why}", paid.id));
     }
     Some(NodeSpan {
@@ -132,8 +138,8 @@ fn span_of(
         place: priced.place,
         instance_type: priced.instance_type,
         purchase: priced.purchase,
-        capacity: capacity_at(paid, span.from),
-        price: priced.price,
+        capacity,
+        price,
         window: window(span)?,
         ready: instant(span.from)?,
         held_for: None,

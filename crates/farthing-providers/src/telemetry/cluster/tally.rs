@@ -4,7 +4,7 @@ use super::claim::{HOUR_MS, Piece};
 use super::window;
 use crate::telemetry::series::Span;
 use crate::telemetry::table::{Measure, Row};
-use farthing_model::{Attribution, DeviceId, NodeId, Resource, Sample, SourceId};
+use farthing_model::{Attribution, DeviceId, NodeId, Resource, Sample, Slice, SourceId};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -15,6 +15,8 @@ pub(super) struct Subject {
     pub(super) node: Option<NodeId>,
     pub(super) device: Option<DeviceId>,
     pub(super) instance: Option<Arc<str>>,
+    /// The partition that the instance is.
+    pub(super) slice: Option<Slice>,
     pub(super) workload: Option<Arc<Attribution>>,
     pub(super) of: Option<Arc<str>>,
 }
@@ -86,7 +88,7 @@ impl Tally {
         let Some(node) = &subject.node else { return };
         self.samples.extend(pieces.iter().filter_map(|piece| {
             Some(Sample {
-                slice: None,
+                slice: subject.slice,
                 held_nano: None,
                 source: subject.source.clone(),
                 node: node.clone(),

@@ -159,7 +159,6 @@ fn bill_json(imported: &Imported) -> Value {
             "effective": sums.effective.to_decimal(),
         })
     };
-    let fault = |(what, (rows, first)): (&String, &(u64, u64))| json!({ "what": what, "rows": rows, "first_row": first });
     json!({
         "file": name,
         "new": is_new,
@@ -170,7 +169,11 @@ fn bill_json(imported: &Imported) -> Value {
         "billed": bill.billed.to_decimal(),
         "effective": bill.effective.to_decimal(),
         "services": bill.services.iter().map(service).collect::<Vec<_>>(),
-        "faults": bill.faults.iter().map(fault).collect::<Vec<_>>(),
+        "faults": bill.faults.iter().map(fault_json).collect::<Vec<_>>(),
         "rounded": bill.rounded,
     })
+}
+
+fn fault_json((what, (rows, first)): (&String, &(u64, u64))) -> Value {
+    json!({ "what": what, "rows": rows, "first_row": first })
 }

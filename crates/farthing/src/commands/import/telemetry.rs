@@ -52,12 +52,10 @@ pub(super) fn server(
     output: Output,
 ) -> anyhow::Result<Outcome> {
     let now = Timestamp::now();
-    let window = match args.window.contains('/') {
-        true => span("--window", &args.window)?,
-        false => {
-            let length = duration("--window", &args.window)?;
-            Window::new(now.checked_sub(length)?, now)?
-        }
+    let window = if args.window.contains('/') {
+        span("--window", &args.window)?
+    } else {
+        Window::new(now.checked_sub(duration("--window", &args.window)?)?, now)?
     };
     let step = args.step.as_deref().map(|text| duration("--step", text)).transpose()?;
     let mut intake = Intake::new(source_map(&args.into)?);
@@ -90,7 +88,9 @@ fn finish(
         ClusterOptions { window, coverage_min: into.coverage, ..ClusterOptions::default() };
     let faults: Vec<String> = intake.faults().map(ToString::to_string).collect();
     let cluster = measure(intake, options, NodePrices::new(&catalogue)).map_err(|error| {
-        faults.iter().for_each(|fault| talk(&format!("left out: {fault}")));
+        for fault in &faults {
+            talk(&format!("left out: {fault}"));
+        }
         WrongUse::new(error.to_string())
     })?;
     summary::tell(&cluster);

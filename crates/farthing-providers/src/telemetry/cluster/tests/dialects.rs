@@ -63,7 +63,9 @@ fn dialects() -> Vec<(&'static str, String)> {
     const OLD: (&str, &str) = ("dcgm_gpu_utilization", "dcgm_fb_used");
     let replica = |name: &str| {
         let a = format!(
-            r#"gpu="0",UUID="GPU-a",Hostname="gpu-1",container="pytorch",namespace="ml",pod="train-0",prometheus_replica="{name}""#
+            "gpu=\"0\",UUID=\"GPU-a\",Hostname=\"gpu-1\",\
+                container=\"pytorch\",namespace=\"ml\",pod=\"train-0\",\
+                prometheus_replica=\"{name}\""
         );
         let b = format!(r#"gpu="1",UUID="GPU-b",Hostname="gpu-1",prometheus_replica="{name}""#);
         exporter(NEW, [&a, &b])
@@ -74,8 +76,11 @@ fn dialects() -> Vec<(&'static str, String)> {
             exporter(
                 NEW,
                 [
-                    r#"gpu="0",UUID="GPU-a",device="nvidia0",modelName="NVIDIA A100-SXM4-40GB",Hostname="gpu-1",container="pytorch",namespace="ml",pod="train-0""#,
-                    r#"gpu="1",UUID="GPU-b",device="nvidia1",modelName="NVIDIA A100-SXM4-40GB",Hostname="gpu-1""#,
+                    "gpu=\"0\",UUID=\"GPU-a\",device=\"nvidia0\",\
+                        modelName=\"NVIDIA A100-SXM4-40GB\",Hostname=\"gpu-1\",\
+                        container=\"pytorch\",namespace=\"ml\",pod=\"train-0\"",
+                    "gpu=\"1\",UUID=\"GPU-b\",device=\"nvidia1\",\
+                        modelName=\"NVIDIA A100-SXM4-40GB\",Hostname=\"gpu-1\"",
                 ],
             ),
         ),
@@ -84,8 +89,15 @@ fn dialects() -> Vec<(&'static str, String)> {
             exporter(
                 NEW,
                 [
-                    r#"gpu="0",UUID="GPU-a",pci_bus_id="0000",device="nvidia0",modelName="NVIDIA A100-SXM4-40GB",hostname="gpu-1",DCGM_FI_DRIVER_VERSION="570",container="pytorch",namespace="ml",pod="train-0",pod_uid="u1""#,
-                    r#"gpu="1",UUID="GPU-b",pci_bus_id="0001",device="nvidia1",modelName="NVIDIA A100-SXM4-40GB",hostname="gpu-1",DCGM_FI_DRIVER_VERSION="570",container="",namespace="",pod="",pod_uid="""#,
+                    "gpu=\"0\",UUID=\"GPU-a\",pci_bus_id=\"0000\",\
+                        device=\"nvidia0\",modelName=\"NVIDIA A100-SXM4-40GB\",\
+                        hostname=\"gpu-1\",DCGM_FI_DRIVER_VERSION=\"570\",\
+                        container=\"pytorch\",namespace=\"ml\",pod=\"train-0\",\
+                        pod_uid=\"u1\"",
+                    "gpu=\"1\",UUID=\"GPU-b\",pci_bus_id=\"0001\",\
+                        device=\"nvidia1\",modelName=\"NVIDIA A100-SXM4-40GB\",\
+                        hostname=\"gpu-1\",DCGM_FI_DRIVER_VERSION=\"570\",\
+                        container=\"\",namespace=\"\",pod=\"\",pod_uid=\"\"",
                 ],
             ),
         ),
@@ -94,7 +106,9 @@ fn dialects() -> Vec<(&'static str, String)> {
             exporter(
                 OLD,
                 [
-                    r#"container_name="pytorch",gpu="0",pod_name="train-0",pod_namespace="ml",uuid="GPU-a",node="gpu-1""#,
+                    "container_name=\"pytorch\",gpu=\"0\",\
+                        pod_name=\"train-0\",pod_namespace=\"ml\",\
+                        uuid=\"GPU-a\",node=\"gpu-1\"",
                     r#"gpu="1",uuid="GPU-b",node="gpu-1""#,
                 ],
             ),
@@ -104,7 +118,9 @@ fn dialects() -> Vec<(&'static str, String)> {
             exporter(
                 NEW,
                 [
-                    r#"gpu="0",uuid="GPU-a",Hostname="gpu-1.example.com",container_name="pytorch",pod_namespace="ml",pod_name="train-0""#,
+                    "gpu=\"0\",uuid=\"GPU-a\",Hostname=\"gpu-1.example.com\",\
+                        container_name=\"pytorch\",pod_namespace=\"ml\",\
+                        pod_name=\"train-0\"",
                     r#"gpu="1",uuid="GPU-b",Hostname="gpu-1.example.com""#,
                 ],
             ),
@@ -114,8 +130,16 @@ fn dialects() -> Vec<(&'static str, String)> {
             exporter(
                 NEW,
                 [
-                    r#"gpu="0",UUID="GPU-a",Hostname="dcgm-exporter-abc",exported_container="pytorch",exported_namespace="ml",exported_pod="train-0",container="exporter",namespace="gpu-operator",pod="dcgm-exporter-abc",instance="10.0.0.9:9400",job="dcgm""#,
-                    r#"gpu="1",UUID="GPU-b",Hostname="dcgm-exporter-abc",container="exporter",namespace="gpu-operator",pod="dcgm-exporter-abc",instance="10.0.0.9:9400",job="dcgm""#,
+                    "gpu=\"0\",UUID=\"GPU-a\",Hostname=\"dcgm-exporter-abc\",\
+                        exported_container=\"pytorch\",\
+                        exported_namespace=\"ml\",exported_pod=\"train-0\",\
+                        container=\"exporter\",namespace=\"gpu-operator\",\
+                        pod=\"dcgm-exporter-abc\",instance=\"10.0.0.9:9400\",\
+                        job=\"dcgm\"",
+                    "gpu=\"1\",UUID=\"GPU-b\",Hostname=\"dcgm-exporter-abc\",\
+                        container=\"exporter\",namespace=\"gpu-operator\",\
+                        pod=\"dcgm-exporter-abc\",instance=\"10.0.0.9:9400\",\
+                        job=\"dcgm\"",
                 ],
             ),
         ),
@@ -124,8 +148,13 @@ fn dialects() -> Vec<(&'static str, String)> {
             exporter(
                 NEW,
                 [
-                    r#"gpu="0",gpu_uuid="GPU-a",hostname="gpu-1",container="pytorch",namespace="ml",pod="train-0",job="dcgm""#,
-                    r#"gpu="1",gpu_uuid="GPU-b",hostname="gpu-1",container="nvidia-dcgm-exporter",namespace="gpu-operator",pod="dcgm-exporter-abc",job="dcgm""#,
+                    "gpu=\"0\",gpu_uuid=\"GPU-a\",hostname=\"gpu-1\",\
+                        container=\"pytorch\",namespace=\"ml\",pod=\"train-0\",\
+                        job=\"dcgm\"",
+                    "gpu=\"1\",gpu_uuid=\"GPU-b\",hostname=\"gpu-1\",\
+                        container=\"nvidia-dcgm-exporter\",\
+                        namespace=\"gpu-operator\",pod=\"dcgm-exporter-abc\",\
+                        job=\"dcgm\"",
                 ],
             ),
         ),
@@ -134,7 +163,12 @@ fn dialects() -> Vec<(&'static str, String)> {
             exporter(
                 NEW,
                 [
-                    r#"gpu="0",UUID="GPU-a",device="nvidia0",Hostname="gpu-1",container="pytorch",dra_claim_name="one",dra_claim_namespace="ml",dra_device_name="gpu-0",dra_driver_name="gpu.nvidia.com",dra_pool_name="gpu-1",namespace="ml",pod="train-0""#,
+                    "gpu=\"0\",UUID=\"GPU-a\",device=\"nvidia0\",\
+                        Hostname=\"gpu-1\",container=\"pytorch\",\
+                        dra_claim_name=\"one\",dra_claim_namespace=\"ml\",\
+                        dra_device_name=\"gpu-0\",\
+                        dra_driver_name=\"gpu.nvidia.com\",\
+                        dra_pool_name=\"gpu-1\",namespace=\"ml\",pod=\"train-0\"",
                     r#"gpu="1",UUID="GPU-b",device="nvidia1",Hostname="gpu-1""#,
                 ],
             ),
@@ -148,7 +182,8 @@ fn dialects() -> Vec<(&'static str, String)> {
                     "hami_vgpu_memory_used_bytes",
                 ],
                 r#"node="gpu-1",device_index="0",device_uuid="UUID",device_type="NVIDIA-A100""#,
-                r#"namespace="ml",pod="train-0",container="pytorch",vdevice_index="0",device_uuid="GPU-a""#,
+                "namespace=\"ml\",pod=\"train-0\",container=\"pytorch\",\
+                    vdevice_index=\"0\",device_uuid=\"GPU-a\"",
             ),
         ),
         (
@@ -156,7 +191,8 @@ fn dialects() -> Vec<(&'static str, String)> {
             hami(
                 ["HostCoreUtilization", "HostGPUMemoryUsage", "vGPU_device_memory_usage_in_bytes"],
                 r#"nodeid="gpu-1",deviceidx="0",deviceuuid="UUID",devicetype="NVIDIA-A100""#,
-                r#"podnamespace="ml",podname="train-0",ctrname="pytorch",vdeviceid="0",deviceuuid="GPU-a""#,
+                "podnamespace=\"ml\",podname=\"train-0\",ctrname=\"pytorch\",\
+                    vdeviceid=\"0\",deviceuuid=\"GPU-a\"",
             ),
         ),
         ("two replicas of the scraper", replica("a") + &replica("b")),

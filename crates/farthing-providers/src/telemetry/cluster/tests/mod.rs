@@ -131,7 +131,7 @@ pub(super) fn total(cluster: &Cluster, measure: Measure, words: &[&str]) -> Opti
     rows.map(|row| row.amount).sum()
 }
 
-/// What samples claim of a resource: asked for, used, and the larger of the two, in 10^-9 unit-hours.
+/// What samples claim of a resource, in 10^-9 unit-hours: asked for, used, and the larger of both.
 pub(super) fn claimed(cluster: &Cluster, resource: farthing_model::Resource) -> (i128, i128, i128) {
     let of = cluster.samples.iter().filter(|sample| sample.resource == resource);
     let sums = of.fold((0, 0, 0), |sum, sample| {

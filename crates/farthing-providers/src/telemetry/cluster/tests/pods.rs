@@ -33,7 +33,8 @@ fn a_resize_in_place_counts_from_its_minute() {
     // The request that never changes is taken out again.
     let stays = |line: &&str| !(line.contains("requests") && line.contains("\"cpu\""));
     text.0 = text.0.lines().filter(stays).fold(String::new(), |all, line| all + line + "\n");
-    let request = r#"kube_pod_container_resource_requests{namespace="a",pod="p",uid="u-p",container="main",resource="cpu"}"#;
+    let request = "kube_pod_container_resource_requests{namespace=\"a\",pod=\"p\",\
+        uid=\"u-p\",container=\"main\",resource=\"cpu\"}";
     text.add(request, |minute| Some(if minute < 15 { "1" } else { "5" }.to_owned()));
     used(&mut text, "a", "p", 0.5, 1 << 29);
     let cluster = cluster_of(&[&text.0]);
@@ -55,6 +56,34 @@ fn a_pod_that_is_done_holds_nothing_although_its_requests_are_exported() {
     let request = "kube_pod_container_resource_requests";
     text.always(&format!("{request}{{{own},container=\"main\",resource=\"cpu\"}}"), 3);
     assert_eq!(cpu(&cluster_of(&[&text.0]), &[]).0, Some(CORE_HOUR));
+}
+
+#[test]
+fn a_pod_is_held_to_the_second_where_its_records_say_so() {
+    let mut text = Text::default();
+    node(&mut text, "cpu-1", "small", 0);
+    let own = r#"namespace="a",pod="job-1",uid="u""#;
+    let there = |m: i64| (m >= 11).then(|| "1".to_owned());
+    text.add(&format!("kube_pod_info{{{own},node=\"cpu-1\"}}"), there);
+    text.add(&format!("kube_pod_status_phase{{{own},phase=\"Running\"}}"), |m| {
+        there(m).map(|_| u8::from(m < 41).to_string())
+    });
+    text.add(&format!("kube_pod_status_phase{{{own},phase=\"Succeeded\"}}"), |m| {
+        there(m).map(|_| u8::from(m >= 41).to_string())
+    });
+    let request = "kube_pod_container_resource_requests";
+    text.add(&format!("{request}{{{own},container=\"main\",resource=\"cpu\"}}"), there);
+    let whole = cpu(&cluster_of(&[&text.0]), &[]).0;
+    assert_eq!(whole, Some(CORE_HOUR * 30 / 60), "from scrape to scrape");
+    let second = |minute: i64, second: i64| START / 1_000 + minute * 60 + second;
+    text.add(&format!("kube_pod_start_time{{{own}}}"), |m| {
+        there(m).map(|_| second(10, 20).to_string())
+    });
+    text.add(&format!("kube_pod_completion_time{{{own}}}"), |m| {
+        (m >= 41).then(|| second(40, 5).to_string())
+    });
+    let exact = cpu(&cluster_of(&[&text.0]), &[]).0;
+    assert_eq!(exact, Some(CORE_HOUR * (29 * 60 + 45) / 3_600));
 }
 
 #[test]
@@ -146,12 +175,31 @@ fn owners_are_followed_to_the_top_and_teams_found_by_label() {
     {
         pod(&mut text, ("shop", name, "cpu-1"), (1.0, 1 << 30, 0));
         let own = format!(r#"namespace="shop",pod="{name}",uid="u-{name}""#);
-        text.always(&format!("kube_pod_owner{{{own},owner_kind=\"{kind}\",owner_name=\"{owner}\",owner_is_controller=\"true\"}}"), 1);
+        text.always(
+            &format!(
+                "kube_pod_owner{{{own},owner_kind=\"{kind}\",owner_name=\"{owner}\",\
+            owner_is_controller=\"true\"}}"
+            ),
+            1,
+        );
     }
-    text.always(r#"kube_replicaset_owner{namespace="shop",replicaset="web-7d9f",owner_kind="Deployment",owner_name="web",owner_is_controller="true"}"#, 1);
+    text.always(
+        "kube_replicaset_owner{namespace=\"shop\",replicaset=\"web-7d9f\",\
+        owner_kind=\"Deployment\",owner_name=\"web\",\
+        owner_is_controller=\"true\"}",
+        1,
+    );
     text.always(r#"kube_namespace_labels{namespace="shop",label_team="commerce"}"#, 1);
-    text.add(r#"kube_pod_labels{namespace="shop",pod="web-1",uid="u-web-1",label_team="front",label_tier="a"}"#, |m| (m < 30).then(|| "1".to_owned()));
-    text.add(r#"kube_pod_labels{namespace="shop",pod="web-1",uid="u-web-1",label_team="core",label_tier="a"}"#, |m| (m >= 30).then(|| "1".to_owned()));
+    text.add(
+        "kube_pod_labels{namespace=\"shop\",pod=\"web-1\",uid=\"u-web-1\",\
+        label_team=\"front\",label_tier=\"a\"}",
+        |m| (m < 30).then(|| "1".to_owned()),
+    );
+    text.add(
+        "kube_pod_labels{namespace=\"shop\",pod=\"web-1\",uid=\"u-web-1\",\
+        label_team=\"core\",label_tier=\"a\"}",
+        |m| (m >= 30).then(|| "1".to_owned()),
+    );
     let cluster = cluster_of(&[&text.0]);
     let mut who: Vec<String> = cluster
         .samples
@@ -197,7 +245,10 @@ fn a_node_that_becomes_another_offer_is_paid_as_each() {
     text.always(r#"kube_node_status_capacity{node="n",resource="cpu"}"#, 8);
     let labels = |purchase: &str| {
         format!(
-            r#"kube_node_labels{{node="n",label_node_kubernetes_io_instance_type="big",label_topology_kubernetes_io_region="us-east-1",label_karpenter_sh_capacity_type="{purchase}"}}"#
+            "kube_node_labels{{node=\"n\",\
+                label_node_kubernetes_io_instance_type=\"big\",\
+                label_topology_kubernetes_io_region=\"us-east-1\",\
+                label_karpenter_sh_capacity_type=\"{purchase}\"}}"
         )
     };
     text.add(&labels("spot"), |m| (m < 20).then(|| "1".to_owned()));
