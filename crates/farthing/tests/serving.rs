@@ -123,8 +123,8 @@ fn any_division_is_cheaper_than_slices() {
 /// Seeds' vector: 3,000 tokens a second in and 300 out on hardware for 670.08 a day.
 #[test]
 fn a_million_tokens_cost_what_they_should_together_and_apart() {
-    let book = "apiVersion: farthing.dev/v1alpha1\nkind: PriceBook\nmetadata: {name: one}\nspec:\n  \
-                offers:\n    - {provider: a, region: r, instance_type: node, accelerator: H100-80GB, \
+    let book = "apiVersion: farthing.dev/v1alpha1\nkind: PriceBook\nmetadata: {name: one}\n\
+                spec:\n  offers:\n    - {provider: a, region: r, instance_type: node, accelerator: H100-80GB, \
                 accelerator_count: 8, purchase: on-demand, price: 27.92, currency: USD, unit: hour, \
                 source: made up, as_of: 2026-11-01}\n---\n";
     let tokens = |buckets: &str, times: &str, more: &str| {
@@ -179,6 +179,28 @@ fn a_queue_needs_more_and_says_how_many_are_late() {
     for row in queued["services"][0]["mix"].as_array().unwrap() {
         assert!(row["late"].as_f64().unwrap() <= 0.01, "{row}");
     }
+}
+
+/// Two services that both want the fast accelerator, of which there are too few.
+#[test]
+fn queues_are_kept_where_services_compete() {
+    let slo = "  slo: {ttft: 100ms, tpot: 100ms, percentile: 99%}\n";
+    let case = Case::new("rate: 38/s", slo);
+    let one = std::fs::read_to_string(case.0.path().join("m.yaml")).unwrap();
+    let other = one.split_once("---\n").unwrap().1.replace("name: chat", "name: other");
+    let few = "as_of: 2026-11-01, available: 6}\n---";
+    let both = format!("{}---\n{other}", one.replace("as_of: 2026-11-01}\n---", few));
+    case.write("m.yaml", &both);
+    let plan = case.json();
+    let services = plan["services"].as_array().unwrap();
+    assert!(!services.is_empty(), "{plan}");
+    for service in services {
+        for row in service["mix"].as_array().unwrap() {
+            assert!(row["late"].as_f64().is_none_or(|late| late <= 0.01), "{row}");
+        }
+    }
+    let waiting = plan["waiting"].as_array().unwrap().len();
+    assert_eq!(services.len() + waiting, 2, "{plan}");
 }
 
 #[test]

