@@ -147,28 +147,42 @@ pub(crate) fn choose_apart(program: &mut Program<'_>, effort: Effort) -> Result<
 }
 
 /// Chooses for everything together. The one program knows loads and no queues, so that services
-/// get afterwards what their queues need, where there is room for it; others are not served.
+/// whose queues are too long with what they got are decided again, one after the other, in the
+/// room that the others leave: what they got and more, or what is cheapest for them alone. Where
+/// neither fits they are not served.
 fn choose_whole(program: &Program<'_>, effort: Effort) -> Result<Choice, PlanError> {
     let mut choice = choose(program, effort)?;
+    let mut again = Vec::new();
     for (at, service) in program.services.iter().enumerate() {
         let Some(queue) = service.queue() else { continue };
         let Some(Some(replicas)) = choice.served.get(at) else { continue };
         let raised = service.in_time(queue, replicas, effort);
-        if raised.as_ref() == Some(replicas) {
-            continue;
+        if raised.as_ref() != Some(replicas) {
+            again.push((at, queue, raised));
         }
+    }
+    for (at, ..) in &again {
+        choice.served[*at] = None;
+    }
+    for (at, queue, raised) in again {
         // The bounds hold on, as they are those without queues.
         choice.proven = false;
         choice.limit.get_or_insert("queue");
-        let mut served = choice.served.clone();
-        served[at] = raised;
-        let room = Room::of(program, &choice.placed, &served);
-        let fits = room.pools.iter().flatten().chain(&room.accounts).all(|left| *left >= 0);
-        if served[at].is_none() || !fits {
-            served[at] = None;
+        let service = &program.services[at];
+        let alone = service.alone(effort);
+        let alone = alone.and_then(|it| service.in_time(queue, &counted(&it), effort));
+        let tries = [raised, alone];
+        let fits = |replicas: &Vec<(usize, u32)>| {
+            let mut served = choice.served.clone();
+            served[at] = Some(replicas.clone());
+            let room = Room::of(program, &choice.placed, &served);
+            room.pools.iter().flatten().chain(&room.accounts).all(|left| *left >= 0)
+        };
+        let found = tries.into_iter().flatten().find(fits);
+        if found.is_none() {
             choice.lost += program.service_weights.get(at).copied().unwrap_or(0);
         }
-        choice.served = served;
+        choice.served[at] = found;
     }
     Ok(choice)
 }
