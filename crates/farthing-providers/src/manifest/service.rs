@@ -186,29 +186,29 @@ fn bucket_rate(node: &Node, report: &mut Report) -> Option<BucketRate> {
         input_tokens: input_tokens?,
         output_tokens: output_tokens?,
         requests_per_s,
-        phases: phases(node, fields, report)?,
+        phases: phases(node, fields, report).ok()?,
     })
 }
 
-/// What was measured of the phases of a request; `None` only where faults were reported.
-fn phases(node: &Node, fields: Fields<'_>, report: &mut Report) -> Option<Option<Phases>> {
+/// What was measured of the phases of a request; an error only where faults were reported.
+fn phases(node: &Node, fields: Fields<'_>, report: &mut Report) -> Result<Option<Phases>, ()> {
     let names = ["prefill_s", "decode_s"];
     let given = names.map(|name| fields.get(name).is_some());
     let [prefill_s, decode_s] = names.map(|name| fields.read(name, scalar::measured, report));
     if given == [false; 2] {
-        return Some(None);
+        return Ok(None);
     }
     if given != [true; 2] {
         let what = "`prefill_s` and `decode_s` are one measurement: give both or neither";
         report.fault(node.spot, what);
-        return None;
+        return Err(());
     }
-    let phases = Phases { prefill_s: prefill_s?, decode_s: decode_s? };
-    if phases.prefill_s.nano() + phases.decode_s.nano() == 0 {
+    let phases = Phases { prefill_s: prefill_s.ok_or(())?, decode_s: decode_s.ok_or(())? };
+    if phases.prefill_s.nano().saturating_add(phases.decode_s.nano()) == 0 {
         report.fault(node.spot, "`prefill_s` and `decode_s` are both zero: leave them out");
-        return None;
+        return Err(());
     }
-    Some(Some(phases))
+    Ok(Some(phases))
 }
 
 fn slo(node: &Node, report: &mut Report) -> Option<(Slo, Option<Queue>)> {
