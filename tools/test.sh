@@ -8,8 +8,12 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The program is tested with all that it can have.
+# The program is tested with all that it can have, and what looks at it afterwards takes it from
+# where the tests left it.
 export FEATURES=sql
+target=$(cargo metadata --format-version 1 --no-deps --locked |
+    sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+export FARTHING_PROGRAM=$target/release/farthing
 
 checks_failed=0
 log=$(mktemp -d)
@@ -41,7 +45,8 @@ lints() {
     step 'lints'
     if ! cargo clippy --version >/dev/null 2>&1; then
         left_out 'clippy is not installed (rustup component add clippy)'
-    elif ! cargo clippy --release --workspace --features "farthing/$FEATURES" --all-targets --locked -- -D warnings; then
+    elif ! cargo clippy --release --workspace --features "farthing/$FEATURES" --all-targets \
+        --locked -- -D warnings; then
         failed 'lints'
     fi
 }
@@ -80,8 +85,8 @@ tests() {
         return 0
     fi
     local status=0
-    CARGO_TERM_COLOR=never cargo test --release --workspace --features "farthing/$FEATURES" --locked \
-        --no-fail-fast 2>&1 |
+    CARGO_TERM_COLOR=never cargo test --release --workspace --features "farthing/$FEATURES" \
+        --locked --no-fail-fast 2>&1 |
         tee "$log/tests" | digest "$log/totals" || status=$?
     local passed failing ignored
     read -r passed failing ignored <"$log/totals"
@@ -107,11 +112,8 @@ references() {
 # What the official validator says of an export in FOCUS form.
 focus() {
     step 'FOCUS'
-    local target status=0
-    target=$(cargo metadata --format-version 1 --no-deps --locked |
-        sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-    cargo build --release --quiet --locked -p farthing --features "$FEATURES"
-    tools/focus.sh "$target/release/farthing" >"$log/focus" 2>&1 || status=$?
+    local status=0
+    tools/focus.sh "$FARTHING_PROGRAM" >"$log/focus" 2>&1 || status=$?
     case $status in
         0) tail -n 2 "$log/focus" ;;
         3) left_out "$(tail -n 1 "$log/focus")" ;;

@@ -2,19 +2,26 @@
 """The slice model of a peer beside ours, on the same cases, with PuLP and CBC.
 
     python3 -m venv peers && peers/bin/pip install pulp
-    mkdir cases && cargo run --release -p farthing-planner --example serving_scale 1 cases
-    peers/bin/python bench/peers/serving_pulp.py cases [SECONDS] [CASES]
+    cargo build --release -p farthing-planner --example serving_scale
+    peers/bin/python bench/peers/serving_pulp.py PROGRAM [SECONDS] [CASES] [SEED]
 
-The model is that of Melange (arXiv 2404.14527): every bucket in the slices of the case, a binary variable for
-each slice and accelerator, a whole number of each accelerator that is at least the load of its
-slices, the least cost. The solver gets so many seconds for each case (120 unless said otherwise).
-Prints one JSON line for each figure, ratios of ours to theirs below one being ours to win.
+PROGRAM is that example: it generates 150 cases, solves them and writes them with what it found.
+The model is that of Melange (arXiv 2404.14527): every bucket in the slices of the case, a binary
+variable for each slice and accelerator, a whole number of each accelerator that is at least the
+load of its slices, the least cost. The solver gets so many seconds for each case (120 unless said
+otherwise); a case that it does not answer counts as out of time and not as ours to win.
+
+Prints a line for each case in which ours is dearer or not answered, and one JSON line for each
+figure, as bench/README.md says. Ratios are ours to theirs.
 """
 
 import json
 import pathlib
+import shutil
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
 
 try:
@@ -50,38 +57,51 @@ def solve(case, seconds):
     return cost, problem.sol_status == pulp.LpSolutionOptimal
 
 
+def generated(program, seed):
+    """The cases, written by our program."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="farthing-serving-"))
+    try:
+        subprocess.run([program, seed, folder], check=True, stdout=subprocess.DEVNULL)
+        paths = sorted(folder.glob("case-[0-9]*.json"))
+        return [(path.stem, json.loads(path.read_text())) for path in paths]
+    finally:
+        shutil.rmtree(folder)
+
+
 def main():
-    folder = pathlib.Path(sys.argv[1])
-    seconds = float(sys.argv[2]) if len(sys.argv) > 2 else 120
-    paths = sorted(folder.glob("case-*.json"))
-    paths = paths[: int(sys.argv[3])] if len(sys.argv) > 3 else paths
+    program, *more = sys.argv[1:]
+    seconds, count, seed = [*more, *["120", "150", "1"][len(more):]]
+    seconds, cases = float(seconds), generated(program, seed)[: int(count)]
     times, divided, sliced, dearer, cheaper, out = [], [], [], 0, 0, 0
-    for path in paths:
-        case = json.loads(path.read_text())
+    for name, case in cases:
         start = time.monotonic()
-        cost, _ = solve(case, seconds)
-        took = time.monotonic() - start
-        times.append(took * 1000)
-        out += took > seconds
+        cost, optimal = solve(case, seconds)
+        times.append((time.monotonic() - start) * 1000)
+        out += not optimal
         if cost is None:
             continue
         divided.append(case["continuous_cost"] / cost)
         sliced.append(case["slices_cost"] / cost)
-        dearer += case["slices_cost"] > cost * (1 + 1e-6)
         cheaper += case["slices_cost"] < cost * (1 - 1e-6)
         if case["slices_cost"] > cost * (1 + 1e-6):
-            print(f"{path.name}: ours {case['slices_cost']}, theirs {cost}, bound {case['slices_bound']}")
-    rows = {
-        "serving-peer-median": (statistics.median(times), "ms"),
-        "serving-peer-worst": (max(times), "ms"),
-        "serving-peer-out-of-time": (out, "cases"),
-        "serving-ours-continuous/peer-cost": (statistics.mean(divided), "ratio"),
-        "serving-ours-slices/peer-cost": (statistics.mean(sliced), "ratio"),
-        "serving-ours-slices-dearer": (dearer, "cases"),
-        "serving-ours-slices-cheaper": (cheaper, "cases"),
-    }
-    for bench, (value, unit) in rows.items():
-        print(json.dumps({"bench": bench, "value": value, "unit": unit, "cases": len(paths)}))
+            dearer += 1
+            bound = case["slices_bound"]
+            print(f"{name}: ours {case['slices_cost']}, theirs {cost}, bound {bound}")
+    ours = statistics.median(case["slices_ms"] for _, case in cases)
+    figures = [
+        ("serving-dearer-than-pulp", dearer, 0, "cases"),
+        ("serving-slices-cost-against-pulp", statistics.mean(sliced), 1, "x"),
+        ("serving-at-will-cost-against-pulp", statistics.mean(divided), 1, "x"),
+        ("serving-time-against-pulp", ours / statistics.median(times), 0.1, "x"),
+    ]
+    for bench, value, limit, unit in figures:
+        print(json.dumps({
+            "bench": bench, "value": round(value, 6), "limit": limit, "unit": unit,
+            "cases": len(cases), "seconds_each": seconds, "ours_cheaper": cheaper,
+            "pulp": pulp.__version__, "pulp_not_proven": out,
+            "pulp_median_ms": round(statistics.median(times), 2),
+            "pulp_worst_ms": round(max(times), 2), "farthing_median_ms": round(ours, 3),
+        }))
 
 
 if __name__ == "__main__":

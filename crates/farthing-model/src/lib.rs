@@ -65,6 +65,6 @@ pub use time::{
 };
 pub use window::{Window, WindowError};
 pub use workload::{
-    Bucket, BucketRate, DataLocation, Interruptible, Job, Requests, Service, Slo, Split, Target,
-    Throughput, Work, Workload, WorkloadKind,
+    Bucket, BucketRate, DataLocation, Interruptible, Job, Phases, Requests, Service, Slo, Split,
+    Target, Throughput, Work, Workload, WorkloadKind,
 };

@@ -14,6 +14,8 @@ pub struct Sizing {
     pub queue: Option<Queue>,
     /// How the rate changes over a day; `None` = it does not.
     pub day: Option<Day>,
+    /// What a token of an answer costs in tokens of a prompt, where somebody says so.
+    pub output_weight: Option<Decimal>,
 }
 
 /// What may wait for a replica, and how long.

@@ -160,6 +160,17 @@ pub struct BucketRate {
     pub output_tokens: u32,
     /// Most requests per second of one replica; zero = cannot serve this bucket.
     pub requests_per_s: Decimal,
+    /// The time of one request by phase, where it was measured.
+    pub phases: Option<Phases>,
+}
+
+/// How long a request of a bucket takes, as a replica works on as many as it can at once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Phases {
+    /// Seconds with its prompt, until the first token.
+    pub prefill_s: Decimal,
+    /// Seconds with its answer, from then on.
+    pub decode_s: Decimal,
 }
 
 /// A latency objective.

@@ -186,6 +186,7 @@ fn input(case: &Case, split: Split) -> Input {
                 input_tokens: *input_tokens,
                 output_tokens: *output_tokens,
                 requests_per_s: Decimal::from_nano(i128::from(*most)),
+                phases: None,
             }
         })
     });
@@ -236,8 +237,8 @@ fn input(case: &Case, split: Split) -> Input {
     }
 }
 
-/// The case as a peer reads it, with what we found.
-fn json(case: &Case, divided: &Planned, sliced: &Planned) -> String {
+/// The case as a peer reads it, with what we found and in how many milliseconds.
+fn json(case: &Case, divided: &(Planned, f64), sliced: &(Planned, f64)) -> String {
     let prices: Vec<i64> = case.kinds.iter().map(|kind| kind.cents).collect();
     let mut text = format!("{{\"rate\": {}, \"slices\": {}", case.rate, case.slices);
     let _ = write!(text, ", \"prices_cents\": {prices:?}");
@@ -245,11 +246,11 @@ fn json(case: &Case, divided: &Planned, sliced: &Planned) -> String {
     let _ = write!(text, ", \"available\": {:?}", most.collect::<Vec<_>>());
     let shares: Vec<i64> = case.buckets.iter().map(|(_, _, share)| *share).collect();
     let _ = write!(text, ", \"shares_nano\": {shares:?}, \"most_nano\": {:?}", case.most);
-    for (name, planned) in [("continuous", divided), ("slices", sliced)] {
+    for (name, (planned, ms)) in [("continuous", divided), ("slices", sliced)] {
         let report = &planned.report;
         let bound = report.lower_bound.map_or_else(String::new, Money::to_decimal);
         let _ = write!(text, ", \"{name}_cost\": {}", report.cost.to_decimal());
-        let _ = write!(text, ", \"{name}_bound\": {bound}");
+        let _ = write!(text, ", \"{name}_bound\": {bound}, \"{name}_ms\": {ms}");
     }
     text.push('}');
     text
@@ -326,7 +327,7 @@ fn main() {
             sliced.add(&format!("case{set} {number} in slices"), &case, (&two.0, two.1));
             if let Some(folder) = &folder {
                 let path = Path::new(folder).join(format!("case{set}-{number:03}.json"));
-                std::fs::write(path, json(&case, &one.0, &two.0)).unwrap();
+                std::fs::write(path, json(&case, &one, &two)).unwrap();
             }
         }
         divided.print(&format!("serving-continuous{set}"), seed, false);

@@ -47,7 +47,7 @@ pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };
 pub use sensitivity::{Sensitivity, Slack, Worth, sensitivity};
-pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport};
+pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport, TokenCosts, TokenRule};
 
 #[cfg(test)]
 mod sample;

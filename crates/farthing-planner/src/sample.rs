@@ -85,6 +85,7 @@ pub(crate) fn service(id: &str, rate: &str, speeds: &[(&str, &str, &str)]) -> Ob
         input_tokens,
         output_tokens: 10,
         requests_per_s: dec(most),
+        phases: None,
     };
     let both =
         |(name, short, long): &(&str, &str, &str)| [row(name, 100, short), row(name, 1000, long)];

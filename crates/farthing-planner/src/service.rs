@@ -16,6 +16,8 @@ pub struct ServiceReport {
     pub per_hour: Money,
     /// What a million tokens cost, in and out together; `None` where nothing is asked for.
     pub per_million_tokens: Option<Money>,
+    /// The same apart; `None` where nothing tells what is for prompts and what for answers.
+    pub tokens: Option<TokenCosts>,
     /// The kinds of replicas.
     pub mix: Vec<MixRow>,
     /// Parts that each class of requests is divided into: slices, or very many.
@@ -30,6 +32,41 @@ impl ServiceReport {
     /// Parts of a bucket as a share of it.
     pub fn share(&self, parts: i128) -> Ratio {
         Ratio::of(parts, self.parts).unwrap_or(Ratio::ZERO)
+    }
+}
+
+/// What a million tokens cost, prompts and answers apart. Each at its number of tokens, they sum to
+/// what the replicas cost, to the rounding of a unit price.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenCosts {
+    /// A million tokens of prompts; `None` where there are none.
+    pub input: Option<Money>,
+    /// A million tokens of answers; `None` where there are none.
+    pub output: Option<Money>,
+    /// How the two were told apart.
+    pub rule: TokenRule,
+}
+
+/// How the cost of prompts is told from that of answers. The first that can be applied is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenRule {
+    /// By the times of prefill and decode in the throughput table, for all that is served.
+    Measured,
+    /// By the `outputWeight` of the manifest.
+    Declared,
+    /// By the two prices, not below zero, that explain best what a request of each size costs:
+    /// least squares over the requests.
+    Fitted,
+}
+
+impl TokenRule {
+    /// Its name in machine-readable output.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Measured => "measured",
+            Self::Declared => "declared",
+            Self::Fitted => "fitted",
+        }
     }
 }
 

@@ -7,11 +7,12 @@ mod support;
 
 use farthing_model::{
     Action, BudgetId, Decimal, Interruptible, Money, Node, NodeState, OfferId, Price, Purchase,
-    Ratio, Scope, Split, SpotLoss, Step, WorkloadId, WorkloadKind, WorkloadState,
+    Queue, Ratio, Scope, Split, SpotLoss, Step, WorkloadId, WorkloadKind, WorkloadState,
 };
 use farthing_planner::{
     Baseline, Cut, Input, Planned, Status, Violation, Waiting, check, plan, plan_as,
 };
+use jiff::SignedDuration;
 use std::sync::Arc;
 use support::cases::{full_use, overnight};
 use support::exhaustive::best;
@@ -568,11 +569,38 @@ fn a_service_that_is_not_served() {
 }
 
 #[test]
+fn a_queue_that_is_too_long_or_said_to_be_shorter() {
+    let offers = vec![offer("a", Some("A100-80GB"), 1, "1")];
+    let mut chat = service("40", &["1"], &[("A100-80GB", &["1"])]);
+    let queue = |percentile: &str| Queue {
+        wait_max: SignedDuration::from_millis(100),
+        percentile: percentile.parse().unwrap(),
+        concurrency: 1,
+    };
+    chat.sizing.queue = Some(queue("0.9"));
+    let input = input(60, offers, vec![seen(workload("chat", "1", WorkloadKind::Service(chat)))]);
+    let planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    let is = |found: &Violation| found.to_string().contains("wait");
+    let mut stricter = input.clone();
+    change_workload(&mut stricter, "chat", |workload| {
+        if let WorkloadKind::Service(service) = &mut workload.kind {
+            service.sizing.queue = Some(queue("0.99"));
+        }
+    });
+    expect(&stricter, &planned, "chat", is);
+    let mut rosy = planned;
+    rosy.report.services[0].mix[0].late = Some(Ratio::ZERO);
+    expect(&input, &rosy, "chat", is);
+}
+
+#[test]
 fn a_slice_that_does_not_fit() {
     // Two replicas of 1 request/s each on two kinds: halves fit, one whole slice of 2 does not.
     let rows: &[(&str, &[&str])] = &[("L4-24GB", &["1"]), ("A100-80GB", &["1"])];
     let mut pair = service("2", &["1"], rows);
     pair.split = Split::Slices(2);
+    pair.sizing.target = Some(Ratio::ONE);
     let offers = vec![offer("a", Some("A100-80GB"), 1, "1"), offer("b", Some("L4-24GB"), 1, "1")];
     let whole = workload("pair", "1", WorkloadKind::Service(pair));
     let mut input = input(60, offers, vec![seen(whole)]);

@@ -7,7 +7,7 @@ use datafusion::arrow::datatypes::{DataType, Float64Type, Int64Type};
 use datafusion::arrow::record_batch::RecordBatch;
 use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::dataframe::DataFrame;
-use datafusion::error::{DataFusionError, Result};
+use datafusion::error::Result;
 use futures::StreamExt as _;
 use tokio::runtime::Runtime;
 
@@ -71,18 +71,19 @@ impl<'a> Answer<'a> {
         mut each: impl FnMut(&[Cell]) -> std::result::Result<(), E>,
     ) -> std::result::Result<u64, E> {
         let batches = self.runtime.block_on(self.frame.execute_stream());
-        let mut batches = batches.map_err(failed)?;
+        let mut batches = batches.map_err(|source| SqlError::query(&source))?;
         let mut count = 0;
         while let Some(batch) = self.runtime.block_on(batches.next()) {
-            let columns = columns(&batch.map_err(failed)?).map_err(failed)?;
+            let columns = columns(&batch.map_err(|source| SqlError::query(&source))?)
+                .map_err(|source| SqlError::query(&source))?;
             let cells = columns.iter().map(Cells::new).collect::<Result<Vec<_>, _>>();
-            let cells = cells.map_err(failed)?;
+            let cells = cells.map_err(|source| SqlError::query(&source))?;
             let rows = columns.first().map_or(0, |column| column.array.len());
             let mut row = Vec::with_capacity(columns.len());
             for index in 0..rows {
                 row.clear();
                 for column in &cells {
-                    row.push(column.get(index).map_err(failed)?);
+                    row.push(column.get(index).map_err(|source| SqlError::query(&source))?);
                 }
                 each(&row)?;
                 count += 1;
@@ -90,10 +91,6 @@ impl<'a> Answer<'a> {
         }
         Ok(count)
     }
-}
-
-fn failed(source: DataFusionError) -> SqlError {
-    SqlError::query(&source)
 }
 
 /// A column of a batch, in the few types that cells are made from.

@@ -338,7 +338,7 @@ pub(crate) struct ExplainArgs {
 /// `farthing sql`.
 #[derive(Debug, Args)]
 pub(crate) struct SqlArgs {
-    /// A query, such as 'SELECT x_team, sum("BilledCost") FROM charges GROUP BY x_team'
+    /// A query, such as `SELECT x_team, sum(BilledCost) FROM charges GROUP BY x_team`
     pub(crate) query: String,
     /// Whose books [default: those of the last run]
     #[arg(long, value_name = "NAME")]

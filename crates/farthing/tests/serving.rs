@@ -1,5 +1,5 @@
 //! Plans of services as people and scripts meet them: what they cost, and what bad input says.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "tests")]
 
 use serde_json::Value;
 use std::path::{Path, PathBuf};
@@ -120,6 +120,44 @@ fn any_division_is_cheaper_than_slices() {
     }
 }
 
+/// Seeds' vector: 3,000 tokens a second in and 300 out on hardware for 670.08 a day.
+#[test]
+fn a_million_tokens_cost_what_they_should_together_and_apart() {
+    let offer = "{provider: a, region: r, instance_type: node, accelerator: H100-80GB, \
+                 accelerator_count: 8, purchase: on-demand, price: 27.92, currency: USD, \
+                 unit: hour, source: made up, as_of: 2026-11-01}";
+    let head = "apiVersion: farthing.dev/v1alpha1\nkind: PriceBook\nmetadata: {name: one}\n";
+    let book = &format!("{head}spec:\n  offers:\n    - {offer}\n---\n");
+    let tokens = |buckets: &str, times: &str, more: &str| {
+        let case = Case::new("rate: 1/s", more);
+        let manifest = std::fs::read_to_string(case.0.path().join("m.yaml")).unwrap();
+        case.write("m.yaml", &manifest.replace(BOOK, book));
+        case.write("buckets.csv", &format!("input_tokens,output_tokens,share\n{buckets}"));
+        let header =
+            "accelerator,count,input_tokens,output_tokens,requests_per_s,prefill_s,decode_s";
+        case.write("throughput.csv", &format!("{header}\n{times}"));
+        let service = case.json()["services"][0].clone();
+        let of = |key: &str| service[key].as_str().map(|it| it[..5].to_owned());
+        let keys = ["", "input_", "output_"].map(|part| format!("cost_per_million_{part}tokens"));
+        (keys.map(|key| of(&key)), service["token_split"].clone())
+    };
+    let one = |times: &str, more: &str| tokens("3000,300,1\n", times, more);
+    let some = |all: [&str; 3]| all.map(|it| Some(it.to_owned()));
+    // A quarter of the time is for 10.8 million tokens an hour, the rest for 1.08 million.
+    let measured = one("H100-80GB,8,3000,300,1,0.5,1.5\n", "");
+    assert_eq!(measured, (some(["2.350", "0.646", "19.38"]), "measured".into()));
+    let declared = one("H100-80GB,8,3000,300,1,,\n", "  outputWeight: 10\n");
+    assert_eq!(declared, (some(["2.350", "1.292", "12.92"]), "declared".into()));
+    let unknown = one("H100-80GB,8,3000,300,1,,\n", "");
+    assert_eq!(unknown, ([Some("2.350".to_owned()), None, None], Value::Null));
+    // Requests as slow as 1 part for each token in and 10 for each out: fitted without a word.
+    let rows = "H100-80GB,8,6000,100,1,,\nH100-80GB,8,500,650,1,,\n";
+    let fitted = tokens("6000,100,0.5\n500,650,0.5\n", rows, "");
+    assert_eq!(fitted.1, "fitted");
+    let price = |at: usize| fitted.0[at].as_ref().unwrap().parse::<f64>().unwrap();
+    assert!((price(2) / price(1) - 10.0).abs() < 0.1, "{:?}", fitted.0);
+}
+
 #[test]
 fn a_target_leaves_room_and_a_policy_gives_one() {
     let half = Case::new("rate: 30/s", "  utilisation: 0.5\n").json();
@@ -142,6 +180,27 @@ fn a_queue_needs_more_and_says_how_many_are_late() {
     for row in queued["services"][0]["mix"].as_array().unwrap() {
         assert!(row["late"].as_f64().unwrap() <= 0.01, "{row}");
     }
+}
+
+/// Two services that both want the fast accelerator, of which there are too few.
+#[test]
+fn queues_are_kept_where_services_compete() {
+    let slo = "  slo: {ttft: 100ms, tpot: 100ms, percentile: 99%}\n";
+    let case = Case::new("rate: 38/s", slo);
+    let one = std::fs::read_to_string(case.0.path().join("m.yaml")).unwrap();
+    let other = one.split_once("---\n").unwrap().1.replace("name: chat", "name: other");
+    let few = "as_of: 2026-11-01, available: 6}\n---";
+    let both = format!("{}---\n{other}", one.replace("as_of: 2026-11-01}\n---", few));
+    case.write("m.yaml", &both);
+    let plan = case.json();
+    let services = plan["services"].as_array().unwrap();
+    assert_eq!(services.len(), 2, "{plan}");
+    for service in services {
+        for row in service["mix"].as_array().unwrap() {
+            assert!(row["late"].as_f64().is_none_or(|late| late <= 0.01), "{row}");
+        }
+    }
+    assert_eq!(plan["waiting"].as_array().unwrap().len(), 0, "{plan}");
 }
 
 #[test]
@@ -213,8 +272,124 @@ fn bad_tables_are_refused_with_file_and_line() {
     for rate in ["NaN/s", "-3/s", "inf/s", "16"] {
         says(&Case::new(&format!("rate: {rate}"), "").refused(), "`rate`");
     }
+    let half = THROUGHPUT.replace("per_s\n", "per_s,prefill_s,decode_s\n").replace("\nA", ",,\nA");
+    let half = half.replace("100,500,1,,\n", "100,500,1,0.2,\n");
+    let half = half.replace("s,,\nA", "s\nA").trim_end().to_owned() + ",,\n";
+    says(&with("throughput.csv", &half), "throughput.csv:3:1");
+    says(&with("throughput.csv", &half), "give both or neither");
     let back = Case::new("curve: [{hour: 3, rate: 1}, {hour: 2, rate: 1}]", "").refused();
     says(&back, "is not after the point before it");
     let never = "  slo: {ttft: 1s, tpot: 1ms, percentile: 100%}\n";
     says(&Case::new("rate: 1/s", never).refused(), "no number of replicas serves all requests");
+}
+
+/// The script that makes tables out of public measurements; `None` without a Python to run it.
+fn script(arguments: &[&str], out: &Path) -> Option<Output> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let mut command = Command::new("python3");
+    command.arg("tools/serving_tables.py").args(arguments).arg("--out").arg(out);
+    command.current_dir(root).output().ok()
+}
+
+fn skip(what: &str, absent: &str) {
+    assert!(std::env::var_os("CI").is_none(), "{absent} is not here");
+    println!("skipped: {what} needs {absent}");
+}
+
+/// What the script made is planned: everything is served, and proven.
+fn planned_from(folder: &Path, rate: &str) -> Value {
+    let manifest = format!(
+        "apiVersion: farthing.dev/v1alpha1\nkind: Workload\nmetadata: {{name: chat}}\nspec:\n  \
+         type: service\n  requests: {{rate: {rate}, buckets: buckets.csv}}\n  \
+         throughput: throughput.csv\n"
+    );
+    let file = folder.join("m.yaml");
+    std::fs::write(&file, manifest).unwrap();
+    let output = plan(&file, folder);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    let plan: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{said}"));
+    assert_eq!(plan["status"], "optimal", "{plan}");
+    plan
+}
+
+#[test]
+fn tables_are_made_from_requests_and_measurements() {
+    let folder = tempfile::tempdir().unwrap();
+    let write = |name: &str, text: &str| {
+        std::fs::write(folder.path().join(name), text).unwrap();
+        folder.path().join(name).display().to_string()
+    };
+    let trace = write("t.csv", "context_tokens,generated_tokens\n100,10\n300,30\n2000,200\n");
+    let Some(output) = script(&["sizes", "azure", &trace], folder.path()) else {
+        return skip("making tables", "python3");
+    };
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made = std::fs::read_to_string(folder.path().join("buckets.csv")).unwrap();
+    assert_eq!(
+        made,
+        "input_tokens,output_tokens,share\n100,10,0.333333333\n300,30,0.333333333\n\
+         2000,200,0.333333333\n"
+    );
+    // One size was measured: 100 tokens in and 50 out, at 500 tokens of answers a second.
+    let header = "task,model_id,gpu_model,num_gpus,tensor_parallel,expert_parallel,data_parallel,\
+                  max_num_seqs,avg_output_len,output_throughput_tokens_per_sec,p95_itl_ms";
+    let rows = "chat,m,H100,2,2,1,1,8,50,200,20\nchat,m,H100,2,2,1,1,64,50,500,90\n\
+                chat,m,H100,2,2,1,1,256,50,900,150\n";
+    let runs = write("runs.csv", &format!("{header}\n{rows}"));
+    let asked = ["speeds", "mlenergy", &runs, "--model", "m", "--task", "chat"];
+    let said = |more: &[&str]| {
+        let output = script(&[&asked, more].concat(), folder.path()).unwrap();
+        (output.status.success(), String::from_utf8(output.stderr).unwrap())
+    };
+    assert!(said(&["--input-tokens", "100"]).1.contains("--input-weight"));
+    let (made, why) = said(&["--input-tokens", "100", "--input-weight", "0.1"]);
+    assert!(made && why.contains("left out: 1 rows with more than 120 ms between tokens"), "{why}");
+    let made = std::fs::read_to_string(folder.path().join("throughput.csv")).unwrap();
+    // 10 requests of 50 + 10 a second are 600 of work; 10 + 10, 30 + 30 and 200 + 200 are asked.
+    let expect = "H100-80GB,2,100,10,30.000000\nH100-80GB,2,300,30,10.000000\n\
+                  H100-80GB,2,2000,200,1.500000\n";
+    assert_eq!(made.split_once('\n').unwrap().1, expect);
+    planned_from(folder.path(), "12/s");
+    let broken = write("t.csv", "context_tokens,generated_tokens\n100,10\n300,NaN\n");
+    let output = script(&["sizes", "azure", &broken], folder.path()).unwrap();
+    let said = String::from_utf8(output.stderr).unwrap();
+    assert!(said.contains("t.csv:3: generated_tokens is 'NaN'"), "{said}");
+}
+
+#[test]
+fn tables_are_made_from_published_measurements() {
+    let shared = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    if !shared.is_dir() {
+        println!("skipped: published measurements are not in {}", shared.display());
+        return;
+    }
+    let at = |name: &str| shared.join(name).display().to_string();
+    let speeds = [
+        ("splitwise", at("splitwise-perf/perf_model.csv.gz"), vec![]),
+        (
+            "mlenergy",
+            at("mlenergy/configurations.csv.gz"),
+            vec!["--model", "meta-llama/Llama-3.1-70B-Instruct", "--input-tokens", "100"],
+        ),
+        (
+            "mlperf",
+            at("mlperf-inference-older/v4.1_v2.1_results.csv.gz"),
+            vec!["--model", "llama2-70b-99", "--input-tokens", "300"],
+        ),
+    ];
+    for (source, path, more) in speeds {
+        let folder = tempfile::tempdir().unwrap();
+        if source == "splitwise" {
+            let sizes = ["sizes", "azure", "data/traces/azure-llm-conv.csv"];
+            if script(&sizes, folder.path()).is_none() {
+                return skip("making tables", "python3");
+            }
+        }
+        let output = script(&[&["speeds", source, &path], &more[..]].concat(), folder.path());
+        let output = output.unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let plan = planned_from(folder.path(), "20/s");
+        let split = &plan["services"][0]["token_split"];
+        assert_eq!(split == "measured", source == "splitwise", "{split}");
+    }
 }

@@ -180,6 +180,7 @@ impl Fake {
                 input_tokens,
                 output_tokens,
                 requests_per_s: Decimal::from_int(10),
+                phases: None,
             }],
             slo: None,
             split: Split::Continuous,

@@ -18,6 +18,8 @@
 //!   that window. A quoted cost is taken as it is.
 //! - A service holds its replicas for the horizon, and any division of its buckets that fits
 //!   will do; that there is one is proven by a linear program in exact arithmetic.
+//! - Of a service with a percentile no more requests wait too long than may (Erlang C), in the
+//!   division that the report states.
 //! - What was placed stays, unless a step changes it.
 //! - A hard budget holds in its period around now and in each later one that the plan reaches.
 
@@ -31,6 +33,7 @@ mod report;
 mod service;
 mod step;
 mod violation;
+mod wait;
 mod whole;
 
 pub use violation::Violation;

@@ -22,7 +22,12 @@ struct Group<'a> {
 }
 
 /// Load of a bucket on one replica kind, in 10^-12 replicas, rounded up; `None` = not served.
-fn load(service: &Service, bucket: &Bucket, kind: (&Offer, u32), rate_nano: i128) -> Option<i128> {
+pub(super) fn load(
+    service: &Service,
+    bucket: &Bucket,
+    kind: (&Offer, u32),
+    rate_nano: i128,
+) -> Option<i128> {
     let name = kind.0.accelerator.as_ref()?;
     let row = service.throughput.iter().find(|row| {
         row.count == kind.1
@@ -63,6 +68,7 @@ impl Audit<'_> {
             let (workload, least) = (id.clone(), service.replicas_min);
             self.found.push(Violation::Replicas { workload, placed: replicas, least });
         }
+        self.waits(observed, service, &placed);
         let why = match self.covered(observed, service, &placed) {
             Cover::Enough => return,
             Cover::TooLittle => "its replicas do not carry the requests",

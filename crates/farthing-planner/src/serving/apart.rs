@@ -16,6 +16,9 @@ use farthing_model::Queue;
 /// Branches of the search of one service. A branch costs tens of microseconds.
 const BRANCHES_MAX: u32 = 4_000;
 
+/// Rounds in which replicas are added for queues.
+const ROUNDS_MAX: u32 = 16;
+
 /// Branches for an effort.
 fn branches(effort: Effort) -> u64 {
     u64::from(effort.nodes_max.min(BRANCHES_MAX))
@@ -78,6 +81,29 @@ impl Serving<'_> {
         solution.cost = problem.cost(&solution.counts);
         problem.carries(&solution.counts, &solution.shares).then_some(solution)
     }
+
+    /// These replicas, with as many more as their queues need; `None` where there are no more, or
+    /// only these are asked about.
+    fn in_time(
+        &self,
+        queue: Queue,
+        replicas: &[(usize, u32)],
+        effort: Effort,
+    ) -> Option<Vec<(usize, u32)>> {
+        let mut counts = replicas.to_vec();
+        // More replicas may be filled otherwise: until what is found for them needs no more.
+        for _ in 0..ROUNDS_MAX {
+            let fixed = counts.iter().map(|(kind, count)| (*kind, i64::from(*count))).collect();
+            let problem = Self { fixed: Some(fixed), ..self.clone() }.problem();
+            let before = found(&problem, effort)?;
+            let after = counted(&self.raised(queue, &self.problem(), before)?);
+            if after == counts {
+                return Some(after);
+            }
+            counts = after;
+        }
+        None
+    }
 }
 
 /// The optimum of a problem, as far as it was found.
@@ -107,7 +133,7 @@ pub(crate) fn choose_apart(program: &mut Program<'_>, effort: Effort) -> Result<
     let found: Option<Vec<Solution>> =
         program.services.iter().map(|service| service.alone(effort)).collect();
     let Some(found) = found.filter(|found| fit(program, &[], found)) else {
-        return choose(program, effort);
+        return choose_whole(program, effort);
     };
     let services = std::mem::take(&mut program.services);
     let weights = std::mem::take(&mut program.service_weights);
@@ -115,19 +141,62 @@ pub(crate) fn choose_apart(program: &mut Program<'_>, effort: Effort) -> Result<
     (program.services, program.service_weights) = (services, weights);
     let jobs = jobs?;
     if !fit(program, &jobs.placed, &found) {
-        return choose(program, effort);
+        return choose_whole(program, effort);
     }
     Ok(joined(program, jobs, &found))
 }
 
+/// Chooses for everything together. The one program knows loads and no queues, so that services
+/// whose queues are too long with what they got are decided again, one after the other, in the
+/// room that the others leave: what they got and more, or what is cheapest for them alone. Where
+/// neither fits they are not served.
+fn choose_whole(program: &Program<'_>, effort: Effort) -> Result<Choice, PlanError> {
+    let mut choice = choose(program, effort)?;
+    let mut again = Vec::new();
+    for (at, service) in program.services.iter().enumerate() {
+        let Some(queue) = service.queue() else { continue };
+        let Some(Some(replicas)) = choice.served.get(at) else { continue };
+        let raised = service.in_time(queue, replicas, effort);
+        if raised.as_ref() != Some(replicas) {
+            again.push((at, queue, raised));
+        }
+    }
+    for (at, ..) in &again {
+        choice.served[*at] = None;
+    }
+    for (at, queue, raised) in again {
+        // The bounds hold on, as they are those without queues.
+        choice.proven = false;
+        choice.limit.get_or_insert("queue");
+        let service = &program.services[at];
+        let alone = service.alone(effort);
+        let alone = alone.and_then(|it| service.in_time(queue, &counted(&it), effort));
+        let tries = [raised, alone];
+        let fits = |replicas: &Vec<(usize, u32)>| {
+            let mut served = choice.served.clone();
+            served[at] = Some(replicas.clone());
+            let room = Room::of(program, &choice.placed, &served);
+            room.pools.iter().flatten().chain(&room.accounts).all(|left| *left >= 0)
+        };
+        let found = tries.into_iter().flatten().find(fits);
+        if found.is_none() {
+            choice.lost += program.service_weights.get(at).copied().unwrap_or(0);
+        }
+        choice.served[at] = found;
+    }
+    Ok(choice)
+}
+
 /// Replicas by kind, those that there are.
 fn replicas(found: &[Solution]) -> Vec<Option<Vec<(usize, u32)>>> {
-    let of = |solution: &Solution| {
-        let counts = solution.counts.iter().enumerate();
-        let counts = counts.filter_map(|(kind, count)| Some((kind, u32::try_from(*count).ok()?)));
-        Some(counts.filter(|(_, count)| *count > 0).collect())
-    };
-    found.iter().map(of).collect()
+    found.iter().map(|solution| Some(counted(solution))).collect()
+}
+
+/// Replicas of a solution by kind, those that there are.
+fn counted(solution: &Solution) -> Vec<(usize, u32)> {
+    let counts = solution.counts.iter().enumerate();
+    let counts = counts.filter_map(|(kind, count)| Some((kind, u32::try_from(*count).ok()?)));
+    counts.filter(|(_, count)| *count > 0).collect()
 }
 
 /// Whether limited offers and hard budgets carry all of it.

@@ -20,6 +20,7 @@ mod scene;
 mod search;
 mod state;
 mod statement;
+mod tokens;
 mod wait;
 
 #[cfg(test)]

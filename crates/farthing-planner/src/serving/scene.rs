@@ -10,6 +10,9 @@ use farthing_model::{
     HourlyRate, MoneyError, Observed, Ratio, Service, Split, Workload, WorkloadState,
 };
 
+/// Replicas beyond any multiple of the load that a queue may need.
+const QUEUED_MORE: i128 = 64;
+
 /// What services are made from.
 pub(crate) struct Scene<'a, 's> {
     /// The input.
@@ -171,7 +174,12 @@ impl<'a> Scene<'a, '_> {
         let needed = served
             .checked_mul(PPM)
             .map(|scaled| scaled / (REPLICA * i128::from(target.ppm().max(1))) + 1);
-        let needed = needed.ok_or_else(|| overflow(workload))?.max(i128::from(least));
+        let mut needed = needed.ok_or_else(|| overflow(workload))?.max(i128::from(least));
+        if service.sizing.queue.is_some() {
+            // Queues need more than the load fills: at any percentile that can be written, far
+            // less than this.
+            needed = 3 * needed + QUEUED_MORE;
+        }
         let pool = self.pools.iter().position(|pool| pool.offer == replica.offer);
         let room = pool.map(|pool| {
             let given = self.standing.iter().filter(|stand| stand.open);

@@ -52,10 +52,10 @@ impl<'a> Scene<'a, '_> {
     }
 }
 
-struct Statement<'s, 'a> {
-    scene: &'s Scene<'a, 's>,
-    serving: &'s Serving<'a>,
-    problem: Problem,
+pub(super) struct Statement<'s, 'a> {
+    pub(super) scene: &'s Scene<'a, 's>,
+    pub(super) serving: &'s Serving<'a>,
+    pub(super) problem: Problem,
     found: Solution,
     hourly: Vec<i128>,
 }
@@ -79,6 +79,7 @@ impl Statement<'_, '_> {
             target: self.serving.target,
             per_hour: money(per_hour),
             per_million_tokens: per_million(per_hour, tokens).map(money),
+            tokens: self.tokens(&buckets, per_hour),
             mix: self.used().map(|kind| self.row(kind)).collect(),
             parts: self.problem.parts(),
             buckets,
@@ -87,7 +88,7 @@ impl Statement<'_, '_> {
     }
 
     /// Kinds with replicas.
-    fn used(&self) -> impl Iterator<Item = usize> + '_ {
+    pub(super) fn used(&self) -> impl Iterator<Item = usize> + '_ {
         (0..self.found.counts.len()).filter(|kind| self.found.counts[*kind] > 0)
     }
 
@@ -134,24 +135,26 @@ impl Statement<'_, '_> {
         }
     }
 
-    /// What a bucket costs an hour: of each kind the part that it fills of what is filled.
-    fn cost_of(&self, bucket: usize) -> Option<i128> {
-        let mut cost = 0_i128;
-        for kind in self.used() {
-            let all = self.loaded(kind);
-            let load = self.problem.loads[bucket][kind].unwrap_or(0);
-            let own = load.checked_mul(self.found.shares[bucket][kind])? / self.problem.parts();
-            if all > 0 {
-                let hourly = self.hourly[kind].checked_mul(i128::from(self.found.counts[kind]))?;
-                cost += farthing_model::proportion(hourly, own, all)?;
-            }
+    /// What a bucket costs an hour.
+    pub(super) fn cost_of(&self, bucket: usize) -> Option<i128> {
+        self.used().try_fold(0_i128, |sum, kind| sum.checked_add(self.cost_on(bucket, kind)?))
+    }
+
+    /// What a bucket costs an hour on a kind: the part that it fills of what is filled.
+    pub(super) fn cost_on(&self, bucket: usize, kind: usize) -> Option<i128> {
+        let all = self.loaded(kind);
+        if all <= 0 {
+            return Some(0);
         }
-        Some(cost)
+        let load = self.problem.loads[bucket][kind].unwrap_or(0);
+        let own = load.checked_mul(self.found.shares[bucket][kind])? / self.problem.parts();
+        let hourly = self.hourly[kind].checked_mul(i128::from(self.found.counts[kind]))?;
+        farthing_model::proportion(hourly, own, all)
     }
 }
 
 /// What a million tokens cost at a cost an hour and tokens a second in 10^-9.
-fn per_million(per_hour: i128, tokens: i128) -> Option<i128> {
+pub(super) fn per_million(per_hour: i128, tokens: i128) -> Option<i128> {
     (tokens > 0).then_some(())?;
     farthing_model::proportion(per_hour, MILLION * NANO, tokens.checked_mul(HOUR)?)
 }

@@ -136,6 +136,7 @@ pub(crate) fn service(rate_per_s: &str, shares: &[&str], rows: &[(&str, &[&str])
             input_tokens: tokens(bucket),
             output_tokens: 10,
             requests_per_s: dec(most),
+            phases: None,
         })
     });
     Service {

@@ -87,13 +87,12 @@ pub(super) fn records(
             let of = |who: &Option<Arc<Attribution>>| who.as_ref().map(|it| it.workload.clone());
             of(&it.0) == of(&one.who)
         };
-        match known.iter_mut().find(same) {
-            Some((_, sums)) => sums.add(one),
-            None => {
-                let mut sums = Sums::default();
-                sums.add(one);
-                known.push((one.who.clone(), sums));
-            }
+        if let Some((_, sums)) = known.iter_mut().find(same) {
+            sums.add(one);
+        } else {
+            let mut sums = Sums::default();
+            sums.add(one);
+            known.push((one.who.clone(), sums));
         }
     }
     if known.is_empty() {

@@ -7,7 +7,8 @@ use super::object::Reader;
 use super::{scalar, shape};
 use crate::yaml::{Node, Value};
 use farthing_model::{
-    Bucket, BucketRate, Day, Decimal, Queue, Ratio, Requests, Service, Sizing, Slo, Split, split,
+    Bucket, BucketRate, Day, Decimal, Phases, Queue, Ratio, Requests, Service, Sizing, Slo, Split,
+    split,
 };
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -38,7 +39,8 @@ pub(crate) fn service(
         .map(|node| from_list_or_file(node, "throughput", reader, report, throughput));
     let (slo, queue) = fields.get("slo").and_then(|node| slo(node, report)).unzip();
     let target = fields.read("utilisation", some_share, report);
-    let sizing = Sizing { target, queue: queue.flatten(), day };
+    let output_weight = fields.read("outputWeight", scalar::positive, report);
+    let sizing = Sizing { target, queue: queue.flatten(), day, output_weight };
     let split = fields.get("split").map_or(Split::default(), |node| slices(node, report));
     let replicas_min = fields.read("replicas", scalar::whole, report).unwrap_or(1);
     if report.faults.len() != before {
@@ -184,7 +186,29 @@ fn bucket_rate(node: &Node, report: &mut Report) -> Option<BucketRate> {
         input_tokens: input_tokens?,
         output_tokens: output_tokens?,
         requests_per_s,
+        phases: phases(node, fields, report).ok()?,
     })
+}
+
+/// What was measured of the phases of a request; an error only where faults were reported.
+fn phases(node: &Node, fields: Fields<'_>, report: &mut Report) -> Result<Option<Phases>, ()> {
+    let names = ["prefill_s", "decode_s"];
+    let given = names.map(|name| fields.get(name).is_some());
+    let [prefill_s, decode_s] = names.map(|name| fields.read(name, scalar::measured, report));
+    if given == [false; 2] {
+        return Ok(None);
+    }
+    if given != [true; 2] {
+        let what = "`prefill_s` and `decode_s` are one measurement: give both or neither";
+        report.fault(node.spot, what);
+        return Err(());
+    }
+    let phases = Phases { prefill_s: prefill_s.ok_or(())?, decode_s: decode_s.ok_or(())? };
+    if phases.prefill_s.nano().saturating_add(phases.decode_s.nano()) == 0 {
+        report.fault(node.spot, "`prefill_s` and `decode_s` are both zero: leave them out");
+        return Err(());
+    }
+    Ok(Some(phases))
 }
 
 fn slo(node: &Node, report: &mut Report) -> Option<(Slo, Option<Queue>)> {

@@ -145,6 +145,12 @@ pub(crate) static WORKLOAD: Shape = Shape {
              edge of the policy's gpu band, and 1 for a plan of files without a Policy.",
         ),
         may("start", Map(&START), "What starting a replica of a service costs."),
+        may(
+            "outputWeight",
+            Number,
+            "What a token of an answer costs in tokens of a prompt, such as 4, where the \
+             throughput has no `prefill_s` and `decode_s`. Default: fitted to the buckets.",
+        ),
     ],
 };
 
@@ -172,6 +178,8 @@ pub(crate) static BUCKET_RATE: Shape = Shape {
         must("input_tokens", Whole, "Prompt length of the bucket."),
         must("output_tokens", Whole, "Answer length of the bucket."),
         may("requests_per_s", Number, "Zero or absent: cannot serve this bucket."),
+        may("prefill_s", Number, "Seconds that a request takes to its first token, measured."),
+        may("decode_s", Number, "Seconds from there to its last token; both or neither."),
     ],
 };
 

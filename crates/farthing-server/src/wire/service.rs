@@ -1,7 +1,7 @@
 //! A service in a plan: who serves which requests, what a token costs, and its day.
 
 use super::scalar::{decimal, ratio, seconds};
-use farthing_engine::planner::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport};
+use farthing_engine::planner::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport, TokenCosts};
 use farthing_model::Money;
 use serde::Serialize;
 
@@ -18,6 +18,12 @@ pub struct ServiceJson {
     pub cost_per_hour: String,
     /// What a million tokens cost, in and out together; `null` where nothing is asked for.
     pub cost_per_million_tokens: Option<String>,
+    /// What a million tokens of prompts cost; `null` where there are none, or nothing tells.
+    pub cost_per_million_input_tokens: Option<String>,
+    /// What a million tokens of answers cost; `null` where there are none, or nothing tells.
+    pub cost_per_million_output_tokens: Option<String>,
+    /// How the two were told apart: `measured`, `declared` or `fitted`; `null` where they are not.
+    pub token_split: Option<&'static str>,
     /// The kinds of replicas.
     pub mix: Vec<MixJson>,
     /// The classes of requests.
@@ -117,12 +123,18 @@ pub struct SpanReplicasJson {
 impl ServiceJson {
     /// The wire form of a service.
     pub fn of(service: &ServiceReport) -> Self {
+        let part = |which: fn(TokenCosts) -> Option<Money>| {
+            service.tokens.and_then(which).map(Money::to_decimal)
+        };
         Self {
             workload: service.workload.to_string(),
             requests_per_s: decimal(service.rate_per_s),
             target: ratio(service.target),
             cost_per_hour: service.per_hour.to_decimal(),
             cost_per_million_tokens: service.per_million_tokens.map(Money::to_decimal),
+            cost_per_million_input_tokens: part(|it| it.input),
+            cost_per_million_output_tokens: part(|it| it.output),
+            token_split: service.tokens.map(|it| it.rule.name()),
             mix: service.mix.iter().map(MixJson::of).collect(),
             buckets: service.buckets.iter().map(|row| BucketJson::of(row, service)).collect(),
             day: service.day.as_ref().map(DayJson::of),

@@ -205,6 +205,7 @@ fn service(start: Timestamp, mut draw: Random) -> Result<ServiceArrival, Scenari
                 input_tokens: bucket.input_tokens,
                 output_tokens: bucket.output_tokens,
                 requests_per_s: Decimal::from_nano(i128::from(speed) * base),
+                phases: None,
             });
         }
     }

@@ -132,6 +132,7 @@ fn throughput(buckets: &[Bucket]) -> Result<Vec<BucketRate>, ScenarioError> {
                 input_tokens: bucket.input_tokens,
                 output_tokens: bucket.output_tokens,
                 requests_per_s: Decimal::from_nano(nano / 1_000_000 * 1_000_000),
+                phases: None,
             });
         }
     }

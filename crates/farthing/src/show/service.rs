@@ -2,7 +2,8 @@
 
 use super::{duration, money, small_money};
 use crate::table::{Align, Table};
-use farthing_planner::{DayReport, ServiceReport};
+use farthing_model::Money;
+use farthing_planner::{DayReport, ServiceReport, TokenRule};
 
 /// Every service that was decided about; empty where there is none.
 pub(crate) fn text(services: &[ServiceReport]) -> String {
@@ -10,20 +11,36 @@ pub(crate) fn text(services: &[ServiceReport]) -> String {
 }
 
 fn service(service: &ServiceReport) -> String {
-    let tokens = service
-        .per_million_tokens
-        .map_or_else(String::new, |each| format!(", {} a million tokens", small_money(each)));
     let mut parts = vec![format!(
-        "{}: {} requests/s for {} an hour{tokens}; replicas planned with {} of what they can do",
+        "{}: {} requests/s for {} an hour{}; replicas planned with {} of what they can do",
         service.workload,
         service.rate_per_s,
         money(service.per_hour),
+        tokens(service),
         service.target,
     )];
     parts.push(mix(service).to_text());
     parts.push(buckets(service).to_text());
     parts.extend(service.day.as_ref().map(day));
     parts.join("\n")
+}
+
+/// What a million tokens cost, together and apart, with the rule that told them apart.
+fn tokens(service: &ServiceReport) -> String {
+    let Some(blended) = service.per_million_tokens.map(small_money) else { return String::new() };
+    let Some(apart) = service.tokens else {
+        return format!(", {blended} a million tokens (nothing tells prompts from answers)");
+    };
+    let rule = match apart.rule {
+        TokenRule::Measured => "by the time that each takes",
+        TokenRule::Declared => "by `outputWeight`",
+        TokenRule::Fitted => "fitted to the sizes of requests",
+    };
+    let part =
+        |each: Option<Money>, what: &str| each.map(|it| format!("{} {what}", small_money(it)));
+    let parts: Vec<String> =
+        [part(apart.input, "in"), part(apart.output, "out")].into_iter().flatten().collect();
+    format!(", {blended} a million tokens ({}, {rule})", parts.join(", "))
 }
 
 fn mix(service: &ServiceReport) -> Table {

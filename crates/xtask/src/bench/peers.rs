@@ -12,20 +12,35 @@ use super::{Row, rows, unmeasured};
 use crate::programs::program;
 use crate::tasks::root;
 
-/// A script, the package that it needs, and what it is given after the path of our binary.
+/// A script, the package that it needs, and what it is given.
 struct Peer {
     script: &'static str,
     package: &'static str,
-    data: &'static str,
+    /// Our program that it runs beside the peer: a package, and an example of it.
+    ours: (&'static str, Option<&'static str>),
+    /// The data that both read, where they are not made up.
+    data: Option<&'static str>,
     arguments: &'static [&'static str],
 }
 
-const PEERS: [Peer; 1] = [Peer {
-    script: "bench/peers/skypilot_offers.py",
-    package: "sky",
-    data: "../shared/data/catalog-skypilot",
-    arguments: &["60"],
-}];
+const PEERS: [Peer; 2] = [
+    Peer {
+        script: "bench/peers/skypilot_offers.py",
+        package: "sky",
+        ours: ("farthing", None),
+        data: Some("../shared/data/catalog-skypilot"),
+        // Queries: some of the peer take seconds.
+        arguments: &["15"],
+    },
+    // Seconds for a case, and cases.
+    Peer {
+        script: "bench/peers/serving_pulp.py",
+        package: "pulp",
+        ours: ("farthing-planner", Some("serving_scale")),
+        data: None,
+        arguments: &["10", "100"],
+    },
+];
 
 /// The rows of every peer that is here, and a line for each that is not.
 pub(super) fn measured() -> (Vec<Row>, Vec<String>) {
@@ -44,8 +59,8 @@ fn why_not(peer: &Peer, python: Option<&Path>) -> Option<String> {
     let Some(python) = python else {
         return Some("FARTHING_PEERS_PYTHON names no Python".to_owned());
     };
-    if !root().join(peer.data).exists() {
-        return Some(format!("{} is not here", peer.data));
+    if let Some(data) = peer.data.filter(|data| !root().join(data).exists()) {
+        return Some(format!("{data} is not here"));
     }
     let import = format!("import {}", peer.package);
     let mut command = Command::new(python);
@@ -58,14 +73,14 @@ fn why_not(peer: &Peer, python: Option<&Path>) -> Option<String> {
 }
 
 fn run(peer: &Peer, python: &Path) -> Vec<Row> {
-    let farthing = match program("farthing", None) {
-        Ok(farthing) => farthing,
+    let ours = match program(peer.ours.0, peer.ours.1) {
+        Ok(ours) => ours,
         Err(error) => return vec![unmeasured(peer.script, format!("{error:#}"))],
     };
     let output = Command::new(python)
         .arg(peer.script)
-        .arg(farthing)
-        .arg(peer.data)
+        .arg(ours)
+        .args(peer.data)
         .args(peer.arguments)
         .current_dir(root())
         .stderr(Stdio::null())

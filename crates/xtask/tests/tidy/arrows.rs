@@ -27,7 +27,6 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ("farthing-kube", &["farthing-model", "farthing-edge"]),
     ("farthing-server", &["farthing-model", "farthing-edge", "farthing-engine", "farthing-ledger"]),
     ("farthing-sql", &["farthing-model", "farthing-ledger"]),
-    ("farthing-sql", &["farthing-model", "farthing-ledger"]),
     ("xtask", &[]),
 ];
 
