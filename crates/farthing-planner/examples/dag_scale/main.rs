@@ -32,11 +32,12 @@ fn measure(name: &str, dags: &[Dag], market: &Market, table: &EgressTable) -> Ve
         assert_eq!(check_dag(&input, &plan), []);
         let gap = plan.gap.map_or(1_000_000, farthing_model::Ratio::ppm);
         println!(
-            "{name}: {} edges, {} labels, cost {}, gap {gap} ppm, {took:.2} ms ({busy:.2} ms of a \
+            "{name}: {} edges, {} labels, cost {}, gap {gap} ppm, ends {:#}, {took:.2} ms ({busy:.2} ms of a \
              core), {} ({} nodes, {} M read)",
             dag.edges.len(),
             plan.search.labels,
             plan.cost.rounded(2),
+            plan.makespan,
             plan.search.method,
             plan.search.nodes,
             plan.search.work / 1_000_000,

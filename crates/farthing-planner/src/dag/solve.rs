@@ -130,49 +130,101 @@ fn first(
     let problem = &program.problem;
     let most = work.left() / 2;
     let Some(fast) = fastest(problem, due, most, &mut work.done)? else { return Ok(None) };
-    let within = |at: i64, enough: Option<i128>, most: u64, work: &mut Work| {
+    let mut left = *work;
+    let mut within = |at: i64, enough: Option<i128>, seed: &[usize], part: u64| {
         let due: Vec<i64> = due.iter().map(|due| (*due).min(at)).collect();
-        work.cheapest(problem, (Some(&due), Some(&fast.choice)), enough, most)
+        let most = work.left() / part;
+        let found = work.cheapest(problem, (Some(&due), Some(seed)), enough, most)?;
+        Ok::<_, TooLarge>((found, *work))
     };
-    // Where something has no price, costs are not in the search as the cap has them.
-    let cap = input.dag.cost_max.map(Money::pico).filter(|_| program.unknown.is_none());
-    let affordable = |found: &Found| {
-        let Some((_, choice)) = &found.best else { return false };
-        let cost = program.sum(&program.chosen(choice)).known();
-        input.dag.cost_max.is_none_or(|cap| cost <= cap.pico())
-    };
-    // Between the earliest end and that of the cheapest choice, which is affordable.
-    let (mut low, mut high) = (fast.bound, fast.makespan);
-    let most = work.left() / if cheap.is_some() { 4 } else { 1 };
-    let mut best = within(high, None, most, work)?;
-    if !affordable(&best) {
-        let Some(cheap) = cheap else { return Ok(None) };
-        (low, best) = (high, cheap.clone());
-        high = makespan(problem, &best);
-        for _ in 0..HALVINGS {
-            let middle = low + (high - low) / 2;
-            if middle >= high {
-                break;
+    let (mut low, mut high, mut seed) = (fast.bound, fast.makespan, fast.choice);
+    if let Some(cheap) = cheap {
+        // Where something has no price, costs are not in the search as the cap has them.
+        let cap = input.dag.cost_max.map(Money::pico).filter(|_| program.unknown.is_none());
+        let mut probe = |at: i64| -> Result<Answer, TooLarge> {
+            // What is left then is for the least cost.
+            if left.left() <= left.all / 4 {
+                return Ok(Answer::Unsure(false));
             }
-            let most = work.left() / 8;
-            let found = within(middle, cap, most, work)?;
-            if affordable(&found) {
-                high = makespan(problem, &found);
-                best = found;
-            } else if over(input, program, &found) {
-                low = middle + 1;
-            } else {
-                break;
+            let (found, after) = within(at, cap, &seed, 8)?;
+            left = after;
+            if affordable(input, program, &found) {
+                let end = makespan(problem, &found);
+                seed = found.best.map(|(_, choice)| choice).unwrap_or_default();
+                return Ok(Answer::Ends(end));
             }
-        }
-        let most = work.left();
-        let last = within(high, None, most, work)?;
-        if affordable(&last) {
-            best = last;
+            let over = over(input, program, &found);
+            Ok(if over { Answer::Over } else { Answer::Unsure(true) })
+        };
+        if !matches!(probe(high)?, Answer::Ends(_)) {
+            // The cheapest choice is affordable.
+            (low, high) = narrowed((low, makespan(problem, cheap)), &mut probe)?;
         }
     }
+    let (best, left) = within(high, None, &seed, 1)?;
+    let best = if affordable(input, program, &best) {
+        best
+    } else {
+        let Some(cheap) = cheap else { return Ok(None) };
+        high = makespan(problem, cheap);
+        cheap.clone()
+    };
     let due = due.iter().map(|due| (*due).min(high)).collect();
-    mended(input, program, (due, Some(low.min(high))), (best, *work)).map(Some)
+    mended(input, program, (due, Some(low.min(high))), (best, left)).map(Some)
+}
+
+/// Whether there is an affordable choice that ends by some moment.
+enum Answer {
+    /// One that ends then.
+    Ends(i64),
+    /// None.
+    Over,
+    /// It was not found out; whether there is work left for another question.
+    Unsure(bool),
+}
+
+/// The moment before which nothing affordable ends and that at which something does, brought
+/// nearer to each other. Where a question has no answer, later and earlier ones may have.
+fn narrowed(
+    (mut low, mut high): (i64, i64),
+    probe: &mut impl FnMut(i64) -> Result<Answer, TooLarge>,
+) -> Result<(i64, i64), TooLarge> {
+    let mut unsure: Option<(i64, i64)> = None;
+    for turn in 0..HALVINGS {
+        unsure = unsure.filter(|(_, last)| *last >= low);
+        let (from, to) = match unsure {
+            None => (low, high),
+            Some((_, last)) if turn.is_multiple_of(2) => (last + 1, high),
+            Some((first, _)) => (low, first),
+        };
+        let middle = from + (to - from) / 2;
+        if from >= to {
+            if unsure.is_none() {
+                break;
+            }
+            continue;
+        }
+        match probe(middle)? {
+            Answer::Ends(end) => high = end,
+            Answer::Over => low = middle + 1,
+            Answer::Unsure(more) => {
+                let (first, last) = unsure.unwrap_or((middle, middle));
+                unsure = Some((first.min(middle), last.max(middle)));
+                if !more {
+                    break;
+                }
+            }
+        }
+        unsure = unsure.map(|(first, last)| (first.max(low).min(high), last.min(high)));
+    }
+    Ok((low, high))
+}
+
+/// Whether what was found is within the cap on everything.
+fn affordable(input: &DagInput<'_>, program: &Program<'_>, found: &Found) -> bool {
+    let Some((_, choice)) = &found.best else { return false };
+    let cost = program.sum(&program.chosen(choice)).known();
+    input.dag.cost_max.is_none_or(|cap| cost <= cap.pico())
 }
 
 fn makespan(problem: &Problem, found: &Found) -> i64 {
