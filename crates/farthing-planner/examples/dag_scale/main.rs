@@ -1,9 +1,9 @@
 //! Measures plans of DAGs: 4, 10 and 100 tasks on five clouds with egress by region pair.
 //!
-//! `dag_scale [SEED [DRAWS [ONLY]]]` prints for each size how long a plan takes (prices indexed before),
-//! how far it is from the proven least cost, and the lines for `make bench`. Every plan is checked.
-//! With DRAWS the matrix of shapes and wishes is measured alone, with so many DAGs of each; 0 is
-//! for the sizes. With ONLY what has it in its name is measured alone, on the same DAGs.
+//! `dag_scale [SEED [DRAWS [ONLY]]]` prints for each size how long a plan takes (prices indexed
+//! before), how far it is from the proven least cost, and the lines for `make bench`. Every plan is
+//! checked. With DRAWS the matrix of shapes and wishes is measured alone, with so many DAGs of
+//! each; 0 is for the sizes. With ONLY what has it in its name is measured alone, on the same DAGs.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]

@@ -142,8 +142,7 @@ fn first(
         // Where something has no price, costs are not in the search as the cap has them.
         let cap = input.dag.cost_max.map(Money::pico).filter(|_| program.unknown.is_none());
         let mut probe = |at: i64| -> Result<Answer, TooLarge> {
-            // What is left then is for the least cost.
-            if left.left() <= left.all / 4 {
+            if left.left() == 0 {
                 return Ok(Answer::Unsure(false));
             }
             let (found, after) = within(at, cap, &seed, 8)?;
