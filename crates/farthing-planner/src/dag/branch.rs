@@ -26,6 +26,8 @@ const HALVINGS_NODE: u32 = 3;
 const LISTS: [usize; 5] = [3, 7, 15, 31, 63];
 /// Entries that may be read in the time that copying one takes, with what is allocated for it.
 const COPY: u64 = 4;
+/// And entries that may be copied in the time that making an empty table takes.
+const TABLE: usize = 32;
 /// The part of all work that goes into neighbourhoods of the best choice before branching.
 const IMPROVE: u64 = 16;
 /// A bound that rose by less than this part of the gap in eight passes rises no more.
@@ -95,7 +97,8 @@ impl<A: Amount> Search<'_, A> {
                 }
                 let energy = node.energy.restricted(&keep);
                 stored += energy.cells();
-                self.work += COPY * (energy.entries() + energy.size()) as u64;
+                let made = energy.entries() + energy.size() + TABLE * energy.pairs.len();
+                self.work += COPY * made as u64;
                 open.push(Node { energy, prices: node.prices.clone(), bound, recent: Vec::new() });
             }
         }
