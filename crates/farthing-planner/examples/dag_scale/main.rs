@@ -1,8 +1,9 @@
 //! Measures plans of DAGs: 4, 10 and 100 tasks on five clouds with egress by region pair.
 //!
-//! `dag_scale [SEED [DRAWS]]` prints for each size how long a plan takes (prices indexed before),
-//! how far it is from the proven least cost, and the lines for `make bench`. Every plan is checked.
-//! With DRAWS the matrix of shapes and wishes is measured alone, with so many DAGs of each.
+//! `dag_scale [SEED [DRAWS [ONLY]]]` prints for each size how long a plan takes (prices indexed
+//! before), how far it is from the proven least cost, and the lines for `make bench`. Every plan is
+//! checked. With DRAWS the matrix of shapes and wishes is measured alone, with so many DAGs of
+//! each; 0 is for the sizes. With ONLY what has it in its name is measured alone, on the same DAGs.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
@@ -31,11 +32,12 @@ fn measure(name: &str, dags: &[Dag], market: &Market, table: &EgressTable) -> Ve
         assert_eq!(check_dag(&input, &plan), []);
         let gap = plan.gap.map_or(1_000_000, farthing_model::Ratio::ppm);
         println!(
-            "{name}: {} edges, {} labels, cost {}, gap {gap} ppm, {took:.2} ms ({busy:.2} ms of a \
+            "{name}: {} edges, {} labels, cost {}, gap {gap} ppm, ends {:#}, {took:.2} ms ({busy:.2} ms of a \
              core), {} ({} nodes, {} M read)",
             dag.edges.len(),
             plan.search.labels,
             plan.cost.rounded(2),
+            plan.makespan,
             plan.search.method,
             plan.search.nodes,
             plan.search.work / 1_000_000,
@@ -67,7 +69,7 @@ fn line(bench: &str, value: f64, limit: f64, unit: &str, more: &str) {
 }
 
 /// 100 tasks in every shape, wanted in every way: the distribution over all of them.
-fn matrix(dice: &mut Dice, draws: u64, market: &Market) {
+fn matrix(dice: &mut Dice, draws: u64, market: &Market, only: &str) {
     let shapes = [
         Shape::Layered(8, 30),
         Shape::Layered(12, 80),
@@ -100,6 +102,9 @@ fn matrix(dice: &mut Dice, draws: u64, market: &Market) {
             let dags: Vec<Dag> = (0..draws).map(draw).collect();
             let timed = if speeds { ", data takes time" } else { "" };
             let name = format!("{shape:?}, {wish:?}{timed}");
+            if !name.contains(only) {
+                continue;
+            }
             let figures = measure(&name, &dags, market, &table);
             let (slowest, widest) = worst(&figures);
             let proven = figures.iter().filter(|figure| figure.1 == 0).count();
@@ -127,15 +132,17 @@ fn matrix(dice: &mut Dice, draws: u64, market: &Market) {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u64>().unwrap());
-    let (seed, draws) = (arguments.next().unwrap_or(1), arguments.next());
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number = |at: usize| arguments.get(at).map(|text| text.parse::<u64>().unwrap());
+    let (seed, draws) = (number(0).unwrap_or(1), number(1).unwrap_or(0));
+    let only = arguments.get(2).map_or("", String::as_str);
     let mut dice = Dice(seed);
     let offers = offers(&mut dice);
     let market = Market::new(&offers, Currency::USD);
     let table = egress(&mut dice, false);
     println!("{} offers, {} egress rows, seed {seed}", offers.len(), table.rows().len());
-    if let Some(draws) = draws {
-        return matrix(&mut dice, draws, &market);
+    if draws > 0 {
+        return matrix(&mut dice, draws, &market, only);
     }
     let shapes = [
         ("dag-4", 4, Shape::Layered(2, 70), Wish::Cost, 10.0),
@@ -152,6 +159,9 @@ fn main() {
             wish.of(&mut dice, plain, &market, &table)
         };
         let dags: Vec<Dag> = (0..DRAWS).map(draw).collect();
+        if !name.contains(only) {
+            continue;
+        }
         let (took, gap) = worst(&measure(name, &dags, &market, &table));
         let more = format!(
             "\"tasks\":{tasks},\"draws\":{DRAWS},\"offers\":{},\"seed\":{seed}",

@@ -6,7 +6,6 @@
 //! fast labels of the task whose choice wavers by the most money's worth of time.
 
 use super::amount::Amount;
-use super::eliminate::exact;
 use super::energy::Energy;
 use super::prices::Prices;
 use super::search::{Found, SMALL, Search};
@@ -23,8 +22,12 @@ const STALE: u32 = 4;
 /// those that were good for the whole.
 const HALVINGS_MAX: u32 = 9;
 const HALVINGS_NODE: u32 = 3;
+/// Rounds after which a shortlist is searched: later ones are over fewer labels.
+const LISTS: [usize; 5] = [3, 7, 15, 31, 63];
 /// Entries that may be read in the time that copying one takes, with what is allocated for it.
 const COPY: u64 = 4;
+/// And entries that may be copied in the time that making an empty table takes.
+const TABLE: usize = 32;
 /// The part of all work that goes into neighbourhoods of the best choice before branching.
 const IMPROVE: u64 = 16;
 /// A bound that rose by less than this part of the gap in eight passes rises no more.
@@ -33,23 +36,27 @@ const SLOW: i128 = 50;
 const STORED_MAX: usize = 1 << 24;
 
 /// A part of the problem that is still open.
-struct Node<A> {
-    energy: Energy<A>,
-    prices: Prices<A>,
+pub(crate) struct Node<A> {
+    pub(crate) energy: Energy<A>,
+    pub(crate) prices: Prices<A>,
     /// The best that was proven of it: prices of time that are worse for the bound may be better
     /// for the search.
-    bound: A,
+    pub(crate) bound: A,
     /// What was chosen in the last passes.
-    recent: Vec<Vec<usize>>,
+    pub(crate) recent: Vec<Vec<usize>>,
 }
 
 impl<A: Amount> Search<'_, A> {
     /// The search where tables are too large for dynamic programming.
-    pub(crate) fn branch_and_bound(mut self) -> Found {
+    pub(crate) fn branch_and_bound(self) -> Found {
         let prices = Prices::none(&self.timing);
         let bound = A::default();
         let energy = self.base.clone();
-        let mut open = vec![Node { energy, prices, bound, recent: Vec::new() }];
+        self.search(vec![Node { energy, prices, bound, recent: Vec::new() }])
+    }
+
+    /// Searches all parts that are open.
+    pub(crate) fn search(mut self, mut open: Vec<Node<A>>) -> Found {
         let mut stored = 0_usize;
         while let Some(mut node) = next(&mut open) {
             stored = stored.saturating_sub(node.energy.cells());
@@ -58,7 +65,7 @@ impl<A: Amount> Search<'_, A> {
             if !open_still || self.finish(&node, REMAINDER) {
                 continue;
             }
-            if self.work > self.work_max || stored > STORED_MAX {
+            if self.is_over() || stored > STORED_MAX {
                 open.push(node);
                 break;
             }
@@ -90,12 +97,13 @@ impl<A: Amount> Search<'_, A> {
                 }
                 let energy = node.energy.restricted(&keep);
                 stored += energy.cells();
-                self.work += COPY * (energy.entries() + energy.size()) as u64;
+                let made = energy.entries() + energy.size() + TABLE * energy.pairs.len();
+                self.work += COPY * made as u64;
                 open.push(Node { energy, prices: node.prices.clone(), bound, recent: Vec::new() });
             }
         }
         let least = open.iter().map(|node| node.bound.wide()).min();
-        let proven = self.best.as_ref().map(|(cost, _)| cost.wide());
+        let proven = self.best.as_ref().map(|_| self.ceiling().wide());
         let bound = match (least, proven) {
             (Some(least), Some(proven)) => Some(least.min(proven)),
             (least, proven) => least.or(proven),
@@ -109,7 +117,7 @@ impl<A: Amount> Search<'_, A> {
         let choice = if energy.is_decided() {
             Some(vec![0; energy.unary.len()])
         } else if self.due.is_none() {
-            exact(energy, entries_max)
+            self.exact(Some(energy), entries_max)
         } else {
             None
         };
@@ -120,43 +128,33 @@ impl<A: Amount> Search<'_, A> {
     }
 
     /// Raises the bound of a node until it rises no more; whether it is still open.
-    fn ascend(&mut self, node: &mut Node<A>) -> bool {
+    pub(crate) fn ascend(&mut self, node: &mut Node<A>) -> bool {
         let root = self.nodes == 1 && self.whole;
         let rounds = if self.nodes == 1 { ROUNDS_ROOT } else { ROUNDS_NODE };
+        let mut climb = Climb::new(node, self.nodes == 1);
         let mut before = node.bound.wide();
-        let (mut stale, mut halvings) = (0, if self.nodes == 1 { 0 } else { HALVINGS_NODE });
         for round in 0..rounds {
-            self.work += 2 * node.energy.entries() as u64 + 100;
-            let choice = node.energy.forward();
-            let chosen = names(&node.energy, &choice);
-            self.consider(&chosen);
-            node.energy.backward();
-            stale = if node.energy.constant > node.bound { 0 } else { stale + 1 };
+            let chosen = self.pass(node, round);
+            climb.look(node);
             node.bound = node.bound.max(node.energy.constant);
             let (bound, ceiling) = (node.bound.wide(), self.ceiling().wide());
-            if bound >= ceiling || node.energy.is_decided() || self.work > self.work_max {
+            if bound >= ceiling || node.energy.is_decided() || self.is_over() {
+                node.prices.adopt(climb.good);
                 return bound < ceiling;
             }
+            if root && LISTS.contains(&round) && self.search_shortlist(node) {
+                climb = Climb::new(node, false);
+            }
             if round % 4 == 3 {
-                let labels = node.energy.size();
-                if !self.thin(node, labels / 8) {
-                    return false;
-                }
-                let fewer = node.energy.size() < labels;
-                if fewer && self.finish(node, SMALL) {
-                    return false;
-                }
-                if root && node.energy.size() < self.base.size() / 2 {
-                    self.focus_on(node);
-                    node.recent.clear();
-                    continue;
+                match self.lighten(node, root) {
+                    None => return false,
+                    Some(true) => continue,
+                    Some(false) => {}
                 }
             }
             if self.due.is_some() {
-                if stale == STALE {
-                    (stale, halvings) = (0, halvings + 1);
-                }
-                self.reprice(node, &chosen, halvings);
+                climb.rest(node);
+                self.reprice(node, &chosen, climb.halvings);
             }
             if node.recent.len() == ROUNDS_NODE {
                 node.recent.remove(0);
@@ -164,14 +162,16 @@ impl<A: Amount> Search<'_, A> {
             node.recent.push(chosen);
             if round % 8 == 7 {
                 let slow = self.best.is_some() && bound - before < (ceiling - bound) / SLOW;
-                if slow && (self.due.is_none() || halvings > HALVINGS_MAX) {
+                if slow && (self.due.is_none() || climb.halvings > HALVINGS_MAX) {
                     break;
                 }
                 before = bound;
             }
         }
-        if self.due.is_some() {
-            // The last prices moved costs; one more pass makes a bound of them.
+        if let Some(due) = &self.due {
+            // The last prices moved costs; one more pass makes a bound of the best.
+            node.prices.adopt(climb.good);
+            self.work += node.prices.apply(&mut node.energy, &self.timing, due);
             node.energy.forward();
             node.energy.backward();
             node.bound = node.bound.max(node.energy.constant);
@@ -179,12 +179,43 @@ impl<A: Amount> Search<'_, A> {
         true
     }
 
+    /// One pass forward and one back; what was chosen on the way.
+    fn pass(&mut self, node: &mut Node<A>, round: usize) -> Vec<usize> {
+        self.work += 2 * node.energy.entries() as u64 + 100;
+        let choice = node.energy.forward();
+        let chosen = names(&node.energy, &choice);
+        // To make a choice better reads more than a pass does.
+        if !self.whole || round.is_multiple_of(4) || node.energy.is_decided() {
+            self.consider(&chosen);
+        }
+        node.energy.backward();
+        chosen
+    }
+
+    /// Forgets labels where enough of them cannot pay: `None` if nothing is open then, else
+    /// whether the whole search has forgotten them.
+    fn lighten(&mut self, node: &mut Node<A>, root: bool) -> Option<bool> {
+        let labels = node.energy.size();
+        if !self.thin(node, labels / 8) {
+            return None;
+        }
+        if node.energy.size() < labels && self.finish(node, SMALL) {
+            return None;
+        }
+        let half = root && node.energy.size() < self.base.size() / 2;
+        if half {
+            self.focus_on(node);
+            node.recent.clear();
+        }
+        Some(half)
+    }
+
     /// Moves the prices of time in proportion to the gap.
     fn reprice(&mut self, node: &mut Node<A>, chosen: &[usize], halvings: u32) {
         let Some(due) = &self.due else { return };
-        let gap = match &self.best {
-            Some((best, _)) => best.minus(node.energy.constant),
-            None => self.reach.share(8),
+        let gap = match self.ceiling() {
+            ceiling if ceiling < A::HUGE => ceiling.minus(node.energy.constant),
+            _ => self.reach.share(8),
         };
         let gap = gap.max(A::default()).min(self.reach).wide() >> halvings;
         node.prices.moved((&self.timing, due), chosen, (gap, self.reach.wide()));
@@ -294,6 +325,43 @@ impl<A: Amount> Search<'_, A> {
         let task = task.unwrap_or_default();
         let takes_it = (0..energy.unary[task].len()).map(|at| at == choice[task]);
         (task, takes_it.collect())
+    }
+}
+
+/// How prices of time move: from the best so far, by less where they do not get better.
+struct Climb<A> {
+    /// The highest bound since, and the prices that made it.
+    peak: Option<A>,
+    good: Prices<A>,
+    /// Rounds without a higher one, and how often steps were halved.
+    stale: u32,
+    halvings: u32,
+}
+
+impl<A: Amount> Climb<A> {
+    fn new(node: &Node<A>, first: bool) -> Self {
+        let halvings = if first && node.prices.is_none() { 0 } else { HALVINGS_NODE };
+        Self { peak: None, good: node.prices.clone(), stale: 0, halvings }
+    }
+
+    /// Remembers the prices if the bound is the highest.
+    fn look(&mut self, node: &Node<A>) {
+        if self.peak.is_none_or(|peak| node.energy.constant > peak) {
+            self.peak = Some(node.energy.constant);
+            self.good = node.prices.clone();
+            self.stale = 0;
+        } else {
+            self.stale += 1;
+        }
+    }
+
+    /// Goes back to the best prices, and on in smaller steps, where the bound rises no more.
+    fn rest(&mut self, node: &mut Node<A>) {
+        if self.stale >= STALE {
+            self.stale = 0;
+            self.halvings += 1;
+            node.prices.adopt(self.good.clone());
+        }
     }
 }
 

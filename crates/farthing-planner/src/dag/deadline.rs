@@ -9,6 +9,8 @@ use jiff::{SignedDuration, Timestamp};
 
 /// Halvings of a span of time: enough for a year in milliseconds.
 const HALVINGS: u64 = 40;
+/// The part of the work that is left which one of them may take.
+const PART: u64 = 16;
 
 /// When each vertex is due, in milliseconds from `now`; a deadline that has passed is below zero.
 pub(crate) fn due(dag: &Dag, now: Timestamp, vertices: usize) -> Vec<i64> {
@@ -36,11 +38,12 @@ pub(crate) struct Fastest {
 }
 
 /// The choice that ends first, each task by its own due time; `None` where none is in time, or
-/// none was found. Cost plays no part.
+/// none was found. Cost plays no part. The work that it took is added to `work`.
 pub(crate) fn fastest(
     problem: &Problem,
     due: &[i64],
     work_max: u64,
+    work: &mut u64,
 ) -> Result<Option<Fastest>, TooLarge> {
     // Without a price every pair of groups that time couples still needs its table.
     let pairs = problem.timing.links.iter().filter(|link| link.delay.is_some()).map(|link| {
@@ -58,9 +61,13 @@ pub(crate) fn fastest(
     let ends = free.timing.earliest_ends(&all);
     let least = ends.iter().map(|ends| ends.iter().copied().min().unwrap_or(0)).max();
     let mut bound = least.unwrap_or(0);
-    let within = |most: i64| -> Result<Found, TooLarge> {
+    let mut left = work_max;
+    let mut within = |most: i64| -> Result<Found, TooLarge> {
         let due: Vec<i64> = due.iter().map(|due| (*due).min(most)).collect();
-        cheapest(&free, Some(&due), None, work_max / HALVINGS)
+        let found = cheapest(&free, Some(&due), None, left / PART)?;
+        left = left.saturating_sub(found.work);
+        *work += found.work;
+        Ok(found)
     };
     let first = match within(bound)? {
         found if found.best.is_some() => found,
@@ -93,7 +100,8 @@ pub(crate) fn obstacles(
     due: &[i64],
 ) -> Result<Vec<Obstacle>, TooLarge> {
     let never = vec![NEVER; due.len()];
-    let Some(fastest) = fastest(problem, &never, input.work_max)? else { return Ok(Vec::new()) };
+    let fastest = fastest(problem, &never, input.work_max, &mut 0)?;
+    let Some(fastest) = fastest else { return Ok(Vec::new()) };
     let at = |millis: i64| {
         let after = SignedDuration::from_millis(millis);
         input.now.checked_add(after).unwrap_or(Timestamp::MAX)

@@ -19,10 +19,12 @@ struct Eliminated {
 }
 
 /// The cheapest choice of all, ties to earlier labels in the order of elimination; `None` where
-/// the tables would need more than `work_max` entries.
-pub(crate) fn exact<A: Amount>(energy: &Energy<A>, work_max: usize) -> Option<Vec<usize>> {
+/// the tables would need more than `work_max` entries. The first number is the entries read.
+pub(crate) fn exact<A: Amount>(energy: &Energy<A>, work_max: usize) -> (u64, Option<Vec<usize>>) {
     let sizes: Vec<usize> = energy.unary.iter().map(Vec::len).collect();
-    let order = order(energy, &sizes, work_max)?;
+    // Each step to an order looks at all tasks and what is around them.
+    let mut work = (sizes.len() * (sizes.len() + energy.pairs.len())) as u64;
+    let Some(order) = order(energy, &sizes, work_max) else { return (work, None) };
     let mut factors: Vec<Factor<A>> = energy.unary.iter().enumerate().map(single).collect();
     factors.extend(energy.pairs.iter().enumerate().map(|(at, pair)| {
         let (rows, columns) = (sizes[pair.u], sizes[pair.v]);
@@ -35,6 +37,7 @@ pub(crate) fn exact<A: Amount>(energy: &Energy<A>, work_max: usize) -> Option<Ve
             factors.into_iter().partition(|it: &Factor<A>| it.tasks.contains(&task));
         factors = rest;
         let (done, factor) = eliminate(task, &about, &sizes);
+        work += (done.best.len() * sizes[task] * about.len()) as u64;
         eliminated.push(done);
         factors.push(factor);
     }
@@ -43,7 +46,7 @@ pub(crate) fn exact<A: Amount>(energy: &Energy<A>, work_max: usize) -> Option<Ve
         let at = done.around.iter().fold(0, |at, task| at * sizes[*task] + choice[*task]);
         choice[done.task] = done.best[at] as usize;
     }
-    Some(choice)
+    (work, Some(choice))
 }
 
 fn single<A: Amount>((task, unary): (usize, &Vec<A>)) -> Factor<A> {

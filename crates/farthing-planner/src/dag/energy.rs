@@ -181,6 +181,16 @@ impl<A: Amount> Energy<A> {
         keep.iter().map(|at| self.least[task][*at]).min().unwrap_or(A::HUGE)
     }
 
+    /// Positions of so many labels of a task that look best, and of one more, ascending.
+    pub(crate) fn least_labels(&self, task: usize, many: usize, and: Option<usize>) -> Vec<usize> {
+        let least = &self.least[task];
+        let mut all: Vec<usize> = (0..least.len()).collect();
+        all.sort_by_key(|at| (Some(*at) != and, least[*at], *at));
+        all.truncate(many);
+        all.sort_unstable();
+        all
+    }
+
     /// How many entries one pass reads.
     pub(crate) fn entries(&self) -> usize {
         let entries = |pair: &Pair<A>| {

@@ -26,6 +26,7 @@ mod program;
 mod report;
 mod routes;
 mod search;
+mod shortlist;
 mod solve;
 mod timing;
 

@@ -33,7 +33,7 @@ impl<A: Amount> Search<'_, A> {
         let until = (self.work + work).min(self.work_max);
         let tasks = self.base.unary.len();
         self.walk.idle = 0;
-        while self.work < until && self.walk.idle < 2 * tasks {
+        while self.work < until && !self.is_over() && self.walk.idle < 2 * tasks {
             let Some(choice) = self.best_here() else { return };
             let seed = self.walk.seed;
             self.walk.seed = (seed + 1) % (2 * tasks);
@@ -70,7 +70,7 @@ impl<A: Amount> Search<'_, A> {
     }
 
     /// The search with only these labels.
-    fn part(&self, keep: &[Vec<usize>], work_max: u64) -> Search<'_, A> {
+    pub(crate) fn part(&self, keep: &[Vec<usize>], work_max: u64) -> Search<'_, A> {
         let mut base = self.base.restricted(keep);
         base.rename();
         Search {
@@ -79,7 +79,8 @@ impl<A: Amount> Search<'_, A> {
             timing: Cow::Owned(self.timing.restricted(keep)),
             due: self.due.clone(),
             names: keep.to_vec(),
-            best: self.best_here().map(|choice| (self.ceiling(), choice)),
+            best: self.best_here().map(|choice| (self.cost(), choice)),
+            limit: self.limit,
             last: Vec::new(),
             reach: self.reach,
             work_max,
@@ -90,9 +91,9 @@ impl<A: Amount> Search<'_, A> {
     }
 
     /// A choice as it is, if it is the cheapest so far.
-    fn take(&mut self, choice: &[usize]) {
+    pub(crate) fn take(&mut self, choice: &[usize]) {
         let cost = self.base.sum(choice);
-        if cost < self.ceiling() {
+        if cost < self.cost() {
             self.best = Some((cost, self.named(choice)));
             self.walk.idle = 0;
         }

@@ -11,6 +11,9 @@ use super::timing::{NEVER, Path, Timing};
 /// Entries that may be read in the time that making one of a table takes.
 const TABLE: usize = 6;
 
+/// Late paths of one choice that are priced, at most.
+const PATHS: usize = 4;
+
 /// Prices of paths, and what they add up to for each task and each link.
 #[derive(Clone, Debug)]
 pub(crate) struct Prices<A> {
@@ -27,6 +30,11 @@ impl<A: Amount> Prices<A> {
         Self { paths: Vec::new(), task, link }
     }
 
+    /// Whether time is free.
+    pub(crate) fn is_none(&self) -> bool {
+        self.paths.is_empty()
+    }
+
     /// Moves the prices of paths by how late or early each is in a choice, so that all moves
     /// together are worth `gap`: time becomes dearer on paths that are late, and cheaper on those
     /// that are not. They never add up to more than `reach` for the longest path.
@@ -36,13 +44,9 @@ impl<A: Amount> Prices<A> {
         chosen: &[usize],
         (gap, reach): (i128, i128),
     ) {
-        let ends = timing.ends(chosen);
-        let late = (0..ends.len()).filter(|task| ends[*task] > due[*task]);
-        let late = late.max_by_key(|task| (ends[*task] - due[*task], usize::MAX - *task));
-        if let Some(task) = late {
-            let path = timing.path_to(chosen, task);
+        for (path, due) in timing.late_paths(chosen, due, PATHS) {
             if self.paths.iter().all(|(other, _, _)| *other != path) {
-                self.paths.push((path, due[task], A::default()));
+                self.paths.push((path, due, A::default()));
             }
         }
         let over: Vec<i128> = self
@@ -68,6 +72,11 @@ impl<A: Amount> Prices<A> {
             }
         }
         self.paths.retain(|(_, _, price)| *price > A::default());
+    }
+
+    /// Takes the prices of paths that another search of the same tasks has found.
+    pub(crate) fn adopt(&mut self, other: Self) {
+        self.paths = other.paths;
     }
 
     /// Moves the costs of labels from the prices as they were applied last to those of now; how

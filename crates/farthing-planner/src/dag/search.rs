@@ -56,14 +56,28 @@ pub(crate) fn cheapest(
     seed: Option<&[usize]>,
     work_max: u64,
 ) -> Result<Found, TooLarge> {
+    cheaper(problem, due, seed, None, work_max)
+}
+
+/// As [`cheapest`], but done when a choice is found that costs no more than `enough`, or when
+/// there is none.
+pub(crate) fn cheaper(
+    problem: &Problem,
+    due: Option<&[i64]>,
+    seed: Option<&[usize]>,
+    enough: Option<i128>,
+    work_max: u64,
+) -> Result<Found, TooLarge> {
     let most = |costs: &Vec<i128>| costs.iter().copied().max().unwrap_or(0);
     let parts = problem.unary.iter().map(most).chain(problem.pairs.iter().map(|it| it.2.most()));
     let total = parts.into_iter().try_fold(0_i128, i128::checked_add).ok_or(TooLarge)?;
     let reach = total.checked_add(1).and_then(|total| total.checked_mul(16)).ok_or(TooLarge)?;
     if <i64 as Amount>::of(reach).is_some() {
-        Ok(Search::<i64>::new(problem, due, work_max).ok_or(TooLarge)?.run(seed))
+        let search = Search::<i64>::new(problem, due, work_max).ok_or(TooLarge)?;
+        Ok(search.below(enough).run(seed))
     } else {
-        Ok(Search::<i128>::new(problem, due, work_max).ok_or(TooLarge)?.run(seed))
+        let search = Search::<i128>::new(problem, due, work_max).ok_or(TooLarge)?;
+        Ok(search.below(enough).run(seed))
     }
 }
 
@@ -77,6 +91,8 @@ pub(crate) struct Search<'p, A> {
     pub(crate) names: Vec<Vec<usize>>,
     /// The cheapest choice so far, as the caller calls it.
     pub(crate) best: Option<(A, Vec<usize>)>,
+    /// Whatever costs less is good enough, and nothing else is.
+    pub(crate) limit: Option<A>,
     /// What was considered last.
     pub(crate) last: Vec<usize>,
     /// The most that prices of time may add up to.
@@ -113,6 +129,7 @@ impl<'p, A: Amount> Search<'p, A> {
             due,
             names,
             best,
+            limit: None,
             last,
             reach,
             work,
@@ -121,6 +138,12 @@ impl<'p, A: Amount> Search<'p, A> {
             walk: Walk::START,
             whole: true,
         })
+    }
+
+    /// Only choices that cost no more than this are wanted, and one is enough.
+    fn below(mut self, enough: Option<i128>) -> Self {
+        self.limit = enough.and_then(|most| A::of(most.checked_add(1)?));
+        self
     }
 
     fn run(mut self, seed: Option<&[usize]>) -> Found {
@@ -134,7 +157,7 @@ impl<'p, A: Amount> Search<'p, A> {
             self.due = None;
         }
         if self.due.is_none()
-            && let Some(choice) = exact(&self.base, SMALL)
+            && let Some(choice) = self.exact(None, SMALL)
         {
             let cost = self.base.sum(&choice);
             self.best = Some((cost, self.named(&choice)));
@@ -152,6 +175,13 @@ impl<'p, A: Amount> Search<'p, A> {
         }
         self.consider_fastest();
         self.branch_and_bound()
+    }
+
+    /// The cheapest choice of an energy, or of all of it, where small tables are enough.
+    pub(crate) fn exact(&mut self, of: Option<&Energy<A>>, most: usize) -> Option<Vec<usize>> {
+        let (work, choice) = exact(of.unwrap_or(&self.base), most);
+        self.work += work;
+        choice
     }
 
     /// Forgets all labels but those at these positions.
@@ -226,7 +256,17 @@ impl<'p, A: Amount> Search<'p, A> {
 
     /// The least cost that is not worth looking for.
     pub(crate) fn ceiling(&self) -> A {
+        self.limit.unwrap_or(A::HUGE).min(self.cost())
+    }
+
+    /// What the best choice so far costs.
+    pub(crate) fn cost(&self) -> A {
         self.best.as_ref().map_or(A::HUGE, |(cost, _)| *cost)
+    }
+
+    /// Whether the work is spent, or what was found is good enough.
+    pub(crate) fn is_over(&self) -> bool {
+        self.work > self.work_max || self.limit.is_some_and(|limit| self.cost() < limit)
     }
 
     /// What was found, with what is proven of it.

@@ -3,7 +3,7 @@
 use super::deadline::{due, fastest, obstacles};
 use super::problem::Problem;
 use super::program::{Label, Program, Sum};
-use super::search::{Found, TooLarge, cheapest};
+use super::search::{Found, TooLarge, cheaper};
 use super::timing::NEVER;
 use super::{DagError, DagInput, Obstacle};
 use farthing_model::{Money, Objective};
@@ -46,17 +46,53 @@ fn solved(input: &DagInput<'_>, program: &Program<'_>) -> Result<Solved, TooLarg
     let due = due(input.dag, input.now, program.vertices.len());
     let limited = due.iter().any(|due| *due != NEVER);
     let problem = &program.problem;
-    let found = cheapest(problem, limited.then_some(&due), None, input.work_max)?;
+    let mut work = Work { all: input.work_max, done: 0 };
+    let timed = input.dag.objective == Objective::Time;
+    if timed
+        && input.dag.cost_max.is_none()
+        && let Some(plan) = first(input, program, (&due, &mut work), None)?
+    {
+        return Ok(plan);
+    }
+    // With a cap the cheapest choice says whether there is any, and where to look from.
+    let most = work.left() / if timed { 3 } else { 1 };
+    let found = work.cheapest(problem, (limited.then_some(due.as_slice()), None), None, most)?;
     let Some((_, choice)) = &found.best else {
         return Ok(Solved::Obstacles(obstacles(input, problem, &due)?));
     };
     if let Some(obstacle) = over_cap(input, program, choice, &found) {
         return Ok(Solved::Obstacles(vec![obstacle]));
     }
-    if input.dag.objective == Objective::Time {
-        return first(input, program, due, found);
+    if timed && let Some(plan) = first(input, program, (&due, &mut work), Some(&found))? {
+        return Ok(plan);
     }
-    mended(input, program, (problem, due, None), found)
+    mended(input, program, (due, None), (found, work))
+}
+
+/// The work of all searches for one plan.
+#[derive(Clone, Copy)]
+struct Work {
+    all: u64,
+    done: u64,
+}
+
+impl Work {
+    fn left(&self) -> u64 {
+        self.all.saturating_sub(self.done)
+    }
+
+    /// A search with at most so much work.
+    fn cheapest(
+        &mut self,
+        problem: &Problem,
+        (due, seed): (Option<&[i64]>, Option<&[usize]>),
+        enough: Option<i128>,
+        most: u64,
+    ) -> Result<Found, TooLarge> {
+        let found = cheaper(problem, due, seed, enough, most)?;
+        self.done += found.work;
+        Ok(found)
+    }
 }
 
 /// Whether even the cheapest choice is over the cap on everything.
@@ -83,54 +119,111 @@ fn bound(program: &Program<'_>, found: &Found, sum: Sum) -> Option<(u128, i128)>
     Some((steps, known))
 }
 
-/// The choice that ends first within the cap on cost, and the cheapest of those.
+/// The choice that ends first within the cap on cost, and the cheapest of those; `None` where none
+/// was found.
 fn first(
     input: &DagInput<'_>,
     program: &Program<'_>,
-    due: Vec<i64>,
-    cheap: Found,
-) -> Result<Solved, TooLarge> {
+    (due, work): (&[i64], &mut Work),
+    cheap: Option<&Found>,
+) -> Result<Option<Solved>, TooLarge> {
     let problem = &program.problem;
-    let Some(fast) = fastest(problem, &due, input.work_max)? else {
-        return mended(input, program, (problem, due, None), cheap);
+    let most = work.left() / 2;
+    let Some(fast) = fastest(problem, due, most, &mut work.done)? else { return Ok(None) };
+    let mut left = *work;
+    let mut within = |at: i64, enough: Option<i128>, seed: &[usize], part: u64| {
+        let due: Vec<i64> = due.iter().map(|due| (*due).min(at)).collect();
+        let most = work.left() / part;
+        let found = work.cheapest(problem, (Some(&due), Some(seed)), enough, most)?;
+        Ok::<_, TooLarge>((found, *work))
     };
-    let within = |most: i64, work: u64| -> Result<Found, TooLarge> {
-        let due: Vec<i64> = due.iter().map(|due| (*due).min(most)).collect();
-        cheapest(problem, Some(&due), Some(&fast.choice), work)
-    };
-    let affordable = |found: &Found| {
-        let Some((_, choice)) = &found.best else { return false };
-        let cost = program.sum(&program.chosen(choice)).known();
-        input.dag.cost_max.is_none_or(|cap| cost <= cap.pico())
-    };
-    // Between the earliest end and that of the cheapest choice, which is affordable.
-    let (mut low, mut high) = (fast.bound, fast.makespan);
-    let mut best = within(high, input.work_max)?;
-    if !affordable(&best) {
-        (low, best) = (high, cheap);
-        high = makespan(problem, &best);
-        for _ in 0..HALVINGS {
-            let middle = low + (high - low) / 2;
-            if middle >= high {
-                break;
+    let (mut low, mut high, mut seed) = (fast.bound, fast.makespan, fast.choice);
+    if let Some(cheap) = cheap {
+        // Where something has no price, costs are not in the search as the cap has them.
+        let cap = input.dag.cost_max.map(Money::pico).filter(|_| program.unknown.is_none());
+        let mut probe = |at: i64| -> Result<Answer, TooLarge> {
+            if left.left() == 0 {
+                return Ok(Answer::Unsure(false));
             }
-            let found = within(middle, input.work_max / 8)?;
-            if affordable(&found) {
-                high = makespan(problem, &found);
-                best = found;
-            } else if over(input, program, &found) {
-                low = middle + 1;
-            } else {
-                break;
+            let (found, after) = within(at, cap, &seed, 8)?;
+            left = after;
+            if affordable(input, program, &found) {
+                let end = makespan(problem, &found);
+                seed = found.best.map(|(_, choice)| choice).unwrap_or_default();
+                return Ok(Answer::Ends(end));
             }
-        }
-        let last = within(high, input.work_max)?;
-        if affordable(&last) {
-            best = last;
+            let over = over(input, program, &found);
+            Ok(if over { Answer::Over } else { Answer::Unsure(true) })
+        };
+        if !matches!(probe(high)?, Answer::Ends(_)) {
+            // The cheapest choice is affordable.
+            (low, high) = narrowed((low, makespan(problem, cheap)), &mut probe)?;
         }
     }
-    let due = due.into_iter().map(|due| due.min(high)).collect();
-    mended(input, program, (problem, due, Some(low.min(high))), best)
+    let (best, left) = within(high, None, &seed, 1)?;
+    let best = if affordable(input, program, &best) {
+        best
+    } else {
+        let Some(cheap) = cheap else { return Ok(None) };
+        high = makespan(problem, cheap);
+        cheap.clone()
+    };
+    let due = due.iter().map(|due| (*due).min(high)).collect();
+    mended(input, program, (due, Some(low.min(high))), (best, left)).map(Some)
+}
+
+/// Whether there is an affordable choice that ends by some moment.
+enum Answer {
+    /// One that ends then.
+    Ends(i64),
+    /// None.
+    Over,
+    /// It was not found out; whether there is work left for another question.
+    Unsure(bool),
+}
+
+/// The moment before which nothing affordable ends and that at which something does, brought
+/// nearer to each other. Where a question has no answer, later and earlier ones may have.
+fn narrowed(
+    (mut low, mut high): (i64, i64),
+    probe: &mut impl FnMut(i64) -> Result<Answer, TooLarge>,
+) -> Result<(i64, i64), TooLarge> {
+    let mut unsure: Option<(i64, i64)> = None;
+    for turn in 0..HALVINGS {
+        unsure = unsure.filter(|(_, last)| *last >= low);
+        let (from, to) = match unsure {
+            None => (low, high),
+            Some((_, last)) if turn.is_multiple_of(2) => (last + 1, high),
+            Some((first, _)) => (low, first),
+        };
+        let middle = from + (to - from) / 2;
+        if from >= to {
+            if unsure.is_none() {
+                break;
+            }
+            continue;
+        }
+        match probe(middle)? {
+            Answer::Ends(end) => high = end,
+            Answer::Over => low = middle + 1,
+            Answer::Unsure(more) => {
+                let (first, last) = unsure.unwrap_or((middle, middle));
+                unsure = Some((first.min(middle), last.max(middle)));
+                if !more {
+                    break;
+                }
+            }
+        }
+        unsure = unsure.map(|(first, last)| (first.max(low).min(high), last.min(high)));
+    }
+    Ok((low, high))
+}
+
+/// Whether what was found is within the cap on everything.
+fn affordable(input: &DagInput<'_>, program: &Program<'_>, found: &Found) -> bool {
+    let Some((_, choice)) = &found.best else { return false };
+    let cost = program.sum(&program.chosen(choice)).known();
+    input.dag.cost_max.is_none_or(|cap| cost <= cap.pico())
 }
 
 fn makespan(problem: &Problem, found: &Found) -> i64 {
@@ -152,12 +245,12 @@ fn over(input: &DagInput<'_>, program: &Program<'_>, found: &Found) -> bool {
 fn mended(
     input: &DagInput<'_>,
     program: &Program<'_>,
-    (problem, due, makespan_bound): (&Problem, Vec<i64>, Option<i64>),
-    found: Found,
+    (due, makespan_bound): (Vec<i64>, Option<i64>),
+    (mut found, mut work): (Found, Work),
 ) -> Result<Solved, TooLarge> {
+    let problem = &program.problem;
     let mut mended = problem.clone();
     let proven = found.clone();
-    let mut found = found;
     for _ in 0..MENDINGS {
         let Some((_, choice)) = &found.best else { break };
         let labels = program.chosen(choice);
@@ -173,7 +266,7 @@ fn mended(
                 due,
                 method: found.method,
                 nodes: found.nodes,
-                work: found.work,
+                work: work.done,
             }));
         };
         // Dearer than everything else together: taken only where nothing else is left.
@@ -189,7 +282,8 @@ fn mended(
         }
         mended.unary[vertex][label] = all.ok_or(TooLarge)?;
         let limited = due.iter().any(|due| *due != NEVER);
-        found = cheapest(&mended, limited.then_some(&due), None, input.work_max)?;
+        let most = (work.left() / 4).max(work.all / MENDINGS as u64);
+        found = work.cheapest(&mended, (limited.then_some(due.as_slice()), None), None, most)?;
     }
     Ok(Solved::Obstacles(obstacles(input, problem, &due)?))
 }

@@ -210,6 +210,26 @@ impl Timing {
         (path, due[last])
     }
 
+    /// The latest path, then the latest through tasks that are on none before it, and when the
+    /// last task of each is due.
+    pub(crate) fn late_paths(
+        &self,
+        choice: &[usize],
+        due: &[i64],
+        most: usize,
+    ) -> Vec<(Path, i64)> {
+        let (ends, limits) = (self.ends(choice), self.limits(choice, due));
+        let mut late: Vec<usize> = (0..due.len()).filter(|at| ends[*at] > limits[*at]).collect();
+        late.sort_by_key(|task| (limits[*task].saturating_sub(ends[*task]), *task));
+        let mut found: Vec<(Path, i64)> = Vec::new();
+        for task in late {
+            if found.len() < most && !found.iter().any(|(path, _)| path.tasks.contains(&task)) {
+                found.push(self.longest_through(choice, due, task));
+            }
+        }
+        found
+    }
+
     /// Which of the labels that are left can be in time together with some labels of the tasks
     /// around them, and the earliest end of each task; `None` in the place of the labels where a
     /// task has none.
