@@ -8,13 +8,6 @@
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
-# The program is tested with all that it can have, and what looks at it afterwards takes it from
-# where the tests left it.
-export FEATURES=sql
-target=$(cargo metadata --format-version 1 --no-deps --locked |
-    sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
-export FARTHING_PROGRAM=$target/release/farthing
-
 checks_failed=0
 log=$(mktemp -d)
 trap 'rm -rf "$log"' EXIT
@@ -125,6 +118,12 @@ focus() {
 }
 
 tools/prepare.sh --tests
+# The program is tested with all that it can have, and what looks at it afterwards takes it from
+# where the tests left it.
+export FEATURES=sql
+target=$(cargo metadata --format-version 1 --no-deps --locked |
+    sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
+export FARTHING_PROGRAM=$target/release/farthing
 format
 lints
 tests
