@@ -128,7 +128,14 @@ pub(super) fn samples(
     samples.dedup_by(|next, kept| {
         let same = (&next.attribution, &next.device) == (&kept.attribution, &kept.device);
         if same {
-            kept.requested_nano += next.requested_nano;
+            // Of a device each process claims for itself: the sum of the larger ones, so that
+            // what one used beyond its share does not hide what another left idle.
+            if kept.device.is_some() {
+                kept.requested_nano = kept.requested_nano.max(kept.used_nano);
+                kept.requested_nano += next.requested_nano.max(next.used_nano);
+            } else {
+                kept.requested_nano += next.requested_nano;
+            }
             kept.used_nano += next.used_nano;
             kept.held_nano = kept.held_nano.zip(next.held_nano).map(|(a, b)| a + b);
         }
