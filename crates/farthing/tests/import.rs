@@ -34,6 +34,37 @@ fn cost(place: &Place, by: &str) -> Value {
     serde_json::from_str(&run.out).unwrap()
 }
 
+/// Verdicts and ladders come from the records of devices, scrape by scrape.
+#[test]
+fn what_devices_did_is_judged() {
+    let place = Place::new();
+    import(&place, &[]);
+    let run = place.run(&["idle", "--window", "30m", "--output", "json"]);
+    assert_eq!(run.code, 0, "{}", run.said);
+    let idle: Value = serde_json::from_str(&run.out).unwrap();
+    let said = |verdict: &Value| {
+        let text = |key: &str| verdict[key].as_str().unwrap().to_owned();
+        let most = |device: &Value| device["active_most"].as_f64().unwrap();
+        let devices: Vec<f64> = verdict["devices"].as_array().unwrap().iter().map(most).collect();
+        (text("workload"), text("state"), verdict["coverage"].as_f64().unwrap(), devices)
+    };
+    let verdicts: Vec<_> = idle["verdicts"].as_array().unwrap().iter().map(said).collect();
+    let busy = "BUSY".to_owned();
+    let expected = [
+        ("ml/train".to_owned(), busy.clone(), 1.0, vec![0.93, 0.88]),
+        ("ml/notebook".to_owned(), busy, 1.0, vec![0.02]),
+    ];
+    assert_eq!(verdicts, expected);
+    assert_eq!(idle["unallocated"], serde_json::json!([{ "node": "gpu-1", "device": "GPU-3" }]));
+    let rungs = &idle["ladders"][0]["rungs"];
+    assert_eq!(
+        (&rungs["engine"]["value"], &rungs["context"]["value"]),
+        (&0.93.into(), &1.0.into())
+    );
+    let line = rungs["sm"]["export"].as_str().unwrap();
+    assert!(line.starts_with("DCGM_FI_PROF_SM_ACTIVE, gauge"), "{line}");
+}
+
 fn books(place: &Place) -> Vec<(PathBuf, Vec<u8>)> {
     let all = files(&place.state()).into_iter();
     all.map(|file| (file.clone(), std::fs::read(file).unwrap())).collect()

@@ -111,7 +111,7 @@ fn ladder(ladders: &[Ladder]) -> Table {
             one.node.to_string(),
             one.device.to_string(),
             workload.to_owned(),
-            percent(one.allocated_ppm),
+            one.workload.as_ref().map_or_else(|| "-".to_owned(), |_| percent(one.allocated_ppm)),
         ];
         cells.extend(one.steps.iter().map(|step| match step.device_ppm {
             Some(ppm) => percent(ppm),

@@ -12,7 +12,7 @@ use crate::exposition::number::{self, Reading};
 use crate::telemetry::series::{Span, Spans, Step, value_at};
 use crate::telemetry::sources::{Field, Profile, mig_profile};
 use crate::telemetry::table::Measure;
-use farthing_model::{DeviceId, MigDevice, NodeId, Resource as Paid, Slice};
+use farthing_model::{Attribution, DeviceId, MigDevice, NodeId, Resource as Paid, Slice};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -162,12 +162,12 @@ fn name_of((device, instance): &DeviceKey) -> String {
     instance.as_ref().map_or_else(|| device.to_string(), |it| format!("{device} instance {it}"))
 }
 
-fn holders<'h>(
+/// Who held a device, and when.
+pub(super) fn lives<'h>(
     world: &World<'_>,
     device: &'h Device<'_>,
     node: &str,
-    measured: &Spans,
-) -> Vec<Held<'h>> {
+) -> Vec<(&'h Holder, Spans)> {
     let all = device.holders.iter();
     // One pod may be seen twice: by an exporter that names the container and one that does not.
     let named = |pod: &Holder| {
@@ -175,8 +175,18 @@ fn holders<'h>(
         pod.2.is_empty() && device.holders.keys().any(|other| same(&other))
     };
     let all = all.filter(|(holder, _)| !named(holder));
-    all.map(|(holder, seen)| {
-        let time = life(world, holder, seen, node).and(measured);
+    all.map(|(holder, seen)| (holder, life(world, holder, seen, node))).collect()
+}
+
+fn holders<'h>(
+    world: &World<'_>,
+    device: &'h Device<'_>,
+    node: &str,
+    measured: &Spans,
+) -> Vec<Held<'h>> {
+    let all = lives(world, device, node).into_iter();
+    all.map(|(holder, life)| {
+        let time = life.and(measured);
         let given = device.own(world.settled, &world.horizon, Field::ShareCores, holder);
         let declared = if given.iter().any(|step| step.value > 0) {
             given
@@ -310,7 +320,7 @@ fn instance_share(world: &World<'_>, key: &DeviceKey, device: &Device<'_>) -> Sh
 }
 
 /// The partition that an instance is, as the books know partitions.
-fn slice(world: &World<'_>, key: &DeviceKey, device: &Device<'_>) -> Option<Slice> {
+pub(super) fn slice(world: &World<'_>, key: &DeviceKey, device: &Device<'_>) -> Option<Slice> {
     let instance = key.1.as_deref()?.parse().ok()?;
     let gigabytes = device.gigabytes(world.settled);
     let kinds = &world.settled.map.slices;
@@ -323,6 +333,24 @@ fn slice(world: &World<'_>, key: &DeviceKey, device: &Device<'_>) -> Option<Slic
     Some(Slice { instance, compute_instance: None, profile, start: None })
 }
 
+/// Who a holder is at a moment; of a pod that no records tell of, what its device tells.
+pub(super) fn who(
+    world: &World<'_>,
+    (namespace, name, container): &Holder,
+    at: i64,
+    owners: &mut Owners<'_>,
+) -> Option<Arc<Attribution>> {
+    let pod = pods_named(&world.facts, namespace, name)
+        .find(|(_, pod)| pod.held.contains(at))
+        .or_else(|| pods_named(&world.facts, namespace, name).next());
+    let stranger = (
+        (Arc::clone(namespace), Arc::clone(name), Arc::from("")),
+        Pod { namespace: Arc::clone(namespace), name: Arc::clone(name), ..Pod::default() },
+    );
+    let (key, pod) = pod.unwrap_or((&stranger.0, &stranger.1));
+    owners.of(pod, &key.2, container, at)
+}
+
 fn post(
     world: &World<'_>,
     holder: &Holder,
@@ -330,17 +358,8 @@ fn post(
     (subject, owners): (&Subject, &mut Owners<'_>),
     tally: &mut Tally,
 ) {
-    let (namespace, name, container) = holder;
     let Some(first) = found.first() else { return };
-    let pod = pods_named(&world.facts, namespace, name)
-        .find(|(_, pod)| pod.held.contains(first.span.from))
-        .or_else(|| pods_named(&world.facts, namespace, name).next());
-    let stranger = (
-        (Arc::clone(namespace), Arc::clone(name), Arc::from("")),
-        Pod { namespace: Arc::clone(namespace), name: Arc::clone(name), ..Pod::default() },
-    );
-    let (key, pod) = pod.unwrap_or((&stranger.0, &stranger.1));
-    let workload = owners.of(pod, &key.2, container, first.span.from);
+    let workload = who(world, holder, first.span.from, owners);
     if workload.is_none() {
         return;
     }

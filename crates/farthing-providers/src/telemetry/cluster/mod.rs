@@ -16,6 +16,7 @@ mod owner;
 mod pulse;
 mod span;
 mod tally;
+mod uses;
 
 pub use bought::{Bought, NodePrices};
 
@@ -29,7 +30,7 @@ use container::{Measured as Containers, asked};
 use device::Devices;
 use facts::{Facts, Pod, PodKey, Resource};
 use farthing_model::{
-    Coverage, NodeId, NodeSpan, Ratio, Resource as Paid, Sample, SourceId, Window,
+    Coverage, DeviceUse, NodeId, NodeSpan, Ratio, Resource as Paid, Sample, SourceId, Window,
 };
 use jiff::Timestamp;
 use owner::Owners;
@@ -67,6 +68,8 @@ pub struct Cluster {
     pub spans: Vec<NodeSpan>,
     /// What was used, in as few samples as say the same.
     pub samples: Vec<Sample>,
+    /// What devices did, scrape by scrape.
+    pub uses: Vec<DeviceUse>,
     /// The canonical table, sorted.
     pub rows: Vec<Row>,
     /// How much of the paid time was measured.
@@ -182,6 +185,7 @@ pub fn measure(
         coverage: coverage(&spans),
         spans,
         samples,
+        uses: uses::uses(&world, &devices),
         rows,
         totals: settled.totals,
         faults: settled.faults.kept().cloned().collect(),

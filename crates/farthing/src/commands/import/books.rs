@@ -42,7 +42,7 @@ pub(super) fn post(
         window: cluster.window,
         spans: cluster.spans.clone(),
         samples: cluster.samples.clone(),
-        uses: Vec::new(),
+        uses: cluster.uses.clone(),
     };
     let mut posted = Posted {
         cluster: name.clone(),
