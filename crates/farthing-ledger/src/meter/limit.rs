@@ -59,7 +59,9 @@ pub(super) fn keep_within(limit: Limit, claimants: Claimants<'_>) -> Option<Vec<
     }
     let suspects = suspects(limit, parts)?;
     let mut touched: Vec<Touch> = Vec::new();
-    for (index, part) in parts.iter().enumerate() {
+    // A claim of nothing has no edges among the suspects' and cannot be over.
+    let claims = parts.iter().enumerate().filter(|(_, part)| part.claimed() > 0);
+    for (index, part) in claims {
         let start = suspects.partition_point(|span| span.to <= part.span.from);
         for (number, &span) in suspects.iter().enumerate().skip(start) {
             if span.from >= part.span.to {
