@@ -1,7 +1,7 @@
 //! A plan of a DAG over time: where each task runs, what moves between them, and what that has
 //! cost by then.
 
-use super::svg::{Anchor, COLOURS, Svg, fitted, nice_step, part, time_ticks};
+use super::svg::{Anchor, COLOURS, Svg, fitted, part, time_ticks};
 use super::whole;
 use crate::show;
 use farthing_model::{Dag, Money, Place, Window};
@@ -288,15 +288,7 @@ impl Picture<'_> {
         let cap = self.dag.cost_max.map(whole).filter(|cap| *cap <= total * 3.0);
         let most = cap.unwrap_or(total).max(total).max(1e-9) * 1.08;
         let y = |amount: f64| top + COSTS - (amount / most).clamp(0.0, 1.0) * COSTS;
-        let step = nice_step(most, 4.0);
-        let mut level = 0.0;
-        while level <= most {
-            svg.line(&[(LEFT, y(level)), (WIDTH - RIGHT, y(level))], "#eeeeee", (1.0, ""));
-            let places = if step < 0.01 { 6 } else { 2 };
-            let words = format!("{level:.places$}");
-            svg.text((LEFT - 8.0, y(level) + 4.0), LETTERS, Anchor::End, &words);
-            level += step;
-        }
+        svg.amounts((LEFT, WIDTH - RIGHT), LETTERS, most, y);
         let label = format!("cost by then, {}", self.plan.currency);
         svg.text((16.0, top + 10.0), LETTERS, Anchor::Start, &label);
         for (egress, colour, width, name) in

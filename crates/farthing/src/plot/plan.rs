@@ -1,6 +1,6 @@
 //! A plan over time: which offer does what, and what that has cost by then against each budget.
 
-use super::svg::{Anchor, COLOURS, Svg, fitted, nice_step, part, time_ticks};
+use super::svg::{Anchor, COLOURS, Svg, fitted, part, time_ticks};
 use super::whole;
 use crate::show;
 use farthing_model::{Limit, Window};
@@ -163,15 +163,7 @@ fn costs(svg: &mut Svg, scale: &Scale, (placements, input): (&[Placement], &Inpu
     let shown = limits.iter().map(|(_, limit)| *limit).filter(|limit| *limit <= total * 3.0);
     let most = shown.fold(total, f64::max).max(1e-9) * 1.08;
     let y = |amount: f64| top + COSTS - (amount / most).clamp(0.0, 1.0) * COSTS;
-    let step = nice_step(most, 4.0);
-    let mut level = 0.0;
-    while level <= most {
-        svg.line(&[(LEFT, y(level)), (WIDTH - RIGHT, y(level))], "#eeeeee", (1.0, ""));
-        let places = if step < 0.01 { 6 } else { 2 };
-        let words = format!("{level:.places$}");
-        svg.text((LEFT - 8.0, y(level) + 4.0), LETTERS, Anchor::End, &words);
-        level += step;
-    }
+    svg.amounts((LEFT, WIDTH - RIGHT), LETTERS, most, y);
     let label = format!("cost by then, {}", input.currency);
     svg.text((16.0, top + 10.0), LETTERS, Anchor::Start, &label);
     curve(svg, scale, &all, (&y, "#222222"));

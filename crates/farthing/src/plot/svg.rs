@@ -86,6 +86,26 @@ impl Svg {
         );
     }
 
+    /// Lines across for round amounts of money up to `most`, each with its amount left of it. The
+    /// lines reach from `left` to `right`, and an amount is `y` high.
+    pub(super) fn amounts(
+        &mut self,
+        (left, right): (f64, f64),
+        size: f64,
+        most: f64,
+        y: impl Fn(f64) -> f64,
+    ) {
+        let step = nice_step(most, 4.0);
+        let places = if step < 0.01 { 6 } else { 2 };
+        let mut level = 0.0;
+        while level <= most {
+            self.line(&[(left, y(level)), (right, y(level))], "#eeeeee", (1.0, ""));
+            let words = format!("{level:.places$}");
+            self.text((left - 8.0, y(level) + 4.0), size, Anchor::End, &words);
+            level += step;
+        }
+    }
+
     /// The whole picture, with a title for those who cannot see it.
     pub(super) fn finish(self, title: &str) -> String {
         let (width, height) = (self.width, self.height);
