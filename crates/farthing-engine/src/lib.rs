@@ -13,6 +13,7 @@ mod execute;
 mod exposure;
 mod journal;
 mod record;
+mod story;
 mod tick;
 mod verify;
 
@@ -24,6 +25,7 @@ pub use journal::{Journal, Open, OpenStep, Scores, Stage};
 pub use record::{
     ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };
+pub use story::Story;
 pub use tick::{Flow, Tick};
 
 /// The planner's types, for crates that show plans and may not plan.

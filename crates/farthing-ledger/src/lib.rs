@@ -39,7 +39,7 @@ pub use report::{
     allocations, explain, period, statement, statement_with, subjects, verify,
 };
 pub use verdict::{
-    Activity, DeviceVerdict, Evidence, Question, Seat, Verdict, Veto, Watch, judge, unallocated,
-    watch,
+    Activity, DeviceVerdict, Evidence, Question, Seat, Survey, SurveyError, Verdict, Veto, Watch,
+    judge, survey, unallocated, watch,
 };
 pub use weights::{Weights, WeightsError};

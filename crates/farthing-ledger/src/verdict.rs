@@ -8,6 +8,7 @@
 //! and all workloads of the books by [`watch`].
 
 mod device;
+mod survey;
 mod watch;
 
 use device::Seen;
@@ -18,6 +19,7 @@ use farthing_model::{
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::fmt;
+pub use survey::{Survey, SurveyError, survey};
 pub use watch::{Watch, watch};
 
 /// Below this share of expected records nothing is known, in parts per million.

@@ -167,13 +167,14 @@ fn savings(text: &mut Text, view: &View) {
     let Some(last) = &view.last else { return };
     let name = "farthing_steps_verified";
     text.family(name, "counter", "Steps that ended and were held against the ledger.");
-    text.sample("farthing_steps_verified_total", &[], last.scores.steps);
-    if last.scores.predicted.is_empty() {
+    text.sample("farthing_steps_verified_total", &[], last.open.scores.steps);
+    if last.open.scores.predicted.is_empty() {
         return;
     }
     let name = "farthing_saving";
     text.family(name, "gauge", "Saving of verified steps: as predicted, and as realised.");
-    for (kind, sums) in [("predicted", &last.scores.predicted), ("realised", &last.scores.realised)]
+    for (kind, sums) in
+        [("predicted", &last.open.scores.predicted), ("realised", &last.open.scores.realised)]
     {
         for (currency, amount) in sums {
             text.sample(name, &[("kind", kind), ("currency", currency.code())], Number(*amount));

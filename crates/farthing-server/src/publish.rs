@@ -1,16 +1,18 @@
 //! What the loop's thread publishes after every tick, and every reader sees whole.
 //!
 //! A [`View`] is immutable. Publishing swaps one pointer, so a reader neither waits for a tick nor
-//! sees half of one.
+//! sees half of one; whoever watches is woken.
 
+use crate::orders::chain;
 use farthing_edge::Head;
-use farthing_engine::{Flow, Scores, Tick};
+use farthing_engine::{Flow, Open, Tick};
 use farthing_model::{ClusterId, Currency, Money, MoneyError, Offer, Policy, ReceiptOutcome};
 use jiff::Timestamp;
 use std::error::Error;
 use std::fmt;
-use std::sync::{Arc, PoisonError, RwLock};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
+use tokio::sync::watch;
 
 /// Ticks that may be missing before the loop counts as stuck.
 const TICKS_MISSING_MAX: u32 = 3;
@@ -51,8 +53,8 @@ pub struct Ticked {
     pub offers: Arc<[Offer]>,
     /// The end of the journal after it.
     pub head: Head,
-    /// Predicted against realised, of all verified steps.
-    pub scores: Scores,
+    /// What is open in the journal after it.
+    pub open: Arc<Open>,
 }
 
 /// A tick that failed.
@@ -77,6 +79,8 @@ pub struct View {
     pub last: Option<Arc<Ticked>>,
     /// The last tick that made a plan; often the same.
     pub planned: Option<Arc<Ticked>>,
+    /// What is open in the journal: after the last tick, or after what a person said since.
+    pub open: Arc<Open>,
     /// When `last` was published, by the machine's own steady clock.
     pub seen: Option<Instant>,
     /// The failure since the last tick that succeeded, if any.
@@ -154,19 +158,20 @@ impl View {
 
 /// The cell between the loop's thread and all readers. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Published(Arc<RwLock<Arc<View>>>);
+pub struct Published(Arc<watch::Sender<Arc<View>>>);
 
 impl Published {
     /// Nothing has happened yet.
     pub fn new(about: About) -> Self {
         let zero = Money::zero(about.currency);
         let total = Flow { paid: zero, used: zero, idle: zero, unallocated: zero, overhead: zero };
-        Self(Arc::new(RwLock::new(Arc::new(View {
+        Self(Arc::new(watch::Sender::new(Arc::new(View {
             about: Arc::new(about),
             ticks: 0,
             failures: 0,
             last: None,
             planned: None,
+            open: Arc::default(),
             seen: None,
             failure: None,
             total,
@@ -176,8 +181,18 @@ impl Published {
 
     /// The newest view.
     pub fn view(&self) -> Arc<View> {
-        // A view is replaced by one assignment: a poisoned lock still holds a whole one.
-        Arc::clone(&self.0.read().unwrap_or_else(PoisonError::into_inner))
+        Arc::clone(&self.0.borrow())
+    }
+
+    /// A view each time there is a newer one.
+    pub(crate) fn watch(&self) -> watch::Receiver<Arc<View>> {
+        self.0.subscribe()
+    }
+
+    /// Publishes what is open in the journal after a person's word, between two ticks.
+    pub fn opened(&self, open: Open) {
+        let old = self.view();
+        self.replace(View { open: Arc::new(open), ..(*old).clone() });
     }
 
     /// Publishes a tick that succeeded.
@@ -200,6 +215,7 @@ impl Published {
             ticks: old.ticks + 1,
             failures: old.failures,
             last: Some(Arc::clone(&ticked)),
+            open: Arc::clone(&ticked.open),
             planned: if has_plan { Some(ticked) } else { old.planned.clone() },
             seen: Some(Instant::now()),
             failure: None,
@@ -212,19 +228,13 @@ impl Published {
 
     /// Publishes that a tick failed; what was last known stays, and grows old.
     pub fn failed(&self, at: Timestamp, error: &dyn Error) {
-        let mut text = error.to_string();
-        let mut cause = error.source();
-        while let Some(error) = cause {
-            text.push_str(": ");
-            text.push_str(&error.to_string());
-            cause = error.source();
-        }
+        let text = chain(error);
         let old = self.view();
         let failures = old.failures + 1;
         self.replace(View { failures, failure: Some(Failure { at, text }), ..(*old).clone() });
     }
 
     fn replace(&self, view: View) {
-        *self.0.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(view);
+        self.0.send_replace(Arc::new(view));
     }
 }

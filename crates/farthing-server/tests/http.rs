@@ -4,7 +4,7 @@
 mod world;
 
 use farthing_model::Currency;
-use farthing_server::{About, Published, Running, Server, ServerError};
+use farthing_server::{About, Behind, Published, Running, Server, ServerError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
@@ -32,7 +32,9 @@ impl Answer {
 
 fn serve(published: &Published) -> Running {
     let bound = Server::bind(SocketAddr::from(LOOPBACK)).unwrap();
-    bound.serve(published.clone(), books()).unwrap()
+    bound
+        .serve(Behind { published: published.clone(), books: books(), journal: None, orders: None })
+        .unwrap()
 }
 
 /// Sends `head` as it is, and reads until the server closes.

@@ -1,19 +1,18 @@
 //! What every request passes and every answer carries.
 //!
-//! There is no authentication, so a page of another site must not be able to read this one: the
-//! `Host` must be a loopback name (against DNS rebinding), no answer allows another origin, and
-//! the page may load nothing from elsewhere and sits in no frame.
+//! There is no authentication, so a page of another site must not be able to read this one, or to
+//! give orders: the `Host` must be a loopback name (against DNS rebinding), no answer allows another
+//! origin, what changes something must come from a page of this host or from no page, and the page
+//! may load nothing from elsewhere and sits in no frame.
 
 use super::problem::Problem;
+use super::routes::CONTENT_MAX;
 use axum::extract::Request;
-use axum::http::{HeaderMap, HeaderName, HeaderValue, header};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 use std::net::IpAddr;
 use std::time::Duration;
-
-/// No route reads content; a little is tolerated, as some clients send an empty object.
-const BODY_MAX: u64 = 4_096;
 
 /// From a request's head to its answer.
 const ANSWER_MAX: Duration = Duration::from_secs(20);
@@ -35,7 +34,7 @@ const HEADERS: [(HeaderName, &str); 7] = [
 
 /// The one middleware.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
-    let mut response = match refused(request.headers()) {
+    let mut response = match refused(request.method(), request.headers()) {
         Some(problem) => problem.into_response(),
         None => answer(request, next).await,
     };
@@ -54,16 +53,23 @@ async fn answer(request: Request, next: Next) -> Response {
     })
 }
 
-fn refused(headers: &HeaderMap) -> Option<Problem> {
-    if let Some(host) = headers.get(header::HOST) {
-        let host = String::from_utf8_lossy(host.as_bytes());
-        if !is_loopback(&host) {
-            return Some(Problem::other_host(&host));
-        }
+fn refused(method: &Method, headers: &HeaderMap) -> Option<Problem> {
+    let text = |name| headers.get(name).map(|value| String::from_utf8_lossy(value.as_bytes()));
+    let host = text(header::HOST);
+    if let Some(host) = host.as_deref().filter(|host| !is_loopback(host)) {
+        return Some(Problem::other_host(host));
+    }
+    // A browser sends the origin of the page with every request that may change something; a
+    // program sends none.
+    if !matches!(*method, Method::GET | Method::HEAD)
+        && let Some(origin) = text(header::ORIGIN)
+        && origin.split_once("://").map(|(_, at)| at) != host.as_deref()
+    {
+        return Some(Problem::other_site(&origin));
     }
     let length = headers.get(header::CONTENT_LENGTH)?;
-    let length = length.to_str().ok().and_then(|length| length.parse::<u64>().ok());
-    length.is_none_or(|length| length > BODY_MAX).then(|| Problem::too_large(BODY_MAX))
+    let length = length.to_str().ok().and_then(|length| length.parse::<usize>().ok());
+    length.is_none_or(|length| length > CONTENT_MAX).then(|| Problem::too_large(CONTENT_MAX))
 }
 
 /// Whether `host[:port]` names this machine.

@@ -1,21 +1,29 @@
-//! The HTTP server: one thread, loopback only, read only.
+//! The HTTP server: one thread that answers and two that read, loopback only.
 //!
 //! Everything has a limit: connections, the time for a request to arrive and be answered, the size
 //! of a request, statements that wait for the books, and the time for a clean stop.
 
 mod allocation;
 mod connection;
+mod events;
 mod guard;
+mod journal;
+mod live;
 mod parameters;
 mod problem;
 mod reader;
+mod reports;
 mod routes;
 mod statement;
+mod steps;
 
+use crate::orders::Orders;
 use crate::publish::Published;
 use connection::Bounded;
+use farthing_edge::Store;
 use farthing_ledger::Books;
 use reader::Reader;
+use routes::Sources;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::thread::JoinHandle;
@@ -52,6 +60,18 @@ pub enum ServerError {
     /// The server's thread or its runtime cannot be started.
     #[error("the server's thread cannot be started")]
     Start(#[source] io::Error),
+}
+
+/// What a server answers from.
+pub struct Behind {
+    /// What the loop publishes.
+    pub published: Published,
+    /// The books.
+    pub books: Books,
+    /// The journal, opened once more for reading; without it there is no history.
+    pub journal: Option<Box<dyn Store + Send>>,
+    /// The way to the loop; without it everything is read only.
+    pub orders: Option<Orders>,
 }
 
 /// The HTTP server.
@@ -99,11 +119,11 @@ impl Bound {
         self.address
     }
 
-    /// Answers from `published` and `books` on a thread of its own, until it is stopped.
+    /// Answers from `behind` on a thread of its own, until it is stopped.
     ///
     /// # Errors
     /// A thread or the runtime cannot be started.
-    pub fn serve(self, published: Published, books: Books) -> Result<Running, ServerError> {
+    pub fn serve(self, behind: Behind) -> Result<Running, ServerError> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_io()
             .enable_time()
@@ -114,8 +134,13 @@ impl Bound {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(self.listener).map_err(ServerError::Start)?
         };
-        let reader = Reader::start(books).map_err(ServerError::Start)?;
-        let router = routes::router(published, reader);
+        let start = |journal| Reader::start("journal", journal);
+        let router = routes::router(Sources {
+            published: behind.published,
+            books: Reader::start("books", behind.books).map_err(ServerError::Start)?,
+            journal: behind.journal.map(start).transpose().map_err(ServerError::Start)?,
+            orders: behind.orders,
+        });
         let (stop, stopped) = watch::channel(());
         let thread = std::thread::Builder::new()
             .name("http".to_owned())

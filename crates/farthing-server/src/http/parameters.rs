@@ -56,6 +56,24 @@ impl Parameters {
         })
     }
 
+    /// A whole number between two bounds.
+    pub(super) fn number<N>(
+        &self,
+        name: &str,
+        bounds: std::ops::RangeInclusive<N>,
+    ) -> Result<Option<N>, Problem>
+    where
+        N: std::str::FromStr + PartialOrd + std::fmt::Display,
+    {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let read = text.trim().parse().ok().filter(|number| bounds.contains(number));
+        read.map(Some).ok_or_else(|| {
+            let (from, to) = (bounds.start(), bounds.end());
+            let detail = format!("`{text}` is not a whole number from {from} to {to}");
+            Problem::parameter(name, detail, [])
+        })
+    }
+
     /// Yes or no; no where it is not given.
     pub(super) fn flag(&self, name: &str) -> Result<bool, Problem> {
         let values = [("true", true), ("false", false), ("1", true), ("0", false)];

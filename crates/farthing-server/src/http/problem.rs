@@ -61,16 +61,46 @@ impl Problem {
 
     /// 405: the route is read only.
     pub(super) fn read_only(method: &str) -> Self {
-        let detail = format!("{method} is not possible here: everything is read only");
+        let detail = format!("{method} is not possible here: this route is read only");
         let mut problem =
             Self::new(StatusCode::METHOD_NOT_ALLOWED, "read-only", "only GET and HEAD", detail);
         problem.allowed = vec!["GET".to_owned(), "HEAD".to_owned()];
         problem
     }
 
+    /// 404: the route is there, and what it was asked for is not.
+    pub(super) fn nothing_here(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not-found", "there is no such thing", detail)
+    }
+
+    /// 405: the route only takes orders.
+    pub(super) fn only_post() -> Self {
+        let title = "only POST";
+        let detail = "this route takes an order; ask /api/v1/steps for what there is";
+        let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "only-post", title, detail);
+        problem.allowed = vec!["POST".to_owned()];
+        problem
+    }
+
+    /// 403: a request that another site made.
+    pub(super) fn other_site(origin: &str) -> Self {
+        let detail = format!("a page of `{origin}` may not change anything here");
+        Self::new(StatusCode::FORBIDDEN, "other-site", "from another site", detail)
+    }
+
+    /// 409: not as things stand.
+    pub(super) fn conflict(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::CONFLICT, "conflict", "not possible as things stand", detail)
+    }
+
+    /// 502: the world or the journal failed while an order was carried out.
+    pub(super) fn failed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_GATEWAY, "failed", "it could not be carried out", detail)
+    }
+
     /// 413: the request is too large.
-    pub(super) fn too_large(max: u64) -> Self {
-        let detail = format!("a request here has no content; at most {max} bytes are taken");
+    pub(super) fn too_large(max: usize) -> Self {
+        let detail = format!("the content of a request has at most {max} bytes");
         let title = "the request is too large";
         Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too-large", title, detail)
     }

@@ -1,62 +1,68 @@
-//! The thread that reads the books.
+//! Threads that read what is slow to read: the books, and the journal.
 //!
-//! Reading Parquet would hold up every other answer, and the books are synchronous. One thread
-//! makes one report at a time; a few more may wait, others are told to come again.
+//! Reading Parquet or a database would hold up every other answer, and both are synchronous. One
+//! thread for each makes one answer at a time; a few more may wait, others are told to come again.
 
-use farthing_ledger::{Books, ReportError};
+use crate::orders::chain;
+use std::error::Error;
 use std::io;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use tokio::sync::oneshot;
 
-/// Reports that may wait.
-const QUEUE_MAX: usize = 8;
+/// Answers that may wait.
+const QUEUE_MAX: usize = 64;
 
-/// Asks the thread.
-#[derive(Clone)]
-pub(super) struct Reader(SyncSender<Task>);
+/// Asks the thread that reads a `T`.
+pub(super) struct Reader<T>(SyncSender<Task<T>>);
 
-/// Reads the books and answers, unless nobody waits any longer.
-type Task = Box<dyn FnOnce(&Books) + Send>;
+/// Reads and answers, unless nobody waits any longer.
+type Task<T> = Box<dyn FnOnce(&T) + Send>;
 
-/// Why there is no report.
+/// Why there is no answer.
 #[derive(Debug)]
 pub(super) enum Unread {
     /// Too many wait already.
     Busy,
     /// The thread is gone.
     Gone,
-    /// The books cannot be read.
-    Report(ReportError),
+    /// It cannot be read, and why.
+    Failed(String),
 }
 
-impl Reader {
-    /// Starts the thread; it ends when the last reader is dropped.
-    pub(super) fn start(books: Books) -> io::Result<Self> {
-        let (ask, tasks) = sync_channel::<Task>(QUEUE_MAX);
-        std::thread::Builder::new().name("books".to_owned()).spawn(move || {
+impl<T> Clone for Reader<T> {
+    fn clone(&self) -> Self {
+        Self(self.0.clone())
+    }
+}
+
+impl<T: Send + 'static> Reader<T> {
+    /// Starts the thread, named `name`; it ends when the last reader is dropped.
+    pub(super) fn start(name: &str, source: T) -> io::Result<Self> {
+        let (ask, tasks) = sync_channel::<Task<T>>(QUEUE_MAX);
+        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             for task in tasks {
-                task(&books);
+                task(&source);
             }
         })?;
         Ok(Self(ask))
     }
 
-    /// What `read` makes of the books.
-    pub(super) async fn read<T: Send + 'static>(
+    /// What `read` makes of it.
+    pub(super) async fn read<R: Send + 'static, E: Error>(
         &self,
-        read: impl FnOnce(&Books) -> Result<T, ReportError> + Send + 'static,
-    ) -> Result<T, Unread> {
+        read: impl FnOnce(&T) -> Result<R, E> + Send + 'static,
+    ) -> Result<R, Unread> {
         let (answer, answered) = oneshot::channel();
-        let task: Task = Box::new(move |books| {
+        let task: Task<T> = Box::new(move |source| {
             // Whoever asked may have given up: the request timed out or its connection closed.
             if !answer.is_closed() {
-                let _ = answer.send(read(books));
+                let _ = answer.send(read(source).map_err(|error| chain(&error)));
             }
         });
         self.0.try_send(task).map_err(|error| match error {
             TrySendError::Full(_) => Unread::Busy,
             TrySendError::Disconnected(_) => Unread::Gone,
         })?;
-        answered.await.map_err(|_| Unread::Gone)?.map_err(Unread::Report)
+        answered.await.map_err(|_| Unread::Gone)?.map_err(Unread::Failed)
     }
 }

@@ -1,65 +1,107 @@
 //! The routes.
 
-use super::allocation;
 use super::guard::guard;
-use super::parameters::Parameters;
 use super::problem::Problem;
 use super::reader::{Reader, Unread};
-use super::statement;
-use crate::metrics::{METRICS_CONTENT_TYPE, metrics};
+use super::{events, journal, live, reports, steps};
+use crate::orders::Orders;
 use crate::page::{SCRIPT, STYLE, page};
 use crate::publish::{Published, Ticked, View};
-use crate::wire;
-use axum::extract::State;
+use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
-use axum::{Json, Router, middleware};
+use axum::routing::{get, post};
+use axum::{Router, middleware};
+use farthing_edge::Store;
 use farthing_ledger::Books;
-use serde_json::json;
-use std::error::Error;
 use std::sync::Arc;
 
 /// All routes, for people who ask for one that is not there.
-const ROUTES: [&str; 10] = [
+const ROUTES: [&str; 22] = [
     "/",
     "/healthz",
     "/readyz",
     "/metrics",
-    "/api/v1/plan",
-    "/api/v1/cost",
+    "/api/v1/health",
     "/api/v1/tick",
+    "/api/v1/events",
+    "/api/v1/snapshot",
+    "/api/v1/plan",
+    "/api/v1/plans",
+    "/api/v1/steps",
+    "/api/v1/steps/{id}/approve",
+    "/api/v1/steps/{id}/reject",
+    "/api/v1/steps/{id}/undo",
+    "/api/v1/savings",
+    "/api/v1/cost",
+    "/api/v1/explain/{id}",
+    "/api/v1/verdicts",
+    "/api/v1/journal",
     "/allocation",
     "/allocation/compute",
     "/assets",
 ];
 
+/// The most bytes of a request's content.
+pub(super) const CONTENT_MAX: usize = 64 << 10;
+
+/// A journal that another thread reads.
+pub(super) type Archive = Box<dyn Store + Send>;
+
+/// What routes answer from.
 #[derive(Clone)]
-struct Sources {
-    published: Published,
-    reader: Reader,
+pub(super) struct Sources {
+    /// What the loop publishes.
+    pub(super) published: Published,
+    /// The books.
+    pub(super) books: Reader<Books>,
+    /// The journal, where there is one to read.
+    pub(super) journal: Option<Reader<Archive>>,
+    /// The way to the loop, where it takes orders.
+    pub(super) orders: Option<Orders>,
 }
 
-pub(super) fn router(published: Published, reader: Reader) -> Router {
+pub(super) fn router(sources: Sources) -> Router {
+    let api = Router::new()
+        .route("/health", get(live::health))
+        .route("/tick", get(live::tick))
+        .route("/events", get(events::events))
+        .route("/snapshot", get(live::snapshot))
+        .route("/plan", get(live::plan))
+        .route("/plans", get(journal::plans))
+        .route("/steps", get(steps::steps))
+        .route("/steps/{id}/approve", post(steps::approve))
+        .route("/steps/{id}/reject", post(steps::reject))
+        .route("/steps/{id}/undo", post(steps::undo))
+        .route("/savings", get(journal::savings))
+        .route("/cost", get(reports::cost))
+        .route("/explain/{id}", get(reports::explain))
+        .route("/verdicts", get(reports::verdicts))
+        .route("/journal", get(journal::journal));
     Router::new()
         .route("/", get(index))
         .route("/app.js", get(([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)))
         .route("/app.css", get(([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)))
-        .route("/healthz", get(healthz))
-        .route("/readyz", get(readyz))
-        .route("/metrics", get(metrics_text))
-        .route("/api/v1/plan", get(plan))
-        .route("/api/v1/cost", get(cost))
-        .route("/api/v1/tick", get(tick))
-        .route("/allocation", get(allocations))
-        .route("/allocation/compute", get(allocations))
-        .route("/assets", get(assets))
+        .route("/healthz", get(live::healthz))
+        .route("/readyz", get(live::readyz))
+        .route("/metrics", get(live::metrics_text))
+        .nest("/api/v1", api)
+        .route("/allocation", get(reports::allocations))
+        .route("/allocation/compute", get(reports::allocations))
+        .route("/assets", get(reports::assets))
         .fallback(|uri: Uri| async move { Problem::no_route(uri.path(), &ROUTES) })
-        .method_not_allowed_fallback(|method: Method| async move {
-            ([(header::ALLOW, "GET, HEAD")], Problem::read_only(method.as_str()))
-        })
+        .method_not_allowed_fallback(not_allowed)
+        .layer(DefaultBodyLimit::max(CONTENT_MAX))
         .layer(middleware::from_fn(guard))
-        .with_state(Sources { published, reader })
+        .with_state(sources)
+}
+
+async fn not_allowed(method: Method) -> Response {
+    let (allow, problem) = match method {
+        Method::GET | Method::HEAD => ("POST", Problem::only_post()),
+        method => ("GET, HEAD", Problem::read_only(method.as_str())),
+    };
+    ([(header::ALLOW, allow)], problem).into_response()
 }
 
 async fn index(State(sources): State<Sources>) -> Response {
@@ -67,104 +109,17 @@ async fn index(State(sources): State<Sources>) -> Response {
     ([(header::CONTENT_TYPE, kind)], page(&sources.published.view())).into_response()
 }
 
-/// The process answers: that is all this says.
-async fn healthz(State(sources): State<Sources>) -> Response {
-    let view = sources.published.view();
-    let failure = view.failure.as_ref();
-    Json(json!({
-        "status": "ok",
-        "version": view.about.version,
-        "cluster": view.about.cluster.as_str(),
-        "started": view.about.started.to_string(),
-        "ticks": view.ticks,
-        "failures": view.failures,
-        "last_error": failure.map(|failure| failure.text.as_str()),
-    }))
-    .into_response()
-}
-
-/// The loop ticks: what is shown is of now.
-async fn readyz(State(sources): State<Sources>) -> Response {
-    let view = sources.published.view();
-    match view.ready() {
-        Ok(()) => Json(json!({ "status": "ready", "ticks": view.ticks })).into_response(),
-        Err(why) => Problem::not_now("not-ready", why.to_string(), 5).into_response(),
-    }
-}
-
-async fn metrics_text(State(sources): State<Sources>) -> Response {
-    let text = metrics(&sources.published.view());
-    ([(header::CONTENT_TYPE, METRICS_CONTENT_TYPE)], text).into_response()
-}
-
-async fn plan(State(sources): State<Sources>) -> Result<Response, Problem> {
-    let view = sources.published.view();
-    let ticked = view.planned.as_ref();
-    let planned = ticked.and_then(|ticked| Some((ticked, ticked.tick.planned.as_ref()?)));
-    let Some((ticked, planned)) = planned else {
-        let mode = view.about.policy.mode.name();
-        let why = format!("no plan was made yet (mode {mode}, {} ticks)", view.ticks);
-        return Err(Problem::not_now("no-plan", why, 5));
-    };
-    Ok(Json(wire::plan(planned, &ticked.offers, ticked.solve)).into_response())
-}
-
-async fn tick(State(sources): State<Sources>) -> Result<Response, Problem> {
-    let view = sources.published.view();
-    Ok(Json(wire::tick(&last(&view)?.tick)).into_response())
-}
-
-async fn cost(State(sources): State<Sources>, uri: Uri) -> Result<Response, Problem> {
-    let view = sources.published.view();
-    let now = last(&view)?.tick.at;
-    let parameters = Parameters::of(&uri, &statement::PARAMETERS)?;
-    let query = statement::query(&view, now, &parameters)?;
-    let made = sources.reader.read(move |books| farthing_ledger::statement(books, &query)).await;
-    Ok(Json(wire::cost(&made.map_err(unread)?)).into_response())
-}
-
-/// OpenCost's allocations.
-async fn allocations(State(sources): State<Sources>, uri: Uri) -> Result<Response, Problem> {
-    let view = sources.published.view();
-    let now = last(&view)?.tick.at;
-    let parameters = Parameters::of(&uri, &allocation::PARAMETERS)?;
-    let asked = allocation::asked(&view, now, &parameters)?;
-    let queries = asked.queries;
-    let read = move |books: &Books| {
-        queries.iter().map(|query| farthing_ledger::allocations(books, query)).collect()
-    };
-    let sets: Vec<_> = sources.reader.read(read).await.map_err(unread)?;
-    Ok(Json(wire::allocations(&sets, asked.include_idle)).into_response())
-}
-
-/// OpenCost's assets: nodes and their disks.
-async fn assets(State(sources): State<Sources>, uri: Uri) -> Result<Response, Problem> {
-    let view = sources.published.view();
-    let now = last(&view)?.tick.at;
-    let parameters = Parameters::of(&uri, &allocation::ASSET_PARAMETERS)?;
-    let query = allocation::assets(&view, now, &parameters)?;
-    let made = sources.reader.read(move |books| farthing_ledger::statement(books, &query)).await;
-    let statement = made.map_err(unread)?;
-    Ok(Json(wire::assets(&statement, view.about.cluster.as_str())).into_response())
-}
-
-fn last(view: &View) -> Result<&Arc<Ticked>, Problem> {
+/// The last tick, where there was one.
+pub(super) fn last(view: &View) -> Result<&Arc<Ticked>, Problem> {
     let nothing = || Problem::not_now("no-tick", "the first tick is not finished", 5);
     view.last.as_ref().ok_or_else(nothing)
 }
 
-fn unread(why: Unread) -> Problem {
+/// Why something could not be read, as a problem.
+pub(super) fn unread(why: Unread) -> Problem {
     match why {
-        Unread::Busy => Problem::not_now("busy", "too many statements are being made", 2),
-        Unread::Gone => Problem::books("the thread that reads the books has ended"),
-        Unread::Report(error) => {
-            let mut detail = error.to_string();
-            let mut cause = error.source();
-            while let Some(error) = cause {
-                detail = format!("{detail}: {error}");
-                cause = error.source();
-            }
-            Problem::books(detail)
-        }
+        Unread::Busy => Problem::not_now("busy", "too many answers are being made", 2),
+        Unread::Gone => Problem::books("the thread that reads them has ended"),
+        Unread::Failed(detail) => Problem::books(detail),
     }
 }

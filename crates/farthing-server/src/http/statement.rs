@@ -8,8 +8,8 @@ use farthing_model::Window;
 use jiff::{SignedDuration, Timestamp};
 
 /// The parameters.
-pub(super) const PARAMETERS: [&str; 8] =
-    ["window", "by", "filter", "share_idle", "idle_by", "share", "basis", "resource"];
+pub(super) const PARAMETERS: [&str; 9] =
+    ["window", "by", "step", "filter", "share_idle", "idle_by", "share", "basis", "resource"];
 
 /// What a statement covers when nothing else is asked for.
 const WINDOW_DEFAULT: SignedDuration = SignedDuration::from_hours(1);
@@ -26,22 +26,40 @@ const SCOPES: [(&str, Scope); 3] =
 const BASES: [(&str, Basis); 3] =
     [("reserved", Basis::Reserved), ("occupied", Basis::Occupied), ("used", Basis::Used)];
 
+/// What cuts time, where that is asked for.
+const STEPS: [(&str, Key); 4] =
+    [("1h", Key::Hour), ("hour", Key::Hour), ("1d", Key::Day), ("day", Key::Day)];
+
+/// The window that is asked for, or the last hour.
+pub(super) fn window(parameters: &Parameters, now: Timestamp) -> Result<Window, Problem> {
+    let from = now.checked_sub(WINDOW_DEFAULT).unwrap_or(Timestamp::MIN);
+    let last = Window::starting(from, WINDOW_DEFAULT);
+    let none = || Problem::parameter("window", "there is no time before the first", []);
+    parameters.window("window", now)?.or(last).ok_or_else(none)
+}
+
+/// The keys, with that of the step before them.
+fn by(parameters: &Parameters) -> Result<Vec<Key>, Problem> {
+    let mut by = parameters.list("by", str::parse)?.unwrap_or_else(|| vec![Key::Team]);
+    if let Some(step) = parameters.one_of("step", &STEPS)? {
+        by.retain(|key| *key != step);
+        by.insert(0, step);
+    }
+    Ok(by)
+}
+
 /// The query of parameters, for books as of `now`.
 pub(super) fn query(
     view: &View,
     now: Timestamp,
     parameters: &Parameters,
 ) -> Result<StatementQuery, Problem> {
-    let from = now.checked_sub(WINDOW_DEFAULT).unwrap_or(Timestamp::MIN);
-    let last = Window::starting(from, WINDOW_DEFAULT);
-    let window = parameters.window("window", now)?.or(last);
-    let none = || Problem::parameter("window", "there is no time before the first", []);
-    let by = parameters.list("by", str::parse)?;
+    let by = by(parameters)?;
     Ok(StatementQuery {
         clusters: vec![view.about.cluster.clone()],
-        window: window.ok_or_else(none)?,
+        window: window(parameters, now)?,
         currency: view.about.currency,
-        by: by.unwrap_or_else(|| vec![Key::Team]),
+        by,
         filter: parameters.filter("filter")?,
         resources: parameters.resources("resource")?,
         basis: parameters.one_of("basis", &BASES)?.unwrap_or_default(),

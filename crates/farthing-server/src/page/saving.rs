@@ -10,7 +10,7 @@ const NOTES_MAX: usize = 20;
 
 /// What steps promised, and what the ledger says of them.
 pub(super) fn section(html: &mut Html, last: &Ticked) {
-    let scores = &last.scores;
+    let scores = &last.open.scores;
     html.put(format_args!("<section id=\"saving\"><h2>Predicted against realised</h2>\n"));
     if scores.steps == 0 {
         html.put(format_args!(

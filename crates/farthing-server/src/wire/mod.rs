@@ -11,14 +11,18 @@ mod binding;
 mod cost;
 mod dag;
 mod explain;
+mod health;
 mod idle;
+mod journal;
 mod offers;
 mod plan;
 mod prices;
 mod scalar;
 mod service;
+mod step;
 mod tick;
 mod verify;
+mod world;
 
 pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
@@ -28,7 +32,9 @@ pub use dag::{
     TransferJson, dag_plan,
 };
 pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
+pub use health::{HealthJson, ScoresJson, health, scores};
 pub use idle::{DeviceJson, DeviceVerdictJson, IdleJson, LadderJson, RungJson, VerdictJson, idle};
+pub use journal::{PageJson, RecordJson, record};
 pub use offers::{Book, Listed, Listing, NearJson, OfferJson, OffersJson, offers};
 pub(crate) use plan::rung_name;
 pub use plan::{
@@ -40,9 +46,11 @@ pub use scalar::WindowJson;
 pub use service::{
     BucketJson, DayJson, MixJson, ServiceJson, SpanJson, SpanReplicasJson, TakenJson,
 };
+pub use step::{HappenedJson, OpenStepJson, StoryJson, open_step, open_steps, story};
 pub(crate) use tick::utilisation;
 pub use tick::{
     AgeJson, HeldJson, ReceiptJson, ResourceJson, TickBudgetJson, TickJson, VerifiedJson,
     WorkloadsJson, WorldJson, tick,
 };
 pub use verify::{CheckJson, FaultJson, JournalCheck, VerifyJson, verify};
+pub use world::{CapacityJson, MachineJson, NodeJson, SnapshotJson, WorkloadJson, snapshot};

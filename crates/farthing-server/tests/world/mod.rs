@@ -7,7 +7,7 @@ use farthing_engine::planner::{
     BudgetRow, BudgetState, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow,
     Waiting,
 };
-use farthing_engine::{Acted, Flow, Held, Scores, Tick, VerifiedRecord};
+use farthing_engine::{Acted, Flow, Held, Open, Scores, Tick, VerifiedRecord};
 use farthing_ledger::{Books, MeterInput, Metered, Segment, Weights, meter};
 use farthing_model::*;
 use farthing_server::{About, Published, Ticked};
@@ -433,7 +433,10 @@ pub(crate) fn ticked() -> Ticked {
         solve: Some(Duration::from_micros(17_250)),
         offers: offers(),
         head: Head { seq: 42, hash: [7; 32] },
-        scores: Scores { steps: 9, predicted: sums("1480.5"), realised: sums("1436.085") },
+        open: Arc::new(Open {
+            scores: Scores { steps: 9, predicted: sums("1480.5"), realised: sums("1436.085") },
+            ..Open::default()
+        }),
     }
 }
 

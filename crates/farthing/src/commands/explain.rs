@@ -7,10 +7,11 @@ use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use crate::table::{Align, Table};
 use anyhow::{Context as _, bail};
-use farthing_engine::{Body, PlanRecord, StepRecord};
+use farthing_engine::{Body, Story};
 use farthing_ledger::{ReportError, StatementQuery, explain, subjects};
 use farthing_model::ClusterId;
 use farthing_providers::sqlite;
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// Prints where a number or a step comes from.
@@ -27,11 +28,11 @@ pub(crate) fn run(args: &ExplainArgs, home: &Home, output: Output) -> anyhow::Re
     if let Some(found) = found {
         print(
             output,
-            || Ok(found.text()),
-            || Ok(found.json()),
+            || Ok(text(&found)),
+            || Ok(serde_json::to_value(farthing_server::wire::story(&found))?),
             || {
                 let mut table = Table::new(&[("line", Align::Left)]);
-                found.text().lines().for_each(|line| table.row([line.to_owned()]));
+                text(&found).lines().for_each(|line| table.row([line.to_owned()]));
                 Ok(table)
             },
         )?;
@@ -58,36 +59,43 @@ pub(crate) fn run(args: &ExplainArgs, home: &Home, output: Output) -> anyhow::Re
     Ok(Outcome::Done)
 }
 
-/// A plan or a step of the journal, with what became of it.
-struct Found {
-    plan: PlanRecord,
-    step: Option<StepRecord>,
-    after: Vec<String>,
+/// A plan or a step of the journal, in words.
+fn text(story: &Story) -> String {
+    let then: Vec<String> = story.then.iter().filter_map(happened).collect();
+    if let Some(step) = &story.step {
+        return show::statement::step(&story.plan, step, &then);
+    }
+    let steps = story.plan.steps.iter();
+    let steps = steps.map(|step| show::statement::step(&story.plan, step, &[]));
+    let steps = std::iter::once(show::statement::plan(&story.plan)).chain(steps);
+    let waiting = story.plan.waiting.iter().map(|waiting| {
+        format!("waits     {} x {}: {}", waiting.members, waiting.workload, waiting.reason)
+    });
+    steps.chain(waiting).collect::<Vec<_>>().join("\n\n")
 }
 
-impl Found {
-    fn text(&self) -> String {
-        if let Some(step) = &self.step {
-            return show::statement::step(&self.plan, step, &self.after);
+/// What became of a step, as a line.
+fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
+    let line = match body {
+        Body::Approved { by, approved, .. } => {
+            let word = if *approved { "approved" } else { "rejected" };
+            format!("{word} by {by}")
         }
-        let steps = self.plan.steps.iter();
-        let steps = steps.map(|step| show::statement::step(&self.plan, step, &[]));
-        let steps = std::iter::once(show::statement::plan(&self.plan)).chain(steps);
-        let waiting = self.plan.waiting.iter().map(|waiting| {
-            format!("waits     {} x {}: {}", waiting.members, waiting.workload, waiting.reason)
-        });
-        steps.chain(waiting).collect::<Vec<_>>().join("\n\n")
-    }
-
-    fn json(&self) -> serde_json::Value {
-        match &self.step {
-            Some(step) => serde_json::json!({
-                "plan": self.plan.plan, "policy": self.plan.policy,
-                "step": step, "then": self.after,
-            }),
-            None => serde_json::json!({ "plan": self.plan }),
+        Body::Reserved { amount, budgets, .. } => {
+            format!("reserved {amount} in {}", list(budgets))
         }
-    }
+        Body::Intended { .. } => "begun".to_owned(),
+        Body::Receipted { outcome, detail, .. } => {
+            format!("{outcome} {detail}").trim_end().to_owned()
+        }
+        Body::Settled { posted, .. } => format!("settled at {posted}"),
+        Body::Verified(record) => show::statement::verified(record),
+        Body::Undone { outcome, .. } => format!("undone: {outcome}"),
+        Body::Planned(_) | Body::Started { .. } | Body::Noted { .. } | Body::Closed { .. } => {
+            return None;
+        }
+    };
+    Some(format!("{at} {line}"))
 }
 
 /// The names that someone may have meant, nearest first; `None` where none is near.
@@ -125,8 +133,8 @@ fn in_journal(
     id: &str,
     home: &Home,
     cluster: &ClusterId,
-) -> anyhow::Result<(Option<Found>, Vec<String>)> {
-    let (mut found, mut written): (Option<Found>, Vec<String>) = (None, Vec::new());
+) -> anyhow::Result<(Option<Story>, Vec<String>)> {
+    let (mut found, mut written): (Option<Story>, Vec<String>) = (None, Vec::new());
     let path = home.journal(cluster);
     if !path.exists() {
         return Ok((found, written));
@@ -139,7 +147,7 @@ fn in_journal(
                 written.push(plan.plan.clone());
                 written.extend(plan.steps.iter().map(|step| step.step.clone()));
             }
-            look_at(body, id, &record.at.to_string(), &mut found);
+            Story::read(&mut found, id, record.at, body);
         }
         Err(error) => unreadable = unreadable.take().or(Some(error)),
     })?;
@@ -151,42 +159,6 @@ fn in_journal(
         bail!("{file} cannot be explained from: {fault}");
     }
     Ok((found, written))
-}
-
-fn look_at(body: Body, id: &str, at: &str, found: &mut Option<Found>) {
-    match body {
-        Body::Planned(plan) => {
-            let step = plan.steps.iter().find(|step| step.step == id).cloned();
-            if step.is_some() || plan.plan == id {
-                *found = Some(Found { plan, step, after: Vec::new() });
-            }
-        }
-        body => {
-            let (step, line) = match &body {
-                Body::Approved { step, by, approved } => {
-                    let word = if *approved { "approved" } else { "rejected" };
-                    (step, format!("{word} by {by}"))
-                }
-                Body::Reserved { step, amount, budgets, .. } => {
-                    (step, format!("reserved {amount} in {}", list(budgets)))
-                }
-                Body::Intended { step } => (step, "begun".to_owned()),
-                Body::Receipted { step, outcome, detail, .. } => {
-                    (step, format!("{outcome} {detail}").trim_end().to_owned())
-                }
-                Body::Settled { step, posted } => (step, format!("settled at {posted}")),
-                Body::Verified(record) => (&record.step, show::statement::verified(record)),
-                Body::Undone { step, outcome } => (step, format!("undone: {outcome}")),
-                Body::Planned(_)
-                | Body::Started { .. }
-                | Body::Noted { .. }
-                | Body::Closed { .. } => return,
-            };
-            if let Some(found) = found.as_mut().filter(|_| step == id) {
-                found.after.push(format!("{at} {line}"));
-            }
-        }
-    }
 }
 
 fn list(budgets: &[String]) -> String {

@@ -14,6 +14,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
+/// A signal is noticed within this time.
+const NAP: Duration = Duration::from_millis(50);
+
 /// Runs the loop until it is told to stop.
 pub(crate) fn run(args: &UpArgs, home: &Home) -> anyhow::Result<Outcome> {
     let stop = Stop::new(args.r#for.as_deref())?;
@@ -39,14 +42,14 @@ impl Stop {
         Ok(Self { signalled, until })
     }
 
-    /// Sleeps until `moment`; `false` when it was told to stop, or its time is up.
-    pub(crate) fn sleep_until(&self, moment: Instant) -> bool {
+    /// Passes the time until `moment` in naps; `false` when it was told to stop, or its time is up.
+    pub(crate) fn nap_until(&self, moment: Instant, nap: &mut dyn FnMut(Duration)) -> bool {
         let until = self.until.map_or(moment, |until| until.min(moment));
-        self.sleep_until_signal(until) && until == moment
+        self.nap_until_signal(until, nap) && until == moment
     }
 
-    /// Sleeps until `moment`, in short naps; `false` when it was told to stop by a signal.
-    pub(crate) fn sleep_until_signal(&self, moment: Instant) -> bool {
+    /// Passes the time until `moment` in naps; `false` when it was told to stop by a signal.
+    pub(crate) fn nap_until_signal(&self, moment: Instant, nap: &mut dyn FnMut(Duration)) -> bool {
         loop {
             if self.signalled.load(Ordering::SeqCst) {
                 return false;
@@ -55,7 +58,7 @@ impl Stop {
             if left.is_zero() {
                 return true;
             }
-            std::thread::sleep(left.min(Duration::from_millis(50)));
+            nap(left.min(NAP));
         }
     }
 }

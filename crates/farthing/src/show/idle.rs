@@ -1,9 +1,8 @@
 //! Idle verdicts and utilisation ladders for people.
 
 use super::{duration, money};
-use crate::commands::idle::Found;
 use crate::table::{Align, Table};
-use farthing_ledger::{Ladder, Verdict};
+use farthing_ledger::{Ladder, Survey, Verdict};
 use farthing_model::Rung;
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -12,7 +11,7 @@ use std::fmt::Write as _;
 const TOLD: usize = 4;
 
 /// Verdicts with their evidence, the ladders, and what would have to be exported to know more.
-pub(crate) fn text(found: &Found) -> String {
+pub(crate) fn text(found: &Survey) -> String {
     let window = found.window;
     let mut out =
         format!("{} to {} ({})\n", window.from(), window.to(), duration(window.duration()));

@@ -51,6 +51,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let front = Front::open(
         listening,
         &race.ours,
+        SqliteStore::open(&home.journal(&scenario.cluster))?,
         Opening {
             world: "a simulated cluster",
             policy: scenario.policy.clone(),
@@ -70,7 +71,9 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         let took = tick_began.elapsed();
         front.publish(tick.ours, took, book.offers.clone(), &race.ours)?;
         next += pace;
-        if !stop.sleep_until_signal(next) {
+        let now = race.now();
+        let mut nap = |nap| front.attend(nap, &mut race.ours, || now);
+        if !stop.nap_until_signal(next, &mut nap) {
             break;
         }
     }

@@ -62,7 +62,8 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         started,
         every: std_duration(every)?,
     };
-    let front = Front::open(listening, &engine, opening)?;
+    let journal = SqliteStore::open(&home.journal(&cluster))?;
+    let front = Front::open(listening, &engine, journal, opening)?;
     let (mut next, mut told, mut goes_on) = (Instant::now(), Vec::new(), true);
     loop {
         let (began, now) = (Instant::now(), Timestamp::now());
@@ -86,7 +87,9 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             break;
         }
         next += std_duration(every)?;
-        goes_on = stop.sleep_until(next);
+        goes_on = stop.nap_until(next, &mut |nap| {
+            front.attend(nap, &mut engine, Timestamp::now);
+        });
     }
     engine.close(Timestamp::now())?;
     front.close();

@@ -6,7 +6,8 @@ use crate::print::talk;
 use farthing_edge::Head;
 use farthing_engine::{Engine, Tick, World};
 use farthing_model::{Offer, Policy};
-use farthing_server::{About, Bound, Published, Running, Server, Ticked};
+use farthing_providers::sqlite::SqliteStore;
+use farthing_server::{About, Behind, Bound, Desk, Published, Running, Server, Ticked, orders};
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +16,7 @@ use std::time::Duration;
 pub(crate) struct Front {
     published: Published,
     running: Option<Running>,
+    desk: Desk,
 }
 
 /// What there is to say before the first tick.
@@ -55,6 +57,7 @@ impl Front {
     pub(crate) fn open<W: World, S: farthing_edge::Store>(
         listening: Listening,
         engine: &Engine<W, S>,
+        journal: SqliteStore,
         opening: Opening<'_>,
     ) -> anyhow::Result<Self> {
         let config = engine.config();
@@ -67,10 +70,16 @@ impl Front {
             started: opening.started,
             every: opening.every,
         });
-        let Some(bound) = listening.0 else { return Ok(Self { published, running: None }) };
-        let running = bound.serve(published.clone(), engine.books().clone())?;
+        let (orders, desk) = orders();
+        let Some(bound) = listening.0 else { return Ok(Self { published, running: None, desk }) };
+        let running = bound.serve(Behind {
+            published: published.clone(),
+            books: engine.books().clone(),
+            journal: Some(Box::new(journal)),
+            orders: Some(orders),
+        })?;
         talk(&format!("listening on http://{}", running.address()));
-        Ok(Self { published, running: Some(running) })
+        Ok(Self { published, running: Some(running), desk })
     }
 
     /// Shows a tick.
@@ -82,9 +91,19 @@ impl Front {
         engine: &Engine<W, S>,
     ) -> anyhow::Result<()> {
         let head: Head = engine.head();
-        let scores = engine.open_state().scores.clone();
-        let ticked = Ticked { tick, took, solve: None, offers, head, scores };
+        let open = Arc::new(engine.open_state().clone());
+        let ticked = Ticked { tick, took, solve: None, offers, head, open };
         Ok(self.published.ticked(ticked)?)
+    }
+
+    /// Passes `length`, and carries out what people order meanwhile.
+    pub(crate) fn attend<W: World, S: farthing_edge::Store>(
+        &self,
+        length: Duration,
+        engine: &mut Engine<W, S>,
+        now: impl Fn() -> Timestamp,
+    ) {
+        self.desk.attend(length, engine, &self.published, now);
     }
 
     /// Shows that a tick failed.

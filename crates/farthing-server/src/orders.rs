@@ -1,0 +1,167 @@
+//! What people tell the loop, carried from any request to the one thread that may act.
+//!
+//! A request waits for its answer; the loop attends to orders between two ticks, publishes what is
+//! open afterwards, and only then answers, so that whoever asked sees what came of it.
+
+use crate::publish::Published;
+use farthing_edge::Store;
+use farthing_engine::{Engine, EngineError, World};
+use farthing_model::{Receipt, StepId};
+use jiff::Timestamp;
+use std::error::Error;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::time::{Duration, Instant};
+use tokio::sync::oneshot;
+
+/// Orders that may wait; more are told to come again.
+const WAITING_MAX: usize = 64;
+
+/// Something that a person wants done.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// A word on a proposal.
+    Approve {
+        /// Which.
+        step: StepId,
+        /// Yes or no.
+        approved: bool,
+    },
+    /// Take a step back that is in force.
+    Undo {
+        /// Which.
+        step: StepId,
+    },
+}
+
+/// What came of an order.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Carried {
+    /// The word is in the journal.
+    Noted,
+    /// The step was taken back, or the world says why not.
+    Undone(Receipt),
+}
+
+/// Why an order was not carried out. Nothing was changed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotCarried {
+    /// There is no such step.
+    #[error("{0}")]
+    Unknown(String),
+    /// It is not possible as things stand; the text says why.
+    #[error("{0}")]
+    Conflict(String),
+    /// Too many orders wait.
+    #[error("too many orders wait for the loop")]
+    Busy,
+    /// The loop has ended.
+    #[error("the loop has ended")]
+    Ended,
+    /// The journal or the world failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// Gives orders. Clones give them to the same loop.
+#[derive(Clone, Debug)]
+pub struct Orders(SyncSender<Ordered>);
+
+/// Where the loop's thread finds them.
+#[derive(Debug)]
+pub struct Desk(Receiver<Ordered>);
+
+#[derive(Debug)]
+struct Ordered {
+    order: Order,
+    by: String,
+    answer: oneshot::Sender<Result<Carried, NotCarried>>,
+}
+
+/// A way from requests to a loop.
+pub fn orders() -> (Orders, Desk) {
+    let (give, take) = sync_channel(WAITING_MAX);
+    (Orders(give), Desk(take))
+}
+
+impl Orders {
+    /// Has `order` carried out, in the name of `by`.
+    ///
+    /// # Errors
+    /// It was not, and why.
+    pub(crate) async fn give(&self, order: Order, by: String) -> Result<Carried, NotCarried> {
+        let (answer, answered) = oneshot::channel();
+        self.0.try_send(Ordered { order, by, answer }).map_err(|error| match error {
+            TrySendError::Full(_) => NotCarried::Busy,
+            TrySendError::Disconnected(_) => NotCarried::Ended,
+        })?;
+        answered.await.unwrap_or(Err(NotCarried::Ended))
+    }
+}
+
+impl Desk {
+    /// Waits for `length`, and carries out what is ordered meanwhile. `now` is asked for each.
+    pub fn attend<W: World, S: Store>(
+        &self,
+        length: Duration,
+        engine: &mut Engine<W, S>,
+        published: &Published,
+        now: impl Fn() -> Timestamp,
+    ) {
+        let until = Instant::now() + length;
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            match self.0.recv_timeout(left) {
+                Ok(Ordered { order, by, answer }) => {
+                    // Whoever asked may have given up: then nothing is done in its name.
+                    if !answer.is_closed() {
+                        let carried = carry_out(&order, &by, engine, now());
+                        published.opened(engine.open_state().clone());
+                        let _ = answer.send(carried);
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => return,
+                // Nobody can order any more; the pause is kept all the same.
+                Err(RecvTimeoutError::Disconnected) => {
+                    std::thread::sleep(until.saturating_duration_since(Instant::now()));
+                    return;
+                }
+            }
+        }
+    }
+}
+
+fn carry_out<W: World, S: Store>(
+    order: &Order,
+    by: &str,
+    engine: &mut Engine<W, S>,
+    now: Timestamp,
+) -> Result<Carried, NotCarried> {
+    let carried = match order {
+        Order::Approve { step, approved } => {
+            engine.approve(step, *approved, by, now).map(|()| Carried::Noted)
+        }
+        Order::Undo { step } => engine.undo(step, now).map(Carried::Undone),
+    };
+    carried.map_err(|error| {
+        let text = chain(&error);
+        match error {
+            EngineError::NoStep(_) => NotCarried::Unknown(text),
+            EngineError::NotProposed { .. }
+            | EngineError::NotUndone { .. }
+            | EngineError::Superseded => NotCarried::Conflict(text),
+            _ => NotCarried::Failed(text),
+        }
+    })
+}
+
+/// An error and its causes, as one line.
+pub(crate) fn chain(error: &dyn Error) -> String {
+    let mut text = error.to_string();
+    let mut cause = error.source();
+    while let Some(error) = cause {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        cause = error.source();
+    }
+    text
+}

@@ -1,0 +1,50 @@
+//! `journal`: its records as they are kept, newest first.
+
+use super::scalar::time;
+use farthing_edge::Record;
+use serde::Serialize;
+use serde_json::value::RawValue;
+
+/// A record.
+#[derive(Clone, Debug, Serialize)]
+pub struct RecordJson {
+    /// Its number, from 1.
+    pub seq: u64,
+    /// When it was decided.
+    pub at: String,
+    /// What it is about.
+    pub kind: &'static str,
+    /// Its own hash, in hex; the record after it carries it.
+    pub hash: String,
+    /// What it says, byte for byte as it was sealed; `null` where that is not JSON.
+    pub body: Option<Box<RawValue>>,
+}
+
+/// A page of something.
+#[derive(Clone, Debug, Serialize)]
+pub struct PageJson<T> {
+    /// What is on it.
+    pub items: Vec<T>,
+    /// Where the next page begins; `null` on the last one.
+    pub next: Option<String>,
+}
+
+/// The wire form of a record.
+pub fn record(record: &Record) -> RecordJson {
+    RecordJson {
+        seq: record.seq,
+        at: time(record.at),
+        kind: record.kind.name(),
+        hash: hex(&record.hash),
+        body: RawValue::from_string(record.body.clone()).ok(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    use std::fmt::Write as _;
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
+        // Writing into a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+        text
+    })
+}
