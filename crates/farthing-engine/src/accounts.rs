@@ -3,37 +3,15 @@
 
 use crate::config::Config;
 use crate::error::EngineError;
+use crate::sums::{self, Account, Sums};
 use farthing_edge::{Head, Measured};
 use farthing_ledger::{
     Books, BooksError, Generation, Mark, MeterInput, Metered, Segment, Weights, meter,
 };
 use farthing_model::{
-    Action, Budget, BudgetId, Charge, ClusterId, Coverage, Currency, Money, MoneyError, OfferId,
-    Scope, Window, WorkloadId, hour_floor,
+    Budget, ClusterId, Coverage, Currency, Money, MoneyError, Window, WorkloadId, hour_floor,
 };
 use jiff::Timestamp;
-use std::collections::BTreeMap;
-
-/// A workload on an offer: what charges are posted to and steps are settled by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Account {
-    /// Who.
-    pub(crate) workload: WorkloadId,
-    /// Where.
-    pub(crate) offer: OfferId,
-}
-
-impl Account {
-    /// The account that an action is settled by, if it costs anything.
-    pub(crate) fn of(action: &Action) -> Option<Self> {
-        match action {
-            Action::Start { workload, offer, .. } | Action::Scale { workload, offer, .. } => {
-                Some(Self { workload: workload.clone(), offer: offer.clone() })
-            }
-            _ => None,
-        }
-    }
-}
 
 /// What is posted, and the running hour.
 #[derive(Debug)]
@@ -57,12 +35,6 @@ pub(crate) struct Accounts {
     closed: Sums,
     /// Sums of the running hour, computed anew with every tick.
     open: Sums,
-}
-
-#[derive(Debug, Default)]
-struct Sums {
-    accounts: BTreeMap<Account, Money>,
-    budgets: BTreeMap<BudgetId, BTreeMap<Timestamp, Money>>,
 }
 
 /// What a tick posted.
@@ -283,28 +255,19 @@ impl Accounts {
         .map_err(EngineError::Meter)
     }
 
+    /// All that is posted.
+    pub(crate) const fn sums(&self) -> [&Sums; 2] {
+        [&self.closed, &self.open]
+    }
+
     /// What is posted for a workload on an offer, in all.
     pub(crate) fn posted(&self, account: &Account) -> Money {
-        let sums = [&self.closed, &self.open];
-        let amounts = sums.iter().filter_map(|sums| sums.accounts.get(account).copied());
-        // Both were summed with checks; their sum is what the ledger holds.
-        Money::sum(amounts, self.currency).unwrap_or_else(|_| Money::zero(self.currency))
+        sums::posted(&self.sums(), account, self.currency)
     }
 
     /// What is posted for a workload wherever it ran.
     pub(crate) fn posted_anywhere(&self, workload: &WorkloadId) -> Result<Money, MoneyError> {
-        let sums = [&self.closed, &self.open];
-        let amounts = sums.iter().flat_map(|sums| &sums.accounts);
-        let amounts = amounts.filter(|(account, _)| account.workload == *workload);
-        Money::sum(amounts.map(|(_, amount)| *amount), self.currency)
-    }
-
-    /// What is posted against a budget inside a period.
-    pub(crate) fn spent(&self, budget: &BudgetId, period: Window) -> Result<Money, MoneyError> {
-        let sums = [&self.closed, &self.open];
-        let hours = sums.iter().filter_map(|sums| sums.budgets.get(budget));
-        let inside = hours.flat_map(|hours| hours.range(period.from()..period.to()));
-        Money::sum(inside.map(|(_, amount)| *amount), self.currency)
+        sums::posted_anywhere(&self.sums(), workload, self.currency)
     }
 
     /// The books, for reports.
@@ -313,58 +276,8 @@ impl Accounts {
     }
 }
 
-impl Sums {
-    fn add(&mut self, charges: &[Charge], budgets: &[Budget]) -> Result<(), EngineError> {
-        for charge in charges {
-            if let Some(who) = &charge.attribution {
-                let account =
-                    Account { workload: who.workload.clone(), offer: charge.offer.clone() };
-                add(self.accounts.entry(account), charge.cost)?;
-            }
-            let hour = hour_floor(charge.window.from());
-            for budget in budgets.iter().filter(|budget| counts(&budget.scope, charge)) {
-                let hours = self.budgets.entry(budget.id.clone()).or_default();
-                add(hours.entry(hour), charge.cost)?;
-            }
-        }
-        Ok(())
-    }
-
-    fn merge(&mut self, other: Self) -> Result<(), EngineError> {
-        for (account, amount) in other.accounts {
-            add(self.accounts.entry(account), amount)?;
-        }
-        for (budget, hours) in other.budgets {
-            let mine = self.budgets.entry(budget).or_default();
-            for (hour, amount) in hours {
-                add(mine.entry(hour), amount)?;
-            }
-        }
-        Ok(())
-    }
-}
-
-/// Whether a charge counts against a scope. What nobody is charged for counts only for the whole.
-fn counts(scope: &Scope, charge: &Charge) -> bool {
-    let who = charge.attribution.as_ref();
-    match scope {
-        Scope::All => true,
-        Scope::Team(team) => who.is_some_and(|who| who.team.as_ref() == Some(team)),
-        Scope::Label(key, value) => who.is_some_and(|who| who.labels.get(key) == Some(value)),
-    }
-}
-
 const fn mark(head: Head) -> Mark {
     Mark { seq: head.seq, hash: head.hash }
-}
-
-fn add<K: Ord>(
-    entry: std::collections::btree_map::Entry<'_, K, Money>,
-    amount: Money,
-) -> Result<(), EngineError> {
-    let sum = entry.or_insert_with(|| Money::zero(amount.currency()));
-    *sum = sum.checked_add(amount).map_err(EngineError::Money)?;
-    Ok(())
 }
 
 fn total_coverage(metered: &[Metered]) -> Coverage {

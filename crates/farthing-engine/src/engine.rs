@@ -1,6 +1,7 @@
 //! The engine: what it is made of, how it starts, and what people can tell it.
 
 use crate::accounts::Accounts;
+use crate::budget_record::BudgetRecord;
 use crate::config::Config;
 use crate::error::EngineError;
 use crate::execute::note;
@@ -61,6 +62,7 @@ impl<W: World, S: Store> Engine<W, S> {
             version: env!("CARGO_PKG_VERSION").to_owned(),
             cluster: self.config.cluster.to_string(),
             mode: self.config.policy.mode.name().to_owned(),
+            budgets: self.config.budgets.iter().map(BudgetRecord::of).collect(),
         }];
         if let Some(until) = self.measured_until {
             let gap = now.duration_since(until);

@@ -45,6 +45,9 @@ pub enum EngineError {
     /// A step that was asked for is not there.
     #[error("there is no open step `{0}`")]
     NoStep(String),
+    /// A claim that was named is not there.
+    #[error("there is no open claim `{0}`")]
+    NoClaim(String),
     /// A person's word on what is no proposal, or is not one any more.
     #[error("step `{step}` cannot be approved or rejected: {why}")]
     NotProposed {

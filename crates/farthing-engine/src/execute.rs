@@ -4,11 +4,11 @@
 //! to ask the world: a step that is intended and has no receipt either took effect or never did.
 
 use crate::Engine;
-use crate::accounts::Account;
 use crate::engine::World;
 use crate::error::EngineError;
 use crate::journal::{OpenStep, Stage};
 use crate::record::Body;
+use crate::sums::Account;
 use farthing_edge::Store;
 use farthing_model::{
     Action, BudgetId, Limit, Mode, Money, NodeId, NodeState, Reason, Receipt, ReceiptOutcome,

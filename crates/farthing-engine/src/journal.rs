@@ -3,11 +3,13 @@
 //! The state is only what is open: proposals of the newest plan, and steps that were begun and are
 //! not settled. Everything else stays in the store and is read when a person asks.
 
+use crate::budget_record::BudgetRecord;
+use crate::claim::Claim;
 use crate::error::EngineError;
 use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
 use farthing_edge::chain::{self, Hash};
 use farthing_edge::{Class, Head, Record, Store};
-use farthing_model::{Action, Currency, Money, Step, StepId, WorkloadId};
+use farthing_model::{Action, Budget, Currency, Money, Step, StepId, WorkloadId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -35,6 +37,12 @@ pub struct Open {
     pub begun: Vec<Timestamp>,
     /// Steps that are settled, and what came of them.
     pub scores: Scores,
+    /// Claims that were granted and not ended, by name; expired ones for a while too.
+    pub claims: BTreeMap<String, Claim>,
+    /// What was spent under claims that ended, by budget and when.
+    pub outside: BTreeMap<String, BTreeMap<Timestamp, Money>>,
+    /// The budgets that the last run was told.
+    pub budgets: Vec<Budget>,
     /// When the newest record was written.
     pub written: Option<Timestamp>,
 }
@@ -146,6 +154,14 @@ impl<S: Store> Journal<S> {
         }
     }
 
+    /// Reads what others have appended, before something is decided on it.
+    ///
+    /// # Errors
+    /// The store cannot be read, or what is new in it does not hold.
+    pub(crate) fn refresh(&mut self) -> Result<(), EngineError> {
+        self.catch_up()
+    }
+
     /// Reads what others have appended.
     fn catch_up(&mut self) -> Result<(), EngineError> {
         loop {
@@ -171,7 +187,13 @@ impl Open {
     fn fold(&mut self, at: Timestamp, body: Body) -> Result<(), RecordError> {
         self.written = Some(at);
         match body {
-            Body::Started { .. } | Body::Noted { .. } | Body::Closed { .. } => {}
+            Body::Started { budgets, .. } => {
+                let budgets = budgets.iter().map(BudgetRecord::to_budget);
+                self.budgets = budgets.collect::<Result<_, _>>()?;
+            }
+            Body::Noted { .. } | Body::Closed { .. } => {}
+            Body::Claimed(claim) => self.claim(at, &claim)?,
+            Body::Released { claim, spent, .. } => self.release(at, &claim, spent.as_deref())?,
             Body::Planned(plan) => self.planned(at, plan)?,
             Body::Approved { step, approved, .. } => {
                 self.with(&step, |open| open.approved = Some(approved))?;

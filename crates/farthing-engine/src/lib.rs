@@ -6,24 +6,33 @@
 //! nothing that a restart does not find again in the journal and the books.
 
 mod accounts;
+mod budget_record;
+mod claim;
 mod config;
 mod engine;
 mod error;
 mod execute;
 mod exposure;
+mod gate;
 mod journal;
 mod record;
 mod story;
+mod sums;
 mod tick;
 mod verify;
 
+pub use budget_record::{BudgetRecord, LimitRecord, PeriodRecord, ScopeRecord};
+pub use claim::{Answer, Ask, Claim, Short, Shortage};
 pub use config::{Config, Planner};
 pub use engine::{Engine, World};
 pub use error::EngineError;
 pub use execute::{Acted, Held, target};
+pub use exposure::Exposure;
+pub use gate::Gate;
 pub use journal::{Journal, Open, OpenStep, Scores, Stage};
 pub use record::{
-    ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
+    ActionRecord, Body, ClaimRecord, PlanRecord, RecordError, StepRecord, VerifiedRecord,
+    WaitingRecord,
 };
 pub use story::Story;
 pub use tick::{Flow, Tick};

@@ -2,6 +2,7 @@
 //! as `12.34 USD`, times RFC 3339. These are storage types of this crate, not wire types: the
 //! server has its own.
 
+use crate::budget_record::BudgetRecord;
 use farthing_edge::{NewRecord, Record, RecordKind};
 use farthing_model::{
     Action, IdError, Money, MoneyError, OfferId, PlanId, Receipt, ReceiptOutcome, Step, StepId,
@@ -9,6 +10,7 @@ use farthing_model::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What one record says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -22,6 +24,9 @@ pub enum Body {
         cluster: String,
         /// The mode it began in.
         mode: String,
+        /// The budgets that it was told.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        budgets: Vec<BudgetRecord>,
     },
     /// A plan whose steps differ from the plan before it.
     Planned(PlanRecord),
@@ -70,6 +75,18 @@ pub enum Body {
         step: String,
         /// What was really posted for it.
         posted: String,
+    },
+    /// Budget set aside for something outside of the loop; of a name that is known already, anew.
+    Claimed(ClaimRecord),
+    /// A claim ended.
+    Released {
+        /// Which.
+        claim: String,
+        /// What was spent under it, where the ledger does not know of that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        spent: Option<String>,
+        /// Why: `confirmed`, `released`, or what its owner says.
+        why: String,
     },
     /// Predicted against realised.
     Verified(VerifiedRecord),
@@ -207,6 +224,33 @@ pub struct VerifiedRecord {
     pub to: String,
 }
 
+/// Budget set aside for something outside of the loop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimRecord {
+    /// Its name.
+    pub claim: String,
+    /// For what, in words.
+    pub what: String,
+    /// Who pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Labels that budgets may look at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// How much.
+    pub amount: String,
+    /// Accelerator time, in thousandths of an hour.
+    #[serde(default)]
+    pub gpu_hours_milli: u64,
+    /// Not to count after.
+    pub expires: String,
+    /// Who asked.
+    pub by: String,
+    /// In which budgets.
+    pub budgets: Vec<String>,
+}
+
 /// Why a record could not be read.
 #[derive(Debug, thiserror::Error)]
 pub enum RecordError {
@@ -224,6 +268,9 @@ pub enum RecordError {
     /// An amount in it is not one.
     #[error("an amount in the journal is not one")]
     Money(#[source] MoneyError),
+    /// A word in it is none of those that are known.
+    #[error("`{0}` in the journal is not a word that is known")]
+    Word(String),
     /// A time in it is not one, or a window is empty.
     #[error("`{0}` in the journal is not a time or an empty window")]
     Time(String),
@@ -236,10 +283,10 @@ impl Body {
             Self::Started { .. } => RecordKind::Started,
             Self::Planned(_) => RecordKind::Planned,
             Self::Approved { .. } => RecordKind::Approved,
-            Self::Reserved { .. } => RecordKind::Reserved,
+            Self::Reserved { .. } | Self::Claimed(_) => RecordKind::Reserved,
             Self::Intended { .. } => RecordKind::Intended,
             Self::Receipted { .. } => RecordKind::Receipted,
-            Self::Settled { .. } => RecordKind::Settled,
+            Self::Settled { .. } | Self::Released { .. } => RecordKind::Settled,
             Self::Verified(_) => RecordKind::Verified,
             Self::Undone { .. } => RecordKind::Undone,
             Self::Noted { .. } => RecordKind::Noted,

@@ -42,9 +42,12 @@ impl Body {
             | Self::Settled { step, .. }
             | Self::Undone { step, .. } => Some(step),
             Self::Verified(record) => Some(&record.step),
-            Self::Planned(_) | Self::Started { .. } | Self::Noted { .. } | Self::Closed { .. } => {
-                None
-            }
+            Self::Planned(_)
+            | Self::Started { .. }
+            | Self::Claimed(_)
+            | Self::Released { .. }
+            | Self::Noted { .. }
+            | Self::Closed { .. } => None,
         }
     }
 }

@@ -5,12 +5,12 @@
 //! that part less what the ledger posted. Nothing here is estimated.
 
 use crate::Engine;
-use crate::accounts::Account;
 use crate::engine::World;
 use crate::error::EngineError;
 use crate::execute::target;
 use crate::journal::OpenStep;
 use crate::record::{Body, VerifiedRecord};
+use crate::sums::Account;
 use farthing_edge::Store;
 use farthing_model::{
     Action, Money, MoneyError, Snapshot, Step, Window, WorkloadState, split_money,

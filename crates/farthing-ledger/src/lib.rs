@@ -14,8 +14,10 @@
 
 mod amount;
 mod books;
+mod burn;
 mod correct;
 mod focus;
+mod forecast;
 mod ladder;
 mod meter;
 mod report;
@@ -23,11 +25,13 @@ mod verdict;
 mod weights;
 
 pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
+pub use burn::{Outlook, burn, outlook};
 pub use correct::{CorrectError, Occasion, correct};
 pub use focus::{
     Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport, FocusParquet,
     FocusQuery, FocusSink, FocusVersion, RowFault, check_row, export_focus, read_bill,
 };
+pub use forecast::{Forecast, forecast};
 pub use ladder::{Ladder, Step, ladders};
 pub use meter::{
     Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,

@@ -7,6 +7,7 @@ use crate::window::Window;
 use crate::workload::Workload;
 use jiff::civil::{Date, Time};
 use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use std::collections::BTreeMap;
 
 /// A limit for a scope over a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,10 +86,15 @@ pub enum EscalationAction {
 impl Scope {
     /// Whether a workload's spending counts here.
     pub fn covers(&self, workload: &Workload) -> bool {
+        self.holds(workload.team.as_ref(), &workload.labels)
+    }
+
+    /// Whether the spending of a team, under labels, counts here.
+    pub fn holds(&self, team: Option<&TeamId>, labels: &BTreeMap<String, String>) -> bool {
         match self {
             Self::All => true,
-            Self::Team(team) => workload.team.as_ref() == Some(team),
-            Self::Label(key, value) => workload.labels.get(key) == Some(value),
+            Self::Team(own) => team == Some(own),
+            Self::Label(key, value) => labels.get(key) == Some(value),
         }
     }
 }

@@ -5,9 +5,9 @@
 
 use crate::publish::Published;
 use farthing_edge::Store;
-use farthing_engine::{Engine, EngineError, World};
-use farthing_model::{Receipt, StepId};
-use jiff::Timestamp;
+use farthing_engine::{Answer, Ask, Engine, EngineError, World};
+use farthing_model::{Money, Receipt, StepId};
+use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
@@ -31,6 +31,17 @@ pub enum Order {
         /// Which.
         step: StepId,
     },
+    /// Set budget aside for something outside of the loop. It expires so long after it is granted.
+    Claim(Box<Ask>, SignedDuration),
+    /// End a claim.
+    Settle {
+        /// Which.
+        claim: String,
+        /// What was spent under it, where the ledger does not know of that.
+        spent: Option<Money>,
+        /// Why.
+        why: &'static str,
+    },
 }
 
 /// What came of an order.
@@ -40,6 +51,8 @@ pub enum Carried {
     Noted,
     /// The step was taken back, or the world says why not.
     Undone(Receipt),
+    /// What came of asking, and when, by the loop's clock.
+    Answered(Answer, Timestamp),
 }
 
 /// Why an order was not carried out. Nothing was changed.
@@ -114,8 +127,11 @@ impl Desk {
                 Ok(Ordered { order, by, answer }) => {
                     // Whoever asked may have given up: then nothing is done in its name.
                     if !answer.is_closed() {
-                        let carried = carry_out(&order, &by, engine, now());
-                        published.opened(engine.open_state().clone());
+                        let now = now();
+                        let carried = carry_out(&order, &by, engine, now);
+                        if let Ok(exposures) = engine.exposures(now) {
+                            published.opened(engine.open_state().clone(), exposures);
+                        }
                         let _ = answer.send(carried);
                     }
                 }
@@ -141,11 +157,19 @@ fn carry_out<W: World, S: Store>(
             engine.approve(step, *approved, by, now).map(|()| Carried::Noted)
         }
         Order::Undo { step } => engine.undo(step, now).map(Carried::Undone),
+        Order::Claim(ask, held) => {
+            let expires = now.checked_add(*held).unwrap_or(Timestamp::MAX);
+            let ask = Ask { expires, by: by.to_owned(), ..(**ask).clone() };
+            engine.claim(&ask, now).map(|answer| Carried::Answered(answer, now))
+        }
+        Order::Settle { claim, spent, why } => {
+            engine.settle_claim(claim, *spent, why, now).map(|()| Carried::Noted)
+        }
     };
     carried.map_err(|error| {
         let text = chain(&error);
         match error {
-            EngineError::NoStep(_) => NotCarried::Unknown(text),
+            EngineError::NoStep(_) | EngineError::NoClaim(_) => NotCarried::Unknown(text),
             EngineError::NotProposed { .. }
             | EngineError::NotUndone { .. }
             | EngineError::Superseded => NotCarried::Conflict(text),

@@ -5,7 +5,7 @@
 
 use crate::orders::chain;
 use farthing_edge::Head;
-use farthing_engine::{Flow, Open, Tick};
+use farthing_engine::{Exposure, Flow, Open, Tick};
 use farthing_model::{ClusterId, Currency, Money, MoneyError, Offer, Policy, ReceiptOutcome};
 use jiff::Timestamp;
 use std::error::Error;
@@ -55,6 +55,8 @@ pub struct Ticked {
     pub head: Head,
     /// What is open in the journal after it.
     pub open: Arc<Open>,
+    /// The budgets after it.
+    pub exposures: Arc<[Exposure]>,
 }
 
 /// A tick that failed.
@@ -81,6 +83,8 @@ pub struct View {
     pub planned: Option<Arc<Ticked>>,
     /// What is open in the journal: after the last tick, or after what a person said since.
     pub open: Arc<Open>,
+    /// The budgets, likewise.
+    pub exposures: Arc<[Exposure]>,
     /// When `last` was published, by the machine's own steady clock.
     pub seen: Option<Instant>,
     /// The failure since the last tick that succeeded, if any.
@@ -172,6 +176,7 @@ impl Published {
             last: None,
             planned: None,
             open: Arc::default(),
+            exposures: Arc::from([]),
             seen: None,
             failure: None,
             total,
@@ -190,9 +195,10 @@ impl Published {
     }
 
     /// Publishes what is open in the journal after a person's word, between two ticks.
-    pub fn opened(&self, open: Open) {
+    pub fn opened(&self, open: Open, exposures: Vec<Exposure>) {
         let old = self.view();
-        self.replace(View { open: Arc::new(open), ..(*old).clone() });
+        let (open, exposures) = (Arc::new(open), exposures.into());
+        self.replace(View { open, exposures, ..(*old).clone() });
     }
 
     /// Publishes a tick that succeeded.
@@ -216,6 +222,7 @@ impl Published {
             failures: old.failures,
             last: Some(Arc::clone(&ticked)),
             open: Arc::clone(&ticked.open),
+            exposures: Arc::clone(&ticked.exposures),
             planned: if has_plan { Some(ticked) } else { old.planned.clone() },
             seen: Some(Instant::now()),
             failure: None,

@@ -1,8 +1,12 @@
 //! The command line. Names are fixed in the interface reference; scripts rely on them.
 
+mod budget;
 mod export;
 mod import;
 
+pub(crate) use budget::{
+    BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetWhat,
+};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
 pub(crate) use import::{
@@ -57,6 +61,8 @@ pub(crate) enum Command {
     Export(Box<ExportArgs>),
     /// Print the statement: who used what, and what it cost, to the last unit
     Cost(Box<CostArgs>),
+    /// Show budgets as they stand, and ask whether something fits before it is started
+    Budget(Box<BudgetArgs>),
     /// Judge who holds accelerators and does nothing with them
     Idle(IdleArgs),
     /// Show where a number comes from, or why a step was chosen
@@ -85,6 +91,9 @@ pub(crate) struct UpArgs {
     /// Demo only: what chance is made from; the same seed gives the same run
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Manifests with budgets and a policy
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Vec<PathBuf>,
     /// Time between two ticks of this machine
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub(crate) every: String,

@@ -1,5 +1,6 @@
 //! One module for each command.
 
+pub(crate) mod budget;
 pub(crate) mod cost;
 pub(crate) mod explain;
 pub(crate) mod export;
@@ -17,7 +18,7 @@ use crate::outcome::WrongUse;
 use crate::print::talk;
 use crate::table::Table;
 use farthing_ledger::{Books, Key, period};
-use farthing_model::{ClusterId, Currency, Window, parse_duration};
+use farthing_model::{ClusterId, Currency, Money, Window, parse_duration};
 use farthing_providers::catalog::{Catalogue, Options};
 use farthing_providers::manifest::Fault;
 use jiff::civil::Date;
@@ -32,6 +33,35 @@ pub(crate) fn duration(flag: &str, text: &str) -> anyhow::Result<SignedDuration>
             .hint("write it like 30s, 10m or 2h30m")
             .into()),
     }
+}
+
+/// Reads an amount of the command line: `20USD`, `20 USD`, `1e9USD`.
+pub(crate) fn amount(flag: &str, text: &str) -> anyhow::Result<Money> {
+    let trimmed = text.trim();
+    let letters = trimmed.bytes().rev().take_while(u8::is_ascii_alphabetic).count();
+    let (number, code) = trimmed.split_at(trimmed.len() - letters);
+    let read = code.parse::<Currency>().and_then(|currency| {
+        let number = number.trim();
+        match number.split_once(['e', 'E']) {
+            Some((mantissa, exponent)) => {
+                let shifted = shift(mantissa, exponent).unwrap_or_else(|| number.to_owned());
+                Money::from_decimal(&shifted, currency)
+            }
+            None => Money::from_decimal(number, currency),
+        }
+    });
+    read.map_err(|error| {
+        WrongUse::new(format!("{flag} `{text}`: {error}")).hint("write it like 12.34USD").into()
+    })
+}
+
+/// A decimal times a power of ten, as a decimal; `None` where it is not one, or too long a one.
+fn shift(mantissa: &str, exponent: &str) -> Option<String> {
+    let places = exponent.parse::<usize>().ok().filter(|places| *places < 40)?;
+    let (whole, rest) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    let padded = format!("{rest:0<places$}");
+    let (moved, rest) = padded.split_at_checked(places)?;
+    Some(if rest.is_empty() { format!("{whole}{moved}") } else { format!("{whole}{moved}.{rest}") })
 }
 
 /// What a report is about, and what was meant by that.

@@ -36,6 +36,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Import(args) => commands::import::run(args, &home()?, cli.output),
         Command::Export(args) => commands::export::run(args, &home()?),
         Command::Cost(args) => commands::cost::run(args, &home()?, cli.output),
+        Command::Budget(args) => commands::budget::run(args, &home()?, cli.output),
         Command::Idle(args) => commands::idle::run(args, &home()?, cli.output),
         Command::Explain(args) => commands::explain::run(args, &home()?, cli.output),
         Command::Sql(args) => commands::sql::run(args, &home()?, cli.output),

@@ -1,6 +1,7 @@
 //! Results as people read them. Programs get the wire types of `farthing-server` instead.
 
 pub(crate) mod binding;
+pub(crate) mod budget;
 pub(crate) mod dag;
 pub(crate) mod idle;
 pub(crate) mod plan;

@@ -4,6 +4,7 @@
 //! of a request, statements that wait for the books, and the time for a clean stop.
 
 mod allocation;
+mod budgets;
 mod connection;
 mod events;
 mod guard;

@@ -1,5 +1,6 @@
 //! What goes wrong with a request, as RFC 9457 problem details.
 
+use crate::wire::ShortJson;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
@@ -20,6 +21,8 @@ pub(super) struct Problem {
     parameter: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowed: Vec<String>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    budgets: Vec<ShortJson>,
     #[serde(skip)]
     retry_after_s: Option<u8>,
 }
@@ -33,6 +36,7 @@ impl Problem {
             detail: detail.into(),
             parameter: None,
             allowed: Vec::new(),
+            budgets: Vec::new(),
             retry_after_s: None,
         }
     }
@@ -91,6 +95,18 @@ impl Problem {
     /// 409: not as things stand.
     pub(super) fn conflict(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::CONFLICT, "conflict", "not possible as things stand", detail)
+    }
+
+    /// 400: the content of a request is not what it should be.
+    pub(super) fn content(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad-content", "the content is wrong", detail)
+    }
+
+    /// 409: it does not fit into budgets.
+    pub(super) fn over_budget(detail: impl Into<String>, budgets: Vec<ShortJson>) -> Self {
+        let title = "it does not fit";
+        let problem = Self::new(StatusCode::CONFLICT, "over-budget", title, detail);
+        Self { budgets, ..problem }
     }
 
     /// 502: the world or the journal failed while an order was carried out.

@@ -3,7 +3,7 @@
 use super::guard::guard;
 use super::problem::Problem;
 use super::reader::{Reader, Unread};
-use super::{events, journal, live, reports, steps};
+use super::{budgets, events, journal, live, reports, steps};
 use crate::orders::Orders;
 use crate::page::{SCRIPT, STYLE, page};
 use crate::publish::{Published, Ticked, View};
@@ -17,7 +17,7 @@ use farthing_ledger::Books;
 use std::sync::Arc;
 
 /// All routes, for people who ask for one that is not there.
-const ROUTES: [&str; 22] = [
+const ROUTES: [&str; 26] = [
     "/",
     "/healthz",
     "/readyz",
@@ -32,6 +32,10 @@ const ROUTES: [&str; 22] = [
     "/api/v1/steps/{id}/approve",
     "/api/v1/steps/{id}/reject",
     "/api/v1/steps/{id}/undo",
+    "/api/v1/budgets",
+    "/api/v1/reservations",
+    "/api/v1/reservations/{id}/confirm",
+    "/api/v1/reservations/{id}/release",
     "/api/v1/savings",
     "/api/v1/cost",
     "/api/v1/explain/{id}",
@@ -73,6 +77,10 @@ pub(super) fn router(sources: Sources) -> Router {
         .route("/steps/{id}/approve", post(steps::approve))
         .route("/steps/{id}/reject", post(steps::reject))
         .route("/steps/{id}/undo", post(steps::undo))
+        .route("/budgets", get(budgets::budgets))
+        .route("/reservations", get(budgets::reservations).post(budgets::reserve))
+        .route("/reservations/{id}/confirm", post(budgets::confirm))
+        .route("/reservations/{id}/release", post(budgets::release))
         .route("/savings", get(journal::savings))
         .route("/cost", get(reports::cost))
         .route("/explain/{id}", get(reports::explain))

@@ -57,7 +57,7 @@ pub(super) async fn undo(
 ) -> Result<Response, Problem> {
     match give(&sources, Order::Undo { step: step_id(&id)? }).await? {
         Carried::Undone(receipt) => Ok(Json(wire::ReceiptJson::of(&receipt)).into_response()),
-        Carried::Noted => Ok(Json(json!({ "step": id })).into_response()),
+        Carried::Noted | Carried::Answered(..) => Ok(Json(json!({ "step": id })).into_response()),
     }
 }
 
@@ -65,7 +65,8 @@ fn step_id(text: &str) -> Result<StepId, Problem> {
     StepId::new(text).map_err(|error| Problem::nothing_here(error.to_string()))
 }
 
-async fn give(sources: &Sources, order: Order) -> Result<Carried, Problem> {
+/// Has the loop carry out an order.
+pub(super) async fn give(sources: &Sources, order: Order) -> Result<Carried, Problem> {
     let Some(orders) = &sources.orders else {
         return Err(Problem::conflict("the loop behind this server takes no orders"));
     };

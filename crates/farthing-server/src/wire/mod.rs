@@ -8,6 +8,7 @@
 
 mod allocation;
 mod binding;
+mod budget;
 mod cost;
 mod dag;
 mod explain;
@@ -26,6 +27,10 @@ mod world;
 
 pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
+pub use budget::{
+    BudgetStateJson, BurnJson, ClaimJson, ForecastJson, RungJson as BudgetRungJson, ShortJson,
+    budget_state, claim, short,
+};
 pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
 pub use dag::{
     AlternativeJson, BaselineJson, DagPlanJson, DagStepJson, ObstacleJson, SearchJson,

@@ -437,6 +437,7 @@ pub(crate) fn ticked() -> Ticked {
             scores: Scores { steps: 9, predicted: sums("1480.5"), realised: sums("1436.085") },
             ..Open::default()
         }),
+        exposures: Arc::from([]),
     }
 }
 

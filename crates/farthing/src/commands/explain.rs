@@ -91,9 +91,12 @@ fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
         Body::Settled { posted, .. } => format!("settled at {posted}"),
         Body::Verified(record) => show::statement::verified(record),
         Body::Undone { outcome, .. } => format!("undone: {outcome}"),
-        Body::Planned(_) | Body::Started { .. } | Body::Noted { .. } | Body::Closed { .. } => {
-            return None;
-        }
+        Body::Planned(_)
+        | Body::Started { .. }
+        | Body::Claimed(_)
+        | Body::Released { .. }
+        | Body::Noted { .. }
+        | Body::Closed { .. } => return None,
     };
     Some(format!("{at} {line}"))
 }

@@ -5,11 +5,14 @@ mod local;
 mod serve;
 
 use super::duration;
+use super::plan::chain;
 use crate::args::UpArgs;
 use crate::home::Home;
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, WrongUse};
 use anyhow::Context as _;
-use jiff::SignedDuration;
+use farthing_model::{Mode, Policy};
+use farthing_providers::manifest::{self, Manifests};
+use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -21,6 +24,20 @@ const NAP: Duration = Duration::from_millis(50);
 pub(crate) fn run(args: &UpArgs, home: &Home) -> anyhow::Result<Outcome> {
     let stop = Stop::new(args.r#for.as_deref())?;
     if args.demo { demo::run(args, home, &stop) } else { local::run(args, home, &stop) }
+}
+
+/// What the manifests of `--config` say; workloads in them are not this command's business.
+pub(crate) fn told(args: &UpArgs) -> anyhow::Result<Manifests> {
+    let told = manifest::load(&args.config, Timestamp::now());
+    let mut told = told.map_err(|why| WrongUse::new(chain(&why)))?;
+    if told.workloads.is_empty() && told.dags.is_empty() && told.price_book.is_none() {
+        if told.policy.is_none() {
+            told.policy = Some(Policy { mode: Mode::Recommend, ..Policy::default() });
+        }
+        return Ok(told);
+    }
+    let what = "--config is for budgets and a policy; it has workloads, DAGs or price books";
+    Err(WrongUse::new(what).hint("plan those with `farthing plan -f FILE`").into())
 }
 
 /// When to stop: a signal, or the end of the time that was given.

@@ -32,7 +32,12 @@ const LENGTH: SignedDuration = SignedDuration::from_secs(30);
 pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Outcome> {
     let speed = args.speed.unwrap_or(SPEED).max(1);
     let book = catalog::default_book();
-    let scenario = Scenario::demo(args.seed, &book.offers)?;
+    let mut scenario = Scenario::demo(args.seed, &book.offers)?;
+    if !args.config.is_empty() {
+        let told = super::told(args)?;
+        scenario.policy = told.policy.unwrap_or(scenario.policy);
+        scenario.budgets.extend(told.budgets);
+    }
     let end = end(args, &scenario, speed)?;
     let weights = crate::wiring::weights(book.offers.iter())?;
     let before = ClusterId::new(&format!("{}-before", scenario.cluster))?;

@@ -13,12 +13,13 @@ use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Quote};
 use farthing_engine::{Config, Engine, Planner, Tick};
 use farthing_ledger::{Key, StatementQuery, statement};
 use farthing_model::{
-    BandState, ClusterId, Currency, Mode, Offer, Place, Policy, Price, Receipt, Resources,
-    Snapshot, Step, StepId, Window,
+    BandState, ClusterId, Currency, Mode, Offer, Place, Price, Receipt, Resources, Snapshot, Step,
+    StepId, Window,
 };
 use farthing_planner::Effort;
 use farthing_providers::hardware::{Hardware, Priced};
 use farthing_providers::local::{Inventory, LocalMachine, MachineOffer, inventory};
+use farthing_providers::manifest::Manifests;
 use farthing_providers::nvml;
 use farthing_providers::sqlite::SqliteStore;
 use jiff::{SignedDuration, Timestamp};
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     };
     let listening = Listening::bind(args)?;
     home.begin(&cluster)?;
-    let config = config(cluster.clone(), every)?;
+    let config = config(cluster.clone(), every, super::told(args)?)?;
     let policy = config.policy.clone();
     let store = SqliteStore::open(&home.journal(&cluster))?;
     let started = Timestamp::now();
@@ -121,12 +122,19 @@ fn quoted(offer: &MachineOffer, capacity: Resources) -> Offer {
     }
 }
 
-fn config(cluster: ClusterId, every: SignedDuration) -> anyhow::Result<Config> {
+/// This machine is measured and quoted; nothing acts on it, whatever a policy allows.
+fn config(cluster: ClusterId, every: SignedDuration, told: Manifests) -> anyhow::Result<Config> {
+    let mut policy = told.policy.unwrap_or_default();
+    if policy.mode > Mode::Recommend {
+        let mode = policy.mode.name();
+        talk(&format!("nothing acts on this machine: mode recommend instead of {mode}"));
+        policy.mode = Mode::Recommend;
+    }
     Ok(Config {
         cluster,
         currency: Currency::USD,
-        policy: Policy { mode: Mode::Recommend, ..Policy::default() },
-        budgets: Vec::new(),
+        policy,
+        budgets: told.budgets,
         planner: Planner::Farthing,
         horizon: SignedDuration::from_hours(1),
         tick: every,

@@ -92,7 +92,8 @@ impl Front {
     ) -> anyhow::Result<()> {
         let head: Head = engine.head();
         let open = Arc::new(engine.open_state().clone());
-        let ticked = Ticked { tick, took, solve: None, offers, head, open };
+        let exposures = engine.exposures(tick.at)?.into();
+        let ticked = Ticked { tick, took, solve: None, offers, head, open, exposures };
         Ok(self.published.ticked(ticked)?)
     }
 

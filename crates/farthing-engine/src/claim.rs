@@ -1,0 +1,335 @@
+//! Claims: money that something outside the loop asks for before it spends it, a command that
+//! `farthing run` starts, a pipeline, a launcher of someone's own.
+//!
+//! A claim is a record in the journal, which is appended only if the journal is still as it was when
+//! the room was counted. So any number of askers, in one process or in many, cannot be granted more
+//! than there is: of two that count the same room, one is refused by the store and counts again. A
+//! claim stops counting when it expires, and stays visible, so that what was spent under it can be
+//! told also then.
+
+use crate::error::EngineError;
+use crate::exposure::{Exposure, Ground};
+use crate::journal::{Journal, Open};
+use crate::record::{Body, ClaimRecord, RecordError, money, time};
+use farthing_edge::{Class, Store};
+use farthing_model::{
+    Budget, BudgetId, Currency, EscalationAction, Limit, Money, MoneyError, Ratio, TeamId, Window,
+};
+use jiff::{SignedDuration, Timestamp};
+use std::collections::BTreeMap;
+
+/// How often the room is counted again when others write to the journal meanwhile.
+const TRIES: usize = 1_000;
+
+/// A claim that expired is kept for so long, for what was spent under it to be told.
+const KEPT: SignedDuration = SignedDuration::from_hours(32 * 24);
+
+/// What is asked for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ask {
+    /// For what, in words.
+    pub what: String,
+    /// Who pays.
+    pub team: Option<TeamId>,
+    /// Labels that budgets may look at.
+    pub labels: BTreeMap<String, String>,
+    /// The upper end of the estimate.
+    pub amount: Money,
+    /// Accelerator time, in thousandths of an hour.
+    pub gpu_hours_milli: u64,
+    /// Not to count after.
+    pub expires: Timestamp,
+    /// Who asks.
+    pub by: String,
+}
+
+/// A claim that was granted.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Claim {
+    /// Its name.
+    pub id: String,
+    /// When it was granted.
+    pub at: Timestamp,
+    /// What was asked for.
+    pub ask: Ask,
+    /// The budgets that it counts in.
+    pub budgets: Vec<String>,
+}
+
+/// Why something does not fit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Short {
+    /// Which budget.
+    pub budget: BudgetId,
+    /// Its period.
+    pub period: Window,
+    /// What of it there is.
+    pub why: Shortage,
+}
+
+/// What there is too little of.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Shortage {
+    /// Money: what is left (less than nothing where it is overdrawn), and what was asked for.
+    Money {
+        /// Left.
+        left: Money,
+        /// Asked for.
+        asked: Money,
+    },
+    /// Accelerator time, in thousandths of an hour.
+    GpuHours {
+        /// Left.
+        left_milli: i128,
+        /// Asked for.
+        asked_milli: u64,
+    },
+    /// The escalation holds new work back from here on.
+    Held(Ratio),
+}
+
+impl std::fmt::Display for Short {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Self { budget, period, why } = self;
+        match why {
+            Shortage::Money { left, asked } => {
+                write!(out, "budget {budget} has {left} left of {period}, and {asked} is asked for")
+            }
+            Shortage::GpuHours { left_milli, asked_milli } => {
+                let hours = farthing_model::Decimal::from_nano;
+                write!(
+                    out,
+                    "budget {budget} has {} GPU-hours left of {period}, and {} are asked for",
+                    hours(left_milli * 1_000_000),
+                    hours(i128::from(*asked_milli) * 1_000_000)
+                )
+            }
+            Shortage::Held(at) => {
+                write!(out, "budget {budget} holds new work: {at} of it is gone in {period}")
+            }
+        }
+    }
+}
+
+/// What came of asking.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answer {
+    /// It fits, and it is claimed.
+    Granted(Claim),
+    /// It does not fit in these.
+    Refused(Vec<Short>),
+}
+
+/// Looks whether `ask` fits into `budgets`, and why not.
+pub(crate) fn shortages(exposures: &[Exposure], ask: &Ask) -> Result<Vec<Short>, MoneyError> {
+    let mut short = Vec::new();
+    for exposure in exposures.iter().filter(|exposure| covers(&exposure.state.budget, ask)) {
+        let (budget, period) = (&exposure.state.budget, exposure.state.period);
+        let lacks = |why| Short { budget: budget.id.clone(), period, why };
+        if let Some(at) = holds(exposure)? {
+            short.push(lacks(Shortage::Held(at)));
+            continue;
+        }
+        if !budget.hard {
+            continue;
+        }
+        match budget.limit {
+            Limit::Money(limit) => {
+                let gone = exposure.state.spent.checked_add(exposure.state.committed)?;
+                let left = limit.checked_sub(gone)?;
+                if left.checked_sub(ask.amount)?.is_negative() {
+                    short.push(lacks(Shortage::Money { left, asked: ask.amount }));
+                }
+            }
+            Limit::GpuHoursMilli(limit) => {
+                let gone =
+                    i128::from(exposure.gpu_hours_milli) + i128::from(exposure.gpu_claimed_milli);
+                let left_milli = i128::from(limit) - gone;
+                if left_milli < i128::from(ask.gpu_hours_milli) {
+                    let asked_milli = ask.gpu_hours_milli;
+                    short.push(lacks(Shortage::GpuHours { left_milli, asked_milli }));
+                }
+            }
+        }
+    }
+    Ok(short)
+}
+
+/// Whether a budget counts what is asked for.
+fn covers(budget: &Budget, ask: &Ask) -> bool {
+    budget.scope.holds(ask.team.as_ref(), &ask.labels)
+}
+
+/// The part of a budget that is gone, where its escalation holds new work back at that part.
+fn holds(exposure: &Exposure) -> Result<Option<Ratio>, MoneyError> {
+    let gone = exposure.gone()?;
+    let rung = exposure.state.budget.escalate.iter().rev().find(|rung| gone >= Some(rung.at));
+    let holds = rung.is_some_and(|rung| rung.action >= EscalationAction::Hold);
+    Ok(gone.filter(|_| holds))
+}
+
+/// Claims what is asked for, if it fits.
+pub(crate) fn claim<S: Store>(
+    journal: &mut Journal<S>,
+    budgets: &[Budget],
+    (sums, currency): (&[&crate::sums::Sums], Currency),
+    ask: &Ask,
+    now: Timestamp,
+) -> Result<Answer, EngineError> {
+    for _ in 0..TRIES {
+        let ground = Ground { open: journal.state(), sums: sums.to_vec(), currency };
+        let exposures = ground.exposures(budgets, now)?;
+        let short = shortages(&exposures, ask).map_err(EngineError::Money)?;
+        if !short.is_empty() {
+            return Ok(Answer::Refused(short));
+        }
+        let counted = exposures.iter().filter(|exposure| covers(&exposure.state.budget, ask));
+        let claim = Claim {
+            // The number of its record, which nobody else can have.
+            id: format!("c{}", journal.head().seq + 1),
+            at: now,
+            ask: ask.clone(),
+            budgets: counted.map(|exposure| exposure.state.budget.id.to_string()).collect(),
+        };
+        match journal.append(now, &[Body::Claimed(ClaimRecord::of(&claim))]) {
+            Ok(()) => return Ok(Answer::Granted(claim)),
+            // Someone else wrote first: the room is counted again.
+            Err(EngineError::Superseded) => {}
+            Err(EngineError::Store(error)) if error.class() == Class::Transient => {
+                journal.refresh()?;
+                // It may have been written all the same, as a connection can end before it says so.
+                if journal.state().claims.get(&claim.id) == Some(&claim) {
+                    return Ok(Answer::Granted(claim));
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(EngineError::Superseded)
+}
+
+/// Ends a claim: what was spent under it counts from now on, and the rest is free again.
+pub(crate) fn settle<S: Store>(
+    journal: &mut Journal<S>,
+    claim: &str,
+    (spent, why): (Option<Money>, &str),
+    now: Timestamp,
+) -> Result<(), EngineError> {
+    for _ in 0..TRIES {
+        if !journal.state().claims.contains_key(claim) {
+            return Err(EngineError::NoClaim(claim.to_owned()));
+        }
+        let body = Body::Released {
+            claim: claim.to_owned(),
+            spent: spent.map(|spent| spent.to_string()),
+            why: why.to_owned(),
+        };
+        match journal.append(now, &[body]) {
+            Ok(()) => return Ok(()),
+            Err(EngineError::Superseded) => {}
+            Err(EngineError::Store(error)) if error.class() == Class::Transient => {
+                journal.refresh()?;
+                if !journal.state().claims.contains_key(claim) {
+                    return Ok(());
+                }
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Err(EngineError::Superseded)
+}
+
+impl Open {
+    /// Takes a claim; one of the same name is renewed.
+    pub(crate) fn claim(&mut self, at: Timestamp, record: &ClaimRecord) -> Result<(), RecordError> {
+        let claim = record.to_claim(at)?;
+        self.claims.retain(|_, old| at.duration_since(old.ask.expires) < KEPT);
+        self.claims.insert(claim.id.clone(), claim);
+        Ok(())
+    }
+
+    /// Ends a claim.
+    pub(crate) fn release(
+        &mut self,
+        at: Timestamp,
+        claim: &str,
+        spent: Option<&str>,
+    ) -> Result<(), RecordError> {
+        let Some(claim) = self.claims.remove(claim) else { return Ok(()) };
+        let Some(spent) = spent.map(money).transpose()?.filter(|spent| !spent.is_zero()) else {
+            return Ok(());
+        };
+        for budget in claim.budgets {
+            let hours = self.outside.entry(budget).or_default();
+            let sum = hours.entry(at).or_insert_with(|| Money::zero(spent.currency()));
+            *sum = sum.checked_add(spent).map_err(RecordError::Money)?;
+        }
+        Ok(())
+    }
+
+    /// What was spent under claims in a period, as far as the ledger does not know of it.
+    pub(crate) fn spent_outside(
+        &self,
+        budget: &BudgetId,
+        period: Window,
+        currency: Currency,
+    ) -> Result<Money, MoneyError> {
+        let times = self.outside.get(budget.as_str()).into_iter();
+        let inside = times.flat_map(|times| times.range(period.from()..period.to()));
+        Money::sum(inside.map(|(_, amount)| *amount), currency)
+    }
+
+    /// What claims hold of a budget at a moment: money, and thousandths of accelerator-hours.
+    pub(crate) fn claimed(
+        &self,
+        budget: &BudgetId,
+        now: Timestamp,
+        currency: Currency,
+    ) -> Result<(Money, u64), MoneyError> {
+        let holds = |claim: &&Claim| {
+            now < claim.ask.expires && claim.budgets.iter().any(|name| name == budget.as_str())
+        };
+        let (mut money, mut milli) = (Money::zero(currency), 0_u64);
+        for claim in self.claims.values().filter(holds) {
+            money = money.checked_add(claim.ask.amount)?;
+            milli = milli.checked_add(claim.ask.gpu_hours_milli).ok_or(MoneyError::Overflow)?;
+        }
+        Ok((money, milli))
+    }
+}
+
+impl ClaimRecord {
+    /// The record of a claim.
+    pub fn of(claim: &Claim) -> Self {
+        let ask = &claim.ask;
+        Self {
+            claim: claim.id.clone(),
+            what: ask.what.clone(),
+            team: ask.team.as_ref().map(ToString::to_string),
+            labels: ask.labels.clone(),
+            amount: ask.amount.to_string(),
+            gpu_hours_milli: ask.gpu_hours_milli,
+            expires: ask.expires.to_string(),
+            by: ask.by.clone(),
+            budgets: claim.budgets.clone(),
+        }
+    }
+
+    fn to_claim(&self, at: Timestamp) -> Result<Claim, RecordError> {
+        let team = self.team.as_deref().map(TeamId::new).transpose().map_err(RecordError::Id)?;
+        Ok(Claim {
+            id: self.claim.clone(),
+            at,
+            ask: Ask {
+                what: self.what.clone(),
+                team,
+                labels: self.labels.clone(),
+                amount: money(&self.amount)?,
+                gpu_hours_milli: self.gpu_hours_milli,
+                expires: time(&self.expires)?,
+                by: self.by.clone(),
+            },
+            budgets: self.budgets.clone(),
+        })
+    }
+}

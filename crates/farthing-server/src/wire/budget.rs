@@ -1,0 +1,243 @@
+//! `budgets`: limits as they stand, how they got there, and where they are going; `reservations`.
+
+use super::plan::rung_name;
+use super::scalar::{WindowJson, ratio, time};
+use farthing_engine::{Claim, Exposure, Short, Shortage};
+use farthing_ledger::Forecast;
+use farthing_model::{Budget, EscalationAction, Limit, Money, Ratio, Scope};
+use jiff::Timestamp;
+use jiff::civil::Date;
+use serde::Serialize;
+use std::collections::BTreeMap;
+
+/// A budget as it stands.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct BudgetStateJson {
+    /// Which.
+    pub budget: String,
+    /// Whose spending: `all`, `team=NAME` or `label:NAME=VALUE`.
+    pub scope: String,
+    /// Its limit in money; `null` for one in accelerator time.
+    pub limit: Option<String>,
+    /// Its limit in GPU-hours; `null` for one in money.
+    pub gpu_hours_limit: Option<f64>,
+    /// GPU-hours posted in the period.
+    pub gpu_hours: f64,
+    /// `day`, `week`, `month`, `quarter` or `fixed`.
+    pub period: &'static str,
+    /// The period around now.
+    pub window: WindowJson,
+    /// Whether admitted work may not exceed it.
+    pub hard: bool,
+    /// The currency of all money here.
+    pub currency: String,
+    /// Posted in the ledger, and spent under claims.
+    pub spent: String,
+    /// Set aside for steps that were begun, and not posted yet.
+    pub committed: String,
+    /// Claimed by others than the loop.
+    pub reserved: String,
+    /// The three together.
+    pub exposure: String,
+    /// The limit less that: below zero where it is overdrawn.
+    pub left: Option<String>,
+    /// The part of the limit that is gone.
+    pub gone: Option<f64>,
+    /// The rung of its escalation that is reached.
+    pub rung: Option<&'static str>,
+    /// Its escalation.
+    pub escalate: Vec<RungJson>,
+    /// Spending up to the end of each day of the period so far.
+    pub burn: Vec<BurnJson>,
+    /// What it will come to at the end of the period; `null` where too little is known.
+    pub forecast: Option<ForecastJson>,
+}
+
+/// A rung of an escalation.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct RungJson {
+    /// At which part of the limit.
+    pub at: f64,
+    /// What then happens.
+    #[serde(rename = "do")]
+    pub action: &'static str,
+}
+
+/// What was spent up to the end of a day.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct BurnJson {
+    /// The UTC day.
+    pub day: String,
+    /// Since the start of the period.
+    pub spent: String,
+}
+
+/// What spending will come to.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct ForecastJson {
+    /// One future in ten is below it.
+    pub p10: String,
+    /// Half of them are below it.
+    pub p50: String,
+    /// Nine in ten are below it.
+    pub p90: String,
+    /// Past weeks for which the same was forecast.
+    pub tried: u32,
+    /// Of them, weeks that came from `p10` to `p90`.
+    pub held: u32,
+}
+
+/// The wire form of a budget; `burn` has the spending of days of its period.
+///
+/// # Errors
+/// The sums do not fit.
+pub fn budget_state(
+    exposure: &Exposure,
+    burn: &BTreeMap<Date, Money>,
+    forecast: Option<&Forecast>,
+) -> Result<BudgetStateJson, farthing_model::MoneyError> {
+    let state = &exposure.state;
+    let budget = &state.budget;
+    let (limit, gpu_limit) = match budget.limit {
+        Limit::Money(limit) => (Some(limit), None),
+        Limit::GpuHoursMilli(milli) => (None, Some(milli)),
+    };
+    let gone = state.spent.checked_add(state.committed)?;
+    let part = exposure.gone()?;
+    let rung = budget.escalate.iter().rev().find(|rung| part >= Some(rung.at));
+    let mut sum = Money::zero(gone.currency());
+    let mut burnt = Vec::new();
+    for (day, money) in burn {
+        sum = sum.checked_add(*money)?;
+        burnt.push(BurnJson { day: day.to_string(), spent: sum.to_decimal() });
+    }
+    Ok(BudgetStateJson {
+        budget: budget.id.to_string(),
+        scope: scope(budget),
+        limit: limit.map(Money::to_decimal),
+        gpu_hours_limit: gpu_limit.map(hours),
+        gpu_hours: hours(exposure.gpu_hours_milli),
+        period: budget.period.name(),
+        window: state.period.into(),
+        hard: budget.hard,
+        currency: gone.currency().to_string(),
+        spent: state.spent.to_decimal(),
+        committed: state.committed.checked_sub(exposure.claimed)?.to_decimal(),
+        reserved: exposure.claimed.to_decimal(),
+        exposure: gone.to_decimal(),
+        left: limit.map(|limit| limit.checked_sub(gone)).transpose()?.map(Money::to_decimal),
+        gone: part.map(ratio),
+        rung: rung.map(|rung| rung_name(rung.action)),
+        escalate: budget.escalate.iter().map(|rung| rung_json(rung.at, rung.action)).collect(),
+        burn: burnt,
+        forecast: forecast.map(|forecast| ForecastJson {
+            p10: forecast.p10.to_decimal(),
+            p50: forecast.p50.to_decimal(),
+            p90: forecast.p90.to_decimal(),
+            tried: forecast.tried,
+            held: forecast.held,
+        }),
+    })
+}
+
+fn rung_json(at: Ratio, action: EscalationAction) -> RungJson {
+    RungJson { at: ratio(at), action: rung_name(action) }
+}
+
+/// Whose spending, as a word.
+fn scope(budget: &Budget) -> String {
+    match &budget.scope {
+        Scope::All => "all".to_owned(),
+        Scope::Team(team) => format!("team={team}"),
+        Scope::Label(name, value) => format!("label:{name}={value}"),
+    }
+}
+
+/// Thousandths of hours as hours, for people.
+#[allow(clippy::cast_precision_loss, reason = "for people to read; nothing is computed from it")]
+fn hours(milli: u64) -> f64 {
+    milli as f64 / 1e3
+}
+
+/// A claim.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ClaimJson {
+    /// Its name.
+    pub id: String,
+    /// For what.
+    #[serde(rename = "for")]
+    pub what: String,
+    /// Who asked.
+    pub by: String,
+    /// Who pays.
+    pub team: Option<String>,
+    /// Labels that budgets look at.
+    pub labels: BTreeMap<String, String>,
+    /// How much.
+    pub amount: String,
+    /// Its currency.
+    pub currency: String,
+    /// Accelerator time.
+    pub gpu_hours: f64,
+    /// When it was granted.
+    pub at: String,
+    /// Not to count after.
+    pub expires: String,
+    /// Whether it has stopped counting.
+    pub expired: bool,
+    /// The budgets that it counts in.
+    pub budgets: Vec<String>,
+}
+
+/// The wire form of a claim as of `now`.
+pub fn claim(claim: &Claim, now: Timestamp) -> ClaimJson {
+    let ask = &claim.ask;
+    ClaimJson {
+        id: claim.id.clone(),
+        what: ask.what.clone(),
+        by: ask.by.clone(),
+        team: ask.team.as_ref().map(ToString::to_string),
+        labels: ask.labels.clone(),
+        amount: ask.amount.to_decimal(),
+        currency: ask.amount.currency().to_string(),
+        gpu_hours: hours(ask.gpu_hours_milli),
+        at: time(claim.at),
+        expires: time(ask.expires),
+        expired: now >= ask.expires,
+        budgets: claim.budgets.clone(),
+    }
+}
+
+/// A budget that something does not fit into.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ShortJson {
+    /// Which.
+    pub budget: String,
+    /// Its period.
+    pub window: WindowJson,
+    /// What is left, in money or GPU-hours; `null` where the budget holds all new work.
+    pub left: Option<String>,
+    /// `money`, `gpu-hours` or `held`.
+    pub of: &'static str,
+    /// In words.
+    pub why: String,
+}
+
+/// The wire form of what something does not fit into.
+pub fn short(short: &Short) -> ShortJson {
+    let (left, of) = match &short.why {
+        Shortage::Money { left, .. } => (Some(left.to_decimal()), "money"),
+        Shortage::GpuHours { left_milli, .. } => {
+            let hours = farthing_model::Decimal::from_nano(left_milli.saturating_mul(1_000_000));
+            (Some(hours.to_string()), "gpu-hours")
+        }
+        Shortage::Held(_) => (None, "held"),
+    };
+    ShortJson {
+        budget: short.budget.to_string(),
+        window: short.period.into(),
+        left,
+        of,
+        why: short.to_string(),
+    }
+}

@@ -1,0 +1,188 @@
+//! `farthing budget`: limits as they stand, and the gate for whatever wants to spend.
+
+use super::{amount, duration, print};
+use crate::args::{
+    BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetWhat, Output,
+};
+use crate::commands::plan::chain;
+use crate::home::Home;
+use crate::outcome::{Outcome, WrongUse};
+use crate::show;
+use farthing_engine::{Answer, Ask, Gate};
+use farthing_ledger::{Books, outlook};
+use farthing_model::{Budget, ClusterId, Currency, Limit, TeamId};
+use farthing_providers::manifest;
+use farthing_providers::sqlite::SqliteStore;
+use farthing_server::wire;
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+use std::collections::BTreeMap;
+
+/// Shows budgets, or asks them.
+pub(crate) fn run(args: &BudgetArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
+    let mut asked = Asked::open(&args.of, home)?;
+    match &args.what {
+        None => asked.show(&BudgetShowArgs::default(), output),
+        Some(BudgetWhat::Show(show)) => asked.show(show, output),
+        Some(BudgetWhat::Check(check)) => asked.check(check, output),
+        Some(BudgetWhat::Settle(settle)) => asked.settle(settle, output),
+        Some(BudgetWhat::Reservations) => asked.reservations(output),
+    }
+}
+
+/// The budgets that are asked.
+struct Asked {
+    gate: Gate<SqliteStore>,
+    books: Books,
+    cluster: ClusterId,
+    currency: Currency,
+    now: Timestamp,
+}
+
+impl Asked {
+    fn open(of: &BudgetOf, home: &Home) -> anyhow::Result<Self> {
+        let now = match &of.now {
+            None => Timestamp::now(),
+            Some(text) => text.parse().map_err(|_| {
+                WrongUse::new(format!("--now `{text}` is not a time"))
+                    .hint("write it like 2026-03-01T10:00:00Z")
+            })?,
+        };
+        let told = manifest::load(&of.config, now).map_err(|why| WrongUse::new(chain(&why)))?;
+        let cluster = home.cluster(of.cluster.as_deref())?;
+        let books = home.books()?;
+        let money = |budget: &Budget| match budget.limit {
+            Limit::Money(limit) => Some(limit.currency()),
+            Limit::GpuHoursMilli(_) => None,
+        };
+        let newest = books.posted_hours(&cluster)?.last().copied();
+        let newest = newest.map(|hour| books.hour(&cluster, hour.from())).transpose()?.flatten();
+        let currency = newest.map(|book| book.currency);
+        let currency = currency.or_else(|| told.budgets.iter().find_map(money));
+        let currency = currency.unwrap_or(Currency::USD);
+        let store = SqliteStore::open(&home.journal(&cluster))?;
+        let gate = Gate::open(store, (&books, &cluster), told.budgets, currency)?;
+        if gate.budgets().is_empty() {
+            return Err(WrongUse::new(format!("the loop of {cluster} was told of no budgets"))
+                .hint("name their manifests with --config FILE, here or for `farthing up`")
+                .into());
+        }
+        Ok(Self { gate, books, cluster, currency, now })
+    }
+
+    fn show(&self, args: &BudgetShowArgs, output: Output) -> anyhow::Result<Outcome> {
+        let mut exposures = self.gate.exposures(self.now)?;
+        for text in &args.limits {
+            let (name, money) = text.split_once('=').ok_or_else(|| {
+                WrongUse::new(format!("--if `{text}` is not NAME=MONEY"))
+                    .hint("write it like research=150000USD")
+            })?;
+            let limit = Limit::Money(amount("--if", money)?);
+            let found = exposures.iter_mut().find(|it| it.state.budget.id.as_str() == name);
+            let found = found.ok_or_else(|| no_budget(name, self.gate.budgets()))?;
+            found.state.budget.limit = limit;
+        }
+        let mut states = Vec::new();
+        for exposure in &exposures {
+            let state = &exposure.state;
+            let outlook = outlook(
+                (&self.books, &self.cluster, self.currency),
+                (&state.budget.scope, state.period),
+                state.spent,
+                self.now,
+            )?;
+            states.push(wire::budget_state(exposure, &outlook.burnt, outlook.ahead.as_ref())?);
+        }
+        print(
+            output,
+            || Ok(show::budget::text(&states)),
+            || Ok(json!({ "at": self.now.to_string(), "budgets": states })),
+            || Ok(show::budget::rows(&states)),
+        )?;
+        Ok(Outcome::Done)
+    }
+
+    fn check(&mut self, args: &BudgetCheckArgs, output: Output) -> anyhow::Result<Outcome> {
+        let ask = self.ask(args)?;
+        let (granted, short) = if args.reserve.is_some() {
+            match self.gate.claim(&ask, self.now)? {
+                Answer::Granted(claim) => (Some(claim), Vec::new()),
+                Answer::Refused(short) => (None, short),
+            }
+        } else {
+            (None, self.gate.check(&ask, self.now)?)
+        };
+        let fits = short.is_empty();
+        let granted = granted.map(|claim| wire::claim(&claim, self.now));
+        let shorts: Vec<_> = short.iter().map(wire::short).collect();
+        print(
+            output,
+            || Ok(show::budget::answer(&ask, granted.as_ref(), &short)),
+            || Ok(json!({ "fits": fits, "reservation": granted, "short": shorts })),
+            || Ok(show::budget::shortages(&shorts)),
+        )?;
+        Ok(if fits { Outcome::Done } else { Outcome::Infeasible })
+    }
+
+    fn ask(&self, args: &BudgetCheckArgs) -> anyhow::Result<Ask> {
+        let team = args.team.as_deref().map(TeamId::new).transpose();
+        let team = team.map_err(|error| WrongUse::new(format!("--team: {error}")))?;
+        let mut labels = BTreeMap::new();
+        for text in &args.labels {
+            let (key, value) = text
+                .split_once('=')
+                .ok_or_else(|| WrongUse::new(format!("--label `{text}` is not KEY=VALUE")))?;
+            labels.insert(key.to_owned(), value.to_owned());
+        }
+        let hours = args.gpu_hours.as_deref().map(manifest::milli).transpose();
+        let hours = hours.map_err(|error| WrongUse::new(format!("--gpu-hours: {error}")))?;
+        let amount = amount("--estimate", &args.estimate)?;
+        if amount.is_negative() {
+            return Err(WrongUse::new("--estimate is below zero").into());
+        }
+        let held = args.reserve.as_deref().map(|text| duration("--reserve", text)).transpose()?;
+        let held = held.unwrap_or(SignedDuration::ZERO);
+        Ok(Ask {
+            what: args.what.clone(),
+            team,
+            labels,
+            amount,
+            gpu_hours_milli: hours.unwrap_or(0),
+            expires: self.now.checked_add(held).unwrap_or(Timestamp::MAX),
+            by: "command line".to_owned(),
+        })
+    }
+
+    fn settle(&mut self, args: &BudgetSettleArgs, output: Output) -> anyhow::Result<Outcome> {
+        let spent = args.spent.as_deref().map(|text| amount("--spent", text)).transpose()?;
+        if !self.gate.claims().any(|claim| claim.id == args.id) {
+            let names: Vec<&str> = self.gate.claims().map(|claim| claim.id.as_str()).collect();
+            let hint = match names.as_slice() {
+                [] => "there are none".to_owned(),
+                names => format!("there are {}", names.join(", ")),
+            };
+            return Err(WrongUse::new(format!("there is no reservation `{}`", args.id))
+                .hint(hint)
+                .into());
+        }
+        self.gate.settle(&args.id, spent, "settled by hand", self.now)?;
+        self.show(&BudgetShowArgs::default(), output)
+    }
+
+    fn reservations(&self, output: Output) -> anyhow::Result<Outcome> {
+        let claims: Vec<_> = self.gate.claims().map(|it| wire::claim(it, self.now)).collect();
+        print(
+            output,
+            || Ok(show::budget::claims(&claims).to_text()),
+            || Ok(json!({ "items": claims })),
+            || Ok(show::budget::claims(&claims)),
+        )?;
+        Ok(Outcome::Done)
+    }
+}
+
+fn no_budget(name: &str, budgets: &[Budget]) -> WrongUse {
+    let names: Vec<&str> = budgets.iter().map(|budget| budget.id.as_str()).collect();
+    WrongUse::new(format!("there is no budget `{name}`"))
+        .hint(format!("there are {}", names.join(", ")))
+}

@@ -1,0 +1,131 @@
+//! Budgets for people.
+
+use crate::table::{Align, Table};
+use farthing_engine::{Ask, Short};
+use farthing_server::wire::{BudgetStateJson, ClaimJson, ShortJson};
+use std::fmt::Write as _;
+
+/// Budgets as they stand, and where they are going.
+pub(crate) fn text(states: &[BudgetStateJson]) -> String {
+    let mut out = rows(states).to_text();
+    for state in states {
+        let Some(ahead) = &state.forecast else { continue };
+        let _ = write!(
+            out,
+            "\n{}: by {} it will be {} (one in ten: below {}, above {}); of {} past weeks {} came \
+             as forecast",
+            state.budget,
+            state.window.to,
+            short(&ahead.p50),
+            short(&ahead.p10),
+            short(&ahead.p90),
+            ahead.tried,
+            ahead.held
+        );
+    }
+    out
+}
+
+/// One row a budget.
+pub(crate) fn rows(states: &[BudgetStateJson]) -> Table {
+    let mut table = Table::new(&[
+        ("budget", Align::Left),
+        ("scope", Align::Left),
+        ("until", Align::Left),
+        ("limit", Align::Right),
+        ("spent", Align::Right),
+        ("committed", Align::Right),
+        ("reserved", Align::Right),
+        ("left", Align::Right),
+        ("gone", Align::Right),
+        ("now", Align::Left),
+    ]);
+    for state in states {
+        let limit = match (&state.limit, state.gpu_hours_limit) {
+            (Some(limit), _) => format!("{} {}", short(limit), state.currency),
+            (None, Some(hours)) => format!("{hours} GPU-h"),
+            (None, None) => String::new(),
+        };
+        let left = match (&state.left, state.gpu_hours_limit) {
+            (Some(left), _) => short(left),
+            (None, Some(hours)) => format!("{:.3} GPU-h", hours - state.gpu_hours),
+            (None, None) => String::new(),
+        };
+        let kind = if state.hard { "" } else { " (soft)" };
+        table.row([
+            format!("{}{kind}", state.budget),
+            state.scope.clone(),
+            state.window.to.clone(),
+            limit,
+            short(&state.spent),
+            short(&state.committed),
+            short(&state.reserved),
+            left,
+            state.gone.map_or_else(String::new, |gone| format!("{:.1} %", gone * 100.0)),
+            state.rung.unwrap_or("").to_owned(),
+        ]);
+    }
+    table
+}
+
+/// Whether something fits.
+pub(crate) fn answer(ask: &Ask, granted: Option<&ClaimJson>, shorts: &[Short]) -> String {
+    if let Some(claim) = granted {
+        let budgets = claim.budgets.join(", ");
+        return format!(
+            "reserved {} as {} until {} in {budgets}\nafterwards: farthing budget settle {} \
+             --spent MONEY",
+            ask.amount, claim.id, claim.expires, claim.id
+        );
+    }
+    if shorts.is_empty() {
+        return format!("{} fits", ask.amount);
+    }
+    let lines: Vec<String> = shorts.iter().map(|short| format!("  {short}")).collect();
+    format!("{} does not fit:\n{}", ask.amount, lines.join("\n"))
+}
+
+/// What something does not fit into, one row a budget.
+pub(crate) fn shortages(shorts: &[ShortJson]) -> Table {
+    let mut table = Table::new(&[
+        ("budget", Align::Left),
+        ("of", Align::Left),
+        ("left", Align::Right),
+        ("why", Align::Left),
+    ]);
+    for short in shorts {
+        let left = short.left.clone().unwrap_or_default();
+        table.row([short.budget.clone(), short.of.to_owned(), left, short.why.clone()]);
+    }
+    table
+}
+
+/// Reservations, one a row.
+pub(crate) fn claims(claims: &[ClaimJson]) -> Table {
+    let mut table = Table::new(&[
+        ("id", Align::Left),
+        ("for", Align::Left),
+        ("team", Align::Left),
+        ("amount", Align::Right),
+        ("expires", Align::Left),
+        ("budgets", Align::Left),
+    ]);
+    for claim in claims {
+        let expires = if claim.expired { "expired".to_owned() } else { claim.expires.clone() };
+        table.row([
+            claim.id.clone(),
+            claim.what.clone(),
+            claim.team.clone().unwrap_or_default(),
+            format!("{} {}", claim.amount, claim.currency),
+            expires,
+            claim.budgets.join(", "),
+        ]);
+    }
+    table
+}
+
+/// An amount to two places, for people: the exact one is in JSON.
+fn short(decimal: &str) -> String {
+    let (whole, places) = decimal.split_once('.').unwrap_or((decimal, ""));
+    format!("{whole}.{:0<2}", places.chars().take(2).collect::<String>())
+}
