@@ -25,6 +25,7 @@ mod error;
 mod generation;
 mod mark;
 mod replace;
+mod rollup;
 mod seal;
 mod segment;
 mod segment_file;
@@ -40,6 +41,7 @@ pub use correction::Correction;
 pub use error::BooksError;
 pub use generation::Generation;
 pub use mark::Mark;
+pub(crate) use rollup::OWNED;
 pub use segment::Segment;
 
 pub(crate) use columns::{Batch, Batches, Text, instant, value};

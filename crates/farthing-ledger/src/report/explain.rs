@@ -2,7 +2,7 @@
 
 mod sums;
 
-use super::group::Groups;
+use super::group::{Groups, OWNERS};
 use super::key::{Key, Label, row_id};
 use super::statement::StatementQuery;
 use super::{ReportError, whole_hours};
@@ -234,7 +234,8 @@ impl Explainer<'_> {
     ) -> Result<(), ReportError> {
         debug_assert_eq!(asked.clusters, self.query.clusters);
         let Some(book) = self.hour(cluster, hour)? else { return Ok(()) };
-        for batch in book.only(&groups.columns()).map_err(ReportError::Books)? {
+        let columns = [&groups.columns()[..], &OWNERS[..]].concat();
+        for batch in book.only(&columns).map_err(ReportError::Books)? {
             groups.add(&batch.map_err(ReportError::Books)?, cluster)?;
         }
         Ok(())

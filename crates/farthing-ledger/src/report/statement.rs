@@ -2,11 +2,11 @@
 
 use super::draft::{Draft, Head};
 use super::filter::Filter;
-use super::group::Groups;
+use super::group::{Groups, OWNERS};
 use super::key::Key;
 use super::share::{ShareIdle, Weigh};
 use super::{ReportError, whole_hours};
-use crate::books::{Books, Correction};
+use crate::books::{Books, BooksError, Correction, HourBook};
 use crate::meter::{Unpriced, Usage};
 use farthing_model::{
     ClusterId, Coverage, Currency, Decimal, Money, PerResource, Ratio, Resource, Window,
@@ -240,10 +240,25 @@ pub fn statement_with(
     query: &StatementQuery,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Statement, ReportError> {
+    let open = |cluster: &ClusterId, hour: Window, asked: &[&str]| {
+        books.hour_by(cluster, hour.from(), asked)
+    };
+    made(books, query, (&open, progress))
+}
+
+/// Opens an hour of a cluster in columns that are asked for.
+type Open<'a> = &'a dyn Fn(&ClusterId, Window, &[&str]) -> Result<Option<HourBook>, BooksError>;
+
+fn made(
+    books: &Books,
+    query: &StatementQuery,
+    (open, progress): (Open<'_>, &mut dyn FnMut(usize, usize)),
+) -> Result<Statement, ReportError> {
     let window = whole_hours(query.window);
     let mut groups = Groups::new(query, window);
     let mut head = Head::default();
-    let columns = groups.columns();
+    let asked = groups.columns();
+    let columns = [&asked[..], &OWNERS[..]].concat();
     let mut posted = Vec::new();
     for cluster in &query.clusters {
         let hours = books.posted_hours(cluster).map_err(ReportError::Books)?;
@@ -252,7 +267,7 @@ pub fn statement_with(
     }
     for (done, (cluster, hour)) in posted.iter().enumerate() {
         progress(done, posted.len());
-        let hour = books.hour(cluster, hour.from()).map_err(ReportError::Books)?;
+        let hour = open(cluster, *hour, &asked).map_err(ReportError::Books)?;
         let Some(mut hour) = hour else { continue };
         if hour.currency != query.currency {
             let (file, found, asked) = (hour.file, hour.currency, query.currency);
@@ -273,3 +288,6 @@ pub fn statement_with(
     head.paid_pico -= groups.left_out_pico;
     Draft::new(query, window, &groups)?.finish(head)
 }
+
+#[cfg(test)]
+mod tests;
