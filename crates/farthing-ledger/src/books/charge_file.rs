@@ -14,7 +14,6 @@ use farthing_model::{
     OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, Window, proportion,
 };
 use std::fmt::Write as _;
-use std::ops::Range;
 
 /// Version of the columns and of the lines in the footer, of charges and of telemetry. The first
 /// had no labels; the second no namespaces, pods, controllers, annotations and services, no assets
@@ -251,34 +250,6 @@ pub(super) fn decode(
     Ok(charges)
 }
 
-/// Decodes the rows of some nodes. Rows are sorted by node, so they are a few spans.
-pub(super) fn decode_of(
-    cluster: &ClusterId,
-    currency: Currency,
-    sealed: &Sealed,
-    is_asked: &dyn Fn(&str) -> bool,
-) -> Result<Vec<Charge>, BooksError> {
-    let mut spans: Vec<Range<usize>> = Vec::new();
-    let mut first = 0;
-    for batch in sealed.only(&["x_node"])? {
-        let batch = batch?;
-        let node = batch.text("x_node")?;
-        let asked: Vec<bool> = node.values().map(is_asked).collect();
-        for row in 0..batch.len() {
-            if !node.index(row).is_some_and(|index| asked[index]) {
-                continue;
-            }
-            let at = first + row;
-            match spans.last_mut() {
-                Some(span) if span.end == at => span.end += 1,
-                _ => spans.push(at..at + 1),
-            }
-        }
-        first += batch.len();
-    }
-    decode(cluster, currency, sealed.rows(spans)?)
-}
-
 /// Whether this version reads files of a format. What a format has no column for, is absent in
 /// what is read from it.
 pub(super) fn is_readable(format: &str) -> bool {
@@ -286,7 +257,7 @@ pub(super) fn is_readable(format: &str) -> bool {
 }
 
 /// Parses the kind of a price by its name.
-pub(super) fn price_kind(name: Option<&str>) -> Option<PriceKind> {
+pub(crate) fn price_kind(name: Option<&str>) -> Option<PriceKind> {
     use PriceKind::{AmortisedOwned, Contracted, Effective, List, SpotQuote};
     let all = [List, Contracted, Effective, SpotQuote, AmortisedOwned];
     all.into_iter().find(|kind| Some(kind.name()) == name)

@@ -17,14 +17,13 @@ use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowSelection,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Digits of a Parquet `Decimal128`.
@@ -272,13 +271,17 @@ impl Sealed {
         self.read(builder.with_projection(only))
     }
 
-    /// As [`Sealed::batches`], of some rows alone: spans in order that do not overlap. Rows are
-    /// then counted from the first of these in messages.
-    pub(super) fn rows(&self, spans: Vec<Range<usize>>) -> Result<Batches, BooksError> {
-        let builder = self.builder();
-        let all = usize::try_from(self.footer.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let selection = RowSelection::from_consecutive_ranges(spans.into_iter(), all);
-        self.read(builder.with_row_selection(selection))
+    /// Whether a row may have this text in a column of text, by the least and the greatest that
+    /// are there.
+    pub(super) fn may_have(&self, column: &str, text: &str) -> bool {
+        let footer = self.footer.metadata();
+        let columns = footer.file_metadata().schema_descr().columns();
+        let Some(index) = columns.iter().position(|one| one.name() == column) else { return false };
+        footer.row_groups().iter().any(|rows| {
+            let bounds = rows.column(index).statistics();
+            let bounds = bounds.and_then(|of| of.min_bytes_opt().zip(of.max_bytes_opt()));
+            bounds.is_none_or(|(least, most)| least <= text.as_bytes() && text.as_bytes() <= most)
+        })
     }
 }
 

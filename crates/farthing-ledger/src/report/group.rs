@@ -328,15 +328,15 @@ impl Sums {
 }
 
 /// A row's numbers and what they are about.
-struct Numbered {
-    destination: Destination,
-    resource: Resource,
-    pico: i128,
-    nano: i128,
+pub(super) struct Numbered {
+    pub(super) destination: Destination,
+    pub(super) resource: Resource,
+    pub(super) pico: i128,
+    pub(super) nano: i128,
 }
 
 /// The columns of numbers in a batch.
-struct Numbers<'a> {
+pub(super) struct Numbers<'a> {
     destination: Text<'a>,
     destinations: Vec<Option<Destination>>,
     resource: Text<'a>,
@@ -346,7 +346,7 @@ struct Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    fn new(batch: &'a Batch) -> Result<Self, BooksError> {
+    pub(super) fn new(batch: &'a Batch) -> Result<Self, BooksError> {
         let (destination, resource) = (batch.text("x_destination")?, batch.text("x_resource")?);
         let named = |name: &str| Destination::ALL.into_iter().find(|d| d.name() == name);
         Ok(Self {
@@ -359,7 +359,7 @@ impl<'a> Numbers<'a> {
         })
     }
 
-    fn row(&self, batch: &Batch, row: usize) -> Result<Numbered, BooksError> {
+    pub(super) fn row(&self, batch: &Batch, row: usize) -> Result<Numbered, BooksError> {
         let wrong = |column: &str| batch.wrong(row, column);
         let destination = self.destination.index(row).and_then(|index| self.destinations[index]);
         let resource = self.resource.index(row).and_then(|index| self.resources[index]);

@@ -163,7 +163,7 @@ pub struct SpareRow {
 /// One row of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementRow {
-    /// `row-` and 12 hex digits; the same row in any window. [`crate::explain()`] takes it.
+    /// `row-` and 15 hex digits; the same row in any window. [`crate::explain()`] takes it.
     pub id: String,
     /// The values of the keys, for people: `(unallocated)`, `(overhead)`, `(no team)`.
     pub keys: Vec<String>,
@@ -247,9 +247,10 @@ pub fn statement_with(
 }
 
 /// Opens an hour of a cluster in columns that are asked for.
-type Open<'a> = &'a dyn Fn(&ClusterId, Window, &[&str]) -> Result<Option<HourBook>, BooksError>;
+pub(super) type Open<'a> =
+    &'a dyn Fn(&ClusterId, Window, &[&str]) -> Result<Option<HourBook>, BooksError>;
 
-fn made(
+pub(super) fn made(
     books: &Books,
     query: &StatementQuery,
     (open, progress): (Open<'_>, &mut dyn FnMut(usize, usize)),
@@ -288,6 +289,3 @@ fn made(
     head.paid_pico -= groups.left_out_pico;
     Draft::new(query, window, &groups)?.finish(head)
 }
-
-#[cfg(test)]
-mod tests;

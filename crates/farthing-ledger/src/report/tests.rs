@@ -1,17 +1,20 @@
-//! A statement from rollups is the statement from all rows.
+//! What is read by columns and by sums is what the rows say, one by one.
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking")]
 
+use super::statement::made;
 use super::*;
+use crate::books::Books;
 use crate::meter::{Metered, Method};
-use crate::report::verify;
 use crate::weights::Weights;
 use farthing_model::{
-    Asset, Attribution, Charge, Controller, Destination, Detail, NodeId, OfferId, Place, PriceKind,
-    Provenance, Purchase, TeamId, WorkloadId,
+    Asset, Attribution, Charge, ClusterId, Controller, Coverage, Destination, Detail, Money,
+    NodeId, OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, TeamId,
+    WorkloadId,
 };
 use jiff::Timestamp;
 use proptest::prelude::*;
 use std::cell::Cell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// 2026-03-01T10:00:00Z.
@@ -60,7 +63,7 @@ fn charge(number: u64, window: Window) -> Charge {
         attribution: has_owner.then(|| Arc::new(who)),
         quantity_nano: i128::from(part(26, 1_000)),
         cost: Money::from_pico(i128::from(part(30, 100_000)), Currency::USD),
-        node_rate: "1 USD/h".parse().unwrap(),
+        node_rate: ["1 USD/h", "2 USD/h"][usize::try_from(part(33, 2)).unwrap()].parse().unwrap(),
         provenance: Provenance {
             kind: PriceKind::List,
             source: "made up".to_owned(),
@@ -189,8 +192,60 @@ fn a_rollup_that_does_not_say_what_the_rows_do_is_found() {
     assert!(check.first_fault.unwrap().what.contains("do not sum to its price"));
 }
 
+/// The cost and quantity of each line of an explanation, from charges one by one.
+type Lines = BTreeMap<(String, i128, Resource, Destination), (i128, i128)>;
+
+fn lines_one_by_one(books: &Books, row: &Explanation) -> (Lines, BTreeMap<(String, i128), i128>) {
+    let (mut lines, mut nodes) = (Lines::new(), BTreeMap::new());
+    let labels: BTreeSet<Vec<String>> = [row.keys.clone()].into();
+    for charge in books.charges(&cluster(), row.window).unwrap() {
+        let bought = (charge.node.to_string(), charge.node_rate.per_hour().pico());
+        *nodes.entry(bought.clone()).or_default() += charge.cost.pico();
+        let texts: Vec<String> = row.by.iter().map(|key| key.of(&charge).text(key)).collect();
+        if labels.contains(&texts) {
+            let line = lines
+                .entry((bought.0, bought.1, charge.resource, charge.destination))
+                .or_insert((0, 0));
+            *line = (line.0 + charge.cost.pico(), line.1 + charge.quantity_nano);
+        }
+    }
+    (lines, nodes)
+}
+
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(120))]
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Each row of any statement by up to three keys is found by its id alone, and its lines are
+    /// the sums of its charges.
+    #[test]
+    fn an_explanation_is_what_the_charges_say(
+        numbers in prop::collection::vec(any::<u64>(), 1..60),
+        picked in prop::sample::subsequence(Key::ALL.to_vec(), 1..=3),
+    ) {
+        let books = Books::in_memory();
+        for number in 0..2 {
+            let numbers = &numbers[..numbers.len().div_ceil(usize::try_from(number).unwrap() + 1)];
+            books.put_hour(&metered(hour(number), numbers)).unwrap();
+        }
+        let all = StatementQuery::of(cluster(), hours(2), Currency::USD);
+        let query = StatementQuery { by: picked.clone(), ..all.clone() };
+        for row in statement(&books, &query).unwrap().rows.iter().take(12) {
+            let explained = explain(&books, &all, &row.id).unwrap();
+            prop_assert_eq!((&explained.by, explained.total), (&picked, row.total));
+            let (lines, nodes) = lines_one_by_one(&books, &explained);
+            let found = explained.lines.iter().map(|line| {
+                let rate = line.node_rate.per_hour().pico();
+                assert_eq!(line.node_cost.pico(), nodes[&(line.node.to_string(), rate)]);
+                let key = (line.node.to_string(), rate, line.resource, line.destination);
+                (key, (line.cost.pico(), line.quantity_nano))
+            });
+            prop_assert_eq!(found.collect::<Lines>(), lines);
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(80))]
 
     /// Whatever is asked of whatever books: with rollups it is what it is without.
     #[test]
