@@ -14,6 +14,8 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Instant;
 
+const PODS_OF_A_NODE: u32 = 50;
+
 fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u32>().unwrap());
     let (hours, rows) = (arguments.next().unwrap_or(24), arguments.next().unwrap_or(140_000));
@@ -53,18 +55,17 @@ fn main() {
 /// An hour of pods on nodes of fifty, each with cores and memory, used and idle.
 fn metered(cluster: &ClusterId, from: Timestamp, rows: u32) -> Metered {
     let mut charges = Vec::new();
-    for pod in 0..rows / 4 {
-        let mut who = Attribution::of(WorkloadId::new(&format!("job-{}", pod / 7)).unwrap());
-        who.team = Some(TeamId::new(&format!("team-{}", pod % 40)).unwrap());
-        who.namespace = Some(format!("space-{}", pod % 200));
-        who.pod = Some(format!("pod-{pod}"));
-        let name = format!("job-{}", pod / 7);
-        who.controller = Some(Controller { kind: "job".to_owned(), name });
-        who.labels.insert("app".to_owned(), format!("app-{}", pod % 90));
-        let who = Arc::new(who);
+    // In the order of the meter: by node, then resource and destination.
+    let pods = rows / 4;
+    let all: Vec<Arc<Attribution>> = (0..pods).map(who).collect();
+    for node in 0..pods.div_ceil(PODS_OF_A_NODE) {
+        let here = node * PODS_OF_A_NODE..pods.min((node + 1) * PODS_OF_A_NODE);
         for resource in [Resource::Cpu, Resource::Memory] {
             for destination in [Destination::Used, Destination::Idle] {
-                charges.push(charge(cluster, from, (pod, &who), (resource, destination)));
+                charges.extend(here.clone().map(|pod| {
+                    let who = &all[usize::try_from(pod).unwrap()];
+                    charge(cluster, from, (pod, who), (resource, destination))
+                }));
             }
         }
     }
@@ -87,6 +88,17 @@ fn metered(cluster: &ClusterId, from: Timestamp, rows: u32) -> Metered {
     }
 }
 
+fn who(pod: u32) -> Arc<Attribution> {
+    let mut who = Attribution::of(WorkloadId::new(&format!("job-{}", pod / 7)).unwrap());
+    who.team = Some(TeamId::new(&format!("team-{}", pod % 40)).unwrap());
+    who.namespace = Some(format!("space-{}", pod % 200));
+    who.pod = Some(format!("pod-{pod}"));
+    let name = format!("job-{}", pod / 7);
+    who.controller = Some(Controller { kind: "job".to_owned(), name });
+    who.labels.insert("app".to_owned(), format!("app-{}", pod % 90));
+    Arc::new(who)
+}
+
 fn charge(
     cluster: &ClusterId,
     from: Timestamp,
@@ -98,7 +110,7 @@ fn charge(
     Charge {
         cluster: cluster.clone(),
         window: Window::hour_of(from).unwrap(),
-        node: NodeId::new(&format!("node-{}", pod / 50)).unwrap(),
+        node: NodeId::new(&format!("node-{:06}", pod / PODS_OF_A_NODE)).unwrap(),
         offer: OfferId::new("aws/us-east-1/m7i.metal/on-demand").unwrap(),
         place: Place { provider, region, zone: None },
         asset: Asset::Node,

@@ -25,6 +25,7 @@ mod error;
 mod generation;
 mod mark;
 mod replace;
+mod rollup;
 mod seal;
 mod segment;
 mod segment_file;
@@ -40,9 +41,11 @@ pub use correction::Correction;
 pub use error::BooksError;
 pub use generation::Generation;
 pub use mark::Mark;
+pub(crate) use rollup::OWNED;
 pub use segment::Segment;
 
-pub(crate) use columns::{Batch, Batches, Text, instant, value};
+pub(crate) use charge_file::price_kind;
+pub(crate) use columns::{Batch, Batches, Text, day, instant, value};
 use farthing_model::{Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, Window};
 use futures::{StreamExt as _, executor::block_on};
 use jiff::{Timestamp, civil::Date, tz::Offset};
@@ -116,15 +119,9 @@ impl HourBook {
         Ok(batches.map(move |batch| charge_file::decode(&cluster, currency, [batch])))
     }
 
-    /// Its rows of some nodes, in the order of the file.
-    ///
-    /// # Errors
-    /// The file cannot be read; a row that is not a charge of these books.
-    pub(crate) fn charges_of(
-        self,
-        is_asked: &dyn Fn(&str) -> bool,
-    ) -> Result<Vec<Charge>, BooksError> {
-        charge_file::decode_of(&self.cluster, self.currency, &self.rows, is_asked)
+    /// Whether a row may have this text in a column, as far as the file says without its rows.
+    pub(crate) fn may_have(&self, column: &str, text: &str) -> bool {
+        self.rows.may_have(column, text)
     }
 
     /// Its rows in batches of these columns, as far as the file has them.

@@ -18,6 +18,7 @@ use farthing_model::{
     Charge, ClusterId, Coverage, Currency, Destination, DeviceId, Money, MoneyError, NodeId,
     NodeSpan, OfferId, PerResource, Resource, Sample, SourceId, SplitError, Window,
 };
+pub(crate) use number::FastMap;
 use std::fmt;
 
 /// What one metering is made from.

@@ -87,3 +87,6 @@ pub(crate) fn whole_hours(window: Window) -> Window {
     let to = Window::hour_of(last).map_or(window.to(), Window::to);
     Window::new(from, to).unwrap_or(window)
 }
+
+#[cfg(test)]
+mod tests;

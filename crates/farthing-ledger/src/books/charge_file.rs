@@ -2,7 +2,7 @@
 
 use super::columns::{Batch, Sealed, Table, Text, day, instant, value};
 use super::who::{self, Who};
-use super::{BooksError, Correction, Generation, HourBook, Mark};
+use super::{BooksError, Correction, Generation, HourBook, Mark, rollup};
 use crate::meter::{Metered, Method, Unpriced};
 use crate::weights::Weights;
 use arrow_array::PrimitiveArray;
@@ -14,7 +14,6 @@ use farthing_model::{
     OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, Window, proportion,
 };
 use std::fmt::Write as _;
-use std::ops::Range;
 
 /// Version of the columns and of the lines in the footer, of charges and of telemetry. The first
 /// had no labels; the second no namespaces, pods, controllers, annotations and services, no assets
@@ -68,10 +67,7 @@ pub(super) fn encode(
     journal: Option<Mark>,
     corrections: &[Correction],
 ) -> Result<Bytes, BooksError> {
-    let rows = sorted(&metered.charges);
-    let mut table = Table::new(file);
-    focus(&mut table, &rows)?;
-    own(&mut table, &rows)?;
+    let table = table(file, &sorted(&metered.charges))?;
     let mut lines = vec![
         ("farthing.kind", "charges".to_owned()),
         ("farthing.format", FORMAT.to_owned()),
@@ -91,15 +87,21 @@ pub(super) fn encode(
         lines.push(("farthing.corrections", text));
     }
     lines.extend(journal.map(|mark| ("farthing.journal", mark.to_string())));
-    table.finish(lines)
+    let rollup = rollup::of(&table, &lines)?;
+    table.finish(lines, rollup.map(|rollup| (rollup::LINE, rollup)))
+}
+
+/// Charges as a table.
+pub(super) fn table<'f>(file: &'f str, rows: &[&Charge]) -> Result<Table<'f>, BooksError> {
+    let mut table = Table::new(file);
+    focus(&mut table, rows)?;
+    own(&mut table, rows)?;
+    Ok(table)
 }
 
 /// The columns of the file.
 pub(super) fn schema() -> Result<Schema, BooksError> {
-    let mut table = Table::new("no file");
-    focus(&mut table, &[])?;
-    own(&mut table, &[])?;
-    Ok(table.schema())
+    Ok(table("no file", &[])?.schema())
 }
 
 /// The columns that FOCUS 1.2 names.
@@ -181,10 +183,20 @@ fn read_unpriced(line: &str, resources: &[Resource]) -> Option<Unpriced> {
 /// Reads an hour: its footer now, its rows when they are asked for.
 pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
     let generation = Generation::of(&bytes, Vec::new());
-    let sealed = Sealed::open(file, bytes)?;
+    read(Sealed::open(file, bytes)?, "charges", generation)
+}
+
+/// Reads the rollup of an hour: it says of the hour what the file around it does, and its rows are
+/// sums.
+pub(super) fn open_rollup(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
+    read(Sealed::open(file, bytes)?, rollup::KIND, Generation::default())
+}
+
+fn read(sealed: Sealed, kind: &str, generation: Generation) -> Result<HourBook, BooksError> {
+    let file = &*sealed.file.clone();
     let wrong = |what: &str| BooksError::damaged(file, what);
     let format = sealed.line("farthing.format")?;
-    if sealed.line("farthing.kind")? != "charges" || !is_readable(format) {
+    if sealed.line("farthing.kind")? != kind || !is_readable(format) {
         return Err(wrong("it does not hold charges in a format that this version reads"));
     }
     let window = Window::new(sealed.parsed("farthing.from")?, sealed.parsed("farthing.to")?);
@@ -238,34 +250,6 @@ pub(super) fn decode(
     Ok(charges)
 }
 
-/// Decodes the rows of some nodes. Rows are sorted by node, so they are a few spans.
-pub(super) fn decode_of(
-    cluster: &ClusterId,
-    currency: Currency,
-    sealed: &Sealed,
-    is_asked: &dyn Fn(&str) -> bool,
-) -> Result<Vec<Charge>, BooksError> {
-    let mut spans: Vec<Range<usize>> = Vec::new();
-    let mut first = 0;
-    for batch in sealed.only(&["x_node"])? {
-        let batch = batch?;
-        let node = batch.text("x_node")?;
-        let asked: Vec<bool> = node.values().map(is_asked).collect();
-        for row in 0..batch.len() {
-            if !node.index(row).is_some_and(|index| asked[index]) {
-                continue;
-            }
-            let at = first + row;
-            match spans.last_mut() {
-                Some(span) if span.end == at => span.end += 1,
-                _ => spans.push(at..at + 1),
-            }
-        }
-        first += batch.len();
-    }
-    decode(cluster, currency, sealed.rows(spans)?)
-}
-
 /// Whether this version reads files of a format. What a format has no column for, is absent in
 /// what is read from it.
 pub(super) fn is_readable(format: &str) -> bool {
@@ -273,7 +257,7 @@ pub(super) fn is_readable(format: &str) -> bool {
 }
 
 /// Parses the kind of a price by its name.
-pub(super) fn price_kind(name: Option<&str>) -> Option<PriceKind> {
+pub(crate) fn price_kind(name: Option<&str>) -> Option<PriceKind> {
     use PriceKind::{AmortisedOwned, Contracted, Effective, List, SpotQuote};
     let all = [List, Contracted, Effective, SpotQuote, AmortisedOwned];
     all.into_iter().find(|kind| Some(kind.name()) == name)

@@ -17,14 +17,13 @@ use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder, RowSelection,
+    ParquetRecordBatchReaderBuilder,
 };
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::collections::HashMap;
-use std::ops::Range;
 use std::sync::Arc;
 
 /// Digits of a Parquet `Decimal128`.
@@ -119,8 +118,45 @@ impl<'a> Table<'a> {
         Schema::new(self.fields)
     }
 
-    /// The whole file, sealed.
-    pub(super) fn finish(self, metadata: Vec<(&str, String)>) -> Result<Bytes, BooksError> {
+    pub(super) const fn file(&self) -> &'a str {
+        self.file
+    }
+
+    /// Rows.
+    pub(super) fn len(&self) -> usize {
+        self.columns.first().map_or(0, |column| column.len())
+    }
+
+    fn column(&self, name: &str) -> Option<&ArrayRef> {
+        let index = self.fields.iter().position(|field| field.name() == name)?;
+        self.columns.get(index)
+    }
+
+    /// A column of text, by its name.
+    pub(super) fn text_column(&self, name: &str) -> Option<Text<'_>> {
+        Text::of(self.column(name)?)
+    }
+
+    /// A column of exact numbers, by its name.
+    pub(super) fn decimal_column(&self, name: &str) -> Option<&PrimitiveArray<Decimal128Type>> {
+        self.column(name)?.as_primitive_opt()
+    }
+
+    /// A column of instants, by its name.
+    pub(super) fn instant_column(
+        &self,
+        name: &str,
+    ) -> Option<&PrimitiveArray<TimestampNanosecondType>> {
+        self.column(name)?.as_primitive_opt()
+    }
+
+    /// The whole file, sealed; `inside`, if anything, lies between the rows and the footer, which
+    /// says where by a line of this name.
+    pub(super) fn finish(
+        self,
+        metadata: Vec<(&str, String)>,
+        inside: Option<(&str, Bytes)>,
+    ) -> Result<Bytes, BooksError> {
         let error = |source| BooksError::Parquet { file: self.file.to_owned(), source };
         let schema = Arc::new(Schema::new(self.fields));
         let batch = RecordBatch::try_new(schema.clone(), self.columns)
@@ -137,6 +173,12 @@ impl<'a> Table<'a> {
         let mut writer =
             ArrowWriter::try_new(&mut bytes, schema, Some(properties)).map_err(error)?;
         writer.write(&batch).map_err(error)?;
+        if let Some((name, inside)) = inside {
+            writer.flush().map_err(error)?;
+            let place = format!("{} {}", writer.bytes_written(), inside.len());
+            writer.write_all(&inside).map_err(|source| error(source.into()))?;
+            writer.append_key_value_metadata(KeyValue::new(name.to_owned(), place));
+        }
         writer.close().map_err(error)?;
         let unsealed = || BooksError::damaged(self.file, "it was written without a seal");
         Ok(seal::seal(bytes).ok_or_else(unsealed)?.into())
@@ -185,6 +227,27 @@ impl Sealed {
         self.metadata.contains_key(key).then(|| self.parsed(key)).transpose()
     }
 
+    /// All lines of the footer.
+    pub(super) const fn lines(&self) -> &HashMap<String, String> {
+        &self.metadata
+    }
+
+    pub(super) fn schema(&self) -> &Schema {
+        self.footer.schema()
+    }
+
+    /// The sealed table inside of the file whose place a line says, if there is that line.
+    pub(super) fn inside(&self, line: &str) -> Result<Option<Self>, BooksError> {
+        let Some(line) = self.metadata.get(line) else { return Ok(None) };
+        let bytes = super::rollup::place(line).and_then(|(start, length)| {
+            let start = usize::try_from(start).ok()?;
+            let end = start.checked_add(usize::try_from(length).ok()?)?;
+            (end <= self.bytes.len()).then(|| self.bytes.slice(start..end))
+        });
+        let what = || BooksError::damaged(&self.file, "the table inside of it is not there");
+        Self::open(&self.file, bytes.ok_or_else(what)?).map(Some)
+    }
+
     fn builder(&self) -> ParquetRecordBatchReaderBuilder<Bytes> {
         let (bytes, footer) = (self.bytes.clone(), self.footer.clone());
         ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer)
@@ -208,13 +271,17 @@ impl Sealed {
         self.read(builder.with_projection(only))
     }
 
-    /// As [`Sealed::batches`], of some rows alone: spans in order that do not overlap. Rows are
-    /// then counted from the first of these in messages.
-    pub(super) fn rows(&self, spans: Vec<Range<usize>>) -> Result<Batches, BooksError> {
-        let builder = self.builder();
-        let all = usize::try_from(self.footer.metadata().file_metadata().num_rows()).unwrap_or(0);
-        let selection = RowSelection::from_consecutive_ranges(spans.into_iter(), all);
-        self.read(builder.with_row_selection(selection))
+    /// Whether a row may have this text in a column of text, by the least and the greatest that
+    /// are there.
+    pub(super) fn may_have(&self, column: &str, text: &str) -> bool {
+        let footer = self.footer.metadata();
+        let columns = footer.file_metadata().schema_descr().columns();
+        let Some(index) = columns.iter().position(|one| one.name() == column) else { return false };
+        footer.row_groups().iter().any(|rows| {
+            let bounds = rows.column(index).statistics();
+            let bounds = bounds.and_then(|of| of.min_bytes_opt().zip(of.max_bytes_opt()));
+            bounds.is_none_or(|(least, most)| least <= text.as_bytes() && text.as_bytes() <= most)
+        })
     }
 }
 
@@ -223,6 +290,12 @@ pub(crate) struct Batches {
     reader: ParquetRecordBatchReader,
     file: Arc<str>,
     row: u64,
+}
+
+impl Batches {
+    pub(super) fn schema(&self) -> arrow_schema::SchemaRef {
+        arrow_array::RecordBatchReader::schema(&self.reader)
+    }
 }
 
 impl Iterator for Batches {
@@ -265,11 +338,7 @@ impl Batch {
     }
 
     pub(crate) fn text(&self, name: &str) -> Result<Text<'_>, BooksError> {
-        self.column(name, |column| {
-            let keys = column.as_dictionary_opt::<Int32Type>()?;
-            let values = keys.values().as_string_opt::<i32>()?;
-            Some(Text { keys, values })
-        })
+        self.column(name, Text::of)
     }
 
     /// A column that files of an earlier format do not have.
@@ -342,6 +411,16 @@ pub(crate) struct Text<'a> {
 }
 
 impl<'a> Text<'a> {
+    fn of(column: &'a ArrayRef) -> Option<Self> {
+        let keys = column.as_dictionary_opt::<Int32Type>()?;
+        Some(Self { keys, values: keys.values().as_string_opt::<i32>()? })
+    }
+
+    /// The index of each row.
+    pub(crate) fn keys(self) -> &'a PrimitiveArray<Int32Type> {
+        self.keys.keys()
+    }
+
     pub(crate) fn get(self, row: usize) -> Option<&'a str> {
         self.index(row).map(|index| self.values.value(index))
     }

@@ -88,10 +88,9 @@ pub(super) fn encode(file: &str, segments: &[Segment]) -> Result<Bytes, BooksErr
     span_columns(&mut table, &entries)?;
     sample_columns(&mut table, &entries)?;
     use_columns::write(&mut table, &entries)?;
-    table.finish(vec![
-        ("farthing.kind", "telemetry".to_owned()),
-        ("farthing.format", FORMAT.to_owned()),
-    ])
+    let lines =
+        vec![("farthing.kind", "telemetry".to_owned()), ("farthing.format", FORMAT.to_owned())];
+    table.finish(lines, None)
 }
 
 fn span_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), BooksError> {

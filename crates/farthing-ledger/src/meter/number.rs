@@ -14,11 +14,11 @@ use std::sync::Arc;
 pub(super) const ADDRESSES_MAX: usize = 1 << 20;
 
 /// A map by small integers, which need no more than to be spread.
-pub(super) type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
+pub(crate) type FastMap<K, V> = HashMap<K, V, BuildHasherDefault<Spread>>;
 
 /// Spreads integers over a table. Keys are numbers of ours, so that no input can aim at it.
 #[derive(Default)]
-pub(super) struct Spread(u64);
+pub(crate) struct Spread(u64);
 
 impl Hasher for Spread {
     fn finish(&self) -> u64 {

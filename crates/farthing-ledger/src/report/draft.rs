@@ -2,7 +2,7 @@
 
 use super::ReportError;
 use super::group::{Cell, Group, Groups, KINDS, Kind, Sums};
-use super::key::{Key, Label, row_id};
+use super::key::{Key, Label, RowIds};
 use super::share::{Portion, Rules, ShareIdle, Shares, Spare, Taken, share};
 use super::statement::{Scope, SpareRow, Statement, StatementQuery, StatementRow};
 use crate::books::Correction;
@@ -269,7 +269,8 @@ impl<'a> Draft<'a> {
         let parts: i128 = self.rows.iter().map(DraftRow::total).sum();
         let shared: i128 = self.rows.iter().map(|row| row.shared).sum();
         let pico = |destination: Destination| money(totals.parts[destination as usize]);
-        let mut rows: Vec<StatementRow> = self.rows.iter().map(|row| self.row(row)).collect();
+        let ids = RowIds::new(&self.query.clusters, &self.query.by);
+        let mut rows: Vec<StatementRow> = self.rows.iter().map(|row| self.row(row, &ids)).collect();
         // Rows are sorted by key already, and sorting is stable.
         let by_time = self.query.by.first().is_some_and(Key::is_time);
         let time = |row: &StatementRow| by_time.then(|| row.keys[0].clone());
@@ -297,14 +298,14 @@ impl<'a> Draft<'a> {
         }
     }
 
-    fn row(&self, row: &DraftRow<'_>) -> StatementRow {
+    fn row(&self, row: &DraftRow<'_>, ids: &RowIds<'_>) -> StatementRow {
         let by = &self.query.by;
         let money = |pico| Money::from_pico(pico, self.query.currency);
         let part = |destination: Destination| row.parts[destination as usize];
         let charged = part(Destination::Used) + part(Destination::Idle);
         let label = |(key, label): (&Key, &Label<'_>)| label.text(key);
         StatementRow {
-            id: row_id(&self.query.clusters, by, &row.labels),
+            id: ids.id(&row.labels),
             keys: by.iter().zip(&row.labels).map(label).collect(),
             named: row.labels.iter().map(|label| matches!(label, Label::Named(_))).collect(),
             used: money(part(Destination::Used)),

@@ -2,18 +2,19 @@
 
 mod sums;
 
-use super::group::Groups;
-use super::key::{Key, Label, row_id};
+use super::group::{Groups, OWNERS};
+use super::key::{Key, Label, RowIds, lists_of};
 use super::statement::StatementQuery;
 use super::{ReportError, whole_hours};
-use crate::books::{Books, HourBook, Text};
+use crate::books::{Books, HourBook};
+use arrow_array::StringArray;
 use farthing_model::{
-    ClusterId, Decimal, Destination, HourlyRate, Money, NANOS_PER_HOUR, NANOS_PER_SECOND, NodeId,
-    OfferId, Provenance, Resource, SourceId, Window, WorkloadId, proportion,
+    ClusterId, Decimal, Destination, HourlyRate, Money, NANOS_PER_SECOND, NodeId, OfferId,
+    Provenance, Resource, SourceId, Window, WorkloadId, proportion,
 };
 use jiff::Timestamp;
-use std::collections::{BTreeMap, BTreeSet, HashSet};
-use sums::{Totals, add_sample, matches};
+use std::collections::{BTreeMap, BTreeSet};
+use sums::{Totals, Wanted, add_sample, matches};
 
 /// Names are looked for in this order.
 const NAMED: [Key; 8] = [
@@ -120,7 +121,7 @@ impl SampleSummary {
 /// container, user, team or node.
 ///
 /// The query's window and resources apply. An id is looked for under the query's keys, then under
-/// each single key and each pair of keys.
+/// up to three keys that have a fixed name.
 ///
 /// # Errors
 /// Nothing has that id or name in the window, or a file of it cannot be read.
@@ -130,7 +131,7 @@ pub fn explain(
     subject: &str,
 ) -> Result<Explanation, ReportError> {
     let window = whole_hours(query.window);
-    let mut explainer = Explainer { books, query, window };
+    let explainer = Explainer { books, query, window };
     let (by, labels) = if subject.starts_with("row-") {
         explainer.row(subject)?
     } else {
@@ -156,10 +157,11 @@ pub fn subjects(books: &Books, query: &StatementQuery) -> Result<BTreeSet<String
         }
     }
     for (asked, groups) in asked.iter().zip(&groups) {
-        let is_name = NAMED.contains(&asked.by[0]);
+        let (is_name, ids) =
+            (NAMED.contains(&asked.by[0]), RowIds::new(&query.clusters, &asked.by));
         for group in groups.iter() {
             let label = groups.label(group.cells[0]);
-            subjects.insert(row_id(&query.clusters, &asked.by, std::slice::from_ref(&label)));
+            subjects.insert(ids.id(std::slice::from_ref(&label)));
             if let (true, Label::Named(name)) = (is_name, label) {
                 subjects.insert(name.into_owned());
             }
@@ -178,6 +180,31 @@ fn owned(label: Label<'_>) -> Label<'static> {
         Label::Idle => Label::Idle,
         Label::Common => Label::Common,
     }
+}
+
+/// The first of some columns in which a row of the hour has this name.
+fn has(book: HourBook, columns: &[&str], name: &str) -> Result<Option<usize>, ReportError> {
+    let mut first = columns.len();
+    // The distinct values of the last batch, and which of them is the name.
+    let mut last: Vec<Option<(StringArray, Option<usize>)>> = vec![None; columns.len()];
+    for batch in book.only(columns).map_err(ReportError::Books)? {
+        let batch = batch.map_err(ReportError::Books)?;
+        for (at, column) in columns.iter().enumerate().take(first) {
+            let text = batch.optional_text(column).map_err(ReportError::Books)?;
+            let Some(text) = text else { continue };
+            let value = match &last[at] {
+                Some((values, value)) if text.has_values_of(values) => *value,
+                _ => text.values().position(|value| value == name),
+            };
+            last[at] = Some((text.kept_values(), value));
+            if value.is_some_and(|value| (0..batch.len()).any(|row| text.index(row) == Some(value)))
+            {
+                first = at;
+                break;
+            }
+        }
+    }
+    Ok((first < columns.len()).then_some(first))
 }
 
 struct Explainer<'a> {
@@ -201,7 +228,10 @@ impl Explainer<'_> {
 
     /// An hour, if it is in the currency that is asked for.
     fn hour(&self, cluster: &ClusterId, hour: Window) -> Result<Option<HourBook>, ReportError> {
-        let book = self.books.hour(cluster, hour.from()).map_err(ReportError::Books)?;
+        self.in_currency(self.books.hour(cluster, hour.from()).map_err(ReportError::Books)?)
+    }
+
+    fn in_currency(&self, book: Option<HourBook>) -> Result<Option<HourBook>, ReportError> {
         let Some(book) = book else { return Ok(None) };
         if book.currency != self.query.currency {
             let (file, found, asked) = (book.file, book.currency, self.query.currency);
@@ -233,43 +263,36 @@ impl Explainer<'_> {
         groups: &mut Groups<'_>,
     ) -> Result<(), ReportError> {
         debug_assert_eq!(asked.clusters, self.query.clusters);
-        let Some(book) = self.hour(cluster, hour)? else { return Ok(()) };
-        for batch in book.only(&groups.columns()).map_err(ReportError::Books)? {
+        let keys = groups.columns();
+        let book = self.books.hour_by(cluster, hour.from(), &keys).map_err(ReportError::Books)?;
+        let Some(book) = self.in_currency(book)? else { return Ok(()) };
+        let columns = [&keys[..], &OWNERS[..]].concat();
+        for batch in book.only(&columns).map_err(ReportError::Books)? {
             groups.add(&batch.map_err(ReportError::Books)?, cluster)?;
         }
         Ok(())
-    }
-
-    fn asked(&self, resource: Resource) -> bool {
-        self.query.resources.as_ref().is_none_or(|kept| kept.contains(&resource))
     }
 
     fn not_found(&self, subject: &str) -> ReportError {
         ReportError::NotFound { subject: subject.to_owned(), window: self.window }
     }
 
-    /// Finds the row with an id: under the keys of the query, then under one key, then under two;
-    /// in the newest hour first.
-    fn row(&mut self, id: &str) -> Result<Row, ReportError> {
-        let one = std::iter::once(self.query.by.clone()).chain(Key::ALL.map(|key| vec![key]));
-        let two = Key::ALL.into_iter().flat_map(|first| {
-            let others = Key::ALL.into_iter().filter({
-                let first = first.clone();
-                move |second| *second != first
-            });
-            others.map(move |second| vec![first.clone(), second])
-        });
-        for asked in [self.queries(one), self.queries(two)] {
+    /// Finds the row with an id: under the keys of the query, then under those that its first
+    /// digits say; in the newest hour first.
+    fn row(&self, id: &str) -> Result<Row, ReportError> {
+        let clusters = &self.query.clusters;
+        let lists = std::iter::once(self.query.by.clone()).chain(lists_of(clusters, id));
+        let asked = self.queries(lists.filter(|by| RowIds::new(clusters, by).may_be(id)));
+        for asked in &asked {
+            let ids = RowIds::new(clusters, &asked.by);
             for (cluster, hour) in self.hours()? {
-                for asked in &asked {
-                    let mut groups = self.groups(asked);
-                    self.read(cluster, hour, asked, &mut groups)?;
-                    for group in groups.iter() {
-                        let labels: Vec<_> =
-                            group.cells.iter().map(|cell| groups.label(*cell)).collect();
-                        if row_id(&self.query.clusters, &asked.by, &labels) == id {
-                            return Ok((asked.by.clone(), labels.into_iter().map(owned).collect()));
-                        }
+                let mut groups = self.groups(asked);
+                self.read(cluster, hour, asked, &mut groups)?;
+                for group in groups.iter() {
+                    let labels: Vec<_> =
+                        group.cells.iter().map(|cell| groups.label(*cell)).collect();
+                    if ids.id(&labels) == id {
+                        return Ok((asked.by.clone(), labels.into_iter().map(owned).collect()));
                     }
                 }
             }
@@ -278,84 +301,40 @@ impl Explainer<'_> {
     }
 
     /// Finds what has a name.
-    fn name(&mut self, name: &str) -> Result<Row, ReportError> {
-        let columns = NAMED.iter().map(|key| key.column().name()).collect::<Vec<_>>();
+    fn name(&self, name: &str) -> Result<Row, ReportError> {
+        let columns = NAMED.map(|key| key.column().name());
         let mut first = NAMED.len();
         for (cluster, hour) in self.hours()? {
             let Some(book) = self.hour(cluster, hour)? else { continue };
-            for batch in book.only(&columns).map_err(ReportError::Books)? {
-                let batch = batch.map_err(ReportError::Books)?;
-                for (position, column) in columns.iter().enumerate().take(first) {
-                    let text = batch.optional_text(column).map_err(ReportError::Books)?;
-                    let is_there = |text: Text<'_>| {
-                        let value = text.values().position(|value| value == name);
-                        value.is_some_and(|value| {
-                            (0..batch.len()).any(|row| text.index(row) == Some(value))
-                        })
-                    };
-                    if text.is_some_and(is_there) {
-                        first = position;
-                        break;
-                    }
-                }
-            }
+            // Only a column that comes before what is found already, and whose bounds allow it.
+            let may: Vec<_> =
+                columns[..first].iter().map(|name_of| book.may_have(name_of, name)).collect();
+            let positions: Vec<usize> = (0..first).filter(|at| may[*at]).collect();
+            let Some(last) = positions.last() else { continue };
+            let asked: Vec<&str> = positions.iter().map(|at| columns[*at]).collect();
+            first = has(book, &asked, name)?.map_or(first, |at| positions[at].min(*last));
         }
         let key = NAMED.get(first).ok_or_else(|| self.not_found(name))?;
         Ok((vec![key.clone()], vec![Label::Named(name.to_owned().into())]))
     }
 
-    /// The nodes of an hour that have charges of the row.
-    fn nodes(
-        &self,
-        (cluster, hour): (&ClusterId, Window),
-        by: &[Key],
-        labels: &[Label<'_>],
-    ) -> Result<HashSet<String>, ReportError> {
-        let keys = by.iter().cloned().chain([Key::Node]).collect();
-        let mut nodes = HashSet::new();
-        for asked in self.queries(std::iter::once(keys)) {
-            let mut groups = self.groups(&asked);
-            self.read(cluster, hour, &asked, &mut groups)?;
-            for group in groups.iter() {
-                let mut found = group.cells.iter().map(|cell| groups.label(*cell));
-                let (of_row, node) = (found.clone().take(by.len()), found.next_back());
-                if let (true, Some(Label::Named(node))) = (of_row.eq(labels.iter().cloned()), node)
-                {
-                    nodes.insert(node.into_owned());
-                }
-            }
-        }
-        Ok(nodes)
-    }
-
     fn sum(&self, by: &[Key], labels: &[Label<'_>]) -> Result<Totals, ReportError> {
-        let mut totals = Totals::default();
-        let mut measured = Vec::new();
+        let mut totals = Totals::new(self.query.currency);
+        let mut measured = BTreeSet::new();
         for cluster in &self.query.clusters {
             measured.extend(self.books.measured_hours(cluster).map_err(ReportError::Books)?);
         }
-        let hours = self.hours()?;
-        // Only nodes that have a part of it are decoded, and these in all hours.
-        let mut nodes = HashSet::new();
-        for (cluster, hour) in &hours {
-            nodes.extend(self.nodes((cluster, *hour), by, labels)?);
-        }
-        for (cluster, hour) in hours.into_iter().rev() {
+        let mut wanted = Wanted::new(by, labels, self.query.resources.as_deref());
+        let columns = wanted.columns();
+        for (cluster, hour) in self.hours()?.into_iter().rev() {
             let Some(book) = self.hour(cluster, hour)? else { continue };
-            let window = book.window;
-            if !measured.iter().any(|hour| hour.contains(window.from())) {
-                totals.hours_without_telemetry += 1;
-            }
-            totals.hours.push(window);
-            let charges = book.charges_of(&|node| nodes.contains(node));
-            let mut stretches = HashSet::new();
-            for charge in &charges.map_err(ReportError::Books)? {
-                let whole = totals.whole(charge, &mut stretches);
-                let is_it = by.iter().zip(labels).all(|(key, label)| key.of(charge) == *label);
-                let line = !(is_it && self.asked(charge.resource)) || totals.line(charge).is_some();
-                if whole.is_none() || !line {
-                    return Err(ReportError::Overflow(self.window));
-                }
+            totals.hours_without_telemetry += u32::from(!measured.contains(&hour));
+            totals.hours.push(book.window);
+            totals.begin_hour();
+            for batch in book.only(&columns).map_err(ReportError::Books)? {
+                let batch = batch.map_err(ReportError::Books)?;
+                let added = totals.add(&batch, hour.from(), &mut wanted);
+                added.map_err(ReportError::Books)?.ok_or(ReportError::Overflow(self.window))?;
             }
         }
         Ok(totals)
@@ -368,30 +347,13 @@ impl Explainer<'_> {
         totals: Totals,
     ) -> Result<Explanation, ReportError> {
         let currency = self.query.currency;
-        let mut workloads: Vec<(WorkloadId, Money)> = totals
-            .workloads
-            .into_iter()
-            .map(|(workload, pico)| (workload, Money::from_pico(pico, currency)))
-            .collect();
-        workloads.sort_by_key(|(_, cost)| std::cmp::Reverse(cost.pico()));
-        let mut lines = Vec::new();
-        for ((bought, resource, _), mut line) in totals.lines {
-            if let Some((pico, nanos)) = totals.nodes.get(&bought) {
-                line.node_cost = Money::from_pico(*pico, currency);
-                let hours = proportion(*nanos, NANOS_PER_SECOND, NANOS_PER_HOUR);
-                line.node_hours = Decimal::from_nano(hours.unwrap_or(0));
-            }
-            if let Some((pico, nano)) = totals.resources.get(&(bought, resource)) {
-                line.resource_cost = Money::from_pico(*pico, currency);
-                line.resource_quantity_nano = *nano;
-            }
-            lines.push(line);
-        }
+        let hours = totals.hours.clone();
+        let (lines, workloads, hours_without_telemetry) = totals.finish();
         let total = Money::sum(lines.iter().map(|line| line.cost), currency);
         let window = self.window;
-        let samples = self.samples(&by, labels, &lines, &totals.hours)?;
+        let samples = self.samples(&by, labels, &lines, &hours)?;
         Ok(Explanation {
-            id: row_id(&self.query.clusters, &by, labels),
+            id: RowIds::new(&self.query.clusters, &by).id(labels),
             keys: by.iter().zip(labels).map(|(key, label)| label.text(key)).collect(),
             by,
             window,
@@ -399,7 +361,7 @@ impl Explainer<'_> {
             lines,
             workloads,
             samples,
-            hours_without_telemetry: totals.hours_without_telemetry,
+            hours_without_telemetry,
         })
     }
 

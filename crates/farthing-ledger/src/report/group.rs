@@ -4,7 +4,7 @@ use super::ReportError;
 use super::filter::Filter;
 use super::key::{Column, Key, Label};
 use super::statement::{Basis, Scope, StatementQuery};
-use crate::books::{Batch, BooksError, Text, instant, value};
+use crate::books::{Batch, BooksError, OWNED, Text, instant, value};
 use crate::meter::Usage;
 use arrow_array::types::{Decimal128Type, TimestampNanosecondType};
 use arrow_array::{PrimitiveArray, StringArray};
@@ -161,7 +161,7 @@ impl<'a> Groups<'a> {
             .transpose()
             .map_err(books)?;
         let numbers = Numbers::new(batch).map_err(books)?;
-        let workload = batch.text(Key::Workload.column().name()).map_err(books)?;
+        let owner = owner(batch).map_err(books)?;
         let over = |filter: &Option<Filter>| {
             filter.as_ref().map(|filter| filter.over(batch)).transpose().map_err(books)
         };
@@ -184,7 +184,7 @@ impl<'a> Groups<'a> {
                 continue;
             }
             let has_owner = charge.destination != Destination::Unallocated
-                && (charge.destination != Destination::Overhead || workload.get(row).is_some());
+                && (charge.destination != Destination::Overhead || owner.index(row).is_some());
             let spare = spare(charge.destination, has_owner, is_charged(row));
             cells.clear();
             for (index, (key, column)) in query.by.iter().zip(&columns).enumerate() {
@@ -280,11 +280,10 @@ impl<'a> Groups<'a> {
         Ok(Values::Text(text, cells))
     }
 
-    /// The columns that are read.
+    /// The columns that are asked for, beside those that say whether a row is someone's.
     pub(super) fn columns(&self) -> Vec<&'static str> {
         let query = self.query;
-        let mut names =
-            vec!["x_workload", "x_destination", "x_resource", "BilledCost", "x_quantity_nano"];
+        let mut names = vec!["x_destination", "x_resource", "BilledCost", "x_quantity_nano"];
         names.extend(query.by.iter().map(|key| key.column().name()));
         let filters = query.filter.iter().chain(&query.sharing.common);
         names.extend(filters.flat_map(Filter::columns));
@@ -292,6 +291,14 @@ impl<'a> Groups<'a> {
         names.extend((query.basis == Basis::Occupied).then_some("x_detail"));
         names
     }
+}
+
+/// The columns of which one says whether a row is someone's: in sums and in charges.
+pub(super) const OWNERS: [&str; 2] = [OWNED, "x_workload"];
+
+fn owner(batch: &Batch) -> Result<Text<'_>, BooksError> {
+    let [of_sums, of_charges] = OWNERS;
+    batch.optional_text(of_sums)?.map_or_else(|| batch.text(of_charges), Ok)
 }
 
 /// What stands in the place of an owner, where nobody is charged, or not for what is idle.
@@ -321,15 +328,15 @@ impl Sums {
 }
 
 /// A row's numbers and what they are about.
-struct Numbered {
-    destination: Destination,
-    resource: Resource,
-    pico: i128,
-    nano: i128,
+pub(super) struct Numbered {
+    pub(super) destination: Destination,
+    pub(super) resource: Resource,
+    pub(super) pico: i128,
+    pub(super) nano: i128,
 }
 
 /// The columns of numbers in a batch.
-struct Numbers<'a> {
+pub(super) struct Numbers<'a> {
     destination: Text<'a>,
     destinations: Vec<Option<Destination>>,
     resource: Text<'a>,
@@ -339,7 +346,7 @@ struct Numbers<'a> {
 }
 
 impl<'a> Numbers<'a> {
-    fn new(batch: &'a Batch) -> Result<Self, BooksError> {
+    pub(super) fn new(batch: &'a Batch) -> Result<Self, BooksError> {
         let (destination, resource) = (batch.text("x_destination")?, batch.text("x_resource")?);
         let named = |name: &str| Destination::ALL.into_iter().find(|d| d.name() == name);
         Ok(Self {
@@ -352,7 +359,7 @@ impl<'a> Numbers<'a> {
         })
     }
 
-    fn row(&self, batch: &Batch, row: usize) -> Result<Numbered, BooksError> {
+    pub(super) fn row(&self, batch: &Batch, row: usize) -> Result<Numbered, BooksError> {
         let wrong = |column: &str| batch.wrong(row, column);
         let destination = self.destination.index(row).and_then(|index| self.destinations[index]);
         let resource = self.resource.index(row).and_then(|index| self.resources[index]);

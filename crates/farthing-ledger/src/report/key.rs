@@ -1,6 +1,8 @@
 //! What statements group by and filters look at, and the ids of rows.
 
-use farthing_model::{Attribution, Charge, ClusterId, Destination, TeamId, hour_floor};
+use farthing_model::{Attribution, ClusterId, TeamId, hour_floor};
+#[cfg(test)]
+use farthing_model::{Charge, Destination};
 use jiff::Timestamp;
 use sha2::{Digest, Sha256};
 use std::borrow::Cow;
@@ -167,7 +169,8 @@ impl Key {
         })
     }
 
-    /// The value of a charge.
+    /// The value of a charge: what the columns say, said once more for tests.
+    #[cfg(test)]
     pub(super) fn of<'c>(&self, charge: &'c Charge) -> Label<'c> {
         if self.is_attribution() {
             return match (charge.destination, charge.attribution.as_deref()) {
@@ -351,28 +354,81 @@ impl Label<'_> {
     }
 }
 
-/// The id of a row: the same for the same clusters, keys and values, in any window, so that an id
+/// The ids of rows: the same for the same clusters, keys and values, in any window, so that an id
 /// from yesterday's statement still means the same row.
-pub(super) fn row_id(clusters: &[ClusterId], by: &[Key], labels: &[Label<'_>]) -> String {
-    let mut hasher = Sha256::new();
-    for (index, cluster) in clusters.iter().enumerate() {
-        if index > 0 {
-            hasher.update([1]);
+///
+/// The first digits say which keys, so that whoever has an id need not try them all.
+pub(super) struct RowIds<'k> {
+    by: &'k [Key],
+    prefix: String,
+    of_clusters: Sha256,
+}
+
+/// Hex digits of an id that are of its keys, and that are of everything.
+const KEY_DIGITS: usize = 3;
+const ROW_DIGITS: usize = 12;
+
+impl<'k> RowIds<'k> {
+    pub(super) fn new(clusters: &[ClusterId], by: &'k [Key]) -> Self {
+        let mut of_keys = Sha256::new();
+        for key in by {
+            of_keys.update(key.name().as_bytes());
+            of_keys.update([0]);
         }
-        hasher.update(cluster.as_str());
-    }
-    for (key, label) in by.iter().zip(labels) {
-        hasher.update([0]);
-        hasher.update(key.name().as_bytes());
-        hasher.update([0, label.tag()]);
-        if let Label::Named(name) = label {
-            hasher.update(name.as_bytes());
+        let mut of_clusters = Sha256::new();
+        for (index, cluster) in clusters.iter().enumerate() {
+            if index > 0 {
+                of_clusters.update([1]);
+            }
+            of_clusters.update(cluster.as_str());
         }
+        let prefix = format!("row-{}", hex(&of_keys.finalize(), KEY_DIGITS));
+        Self { by, prefix, of_clusters }
     }
-    let mut id = "row-".to_owned();
-    for byte in hasher.finalize().iter().take(6) {
+
+    /// Whether this id may be of a row with these keys.
+    pub(super) fn may_be(&self, id: &str) -> bool {
+        id.starts_with(&self.prefix)
+    }
+
+    /// The id of a row.
+    pub(super) fn id(&self, labels: &[Label<'_>]) -> String {
+        let mut hasher = self.of_clusters.clone();
+        for (key, label) in self.by.iter().zip(labels) {
+            hasher.update([0]);
+            hasher.update(key.name().as_bytes());
+            hasher.update([0, label.tag()]);
+            if let Label::Named(name) = label {
+                hasher.update(name.as_bytes());
+            }
+        }
+        format!("{}{}", self.prefix, hex(&hasher.finalize(), ROW_DIGITS))
+    }
+}
+
+/// Lists of keys that have a fixed name, of up to three, under which a row may have this id.
+pub(super) fn lists_of(clusters: &[ClusterId], id: &str) -> Vec<Vec<Key>> {
+    let mut lists: Vec<Vec<Key>> = vec![vec![]];
+    let mut found = Vec::new();
+    for _ in 0..3 {
+        let longer = |list: &Vec<Key>| {
+            let others = Key::ALL.into_iter().filter(|key| !list.contains(key));
+            others.map(|key| [&list[..], &[key]].concat()).collect::<Vec<_>>()
+        };
+        lists = lists.iter().flat_map(longer).collect();
+        let fitting = lists.iter().filter(|list| RowIds::new(clusters, list).may_be(id));
+        found.extend(fitting.cloned());
+    }
+    found
+}
+
+/// The first digits of some bytes.
+fn hex(bytes: &[u8], digits: usize) -> String {
+    let mut text = String::with_capacity(digits + 1);
+    for byte in &bytes[..digits.div_ceil(2)] {
         // Writing to a String cannot fail.
-        let _ = write!(id, "{byte:02x}");
+        let _ = write!(text, "{byte:02x}");
     }
-    id
+    text.truncate(digits);
+    text
 }

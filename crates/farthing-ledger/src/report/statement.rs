@@ -2,11 +2,11 @@
 
 use super::draft::{Draft, Head};
 use super::filter::Filter;
-use super::group::Groups;
+use super::group::{Groups, OWNERS};
 use super::key::Key;
 use super::share::{ShareIdle, Weigh};
 use super::{ReportError, whole_hours};
-use crate::books::{Books, Correction};
+use crate::books::{Books, BooksError, Correction, HourBook};
 use crate::meter::{Unpriced, Usage};
 use farthing_model::{
     ClusterId, Coverage, Currency, Decimal, Money, PerResource, Ratio, Resource, Window,
@@ -163,7 +163,7 @@ pub struct SpareRow {
 /// One row of a statement.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct StatementRow {
-    /// `row-` and 12 hex digits; the same row in any window. [`crate::explain()`] takes it.
+    /// `row-` and 15 hex digits; the same row in any window. [`crate::explain()`] takes it.
     pub id: String,
     /// The values of the keys, for people: `(unallocated)`, `(overhead)`, `(no team)`.
     pub keys: Vec<String>,
@@ -240,10 +240,26 @@ pub fn statement_with(
     query: &StatementQuery,
     progress: &mut dyn FnMut(usize, usize),
 ) -> Result<Statement, ReportError> {
+    let open = |cluster: &ClusterId, hour: Window, asked: &[&str]| {
+        books.hour_by(cluster, hour.from(), asked)
+    };
+    made(books, query, (&open, progress))
+}
+
+/// Opens an hour of a cluster in columns that are asked for.
+pub(super) type Open<'a> =
+    &'a dyn Fn(&ClusterId, Window, &[&str]) -> Result<Option<HourBook>, BooksError>;
+
+pub(super) fn made(
+    books: &Books,
+    query: &StatementQuery,
+    (open, progress): (Open<'_>, &mut dyn FnMut(usize, usize)),
+) -> Result<Statement, ReportError> {
     let window = whole_hours(query.window);
     let mut groups = Groups::new(query, window);
     let mut head = Head::default();
-    let columns = groups.columns();
+    let asked = groups.columns();
+    let columns = [&asked[..], &OWNERS[..]].concat();
     let mut posted = Vec::new();
     for cluster in &query.clusters {
         let hours = books.posted_hours(cluster).map_err(ReportError::Books)?;
@@ -252,7 +268,7 @@ pub fn statement_with(
     }
     for (done, (cluster, hour)) in posted.iter().enumerate() {
         progress(done, posted.len());
-        let hour = books.hour(cluster, hour.from()).map_err(ReportError::Books)?;
+        let hour = open(cluster, *hour, &asked).map_err(ReportError::Books)?;
         let Some(mut hour) = hour else { continue };
         if hour.currency != query.currency {
             let (file, found, asked) = (hour.file, hour.currency, query.currency);

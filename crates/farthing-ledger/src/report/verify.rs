@@ -109,14 +109,17 @@ fn posted_hour(
         // The engine marks what it posts, and keeps telemetry before it posts charges.
         let (method, paid, kept) = (book.method, book.paid, measured || book.journal.is_none());
         let belongs = posted.belongs(&book);
+        let rollup = book.kept_rollup()?;
         let charges = book.charges()?;
+        let rollup = rollup.fault(&charges)?;
         let fault = belongs
             .or_else(|| posted.rows(&charges, input.window))
             .or_else(|| posted.conserves(&charges, paid))
             .or_else(|| {
                 measured.then(|| posted.metered_again((&input, method), &charges)).flatten()
             })
-            .or_else(|| posted.has_telemetry(&charges, kept));
+            .or_else(|| posted.has_telemetry(&charges, kept))
+            .or_else(|| rollup.map(|what| posted.fault(None, what)));
         Ok(fault)
     };
     read().unwrap_or_else(|error| Some(FirstFault::of(&error)))

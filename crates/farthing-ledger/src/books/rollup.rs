@@ -1,0 +1,361 @@
+//! The rollup: sums of an hour's rows by what few of them differ in, inside of the hour's own file.
+//!
+//! Most statements ask for a team, a namespace, a resource; none needs every pod for that. So the
+//! file of an hour has a second, small table of its sums, between the rows and the footer, where
+//! Parquet readers do not look. It is written with the rows in one step and says the same of the
+//! hour as the footer does: it cannot be older than they are. It has a seal of its own, so that the
+//! end of the file is all that is read. A file without one, or whose end cannot be read, is read
+//! whole: a statement never depends on it. `verify` compares it with the rows.
+//!
+//! It refuses to know what is asked: it keeps every column that it can afford, those that are asked
+//! most before others.
+
+use super::columns::{Batches, Sealed, Table, Text, value};
+use super::{Books, BooksError, Hour, HourBook, charge_file};
+use crate::meter::FastMap;
+use arrow_array::Array as _;
+use bytes::Bytes;
+use farthing_model::{Charge, ClusterId};
+use futures::executor::block_on;
+use jiff::Timestamp;
+use object_store::{GetOptions, GetRange, ObjectStore as _, path::Path};
+use parquet::errors::ParquetError;
+use parquet::file::metadata::ParquetMetaDataReader;
+use std::collections::{BTreeMap, HashMap};
+
+/// The line of the footer that says where it is: the first byte and the length.
+pub(super) const LINE: &str = "farthing.rollup";
+/// Its `farthing.kind`.
+pub(super) const KIND: &str = "rollup";
+/// The column that says whether a row is someone's, which in rows of charges `x_workload` says.
+pub(crate) const OWNED: &str = "x_owned";
+
+/// Rows of charges for each of the rollup at least: with fewer it would save little.
+const FEWER: usize = 16;
+/// How much of a file's end is read at first: a footer and a few thousand sums.
+const TAIL_BYTES: u64 = 96 << 10;
+
+/// What sums are always apart by.
+const APART: [&str; 3] = ["x_resource", "x_destination", "x_detail"];
+/// What they are apart by where that is affordable, in this order.
+const KEPT: [&str; 18] = [
+    "ProviderName",
+    "RegionId",
+    "x_purchase",
+    "ResourceType",
+    "x_offer",
+    "x_team",
+    "x_namespace",
+    "x_user",
+    "x_controller_kind",
+    "Tags",
+    "x_services",
+    "x_workload",
+    "x_controller",
+    "x_node",
+    "x_annotations",
+    "x_process",
+    "x_container",
+    "x_pod",
+];
+
+/// Rows in groups that are alike.
+#[derive(Clone)]
+struct Groups {
+    /// The group of each row.
+    of: Vec<u32>,
+    /// The first row of each group.
+    first: Vec<usize>,
+}
+
+impl Groups {
+    fn one(rows: usize) -> Self {
+        Self { of: vec![0; rows], first: vec![0] }
+    }
+
+    /// The same groups, apart by another value of each row too; `None` where that makes more than
+    /// `most`.
+    fn by(&self, values: impl Iterator<Item = i32>, most: usize) -> Option<Self> {
+        let mut known: FastMap<u64, u32> = FastMap::default();
+        let mut groups = Self { of: Vec::with_capacity(self.of.len()), first: Vec::new() };
+        let mut last = (0, u32::MAX);
+        for (row, (group, value)) in self.of.iter().zip(values).enumerate() {
+            let key = u64::from(*group) << 32 | u64::from(value.cast_unsigned());
+            if last.0 != key || last.1 == u32::MAX {
+                let next = u32::try_from(groups.first.len()).ok()?;
+                let found = *known.entry(key).or_insert(next);
+                if found == next {
+                    groups.first.push(row);
+                    if groups.first.len() > most {
+                        return None;
+                    }
+                }
+                last = (key, found);
+            }
+            groups.of.push(last.1);
+        }
+        Some(groups)
+    }
+
+    /// Sums of a column; `None` where one does not fit.
+    fn sum(&self, table: &Table<'_>, name: &str) -> Option<Vec<i128>> {
+        let column = table.decimal_column(name)?;
+        let mut sums = vec![0_i128; self.first.len()];
+        for (group, value) in self.of.iter().zip(column.values()) {
+            let sum = &mut sums[*group as usize];
+            *sum = sum.checked_add(*value)?;
+        }
+        let limit = 10_u128.pow(38);
+        sums.iter().all(|sum| sum.unsigned_abs() < limit).then_some(sums)
+    }
+}
+
+/// Which distinct value each row has; -1 for none.
+fn indices<'t>(text: Text<'t>) -> impl Iterator<Item = i32> + 't {
+    let keys = text.keys();
+    (0..keys.len()).map(move |row| if keys.is_valid(row) { keys.value(row) } else { -1 })
+}
+
+/// Whose rows are someone's.
+fn owned(table: &Table<'_>) -> Option<Vec<bool>> {
+    let workload = table.text_column("x_workload")?;
+    Some(indices(workload).map(|index| index >= 0).collect())
+}
+
+/// Rows that are alike in what every rollup has and in some more columns.
+fn grouped(table: &Table<'_>, columns: &[&str], most: usize) -> Option<Groups> {
+    let groups = Groups::one(table.len());
+    let mut groups = groups.by(owned(table)?.into_iter().map(i32::from), most)?;
+    for name in columns {
+        groups = groups.by(indices(table.text_column(name)?), most)?;
+    }
+    Some(groups)
+}
+
+/// The rollup of a table of charges, whose footer has these lines; `None` where it would not be
+/// much smaller.
+pub(super) fn of(
+    table: &Table<'_>,
+    lines: &[(&'static str, String)],
+) -> Result<Option<Bytes>, BooksError> {
+    let most = table.len() / FEWER;
+    let Some(mut groups) = grouped(table, &APART, most) else { return Ok(None) };
+    let mut columns = Vec::from(APART);
+    for name in KEPT {
+        let Some(text) = table.text_column(name) else { continue };
+        if let Some(finer) = groups.by(indices(text), most) {
+            groups = finer;
+            columns.push(name);
+        }
+    }
+    let sums = ["BilledCost", "x_quantity_nano"].map(|name| groups.sum(table, name));
+    let ([Some(cost), Some(quantity)], Some(owned)) = (sums, owned(table)) else { return Ok(None) };
+    let mut rollup = Table::new(table.file());
+    let first = || groups.first.iter().copied();
+    columns.push("SubAccountId");
+    for name in columns {
+        let Some(text) = table.text_column(name) else { continue };
+        rollup.text(name, first().map(|row| text.get(row)));
+    }
+    rollup.text(OWNED, first().map(|row| owned[row].then_some("yes")));
+    let Some(starts) = table.instant_column("ChargePeriodStart") else { return Ok(None) };
+    let start = |row| super::instant(value(starts, row));
+    rollup.instant("ChargePeriodStart", first().map(start))?;
+    rollup.decimal("BilledCost", 12, cost.into_iter().map(Some))?;
+    rollup.decimal("x_quantity_nano", 0, quantity.into_iter().map(Some))?;
+    let lines = lines.iter().map(|(key, line)| match *key {
+        "farthing.kind" => (*key, KIND.to_owned()),
+        key => (key, line.clone()),
+    });
+    rollup.finish(lines.collect(), None).map(Some)
+}
+
+/// What sums are by, and the sums of cost and quantity.
+type Sums = BTreeMap<Vec<Option<String>>, (i128, i128)>;
+
+/// What is wrong with the rollup of an hour, given its rows, if anything.
+fn fault(rollup: &Sealed, charges: &[Charge]) -> Result<Option<&'static str>, BooksError> {
+    let batches = rollup.batches()?;
+    let schema = batches.schema();
+    let columns: Vec<&str> = APART
+        .into_iter()
+        .chain(KEPT)
+        .filter(|name| schema.column_with_name(name).is_some())
+        .collect();
+    let kept = read(batches, &columns)?;
+    let table = charge_file::table(&rollup.file, &charge_file::sorted(charges))?;
+    let sums = || -> Option<Sums> {
+        let groups = grouped(&table, &columns, usize::MAX)?;
+        let (cost, nano) =
+            (groups.sum(&table, "BilledCost")?, groups.sum(&table, "x_quantity_nano")?);
+        let mut sums = Sums::new();
+        let owned = owned(&table)?;
+        for ((row, cost), nano) in groups.first.iter().zip(cost).zip(nano) {
+            let text = |name: &&str| Some(table.text_column(name)?.get(*row)?.to_owned());
+            let mut key: Vec<Option<String>> = columns.iter().map(text).collect();
+            key.push(owned[*row].then(|| "yes".to_owned()));
+            sums.insert(key, (cost, nano));
+        }
+        Some(sums)
+    };
+    Ok((sums() != Some(kept)).then_some("its rollup does not say what its rows sum to"))
+}
+
+fn read(batches: Batches, columns: &[&str]) -> Result<Sums, BooksError> {
+    let mut sums = Sums::new();
+    for batch in batches {
+        let batch = batch?;
+        let mut texts = Vec::with_capacity(columns.len() + 1);
+        for name in columns.iter().chain([&OWNED]) {
+            texts.push(batch.text(name)?);
+        }
+        let (cost, nano) = (batch.decimal("BilledCost")?, batch.decimal("x_quantity_nano")?);
+        for row in 0..batch.len() {
+            let wrong = |name| batch.wrong(row, name);
+            let cost = value(cost, row).ok_or_else(|| wrong("BilledCost"))?;
+            let nano = value(nano, row).ok_or_else(|| wrong("x_quantity_nano"))?;
+            let key = texts.iter().map(|text| text.get(row).map(str::to_owned)).collect();
+            if sums.insert(key, (cost, nano)).is_some() {
+                return Err(wrong("what is summed twice"));
+            }
+        }
+    }
+    Ok(sums)
+}
+
+/// Where a rollup is, as [`LINE`] says.
+pub(super) fn place(line: &str) -> Option<(u64, u64)> {
+    let (start, length) = line.split_once(' ')?;
+    Some((start.parse().ok()?, length.parse().ok()?))
+}
+
+impl Books {
+    /// The charges of the UTC hour that holds `at` in these columns, if any were posted: their sums
+    /// where the file has them by all that is asked for, else its rows.
+    ///
+    /// # Errors
+    /// As [`Books::hour`].
+    pub(crate) fn hour_by(
+        &self,
+        cluster: &ClusterId,
+        at: Timestamp,
+        columns: &[&str],
+    ) -> Result<Option<HourBook>, BooksError> {
+        let path = Hour::of(at).charges(cluster);
+        // Whatever is wrong with the end of the file is said by reading it whole.
+        match self.rollup(&path).filter(|rollup| rollup.has(columns)) {
+            Some(rollup) => Ok(Some(rollup)),
+            None => self.hour(cluster, at),
+        }
+    }
+
+    fn rollup(&self, path: &Path) -> Option<HourBook> {
+        let mut tail = self.tail(path, TAIL_BYTES, None)?;
+        let bytes = loop {
+            match tail.rollup() {
+                Ok(found) => break found?,
+                // Once more of the same version; how much is said by the file itself.
+                Err(needed) if needed > tail.bytes.len() as u64 => {
+                    tail = self.tail(path, needed, tail.e_tag.take())?;
+                }
+                Err(_) => return None,
+            }
+        };
+        charge_file::open_rollup(&self.name(path), bytes).ok()
+    }
+
+    /// The last bytes of a file, if they can be had.
+    fn tail(&self, path: &Path, bytes: u64, if_match: Option<String>) -> Option<Tail> {
+        let range = Some(GetRange::Suffix(bytes));
+        let options = GetOptions { range, if_match, ..GetOptions::default() };
+        block_on(async {
+            let found = self.store.get_opts(path, options).await.ok()?;
+            let (size, e_tag) = (found.meta.size, found.meta.e_tag.clone());
+            Some(Tail { size, e_tag, bytes: found.bytes().await.ok()? })
+        })
+    }
+}
+
+/// The end of a file.
+struct Tail {
+    size: u64,
+    e_tag: Option<String>,
+    bytes: Bytes,
+}
+
+impl Tail {
+    /// The rollup in it, if the file has one; else how many bytes of the end it takes.
+    fn rollup(&self) -> Result<Option<Bytes>, u64> {
+        let mut reader = ParquetMetaDataReader::new();
+        match reader.try_parse_sized(&self.bytes, self.size) {
+            Ok(()) => {}
+            Err(ParquetError::NeedMoreData(needed)) => return Err(needed as u64),
+            Err(_) => return Ok(None),
+        }
+        let Ok(footer) = reader.finish() else { return Ok(None) };
+        let lines = footer.file_metadata().key_value_metadata();
+        let line = lines.into_iter().flatten().find(|line| line.key == LINE);
+        let Some((start, length)) = line.and_then(|line| place(line.value.as_deref()?)) else {
+            return Ok(None);
+        };
+        let from_end = self.size.checked_sub(start);
+        let Some(from_end) = from_end.filter(|from_end| length <= *from_end) else {
+            return Ok(None);
+        };
+        let have = self.bytes.len() as u64;
+        let (Some(skip), Ok(length)) = (have.checked_sub(from_end), usize::try_from(length)) else {
+            return Err(from_end);
+        };
+        let Ok(skip) = usize::try_from(skip) else { return Ok(None) };
+        Ok(Some(self.bytes.slice(skip..skip + length)))
+    }
+}
+
+impl HourBook {
+    /// Whether it has all of these columns.
+    fn has(&self, columns: &[&str]) -> bool {
+        let schema = self.rows.schema();
+        columns.iter().all(|name| schema.column_with_name(name).is_some())
+    }
+
+    /// The rollup in its file, to be compared with its rows.
+    ///
+    /// # Errors
+    /// There is one, and it is damaged.
+    pub(crate) fn kept_rollup(&self) -> Result<KeptRollup, BooksError> {
+        let sums = self.rows.inside(LINE)?;
+        let is_of_hour =
+            sums.as_ref().is_none_or(|sums| same_lines(sums.lines(), self.rows.lines()));
+        Ok(KeptRollup { sums, is_of_hour })
+    }
+}
+
+/// The rollup of a file of charges, if it has one.
+pub(crate) struct KeptRollup {
+    sums: Option<Sealed>,
+    is_of_hour: bool,
+}
+
+impl KeptRollup {
+    /// What is wrong with it, given the rows of the file, if anything is.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn fault(&self, charges: &[Charge]) -> Result<Option<&'static str>, BooksError> {
+        if !self.is_of_hour {
+            return Ok(Some("its rollup is of another hour, or of another writing"));
+        }
+        self.sums.as_ref().map_or(Ok(None), |sums| fault(sums, charges))
+    }
+}
+
+/// Whether a rollup says of the hour what the footer of the file does.
+fn same_lines(rollup: &HashMap<String, String>, file: &HashMap<String, String>) -> bool {
+    let is_own =
+        |key: &str| matches!(key, "farthing.kind" | LINE | super::seal::KEY | "ARROW:schema");
+    let of = |lines: &HashMap<String, String>| -> BTreeMap<String, String> {
+        let own = lines.iter().filter(|(key, _)| !is_own(key));
+        own.map(|(key, line)| (key.clone(), line.clone())).collect()
+    };
+    of(rollup) == of(file)
+}
