@@ -1,9 +1,11 @@
 //! The command line. Names are fixed in the interface reference; scripts rely on them.
 
+mod correct;
 mod export;
 mod import;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use correct::CorrectArgs;
 pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
 pub(crate) use import::{
     ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
@@ -61,6 +63,8 @@ pub(crate) enum Command {
     Idle(IdleArgs),
     /// Show where a number comes from, or why a step was chosen
     Explain(ExplainArgs),
+    /// Meter posted hours again at other prices
+    Correct(CorrectArgs),
     /// Ask the charges in SQL: FROM charges, columns as in FOCUS
     Sql(SqlArgs),
     /// Check that the ledger conserves and that the journal's chain holds

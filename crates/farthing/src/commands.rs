@@ -1,5 +1,6 @@
 //! One module for each command.
 
+pub(crate) mod correct;
 pub(crate) mod cost;
 pub(crate) mod explain;
 pub(crate) mod export;

@@ -22,7 +22,7 @@ mod verify;
 
 pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
-pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
+pub use cost::{CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost};
 pub use dag::{
     AlternativeJson, BaselineJson, DagPlanJson, DagStepJson, ObstacleJson, SearchJson,
     TransferJson, dag_plan,
