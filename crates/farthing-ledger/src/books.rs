@@ -190,7 +190,7 @@ impl Books {
     /// The store cannot be written; then nothing is half-written, and doing it again is safe.
     pub fn put_segment(&self, cluster: &ClusterId, segment: &Segment) -> Result<(), BooksError> {
         for part in segment.by_hour() {
-            if part.spans.is_empty() && part.samples.is_empty() && part.uses.is_empty() {
+            if part.is_empty() {
                 continue;
             }
             let hour = Hour::of(part.window.from());

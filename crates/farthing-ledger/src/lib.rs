@@ -26,7 +26,7 @@ mod weights;
 
 pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
 pub use burn::{Outlook, burn, outlook};
-pub use correct::{CorrectError, Occasion, correct};
+pub use correct::{CorrectError, Occasion, Posting, correct, post_segment};
 pub use focus::{
     Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport, FocusParquet,
     FocusQuery, FocusSink, FocusVersion, RowFault, check_row, export_focus, read_bill,

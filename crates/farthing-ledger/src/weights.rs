@@ -45,6 +45,14 @@ impl Weights {
         Self { base: self.base, gpu_of }
     }
 
+    /// These, and for machine types that they do not name those of others.
+    #[must_use]
+    pub fn or(&self, others: &Self) -> Self {
+        let mut gpu_of = others.gpu_of.clone();
+        gpu_of.extend(self.gpu_of.iter().map(|(name, rate)| (name.clone(), *rate)));
+        Self { base: self.base, gpu_of }
+    }
+
     /// Splits what a node costs over its resources by largest remainder. A resource without
     /// capacity gets nothing; when every resource that has capacity weighs nothing, they weigh
     /// the same.

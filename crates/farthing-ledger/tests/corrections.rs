@@ -4,8 +4,8 @@
 mod world;
 
 use farthing_ledger::{
-    Books, BooksError, CorrectError, Correction, Generation, Metered, Occasion, Segment,
-    StatementQuery, correct, statement, verify,
+    Books, BooksError, CorrectError, Correction, Generation, Metered, Occasion, Posting, Segment,
+    StatementQuery, correct, post_segment, statement, verify,
 };
 use farthing_model::{ClusterId, Currency, NodeSpan, Resource, Window};
 use jiff::Timestamp;
@@ -53,7 +53,14 @@ fn corrected(
     change: impl FnOnce(&mut Vec<Segment>),
 ) -> Result<Option<Correction>, CorrectError> {
     let (cluster, weights): (ClusterId, _) = (cluster(), weights());
-    let occasion = Occasion { cluster: &cluster, hour: at(5), at: later(), why, weights: &weights };
+    let occasion = Occasion {
+        cluster: &cluster,
+        hour: at(5),
+        at: later(),
+        why,
+        weights: &weights,
+        dry_run: false,
+    };
     correct(books, occasion, change)
 }
 
@@ -116,6 +123,60 @@ fn late_samples_replace_the_hour_whole() {
         // Ten minutes of 2 cores of 4 at 4 USD; a has what it had.
         assert_eq!((of("a"), of("b")), (usd("2").pico(), usd("2").pico() / 6));
         assert!(verify(&books, &cluster()).unwrap().ok, "{kind}");
+    }
+}
+
+fn added(books: &Books, segment: &Segment) -> Result<Posting, CorrectError> {
+    let (cluster, weights) = (cluster(), weights());
+    let occasion = Occasion {
+        cluster: &cluster,
+        hour: segment.window.from(),
+        at: later(),
+        why: "late",
+        weights: &weights,
+        dry_run: false,
+    };
+    post_segment(books, occasion, Currency::USD, segment)
+}
+
+/// What goes on is no correction; what changes time that was posted is one.
+#[test]
+fn an_hour_that_reaches_further_is_not_corrected_and_one_that_changes_is() {
+    for (kind, books, _folder) in books() {
+        let first = segment("4 USD/h", window(600, 1_800), "a");
+        let posting = added(&books, &first).unwrap();
+        assert_eq!((posting.correction, posting.metered.paid), (None, usd("1.333333333333")));
+        assert_eq!(added(&books, &first).unwrap().correction, None, "{kind}: twice is once");
+        // Later, and earlier.
+        for part in [window(1_800, 3_600), window(0, 600)] {
+            let posting = added(&books, &segment("4 USD/h", part, "a")).unwrap();
+            assert_eq!(posting.correction, None, "{kind}");
+        }
+        let statement = |books: &Books| {
+            let query = StatementQuery::of(cluster(), hour(), Currency::USD);
+            statement(books, &query).unwrap()
+        };
+        assert_eq!((statement(&books).paid, statement(&books).corrections.len()), (usd("4"), 0));
+        let dearer = added(&books, &segment("8 USD/h", window(0, 600), "a")).unwrap();
+        let note = dearer.correction.unwrap();
+        assert_eq!((note.before, note.after), (usd("4"), usd("4.666666666666")), "{kind}");
+        assert_eq!((note.why.as_str(), note.hour), ("late: other prices", hour()));
+        let (now, check) = (statement(&books), verify(&books, &cluster()).unwrap());
+        assert_eq!((now.difference, now.corrections), (usd("0"), vec![note]));
+        assert!(check.ok, "{kind}: {:?}", check.first_fault);
+        let mut euro = segment("4 EUR/h", window(0, 600), "a");
+        euro.uses.clear();
+        let (cluster, weights) = (cluster(), weights());
+        let occasion = Occasion {
+            cluster: &cluster,
+            hour: at(0),
+            at: later(),
+            why: "late",
+            weights: &weights,
+            dry_run: false,
+        };
+        let refused = post_segment(&books, occasion, "EUR".parse().unwrap(), &euro).unwrap_err();
+        assert!(matches!(refused, CorrectError::Currency { .. }), "{kind}: {refused}");
     }
 }
 

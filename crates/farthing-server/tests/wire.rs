@@ -390,7 +390,7 @@ fn a_check_says_where_it_does_not_hold() {
         corrections: Vec::new(),
     };
     let file = "lab.journal";
-    let sound = JournalCheck { checked: 42, file, fault: None, sealed: false };
+    let sound = JournalCheck { checked: 42, file, fault: None, sealed: Some(false) };
     let whole = wire::verify(&ledger, sound);
     let json = value(&whole);
     has(&json, "ledger, journal");
@@ -421,7 +421,7 @@ fn a_check_says_where_it_does_not_hold() {
             }"#]],
     );
     let fault = Some((Some(17), "records are missing"));
-    let broken = JournalCheck { checked: 17, file, fault, sealed: false };
+    let broken = JournalCheck { checked: 17, file, fault, sealed: Some(false) };
     let json = value(&wire::verify(&ledger, broken));
     assert_eq!(json["journal"]["ok"], false);
     assert_eq!(json["journal"]["first_fault"]["row"], 17);

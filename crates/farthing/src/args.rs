@@ -1,6 +1,7 @@
 //! The command line. Names are fixed in the interface reference; scripts rely on them.
 
 mod budget;
+mod correct;
 mod export;
 mod import;
 
@@ -8,6 +9,7 @@ pub(crate) use budget::{
     BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetWhat,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
+pub(crate) use correct::CorrectArgs;
 pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
 pub(crate) use import::{
     ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
@@ -67,6 +69,8 @@ pub(crate) enum Command {
     Idle(IdleArgs),
     /// Show where a number comes from, or why a step was chosen
     Explain(ExplainArgs),
+    /// Meter posted hours again at other prices
+    Correct(CorrectArgs),
     /// Ask the charges in SQL: FROM charges, columns as in FOCUS
     Sql(SqlArgs),
     /// Check that the ledger conserves and that the journal's chain holds

@@ -1,6 +1,7 @@
 //! One module for each command.
 
 pub(crate) mod budget;
+pub(crate) mod correct;
 pub(crate) mod cost;
 pub(crate) mod explain;
 pub(crate) mod export;

@@ -48,6 +48,11 @@ impl Home {
         Ok(Books::open_folder(&self.books_folder())?)
     }
 
+    /// Whether there are any.
+    pub(crate) fn has_books(&self) -> bool {
+        self.books_folder().is_dir()
+    }
+
     /// Where they are.
     pub(crate) fn books_folder(&self) -> PathBuf {
         self.folder.join("books")

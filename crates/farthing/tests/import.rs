@@ -125,6 +125,49 @@ fn importing_twice_or_in_parts_changes_nothing() {
     assert!(files(&dry.state()).is_empty());
 }
 
+/// The same hour at another price: posted again, shown with the reason, and sound.
+#[test]
+fn a_price_that_was_wrong_is_corrected_and_shown() {
+    let place = Place::new();
+    import(&place, &[]);
+    let prices = std::fs::read_to_string(fixture("prices.csv")).unwrap();
+    place.file("right.csv", prices.replace(",6.00,", ",7.00,"));
+    let correct = |more: &[&str]| {
+        let mut arguments = vec!["correct", "--prices", "right.csv", "--window", "7d"];
+        arguments.extend(["--why", "the contract of May", "--output", "json"]);
+        arguments.extend(more);
+        let run = place.run(&arguments);
+        assert_eq!(run.code, 0, "{}", run.said);
+        serde_json::from_str::<Value>(&run.out).unwrap()
+    };
+    let before = books(&place);
+    let dry = correct(&["--dry-run"]);
+    assert_eq!(books(&place), before, "a dry run writes nothing");
+    let done = correct(&[]);
+    assert_eq!((&done["written"], &dry["written"]), (&true.into(), &false.into()));
+    let correction = &done["corrections"][0];
+    assert_eq!(correction["before"], "6.40");
+    assert_eq!(correction["after"], dry["corrections"][0]["after"]);
+    let statement = cost(&place, "namespace,pod");
+    assert_eq!(statement["difference"], "0.00");
+    assert_eq!(statement["paid"], correction["after"]);
+    assert_ne!(statement["paid"], "6.40");
+    assert_eq!(statement["corrections"], done["corrections"]);
+    let shown = place.run(&["cost"]).out;
+    assert!(shown.contains("corrected: 1 hours, 1 times; +"), "{shown}");
+    assert!(shown.contains("the contract of May (6.40 USD before"), "{shown}");
+    // Doing it again changes nothing; importing at the old prices corrects it back, and says so.
+    assert_eq!(correct(&[])["corrections"], serde_json::json!([]));
+    let back = import(&place, &[]);
+    assert_eq!(back["corrections"][0]["why"], "imported again: other prices");
+    let statement = cost(&place, "namespace,pod");
+    assert_eq!(statement["paid"], "6.40");
+    assert_eq!(statement["corrections"].as_array().unwrap().len(), 2);
+    let run = place.run(&["verify"]);
+    assert_eq!(run.code, 0, "{}", run.out);
+    assert!(run.out.contains("there is none: these books were imported"), "{}", run.out);
+}
+
 #[test]
 fn of_a_longer_window_only_known_time_is_paid_and_the_rest_is_said() {
     let place = Place::new();

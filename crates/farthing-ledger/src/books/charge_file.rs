@@ -200,6 +200,7 @@ fn read(sealed: Sealed, kind: &str, generation: Generation) -> Result<HourBook, 
         return Err(wrong("it does not hold charges in a format that this version reads"));
     }
     let window = Window::new(sealed.parsed("farthing.from")?, sealed.parsed("farthing.to")?);
+    let window = window.map_err(|_| wrong("its window is empty"))?;
     let currency: Currency = sealed.parsed("farthing.currency")?;
     let resources: &[Resource] = if format == FORMAT { &Resource::CHARGED } else { &Resource::ALL };
     let unpriced = sealed.line("farthing.unpriced")?.lines();
@@ -209,14 +210,15 @@ fn read(sealed: Sealed, kind: &str, generation: Generation) -> Result<HourBook, 
         Some(name) => Method::named(&name).ok_or_else(|| wrong("`farthing.method` is wrong"))?,
     };
     let corrections = sealed.parsed_if_any::<String>("farthing.corrections")?.unwrap_or_default();
-    let corrections = corrections.lines().map(|line| Correction::from_line(line, currency));
+    let hour = Window::hour_of(window.from()).unwrap_or(window);
+    let corrections = corrections.lines().map(|line| Correction::from_line(line, hour, currency));
     let corrections: Option<Vec<Correction>> = corrections.collect();
     let corrections = corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?;
     let weights = Weights::from_text(sealed.line("farthing.weights")?);
     Ok(HourBook {
         file: file.to_owned(),
         cluster: sealed.parsed::<ClusterId>("farthing.cluster")?,
-        window: window.map_err(|_| wrong("its window is empty"))?,
+        window,
         currency,
         paid: Money::from_pico(sealed.parsed("farthing.paid_pico")?, currency),
         coverage: Coverage {

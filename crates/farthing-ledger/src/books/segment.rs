@@ -21,6 +21,11 @@ impl Segment {
         Self { window, spans: Vec::new(), samples: Vec::new(), uses: Vec::new() }
     }
 
+    /// Whether nothing was paid or measured.
+    pub const fn is_empty(&self) -> bool {
+        self.spans.is_empty() && self.samples.is_empty() && self.uses.is_empty()
+    }
+
     /// The parts of a segment in each UTC hour; amounts are cut in proportion and sum.
     pub fn by_hour(&self) -> impl Iterator<Item = Self> + '_ {
         self.window.by_hour().map(|part| {

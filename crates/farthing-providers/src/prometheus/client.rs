@@ -297,6 +297,11 @@ fn tls(access: &Access) -> Result<TlsConfig, PrometheusError> {
         .build())
 }
 
+/// A secure connection to whoever shows a certificate that this system trusts.
+pub(crate) fn system_tls() -> Result<TlsConfig, PrometheusError> {
+    tls(&Access::default())
+}
+
 fn certificates(
     what: &'static str,
     text: &str,

@@ -1,7 +1,7 @@
 //! `cost`: the statement, with parts that sum to the whole.
 
 use super::scalar::{WindowJson, decimal, ratio};
-use farthing_ledger::{Statement, StatementRow};
+use farthing_ledger::{Correction, Statement, StatementRow};
 use farthing_model::Money;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
@@ -37,8 +37,37 @@ pub struct CostJson {
     pub by: Vec<String>,
     /// Nodes that could not be charged, and why.
     pub unpriced: Vec<UnpricedJson>,
+    /// Hours of it that were posted again, as they were wrong.
+    pub corrections: Vec<CorrectionJson>,
     /// The rows, largest total first.
     pub rows: Vec<CostRowJson>,
+}
+
+/// An hour that was posted again.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct CorrectionJson {
+    /// Which.
+    pub hour: WindowJson,
+    /// When it was corrected.
+    pub at: String,
+    /// Why, in one line.
+    pub why: String,
+    /// What was paid in it before.
+    pub before: String,
+    /// What was paid after.
+    pub after: String,
+}
+
+/// The wire form of corrections.
+pub fn corrections(corrections: &[Correction]) -> Vec<CorrectionJson> {
+    let wire = |correction: &Correction| CorrectionJson {
+        hour: correction.hour.into(),
+        at: correction.at.to_string(),
+        why: correction.why.clone(),
+        before: correction.before.to_decimal(),
+        after: correction.after.to_decimal(),
+    };
+    corrections.iter().map(wire).collect()
 }
 
 /// A node that was paid and has no price.
@@ -124,6 +153,7 @@ pub fn cost(statement: &Statement) -> CostJson {
         coverage: statement.coverage.ratio().map(ratio),
         hours: statement.hours,
         unpriced: statement.unpriced.iter().map(UnpricedJson::of).collect(),
+        corrections: corrections(&statement.corrections),
         rows: statement.rows.iter().map(|row| CostRowJson::of(&by, row)).collect(),
         by,
     }

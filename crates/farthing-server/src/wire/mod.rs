@@ -31,7 +31,7 @@ pub use budget::{
     BudgetStateJson, BurnJson, ClaimJson, ForecastJson, RungJson as BudgetRungJson, ShortJson,
     budget_state, claim, short,
 };
-pub use cost::{CostJson, CostRowJson, UnpricedJson, cost};
+pub use cost::{CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost};
 pub use dag::{
     AlternativeJson, BaselineJson, DagPlanJson, DagStepJson, ObstacleJson, SearchJson,
     TransferJson, dag_plan,

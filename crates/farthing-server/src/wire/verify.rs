@@ -12,8 +12,8 @@ pub struct JournalCheck<'a> {
     pub file: &'a str,
     /// What does not hold, first: the number of the record where it is one, and what is wrong.
     pub fault: Option<(Option<u64>, &'a str)>,
-    /// Whether a seal held the bytes that belong to no record.
-    pub sealed: bool,
+    /// Whether a seal held the bytes that belong to no record; `None` where there is no journal.
+    pub sealed: Option<bool>,
 }
 
 /// Whether the books are sound.
@@ -65,8 +65,14 @@ pub fn verify(ledger: &LedgerCheck, journal: JournalCheck<'_>) -> VerifyJson {
     let unposted = unposted.map(|hour| format!("{hour} has telemetry and is not posted yet"));
     let corrected = ledger.corrections.iter();
     let corrected = corrected.map(|(file, correction)| format!("{file} was {correction}"));
-    let unsealed = "not sealed: the last run goes on or was cut off, and bytes that belong to no \
-                    record are held by nothing";
+    let note = match journal.sealed {
+        Some(true) => None,
+        Some(false) => Some(
+            "not sealed: the last run goes on or was cut off, and bytes that belong to no record \
+             are held by nothing",
+        ),
+        None => Some("there is none: these books were imported, and nothing was decided on them"),
+    };
     let sound = journal.fault.is_none();
     VerifyJson {
         ledger: CheckJson {
@@ -79,7 +85,7 @@ pub fn verify(ledger: &LedgerCheck, journal: JournalCheck<'_>) -> VerifyJson {
             ok: sound,
             checked: journal.checked,
             first_fault: journal_fault,
-            notes: (sound && !journal.sealed).then(|| unsealed.to_owned()).into_iter().collect(),
+            notes: note.filter(|_| sound).map(str::to_owned).into_iter().collect(),
         },
     }
 }

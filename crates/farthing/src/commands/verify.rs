@@ -21,7 +21,7 @@ pub(crate) fn run(args: &VerifyArgs, home: &Home, output: Output) -> anyhow::Res
     let (books, path) = (home.books()?, home.journal(&cluster));
     let mut ledger = verify(&books, &cluster)?;
     let mut closed = None;
-    let journal = journal(&path, &ledger, &mut |record| {
+    let (journal, is_there) = journal(&path, &ledger, &mut |record| {
         if let Ok(Body::Closed { posted_until: Some(until) }) = Body::read(record) {
             closed = until.parse().ok().map(|until| (record.seq, until));
         }
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &VerifyArgs, home: &Home, output: Output) -> anyhow::Res
             checked: journal.checked,
             file: &file,
             fault: fault.map(|fault| (fault.seq, fault.what.as_str())),
-            sealed: journal.sealed,
+            sealed: is_there.then_some(journal.sealed),
         },
     );
     let rows = || {
@@ -56,13 +56,13 @@ pub(crate) fn run(args: &VerifyArgs, home: &Home, output: Output) -> anyhow::Res
     Ok(if ledger.ok && fault.is_none() { Outcome::Done } else { Outcome::Failed })
 }
 
-/// The check of the journal; that there is none is a fault of it, unless the books were imported:
-/// then no hour of them was posted with one.
+/// The check of the journal, and whether there is one; that there is none is a fault of it, unless
+/// the books were imported: then no hour of them was posted with one.
 fn journal(
     path: &Path,
     ledger: &LedgerCheck,
     visit: &mut dyn FnMut(&Record),
-) -> anyhow::Result<JournalCheck> {
+) -> anyhow::Result<(JournalCheck, bool)> {
     let known: Vec<Known<'_>> = ledger
         .marks
         .iter()
@@ -73,9 +73,10 @@ fn journal(
             let imported = ledger.checked > 0 && ledger.marks.is_empty();
             let fault = JournalFault { seq: None, what: "there is no such file".to_owned() };
             let first_fault = (!imported).then_some(fault);
-            Ok(JournalCheck { checked: 0, head: Head::GENESIS, sealed: false, first_fault })
+            let none = JournalCheck { checked: 0, head: Head::GENESIS, sealed: false, first_fault };
+            Ok((none, false))
         }
-        checked => Ok(checked?),
+        checked => Ok((checked?, true)),
     }
 }
 

@@ -3,10 +3,13 @@
 use super::{duration, ratio, small_money, window};
 use crate::table::{Align, Table};
 use farthing_engine::{ActionRecord, PlanRecord, StepRecord, VerifiedRecord};
-use farthing_ledger::{Explanation, Key, Line, Statement, StatementRow};
-use farthing_model::{Destination, Money, MoneyError, NANOS_PER_SECOND, PriceKind, Resource};
+use farthing_ledger::{Correction, Explanation, Key, Line, Statement, StatementRow};
+use farthing_model::{
+    Currency, Destination, Money, MoneyError, NANOS_PER_SECOND, PriceKind, Resource, Window,
+};
 use jiff::SignedDuration;
 use std::borrow::Cow;
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
 /// How an amount is read off a row.
@@ -49,8 +52,36 @@ pub(crate) fn text(statement: &Statement, meant: &str, limit: usize) -> Result<S
         ratio(coverage.ratio()),
     );
     out += &rows(statement, limit, small_money)?.to_text();
+    out += &corrections(&statement.corrections, statement.currency)?;
     for node in &statement.unpriced {
         let _ = write!(out, "\nnot charged: node {} ({}): {}", node.node, node.offer, node.why);
+    }
+    Ok(out)
+}
+
+/// What was posted again, as it was wrong: the sum, and the newest reasons.
+fn corrections(corrections: &[Correction], currency: Currency) -> Result<String, MoneyError> {
+    const SHOWN: usize = 3;
+    if corrections.is_empty() {
+        return Ok(String::new());
+    }
+    let changes = corrections.iter().map(Correction::change).collect::<Result<Vec<_>, _>>()?;
+    let hours: BTreeSet<Window> = corrections.iter().map(|correction| correction.hour).collect();
+    let change = Money::sum(changes, currency)?;
+    let sign = if change.is_negative() { "" } else { "+" };
+    let mut out = format!(
+        "\ncorrected: {} hours, {} times; {sign}{} in all",
+        hours.len(),
+        corrections.len(),
+        small_money(change)
+    );
+    let mut newest: Vec<&Correction> = corrections.iter().collect();
+    newest.sort_by_key(|correction| std::cmp::Reverse(correction.at));
+    for correction in newest.iter().take(SHOWN) {
+        let _ = write!(out, "\n  hour of {}: {correction}", correction.hour.from());
+    }
+    if let Some(more) = newest.len().checked_sub(SHOWN).filter(|more| *more > 0) {
+        let _ = write!(out, "\n  and {more} more; `--output json` has all");
     }
     Ok(out)
 }

@@ -1,14 +1,19 @@
-//! Imported telemetry into the books: kept, then metered hour by hour, whole.
+//! Imported telemetry into the books: kept, then metered hour by hour, whole. An hour that was
+//! posted before and now says something else is corrected, and says so.
 
 use crate::args::IntoBooks;
 use crate::home::Home;
 use crate::outcome::WrongUse;
 use crate::wiring;
-use farthing_ledger::{Books, MeterInput, Metered, Segment, Unpriced, meter};
+use farthing_ledger::{
+    Books, BooksError, CorrectError, Correction, Metered, Occasion, Posting, Segment, Unpriced,
+    post_segment,
+};
 use farthing_model::offer_table::Filter;
-use farthing_model::{ClusterId, Currency, Money, Window};
+use farthing_model::{ClusterId, Currency, Money};
 use farthing_providers::catalog::Catalogue;
 use farthing_providers::telemetry::Cluster;
+use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What was posted.
@@ -24,6 +29,8 @@ pub(super) struct Posted {
     pub(super) faults: BTreeSet<String>,
     /// Times at which more was claimed than there was.
     pub(super) overcommits: usize,
+    /// Hours that were posted before and were wrong.
+    pub(super) corrections: Vec<Correction>,
 }
 
 /// Keeps the telemetry and meters every hour that it touches, from all that is kept of that hour.
@@ -32,11 +39,11 @@ pub(super) fn post(
     cluster: &Cluster,
     catalogue: &Catalogue,
     into: &IntoBooks,
-    home: &Home,
+    (home, now): (&Home, Timestamp),
 ) -> anyhow::Result<Posted> {
     let name = ClusterId::new(&into.cluster).map_err(|error| WrongUse::new(error.to_string()))?;
     let currency = currency(cluster);
-    let books = if into.dry_run { Books::in_memory() } else { home.books()? };
+    let books = books(into, home)?;
     let weights = weights(cluster, catalogue)?;
     let whole = Segment {
         window: cluster.window,
@@ -52,22 +59,23 @@ pub(super) fn post(
         unpriced: BTreeMap::new(),
         faults: BTreeSet::new(),
         overcommits: 0,
+        corrections: Vec::new(),
     };
     for segment in whole.by_hour() {
-        books.put_segment(&name, &segment)?;
-        let kept = books.segments(&name, segment.window.from())?;
-        let Some(hour) = joined(kept) else { continue };
-        let metered = meter(&MeterInput {
+        let hour = segment.window.from();
+        let occasion = Occasion {
             cluster: &name,
-            window: hour.window,
-            currency,
-            spans: &hour.spans,
-            samples: &hour.samples,
+            hour,
+            at: now,
+            why: "imported again",
             weights: &weights,
-        })?;
-        books.put_hour(&metered)?;
-        books.compact(&name, segment.window.from())?;
-        posted.add(&metered)?;
+            dry_run: into.dry_run,
+        };
+        let Some(posting) = post_hour(&books, occasion, currency, &segment)? else { continue };
+        if !into.dry_run {
+            books.compact(&name, hour)?;
+        }
+        posted.add(posting)?;
     }
     if !into.dry_run {
         home.begin(&name)?;
@@ -75,8 +83,37 @@ pub(super) fn post(
     Ok(posted)
 }
 
+/// Those that are there; a dry run makes none.
+fn books(into: &IntoBooks, home: &Home) -> anyhow::Result<Books> {
+    if into.dry_run && !home.has_books() { Ok(Books::in_memory()) } else { home.books() }
+}
+
+/// Posts an hour; `None` where nothing was measured or paid in it.
+fn post_hour(
+    books: &Books,
+    occasion: Occasion<'_>,
+    currency: Currency,
+    segment: &Segment,
+) -> anyhow::Result<Option<Posting>> {
+    match post_segment(books, occasion, currency, segment) {
+        Ok(posting) => Ok(Some(posting)),
+        Err(CorrectError::NoTelemetry(_)) if segment.is_empty() => Ok(None),
+        Err(error @ CorrectError::NoTelemetry(_)) => Err(WrongUse::new(error.to_string())
+            .hint("import into other books with --cluster NAME")
+            .into()),
+        Err(error @ CorrectError::Currency { .. }) => Err(WrongUse::new(error.to_string())
+            .hint("give prices in that currency, or other books with --cluster NAME")
+            .into()),
+        Err(CorrectError::Books(error @ BooksError::Conflict { .. })) => Err(anyhow::anyhow!(
+            "{error}; what was measured is kept: import it again to post what both measured"
+        )),
+        Err(error) => Err(error.into()),
+    }
+}
+
 impl Posted {
-    fn add(&mut self, metered: &Metered) -> anyhow::Result<()> {
+    fn add(&mut self, posting: Posting) -> anyhow::Result<()> {
+        let metered: &Metered = &posting.metered;
         self.hours += 1;
         self.paid = self.paid.checked_add(metered.paid)?;
         for Unpriced { node, why, .. } in &metered.unpriced {
@@ -84,21 +121,9 @@ impl Posted {
         }
         self.faults.extend(metered.faults.iter().map(ToString::to_string));
         self.overcommits += metered.overcommits.len();
+        self.corrections.extend(posting.correction);
         Ok(())
     }
-}
-
-/// All telemetry of an hour as one.
-fn joined(segments: Vec<Segment>) -> Option<Segment> {
-    segments.into_iter().reduce(|mut all, next| {
-        let from = all.window.from().min(next.window.from());
-        let to = all.window.to().max(next.window.to());
-        all.window = Window::new(from, to).unwrap_or(all.window);
-        all.spans.extend(next.spans);
-        all.samples.extend(next.samples);
-        all.uses.extend(next.uses);
-        all
-    })
 }
 
 /// The currency of the first price; nodes in another one are unpriced, and said to be.

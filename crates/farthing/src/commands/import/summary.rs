@@ -80,6 +80,7 @@ fn lines(cluster: &Cluster, posted: &Posted, into: &IntoBooks) -> String {
             posted.overcommits
         ));
     }
+    lines.extend(posted.corrections.iter().map(|it| format!("corrected  {}: {it}", it.hour)));
     for (node, why) in &posted.unpriced {
         lines.push(format!("unpriced   {node}: {why}"));
     }
@@ -113,6 +114,7 @@ fn json(cluster: &Cluster, posted: &Posted, into: &IntoBooks) -> serde_json::Val
         "lines_left_out": totals.faults,
         "unpriced": posted.unpriced,
         "overcommits": posted.overcommits,
+        "corrections": farthing_server::wire::corrections(&posted.corrections),
         "notes": cluster.notes,
         "faults": faults,
     });

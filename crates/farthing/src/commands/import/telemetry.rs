@@ -94,7 +94,7 @@ fn finish(
         WrongUse::new(error.to_string())
     })?;
     summary::tell(&cluster);
-    let posted = books::post(&cluster, &catalogue, into, home)?;
+    let posted = books::post(&cluster, &catalogue, into, (home, now))?;
     summary::print(&cluster, &posted, into, output)?;
     Ok(Outcome::Done)
 }
