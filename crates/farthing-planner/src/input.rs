@@ -79,6 +79,14 @@ pub struct Effort {
     pub slots_max: u32,
 }
 
+impl Effort {
+    /// The effort for one of very many parts of a decision: what has to be proven by a long search
+    /// stays with its gap.
+    pub(crate) fn of_a_part(self) -> Self {
+        Self { nodes_max: self.nodes_max.min(1_000), ..self }
+    }
+}
+
 impl Default for Effort {
     /// Proves the optimum of the usual small fleet; stops large ones at a gap of 0.1 %.
     fn default() -> Self {

@@ -118,16 +118,18 @@ impl Audit<'_> {
             room.push((offer, row.accelerators, whole.checked_add(whole / ROOM_MORE)?));
         }
         for (row, bucket) in said.buckets.iter().zip(&service.requests.buckets) {
+            // What nobody asks for needs no replica.
+            if !bucket.share.is_positive() || rate_nano <= 0 {
+                continue;
+            }
             let mut taken = 0_i128;
             for (at, parts) in &row.taken {
                 let (offer, count, left) = room.get_mut(*at)?;
                 taken = taken.checked_add(*parts)?;
-                let needed = match load(service, bucket, (*offer, *count), rate_nano) {
-                    Some(load) => load.checked_mul(*parts)?,
-                    None if !bucket.share.is_positive() || rate_nano <= 0 => 0,
-                    None => return Some(false),
+                let Some(load) = load(service, bucket, (*offer, *count), rate_nano) else {
+                    return Some(false);
                 };
-                *left = left.checked_sub(needed)?;
+                *left = left.checked_sub(load.checked_mul(*parts)?)?;
                 if *parts < 0 {
                     return Some(false);
                 }

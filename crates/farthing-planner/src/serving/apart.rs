@@ -6,6 +6,7 @@
 
 use super::Serving;
 use super::problem::Problem;
+use super::program::finish;
 use super::search::{Outcome, Solution, Stopped, solve};
 use crate::fleet::{Choice, choose};
 use crate::program::Program;
@@ -15,6 +16,10 @@ use farthing_model::Queue;
 
 /// Branches of the search of one service. A branch costs tens of microseconds.
 const BRANCHES_MAX: u32 = 4_000;
+
+/// The part of an effort's branches that the solver of integer programs gets: one of its own
+/// costs a thousand times as much.
+const SOLVER_PART: u32 = 10;
 
 /// Rounds in which replicas are added for queues.
 const ROUNDS_MAX: u32 = 16;
@@ -109,7 +114,11 @@ impl Serving<'_> {
 /// The optimum of a problem, as far as it was found.
 pub(super) fn found(problem: &Problem, effort: Effort) -> Option<Solution> {
     match solve(problem, branches(effort)) {
-        Outcome::Solved(solution) => Some(solution),
+        Outcome::Solved(solution) => {
+            let open = solution.stopped.is_some() && effort.nodes_max > BRANCHES_MAX;
+            let nodes = effort.nodes_max / SOLVER_PART;
+            Some(if open { finish(problem, solution, nodes) } else { solution })
+        }
         Outcome::Infeasible | Outcome::Open(_) | Outcome::Refused(_) => None,
     }
 }

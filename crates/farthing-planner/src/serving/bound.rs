@@ -38,7 +38,7 @@ impl<'p> Bound<'p> {
         let dearest = problem.kinds.iter().map(|kind| kind.cost).max().unwrap_or(0).max(1);
         let shift = TOP.saturating_sub(128 - dearest.leading_zeros());
         let costs = problem.kinds.iter().map(|kind| kind.cost << shift).collect();
-        let grain = problem.kinds.iter().fold(0, |grain, kind| gcd(grain, kind.cost)).max(1);
+        let grain = problem.grain();
         let room = problem.room * i128::from(problem.slices.unwrap_or(1));
         let dearest = dearest << shift;
         Self { problem, costs, shift, dearest, unit: dearest / room, grain, room }
@@ -122,11 +122,4 @@ impl<'p> Bound<'p> {
         }
         Some(sum)
     }
-}
-
-fn gcd(mut a: i128, mut b: i128) -> i128 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }

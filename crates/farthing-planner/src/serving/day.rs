@@ -64,7 +64,7 @@ impl<'a> Scene<'a, '_> {
             let alone = vec![Some(none.clone()); there.kinds.len()];
             return Ok(Some(Need { mixed: none, bound: 0, alone }));
         }
-        let Some(best) = there.alone(self.input.effort) else { return Ok(None) };
+        let Some(best) = there.alone(self.input.effort.of_a_part()) else { return Ok(None) };
         let alone = (0..there.kinds.len()).map(|kind| {
             let cost = there.pure_costs().into_iter().find(|(at, _)| *at == kind)?.1;
             let each = there.kinds[kind].cost;

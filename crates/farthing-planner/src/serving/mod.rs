@@ -12,6 +12,7 @@ mod fixed;
 mod narrow;
 mod pack;
 mod problem;
+mod program;
 mod ratio;
 mod relax;
 mod round;

@@ -142,8 +142,20 @@ impl Problem {
             && self.rivals.iter().all(|group| used(&group) <= 1)
     }
 
+    /// The common divisor of all costs: every choice costs a multiple of it.
+    pub(crate) fn grain(&self) -> i128 {
+        self.kinds.iter().fold(0, |grain, kind| gcd(grain, kind.cost)).max(1)
+    }
+
     /// What counts cost.
     pub(crate) fn cost(&self, counts: &[i64]) -> i128 {
         self.kinds.iter().zip(counts).map(|(kind, count)| kind.cost * i128::from(*count)).sum()
     }
+}
+
+fn gcd(mut a: i128, mut b: i128) -> i128 {
+    while b != 0 {
+        (a, b) = (b, a % b);
+    }
+    a
 }

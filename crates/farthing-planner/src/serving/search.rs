@@ -25,6 +25,8 @@ const LARGE: i128 = 1;
 const ROUNDS_MAX: u64 = 30_000;
 /// Branches after which slices are looked for around the best counts, then after four times more.
 const LOOK_FIRST: u64 = 20;
+/// The part of all branches that the same problem without slices may have before.
+const DIVIDED_PART: u64 = 8;
 /// Branches of which one is rounded to slices that does not have to be.
 const ROUND_EVERY: u64 = 8;
 /// Improvements in one look around, and counts tried for each.
@@ -79,7 +81,17 @@ pub(crate) fn solve(problem: &Problem, branches_max: u64) -> Outcome {
     if let Err(refused) = problem.validate() {
         return Outcome::Refused(refused);
     }
-    Search::new(problem, branches_max).run()
+    let mut search = Search::new(problem, branches_max);
+    if problem.slices.is_some() {
+        // Slices are never cheaper than any division, whose search is short.
+        let divided = Problem { slices: None, ..problem.clone() };
+        match Search::new(&divided, branches_max / DIVIDED_PART).run() {
+            Outcome::Solved(divided) => search.above(divided),
+            Outcome::Infeasible => return Outcome::Infeasible,
+            Outcome::Open(_) | Outcome::Refused(_) => {}
+        }
+    }
+    search.run()
 }
 
 /// A branch that waits, the most promising first.
@@ -117,6 +129,10 @@ struct Search<'p> {
     bound: Bound<'p>,
     best: Option<(i128, Vec<i64>, Shares)>,
     waiting: BinaryHeap<Branch>,
+    /// Nothing costs less, as is known from the problem without slices.
+    floor: i128,
+    /// Counts that carry any division for that.
+    hint: Option<Vec<i64>>,
     /// The least bound of branches that were given up.
     given_up: Option<i128>,
     branches: u64,
@@ -133,6 +149,8 @@ impl<'p> Search<'p> {
             bound: Bound::new(problem),
             best: None,
             waiting: BinaryHeap::new(),
+            floor: 0,
+            hint: None,
             given_up: None,
             branches: 0,
             rounds: 0,
@@ -141,10 +159,19 @@ impl<'p> Search<'p> {
         }
     }
 
+    /// Starts from the answer to the same problem without slices.
+    fn above(&mut self, divided: Solution) {
+        self.floor = divided.bound;
+        self.hint = Some(divided.counts);
+    }
+
     fn run(mut self) -> Outcome {
         let root = self.root();
         self.one_kind_alone();
-        self.push(0, 0, root.clone());
+        if let Some(counts) = self.hint.take() {
+            self.fit(&root, counts);
+        }
+        self.push(self.floor, 0, root.clone());
         let (mut stopped, mut look) = (None, LOOK_FIRST);
         while let Some(branch) = self.waiting.pop() {
             if self.closed(branch.bound) {
@@ -204,13 +231,7 @@ impl<'p> Search<'p> {
             near.dedup();
             near.truncate(NEAR_MAX);
             for (_, counts) in near {
-                let mut state = root.clone();
-                (state.lower, state.upper) = (counts.clone(), counts);
-                let relaxed = self.relaxation.solve(&mut state);
-                self.rounds += u64::from(relaxed.rounds);
-                if relaxed.end == End::Optimal {
-                    self.round(&state, &relaxed, 0);
-                }
+                self.fit(root, counts);
                 if self.best.as_ref().is_some_and(|(best, ..)| *best < cost) {
                     break;
                 }
@@ -218,6 +239,17 @@ impl<'p> Search<'p> {
             if self.best.as_ref().is_none_or(|(best, ..)| *best == cost) {
                 return;
             }
+        }
+    }
+
+    /// Looks for slices in these counts.
+    fn fit(&mut self, root: &State, counts: Vec<i64>) {
+        let mut state = root.clone();
+        (state.lower, state.upper) = (counts.clone(), counts);
+        let relaxed = self.relaxation.solve(&mut state);
+        self.rounds += u64::from(relaxed.rounds);
+        if relaxed.end == End::Optimal {
+            self.round(&state, &relaxed, 0);
         }
     }
 

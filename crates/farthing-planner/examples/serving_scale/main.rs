@@ -1,14 +1,17 @@
 //! Measures plans of services: 150 generated cases of up to 8 accelerators and 60 buckets, at
 //! rates of 1 to 1,024 requests per second, divided at will and in four slices.
 //!
-//! A second set is harsh: wider ratios of speed, nodes that run out, several counts, any slices.
+//! More sets are hard in other ways: harsh (wider ratios of speed, nodes that run out, several
+//! counts, any slices), skewed (tables as people publish them), near (ties), scarce (short supply).
 //!
-//! `serving_scale [SEED] [FOLDER]` prints the lines for `make bench`, and the cases that were not
+//! `serving_scale [SEED] [FOLDER|-] [SET]` prints the lines for `make bench`, and the cases that were not
 //! proven. With a folder it also writes each case there, with the cost that was found, for
 //! `bench/peers/serving_pulp.py`.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::float_arithmetic)]
+
+mod made_up;
 
 use farthing_model::{
     Bucket, BucketRate, ClusterId, Coverage, Currency, Decimal, HourlyRate, Money, Observed, Offer,
@@ -18,6 +21,7 @@ use farthing_model::{
 };
 use farthing_planner::{Effort, Input, Planned, check, plan};
 use jiff::{SignedDuration, Timestamp};
+use made_up::{Case, KINDS, Kind, harsh, near, scarce, skewed, usual};
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::Path;
@@ -25,127 +29,9 @@ use std::time::Instant;
 
 const CASES: u64 = 150;
 
-/// Name, price in cents, speed in tokens/s, memory in GB.
-const KINDS: [(&str, i64, i64, i64); 8] = [
-    ("L4-24GB", 71, 900, 24),
-    ("A10G-24GB", 101, 1_300, 24),
-    ("H100-80GB", 298, 9_500, 80),
-    ("A100-80GB", 179, 4_600, 80),
-    ("T4-16GB", 35, 330, 16),
-    ("L40S-48GB", 126, 2_600, 48),
-    ("A100-40GB", 129, 3_900, 40),
-    ("H200-141GB", 379, 13_000, 141),
-];
-
-/// A small generator, the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn from(&mut self, low: i64, high: i64) -> i64 {
-        self.0 =
-            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        let span = u64::try_from(high - low + 1).unwrap();
-        low + i64::try_from((self.0 >> 33) % span).unwrap()
-    }
-}
-
-/// An accelerator count that can be bought.
-struct Kind {
-    /// Of [`KINDS`].
-    name: usize,
-    /// Accelerators of a node, and of the copy whose throughput is in the table.
-    count: u32,
-    /// Cents an hour.
-    cents: i64,
-    available: Option<u32>,
-}
-
-/// What a case is made of, as a peer would be given it.
-struct Case {
-    rate: i64,
-    slices: u32,
-    kinds: Vec<Kind>,
-    /// Input and output tokens, and the share in 10^-9.
-    buckets: Vec<(u32, u32, i64)>,
-    /// Requests per second in 10^-9, by kind and bucket.
-    most: Vec<Vec<i64>>,
-}
-
-fn case(seed: u64, number: u64) -> Case {
-    let mut dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(number * 7_919 + 1));
-    (0..8).for_each(|_| {
-        dice.from(0, 1);
-    });
-    let kinds = usize::try_from(dice.from(2, 8)).unwrap();
-    let buckets = usize::try_from(dice.from(4, 60)).unwrap();
-    let weights: Vec<i64> = (0..buckets).map(|_| dice.from(1, 30).pow(2)).collect();
-    let whole: i64 = weights.iter().sum();
-    let mut left = 1_000_000_000;
-    let mut rows = Vec::new();
-    for (at, weight) in weights.iter().enumerate() {
-        let share = if at + 1 == buckets { left } else { 1_000_000_000 * weight / whole };
-        left -= share;
-        let (column, row) = (i64::try_from(at).unwrap() % 10, i64::try_from(at).unwrap() / 10);
-        let input = u32::try_from(64 << (column / 2)).unwrap() + u32::try_from(column).unwrap();
-        let output = u32::try_from(32 << row).unwrap();
-        rows.push((input, output, share));
-    }
-    let most = KINDS[..kinds].iter().map(|(_, _, speed, memory)| {
-        let of = |(input, output, _): &(u32, u32, i64)| {
-            let (input, output) = (i64::from(*input), i64::from(*output));
-            // Prompts are read about eight times as fast as answers are written.
-            let nanos = speed * 1_000_000_000 / (input / 8 + output + 8);
-            let fits = (input + output) / 60 <= *memory;
-            if fits { nanos / 100 * dice.from(70, 130) } else { 0 }
-        };
-        rows.iter().map(of).collect()
-    });
-    let most: Vec<Vec<i64>> = most.collect();
-    let kinds = KINDS[..kinds].iter().enumerate().map(|(name, it)| {
-        let cents = it.1 * dice.from(80, 120) / 100;
-        Kind { name, count: 1, cents, available: None }
-    });
-    Case { rate: 1 << (number % 11), slices: 4, kinds: kinds.collect(), buckets: rows, most }
-}
-
-/// A case that is harder than those of people: speeds that differ by more than their prices, by
-/// bucket and without order, several counts of one accelerator, nodes that run out, buckets that
-/// some cannot serve, any rate, and 1 to 8 slices.
-fn harsh(seed: u64, number: u64) -> Case {
-    let mut dice = Dice(seed.wrapping_mul(1_000_003).wrapping_add(number * 104_729 + 7));
-    (0..8).for_each(|_| {
-        dice.from(0, 1);
-    });
-    let (names, buckets) = (dice.from(2, 8), usize::try_from(dice.from(4, 60)).unwrap());
-    let rate = (1 << dice.from(0, 10)) * dice.from(64, 127) / 64;
-    let slices = [1, 2, 4, 8][usize::try_from(dice.from(0, 3)).unwrap()];
-    let weights: Vec<i64> = (0..buckets).map(|_| dice.from(1, 100).pow(2)).collect();
-    let whole: i64 = weights.iter().sum();
-    let mut shares: Vec<i64> = weights.iter().map(|it| 1_000_000_000 * it / whole).collect();
-    shares[0] += 1_000_000_000 - shares.iter().sum::<i64>();
-    let tokens = |at: usize| u32::try_from(at).unwrap() + 1;
-    let rows: Vec<(u32, u32, i64)> =
-        shares.iter().enumerate().map(|(at, share)| (100 * tokens(at), 50, *share)).collect();
-    let (mut kinds, mut most) = (Vec::new(), Vec::new());
-    while i64::try_from(kinds.len()).unwrap() < names {
-        let name = kinds.len();
-        let count = [1, 2, 4, 8][usize::try_from(dice.from(0, 3)).unwrap()];
-        // Requests per second in 10^-3 of a usual bucket: a factor of 128 from least to most.
-        let speed = (1 << dice.from(0, 6)) * dice.from(100, 200) * 4;
-        let cents = (speed / 20 * dice.from(50, 150) / 100).max(1);
-        let rates = (0..buckets).map(|at| {
-            let size = 30 + i64::from(tokens(at));
-            let able = name == 0 || dice.from(1, 7) > 1;
-            if able { speed * 50_000_000 / size * dice.from(30, 300) / 100 } else { 0 }
-        });
-        let rates: Vec<i64> = rates.collect();
-        let limited = name > 0 && dice.from(1, 3) == 1;
-        let available = limited.then(|| u32::try_from(dice.from(1, 1 + rate / 8)).unwrap());
-        kinds.push(Kind { name, count, cents, available });
-        most.push(rates);
-    }
-    Case { rate, slices, kinds, buckets: rows, most }
-}
+/// The sets: what their figures are called by, and what makes a case.
+const SETS: [(&str, fn(u64, u64) -> Case); 5] =
+    [("", usual), ("-harsh", harsh), ("-skewed", skewed), ("-near", near), ("-scarce", scarce)];
 
 fn offer(kind: &Kind) -> Offer {
     let name = KINDS[kind.name].0;
@@ -316,8 +202,10 @@ impl Measured {
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let seed: u64 = arguments.next().map_or(1, |text| text.parse().unwrap());
-    let folder = arguments.next();
-    for (set, generate) in [("", case as fn(u64, u64) -> Case), ("-harsh", harsh)] {
+    let folder = arguments.next().filter(|folder| folder != "-");
+    let only = arguments.next();
+    let wanted = |set: &&(&str, _)| only.as_ref().is_none_or(|only| set.0 == format!("-{only}"));
+    for (set, generate) in SETS.iter().filter(wanted) {
         let (mut divided, mut sliced) = (Measured::default(), Measured::default());
         for number in 0..CASES {
             let case = generate(seed, number);
