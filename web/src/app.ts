@@ -27,6 +27,8 @@ export class App {
   /** What was said last, for those who listen. */
   said = "";
   menu = false;
+  /** Why the server did not do what was asked last. */
+  refused: string | null = null;
   readonly client = new Client();
   readonly #cache: Cache;
   readonly #live: Live;
@@ -60,6 +62,11 @@ export class App {
   /** What the server says at `path`; asked again while it is looked at. */
   read<T>(path: string, every_ms?: number): Loadable<T> {
     return this.#cache.read<T>(path, every_ms);
+  }
+
+  /** What the server answers to a question with a body; asked once. */
+  ask<T>(path: string, body: unknown): Loadable<T> {
+    return this.#cache.read<T>(path, Infinity, body);
   }
 
   redraw(): void {

@@ -18,6 +18,7 @@ interface Entry {
   busy: boolean;
   /** At least this long between two fetches while it is looked at. */
   every_ms: number;
+  ask(): Promise<unknown>;
 }
 
 const KEEP_MS = 120_000;
@@ -35,8 +36,10 @@ export class Cache {
     this.#failed = failed;
   }
 
-  read<T>(path: string, every_ms = 5_000): Loadable<T> {
-    let entry = this.#entries.get(path);
+  /** With a `body` it is asked by POST. */
+  read<T>(path: string, every_ms = 5_000, body?: unknown): Loadable<T> {
+    const key = body === undefined ? path : `${path} ${JSON.stringify(body)}`;
+    let entry = this.#entries.get(key);
     if (!entry) {
       entry = {
         shown: { state: "loading" },
@@ -44,9 +47,11 @@ export class Cache {
         wanted: 0,
         busy: false,
         every_ms,
+        ask: () =>
+          body === undefined ? this.#client.get(path) : this.#client.post<unknown>(path, body),
       };
-      this.#entries.set(path, entry);
-      void this.#fetch(path, entry);
+      this.#entries.set(key, entry);
+      void this.#fetch(entry);
     }
     entry.wanted = performance.now();
     entry.every_ms = every_ms;
@@ -63,8 +68,9 @@ export class Cache {
       known.fetched = now;
       return;
     }
-    const every_ms = Infinity;
-    this.#entries.set(path, { shown, fetched: now, wanted: now, busy: false, every_ms });
+    const ask = () => this.#client.get<unknown>(path);
+    const entry = { shown, fetched: now, wanted: now, busy: false, every_ms: Infinity, ask };
+    this.#entries.set(path, entry);
   }
 
   /** Fetches again what is looked at and old enough; `all` also what is not. */
@@ -73,7 +79,7 @@ export class Cache {
     for (const [path, entry] of this.#entries) {
       if (now - entry.wanted > KEEP_MS) this.#entries.delete(path);
       else if (!entry.busy && this.#inView(entry, now) && (all || this.#due(entry, now))) {
-        void this.#fetch(path, entry);
+        void this.#fetch(entry);
       }
     }
   }
@@ -90,10 +96,10 @@ export class Cache {
     return now - entry.fetched >= entry.every_ms;
   }
 
-  async #fetch(path: string, entry: Entry): Promise<void> {
+  async #fetch(entry: Entry): Promise<void> {
     entry.busy = true;
     try {
-      const value = await this.#client.get<unknown>(path);
+      const value = await entry.ask();
       entry.shown = { state: "ready", value, at: Date.now(), refused: null };
     } catch (error) {
       const problem = asProblem(error);

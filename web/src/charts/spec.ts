@@ -16,6 +16,8 @@ export interface Ink {
   warn: string;
   /** From little to much. */
   ramp: string[];
+  /** Words on the far half of the ramp. */
+  onRamp: string;
   unknown: string;
   /** Of patterns, over any colour. */
   decal: string;
@@ -62,6 +64,7 @@ export function inkOf(element: Element): Ink {
     good: value("good"),
     warn: value("warn"),
     ramp: list("ramp", 5),
+    onRamp: value("on-ramp"),
     unknown: value("unknown"),
     decal: value("decal"),
     font: style.fontFamily,

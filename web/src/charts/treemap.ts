@@ -73,19 +73,24 @@ interface Drawn {
 
 function option(cost: Cost, areas: Area[], all: Area[], ink: Ink): object {
   const nested = areas.some((area) => area.children.length > 0);
-  const drawn = (area: Area): object => ({
+  const whole = parse(cost.paid);
+  const drawn = (area: Area, style: object): object => ({
     at: all.indexOf(area),
     name: area.name,
     value: toNumber(area.amount),
-    ...(area.children.length > 0 ? { children: area.children.map(drawn) } : {}),
+    itemStyle: style,
+    // A word that would be cut to a letter says nothing.
+    ...((ratio(area.amount, whole) ?? 0) < 0.012 ? { label: { show: false } } : {}),
+    ...(area.children.length > 0
+      ? { children: area.children.map((child) => drawn(child, style)) }
+      : {}),
   });
-  const data = areas.map((area, at) => ({
-    ...drawn(area),
-    itemStyle: {
+  const data = areas.map((area, at) =>
+    drawn(area, {
       color: (at < 7 ? ink.series[at] : undefined) ?? ink.other,
       decal: decals(ink)[Math.min(at, 7)],
-    },
-  }));
+    }),
+  );
   const series = {
     type: "treemap",
     data,
@@ -104,6 +109,10 @@ function option(cost: Cost, areas: Area[], all: Area[], ink: Ink): object {
       fontSize: 12,
       backgroundColor: ink.card,
       padding: [0, 4],
+      formatter: ({ data }: { data: Drawn }) => {
+        const area = all[data.at];
+        return area ? `${area.name}  ${format(area.amount)}` : "";
+      },
     },
     itemStyle: { borderColor: ink.card, borderWidth: 1, gapWidth: 1 },
     levels: [{}, { itemStyle: { gapWidth: 1, borderWidth: nested ? 2 : 1 } }],

@@ -20,7 +20,7 @@ export function explanation(
   const found = app.read<Explanation>(path(`/explain/${encodeURIComponent(id)}`, query), 60_000);
   return dialog(
     app,
-    "explain",
+    ["explain"],
     "Where this number comes from",
     html`${when(found, (found) => statement(app, found))}`,
   );

@@ -22,23 +22,27 @@ export function now(app: App): TemplateResult {
   return html`<h1 id="title" tabindex="-1">Now</h1>
     ${when(tick, (tick) => head(app, tick))}
     <div class="columns">
-      <section class="card" aria-labelledby="h-plan">
-        <h2 id="h-plan">The plan</h2>
-        ${when(plan, (plan) => planCard(app, plan))}
-      </section>
-      <section class="card" aria-labelledby="h-bands">
-        <h2 id="h-bands">Target bands</h2>
-        ${when(plan, (plan) => bands(plan.utilisation))}
-      </section>
-      <section class="card" aria-labelledby="h-unknown">
-        <h2 id="h-unknown">What is unknown</h2>
-        ${unknowns(app, valueOf(tick), valueOf(plan))}
-      </section>
-      <section class="card" aria-labelledby="h-budgets">
-        <h2 id="h-budgets">Budgets nearest to their limit</h2>
-        ${when(plan, (plan) => budgetLines(plan.budgets, plan.currency))}
-        <p class="more"><a href=${href("budgets")}>All budgets</a></p>
-      </section>
+      <div class="stack">
+        <section class="card" aria-labelledby="h-plan">
+          <h2 id="h-plan">The plan</h2>
+          ${when(plan, (plan) => planCard(app, plan))}
+        </section>
+        <section class="card" aria-labelledby="h-unknown">
+          <h2 id="h-unknown">What is unknown</h2>
+          ${unknowns(app, valueOf(tick), valueOf(plan))}
+        </section>
+      </div>
+      <div class="stack">
+        <section class="card" aria-labelledby="h-bands">
+          <h2 id="h-bands">Target bands</h2>
+          ${when(plan, (plan) => bands(plan.utilisation))}
+        </section>
+        <section class="card" aria-labelledby="h-budgets">
+          <h2 id="h-budgets">Budgets nearest to their limit</h2>
+          ${when(plan, (plan) => budgetLines(plan.budgets, plan.currency))}
+          <p class="more"><a href=${href("budgets")}>All budgets</a></p>
+        </section>
+      </div>
     </div>`;
 }
 

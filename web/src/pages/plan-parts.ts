@@ -54,8 +54,8 @@ export function stepsBrief(plan: Plan): TemplateResult {
             <a href=${href("plan", { step: step.id })}
               >${step.action} ${step.workload ?? step.node}</a
             >
-            <span class="soft cut">${step.offer ?? ""}</span>
             <span class="numeric">saves ${money(parse(step.saving), plan.currency)}</span>
+            <span class="soft why">${step.offer ?? ""}</span>
           </li>`,
       )}
     </ul>`;

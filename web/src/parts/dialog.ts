@@ -3,10 +3,10 @@ import { html, type TemplateResult } from "lit-html";
 import { ref } from "lit-html/directives/ref.js";
 import type { App } from "../app.ts";
 
-/** `name` is what the address has while it is open. */
+/** `names` are what the address has while it is open. */
 export function dialog(
   app: App,
-  name: string,
+  names: readonly string[],
   title: string,
   content: TemplateResult,
 ): TemplateResult {
@@ -17,7 +17,10 @@ export function dialog(
       if (element.isConnected && !element.open) element.showModal();
     });
   };
-  const closed = () => app.set({ [name]: null });
+  const closed = () => {
+    app.refused = null;
+    app.set(Object.fromEntries(names.map((name) => [name, null])));
+  };
   const outside = (event: MouseEvent) => {
     const element = event.currentTarget as HTMLDialogElement;
     if (event.target === element) element.close();

@@ -107,9 +107,9 @@ function segment(
   </g>`;
 }
 
-/** The ground behind a word on a pattern; the type has about 6.6 px a letter. */
+/** The ground behind a word on a pattern; the type has about 6.5 px a letter. */
 function plateWidth(place: Place, share: number): number {
-  return Math.round(`${place} ${percent(share, 0)}`.length * 6.6 + 12);
+  return Math.round(`${place} ${percent(share, 0)}`.length * 6.5 + 11);
 }
 
 export interface PlacesColumn {
