@@ -1,0 +1,138 @@
+/** Answers requests from a made-up world, with the statuses and headers of the API. */
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Act, Session } from "../src/api/types.ts";
+import { budgets, offers, snapshot, utilisation, verdicts } from "./world-fleet.ts";
+import { journal, pastPlans, plan, savings, steps } from "./world-plan.ts";
+import { type World } from "./world.ts";
+
+type Answer = { status?: number; body?: unknown; headers?: Record<string, string> };
+
+const list = (items: unknown[], next: string | null = null) => ({ body: { items, next } });
+
+export async function answer(
+  world: World,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
+  const url = new URL(request.url ?? "/", "http://made-up");
+  const route = url.pathname.replace("/api/v1", "");
+  const body = await bodyOf(request);
+  const may = !world.options.tokens || /session=open/.test(request.headers.cookie ?? "");
+  if (route === "/session" && request.method === "POST") return send(response, enter(world, body));
+  if (!may) return send(response, refused(401, "log-in needed", { login: ["token", "oidc"] }));
+  if (route === "/events") return events(world, response);
+  send(response, find(world, route, url.searchParams, request.method ?? "GET"));
+}
+
+function find(world: World, route: string, query: URLSearchParams, method: string): Answer {
+  const act = /^\/steps\/([^/]+)\/(approve|reject|undo)$/.exec(route);
+  if (act && method === "POST") {
+    return decide(world, decodeURIComponent(act[1] ?? ""), act[2] as Act);
+  }
+  if (route.startsWith("/explain/")) {
+    return { body: world.explain(decodeURIComponent(route.slice(9))) };
+  }
+  const made = routes(world, query)[route];
+  return made ? made() : refused(404, "no such route");
+}
+
+function routes(world: World, query: URLSearchParams): Record<string, () => Answer> {
+  const session: Session = {
+    user: { name: "ada", role: "operator", teams: null },
+    login: world.options.tokens ? "token" : "none",
+    csrf: "csrf-1",
+  };
+  return {
+    "/session": () => ({ body: session }),
+    "/session/end": () => ({ status: 204, headers: { "set-cookie": "session=; Max-Age=0" } }),
+    "/health": () => ({ body: world.health() }),
+    "/tick": () => ({ body: world.tick() }),
+    "/plan": () =>
+      world.options.empty ? refused(503, "no plan was made yet") : { body: withBudgets(world) },
+    "/plans": () => list(pastPlans(world)),
+    "/steps": () => list(steps(world)),
+    "/snapshot": () => ({ body: snapshot(world) }),
+    "/cost": () => ({ body: world.cost(query) }),
+    "/budgets": () => list(budgets(world)),
+    "/verdicts": () => ({ body: verdicts(world) }),
+    "/utilisation": () => ({ body: utilisation(world, query) }),
+    "/savings": () => ({ body: savings(world) }),
+    "/offers": () => ({ body: offers(world, query) }),
+    "/journal": () => paged(journal(world, query.get("kind")), query),
+    "/what-if": () => ({ body: whatIf(world) }),
+    "/verify": () => ({ body: null }),
+  };
+}
+
+function withBudgets(world: World) {
+  const rows = budgets(world).map((one) => ({
+    budget: one.budget,
+    limit: one.limit,
+    spent: one.spent,
+    committed: one.committed,
+    planned: one.reserved,
+    forecast: one.exposure,
+    rung: one.rung,
+  }));
+  return { ...plan(world), budgets: rows };
+}
+
+function whatIf(world: World) {
+  const policies = ["fifo", "greedy-r", "ffd-cheapest", "best-fit", "on-demand"];
+  const baselines = policies.map((name, at) => [name, plan(world, -200 * (at + 1), name)]);
+  return { ...plan(world), baselines: Object.fromEntries(baselines) };
+}
+
+function paged(items: unknown[], query: URLSearchParams): Answer {
+  const from = Number(query.get("cursor") ?? 0);
+  const to = from + Number(query.get("limit") ?? 100);
+  return list(items.slice(from, to), to < items.length ? String(to) : null);
+}
+
+function decide(world: World, id: string, act: Act): Answer {
+  const found = steps(world).find((step) => step.id === id);
+  if (!found) return refused(404, `there is no step ${id}`);
+  if (!found.can.includes(act)) return refused(409, `step ${id} cannot be ${act}ed now`);
+  if (act === "undo") {
+    world.decided.delete(id);
+    return { body: { id, outcome: "undone", detail: null } };
+  }
+  world.decided.set(id, act);
+  return { body: steps(world).find((step) => step.id === id) };
+}
+
+function enter(world: World, body: string): Answer {
+  const { token } = JSON.parse(body || "{}") as { token?: string };
+  if (!world.options.tokens?.includes(token ?? "")) {
+    return refused(401, "the token is not known", { login: ["token", "oidc"] });
+  }
+  const made = routes(world, new URLSearchParams())["/session"]?.() ?? {};
+  return { ...made, headers: { "set-cookie": "session=open; HttpOnly; SameSite=Strict; Path=/" } };
+}
+
+function refused(status: number, detail: string, more: object = {}): Answer {
+  return { status, body: { type: "about:blank", title: "refused", status, detail, ...more } };
+}
+
+function send(response: ServerResponse, { status = 200, body, headers = {} }: Answer): void {
+  const type = status < 400 ? "application/json" : "application/problem+json";
+  response.writeHead(status, { "content-type": type, ...headers });
+  response.end(body === undefined ? undefined : JSON.stringify(body));
+}
+
+function events(world: World, response: ServerResponse): void {
+  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  const tick = () => {
+    world.ticks += 1;
+    response.write(`id: ${world.ticks}\nevent: tick\ndata: ${JSON.stringify(world.tick())}\n\n`);
+  };
+  tick();
+  const timer = setInterval(tick, 2_000);
+  response.on("close", () => clearInterval(timer));
+}
+
+async function bodyOf(request: IncomingMessage): Promise<string> {
+  const parts: Buffer[] = [];
+  for await (const part of request) parts.push(part as Buffer);
+  return Buffer.concat(parts).toString("utf8");
+}

@@ -1,0 +1,240 @@
+/** Nodes, their use, verdicts, budgets and offers of a made-up world. */
+import type * as wire from "../src/api/types.ts";
+import { Chance } from "./random.ts";
+import { at, money, type World } from "./world.ts";
+
+export function snapshot(world: World): wire.Snapshot {
+  const count = world.options.empty ? 0 : world.options.nodes;
+  const nodes = Array.from({ length: count }, (_, index) => node(world, index));
+  return {
+    at: at(0),
+    nodes,
+    workloads: Array.from({ length: Math.min(count, 200) }, (_, index) => ({
+      id: `${world.team(index)}-${index}`,
+      team: world.team(index),
+      type: index % 9 === 0 ? "service" : "job",
+      state: "running",
+      members: 1,
+      offer: world.offer(index)[0],
+      since: at(-index),
+      deadline: index % 2 ? at(12) : null,
+      progress: index % 5 ? 0.4 : null,
+      labels: {},
+    })),
+    ages: [{ part: "nodes", age_s: 2 }],
+  };
+}
+
+function node(world: World, index: number): wire.NodeJson {
+  const chance = new Chance(world.options.seed + index);
+  const [offer, accelerator, accelerator_count, price] = world.offer(index);
+  const [provider = "", region = ""] = offer.split("/");
+  const gpu = accelerator_count * Math.min(1, chance.between(0.3, 1.4));
+  const known = index % 17 !== 3;
+  return {
+    id: world.name(`node-${String(index).padStart(5, "0")}`),
+    offer,
+    state: index % 29 === 28 ? "booting" : "ready",
+    provider,
+    region,
+    zone: null,
+    instance_type: offer.split("/")[2] ?? "",
+    accelerator,
+    accelerator_count,
+    purchase: offer.split("/").at(-1) ?? "",
+    price: index % 23 === 5 ? null : price,
+    since: at(-(index % 70)),
+    capacity: { gpu: accelerator_count, cpu: 96, memory_gib: 1024, storage_gib: 2048 },
+    allocated: { gpu, cpu: 60, memory_gib: 512, storage_gib: null },
+    used: known ? { gpu: gpu * chance.next(), cpu: 30, memory_gib: 256, storage_gib: null } : null,
+  };
+}
+
+export function utilisation(world: World, query: URLSearchParams): wire.Utilisation {
+  const spans = { "1h": 12, "6h": 24, "24h": 24, "7d": 28, "30d": 30 }[
+    query.get("window") ?? "24h"
+  ];
+  const count = world.options.empty ? 0 : (spans ?? 24);
+  const chance = new Chance(world.options.seed + 99);
+  const use = (scale: number) => ({ used: 0.55 * scale, allocated: 0.8 * scale, paid: scale });
+  return {
+    resources: ["gpu", "cpu", "memory"],
+    series: Array.from({ length: count }, (_, index) => ({
+      window: { from: at(index - count), to: at(index + 1 - count) },
+      gpu: use(world.options.nodes * chance.between(0.8, 1)),
+      cpu: use(world.options.nodes * 10),
+      memory: null,
+    })),
+    nodes: Array.from({ length: world.options.empty ? 0 : world.options.nodes }, (_, index) => {
+      const level = chance.next();
+      const values = Array.from({ length: count }, (_, span) =>
+        index % 17 === 3 && span > 4
+          ? null
+          : Math.min(1, Math.max(0, level + chance.between(-0.2, 0.2))),
+      );
+      return { node: world.name(`node-${String(index).padStart(5, "0")}`), values };
+    }),
+  };
+}
+
+const STATES = [
+  "BUSY",
+  "EMPTY_IDLE",
+  "LOADED_IDLE",
+  "UNKNOWN",
+  "STALLED",
+  "PROBE_ONLY",
+  "STARTING",
+];
+
+export function verdicts(world: World): wire.Verdicts {
+  const window = { from: at(-24), to: at(0) };
+  if (world.options.empty) return { window, verdicts: [], unallocated: [], ladders: [] };
+  const rung = (value: number | null) => ({
+    value,
+    read: value === null ? 0 : 0.98,
+    missing: value === null ? "not-exported" : null,
+    export: value === null ? "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE, gauge" : null,
+  });
+  return {
+    window,
+    verdicts: STATES.map((state, index) => ({
+      workload: world.name(`vision-${index}`),
+      state,
+      idle: state.endsWith("IDLE"),
+      vetoes: state === "STALLED" ? ["one of its 4 devices works"] : [],
+      coverage: state === "UNKNOWN" ? 0.3 : 0.99,
+      spent: money(80 - index * 9),
+      per_day: money(80 - index * 9),
+      currency: "USD",
+      devices: [
+        {
+          pod: world.name(`vision-${index}-pod`),
+          node: world.name("node-00001"),
+          device: `GPU-${index}`,
+          instance: null,
+          state,
+          why: world.name("no work in 24 h, memory is held"),
+          records: 1400,
+          records_expected: 1440,
+          coverage: 0.97,
+          active_most: state === "UNKNOWN" ? null : 0.02,
+          memory_held: true,
+          power_most_w: 71,
+        },
+      ],
+    })),
+    unallocated: [{ node: world.name("node-00002"), device: "GPU-9" }],
+    ladders: STATES.slice(0, 5).map((_, index) => ({
+      node: world.name("node-00001"),
+      device: `GPU-${index}`,
+      workload: world.name(`vision-${index}`),
+      allocated: 1,
+      rungs: {
+        allocated: rung(1),
+        context: rung(0.9),
+        engine: rung(0.6 - index * 0.1),
+        sm: rung(0.4 - index * 0.07),
+        tensor: rung(index % 2 ? null : 0.2),
+        mfu: rung(null),
+      },
+    })),
+  };
+}
+
+export function budgets(world: World): wire.Budget[] {
+  if (world.options.empty) return [];
+  return Array.from({ length: 5 }, (_, index) => budget(world, index));
+}
+
+function budget(world: World, index: number): wire.Budget {
+  const limit = 2_000 * (index + 1);
+  const over = index === 1;
+  const spent = limit * (over ? 0.93 : 0.2 + index * 0.1);
+  const committed = limit * 0.08;
+  const reserved = limit * 0.02;
+  const p50 = over ? limit * 1.06 : spent * 1.5;
+  return {
+    budget: world.name(`${world.team(index).replace(world.options.prefix ?? "", "")}-monthly`),
+    scope: { team: world.team(index) },
+    limit: index === 4 ? null : money(limit),
+    gpu_hours_limit: index === 4 ? 4_000 : null,
+    period: { name: "month", from: at(-36), to: at(684) },
+    hard: index % 2 === 0,
+    currency: "USD",
+    spent: money(spent),
+    committed: money(committed),
+    reserved: money(reserved),
+    exposure: money(spent + committed + reserved),
+    left: index === 4 ? null : money(limit - spent - committed - reserved),
+    forecast:
+      index === 3 ? null : { p10: money(p50 * 0.9), p50: money(p50), p90: money(p50 * 1.15) },
+    runs_out: over ? at(300) : null,
+    rung: over ? "notify" : null,
+    escalate: [
+      { at: 0.8, do: "notify" },
+      { at: 1, do: "hold" },
+      { at: 1.1, do: "suspend" },
+    ],
+    burn: Array.from({ length: 37 }, (_, hour) => ({
+      at: at(hour - 36),
+      spent: money((spent * hour) / 36),
+    })),
+    cuts: over
+      ? [
+          {
+            workload: world.name("search-0003"),
+            saved: "150.00",
+            value: "12",
+            undo: "farthing undo p7/3",
+          },
+        ]
+      : [],
+  };
+}
+
+export function offers(world: World, query: URLSearchParams): wire.Offers {
+  const accelerator = query.get("accelerator") ?? "H100-80GB";
+  const purchase = query.get("purchase") ?? "on-demand";
+  const list = Array.from({ length: world.options.empty ? 0 : 14 }, (_, index) => ({
+    id: `p${index}/region-${index}/gpu_1x/${purchase}`,
+    provider: ["lambda", "aws", "gcp", "azure"][index % 4] as string,
+    region: `region-${index}`,
+    zone: null,
+    instance_type: world.name(`gpu_${index}x`),
+    accelerator: `${accelerator}-SXM`,
+    accelerator_count: 1,
+    vcpus: "26",
+    memory_gib: "200",
+    arch: "x86_64",
+    purchase: purchase === "any" ? (["on-demand", "spot"][index % 2] as string) : purchase,
+    price: money(3.29 + index * 0.35),
+    currency: "USD",
+    price_kind: "list",
+    source: "made-up 2026-05-20",
+    as_of: "2026-05-20",
+    nodes: 1,
+    total: money(3.29 + index * 0.35),
+    finish_cost: null,
+    finish_s: null,
+    warnings: index === 2 ? [world.name("capacity was refused in the last hour")] : [],
+  }));
+  return {
+    offers: list,
+    considered: 629,
+    matched: list.length,
+    excluded: { "another accelerator": 531, "another way to pay": 50 },
+    query_ms: 0.2,
+    compared: "price per hour",
+    near: list[0] ? [{ reason: "too little memory", offer: list[0] }] : [],
+    otherwise_paid: list.slice(0, 1),
+    split: null,
+    book: {
+      offers: 629,
+      oldest: "2026-05-20",
+      newest: "2026-07-20",
+      age_days: 129,
+      from: "built-in",
+    },
+  };
+}

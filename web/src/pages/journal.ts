@@ -1,0 +1,93 @@
+/** Journal: what was decided and done, newest first; each record holds the hash of the last. */
+import { html, nothing, type TemplateResult } from "lit-html";
+import { path } from "../api/client.ts";
+import type { JournalRecord, Page } from "../api/types.ts";
+import type { App } from "../app.ts";
+import { count } from "../money/number.ts";
+import { field } from "../parts/controls.ts";
+import { saveCsv } from "../parts/files.ts";
+import { empty, when } from "../parts/state.ts";
+import { time } from "../parts/text.ts";
+import { changed } from "../router.ts";
+
+const LIMIT = 50;
+
+export function journal(app: App): TemplateResult {
+  const { query } = app.route;
+  const [kind, cursor] = [query.get("kind"), query.get("cursor")];
+  // A page of the past does not change.
+  const every_ms = cursor ? Infinity : 3_000;
+  const found = app.read<Page<JournalRecord>>(
+    path("/journal", { kind, cursor, limit: LIMIT }),
+    every_ms,
+  );
+  return html`<h1 id="title" tabindex="-1">Journal</h1>
+    <div class="controls">
+      ${field(app, "kind", "Kind", { placeholder: "any, such as receipt" })}
+    </div>
+    <section class="card" aria-label="Records">
+      <p class="note">
+        Each record holds the hash of the one before it; <code>farthing verify</code> checks the
+        chain.
+      </p>
+      ${when(found, (found) => records(app, found))}
+    </section>`;
+}
+
+function records(app: App, found: Page<JournalRecord>): TemplateResult {
+  const { query } = app.route;
+  if (found.items.length === 0) {
+    const kind = query.get("kind");
+    return empty("No records.", kind ? `None is of the kind ${kind}.` : "Nothing happened yet.");
+  }
+  const save = () =>
+    saveCsv("journal", {
+      head: ["seq", "at", "kind", "hash", "body"],
+      rows: found.items.map((one) => [
+        one.seq,
+        one.at,
+        one.kind,
+        one.hash,
+        JSON.stringify(one.body),
+      ]),
+    });
+  return html`<ul class="rows journal">
+      ${found.items.map((one) => record(app, one))}
+    </ul>
+    <div class="below">
+      <nav class="pager" aria-label="Pages of the journal">
+        ${query.get("cursor") ? html`<a href=${changed(app.route, { cursor: null })}>Newest</a>` : nothing}
+        ${found.next ? html`<a href=${changed(app.route, { cursor: found.next })}>Older</a>` : nothing}
+      </nav>
+      <button type="button" class="quiet" @click=${save}>
+        CSV<span class="hidden"> of these records</span>
+      </button>
+    </div>`;
+}
+
+function record(app: App, one: JournalRecord): TemplateResult {
+  const open = app.route.query.get("record") === String(one.seq);
+  const link = changed(app.route, { record: open ? null : String(one.seq) });
+  return html`<li>
+    <a href=${link} aria-expanded=${open ? "true" : "false"} class="numeric seq"
+      >${count(one.seq)}</a
+    >
+    <span>${time(app, one.at, "second")}</span>
+    <a href=${changed(app.route, { kind: one.kind, cursor: null, record: null })}>${one.kind}</a>
+    ${
+      open
+        ? html`<pre class="why">${JSON.stringify(one.body, null, 2)}</pre>
+            <code class="why">${one.hash}</code>`
+        : html`<span class="soft brief">${brief(one.body)}</span>`
+    }
+  </li>`;
+}
+
+/** `plan p7, workload language-0001`: what fits on a line. */
+function brief(body: unknown): string {
+  if (typeof body !== "object" || body === null) return String(body ?? "");
+  return Object.entries(body)
+    .filter(([, value]) => typeof value !== "object" && value !== null)
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join(", ");
+}

@@ -1,0 +1,144 @@
+/** Savings: what each step promised, and what the ledger says it saved. */
+import { html, nothing, type TemplateResult } from "lit-html";
+import { path } from "../api/client.ts";
+import type { Savings, Verified } from "../api/types.ts";
+import type { App } from "../app.ts";
+import { savingsOverTime, sumsOf } from "../charts/savings.ts";
+import { parse, plain, ratio } from "../money/decimal.ts";
+import { count, percent } from "../money/number.ts";
+import { derive } from "../parts/derive.ts";
+import { figure } from "../parts/figure.ts";
+import { empty, when } from "../parts/state.ts";
+import { type Column, table } from "../parts/table.ts";
+import { badge, money, time } from "../parts/text.ts";
+
+export function savings(app: App): TemplateResult {
+  const found = app.read<Savings>(path("/savings", { limit: 500 }), 5_000);
+  return html`<h1 id="title" tabindex="-1">Savings</h1>
+    ${when(found, (found) => page(app, found))}`;
+}
+
+function page(app: App, found: Savings): TemplateResult {
+  if (found.items.length === 0) {
+    return empty(
+      "No step has ended yet.",
+      "A saving is counted when the ledger has posted its time.",
+    );
+  }
+  const { totals } = found;
+  const predicted = parse(totals.predicted);
+  const realised = parse(totals.realised);
+  return html`<section class="card" aria-labelledby="h-total">
+      <h2 id="h-total" class="hidden">Totals</h2>
+      <div class="lead">
+        <p class="figure">
+          ${money(realised, totals.currency)} <span class="unit">${totals.currency} realised</span>
+        </p>
+        <p class="soft">
+          of ${money(predicted, totals.currency)} predicted (${percent(ratio(realised, predicted))})
+          by ${count(totals.steps)} steps that count
+        </p>
+      </div>
+      <p class="note">
+        Realised is what the reference would have cost less what the ledger posted. Steps that were
+        undone are shown and not counted.
+      </p>
+      ${chart(app, found)}
+    </section>
+    <section class="card" aria-labelledby="h-steps">
+      <h2 id="h-steps">Step by step</h2>
+      ${rows(app, found)}
+    </section>`;
+}
+
+function chart(app: App, found: Savings): TemplateResult {
+  const points = derive(found, "sums", () => sumsOf(found.items));
+  const shown = found.next ? "The newest 500 steps. " : "";
+  return figure({
+    id: "savings",
+    title: "Predicted and realised, added up",
+    picture: savingsOverTime(points, found.totals.currency, app.settings.zone),
+    note: shown ? html`${shown}` : nothing,
+    sheet: () => ({
+      head: ["at", "step", "predicted_sum", "realised_sum"],
+      rows: points.map((point) => [
+        new Date(point.at).toISOString(),
+        point.step,
+        plain(point.predicted),
+        plain(point.realised),
+      ]),
+    }),
+  });
+}
+
+function rows(app: App, found: Savings): TemplateResult {
+  const { currency } = found.totals;
+  const amount = (
+    id: "reference" | "predicted" | "realised" | "posted",
+    head: string,
+    title: string,
+    wide: boolean,
+  ): Column<Verified> => ({
+    id,
+    head,
+    title,
+    wide,
+    numeric: true,
+    cell: (one) => money(parse(one[id]), currency),
+    sort: (one) => parse(one[id]),
+    csv: (one) => one[id],
+  });
+  const difference = (one: Verified) => parse(one.realised) - parse(one.predicted);
+  const columns: Column<Verified>[] = [
+    {
+      id: "step",
+      head: "Step",
+      cell: (one) => html`${one.step}<br /><small>${one.target}</small>`,
+      sort: (one) => one.target,
+      csv: (one) => one.step,
+    },
+    {
+      id: "to",
+      head: "Until",
+      cell: (one) => time(app, one.to),
+      sort: (one) => one.to,
+      csv: (one) => one.to,
+    },
+    amount("reference", "Reference", "what it would have cost without the step", true),
+    amount("posted", "Posted", "what the ledger says it cost", true),
+    amount("predicted", "Predicted", "what the plan promised", false),
+    amount("realised", "Realised", "reference less posted", false),
+    {
+      id: "difference",
+      head: "Difference",
+      title: "realised less predicted",
+      numeric: true,
+      wide: true,
+      cell: (one) => money(difference(one), currency),
+      sort: difference,
+      csv: (one) => plain(difference(one)),
+    },
+    { id: "state", head: "Counts", cell: counts, sort: state, csv: state },
+  ];
+  return table(app, {
+    id: "savings",
+    label: "Savings by step",
+    columns,
+    rows: found.items,
+    key: (one) => `${one.step} ${one.to}`,
+    sort: "-to",
+    empty: empty("No step has ended yet.", ""),
+  });
+}
+
+function state(one: Verified): string {
+  if (one.undone) return "undone";
+  return one.complete ? "complete" : "in part";
+}
+
+function counts(one: Verified): TemplateResult {
+  if (one.undone) return badge("warn", "no, undone");
+  return one.complete
+    ? badge("good", "yes")
+    : badge("plain", "for its time", "it counts for the time in which it was in force");
+}
