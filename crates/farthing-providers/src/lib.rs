@@ -15,7 +15,6 @@
 //! - [`nvml`]: NVIDIA devices, loaded at run time.
 //! - [`sqlite`]: the journal in a `SQLite` file, and how to verify it.
 
-pub mod bucket;
 pub mod catalog;
 pub mod egress;
 pub mod exposition;
