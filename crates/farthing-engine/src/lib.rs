@@ -6,6 +6,7 @@
 //! nothing that a restart does not find again in the journal and the books.
 
 mod accounts;
+mod binding;
 mod config;
 mod engine;
 mod error;
@@ -16,6 +17,7 @@ mod record;
 mod tick;
 mod verify;
 
+pub use binding::BindingRecord;
 pub use config::{Config, Planner};
 pub use engine::{Engine, World};
 pub use error::EngineError;

@@ -70,20 +70,23 @@ impl Found {
         if let Some(step) = &self.step {
             return show::statement::step(&self.plan, step, &self.after);
         }
+        // What binds is said once for all steps.
+        let plan = PlanRecord { binding: Vec::new(), ..self.plan.clone() };
         let steps = self.plan.steps.iter();
-        let steps = steps.map(|step| show::statement::step(&self.plan, step, &[]));
+        let steps = steps.map(|step| show::statement::step(&plan, step, &[]));
         let steps = std::iter::once(show::statement::plan(&self.plan)).chain(steps);
+        let binding = self.plan.binding.iter().map(|binding| format!("bound by  {binding}"));
         let waiting = self.plan.waiting.iter().map(|waiting| {
             format!("waits     {} x {}: {}", waiting.members, waiting.workload, waiting.reason)
         });
-        steps.chain(waiting).collect::<Vec<_>>().join("\n\n")
+        steps.chain(waiting).chain(binding).collect::<Vec<_>>().join("\n\n")
     }
 
     fn json(&self) -> serde_json::Value {
         match &self.step {
             Some(step) => serde_json::json!({
                 "plan": self.plan.plan, "policy": self.plan.policy,
-                "step": step, "then": self.after,
+                "step": step, "then": self.after, "binding": self.plan.binding,
             }),
             None => serde_json::json!({ "plan": self.plan }),
         }
