@@ -6,6 +6,7 @@
 //! nothing that a restart does not find again in the journal and the books.
 
 mod accounts;
+mod binding;
 mod budget_record;
 mod claim;
 mod config;
@@ -21,6 +22,7 @@ mod sums;
 mod tick;
 mod verify;
 
+pub use binding::BindingRecord;
 pub use budget_record::{BudgetRecord, LimitRecord, PeriodRecord, ScopeRecord};
 pub use claim::{Answer, Ask, Claim, Short, Shortage};
 pub use config::{Config, Planner};

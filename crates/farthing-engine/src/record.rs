@@ -2,6 +2,7 @@
 //! as `12.34 USD`, times RFC 3339. These are storage types of this crate, not wire types: the
 //! server has its own.
 
+use crate::binding::BindingRecord;
 use crate::budget_record::BudgetRecord;
 use farthing_edge::{NewRecord, Record, RecordKind};
 use farthing_model::{
@@ -134,6 +135,9 @@ pub struct PlanRecord {
     pub steps: Vec<StepRecord>,
     /// Who waits, and why.
     pub waiting: Vec<WaitingRecord>,
+    /// What binds it, with shadow prices. Plans of before they were kept have none.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub binding: Vec<BindingRecord>,
 }
 
 /// Someone who waits.
@@ -470,6 +474,16 @@ mod tests {
             expires: at,
         };
         assert_eq!(StepRecord::of(&step).to_step().unwrap(), step);
+    }
+
+    /// A plan of the journal as it was written before what binds was kept.
+    #[test]
+    fn plans_without_what_binds_are_still_read_and_written_the_same() {
+        let text = r#"{"record":"planned","plan":"p1","policy":"farthing","cost":"3 USD","status":"optimal","steps":[],"waiting":[]}"#;
+        let body: Body = serde_json::from_str(text).unwrap();
+        let Body::Planned(plan) = &body else { panic!("{body:?}") };
+        assert_eq!(plan.binding, []);
+        assert_eq!(serde_json::to_string(&body).unwrap(), text);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 use crate::Engine;
 use crate::accounts::Posted;
+use crate::binding::BindingRecord;
 use crate::config::Planner;
 use crate::engine::World;
 use crate::error::EngineError;
@@ -14,8 +15,14 @@ use farthing_model::{
     Coverage, Destination, Mode, Money, MoneyError, PerResource, PlanId, Policy, Receipt, Resource,
     Snapshot, Window,
 };
-use farthing_planner::{BudgetState, Input, Planned, Utilisation, Violation, check, plan, plan_as};
+use farthing_planner::{
+    BudgetState, Input, Planned, Utilisation, Violation, check, plan, plan_as, sensitivity_within,
+};
 use jiff::Timestamp;
+
+/// Columns times plans made again, and questions, for what binds a plan that is recorded: a tick
+/// has other things to do, and the next plan is near.
+const BINDING_WORK_MAX: (usize, usize) = (2_000, 6);
 
 /// What one tick came to.
 #[derive(Clone, Debug)]
@@ -94,9 +101,10 @@ impl<W: World, S: Store> Engine<W, S> {
             _ => self.decide(&snapshot, &budgets, &posted, &mut notes)?,
         };
         // 7. Record what is new.
-        if let Some(planned) = &planned {
-            self.record(planned, now, &mut notes)?;
+        if let Some((input, planned)) = &planned {
+            self.record(input, planned, &mut notes)?;
         }
+        let planned = planned.map(|(_, planned)| planned);
         // 8. Approve and act, each step reserved and journalled before.
         let acted = self.execute(&snapshot, now)?;
         // 9. Say what happened.
@@ -173,7 +181,7 @@ impl<W: World, S: Store> Engine<W, S> {
         budgets: &[BudgetState],
         posted: &Posted,
         notes: &mut Vec<String>,
-    ) -> Result<Option<Planned>, EngineError> {
+    ) -> Result<Option<(Input, Planned)>, EngineError> {
         let input = self.input(snapshot, budgets, posted)?;
         let planned = match self.config.planner {
             Planner::Farthing => plan(&input),
@@ -182,7 +190,7 @@ impl<W: World, S: Store> Engine<W, S> {
         let planned = planned.map_err(EngineError::Plan)?;
         let violations = check(&input, &planned);
         if violations.is_empty() {
-            return Ok(Some(planned));
+            return Ok(Some((input, planned)));
         }
         let texts: Vec<String> = violations.iter().map(Violation::to_string).collect();
         let text = format!("plan {} was refused by the checker: {}", input.id, texts.join("; "));
@@ -225,11 +233,11 @@ impl<W: World, S: Store> Engine<W, S> {
     /// the plan says the same: an expired step is never done.
     fn record(
         &mut self,
+        input: &Input,
         planned: &Planned,
-        now: Timestamp,
         notes: &mut Vec<String>,
     ) -> Result<(), EngineError> {
-        let open = self.journal.state();
+        let (open, now) = (self.journal.state(), input.snapshot.at);
         let steps = &planned.plan.steps;
         let waiting: Vec<WaitingRecord> = planned
             .report
@@ -263,6 +271,7 @@ impl<W: World, S: Store> Engine<W, S> {
             status: report.status.name().to_owned(),
             steps: steps.iter().map(StepRecord::of).collect(),
             waiting,
+            binding: self.binding(input, planned)?,
         };
         // A yes that comes to nothing is told: the person believes that the step will be done.
         let lapsed = proposed().filter(|open| open.approved == Some(true));
@@ -279,6 +288,20 @@ impl<W: World, S: Store> Engine<W, S> {
         notes.extend(lapsed);
         bodies.push(Body::Planned(record));
         self.journal.append(now, &bodies)
+    }
+}
+
+impl<W: World, S: Store> Engine<W, S> {
+    /// What binds a plan of ours; a baseline does not say what it would do with more.
+    fn binding(&self, input: &Input, planned: &Planned) -> Result<Vec<BindingRecord>, EngineError> {
+        match self.config.planner {
+            Planner::Baseline(_) => Ok(Vec::new()),
+            Planner::Farthing => {
+                let found = sensitivity_within(input, planned, BINDING_WORK_MAX);
+                let found = found.map_err(EngineError::Plan)?;
+                Ok(found.binding.iter().map(BindingRecord::of).collect())
+            }
+        }
     }
 }
 

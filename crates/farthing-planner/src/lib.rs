@@ -46,7 +46,7 @@ pub use offers::{
 pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };
-pub use sensitivity::{Sensitivity, Slack, Worth, sensitivity};
+pub use sensitivity::{Sensitivity, Slack, Worth, sensitivity, sensitivity_within};
 pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport, TokenCosts, TokenRule};
 
 #[cfg(test)]

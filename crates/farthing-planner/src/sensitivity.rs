@@ -72,8 +72,21 @@ pub struct Sensitivity {
 /// # Errors
 /// As [`crate::plan`].
 pub fn sensitivity(input: &Input, planned: &Planned) -> Result<Sensitivity, PlanError> {
+    sensitivity_within(input, planned, (WORK_MAX, QUESTIONS_MAX))
+}
+
+/// The same for who has less time: at most so many columns of the program times plans made again,
+/// and so many questions.
+///
+/// # Errors
+/// As [`crate::plan`].
+pub fn sensitivity_within(
+    input: &Input,
+    planned: &Planned,
+    (work_max, questions_max): (usize, usize),
+) -> Result<Sensitivity, PlanError> {
     let mut questions = questions(input, &planned.report)?;
-    let most = (WORK_MAX / planned.report.solver.columns.max(1)).min(QUESTIONS_MAX);
+    let most = (work_max / planned.report.solver.columns.max(1)).min(questions_max);
     let mut found =
         Sensitivity { unasked: questions.len().saturating_sub(most), ..Sensitivity::default() };
     questions.truncate(most);

@@ -165,7 +165,8 @@ pub(super) fn near(seed: u64, number: u64) -> Case {
     let (kinds, buckets) = (dice.from(2, 8), dice.from(4, 60));
     let slices = [4, 8, 2, 1][at(number / 11)];
     let weights: Vec<i64> = (0..buckets).map(|_| dice.from(1, 40)).collect();
-    let rows: Vec<(u32, u32)> = (1..=u32::try_from(buckets).unwrap()).map(|n| (60 * n, 40)).collect();
+    let rows: Vec<(u32, u32)> =
+        (1..=u32::try_from(buckets).unwrap()).map(|n| (60 * n, 40)).collect();
     let (mut offered, mut most) = (Vec::new(), Vec::new());
     for name in 0..usize::try_from(kinds).unwrap() {
         let cents = dice.from(40, 400);
@@ -175,7 +176,13 @@ pub(super) fn near(seed: u64, number: u64) -> Case {
         });
         most.push(rates.collect());
     }
-    Case { rate: 1 << (number % 11), slices, kinds: offered, buckets: shared(&rows, &weights), most }
+    Case {
+        rate: 1 << (number % 11),
+        slices,
+        kinds: offered,
+        buckets: shared(&rows, &weights),
+        most,
+    }
 }
 
 /// A case of counts: copies over 1, 2, 4 and 8 accelerators of few names, the best in short
@@ -186,7 +193,8 @@ pub(super) fn scarce(seed: u64, number: u64) -> Case {
     let rate = (1 << (number % 11)) * dice.from(4, 7) / 4;
     let slices = [4, 1, 8, 2][at(number / 11)];
     let weights: Vec<i64> = (0..buckets).map(|_| dice.from(1, 12).pow(3)).collect();
-    let rows: Vec<(u32, u32)> = (1..=u32::try_from(buckets).unwrap()).map(|n| (80 * n, 60)).collect();
+    let rows: Vec<(u32, u32)> =
+        (1..=u32::try_from(buckets).unwrap()).map(|n| (80 * n, 60)).collect();
     let (mut offered, mut most) = (Vec::new(), Vec::new());
     for name in 0..usize::try_from(kinds).unwrap() {
         let count = 1 << dice.from(0, 3);

@@ -38,9 +38,7 @@ pub(super) fn finish(problem: &Problem, mut known: Solution, nodes_max: u32) -> 
         }
     }
     let grain = problem.grain();
-    let bound = bound.map_or(known.bound, |bound| {
-        -(-bound).div_euclid(grain) * grain
-    });
+    let bound = bound.map_or(known.bound, |bound| -(-bound).div_euclid(grain) * grain);
     known.bound = known.bound.max(bound).min(known.cost);
     known.stopped = known.stopped.filter(|_| known.bound < known.cost);
     known

@@ -3,7 +3,7 @@
 
 use super::plan::StepJson;
 use super::scalar::time;
-use farthing_engine::{Body, Open, OpenStep, PlanRecord, Stage, StepRecord, Story};
+use farthing_engine::{BindingRecord, Body, Open, OpenStep, PlanRecord, Stage, StepRecord, Story};
 use farthing_model::Mode;
 use jiff::Timestamp;
 use serde::Serialize;
@@ -93,6 +93,8 @@ pub enum StoryJson<'a> {
         step: &'a StepRecord,
         /// What became of it, in order.
         then: Vec<HappenedJson<'a>>,
+        /// What bound the plan.
+        binding: &'a [BindingRecord],
     },
     /// Of a plan.
     Plan {
@@ -117,5 +119,6 @@ pub fn story(story: &Story) -> StoryJson<'_> {
     let Some(step) = &story.step else { return StoryJson::Plan { plan } };
     let then = story.then.iter();
     let then = then.map(|(at, body)| HappenedJson { at: time(*at), body }).collect();
-    StoryJson::Step { plan: &plan.plan, policy: &plan.policy, step, then }
+    let binding = &plan.binding;
+    StoryJson::Step { plan: &plan.plan, policy: &plan.policy, step, then, binding }
 }

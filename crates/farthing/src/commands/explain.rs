@@ -7,7 +7,7 @@ use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use crate::table::{Align, Table};
 use anyhow::{Context as _, bail};
-use farthing_engine::{Body, Story};
+use farthing_engine::{Body, PlanRecord, Story};
 use farthing_ledger::{ReportError, StatementQuery, explain, subjects};
 use farthing_model::ClusterId;
 use farthing_providers::sqlite;
@@ -65,13 +65,16 @@ fn text(story: &Story) -> String {
     if let Some(step) = &story.step {
         return show::statement::step(&story.plan, step, &then);
     }
+    // What binds is said once for all steps.
+    let plan = PlanRecord { binding: Vec::new(), ..story.plan.clone() };
     let steps = story.plan.steps.iter();
-    let steps = steps.map(|step| show::statement::step(&story.plan, step, &[]));
+    let steps = steps.map(|step| show::statement::step(&plan, step, &[]));
     let steps = std::iter::once(show::statement::plan(&story.plan)).chain(steps);
     let waiting = story.plan.waiting.iter().map(|waiting| {
         format!("waits     {} x {}: {}", waiting.members, waiting.workload, waiting.reason)
     });
-    steps.chain(waiting).collect::<Vec<_>>().join("\n\n")
+    let binding = story.plan.binding.iter().map(|binding| format!("bound by  {binding}"));
+    steps.chain(waiting).chain(binding).collect::<Vec<_>>().join("\n\n")
 }
 
 /// What became of a step, as a line.

@@ -1,27 +1,29 @@
 //! `farthing plan`: from manifests and prices to a plan with its proof.
 
 mod dag;
+mod market;
 mod why;
 
-use super::{cache_folder, duration, price_book, print};
+use super::{duration, print};
 use crate::args::{Output, PlanArgs, PlanGiven};
 use crate::outcome::{Outcome, WrongUse};
 use crate::{plot, show};
 use anyhow::Context as _;
 use farthing_model::{
-    Budget, BudgetId, ClusterId, Coverage, Currency, Limit, Money, Observed, Offer, PerResource,
-    Period, PlanId, Ratio, Scope, Snapshot, Window, Workload, WorkloadKind, WorkloadState,
+    Budget, BudgetId, ClusterId, Coverage, Limit, Money, Observed, PerResource, Period, PlanId,
+    Ratio, Scope, Snapshot, Window, Workload, WorkloadKind, WorkloadState,
 };
 use farthing_planner::{
     Baseline, BudgetState, Effort, Input, Planned, Status, check, plan, plan_as, sensitivity,
 };
-use farthing_providers::{catalog, manifest};
+use farthing_providers::manifest;
 use farthing_server::wire;
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Instant;
 
+pub(crate) use market::currency;
 pub(crate) use why::run as explain;
 
 /// Prints the plan. Infeasible when nothing fits a budget or a deadline.
@@ -30,10 +32,13 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
     if !manifests.dags.is_empty() {
         return dag::run(args, output, now, manifests);
     }
-    let input = input(&args.given, now, manifests)?;
+    let (input, left_out) = input(&args.given, now, manifests)?;
     let started = Instant::now();
-    let planned = checked(&input)?;
+    let mut planned = checked(&input)?;
     let took = started.elapsed();
+    if left_out > 0 {
+        *planned.report.excluded.entry("no measured throughput").or_default() += left_out;
+    }
     if let Some(path) = &args.plot {
         plot::write(path, &picture(&planned, &input)?)?;
     }
@@ -89,12 +94,13 @@ fn read(files: &[PathBuf], given: &PlanGiven) -> anyhow::Result<(Timestamp, mani
     Ok((now, manifests))
 }
 
-/// Everything the plan depends on, from files and arguments.
+/// Everything the plan depends on, from files and arguments, and how many offers were left out as
+/// nobody has measured anything on them.
 fn input(
     given: &PlanGiven,
     now: Timestamp,
     manifests: manifest::Manifests,
-) -> anyhow::Result<Input> {
+) -> anyhow::Result<(Input, usize)> {
     if given.egress.is_some() {
         return Err(WrongUse::new("--egress is for a Dag, and the files have none").into());
     }
@@ -103,7 +109,7 @@ fn input(
             .hint("examples/research-team.yaml shows one")
             .into());
     }
-    let offers = offers(given, now, &manifests)?;
+    let (offers, left_out) = market::of_workloads(given, now, &manifests)?;
     let currency = currency(&offers)?;
     let mut budgets = manifests.budgets;
     if let Some(limit) = &given.budget {
@@ -135,7 +141,7 @@ fn input(
         let zero = Money::zero(currency);
         Some(BudgetState { budget, period, spent: zero, committed: zero })
     };
-    Ok(Input {
+    let input = Input {
         id: PlanId::new("p1")?,
         parent: None,
         snapshot,
@@ -146,7 +152,8 @@ fn input(
         policy,
         utilisation: PerResource::default(),
         effort: Effort::default(),
-    })
+    };
+    Ok((input, left_out))
 }
 
 /// A service for which nobody asks for a reserve: its throughput table is the most within its
@@ -158,20 +165,6 @@ fn unreserved(mut workload: Workload) -> Workload {
     workload
 }
 
-fn offers(
-    given: &PlanGiven,
-    now: Timestamp,
-    manifests: &manifest::Manifests,
-) -> anyhow::Result<Arc<[Offer]>> {
-    if !given.prices.is_empty() {
-        return Ok(price_book(&given.prices, now, cache_folder())?.book().offers);
-    }
-    Ok(match &manifests.price_book {
-        Some(book) => Arc::clone(&book.offers),
-        None => catalog::default_book().offers,
-    })
-}
-
 /// A fault with its causes, in one line.
 pub(crate) fn chain(error: &dyn std::error::Error) -> String {
     let mut parts = vec![error.to_string()];
@@ -181,19 +174,6 @@ pub(crate) fn chain(error: &dyn std::error::Error) -> String {
         cause = error.source();
     }
     parts.join(": ")
-}
-
-/// The one currency of the offers.
-pub(crate) fn currency(offers: &[Offer]) -> anyhow::Result<Currency> {
-    let mut rates = offers.iter().filter_map(|offer| offer.price.rate());
-    let first = rates.next().map_or(Currency::USD, |rate| rate.per_hour().currency());
-    if let Some(other) = rates.find(|rate| rate.per_hour().currency() != first) {
-        let other = other.per_hour().currency();
-        return Err(WrongUse::new(format!("the prices are in {first} and {other}"))
-            .hint("plan with the prices of one currency at a time")
-            .into());
-    }
-    Ok(first)
 }
 
 fn now(asked: Option<&str>) -> anyhow::Result<Timestamp> {

@@ -334,6 +334,10 @@ pub(crate) fn step(plan: &PlanRecord, step: &StepRecord, after: &[String]) -> St
     for reason in &step.reasons {
         let _ = writeln!(out, "because   {reason}");
     }
+    // Constraints of the whole plan: those of the budget, offer or workload may be its own.
+    for binding in &plan.binding {
+        let _ = writeln!(out, "bound by  {binding}");
+    }
     for line in after {
         let _ = writeln!(out, "then      {line}");
     }

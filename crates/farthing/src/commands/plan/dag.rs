@@ -1,6 +1,7 @@
 //! `farthing plan` of a Dag: tasks with data between them.
 
-use super::{chain, currency, offers};
+use super::chain;
+use super::market::{all, currency};
 use crate::args::{Output, PlanArgs};
 use crate::commands::print;
 use crate::outcome::{Outcome, WrongUse};
@@ -21,7 +22,7 @@ pub(super) fn run(
     mut manifests: Manifests,
 ) -> anyhow::Result<Outcome> {
     let mut dag = the_only_one(args, &mut manifests)?;
-    let book = offers(&args.given, now, &manifests)?;
+    let book = all(&args.given, now, &manifests)?;
     let market = Market::new(&book, currency(&book)?);
     let table = args.given.egress.as_deref().map(egress::load).transpose();
     let table: Option<EgressTable> = table.map_err(|error| WrongUse::new(chain(&error)))?;

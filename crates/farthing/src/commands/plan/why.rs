@@ -26,7 +26,7 @@ pub(crate) fn run(
             .hint("`farthing plan -f` says of each task why it is there and what else was possible")
             .into());
     }
-    let input = input(given, now, manifests)?;
+    let (input, _) = input(given, now, manifests)?;
     let planned = checked(&input)?;
     let workload = meant(id, &planned)?;
     let of = Explained::of(&workload, &planned, &input)?;
