@@ -6,7 +6,7 @@ use crate::outcome::WrongUse;
 use crate::wiring;
 use farthing_ledger::{Books, MeterInput, Metered, Segment, Unpriced, meter};
 use farthing_model::offer_table::Filter;
-use farthing_model::{ClusterId, Currency, Money, Window};
+use farthing_model::{ClusterId, Currency, Destination, Detail, Money, PerResource, Window};
 use farthing_providers::catalog::Catalogue;
 use farthing_providers::telemetry::Cluster;
 use std::collections::{BTreeMap, BTreeSet};
@@ -24,6 +24,8 @@ pub(super) struct Posted {
     pub(super) faults: BTreeSet<String>,
     /// Times at which more was claimed than there was.
     pub(super) overcommits: usize,
+    /// What was charged of each resource, and what of that nobody knows whether it was used.
+    pub(super) charged: PerResource<(Money, Money)>,
 }
 
 /// Keeps the telemetry and meters every hour that it touches, from all that is kept of that hour.
@@ -52,6 +54,7 @@ pub(super) fn post(
         unpriced: BTreeMap::new(),
         faults: BTreeSet::new(),
         overcommits: 0,
+        charged: PerResource::from_fn(|_| (Money::zero(currency), Money::zero(currency))),
     };
     for segment in whole.by_hour() {
         books.put_segment(&name, &segment)?;
@@ -84,6 +87,14 @@ impl Posted {
         }
         self.faults.extend(metered.faults.iter().map(ToString::to_string));
         self.overcommits += metered.overcommits.len();
+        let allocated = [Destination::Used, Destination::Idle];
+        for charge in metered.charges.iter().filter(|it| allocated.contains(&it.destination)) {
+            let (all, unknown) = self.charged.get_mut(charge.resource);
+            *all = all.checked_add(charge.cost)?;
+            if charge.detail == Some(Detail::Unknown) {
+                *unknown = unknown.checked_add(charge.cost)?;
+            }
+        }
         Ok(())
     }
 }
