@@ -129,7 +129,7 @@ fn samples(cluster: &Cluster, minutes: i64) -> Vec<Sample> {
                     resource,
                     window,
                     requested_nano,
-                    used_nano: requested_nano * i128::from(seed >> 54) / 1_024,
+                    used_nano: Some(requested_nano * i128::from(seed >> 54) / 1_024),
                     held_nano: gpu.then_some(requested_nano),
                 });
             }

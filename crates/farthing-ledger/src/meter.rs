@@ -275,7 +275,8 @@ impl Metered {
 /// 1. A node costs its rate over its time. That is split over its resources by the weights.
 /// 2. Of a resource's capacity, time before `ready` is overhead and time without measurement is
 ///    unallocated. In the rest a sample claims `max(requested, used)`: what it used is *used*, the
-///    remainder *idle*; without attribution all of it is overhead.
+///    remainder *idle*; without attribution all of it is overhead. Where nobody measured the use,
+///    what was requested is claimed, and is idle in so far as it is *unknown*.
 /// 3. Where claims sum over capacity they are scaled to it in proportion and the excess reported;
 ///    where they sum under it, the remainder is unallocated. Each accelerator is a capacity of its
 ///    own, and so is each slice; claims on no known device fill what the devices leave. What no

@@ -24,7 +24,7 @@ fn on_device(device: &str, pod: &str, window: Window, requested: Share, used: Sh
     let mut sample = sample("n", Resource::Gpu, Some(who(pod, None)), window, (0, 0));
     sample.device = Some(DeviceId::new(device).unwrap());
     sample.requested_nano = requested.over(window);
-    sample.used_nano = used.over(window);
+    sample.used_nano = Some(used.over(window));
     sample
 }
 
@@ -123,11 +123,11 @@ fn a_slice_is_never_more_than_itself() {
     // Two pods on one slice that is sliced in time, one of which reports the use of the instance
     // as if it were the device's.
     let mut greedy = on_slice((1, "1g.5gb", None), "a", hour());
-    greedy.used_nano = GPU_HOUR;
+    greedy.used_nano = Some(GPU_HOUR);
     greedy.requested_nano /= 2;
     let mut modest = on_slice((1, "1g.5gb", None), "b", hour());
     modest.requested_nano /= 2;
-    modest.used_nano = 0;
+    modest.used_nano = Some(0);
     let metered = run(hour(), &spans, &[greedy, modest]);
     let slice = MigDevice::of_seven(Some(40)).profile("1g.5gb").unwrap().share();
     assert_eq!(metered.usage.get(Resource::Gpu).allocated_nano(), slice.over(hour()));
@@ -219,6 +219,30 @@ fn the_three_bases_are_sums_of_charges() {
     assert_eq!(charged(&metered, "a").0, "3.00", "reserved");
 }
 
+/// What nobody measured is charged as it was asked for, and is neither used nor idle for sure.
+#[test]
+fn use_that_nobody_measured_is_unknown_and_not_nothing() {
+    let spans = [node("n", "4 USD/h", gpus(1), hour())];
+    let half = |name, window| Sample {
+        used_nano: None,
+        ..on_device("GPU-1", name, window, Share::replica(2), Share::replica(4))
+    };
+    let unseen = half("a", hour());
+    // Of the other one it is known that nothing was on the device for a quarter of an hour.
+    let mut bare = half("b", window(0, 900));
+    bare.held_nano = Some(0);
+    let metered = run(hour(), &spans, &[unseen, bare]);
+    let (unknown, _) = to(&metered, Destination::Idle, Some(Detail::Unknown));
+    let (bare, _) = to(&metered, Destination::Idle, Some(Detail::Bare));
+    let (used, _) = to(&metered, Destination::Used, None);
+    assert_eq!([unknown, bare, used], ["2.00", "0.50", "0.00"]);
+    assert_eq!(charged(&metered, "a").0, "2.00");
+    assert_eq!(charged(&metered, "b").0, "0.50");
+    // Older books, which do not know of it, have it as idle.
+    let older = run_by(Method::ByNode, hour(), &spans, &[half("a", hour())]);
+    assert_eq!(to(&older, Destination::Idle, None).0, "2.00");
+}
+
 /// A span of another asset than a node.
 fn asset(kind: Asset, name: &str, rate: &str, window: Window) -> NodeSpan {
     let mut span = node(name, rate, Resources::default(), window);
@@ -281,7 +305,7 @@ fn the_network_is_charged_by_what_was_sent() {
     let sent = |network: &str, pod: Option<&str>, window, bytes: i128| {
         let pod = pod.map(|pod| who(pod, None));
         let mut sample = sample(network, Resource::Network, pod, window, (0, 0));
-        sample.used_nano = bytes * 1_000_000_000;
+        sample.used_nano = Some(bytes * 1_000_000_000);
         sample
     };
     let samples = [
@@ -337,11 +361,11 @@ fn a_use(window: Window) -> DeviceUse {
 #[test]
 fn the_books_keep_assets_slices_details_and_uses() {
     let mut held = on_slice((2, "3g.20gb", Some(4)), "a", hour());
-    (held.used_nano, held.held_nano) = (GPU_HOUR / 8, Some(GPU_HOUR / 4));
+    (held.used_nano, held.held_nano) = (Some(GPU_HOUR / 8), Some(GPU_HOUR / 4));
     let mut nobody = a_use(window(0, 60));
     (nobody.attribution, nobody.slice, nobody.memory_bytes) = (None, None, None);
     let mut sent = sample("egress", Resource::Network, Some(who("a", None)), hour(), (0, 0));
-    sent.used_nano = 10_i128.pow(18);
+    sent.used_nano = Some(10_i128.pow(18));
     let segment = Segment {
         window: hour(),
         spans: vec![

@@ -134,7 +134,7 @@ fn odd_input_is_named_and_the_rest_goes_on() {
     let spans = [node("n", "4 USD/h", cores(4), window(0, 2_700)), other.clone()];
     let a = Some(who("a", None));
     let mut negative = sample("n", Resource::Cpu, a.clone(), hour(), (1_000, 1_000));
-    negative.used_nano = -1;
+    negative.used_nano = Some(-1);
     let samples = [
         negative,
         sample("gone", Resource::Cpu, a.clone(), window(0, 10), (1_000, 1_000)),
@@ -236,12 +236,15 @@ fn a_sample() -> impl Strategy<Value = Sample> {
             let window = window(from, from + length);
             let mut sample =
                 sample(&format!("n{node}"), Resource::ALL[resource], attribution, window, amounts);
-            sample.used_nano += i128::from(length % 7);
+            sample.used_nano = sample.used_nano.map(|used| used + i128::from(length % 7));
             if Resource::ALL[resource] == Resource::Gpu {
                 place(&mut sample, requested, length);
             }
             if length % 3 > 0 {
                 sample.held_nano = Some(sample.requested_nano / 2);
+            }
+            if length % 11 == 0 {
+                sample.used_nano = None;
             }
             sample
         },
@@ -265,7 +268,7 @@ fn place(sample: &mut Sample, seed: i128, length: i64) {
     sample.slice = Some(Slice { instance, compute_instance: None, profile, start });
     if length % 4 > 0 {
         sample.requested_nano = profile.share().over(sample.window);
-        sample.used_nano = sample.requested_nano / 3;
+        sample.used_nano = Some(sample.requested_nano / 3);
     }
 }
 
@@ -294,13 +297,13 @@ fn beside() -> impl Strategy<Value = Timeline> {
         for (pod, from, length, used) in mounts {
             let window = window(from, from + length);
             let mut mount = sample("v", Resource::Storage, who(pod), window, (0, 0));
-            mount.used_nano = used << 20;
+            mount.used_nano = Some(used << 20);
             timeline.samples.push(mount);
         }
         for (pod, from, length, bytes) in sent {
             let window = window(from, from + length);
             let mut sent = sample("x", Resource::Network, who(pod), window, (0, 0));
-            sent.used_nano = bytes;
+            sent.used_nano = Some(bytes);
             timeline.samples.push(sent);
         }
         timeline
@@ -363,7 +366,7 @@ fn sent(timeline: &Timeline) -> i128 {
             let Some(inside) = inside else { continue };
             let (from, to) = (from.max(inside.from().as_second()), to.min(inside.to().as_second()));
             let length = sample.window.nanos() / 1_000_000_000;
-            sum += sample.used_nano * i128::from((to - from).max(0)) / length;
+            sum += sample.known_use() * i128::from((to - from).max(0)) / length;
         }
     }
     sum
@@ -528,7 +531,7 @@ proptest! {
                 sample("n", Resource::Cpu, Some(attribution.into()), window, (0, 0));
             let second = 1_000_000;
             sample.requested_nano = requested * second * i128::from(length);
-            sample.used_nano = used * second * i128::from(length);
+            sample.used_nano = Some(used * second * i128::from(length));
             let sums = expected.entry(format!("w{name}")).or_default();
             for _ in 0..length {
                 sums.0 += used * second;

@@ -416,7 +416,7 @@ fn charges_that_do_not_follow_from_telemetry_are_found() {
     let fault = |books: &Books| verify(books, &cluster()).unwrap().first_fault.unwrap();
     // A tick that changed after its hour was posted.
     let mut changed = ticks[6].clone();
-    changed.samples[0].used_nano += 1;
+    changed.samples[0].used_nano = changed.samples[0].used_nano.map(|used| used + 1);
     books.put_segment(&cluster(), &changed).unwrap();
     let found = fault(&books);
     assert_eq!((found.file.as_str(), found.row), (&*format!("{charges}/hour=11.parquet"), Some(5)));

@@ -51,11 +51,14 @@ pub enum Detail {
     Fragmented,
     /// Unallocated because nobody looked.
     Unmeasured,
+    /// Allocated, and nobody measured whether it was used: it may have been.
+    Unknown,
 }
 
 impl Detail {
     /// All, in the order of tables.
-    pub const ALL: [Self; 4] = [Self::Held, Self::Bare, Self::Fragmented, Self::Unmeasured];
+    pub const ALL: [Self; 5] =
+        [Self::Held, Self::Bare, Self::Fragmented, Self::Unmeasured, Self::Unknown];
 
     /// The name in files, tables and JSON.
     pub const fn name(self) -> &'static str {
@@ -64,13 +67,14 @@ impl Detail {
             Self::Bare => "bare",
             Self::Fragmented => "fragmented",
             Self::Unmeasured => "unmeasured",
+            Self::Unknown => "unknown",
         }
     }
 
     /// The only destination that it is a part of.
     pub const fn destination(self) -> Destination {
         match self {
-            Self::Held | Self::Bare => Destination::Idle,
+            Self::Held | Self::Bare | Self::Unknown => Destination::Idle,
             Self::Fragmented | Self::Unmeasured => Destination::Unallocated,
         }
     }

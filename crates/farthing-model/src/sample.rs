@@ -162,12 +162,20 @@ pub struct Sample {
     pub window: Window,
     /// What was set aside for it (a request, a limit, a whole device).
     pub requested_nano: i128,
-    /// What it really used.
-    pub used_nano: i128,
+    /// What it really used; `None` where nobody looked, which is not nothing: it is charged for
+    /// what was set aside, and neither used nor idle is known of that.
+    pub used_nano: Option<i128>,
     /// Of an accelerator, what was occupied: the share, while memory of the device was held (a
     /// context was open), working or not. `None` where nobody looked. At least what was used, and
     /// at most the larger of requested and used; beyond that it does not count.
     pub held_nano: Option<i128>,
+}
+
+impl Sample {
+    /// What is known to have been used.
+    pub fn known_use(&self) -> i128 {
+        self.used_nano.unwrap_or(0)
+    }
 }
 
 /// How much of what should have been measured was measured.

@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .samples
             .iter()
             .filter(|sample| sample.resource == Resource::Cpu)
-            .map(|sample| sample.used_nano)
+            .map(|sample| sample.known_use())
             .sum();
         println!(
             "tick {tick}: {cost} us of processor, {} kB resident, {} samples, {} core-ms used",
@@ -63,6 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             measured.samples.len(),
             used / 1_000_000,
         );
+        tell_energy(&machine);
         for fault in measured.faults {
             println!("  note: {fault}");
         }
@@ -70,7 +71,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             for sample in measured.samples {
                 let who = sample.attribution.as_ref();
                 let who = who.map_or("(system)", |who| who.workload.as_str());
-                println!("  {:>8} {:>24} {who}", sample.resource, sample.used_nano);
+                println!("  {:>8} {:>24} {who}", sample.resource, sample.known_use());
             }
         }
     }
@@ -87,6 +88,16 @@ fn main() -> Result<(), Box<dyn Error>> {
         "{{\"bench\": \"observe-memory\", \"value\": {resident}, \"limit\": 61440, \"unit\": \"kB\"}}"
     );
     Ok(())
+}
+
+/// What processors and devices drew, where the machine counts it.
+fn tell_energy(machine: &LocalMachine) {
+    for (zone, joules) in machine.energy_of_processors() {
+        println!("  energy: {zone} {joules}");
+    }
+    for (device, joules) in machine.energy() {
+        println!("  energy: {device} {joules}");
+    }
 }
 
 /// A process that does nothing, and ends with this one.

@@ -94,7 +94,7 @@ fn add(lives: &mut BTreeMap<NodeId, Life>, world: &mut SimWorld, window: Window)
     }
     for sample in measured.samples {
         assert_eq!(window.intersect(sample.window), Some(sample.window));
-        assert!(sample.used_nano <= sample.requested_nano);
+        assert!(sample.known_use() <= sample.requested_nano);
         let life = lives.get_mut(&sample.node).unwrap();
         *life.requested.entry(sample.resource).or_default() += sample.requested_nano;
     }

@@ -38,7 +38,7 @@ fn without_noise_a_job_ends_at_the_end_of_its_window_to_the_nanosecond() {
     let gpu = &measured.samples[0];
     assert_eq!((gpu.resource, gpu.window), (Resource::Gpu, window(8, 68)));
     assert_eq!(gpu.requested_nano, 3_600 * 1_000_000_000);
-    let used = Ratio::of(gpu.used_nano, gpu.requested_nano).unwrap().ppm();
+    let used = Ratio::of(gpu.known_use(), gpu.requested_nano).unwrap().ppm();
     assert!((500_000..=970_000).contains(&used), "{used}");
     assert_eq!(seen(&mut world, "a", at(120)).state, WorkloadState::Finished(planned.to()));
     assert!(world.observe(at(120)).unwrap().nodes.is_empty());
@@ -255,7 +255,7 @@ fn a_service_serves_as_much_as_its_table_says() {
     assert_eq!((there[0].members, there[0].window), (1, window(0, 60)));
     let measured = world.measure(window(30, 60)).unwrap();
     let gpu = &measured.samples[0];
-    assert_eq!((gpu.used_nano, gpu.requested_nano), (900_000_000_000, 1_800_000_000_000));
+    assert_eq!((gpu.known_use(), gpu.requested_nano), (900_000_000_000, 1_800_000_000_000));
     let score = &world.score().services[0];
     assert_eq!((score.arrived, score.served, score.open), (1_800, 1_799, 1));
     // Only those of the boot had to wait: 90 requests, worked off at two for each that comes.

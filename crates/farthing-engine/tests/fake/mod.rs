@@ -325,7 +325,7 @@ impl State {
                     resource,
                     window: paid,
                     requested_nano: amount,
-                    used_nano: amount / 2,
+                    used_nano: Some(amount / 2),
                     held_nano: None,
                 });
             }

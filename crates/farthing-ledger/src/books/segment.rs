@@ -39,7 +39,7 @@ impl Segment {
                 // A negative amount is kept as it is: the meter reports it.
                 let amount = |nano| amount_in(nano, whole, cut).unwrap_or(nano);
                 let requested_nano = amount(sample.requested_nano);
-                let used_nano = amount(sample.used_nano);
+                let used_nano = sample.used_nano.map(amount);
                 let held_nano = sample.held_nano.map(amount);
                 Some(Sample { window, requested_nano, used_nano, held_nano, ..sample.clone() })
             };

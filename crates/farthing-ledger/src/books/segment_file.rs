@@ -152,7 +152,7 @@ fn sample_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), Bo
     table.text("resource", samples().map(|s| s.map(|s| s.resource.name())));
     who::write(table, who::IN_TELEMETRY, who);
     table.decimal("requested_nano", 0, samples().map(|s| s.map(|s| s.requested_nano)))?;
-    table.decimal("used_nano", 0, samples().map(|s| s.map(|s| s.used_nano)))?;
+    table.decimal("used_nano", 0, samples().map(|s| s.and_then(|s| s.used_nano)))?;
     table.decimal("held_nano", 0, samples().map(|s| s.and_then(|s| s.held_nano)))
 }
 
@@ -276,7 +276,7 @@ impl<'a> Rows<'a> {
             resource: self.parsed(row, "resource")?,
             window: window(batch, row, ("from", "to"))?,
             requested_nano: self.number(row, "requested_nano")?,
-            used_nano: self.number(row, "used_nano")?,
+            used_nano: value(batch.decimal("used_nano")?, row),
             held_nano: held.and_then(|held| value(held, row)),
         })
     }

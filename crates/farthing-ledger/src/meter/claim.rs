@@ -23,6 +23,8 @@ pub(super) struct Claim {
     pub(super) series: u32,
     /// Whether [`Claim::held`] was measured.
     pub(super) watched: bool,
+    /// Whether [`Claim::used`] was measured.
+    pub(super) known: bool,
     pub(super) span: Nanos,
     pub(super) used: i128,
     pub(super) idle: i128,
@@ -32,11 +34,11 @@ pub(super) struct Claim {
 
 impl Claim {
     fn of(series: u32, sample: &Sample) -> Self {
-        let (used, requested) = (sample.used_nano, sample.requested_nano);
+        let (used, requested) = (sample.known_use(), sample.requested_nano);
         let idle = (requested - used).max(0);
         let held = sample.held_nano.map_or(0, |held| (held - used).clamp(0, idle));
-        let watched = sample.held_nano.is_some();
-        Self { series, watched, span: Nanos::of(sample.window), used, idle, held }
+        let (watched, known) = (sample.held_nano.is_some(), sample.used_nano.is_some());
+        Self { series, watched, known, span: Nanos::of(sample.window), used, idle, held }
     }
 
     /// Everything that is claimed.
@@ -208,7 +210,9 @@ fn in_time(samples: &[Sample], order: &mut [usize]) {
     }
     order.sort_unstable_by(|a, b| {
         let (a, b) = (&samples[*a], &samples[*b]);
-        let amounts = |s: &Sample| (s.requested_nano, s.used_nano, s.held_nano);
+        // Of two that are alike but for it the one that knows its use.
+        let amounts =
+            |s: &Sample| (s.used_nano.is_none(), s.requested_nano, s.used_nano, s.held_nano);
         (a.window, &a.source).cmp(&(b.window, &b.source)).then_with(|| amounts(a).cmp(&amounts(b)))
     });
 }
@@ -240,7 +244,7 @@ impl Claims {
 fn is_sensible(sample: &Sample) -> bool {
     let sensible = 0..=AMOUNT_NANO_MAX;
     sensible.contains(&sample.requested_nano)
-        && sensible.contains(&sample.used_nano)
+        && sample.used_nano.is_none_or(|used| sensible.contains(&used))
         && sample.held_nano.is_none_or(|held| sensible.contains(&held))
 }
 
@@ -254,7 +258,7 @@ fn not_an_amount(sample: &Sample) -> Fault {
 }
 
 fn stray(sample: &Sample, inside: Nanos) -> Option<Fault> {
-    let claimed = sample.requested_nano.max(sample.used_nano);
+    let claimed = sample.requested_nano.max(sample.known_use());
     let quantity_nano = amount_in(claimed, Nanos::of(sample.window), inside)?;
     let (node, resource) = (sample.node.clone(), sample.resource);
     (quantity_nano > 0).then_some(Fault::Stray { node, resource, quantity_nano })

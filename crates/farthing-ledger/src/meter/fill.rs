@@ -202,25 +202,31 @@ impl Filler<'_> {
     fn places(&self, parts: &[Claim], places: &mut Vec<(Place, i128)>) {
         for series in parts.chunk_by(|a, b| a.series == b.series) {
             let who = self.series(&series[0]).who;
-            let (mut used, mut unknown, mut held, mut bare) = (0, 0, 0, 0);
+            let (mut used, mut idle, mut held, mut bare, mut unknown) = (0, 0, 0, 0, 0);
             for part in series {
                 used += part.used;
+                // What is held and not known to be used may be; what is not held is not.
+                match (part.watched, part.known) {
+                    _ if self.method == Method::ByNode => idle += part.idle,
+                    (true, true) => held += part.held,
+                    (true, false) => unknown += part.held,
+                    (false, true) => idle += part.idle,
+                    (false, false) => unknown += part.idle,
+                }
                 if part.watched && self.method != Method::ByNode {
-                    held += part.held;
                     bare += part.idle - part.held;
-                } else {
-                    unknown += part.idle;
                 }
             }
             if who == SYSTEM {
-                let whole = used + unknown + held + bare;
+                let whole = used + idle + held + bare + unknown;
                 places.push(((SYSTEM, Destination::Overhead, None), whole));
                 continue;
             }
             places.push(((who, Destination::Used, None), used));
-            places.push(((who, Destination::Idle, None), unknown));
+            places.push(((who, Destination::Idle, None), idle));
             places.push(((who, Destination::Idle, Some(Detail::Held)), held));
             places.push(((who, Destination::Idle, Some(Detail::Bare)), bare));
+            places.push(((who, Destination::Idle, Some(Detail::Unknown)), unknown));
         }
     }
 

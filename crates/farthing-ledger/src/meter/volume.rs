@@ -58,7 +58,7 @@ mod tests {
 
     fn mount(from: i128, to: i128, used: i128) -> Claim {
         let span = Nanos { from, to };
-        Claim { series: 0, watched: false, span, used, idle: 0, held: 0 }
+        Claim { series: 0, watched: false, known: true, span, used, idle: 0, held: 0 }
     }
 
     #[test]

@@ -92,7 +92,7 @@ pub(crate) fn sample(
         resource,
         window,
         requested_nano: amount(milli.0),
-        used_nano: amount(milli.1),
+        used_nano: Some(amount(milli.1)),
         held_nano: None,
     }
 }

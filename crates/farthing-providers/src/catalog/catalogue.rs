@@ -1,5 +1,6 @@
 //! A whole catalogue, compact.
 
+use super::asset::AssetPrice;
 use super::cache::{Days, Kept, Slot};
 use super::error::BookError;
 use super::import::folder::{self, SourceFile};
@@ -33,6 +34,8 @@ pub struct Catalogue {
     pub faults: Vec<Fault>,
     /// The oldest and the newest day that a price was seen; `None` without offers.
     pub as_of: Option<(Date, Date)>,
+    /// Prices of volumes, bytes sent, load balancers and control planes.
+    pub assets: Vec<AssetPrice>,
     /// Where it was read from.
     pub from: From,
 }
@@ -64,8 +67,8 @@ impl From {
 
 impl Catalogue {
     pub(crate) fn of(done: Finished, from: From) -> Self {
-        let Finished { table, excluded, faults, as_of, .. } = done;
-        Self { table, excluded, faults, as_of, from }
+        let Finished { table, excluded, faults, as_of, assets, .. } = done;
+        Self { table, excluded, faults, as_of, assets, from }
     }
 
     /// The book that ships in the binary.
@@ -81,6 +84,7 @@ impl Catalogue {
                 excluded: BTreeMap::new(),
                 faults: Vec::new(),
                 as_of: None,
+                assets: Vec::new(),
                 from: From::BuiltIn,
             },
         }
@@ -100,7 +104,7 @@ impl Catalogue {
         let slot = options.cache.as_deref().and_then(|cache| Slot::of(&files, cache));
         let kept = slot.as_ref().map_or(Kept::Nothing, |slot| slot.find(options.today));
         let from = match kept {
-            Kept::Found(found) => return Ok(*found),
+            Kept::Found(found) => return Ok(found.until(options.today)),
             Kept::Nothing => From::Files,
             Kept::Damaged => From::Rebuilt,
         };
@@ -108,7 +112,13 @@ impl Catalogue {
         if let Some(slot) = slot {
             slot.keep(&catalogue, days);
         }
-        Ok(Self { from, ..catalogue })
+        Ok(Self { from, ..catalogue }.until(options.today))
+    }
+
+    /// Without prices of what is no machine that were seen later.
+    fn until(mut self, today: Option<Date>) -> Self {
+        self.assets.retain(|price| today.is_none_or(|today| price.as_of <= today));
+        self
     }
 
     /// Reads without a cache, and says for which days that holds.
@@ -121,7 +131,7 @@ impl Catalogue {
     fn read_files(files: &[SourceFile], options: &Options) -> Result<(Self, Days), BookError> {
         let mut intake = Intake::default();
         for file in files {
-            let changes = |it: &Intake| it.overlays.len() + it.exchange.len();
+            let changes = |it: &Intake| it.overlays.len() + it.exchange.len() + it.assets.len();
             let before = (intake.parts.rows.len(), intake.faults.len(), changes(&intake));
             source::read(file, &mut intake)?;
             if intake.parts.rows.len() == before.0 && changes(&intake) == before.2 {

@@ -1,5 +1,6 @@
 //! Price books as CSV: the header names the columns, in any order.
 
+use super::asset;
 use super::error::BookError;
 use super::intake::Intake;
 use super::row::{COLUMNS, Cells, Row};
@@ -32,7 +33,12 @@ pub(crate) fn rows(text: &str, path: &Path, intake: &mut Intake) -> Result<(), B
     let header = reader.headers().map_err(|error| bad_header(error.to_string()))?;
     let index = columns(header.iter().map(str::trim)).map_err(bad_header)?;
     each(&mut reader, path, intake, |record, intake| {
-        let row = Row::read(&Line { record, index: &index }).map_err(|what| what.to_string())?;
+        let line = Line { record, index: &index };
+        if let Some(price) = asset::read(&line).map_err(|what| what.to_string())? {
+            intake.assets.push(price);
+            return Ok(());
+        }
+        let row = Row::read(&line).map_err(|what| what.to_string())?;
         intake.add(&row).map_err(|what| what.to_string())
     })
 }

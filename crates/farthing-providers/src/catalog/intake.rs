@@ -3,6 +3,7 @@
 //! A reader adds what it finds; [`super::guards`] then judges all rows together, and the parts
 //! become an [`OfferTable`].
 
+use super::asset::AssetPrice;
 use super::cache::Days;
 use super::error::BookError;
 use super::guards;
@@ -86,6 +87,8 @@ pub(crate) struct Intake {
     /// What a contract changes, in the order of the files.
     pub(crate) overlays: Vec<Overlay>,
     pub(crate) exchange: Vec<Exchange>,
+    /// Prices of what is no machine.
+    pub(crate) assets: Vec<AssetPrice>,
 }
 
 impl Intake {
@@ -362,8 +365,10 @@ impl Intake {
             Some((oldest, newest)) => Some((day.min(oldest), day.max(newest))),
         });
         let table = OfferTable::new(self.parts).map_err(BookError::Table)?;
-        let Self { excluded, faults, .. } = self;
-        Ok(Finished { table, excluded, faults, as_of, days })
+        let Self { excluded, faults, mut assets, .. } = self;
+        assets.sort();
+        assets.dedup();
+        Ok(Finished { table, excluded, faults, as_of, days, assets })
     }
 }
 
@@ -393,6 +398,8 @@ pub(crate) struct Finished {
     pub(crate) as_of: Option<(Date, Date)>,
     /// The days for which the same files say this.
     pub(crate) days: Days,
+    /// Prices of what is no machine, of all days, sorted.
+    pub(crate) assets: Vec<AssetPrice>,
 }
 
 fn days(date: Date) -> i32 {

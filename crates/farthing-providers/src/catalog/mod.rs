@@ -11,6 +11,7 @@
 //! [`Catalogue::select`] or `farthing_planner::rank`. [`Catalogue::book`] makes an [`Offer`] of
 //! each, which is right for small books only. Start with [`Catalogue::load`].
 
+mod asset;
 mod cache;
 mod catalogue;
 mod columns;
@@ -29,6 +30,8 @@ mod parquet;
 mod row;
 mod source;
 
+pub use asset::AssetPrice;
+pub(crate) use asset::price as asset_price;
 pub use catalogue::{Catalogue, From, Options};
 pub use error::BookError;
 pub use names::{

@@ -60,6 +60,8 @@ pub(super) fn uses(
         uses.push(Use {
             device: Some(device.clone()),
             requested_nano,
+            // Held, and the driver cannot say whether anything ran.
+            unread: reading.busy_percent.is_none() && reading.device_busy_percent.is_none(),
             holds: Some(process.is_some()),
             memory_bytes: process.and_then(|process| process.memory_bytes),
             ..Use::of(who, source.clone(), used_nano)
@@ -199,7 +201,7 @@ fn used_nanos(
     let why = if reading.mig { "it is cut into MIG instances" } else { "its driver cannot say" };
     let note = format!(
         "GPU {uuid} has no utilisation ({why}): it counts as allocated by whoever holds memory \
-         on it, and as not used"
+         on it, and its use is unknown"
     );
     (vec![0; percents.len()], Some(note))
 }

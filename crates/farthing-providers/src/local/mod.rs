@@ -25,6 +25,7 @@ mod mounts;
 mod notes;
 mod owner;
 mod process;
+mod rapl;
 mod rows;
 mod table;
 #[cfg(test)]
@@ -48,6 +49,7 @@ use gpus::Holder;
 use jiff::Timestamp;
 use look::{Look, Looker};
 use notes::Notes;
+use rapl::Rapl;
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use uses::{Use, keep_within, request_limits, samples};
@@ -164,6 +166,8 @@ pub struct LocalMachine {
     /// Energy counters at the last look, in millijoules.
     energy_millijoules: BTreeMap<DeviceId, u64>,
     energy: Vec<(DeviceId, Quantity<Joules>)>,
+    rapl: Rapl,
+    energy_of_zones: Vec<(String, Quantity<Joules>)>,
     /// Since when it is paid: the first moment anyone asked about.
     since: Option<Timestamp>,
     /// Up to where it is accounted.
@@ -210,12 +214,15 @@ impl LocalMachine {
             notes,
             energy_millijoules: BTreeMap::new(),
             energy: Vec::new(),
+            rapl: Rapl::default(),
+            energy_of_zones: Vec::new(),
             since: None,
             accounted_to: None,
             coverage: Coverage::default(),
         };
         // From here on the driver's samples and energy are counted.
         machine.read_gpus(None);
+        machine.rapl.read(&mut machine.looker.files, &mut machine.notes);
         Ok(machine)
     }
 
@@ -224,11 +231,18 @@ impl LocalMachine {
         &self.energy
     }
 
+    /// Energy of each processor package and its memory over the last measurement, by the kernel's
+    /// counters (RAPL); empty where there are none.
+    pub fn energy_of_processors(&self) -> &[(String, Quantity<Joules>)] {
+        &self.energy_of_zones
+    }
+
     fn measure_once(&mut self, window: Window) -> Result<Measured, LocalError> {
         let is_first = self.accounted_to.is_none();
         self.since.get_or_insert(window.from());
         // 1. Look at everything.
         let look = self.looker.look(&mut self.notes)?;
+        self.energy_of_zones = self.rapl.read(&mut self.looker.files, &mut self.notes);
         self.capacity.memory_bytes = look.memory.total;
         self.capacity.cpu_milli = u64::from(look.times.cores) * 1_000;
         // 2. Find the part of the window that the look speaks of.

@@ -20,6 +20,8 @@ pub(super) struct Use {
     pub(super) source: SourceId,
     pub(super) used_nano: i128,
     pub(super) requested_nano: i128,
+    /// Whether nobody could say what was used.
+    pub(super) unread: bool,
     /// Of a device: whether memory of it is held now; `None` where that is not asked.
     pub(super) holds: Option<bool>,
     /// Memory of the device that is held, in bytes, where the driver says.
@@ -36,6 +38,7 @@ impl Use {
             source,
             used_nano,
             requested_nano: 0,
+            unread: false,
             holds: None,
             memory_bytes: None,
         }
@@ -119,7 +122,7 @@ pub(super) fn samples(
             resource,
             window,
             requested_nano: one.requested_nano,
-            used_nano: one.used_nano,
+            used_nano: (!one.unread).then_some(one.used_nano),
         });
     }
     samples.sort_by(|a, b| {
@@ -131,12 +134,12 @@ pub(super) fn samples(
             // Of a device each process claims for itself: the sum of the larger ones, so that
             // what one used beyond its share does not hide what another left idle.
             if kept.device.is_some() {
-                kept.requested_nano = kept.requested_nano.max(kept.used_nano);
-                kept.requested_nano += next.requested_nano.max(next.used_nano);
+                kept.requested_nano = kept.requested_nano.max(kept.known_use());
+                kept.requested_nano += next.requested_nano.max(next.known_use());
             } else {
                 kept.requested_nano += next.requested_nano;
             }
-            kept.used_nano += next.used_nano;
+            kept.used_nano = kept.used_nano.zip(next.used_nano).map(|(a, b)| a + b);
             kept.held_nano = kept.held_nano.zip(next.held_nano).map(|(a, b)| a + b);
         }
         same
@@ -196,7 +199,7 @@ mod tests {
         twice.extend(uses(&[1]));
         twice.push(Use::of_system(source(), 2));
         let samples = sampled(twice);
-        let used: Vec<_> = samples.iter().map(|sample| sample.used_nano).collect();
+        let used: Vec<_> = samples.iter().map(Sample::known_use).collect();
         assert_eq!(used, [2, 6, 7], "the system first, an empty row not at all");
     }
 
@@ -207,12 +210,12 @@ mod tests {
         all.push(Use::of_system(source(), 1));
         let samples = sampled(all);
         assert_eq!(samples.len(), ROWS_MAX + 1);
-        let sum: i128 = samples.iter().map(|sample| sample.used_nano).sum();
+        let sum: i128 = samples.iter().map(Sample::known_use).sum();
         assert_eq!(sum, amounts.iter().sum::<i128>() + 1);
         assert!(samples[0].attribution.is_none(), "the system's row is kept");
         let others = named("process:(others)");
         let others = samples.iter().find(|sample| sample.attribution.as_ref() == Some(&others));
-        assert_eq!(others.unwrap().used_nano, (1..=501).sum::<i128>());
+        assert_eq!(others.unwrap().known_use(), (1..=501).sum::<i128>());
     }
 
     proptest! {

@@ -126,6 +126,7 @@ pub(super) struct Client {
     agent: Agent,
     url: String,
     authorization: Option<String>,
+    timeout: Duration,
 }
 
 impl Client {
@@ -150,7 +151,8 @@ impl Client {
             }
             (None, None) => None,
         };
-        Ok(Self { agent: config.build().into(), url: trimmed.to_owned(), authorization })
+        let (agent, url) = (config.build().into(), trimmed.to_owned());
+        Ok(Self { agent, url, authorization, timeout: access.timeout })
     }
 
     pub(super) fn url(&self) -> &str {
@@ -231,15 +233,18 @@ impl Client {
 
     fn unreachable(&self, error: &Error, tries: u32) -> PrometheusError {
         let what = match error {
-            Error::Timeout(_) => "does not answer in time".to_owned(),
+            Error::Timeout(_) => format!("does not answer within {:?} (--timeout)", self.timeout),
             Error::HostNotFound => "there is no such host".to_owned(),
             Error::ConnectionFailed => "refuses the connection".to_owned(),
             Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
                 "refuses the connection".to_owned()
             }
-            Error::Tls(_) | Error::Rustls(_) | Error::Pem(_) => {
-                format!("no secure connection ({error})")
-            }
+            Error::Io(error) => match error.get_ref().and_then(|it| it.downcast_ref()) {
+                Some(tls) => no_secure_connection(tls),
+                None => one_line(&error.to_string()),
+            },
+            Error::Rustls(error) => no_secure_connection(error),
+            Error::Tls(_) | Error::Pem(_) => format!("no secure connection ({error})"),
             other => one_line(&other.to_string()),
         };
         let again = if tries > 1 { format!(" ({tries} tries)") } else { String::new() };
@@ -252,10 +257,39 @@ fn body(mut answer: ureq::http::Response<ureq::Body>) -> Result<(u16, Vec<u8>), 
     Ok((answer.status().as_u16(), body))
 }
 
-/// Whether trying again may help.
+/// Why there is no secure connection, and what would be right.
+fn no_secure_connection(error: &rustls::Error) -> String {
+    use rustls::{AlertDescription as Alert, CertificateError as Bad, Error as Tls};
+    let what = match error {
+        Tls::AlertReceived(Alert::CertificateRequired) => {
+            "it asks who we are: name a certificate with --cert and --key"
+        }
+        Tls::AlertReceived(
+            Alert::UnknownCA
+            | Alert::BadCertificate
+            | Alert::CertificateUnknown
+            | Alert::CertificateExpired
+            | Alert::AccessDenied,
+        ) => "it does not take the certificate of --cert",
+        Tls::InvalidCertificate(Bad::UnknownIssuer) => {
+            "its certificate is of an authority that is not trusted: name that with --ca"
+        }
+        Tls::InvalidCertificate(Bad::NotValidForName | Bad::NotValidForNameContext { .. }) => {
+            "its certificate is of another name than that of the address"
+        }
+        Tls::InvalidCertificate(Bad::Expired | Bad::ExpiredContext { .. }) => {
+            "its certificate has expired"
+        }
+        _ => return format!("no secure connection ({})", one_line(&error.to_string())),
+    };
+    format!("no secure connection: {what}")
+}
+
+/// Whether trying again may help. A server that said nothing for all of the time it may take will
+/// not say more in the next, and who waits wants to know.
 fn is_passing(error: &Error) -> bool {
     match error {
-        Error::Timeout(_) | Error::ConnectionFailed => true,
+        Error::ConnectionFailed => true,
         Error::Io(error) => error.get_ref().is_none_or(|inner| {
             // A certificate that is not trusted now will not be in a second.
             !inner.is::<rustls::Error>()

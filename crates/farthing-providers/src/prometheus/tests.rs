@@ -191,7 +191,7 @@ fn a_server_that_does_not_answer_is_one_line() {
     let server = one(vec![slow]);
     let access = Access { timeout: Duration::from_millis(100), ..Access::default() };
     let error = read(&server, &access, &query()).unwrap_err();
-    assert_eq!(error, "URL: does not answer in time (4 tries)");
+    assert_eq!(error, "URL: does not answer within 100ms (--timeout)");
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let gone = Server { url: format!("http://{closed}"), asked: Arc::default() };
     let error = read(&gone, &fast(), &query()).unwrap_err();

@@ -80,6 +80,8 @@ measures! {
     TokensIn = "tokens-in";
     /// Tokens that were made.
     TokensOut = "tokens-out";
+    /// Steps of training that were done.
+    Steps = "steps";
 }
 
 /// One row of the canonical table.

@@ -137,7 +137,7 @@ fn sample(
         resource,
         window,
         requested_nano: amount(requested),
-        used_nano: amount(used),
+        used_nano: Some(amount(used)),
         held_nano: None,
     }
 }

@@ -108,7 +108,7 @@ impl SimWorld {
                     resource,
                     window,
                     requested_nano,
-                    used_nano,
+                    used_nano: Some(used_nano),
                     held_nano: None,
                 });
             }

@@ -67,7 +67,7 @@ pub(super) fn add_sample(
     sample: &Sample,
 ) {
     // A rate: amount / time. Not an amount that the meter took either, if it does not fit.
-    let Some(rate) = proportion(sample.used_nano, NANOS_PER_SECOND, sample.window.nanos()) else {
+    let Some(rate) = proportion(sample.known_use(), NANOS_PER_SECOND, sample.window.nanos()) else {
         return;
     };
     let key = (sample.source.clone(), sample.node.clone(), sample.resource);
@@ -88,7 +88,7 @@ pub(super) fn add_sample(
     summary.first = summary.first.min(sample.window.from());
     summary.last = summary.last.max(sample.window.to());
     summary.requested_nano = summary.requested_nano.saturating_add(sample.requested_nano);
-    summary.used_nano = summary.used_nano.saturating_add(sample.used_nano);
+    summary.used_nano = summary.used_nano.saturating_add(sample.known_use());
     summary.measured_nanos += sample.window.nanos();
     summary.used_min_nano = summary.used_min_nano.min(rate);
     summary.used_max_nano = summary.used_max_nano.max(rate);

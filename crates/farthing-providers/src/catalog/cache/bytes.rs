@@ -87,6 +87,10 @@ impl<'b> Reader<'b> {
         self.take(len)
     }
 
+    pub(crate) fn i64(&mut self) -> Option<i64> {
+        self.u64().map(u64::cast_signed)
+    }
+
     pub(crate) fn text(&mut self) -> Option<&'b str> {
         std::str::from_utf8(self.bytes()?).ok()
     }

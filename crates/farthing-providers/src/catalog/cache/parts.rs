@@ -2,10 +2,11 @@
 
 use super::bytes::{Reader, Writer};
 use crate::Spot;
+use crate::catalog::asset::{AssetPrice, Per};
 use crate::catalog::catalogue::{Catalogue, From};
 use crate::manifest::Fault;
 use farthing_model::offer_table::{Arch, Parts, Row, Shape, Site, Terms};
-use farthing_model::{OfferTable, Place, PriceKind, Purchase, Resources};
+use farthing_model::{Asset, OfferTable, Place, PriceKind, Purchase, Resources};
 use std::sync::Arc;
 
 /// Kinds of price by the number that is written.
@@ -45,6 +46,21 @@ pub(crate) fn write(catalogue: &Catalogue, out: &mut Writer) {
         out.text(currency.code());
     }
     rows(&table.clone().into_parts().rows, out);
+    assets(&catalogue.assets, out);
+}
+
+fn assets(prices: &[AssetPrice], out: &mut Writer) {
+    out.len(prices.len());
+    for price in prices {
+        out.u64(price.asset as u64);
+        out.u64(price.per as u64);
+        for text in [&price.class, &price.provider, &price.region, &price.zone, &price.source] {
+            out.text(text);
+        }
+        out.date(Some(price.as_of));
+        out.i64(price.pico);
+        out.text(price.currency.code());
+    }
 }
 
 fn sites(sites: &[Site], out: &mut Writer) {
@@ -131,7 +147,18 @@ pub(crate) fn read(input: &mut Reader<'_>) -> Option<Catalogue> {
     let table = OfferTable::new(parts).ok()?;
     let as_of = oldest.zip(newest);
     let excluded = excluded.into_iter().collect();
-    Some(Catalogue { table, excluded, faults, as_of, from: From::Cache })
+    let assets = list(input, asset)?;
+    Some(Catalogue { table, excluded, faults, as_of, assets, from: From::Cache })
+}
+
+fn asset(input: &mut Reader<'_>) -> Option<AssetPrice> {
+    let asset = *Asset::ALL.get(usize::try_from(input.u64()?).ok()?)?;
+    let per = *Per::ALL.get(usize::try_from(input.u64()?).ok()?)?;
+    let mut text = || input.text().map(str::to_owned);
+    let (class, provider, region, zone, source) = (text()?, text()?, text()?, text()?, text()?);
+    let as_of = input.date()??;
+    let (pico, currency) = (input.i64()?, input.text()?.parse().ok()?);
+    Some(AssetPrice { asset, class, provider, region, zone, as_of, per, pico, currency, source })
 }
 
 fn list<T>(

@@ -9,7 +9,7 @@ const PODS: &str = "/kubepods.slice/kubepods-burstable.slice/kubepods-burstable-
 fn row(measured: &Measured, resource: Resource, workload: &str) -> (i128, i128) {
     let is = |one: &&Sample| one.resource == resource && name(one) == workload;
     let one = measured.samples.iter().find(is).unwrap_or_else(|| panic!("no row {workload}"));
-    (one.requested_nano / 1_000_000, one.used_nano / 1_000_000)
+    (one.requested_nano / 1_000_000, one.known_use() / 1_000_000)
 }
 
 #[test]

@@ -67,7 +67,7 @@ fn gpus_are_shared_idle_held_and_let_go() {
         let nano = |amount: i128| amount / 1_000_000;
         of.map(|one| {
             let device = one.device.as_ref().unwrap().to_string();
-            (device, name(one), nano(one.requested_nano), nano(one.used_nano))
+            (device, name(one), nano(one.requested_nano), nano(one.known_use()))
         })
         .collect()
     };
@@ -201,4 +201,36 @@ fn an_inventory_is_what_is_there() {
     assert_eq!(found.hostname, "local");
     assert_eq!(found.cpu_model.as_deref(), Some("Some Board Rev 2"));
     assert_eq!(Inventory::default().capacity(), farthing_model::Resources::default());
+}
+
+#[test]
+fn energy_of_packages_and_their_memory_is_counted_once_and_around() {
+    let mut world = Fixture::new();
+    let zone = |world: &Fixture, zone: &str, name: &str, energy: u64| {
+        let path = |file: &str| format!("/sys/class/powercap/{zone}/{file}");
+        world.write(&path("name"), format!("{name}\n"));
+        world.write(&path("energy_uj"), format!("{energy}\n"));
+        world.write(&path("max_energy_range_uj"), "1000000\n");
+    };
+    let set = |world: &Fixture, [package, core, dram, psys]: [u64; 4]| {
+        zone(world, "intel-rapl:0", "package-0", package);
+        zone(world, "intel-rapl:0:0", "core", core);
+        zone(world, "intel-rapl:0:1", "dram", dram);
+        zone(world, "intel-rapl:1", "psys", psys);
+        zone(world, "intel-rapl-mmio:0", "package-0", package);
+    };
+    set(&world, [100_000, 1, 900_000, 5]);
+    let mut machine = world.open();
+    set(&world, [350_000, 70_000, 950_000, 900_000]);
+    world.ten_seconds([0; 4]);
+    measure(&mut machine, window(0, 10));
+    let energy = |machine: &LocalMachine| -> Vec<String> {
+        let zones = machine.energy_of_processors().iter();
+        zones.map(|(zone, joules)| format!("{zone} {joules}")).collect()
+    };
+    assert_eq!(energy(&machine), ["package-0 0.25 J", "dram-0 0.05 J"]);
+    set(&world, [400_000, 90_000, 20_000, 999_000]);
+    world.ten_seconds([0; 4]);
+    measure(&mut machine, window(10, 20));
+    assert_eq!(energy(&machine), ["package-0 0.05 J", "dram-0 0.07 J"]);
 }

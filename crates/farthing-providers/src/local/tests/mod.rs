@@ -200,7 +200,7 @@ pub(super) fn check(measured: &Measured, window: Window) {
     assert_eq!(coverage.measured_nanos, seen.map(|span| span.window.nanos()).sum::<i128>());
     let key = |one: &Sample| (one.resource, one.attribution.clone(), one.device.clone());
     for sample in samples {
-        assert!(inside(sample.window) && sample.used_nano >= 0 && sample.requested_nano >= 0);
+        assert!(inside(sample.window) && sample.known_use() >= 0 && sample.requested_nano >= 0);
         let span = spans.iter().find(|span| span.window == sample.window && span.measured);
         let span = span.expect("a sample is in measured time");
         assert_eq!(sample.node, span.node);
@@ -210,7 +210,7 @@ pub(super) fn check(measured: &Measured, window: Window) {
     }
     for resource in Resource::ALL {
         let of = samples.iter().filter(|sample| sample.resource == resource);
-        let used: i128 = of.map(|sample| sample.used_nano).sum();
+        let used: i128 = of.map(|sample| sample.known_use()).sum();
         let nanos = coverage.measured_nanos;
         let most = spans.first().map_or(0, |span| span.capacity.nano(resource) * nanos);
         assert!(used * 1_000_000_000 <= most, "{resource}: {used} of {most}");
@@ -220,7 +220,7 @@ pub(super) fn check(measured: &Measured, window: Window) {
 /// Rows of a resource as `(workload, used)`, in thousandths of a unit-second; `-` is the system.
 pub(super) fn used(measured: &Measured, resource: Resource) -> Vec<(String, i128)> {
     let of = measured.samples.iter().filter(|sample| sample.resource == resource);
-    of.map(|sample| (name(sample), sample.used_nano / 1_000_000)).collect()
+    of.map(|sample| (name(sample), sample.known_use() / 1_000_000)).collect()
 }
 
 pub(super) fn name(sample: &Sample) -> String {

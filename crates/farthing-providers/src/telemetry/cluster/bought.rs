@@ -2,10 +2,10 @@
 
 use super::facts::{Labels, Node};
 use super::owner::fact;
-use crate::catalog::Catalogue;
+use crate::catalog::{Catalogue, asset_price};
 use crate::telemetry::sources::SourceMap;
 use farthing_model::offer_table::Filter;
-use farthing_model::{IdError, Offer, OfferId, Place, Price, Purchase};
+use farthing_model::{Asset, IdError, Offer, OfferId, Place, Price, Purchase};
 use std::collections::BTreeMap;
 
 /// What the labels of a node say of how it was bought.
@@ -94,6 +94,20 @@ impl<'c> NodePrices<'c> {
         Ok(priced)
     }
 
+    /// What something that is no machine costs: an hour of it, or 10^9 bytes.
+    pub(super) fn of_asset(
+        &self,
+        (asset, class): (Asset, &str),
+        place: &Place,
+        bytes: u64,
+    ) -> Price {
+        let found = asset_price(&self.catalogue.assets, (asset, class), place, bytes);
+        found.unwrap_or_else(|| {
+            let name = asset_name(asset, class);
+            Price::Unknown(format!("the price book has no row {name} for {place}"))
+        })
+    }
+
     fn look_up(&self, bought: &Bought) -> Result<Priced, IdError> {
         let Some(instance_type) = &bought.instance_type else {
             let why = "its labels do not say what machine it is (kube-state-metrics exports them \
@@ -142,6 +156,14 @@ impl<'c> NodePrices<'c> {
             purchase: first.purchase,
             price: first.price.clone(),
         })
+    }
+}
+
+/// What something that is no machine is called in price books.
+pub(super) fn asset_name(asset: Asset, class: &str) -> String {
+    match class {
+        "" => asset.name().to_owned(),
+        class => format!("{asset}/{class}", asset = asset.name()),
     }
 }
 

@@ -20,8 +20,8 @@ pub(super) struct Piece {
     pub(super) span: Span,
     /// In 10^-9 unit-seconds.
     pub(super) requested: i128,
-    /// In 10^-9 unit-seconds; what was not measured counts nothing.
-    pub(super) used: i128,
+    /// In 10^-9 unit-seconds; `None` where it was not measured.
+    pub(super) used: Option<i128>,
     /// Milliseconds in which use was measured.
     pub(super) measured_ms: i64,
     /// The rate that was asked for, which pieces that are joined share.
@@ -59,11 +59,23 @@ pub(super) fn counted(increases: &[Increase]) -> Vec<Used> {
     increases.iter().map(|it| Used { span: it.span, amount: it.amount.into() }).collect()
 }
 
+/// What of a list of amounts is inside of the time in which somebody looked.
+pub(super) fn seen(used: &[Used], looked: &Spans) -> Vec<Used> {
+    let mut found = Vec::with_capacity(used.len());
+    for one in used {
+        for span in looked.within(one.span).iter() {
+            found.push(Used { span, amount: part_of(one.amount, one.span, span) });
+        }
+    }
+    found
+}
+
 /// Puts what was asked for and what was used side by side, inside `within`, cut at `cuts` and at
 /// the edges of hours.
 ///
 /// Neighbours are joined where that changes nothing that is charged: with one rate asked for, and
 /// no more than that used in both, the larger of the two is what was asked for at every instant.
+/// What was measured is not joined with what was not.
 /// Where more is used than asked for, every stretch stands for itself.
 pub(super) fn pieces(
     within: &Spans,
@@ -91,12 +103,17 @@ pub(super) fn pieces(
             continue;
         };
         let rate = value_at(requests, span.from).unwrap_or(0);
-        let mut piece =
-            Piece { span, requested: per.amount(rate, span.len()), used: 0, measured_ms: 0, rate };
+        let mut piece = Piece {
+            span,
+            requested: per.amount(rate, span.len()),
+            used: None,
+            measured_ms: 0,
+            rate,
+        };
         for list in used {
             let next = list.partition_point(|used| used.span.to <= span.from);
             if let Some(used) = list.get(next).filter(|used| used.span.from <= span.from) {
-                piece.used += part_of(used.amount, used.span, span);
+                *piece.used.get_or_insert(0) += part_of(used.amount, used.span, span);
                 piece.measured_ms = span.len();
             }
         }
@@ -105,7 +122,7 @@ pub(super) fn pieces(
             _ => found.push(piece),
         }
     }
-    found.retain(|piece| piece.requested > 0 || piece.used > 0);
+    found.retain(|piece| piece.requested > 0 || piece.used > Some(0));
     found
 }
 
@@ -113,8 +130,9 @@ impl Piece {
     fn joins(&self, next: &Self, cuts: &[i64]) -> bool {
         self.span.to == next.span.from
             && self.rate == next.rate
-            && self.used <= self.requested
-            && next.used <= next.requested
+            && self.used.is_some() == next.used.is_some()
+            && self.used <= Some(self.requested)
+            && next.used <= Some(next.requested)
             && self.span.from.div_euclid(HOUR_MS) == next.span.from.div_euclid(HOUR_MS)
             && cuts.binary_search(&next.span.from).is_err()
     }
@@ -122,7 +140,7 @@ impl Piece {
     fn join(&mut self, next: &Self) {
         self.span.to = next.span.to;
         self.requested += next.requested;
-        self.used += next.used;
+        self.used = self.used.zip(next.used).map(|(a, b)| a + b);
         self.measured_ms += next.measured_ms;
     }
 }

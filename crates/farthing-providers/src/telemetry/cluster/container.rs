@@ -2,11 +2,12 @@
 
 use super::Horizon;
 use super::claim::{Per, Used, counted, excess, largest, sum};
-use super::facts::{Facts, Pod, PodKey, Resource};
+use super::facts::{Facts, Pod, PodKey, Resource, lay};
 use super::pulse::{Paces, Pulse};
 use crate::telemetry::intake::Settled;
-use crate::telemetry::series::{Increase, Span, Spans, Step};
+use crate::telemetry::series::{Increase, Span, Spans, Step, value_at};
 use crate::telemetry::sources::{Field, Label};
+use farthing_model::split;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -82,6 +83,14 @@ impl Measured {
         Pulse::of(times.collect(), &self.paces)
     }
 
+    /// When a container of a pod was seen to run: while it had memory, or used a processor.
+    pub(super) fn ran(&self, pod: &Pod, name: &Arc<str>) -> Spans {
+        let key = (Arc::clone(&pod.namespace), Arc::clone(&pod.name), Arc::clone(name));
+        let lists = self.cpu.get(&key).into_iter().flatten().chain(self.memory.get(&key));
+        let ran = lists.flatten().filter(|used| used.amount > 0).map(|used| used.span);
+        Spans::of(ran.collect())
+    }
+
     /// The containers of a pod of which anything was measured.
     pub(super) fn of_pod(&self, pod: &Pod) -> BTreeSet<Arc<str>> {
         let (namespace, name) = (&pod.namespace, &pod.name);
@@ -154,8 +163,14 @@ fn newest(mut runs: Vec<(i64, Vec<Step>)>) -> Vec<Used> {
 
 /// What each container of a pod asks for of a resource, with what its init containers and its
 /// sandbox need beside that. The scheduler sets aside, for as long as the pod lives, the larger of
-/// all containers together and the largest init container.
-pub(super) fn asked(pod: &Pod, resource: &Resource) -> BTreeMap<Arc<str>, Vec<Step>> {
+/// all containers together and the largest init container. While an init container runs (`ran`),
+/// it has of that what it asks for itself, and the others, which do not run yet, have the rest: at
+/// each instant all of them together ask for what was set aside.
+pub(super) fn asked(
+    pod: &Pod,
+    resource: &Resource,
+    ran: &dyn Fn(&Arc<str>) -> Spans,
+) -> BTreeMap<Arc<str>, Vec<Step>> {
     let of = |list: &BTreeMap<(Arc<str>, Resource), Vec<Step>>| -> Vec<(Arc<str>, Vec<Step>)> {
         let mine = list.iter().filter(|((_, its), _)| its == resource);
         mine.map(|((container, _), steps)| (Arc::clone(container), steps.clone())).collect()
@@ -173,10 +188,50 @@ pub(super) fn asked(pod: &Pod, resource: &Resource) -> BTreeMap<Arc<str>, Vec<St
     {
         asked.insert(Arc::clone(name), beyond);
     }
+    let mut taken = Spans::default();
+    for (name, own) in &inits {
+        let now = ran(name).without(&taken);
+        lend(&mut asked, (name, own), &now);
+        taken = taken.or(&now);
+    }
     if let Some(overhead) = pod.overhead.get(resource) {
         asked.insert(Arc::from(""), overhead.clone());
     }
     asked
+}
+
+/// Gives an init container what it asks for while it runs, out of what was set aside for all.
+fn lend(asked: &mut BTreeMap<Arc<str>, Vec<Step>>, (name, own): (&Arc<str>, &[Step]), ran: &Spans) {
+    let steps = asked.values().flatten().chain(own).map(|step| step.span);
+    let mut edges: Vec<i64> =
+        steps.chain(ran.iter()).flat_map(|span| [span.from, span.to]).collect();
+    edges.sort_unstable();
+    edges.dedup();
+    asked.entry(Arc::clone(name)).or_default();
+    let names: Vec<Arc<str>> = asked.keys().cloned().collect();
+    let mut laid: Vec<Vec<Step>> = names.iter().map(|_| Vec::new()).collect();
+    for pair in edges.windows(2) {
+        let Some(span) = Span::new(pair[0], pair[1]).filter(|it| ran.contains(it.from)) else {
+            continue;
+        };
+        let at = |name: &Arc<str>| value_at(&asked[name], span.from).unwrap_or(0);
+        let weights: Vec<i128> = names
+            .iter()
+            .map(|other| if other == name { 0 } else { i128::from(at(other)) })
+            .collect();
+        let others: i128 = weights.iter().sum();
+        let whole = others + i128::from(at(name));
+        let takes = i128::from(value_at(own, span.from).unwrap_or(0)).min(whole);
+        // Where nobody else asks for anything all of it is its own.
+        let Ok(parts) = split(whole - takes, &weights) else { continue };
+        for ((other, part), steps) in names.iter().zip(parts).zip(&mut laid) {
+            let value = if other == name { takes } else { part };
+            steps.push(Step { span, value: i64::try_from(value).unwrap_or(i64::MAX) });
+        }
+    }
+    for (name, steps) in names.into_iter().zip(laid) {
+        lay(asked.entry(name).or_default(), steps);
+    }
 }
 
 /// The pods of a name, by unique id.

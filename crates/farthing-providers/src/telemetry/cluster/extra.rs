@@ -26,7 +26,7 @@ const OF_DEVICES: [(Field, Measure); 8] = [
 ];
 
 /// Fields of anything else, and what they are rows of.
-const OF_OTHERS: [(Field, Measure, Option<Label>); 14] = [
+const OF_OTHERS: [(Field, Measure, Option<Label>); 15] = [
     (Field::NetworkReceived, Measure::NetworkReceived, None),
     (Field::NetworkSent, Measure::NetworkSent, None),
     (Field::ClaimUsed, Measure::ClaimUsed, Some(Label::Claim)),
@@ -41,6 +41,7 @@ const OF_OTHERS: [(Field, Measure, Option<Label>); 14] = [
     (Field::Requests, Measure::Requests, None),
     (Field::TokensIn, Measure::TokensIn, None),
     (Field::TokensOut, Measure::TokensOut, None),
+    (Field::Steps, Measure::Steps, None),
 ];
 
 /// Adds all of them.

@@ -1,6 +1,7 @@
 //! What a cluster was: its nodes and pods over time, put together from series.
 
 use super::Horizon;
+use super::owner::fact;
 use super::pulse::{Paces, Pulse};
 use crate::telemetry::intake::Settled;
 use crate::telemetry::series::{Series, Span, Spans, Step};
@@ -79,6 +80,8 @@ pub(super) struct Facts {
     pub(super) namespaces: BTreeMap<Arc<str>, Labels>,
     /// Replica sets and jobs by namespace and name, and whose they are.
     pub(super) owners: BTreeMap<OwnedKey, (Arc<str>, Arc<str>)>,
+    /// Pods that share a device by a label, by its value.
+    pub(super) groups: BTreeMap<String, Vec<PodKey>>,
     /// When the records were read.
     pub(super) pulse: Pulse,
 }
@@ -99,7 +102,7 @@ pub(super) fn resource_of(map: &SourceMap, series: &Series) -> Option<Resource> 
 }
 
 /// Steps of one value, laid over others: where both say something, the later series stands.
-fn lay(over: &mut Vec<Step>, steps: Vec<Step>) {
+pub(super) fn lay(over: &mut Vec<Step>, steps: Vec<Step>) {
     if over.is_empty() {
         *over = steps;
         return;
@@ -187,6 +190,12 @@ impl Facts {
         }
         facts.pulse = Pulse::of(times, &paces);
         facts.hold(phases);
+        for (key, pod) in &facts.pods {
+            let group = pod.labels.iter().find_map(|(_, it)| fact(&settled.map, it, "gpu_group"));
+            if let Some(group) = group {
+                facts.groups.entry(group.to_owned()).or_default().push(key.clone());
+            }
+        }
         facts
     }
 

@@ -2,17 +2,17 @@
 
 use super::claim::{Per, Piece, Used, pieces};
 use super::container::{asked, pods_named};
+use super::cover::Looked;
 use super::device::{Device, DeviceKey, Devices, Holder};
 use super::facts::{Node, Pod, PodKey, Resource};
 use super::owner::{Owners, fact};
 use super::span::labels_at;
 use super::tally::{Subject, Tally};
-use super::{NEVER, Notes, World};
-use crate::exposition::number::{self, Reading};
+use super::{NEVER, Notes, World, fraction};
 use crate::telemetry::series::{Span, Spans, Step, value_at};
-use crate::telemetry::sources::{Field, Profile, mig_profile};
+use crate::telemetry::sources::{Field, mig_profile, profile};
 use crate::telemetry::table::Measure;
-use farthing_model::{Attribution, DeviceId, MigDevice, NodeId, Resource as Paid, Slice};
+use farthing_model::{Attribution, DeviceId, MigProfile, NodeId, Resource as Paid, Slice};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -108,8 +108,8 @@ fn life(world: &World<'_>, (namespace, name, _): &Holder, seen: &Spans, node: &s
 }
 
 /// A holder of a device over its life.
-struct Held<'h> {
-    holder: &'h Holder,
+struct Held {
+    holder: Holder,
     time: Spans,
     /// What it was given, where that is declared.
     declared: Vec<Step>,
@@ -121,7 +121,7 @@ struct Held<'h> {
 pub(super) fn claim(
     world: &World<'_>,
     devices: &Devices<'_>,
-    measured: &BTreeMap<Arc<str>, Spans>,
+    measured: &BTreeMap<Arc<str>, Looked>,
     (tally, notes): (&mut Tally, &mut Notes),
 ) {
     let mut owners = Owners::new(&world.facts, &world.settled.map);
@@ -134,8 +134,10 @@ pub(super) fn claim(
             continue;
         }
         mapped.extend(device.holders.keys().cloned());
-        let time = measured.get(node).unwrap_or(&NEVER);
+        let looked = measured.get(node).unwrap_or(&NEVER);
+        let time = &looked.node;
         let (activity, rung) = device.activity(world.settled, &world.horizon, partitioned);
+        let activity = within(&activity, &looked.devices);
         let mut subject = world.subject(Some(id), rung.unwrap_or(Field::GpuBusy));
         subject.source = world.source(rung.and_then(|rung| device.source(rung)));
         (subject.device, subject.instance) = (Some(uuid), key.1.clone());
@@ -145,8 +147,7 @@ pub(super) fn claim(
             share_out(world, (key, device), (&held, &activity), (&subject, &mut owners), tally);
         if unknown.1 * 100 > unknown.0 * i64::from(100 - world.options.coverage_min) {
             notes.add(format!(
-                "device {}: its use is unknown for {} % of the time it was held ({}); it counts \
-                 as not used in the books",
+                "device {}: its use is unknown for {} % of the time it was held ({})",
                 name_of(key),
                 unknown.1 * 100 / unknown.0.max(1),
                 rung.map_or("no DCGM_FI_PROF_GR_ENGINE_ACTIVE or DCGM_FI_DEV_GPU_UTIL", |rung| {
@@ -158,16 +159,20 @@ pub(super) fn claim(
     claim_unmapped(world, (measured, &mapped), &mut owners, (tally, notes));
 }
 
+/// Values of the time in which somebody looked.
+fn within(steps: &[Step], looked: &Spans) -> Vec<Step> {
+    let of = |step: &Step| {
+        looked.within(step.span).iter().map(|span| Step { span, ..*step }).collect::<Vec<_>>()
+    };
+    steps.iter().flat_map(of).collect()
+}
+
 fn name_of((device, instance): &DeviceKey) -> String {
     instance.as_ref().map_or_else(|| device.to_string(), |it| format!("{device} instance {it}"))
 }
 
-/// Who held a device, and when.
-pub(super) fn lives<'h>(
-    world: &World<'_>,
-    device: &'h Device<'_>,
-    node: &str,
-) -> Vec<(&'h Holder, Spans)> {
+/// Who held a device, and when. Where a pod only holds it for others, those.
+pub(super) fn lives(world: &World<'_>, device: &Device<'_>, node: &str) -> Vec<(Holder, Spans)> {
     let all = device.holders.iter();
     // One pod may be seen twice: by an exporter that names the container and one that does not.
     let named = |pod: &Holder| {
@@ -175,48 +180,30 @@ pub(super) fn lives<'h>(
         pod.2.is_empty() && device.holders.keys().any(|other| same(&other))
     };
     let all = all.filter(|(holder, _)| !named(holder));
-    all.map(|(holder, seen)| (holder, life(world, holder, seen, node))).collect()
+    let mut found: BTreeMap<Holder, Spans> = BTreeMap::new();
+    for (holder, seen) in all {
+        let lived = life(world, holder, seen, node);
+        let fractions = fraction::held_for(world, holder, node);
+        if fractions.is_empty() {
+            found.insert(holder.clone(), lived.clone());
+        }
+        for (member, own) in fractions {
+            let spans = found.entry(member).or_default();
+            *spans = spans.or(&own.and(&lived));
+        }
+    }
+    found.into_iter().collect()
 }
 
-fn holders<'h>(
-    world: &World<'_>,
-    device: &'h Device<'_>,
-    node: &str,
-    measured: &Spans,
-) -> Vec<Held<'h>> {
+fn holders(world: &World<'_>, device: &Device<'_>, node: &str, measured: &Spans) -> Vec<Held> {
     let all = lives(world, device, node).into_iter();
     all.map(|(holder, life)| {
         let time = life.and(measured);
-        let given = device.own(world.settled, &world.horizon, Field::ShareCores, holder);
-        let declared = if given.iter().any(|step| step.value > 0) {
-            given
-        } else {
-            declared(world, holder, &time)
-        };
-        let own = device.own(world.settled, &world.horizon, Field::ShareBusy, holder);
+        let declared = fraction::declared(world, device, &holder, &time);
+        let own = device.own(world.settled, &world.horizon, Field::ShareBusy, &holder);
         Held { holder, time, declared, own }
     })
     .collect()
-}
-
-/// A fraction that the pod declares: cores of `HAMi`, or the annotation of KAI.
-fn declared(world: &World<'_>, (namespace, name, container): &Holder, time: &Spans) -> Vec<Step> {
-    let constant = |value: i64| time.iter().map(|span| Step { span, value }).collect::<Vec<_>>();
-    for (_, pod) in pods_named(&world.facts, namespace, name) {
-        let key = (Arc::clone(container), Resource::GpuCores);
-        if let Some(steps) = pod.requests.get(&key).filter(|steps| !steps.is_empty()) {
-            return steps.clone();
-        }
-        let fraction = fact(&world.settled.map, &pod.annotations, "gpu_fraction");
-        if let Some(Reading::Value(value)) =
-            fraction.and_then(|text| number::read(text.as_bytes(), 9))
-            && let Ok(value) = i64::try_from(value)
-            && (1..=WHOLE).contains(&value)
-        {
-            return constant(value);
-        }
-    }
-    Vec::new()
 }
 
 /// Shares a device out to its holders, stretch by stretch. Returns how long it was held and how
@@ -224,7 +211,7 @@ fn declared(world: &World<'_>, (namespace, name, container): &Holder, time: &Spa
 fn share_out(
     world: &World<'_>,
     (key, device): (&DeviceKey, &Device<'_>),
-    (held, activity): (&[Held<'_>], &[Step]),
+    (held, activity): (&[Held], &[Step]),
     (subject, owners): (&Subject, &mut Owners<'_>),
     tally: &mut Tally,
 ) -> (i64, i64) {
@@ -279,7 +266,7 @@ fn share_out(
     for (holder, (requests, used)) in held.iter().zip(lists) {
         let found =
             exact(pieces(&holder.time, (&requests, Per::Nano), &[used], &[]), whole, &requests);
-        post(world, holder.holder, &found, (subject, owners), tally);
+        post(world, &holder.holder, &found, (subject, owners), tally);
     }
     (time, unknown)
 }
@@ -314,22 +301,25 @@ fn of((over, under): Share, amount: i128) -> i128 {
 
 /// The share of its device that an instance is.
 fn instance_share(world: &World<'_>, key: &DeviceKey, device: &Device<'_>) -> Share {
-    let profile = device.profile.as_deref().and_then(Profile::parse);
-    let (Some(_), Some(profile)) = (&key.1, profile) else { return (1, 1) };
-    profile.share(&world.settled.map, &device.model, device.gigabytes(world.settled))
+    let profile = key.1.as_ref().and_then(|_| profile_of(world, device));
+    profile.map_or((1, 1), share_of)
+}
+
+fn profile_of(world: &World<'_>, device: &Device<'_>) -> Option<MigProfile> {
+    let of = (&*device.model, device.gigabytes(world.settled));
+    profile(&world.settled.map, of, device.profile.as_deref()?)
+}
+
+/// A share as a fraction; those of profiles have small parts.
+fn share_of(profile: MigProfile) -> Share {
+    let (parts, of) = profile.share().fraction();
+    (i64::try_from(parts).unwrap_or(1), i64::try_from(of).unwrap_or(1))
 }
 
 /// The partition that an instance is, as the books know partitions.
 pub(super) fn slice(world: &World<'_>, key: &DeviceKey, device: &Device<'_>) -> Option<Slice> {
     let instance = key.1.as_deref()?.parse().ok()?;
-    let gigabytes = device.gigabytes(world.settled);
-    let kinds = &world.settled.map.slices;
-    let kind = kinds.iter().find(|kind| device.model.contains(&kind.model));
-    let whole = match kind.map(|kind| kind.compute) {
-        Some(4) => MigDevice::of_four(gigabytes),
-        _ => MigDevice::of_seven(gigabytes),
-    };
-    let profile = whole.profile(device.profile.as_deref()?).ok()?;
+    let profile = profile_of(world, device)?;
     Some(Slice { instance, compute_instance: None, profile, start: None })
 }
 
@@ -370,7 +360,7 @@ fn post(
 /// Devices that a container asks for while no exporter says which one it got.
 fn claim_unmapped(
     world: &World<'_>,
-    (measured, mapped): (&BTreeMap<Arc<str>, Spans>, &BTreeSet<Holder>),
+    (measured, mapped): (&BTreeMap<Arc<str>, Looked>, &BTreeSet<Holder>),
     owners: &mut Owners<'_>,
     (tally, notes): (&mut Tally, &mut Notes),
 ) {
@@ -381,10 +371,12 @@ fn claim_unmapped(
         for resource in kinds {
             let profile = match resource {
                 Resource::Gpu => None,
-                Resource::Mig(name) => mig_profile(name),
+                Resource::Mig(name) => {
+                    mig_profile(name).and_then(|name| profile(map, ("", None), &name))
+                }
                 _ => continue,
             };
-            for (container, steps) in asked(pod, resource) {
+            for (container, steps) in asked(pod, resource, &|_| Spans::NONE) {
                 let holder =
                     (Arc::clone(&pod.namespace), Arc::clone(&pod.name), Arc::clone(&container));
                 let by_pod = (Arc::clone(&pod.namespace), Arc::clone(&pod.name), Arc::from(""));
@@ -394,7 +386,7 @@ fn claim_unmapped(
                 for (place, node) in &pod.places {
                     let Ok(id) = NodeId::new(node) else { continue };
                     let share = match profile {
-                        Some(profile) => profile.share(map, "", None),
+                        Some(profile) => share_of(profile),
                         None => (1, replicas(world, node).unwrap_or(1)),
                     };
                     let scaled: Vec<Step> = steps
@@ -404,7 +396,8 @@ fn claim_unmapped(
                             Step { span: step.span, value }
                         })
                         .collect();
-                    let time = pod.held.within(*place).and(measured.get(node).unwrap_or(&NEVER));
+                    let looked = measured.get(node).unwrap_or(&NEVER);
+                    let time = pod.held.within(*place).and(&looked.node);
                     let found = pieces(&time, (&scaled, Per::Nano), &[], &[]);
                     let Some(first) = found.first() else { continue };
                     let mut subject = world.subject(Some(id), Field::ContainerRequest);
@@ -412,7 +405,7 @@ fn claim_unmapped(
                     if subject.workload.is_some() {
                         notes.add(format!(
                             "{}/{}: no exporter says which device it holds; what it asked for is \
-                             charged and its use is unknown, which counts as not used in the books",
+                             charged and its use is unknown",
                             pod.namespace, pod.name
                         ));
                         let measures = (Measure::GpuAllocated, Measure::GpuUsed);

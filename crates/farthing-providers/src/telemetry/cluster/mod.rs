@@ -5,14 +5,19 @@
 //! that was not measured is not measured in the spans, a price that is not known says why, and use
 //! of what nobody is known to hold is no one's.
 
+mod asset;
 mod bought;
 mod claim;
 mod container;
+mod cover;
 mod device;
 mod extra;
 mod facts;
+mod fraction;
 mod gpu;
+mod network;
 mod owner;
+mod progress;
 mod pulse;
 mod span;
 mod tally;
@@ -25,16 +30,16 @@ use super::intake::{Intake, Settled, Totals};
 use super::series::{Span, Spans};
 use super::sources::Field;
 use super::table::{Measure, Row};
-use claim::{Per, pieces};
+use claim::{Per, pieces, seen};
 use container::{Measured as Containers, asked};
+use cover::Looked;
 use device::Devices;
 use facts::{Facts, Pod, PodKey, Resource};
 use farthing_model::{
-    Coverage, DeviceUse, NodeId, NodeSpan, Ratio, Resource as Paid, Sample, SourceId, Window,
+    Asset, Coverage, DeviceUse, NodeId, NodeSpan, Ratio, Resource as Paid, Sample, SourceId, Window,
 };
 use jiff::Timestamp;
 use owner::Owners;
-use pulse::Pulse;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use tally::{Subject, Tally};
@@ -126,10 +131,11 @@ pub(crate) struct World<'s> {
 /// 1. The points are put in order, replicas of scrapers made one.
 /// 2. The records of the cluster become nodes and pods over time.
 /// 3. Containers and devices get what was measured of them.
-/// 4. Of each node, time in which a target was not scraped is not measured; an hour with too few
-///    scrapes is not measured at all.
+/// 4. Of each node, time in which the records were not read is not measured; while an exporter was
+///    not scraped, or too seldom in an hour, the use of what it tells of is unknown.
 /// 5. Nodes become spans with a price by their labels.
 /// 6. Containers and holders of devices become samples, clipped to measured time.
+/// 7. Volumes, load balancers, the control plane and bytes that were sent are paid beside nodes.
 ///
 /// # Errors
 /// Nothing to account for.
@@ -148,14 +154,19 @@ pub fn measure(
     let mut world = World { settled: &settled, facts, containers, horizon, options, sources };
     let mut notes = Notes::default();
     gpu::adopt(&mut world, &devices);
-    let measured = measured_time(&world, &devices, &mut notes);
+    let measured = cover::looked(&world, &devices, &mut notes);
     let mut spans = Vec::new();
     for (name, node) in &world.facts.nodes {
         let Ok(id) = NodeId::new(name) else { continue };
         let records = world.facts.pulse.up(all, options.hold_ms);
         let paid = span::Paid {
-            time: span::paid_time(node, &records, world.facts.pulse.pace(), all),
-            measured: measured.get(name).unwrap_or(&NEVER),
+            time: span::paid_time(
+                (&node.present, node.created),
+                &records,
+                world.facts.pulse.pace(),
+                all,
+            ),
+            measured: &measured.get(name).unwrap_or(&NEVER).node,
             gpus: gpu::whole_devices(&world, &devices, name),
             id,
             node,
@@ -165,6 +176,10 @@ pub fn measure(
     let mut tally = Tally::new(all, options.coverage_min.into());
     claim_containers(&world, &measured, &mut tally);
     gpu::claim(&world, &devices, &measured, (&mut tally, &mut notes));
+    let places = asset::Places::of(&spans);
+    spans.extend(asset::charge(&world, &places, &prices, (&mut tally, &mut notes)));
+    spans.extend(network::charge(&world, &places, &prices, &mut tally));
+    spans.sort_by(|a, b| (&a.node, a.window).cmp(&(&b.node, b.window)));
     extra::rows(&world, &devices, &mut tally);
     say_what_records_cover(&world, &mut notes);
     say_what_is_missing(&world, &devices, &mut notes);
@@ -194,11 +209,8 @@ pub fn measure(
     })
 }
 
-/// A pod by namespace and name.
-type PodName = (Arc<str>, Arc<str>);
-
-/// No time at all.
-static NEVER: Spans = Spans::NONE;
+/// A node that nobody looked at.
+static NEVER: Looked = Looked::NEVER;
 
 /// The time that is accounted for. Where none is given: from the first to the last scrape; of
 /// targets that are scraped in turn, from when all have begun to when the first has ended.
@@ -228,80 +240,14 @@ fn extent(settled: &Settled, options: &ClusterOptions) -> Result<Span, ClusterEr
         .ok_or_else(|| ClusterError::Moment(instant(first).unwrap_or(Timestamp::UNIX_EPOCH)))
 }
 
-/// When each node was measured: while the records were read, its containers were looked at if it
-/// had any, and its devices if any were held. A source that was never seen of a node is not waited
-/// for: then it is said to be missing, and what was asked for is charged.
-fn measured_time(
-    world: &World<'_>,
-    devices: &Devices<'_>,
-    notes: &mut Notes,
-) -> BTreeMap<Arc<str>, Spans> {
-    let (all, hold) = (world.horizon.window, world.horizon.hold_ms);
-    let records = &world.facts.pulse;
-    let mut of_node: BTreeMap<Arc<str>, (Vec<Span>, BTreeSet<PodName>)> = BTreeMap::new();
-    for pod in world.facts.pods.values() {
-        for (span, node) in &pod.places {
-            let (held, pods) = of_node.entry(Arc::clone(node)).or_default();
-            held.extend(pod.held.within(*span).iter());
-            pods.insert((Arc::clone(&pod.namespace), Arc::clone(&pod.name)));
-        }
-    }
-    let mut measured = BTreeMap::new();
-    for name in world.facts.nodes.keys() {
-        let (held, pods) = of_node.remove(name).unwrap_or_default();
-        let up = if records.is_empty() { Spans::of(vec![all]) } else { records.up(all, hold) };
-        let needs = [
-            (world.containers.pulse(&pods), Spans::of(held), "containers (cAdvisor)"),
-            (devices.pulse(world.settled, name), gpu::held(world, devices, name), "devices (DCGM)"),
-        ];
-        let mut time = up.clone();
-        for (pulse, needed, _) in needs.iter().filter(|(pulse, ..)| !pulse.is_empty()) {
-            time = time.without(&needed.and(&up).without(&pulse.up(all, hold)));
-        }
-        let looks = [(records.clone(), up.clone(), "the cluster's records (kube-state-metrics)")];
-        for (pulse, needed, what) in looks.iter().chain(&needs) {
-            if pulse.is_empty() {
-                continue;
-            }
-            let thin = thin_hours(pulse, needed, all, world.options.coverage_min);
-            for (hour, percent) in &thin {
-                let hour = window(*hour).map_or_else(String::new, |hour| hour.to_string());
-                notes.add(format!(
-                    "node {name}: {what} measured {percent} % of {hour}: the hour is unknown"
-                ));
-            }
-            time = time.without(&Spans::of(thin.into_iter().map(|(hour, _)| hour).collect()));
-        }
-        measured.insert(Arc::clone(name), time);
-    }
-    measured
-}
-
-/// Hours in which too little of what was needed was scraped, and how many hundredths that was.
-fn thin_hours(pulse: &Pulse, needed: &Spans, all: Span, least: u8) -> Vec<(Span, i64)> {
-    let mut thin = Vec::new();
-    let mut from = all.from;
-    while from < all.to {
-        let to = all.to.min((from.div_euclid(claim::HOUR_MS) + 1) * claim::HOUR_MS);
-        let Some(hour) = Span::new(from, to) else { break };
-        let wanted = needed.within(hour);
-        let covered: i64 = wanted.iter().map(|span| pulse.covered(span)).sum();
-        if !wanted.is_empty() && covered * 100 < wanted.len() * i64::from(least) {
-            thin.push((hour, covered * 100 / wanted.len()));
-        }
-        from = to;
-    }
-    thin
-}
-
 /// Processors, memory and disks: each container of each pod, and what nodes keep for themselves.
-fn claim_containers(world: &World<'_>, measured: &BTreeMap<Arc<str>, Spans>, tally: &mut Tally) {
+fn claim_containers(world: &World<'_>, measured: &BTreeMap<Arc<str>, Looked>, tally: &mut Tally) {
     let map = &world.settled.map;
     let mut owners = Owners::new(&world.facts, map);
     for (key, pod) in &world.facts.pods {
         let mut names: BTreeSet<Arc<str>> = world.containers.of_pod(pod);
         for resource in [Resource::Cpu, Resource::Memory, Resource::Storage] {
-            names.extend(asked(pod, &resource).into_keys());
+            names.extend(asked(pod, &resource, &|_| Spans::NONE).into_keys());
         }
         for name in names {
             claim_container(world, (key, pod), &name, (measured, &mut owners), tally);
@@ -309,7 +255,7 @@ fn claim_containers(world: &World<'_>, measured: &BTreeMap<Arc<str>, Spans>, tal
     }
     for (name, node) in &world.facts.nodes {
         let Ok(id) = NodeId::new(name) else { continue };
-        let time = measured.get(name).unwrap_or(&NEVER);
+        let time = &measured.get(name).unwrap_or(&NEVER).node;
         for (resource, paid, per, measures) in RESOURCES {
             let (Some(capacity), Some(left)) =
                 (node.capacity.get(&resource), node.allocatable.get(&resource))
@@ -339,16 +285,18 @@ fn claim_container(
     world: &World<'_>,
     (key, pod): (&PodKey, &Pod),
     name: &Arc<str>,
-    (measured, owners): (&BTreeMap<Arc<str>, Spans>, &mut Owners<'_>),
+    (measured, owners): (&BTreeMap<Arc<str>, Looked>, &mut Owners<'_>),
     tally: &mut Tally,
 ) {
     let own = (Arc::clone(&pod.namespace), Arc::clone(&pod.name), Arc::clone(name));
     let cuts: Vec<i64> = pod.labels.iter().skip(1).map(|(from, _)| *from).collect();
     for (place, node) in &pod.places {
         let Ok(id) = NodeId::new(node) else { continue };
-        let time = pod.held.within(*place).and(measured.get(node).unwrap_or(&NEVER));
+        let looked = measured.get(node).unwrap_or(&NEVER);
+        let time = pod.held.within(*place).and(&looked.node);
         for (resource, paid, per, measures) in RESOURCES {
-            let requests = asked(pod, &resource).remove(name).unwrap_or_default();
+            let ran = |name: &Arc<str>| world.containers.ran(pod, name);
+            let requests = asked(pod, &resource, &ran).remove(name).unwrap_or_default();
             let used = match resource {
                 Resource::Cpu => world.containers.cpu.get(&own).cloned().unwrap_or_default(),
                 Resource::Memory => {
@@ -356,6 +304,7 @@ fn claim_container(
                 }
                 _ => world.containers.storage.get(&own).cloned().unwrap_or_default(),
             };
+            let used: Vec<_> = used.iter().map(|list| seen(list, &looked.containers)).collect();
             let all = pieces(&time, (&requests, per), &used, &cuts);
             for run in all.chunk_by(|_, next| cuts.binary_search(&next.span.from).is_err()) {
                 let Some(first) = run.first() else { continue };
@@ -449,7 +398,8 @@ fn say_what_is_missing(world: &World<'_>, devices: &Devices<'_>, notes: &mut Not
 
 fn coverage(spans: &[NodeSpan]) -> Coverage {
     let nanos = |measured: bool| {
-        let of = spans.iter().filter(|span| span.measured || !measured);
+        let nodes = spans.iter().filter(|span| span.asset == Asset::Node);
+        let of = nodes.filter(|span| span.measured || !measured);
         of.map(|span| span.window.nanos()).sum()
     };
     Coverage { expected_nanos: nanos(false), measured_nanos: nanos(true) }

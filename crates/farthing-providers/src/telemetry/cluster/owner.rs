@@ -51,9 +51,8 @@ impl<'f> Owners<'f> {
         let workload = WorkloadId::new(&format!("{}/{name}", pod.namespace)).ok()?;
         let of_namespace = self.facts.namespaces.get(&pod.namespace);
         let sets = [Some(&labels), Some(&pod.annotations), of_namespace];
-        let team = sets.into_iter().flatten().find_map(|set| fact(self.map, set, "team"));
         Some(Attribution {
-            team: team.and_then(|team| TeamId::new(team).ok()),
+            team: team_of(self.map, sets.into_iter().flatten()),
             namespace: Some(pod.namespace.to_string()),
             pod: Some(pod.name.to_string()),
             controller,
@@ -74,6 +73,15 @@ impl<'f> Owners<'f> {
         }
         Some(Controller { kind: kind.to_lowercase(), name: name.to_string() })
     }
+}
+
+/// The team that the first of some sets of labels names.
+pub(super) fn team_of<'l>(
+    map: &SourceMap,
+    sets: impl IntoIterator<Item = &'l Labels>,
+) -> Option<TeamId> {
+    let team = sets.into_iter().find_map(|set| fact(map, set, "team"))?;
+    TeamId::new(team).ok()
 }
 
 /// A fact that labels say, under the first of its names that is there.

@@ -20,13 +20,18 @@ pub(super) struct Paid<'n> {
     pub(super) gpus: u64,
 }
 
-/// When a node was paid: from when it was made until it was last seen, but for the time in which
+/// When a node or another asset was paid: from when it was made until it was last seen, but for the time in which
 /// the records were read and did not know it. Records that were not read say nothing of it.
-pub(super) fn paid_time(node: &Node, records: &Spans, pace: i64, all: Span) -> Spans {
-    let (Some(first), Some(last)) = (node.present.iter().next(), node.present.iter().last()) else {
+pub(super) fn paid_time(
+    (present, created): (&Spans, Option<i64>),
+    records: &Spans,
+    pace: i64,
+    all: Span,
+) -> Spans {
+    let (Some(first), Some(last)) = (present.iter().next(), present.iter().last()) else {
         return Spans::default();
     };
-    let begun = match node.created {
+    let begun = match created {
         Some(created) if created <= first.from && first.from - created <= pace => created,
         _ => first.from,
     };
@@ -34,7 +39,7 @@ pub(super) fn paid_time(node: &Node, records: &Spans, pace: i64, all: Span) -> S
     let from = if begun - all.from <= pace { all.from } else { begun };
     let to = if all.to - last.to <= pace { all.to } else { last.to };
     let Some(life) = Span::new(from, to) else { return Spans::default() };
-    let absent = records.without(&node.present);
+    let absent = records.without(present);
     let gone = absent.iter().filter(|span| span.from > first.from && span.to < last.to);
     Spans::of(vec![life]).without(&Spans::of(gone.collect()))
 }

@@ -82,9 +82,19 @@ impl Tally {
             self.add(subject, measures.0, (piece.span, piece.requested), (ms, ms));
             // What a node keeps for itself is set aside, and not measured.
             if subject.workload.is_some() {
-                self.add(subject, measures.1, (piece.span, piece.used), (piece.measured_ms, ms));
+                self.add(
+                    subject,
+                    measures.1,
+                    (piece.span, piece.used.unwrap_or(0)),
+                    (piece.measured_ms, ms),
+                );
             }
         }
+        self.sample(subject, resource, pieces);
+    }
+
+    /// Adds pieces of a claim as samples for the books alone.
+    pub(super) fn sample(&mut self, subject: &Subject, resource: Resource, pieces: &[Piece]) {
         let Some(node) = &subject.node else { return };
         self.samples.extend(pieces.iter().filter_map(|piece| {
             Some(Sample {

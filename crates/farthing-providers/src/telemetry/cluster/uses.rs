@@ -8,6 +8,7 @@
 use super::device::{Device, Devices};
 use super::gpu::{lives, slice, who};
 use super::owner::Owners;
+use super::progress::Counters;
 use super::{World, window};
 use crate::telemetry::series::{MISSING, Span};
 use crate::telemetry::sources::Field;
@@ -109,6 +110,7 @@ const BLANK: Reading = Reading::Missing(Missing::Blank);
 /// The records of all devices, by device and time.
 pub(super) fn uses(world: &World<'_>, devices: &Devices<'_>) -> Vec<DeviceUse> {
     let mut owners = Owners::new(&world.facts, &world.settled.map);
+    let counters = Counters::read(world, &mut owners);
     let mut found = Vec::new();
     for (key, device) in &devices.all {
         let Some(node) = &device.node else { continue };
@@ -152,9 +154,12 @@ pub(super) fn uses(world: &World<'_>, devices: &Devices<'_>) -> Vec<DeviceUse> {
                 found.push(record);
                 continue;
             }
-            found.extend(
-                whose.into_iter().map(|who| DeviceUse { attribution: Some(who), ..record.clone() }),
-            );
+            found.extend(whose.into_iter().map(|who| DeviceUse {
+                progress: counters.progress(&who, span),
+                rungs: counters.with_mfu(&who, span, record.rungs),
+                attribution: Some(who),
+                ..record.clone()
+            }));
         }
     }
     found

@@ -107,6 +107,24 @@ fields! {
     NetworkSent = "network-sent", Counter, Whole;
     /// What a claim asks for.
     ClaimRequest = "claim-request", Gauge, Whole;
+    /// A claim is there; labels say its class and its volume.
+    ClaimInfo = "claim-info", Gauge, Whole;
+    /// The phase of a claim: 1 for the one it is in.
+    ClaimPhase = "claim-phase", Gauge, Whole;
+    /// When a claim was made.
+    ClaimCreated = "claim-created", Gauge, Instant;
+    /// A pod mounts a claim.
+    PodClaim = "pod-claim", Gauge, Whole;
+    /// A volume is there; labels say its class.
+    VolumeInfo = "volume-info", Gauge, Whole;
+    /// What a volume has.
+    VolumeCapacity = "volume-capacity", Gauge, Whole;
+    /// The type of a service.
+    ServiceType = "service-type", Gauge, Whole;
+    /// When a service was made.
+    ServiceCreated = "service-created", Gauge, Instant;
+    /// Bytes that a pod sent, by how far they went.
+    NetworkReach = "network-reach", Counter, Whole;
     /// Bytes of a claim that are in use.
     ClaimUsed = "claim-used", Gauge, Whole;
     /// Bytes that a claim has.
@@ -155,6 +173,10 @@ fields! {
     TokensIn = "tokens-in", Counter, Whole;
     /// Tokens that were made.
     TokensOut = "tokens-out", Counter, Whole;
+    /// Steps of training that were done.
+    Steps = "steps", Counter, Whole;
+    /// Useful operations over the peak of the devices.
+    Mfu = "mfu", Gauge, Nano;
 }
 
 macro_rules! labels {
@@ -224,6 +246,20 @@ labels! {
     Disk = "disk";
     /// A volume claim.
     Claim = "claim";
+    /// A volume.
+    Volume = "volume";
+    /// The class of a volume.
+    StorageClass = "storage-class";
+    /// A service.
+    Service = "service";
+    /// How a service is reached.
+    ServiceType = "service-type";
+    /// Whether bytes left for the internet.
+    Internet = "internet";
+    /// Whether they stayed in the region.
+    SameRegion = "same-region";
+    /// Whether they stayed in the zone.
+    SameZone = "same-zone";
     /// A mode or state that is counted on its own.
     Mode = "mode";
     /// A queue.

@@ -11,7 +11,7 @@ mod unit;
 
 pub use field::Field;
 pub(crate) use field::{Kind, Label, Scale};
-pub(crate) use profile::{Profile, mig_profile};
+pub(crate) use profile::{mig_profile, profile};
 pub use read::SourceMapError;
 pub(crate) use unit::Unit;
 

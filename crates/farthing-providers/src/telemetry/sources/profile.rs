@@ -1,69 +1,43 @@
-//! Profiles of partitioned devices, whatever form their name has: `1g.5gb`, `mig-1g.5gb`,
-//! `nvidia_com_mig_1g_5gb`, `1g.10gb+me`.
+//! Profiles of partitioned devices as exporters and Kubernetes spell them: `1g.5gb`, `mig-1g.5gb`,
+//! `nvidia_com_mig_1g_5gb`, `1g.10gb+me`. What a profile is of its device is for
+//! [`farthing_model::MigDevice`] to say.
 
 use super::SourceMap;
+use farthing_model::{MigDevice, MigError, MigProfile};
+use std::borrow::Cow;
 
-/// What an instance has of its device, as its profile's name says it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Profile {
-    /// Compute slices.
-    pub(crate) compute: u32,
-    /// Gigabytes of memory; sources differ by one for the same profile.
-    pub(crate) gigabytes: u32,
-}
-
-/// The profile that a resource of Kubernetes stands for, if it is one.
-pub(crate) fn mig_profile(resource: &str) -> Option<Profile> {
+/// The profile's name that a resource of Kubernetes stands for, if it is one.
+pub(crate) fn mig_profile(resource: &str) -> Option<Cow<'_, str>> {
     let name =
         resource.strip_prefix("nvidia_com_mig_").or(resource.strip_prefix("nvidia.com/mig-"))?;
-    Profile::parse(name)
+    let name = dotted(name);
+    let known =
+        |device: MigDevice| matches!(device.profile(&name), Ok(_) | Err(MigError::Ambiguous(_)));
+    (known(MigDevice::of_seven(None)) || known(MigDevice::of_four(None))).then_some(name)
 }
 
-impl Profile {
-    /// Reads `1g.5gb`, with `_` or `.` between, and any attribute such as `+me` behind.
-    pub(crate) fn parse(name: &str) -> Option<Self> {
-        let name = name.trim().to_ascii_lowercase();
-        let name = name.strip_prefix("mig-").unwrap_or(&name);
-        // `1c.3g.20gb`: a compute instance inside an instance; the device sees the instance.
-        let at = name.find("g.").or_else(|| name.find("g_"))?;
-        let (before, after) = name.split_at(at);
-        let compute = before.rsplit(['.', '_']).next()?;
-        let memory = after[2..].split(|c: char| !c.is_ascii_digit()).next()?;
-        let (compute, gigabytes) = (compute.parse().ok()?, memory.parse().ok()?);
-        (1..=8).contains(&compute).then_some(Self { compute, gigabytes })
-    }
+/// Where labels cannot have a point there is a line.
+fn dotted(name: &str) -> Cow<'_, str> {
+    if name.contains('_') { name.replace('_', ".").into() } else { name.into() }
+}
 
-    /// The share of the device, as a fraction: the larger one of its compute and memory slices.
-    ///
-    /// `device_gigabytes` is the memory of the whole device, where that is known; else slices of
-    /// memory follow from slices of compute, as they do in every profile that is not `+`-marked.
-    pub(crate) fn share(
-        self,
-        map: &SourceMap,
-        model: &str,
-        device_gigabytes: Option<u32>,
-    ) -> (i64, i64) {
-        let fits = |slices: &&super::Slices| model.contains(&slices.model);
-        let (compute, memory) =
-            map.slices.iter().find(fits).map_or((7, 8), |slices| (slices.compute, slices.memory));
-        let memory_slices = match device_gigabytes {
-            // To the nearest slice: 11 and 12 GB of 96 are one of eight.
-            Some(whole) if whole > 0 => {
-                ((self.gigabytes * memory * 2 + whole) / (whole * 2)).clamp(1, memory)
-            }
-            _ if compute == 7 => match self.compute {
-                3 => 4,
-                7.. => 8,
-                other => other,
-            },
-            _ => self.compute.min(memory),
-        };
-        let by_compute = (i64::from(self.compute.min(compute)), i64::from(compute));
-        let by_memory = (i64::from(memory_slices), i64::from(memory));
-        if by_compute.0 * by_memory.1 >= by_memory.0 * by_compute.1 {
-            by_compute
-        } else {
-            by_memory
-        }
+/// The profile of a name on a device of a model, of which the memory may be known. A name that
+/// means one memory slice of one card and two of another is taken for the one.
+pub(crate) fn profile(
+    map: &SourceMap,
+    (model, gigabytes): (&str, Option<u32>),
+    name: &str,
+) -> Option<MigProfile> {
+    let kind = map.slices.iter().find(|kind| model.contains(&kind.model));
+    let device = |gigabytes| match kind.map(|kind| kind.compute) {
+        Some(4) => MigDevice::of_four(gigabytes),
+        _ => MigDevice::of_seven(gigabytes),
+    };
+    let name = dotted(name);
+    let of_size = device(gigabytes).profile(&name);
+    match of_size.or_else(|_| device(None).profile(&name)) {
+        Ok(profile) => Some(profile),
+        Err(MigError::Ambiguous(_)) => MigProfile::from_slices(device(None), 1, 1),
+        Err(_) => None,
     }
 }

@@ -68,21 +68,27 @@ fn every_fault_has_its_line_and_says_what_would_be_right() {
 fn profiles_are_shares_however_they_are_written() {
     let map = SourceMap::built_in().unwrap();
     let share = |name: &str, model: &str, gigabytes: Option<u32>| {
-        Profile::parse(name).map(|profile| profile.share(&map, model, gigabytes))
+        profile(&map, (model, gigabytes), name).map(|profile| profile.share().fraction())
     };
     // The larger of compute and memory: a seventh of compute, a half of memory.
     assert_eq!(share("1g.5gb", "NVIDIA A100-SXM4-40GB", Some(40)), Some((1, 7)));
-    assert_eq!(share("3g.20gb", "NVIDIA A100-SXM4-40GB", Some(40)), Some((4, 8)));
-    assert_eq!(share("1g.10gb", "NVIDIA A100-SXM4-40GB", Some(40)), Some((2, 8)));
-    assert_eq!(share("7g.80gb", "NVIDIA H100 80GB HBM3", Some(80)), Some((7, 7)));
-    assert_eq!(share("2g.12gb", "NVIDIA A30", Some(24)), Some((2, 4)));
+    assert_eq!(share("3g.20gb", "NVIDIA A100-SXM4-40GB", Some(40)), Some((1, 2)));
+    assert_eq!(share("1g.10gb", "NVIDIA A100-SXM4-40GB", Some(40)), Some((1, 4)));
+    assert_eq!(share("7g.80gb", "NVIDIA H100 80GB HBM3", Some(80)), Some((1, 1)));
+    assert_eq!(share("2g.12gb", "NVIDIA A30", Some(24)), Some((1, 2)));
     // Sources differ by one gigabyte, and by their spelling.
     for name in ["1g.12gb", "1g.11gb", "mig-1g.12gb", "1g_12gb", "1c.1g.12gb", "1g.12gb+me"] {
         assert_eq!(share(name, "NVIDIA H100 NVL", Some(94)), Some((1, 7)), "{name}");
     }
-    assert_eq!(share("3g.20gb", "", None), Some((4, 8)));
-    assert_eq!(mig_profile("nvidia_com_mig_3g_20gb"), Profile::parse("3g.20gb"));
+    assert_eq!(share("3g.20gb", "", None), Some((1, 2)));
+    // One slice of a card of 80 GB, two of one of 40: the smaller one where nobody says which.
+    assert_eq!(share("1g.10gb", "", None), Some((1, 7)));
+    // A compute instance has its part of the instance.
+    assert_eq!(share("1c.3g.20gb", "", Some(40)), Some((1, 6)));
+    assert_eq!(mig_profile("nvidia_com_mig_3g_20gb").as_deref(), Some("3g.20gb"));
+    assert_eq!(mig_profile("nvidia.com/mig-1g.10gb").as_deref(), Some("1g.10gb"));
+    assert_eq!(mig_profile("nvidia_com_gpu"), None);
     for bad in ["", "g.5gb", "9g.5gb", "1g", "full"] {
-        assert_eq!(Profile::parse(bad), None, "{bad}");
+        assert_eq!(share(bad, "", None), None, "{bad}");
     }
 }

@@ -10,7 +10,7 @@ use farthing_ledger::{
     post_segment,
 };
 use farthing_model::offer_table::Filter;
-use farthing_model::{ClusterId, Currency, Money};
+use farthing_model::{ClusterId, Currency, Destination, Detail, Money, PerResource, Window};
 use farthing_providers::catalog::Catalogue;
 use farthing_providers::telemetry::Cluster;
 use jiff::Timestamp;
@@ -31,6 +31,8 @@ pub(super) struct Posted {
     pub(super) overcommits: usize,
     /// Hours that were posted before and were wrong.
     pub(super) corrections: Vec<Correction>,
+    /// What was charged of each resource, and what of that nobody knows whether it was used.
+    pub(super) charged: PerResource<(Money, Money)>,
 }
 
 /// Keeps the telemetry and meters every hour that it touches, from all that is kept of that hour.
@@ -60,6 +62,7 @@ pub(super) fn post(
         faults: BTreeSet::new(),
         overcommits: 0,
         corrections: Vec::new(),
+        charged: PerResource::from_fn(|_| (Money::zero(currency), Money::zero(currency))),
     };
     for segment in whole.by_hour() {
         let hour = segment.window.from();
@@ -122,6 +125,14 @@ impl Posted {
         self.faults.extend(metered.faults.iter().map(ToString::to_string));
         self.overcommits += metered.overcommits.len();
         self.corrections.extend(posting.correction);
+        let allocated = [Destination::Used, Destination::Idle];
+        for charge in metered.charges.iter().filter(|it| allocated.contains(&it.destination)) {
+            let (all, unknown) = self.charged.get_mut(charge.resource);
+            *all = all.checked_add(charge.cost)?;
+            if charge.detail == Some(Detail::Unknown) {
+                *unknown = unknown.checked_add(charge.cost)?;
+            }
+        }
         Ok(())
     }
 }

@@ -7,6 +7,7 @@ use crate::print::talk;
 use crate::table::{Align, Table};
 use farthing_providers::telemetry::{Cluster, text};
 use serde_json::json;
+use std::collections::BTreeMap;
 
 /// Notes that are told on a terminal; JSON has all.
 const TOLD: usize = 20;
@@ -81,9 +82,15 @@ fn lines(cluster: &Cluster, posted: &Posted, into: &IntoBooks) -> String {
         ));
     }
     lines.extend(posted.corrections.iter().map(|it| format!("corrected  {}: {it}", it.hour)));
-    for (node, why) in &posted.unpriced {
-        lines.push(format!("unpriced   {node}: {why}"));
+    for (resource, (charged, unknown)) in posted.charged.iter() {
+        if !unknown.is_zero() {
+            lines.push(format!(
+                "unknown    {resource}: {unknown} of {charged} was held and nobody measured \
+                 whether it was used"
+            ));
+        }
     }
+    lines.extend(unpriced(posted).map(|line| format!("unpriced   {line}")));
     lines.extend(posted.faults.iter().map(|fault| format!("fault      {fault}")));
     if !into.dry_run {
         lines.push("`farthing cost --by namespace,pod` prints the statement".to_owned());
@@ -91,10 +98,31 @@ fn lines(cluster: &Cluster, posted: &Posted, into: &IntoBooks) -> String {
     lines.join("\n")
 }
 
+/// What has no price, and why; of many for one reason the first few.
+fn unpriced(posted: &Posted) -> impl Iterator<Item = String> {
+    const NAMED: usize = 3;
+    let mut by_reason: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    for (node, why) in &posted.unpriced {
+        by_reason.entry(why).or_default().push(node);
+    }
+    by_reason.into_iter().map(|(why, nodes)| {
+        let more = nodes.len().saturating_sub(NAMED);
+        let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+        let named = nodes.into_iter().take(NAMED).collect::<Vec<_>>().join(", ");
+        format!("{named}{more}: {why}")
+    })
+}
+
 fn json(cluster: &Cluster, posted: &Posted, into: &IntoBooks) -> serde_json::Value {
     let totals = &cluster.totals;
     let mut faults: Vec<String> = cluster.faults.iter().map(ToString::to_string).collect();
     faults.extend(posted.faults.iter().cloned());
+    let unknown: BTreeMap<String, String> = posted
+        .charged
+        .iter()
+        .filter(|(_, (_, unknown))| !unknown.is_zero())
+        .map(|(resource, (_, unknown))| (resource.to_string(), unknown.to_decimal()))
+        .collect();
     let window = [cluster.window.from().to_string(), cluster.window.to().to_string()];
     let mut value = json!({
         "cluster": posted.cluster.to_string(),
@@ -112,6 +140,7 @@ fn json(cluster: &Cluster, posted: &Posted, into: &IntoBooks) -> serde_json::Val
         "lines": totals.lines,
         "bytes": totals.bytes,
         "lines_left_out": totals.faults,
+        "use_unknown": unknown,
         "unpriced": posted.unpriced,
         "overcommits": posted.overcommits,
         "corrections": farthing_server::wire::corrections(&posted.corrections),

@@ -223,7 +223,7 @@ fn all_dialects_give_one_table() {
         let samples: Vec<_> = cluster
             .samples
             .iter()
-            .map(|sample| (sample.requested_nano, sample.used_nano))
+            .map(|sample| (sample.requested_nano, sample.known_use()))
             .collect();
         assert_eq!(samples, [(3_600_000_000_000, 2_700_000_000_000)], "{name}");
     }

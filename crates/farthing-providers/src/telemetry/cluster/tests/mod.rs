@@ -1,5 +1,6 @@
 //! Made-up clusters, minute by minute.
 
+mod assets;
 mod dialects;
 mod pods;
 mod scrapes;
@@ -135,8 +136,8 @@ pub(super) fn total(cluster: &Cluster, measure: Measure, words: &[&str]) -> Opti
 pub(super) fn claimed(cluster: &Cluster, resource: farthing_model::Resource) -> (i128, i128, i128) {
     let of = cluster.samples.iter().filter(|sample| sample.resource == resource);
     let sums = of.fold((0, 0, 0), |sum, sample| {
-        let larger = sample.requested_nano.max(sample.used_nano);
-        (sum.0 + sample.requested_nano, sum.1 + sample.used_nano, sum.2 + larger)
+        let larger = sample.requested_nano.max(sample.known_use());
+        (sum.0 + sample.requested_nano, sum.1 + sample.known_use(), sum.2 + larger)
     });
     (sums.0 / 3_600, sums.1 / 3_600, sums.2 / 3_600)
 }

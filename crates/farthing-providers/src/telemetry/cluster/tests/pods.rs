@@ -295,3 +295,28 @@ fn a_node_is_paid_from_when_it_was_made_until_it_is_gone() {
     assert_eq!(own.len(), 1);
     assert_eq!(own[0].window.nanos(), (29 * 60 + 30) * 1_000_000_000);
 }
+
+#[test]
+fn while_an_init_container_runs_the_pod_costs_what_was_set_aside_for_it() {
+    let mut text = Text::default();
+    node(&mut text, "cpu-1", "small", 0);
+    pod(&mut text, ("a", "p", "cpu-1"), (1.0, 1 << 30, 0));
+    let own = r#"namespace="a",pod="p",uid="u-p""#;
+    let init = "kube_pod_init_container_resource_requests";
+    text.always(&format!("{init}{{{own},container=\"fetch\",resource=\"cpu\"}}"), 2);
+    // The init container uses both of its cores for a quarter of an hour, then the other runs.
+    let cpu_of = |name: &str| {
+        format!(
+            "container_cpu_usage_seconds_total{{namespace=\"a\",pod=\"p\",container=\"{name}\",\
+             id=\"/p/{name}\"}}"
+        )
+    };
+    text.add(&cpu_of("fetch"), |m| (m <= 15).then(|| (m * 120).to_string()));
+    text.add(&cpu_of("main"), |m| (m >= 15).then(|| ((m - 15) * 30).to_string()));
+    let cluster = cluster_of(&[&text.0]);
+    // Two cores are set aside throughout, and no more than that was ever used.
+    let (requested, used, charged) = claimed(&cluster, Paid::Cpu);
+    assert_eq!(requested, 2_000_000_000);
+    assert_eq!(used, 2_000_000_000 / 4 + 500_000_000 * 3 / 4);
+    assert_eq!(charged, 2_000_000_000);
+}

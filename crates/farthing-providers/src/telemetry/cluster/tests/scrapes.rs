@@ -48,12 +48,40 @@ fn one_missed_scrape_is_bridged() {
 }
 
 #[test]
-fn an_exporter_that_is_down_leaves_its_time_unmeasured() {
+fn an_exporter_that_is_down_leaves_its_use_unknown_and_what_was_asked_for_charged() {
     let (records, use_) = texts();
     let cluster = cluster_of(&[&records, &only(&use_, |minute| !(30..40).contains(&minute))]);
-    assert_eq!((minutes(&cluster, true), minutes(&cluster, false)), (49, 11));
-    // What was asked for is charged only while it was measured: the rest is nobody's.
-    assert_eq!(claimed(&cluster, Paid::Cpu).0, 2_000_000_000 * 49 / 60);
+    assert_eq!((minutes(&cluster, true), minutes(&cluster, false)), (60, 0));
+    assert_eq!(claimed(&cluster, Paid::Cpu).0, 2_000_000_000);
+    assert_eq!(claimed(&cluster, Paid::Cpu).1, 1_000_000_000 * 49 / 60);
+    assert_eq!(unknown(&cluster, Paid::Cpu), 11);
+    let note = "node cpu-1: containers (cAdvisor) were not looked at for 11 of 60 minutes";
+    assert!(cluster.notes.iter().any(|own| own.starts_with(note)), "{:?}", cluster.notes);
+}
+
+#[test]
+fn devices_that_nobody_looks_at_are_unknown_and_the_rest_of_the_node_is_measured() {
+    let mut text = Text::default();
+    node(&mut text, "gpu-1", "big", 1);
+    pod(&mut text, ("a", "p", "gpu-1"), (2.0, 1 << 30, 1));
+    used(&mut text, "a", "p", 1.0, 1 << 29);
+    let own = "UUID=\"GPU-1\",Hostname=\"gpu-1\",namespace=\"a\",pod=\"p\",container=\"main\"";
+    text.add(&format!("DCGM_FI_DEV_GPU_UTIL{{{own}}}"), |minute| {
+        (!(20..30).contains(&minute)).then(|| "50".to_owned())
+    });
+    let cluster = cluster_of(&[&text.0]);
+    assert_eq!((minutes(&cluster, true), minutes(&cluster, false)), (60, 0));
+    assert_eq!(unknown(&cluster, Paid::Cpu), 0);
+    assert_eq!(unknown(&cluster, Paid::Gpu), 11);
+    let (held, used, _) = claimed(&cluster, Paid::Gpu);
+    assert_eq!((held, used), (1_000_000_000, 500_000_000 * 49 / 60));
+}
+
+/// Minutes of samples of which nobody knows the use.
+fn unknown(cluster: &Cluster, resource: Paid) -> i128 {
+    let of = cluster.samples.iter().filter(|sample| sample.resource == resource);
+    let of = of.filter(|sample| sample.used_nano.is_none() && sample.attribution.is_some());
+    of.map(|sample| sample.window.nanos()).sum::<i128>() / 60_000_000_000
 }
 
 #[test]
@@ -61,19 +89,18 @@ fn an_hour_with_too_few_scrapes_is_unknown() {
     let (records, use_) = texts();
     let thin = only(&use_, |minute| minute < 20 || minute % 4 == 0);
     let cluster = cluster_of(&[&records, &thin]);
-    assert_eq!((minutes(&cluster, true), minutes(&cluster, false)), (0, 60));
-    assert!(cluster.samples.is_empty());
+    assert_eq!((minutes(&cluster, true), unknown(&cluster, Paid::Cpu)), (60, 60));
     let note = "node cpu-1: containers (cAdvisor) measured 50 % of";
     assert!(cluster.notes.iter().any(|own| own.starts_with(note)), "{:?}", cluster.notes);
     let lenient = ClusterOptions { coverage_min: 40, ..ClusterOptions::default() };
-    assert_eq!(minutes(&cluster_with(&[&records, &thin], lenient), true), 60);
+    assert_eq!(unknown(&cluster_with(&[&records, &thin], lenient), Paid::Cpu), 0);
 }
 
 #[test]
 fn two_samples_in_half_an_hour_are_not_a_measurement() {
     let (records, use_) = texts();
     let cluster = cluster_of(&[&records, &only(&use_, |minute| minute == 10 || minute == 40)]);
-    assert_eq!(minutes(&cluster, true), 0);
+    assert_eq!(unknown(&cluster, Paid::Cpu), 60);
 }
 
 #[test]
@@ -89,6 +116,7 @@ fn use_that_nobody_exports_is_said_to_be_missing_and_requests_are_charged() {
     let cluster = cluster_of(&[&records]);
     assert_eq!(claimed(&cluster, Paid::Cpu), (2_000_000_000, 0, 2_000_000_000));
     assert_eq!(total(&cluster, Measure::CpuUsed, &[]), None, "unknown, not zero");
+    assert_eq!(unknown(&cluster, Paid::Cpu), 60);
     assert!(cluster.notes.iter().any(|note| note.starts_with("use of containers is not measured")));
 }
 

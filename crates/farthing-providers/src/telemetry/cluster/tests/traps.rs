@@ -59,10 +59,12 @@ fn after_an_error_use_is_unknown_and_not_idle() {
     text.add(&format!("DCGM_FI_PROF_GR_ENGINE_ACTIVE{{{own}}}"), until);
     text.always(&format!("DCGM_FI_DEV_FB_USED{{{own}}}"), 30_000);
     let cluster = cluster_of(&[&text.0]);
-    // While nothing of the device is measured, the machine is not: the time is not charged as idle.
+    // While nothing of the device is measured, its use is unknown, and is not charged as idle.
     assert_eq!(total(&cluster, Measure::GpuEngine, &[]), Some(HOUR * 20 / 60 * 9 / 10));
-    let unmeasured = cluster.spans.iter().filter(|span| !span.measured);
-    assert_eq!(unmeasured.map(|span| span.window.nanos()).sum::<i128>(), HOUR);
+    assert!(cluster.spans.iter().all(|span| span.measured));
+    let unknown = cluster.samples.iter().filter(|sample| sample.used_nano.is_none());
+    let unknown = unknown.filter(|sample| sample.resource == Paid::Gpu);
+    assert_eq!(unknown.map(|sample| sample.window.nanos()).sum::<i128>(), HOUR);
     let note = "devices (DCGM) measured 35 % of 2026-11-02T10:00:00Z/";
     assert!(cluster.notes.iter().any(|own| own.contains(note)), "{:?}", cluster.notes);
     // With the driver's own figure there is a lower rung to stand on.
@@ -243,4 +245,88 @@ fn one_exporter_alone_is_accounted_for_as_far_as_it_goes() {
     assert_eq!(claimed(&cluster, Paid::Gpu), (1_000_000_000, 250_000_000, 1_000_000_000));
     let has = |start: &str| cluster.notes.iter().any(|note| note.starts_with(start));
     assert!(has("no node is known") && has("node gpu-1: no price"), "{:?}", cluster.notes);
+}
+
+#[test]
+fn a_pod_that_holds_a_device_for_fractions_is_charged_nothing_of_it() {
+    let mut text = Text::default();
+    node(&mut text, "gpu-1", "big", 1);
+    let group = |text: &mut Text, namespace: &str, name: &str| {
+        let own = format!("namespace=\"{namespace}\",pod=\"{name}\",uid=\"u-{name}\"");
+        text.always(&format!("kube_pod_labels{{{own},label_runai_gpu_group=\"g-1\"}}"), 1);
+        own
+    };
+    pod(&mut text, ("kai-resource-reservation", "gpu-reservation-1", "gpu-1"), (0.01, 1 << 20, 1));
+    group(&mut text, "kai-resource-reservation", "gpu-reservation-1");
+    for (name, annotation) in [("half", "gpu_fraction=\"0.5\""), ("part", "gpu_memory=\"10240\"")] {
+        pod(&mut text, ("ml", name, "gpu-1"), (1.0, 1 << 30, 0));
+        let own = group(&mut text, "ml", name);
+        text.always(&format!("kube_pod_annotations{{{own},annotation_{annotation}}}"), 1);
+    }
+    let device = "UUID=\"GPU-1\",Hostname=\"gpu-1\",modelName=\"NVIDIA A100-SXM4-40GB\",\
+        namespace=\"kai-resource-reservation\",pod=\"gpu-reservation-1\",container=\"main\"";
+    text.always(&format!("DCGM_FI_DEV_GPU_UTIL{{{device}}}"), 60);
+    let cluster = cluster_of(&[&text.0]);
+    let held: Vec<_> = cluster
+        .samples
+        .iter()
+        .filter(|sample| sample.resource == Paid::Gpu)
+        .map(|sample| {
+            let pod = sample.attribution.as_ref().unwrap().pod.clone().unwrap();
+            (pod, sample.requested_nano / 3_600_000, sample.used_nano.unwrap() / 3_600_000)
+        })
+        .collect();
+    // A half, and 10 of 40 GiB; what the device did is split by these.
+    let row = |pod: &str, share, used| (pod.to_owned(), share, used);
+    assert_eq!(held, [row("half", 500_000, 400_000), row("part", 250_000, 200_000)]);
+}
+
+#[test]
+fn a_share_is_the_larger_of_cores_and_memory() {
+    let mut text = Text::default();
+    node(&mut text, "gpu-1", "big", 1);
+    pod(&mut text, ("ml", "a", "gpu-1"), (1.0, 1 << 30, 0));
+    let host = "node=\"gpu-1\",device_uuid=\"GPU-1\",device_type=\"NVIDIA-A100-40GB\"";
+    text.always(&format!("hami_host_gpu_utilization_ratio{{{host}}}"), 10);
+    let own = "namespace=\"ml\",pod=\"a\",container=\"main\",device_uuid=\"GPU-1\"";
+    text.always(&format!("hami_vgpu_core_allocated_ratio{{{own}}}"), 30);
+    text.always(&format!("hami_vgpu_memory_allocated_bytes{{{own}}}"), 20_i64 << 30);
+    let cluster = cluster_of(&[&text.0]);
+    assert_eq!(claimed(&cluster, Paid::Gpu).0, 500_000_000);
+}
+
+#[test]
+fn what_a_workload_counts_stands_at_each_of_its_devices() {
+    let mut text = Text::default();
+    node(&mut text, "gpu-1", "big", 2);
+    for (name, uuid) in [("w-0", "GPU-0"), ("w-1", "GPU-1")] {
+        pod(&mut text, ("ml", name, "gpu-1"), (1.0, 1 << 30, 1));
+        let own = format!("namespace=\"ml\",pod=\"{name}\",uid=\"u-{name}\"");
+        text.always(
+            &format!("kube_pod_owner{{{own},owner_kind=\"StatefulSet\",owner_name=\"w\"}}"),
+            1,
+        );
+        let device = format!(
+            "UUID=\"{uuid}\",Hostname=\"gpu-1\",namespace=\"ml\",pod=\"{name}\",container=\"main\""
+        );
+        text.always(&format!("DCGM_FI_PROF_GR_ENGINE_ACTIVE{{{device}}}"), 0.01);
+    }
+    let own = "namespace=\"ml\",pod=\"w-0\"";
+    // Ten requests in the first half of an hour, and then none.
+    text.add(&format!("vllm:request_success_total{{{own}}}"), |m| {
+        Some((m.min(30) / 3).to_string())
+    });
+    text.always(&format!("farthing_mfu_ratio{{{own}}}"), 0.41);
+    let cluster = cluster_of(&[&text.0]);
+    for device in ["GPU-0", "GPU-1"] {
+        let of = || cluster.uses.iter().filter(|one| one.device.as_str() == device);
+        let requests: u64 = of().filter_map(|one| one.progress.requests).sum();
+        assert_eq!(requests, 10, "{device}");
+        let late = of().filter(|one| one.window.from().as_millisecond() >= START + 31 * MINUTE);
+        assert!(late.clone().count() > 20);
+        assert!(late.clone().all(|one| one.progress.requests == Some(0)), "it stood still");
+        assert!(of().all(|one| one.progress.tokens.is_none()), "nobody counts them");
+        let mfu = of().last().unwrap().rungs.get(farthing_model::Rung::Mfu).value();
+        assert_eq!(mfu.map(farthing_model::PerMille::get), (device == "GPU-0").then_some(410));
+    }
 }
