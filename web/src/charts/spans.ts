@@ -2,6 +2,7 @@
 import type { Cost, CostRow, CostSpan } from "../api/types.ts";
 import { parse, plain, type Pico } from "../money/decimal.ts";
 import { derive } from "../parts/derive.ts";
+import { groupBy } from "../parts/group.ts";
 
 const HOUR_MS = 3_600_000;
 
@@ -12,7 +13,7 @@ export function spansOf(cost: Cost): CostSpan[] {
   return derive(cost, "spans", () => {
     const key = cost.by.find((key) => key === "hour" || key === "day");
     if (key === undefined) return [];
-    const groups = Map.groupBy(cost.rows, (row) => String(row[key]));
+    const groups = groupBy(cost.rows, (row) => String(row[key]));
     return [...groups]
       .map(([from, rows]) => span(from, rows, key === "hour" ? HOUR_MS : 24 * HOUR_MS))
       .sort((a, b) => Date.parse(a.window.from) - Date.parse(b.window.from));
