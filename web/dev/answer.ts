@@ -66,7 +66,8 @@ function routes(world: World, query: URLSearchParams): Record<string, () => Answ
     },
     "/offers": () => ({ body: offers(world, query) }),
     "/journal": () => paged(ofKind(world, query.get("kind")?.split(",") ?? []), query),
-    "/what-if": () => ({ body: whatIf(world) }),
+    "/what-if": () =>
+      world.options.empty ? refused(503, "nothing was seen yet") : { body: whatIf(world) },
   };
 }
 

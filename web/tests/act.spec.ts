@@ -30,13 +30,15 @@ test("approve, then in force, then undo", async ({ page, start, faults }) => {
 });
 
 test("what the server refuses is said where it was asked", async ({ page, start }) => {
-  const { url, world } = await start();
+  const { url } = await start();
+  const detail = "step p7/1 expired at 12:03";
+  const body = JSON.stringify({ title: "conflict", status: 409, detail });
+  await page.route("**/approve", (route) => route.fulfill({ status: 409, body }));
   await page.goto(`${url}/plan?step=p7/1&act=approve`);
   await settled(page);
-  world.decided.set("p7/1", "reject");
   const dialog = page.getByRole("dialog");
   await dialog.getByRole("button", { name: "Approve", exact: true }).click();
-  await expect(dialog.getByRole("alert")).toContainText("cannot be approved now");
+  await expect(dialog.getByRole("alert")).toContainText(detail);
   await expect(dialog).toBeVisible();
 });
 

@@ -37,7 +37,7 @@ test("10,000 nodes are sorted, filtered and paged", async ({ page, start }) => {
   const { url } = await start({ nodes: NODES });
   await page.goto(`${url}/nodes`);
   await settled(page);
-  const nodes = page.getByRole("region", { name: "Nodes", exact: true });
+  const nodes = page.getByRole("region", { name: "Nodes, table" });
   await expect(nodes.locator("tbody tr")).toHaveCount(25);
   await expect(page.getByText("page 1 of 400, 10,000 rows")).toBeVisible();
   await nodes.getByRole("button", { name: "Per hour" }).click();

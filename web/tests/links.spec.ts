@@ -28,7 +28,7 @@ test("controls, sorting and pages are in the address", async ({ page, start }) =
   const { url } = await start({ nodes: 90 });
   await page.goto(`${url}/nodes`);
   await settled(page);
-  const nodes = page.getByRole("region", { name: "Nodes", exact: true });
+  const nodes = page.getByRole("region", { name: "Nodes, table" });
   await nodes.getByRole("button", { name: "Per hour" }).click();
   await expect(page).toHaveURL(/nodes\.sort=-price/);
   await expect(nodes.locator("tbody tr").first()).toContainText("34.32");

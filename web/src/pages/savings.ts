@@ -105,6 +105,7 @@ function rows(app: App, found: Savings, currency: string): TemplateResult {
     {
       id: "to",
       head: "Until",
+      wide: true,
       cell: (one) => time(app, one.to),
       sort: (one) => one.to,
       csv: (one) => one.to,

@@ -61,6 +61,7 @@ export function stepsTable(app: App, rows: Step[]): TemplateResult {
       id: "cost",
       head: "Cost",
       numeric: true,
+      wide: true,
       cell: (step) => money(parse(step.cost), step.currency),
       sort: (step) => parse(step.cost),
       csv: (step) => step.cost,
