@@ -2,7 +2,7 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Act, Session } from "../src/api/types.ts";
 import { budgets, offers, snapshot, utilisation, verdicts } from "./world-fleet.ts";
-import { journal, pastPlans, plan, savings, steps } from "./world-plan.ts";
+import { journal, plan, savings, steps, story } from "./world-plan.ts";
 import { type World } from "./world.ts";
 
 type Answer = { status?: number; body?: unknown; headers?: Record<string, string> };
@@ -30,7 +30,10 @@ function find(world: World, route: string, query: URLSearchParams, method: strin
     return decide(world, decodeURIComponent(act[1] ?? ""), act[2] as Act);
   }
   if (route.startsWith("/explain/")) {
-    return { body: world.explain(decodeURIComponent(route.slice(9))) };
+    const id = decodeURIComponent(route.slice(9));
+    if (id.startsWith("row-")) return { body: world.explain(id) };
+    const found = story(world, id);
+    return found ? { body: found } : refused(404, `there is nothing called ${id}`);
   }
   const made = routes(world, query)[route];
   return made ? made() : refused(404, "no such route");
@@ -49,18 +52,22 @@ function routes(world: World, query: URLSearchParams): Record<string, () => Answ
     "/tick": () => ({ body: world.tick() }),
     "/plan": () =>
       world.options.empty ? refused(503, "no plan was made yet") : { body: withBudgets(world) },
-    "/plans": () => list(pastPlans(world)),
+    "/plans": () => paged(ofKind(world, ["planned"]), query),
     "/steps": () => list(steps(world)),
     "/snapshot": () => ({ body: snapshot(world) }),
     "/cost": () => ({ body: world.cost(query) }),
     "/budgets": () => list(budgets(world)),
     "/verdicts": () => ({ body: verdicts(world) }),
     "/utilisation": () => ({ body: utilisation(world, query) }),
-    "/savings": () => ({ body: savings(world) }),
+    "/savings": () => {
+      const found = paged(ofKind(world, ["verified", "undone"]), query);
+      const totals = savings(world, journal(world));
+      return { body: { ...(found.body as object), totals } };
+    },
     "/offers": () => ({ body: offers(world, query) }),
-    "/journal": () => paged(journal(world, query.get("kind")), query),
-    "/what-if": () => ({ body: whatIf(world) }),
-    "/verify": () => ({ body: null }),
+    "/journal": () => paged(ofKind(world, query.get("kind")?.split(",") ?? []), query),
+    "/what-if": () =>
+      world.options.empty ? refused(503, "nothing was seen yet") : { body: whatIf(world) },
   };
 }
 
@@ -81,6 +88,10 @@ function whatIf(world: World) {
   const policies = ["fifo", "greedy-r", "ffd-cheapest", "best-fit", "on-demand"];
   const baselines = policies.map((name, at) => [name, plan(world, -200 * (at + 1), name)]);
   return { ...plan(world), baselines: Object.fromEntries(baselines) };
+}
+
+function ofKind(world: World, kinds: string[]) {
+  return journal(world).filter(({ kind }) => kinds.length === 0 || kinds.includes(kind));
 }
 
 function paged(items: unknown[], query: URLSearchParams): Answer {

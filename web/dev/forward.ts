@@ -12,8 +12,6 @@ export async function forward(
   response: ServerResponse,
 ): Promise<void> {
   const url = new URL(request.url ?? "/", upstream);
-  const series = url.pathname === "/api/v1/cost" && url.searchParams.has("step");
-  if (series) return costWithSeries(url, response);
   const headers = { ...request.headers, host: url.host };
   const passed = send(url, { method: request.method ?? "GET", headers }, (answered) => {
     const missing = answered.statusCode === 404 || answered.statusCode === 405;
@@ -31,33 +29,4 @@ export async function forward(
   });
   if (request.method === "GET") passed.end();
   else request.pipe(passed);
-}
-
-interface Row {
-  hour: string;
-  [name: string]: string;
-}
-
-/** The program of today has no series: they are put together from rows by the hour. */
-async function costWithSeries(url: URL, response: ServerResponse): Promise<void> {
-  url.searchParams.delete("step");
-  const whole = await fetch(url);
-  const cost = (await whole.json()) as { rows: unknown; series?: unknown };
-  url.searchParams.set("by", `hour,${url.searchParams.get("by") ?? "team"}`);
-  const hourly = (await (await fetch(url)).json()) as { rows?: Row[] };
-  const hours = new Map<string, Row[]>();
-  for (const row of hourly.rows ?? []) hours.set(row.hour, [...(hours.get(row.hour) ?? []), row]);
-  const sum = (rows: Row[], name: string) =>
-    rows.reduce((sum, row) => sum + Number(row[name]), 0).toFixed(12);
-  cost.series = [...hours].sort().map(([hour, rows]) => ({
-    window: { from: hour, to: new Date(Date.parse(hour) + 3_600_000).toISOString() },
-    paid: sum(rows, "total"),
-    used: sum(rows, "used"),
-    idle: sum(rows, "idle"),
-    unallocated: sum(rows, "unallocated"),
-    overhead: sum(rows, "overhead"),
-    rows,
-  }));
-  response.writeHead(whole.status, { "content-type": "application/json" });
-  response.end(JSON.stringify(cost));
 }

@@ -15,10 +15,10 @@ export function snapshot(world: World): wire.Snapshot {
       type: index % 9 === 0 ? "service" : "job",
       state: "running",
       members: 1,
-      offer: world.offer(index)[0],
+      offers: [world.offer(index)[0]],
       since: at(-index),
       deadline: index % 2 ? at(12) : null,
-      progress: index % 5 ? 0.4 : null,
+      ends: null,
       labels: {},
     })),
     ages: [{ part: "nodes", age_s: 2 }],
@@ -26,11 +26,8 @@ export function snapshot(world: World): wire.Snapshot {
 }
 
 function node(world: World, index: number): wire.NodeJson {
-  const chance = new Chance(world.options.seed + index);
   const [offer, accelerator, accelerator_count, price] = world.offer(index);
   const [provider = "", region = ""] = offer.split("/");
-  const gpu = accelerator_count * Math.min(1, chance.between(0.3, 1.4));
-  const known = index % 17 !== 3;
   return {
     id: world.name(`node-${String(index).padStart(5, "0")}`),
     offer,
@@ -43,10 +40,11 @@ function node(world: World, index: number): wire.NodeJson {
     accelerator_count,
     purchase: offer.split("/").at(-1) ?? "",
     price: index % 23 === 5 ? null : price,
+    currency: index % 23 === 5 ? null : "USD",
+    price_unknown: index % 23 === 5 ? world.name("its region is in no book") : null,
+    until: null,
     since: at(-(index % 70)),
     capacity: { gpu: accelerator_count, cpu: 96, memory_gib: 1024, storage_gib: 2048 },
-    allocated: { gpu, cpu: 60, memory_gib: 512, storage_gib: null },
-    used: known ? { gpu: gpu * chance.next(), cpu: 30, memory_gib: 256, storage_gib: null } : null,
   };
 }
 

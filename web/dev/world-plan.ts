@@ -1,5 +1,6 @@
 /** Plans, steps, savings and the journal of a made-up world. */
 import type * as wire from "../src/api/types.ts";
+import { verifiedOf } from "../src/api/records.ts";
 import { Chance } from "./random.ts";
 import { at, money, total, type World } from "./world.ts";
 
@@ -157,62 +158,99 @@ function step(world: World, index: number): wire.Step {
   };
 }
 
-export function pastPlans(world: World): wire.PastPlan[] {
+type Draft = Omit<wire.JournalRecord, "seq" | "hash">;
+
+/** The journal of the made-up world, newest first. */
+export function journal(world: World): wire.JournalRecord[] {
   if (world.options.empty) return [];
-  return Array.from({ length: 6 }, (_, index) => ({
-    plan: `p${7 - index}`,
-    at: at(-index / 12),
-    cost: money(900 + index * 3),
-    lower_bound: money(898 + index * 3),
-    status: "feasible",
-    currency: "USD",
-    steps: Array.from({ length: 3 }, (_, step) => planStep(world, step)),
-    waiting: [],
-  }));
+  const drafts = Array.from({ length: 40 }, (_, index) => drafted(world, index)).flat();
+  const hash = (seq: number) => (0xabcdef12345 * (seq + 3)).toString(16).padStart(64, "0");
+  return drafts.map((draft, index) => ({ ...draft, seq: index + 1, hash: hash(index) })).reverse();
 }
 
-export function savings(world: World): wire.Savings {
-  const items = world.options.empty ? [] : Array.from({ length: 30 }, (_, i) => saved(world, i));
-  const counted = items.filter((item) => !item.undone);
+function drafted(world: World, index: number): Draft[] {
+  const then = at((index - 40) / 12);
+  const record = (kind: string, body: object): Draft => {
+    return { at: then, kind, body: { record: kind, ...body } };
+  };
+  const step = planStep(world, index % 9);
+  const id = `p${index + 1}/1`;
+  const saved = index % 2 === 0 ? [record("verified", verified(world, index, id))] : [];
+  return [
+    record("planned", planned(index, step)),
+    record("reserved", {
+      step: id,
+      workload: step.workload,
+      amount: `${step.cost} USD`,
+      budgets: [world.name("language")],
+    }),
+    record("intended", { step: id }),
+    record("receipted", { step: id, at: then, outcome: "done" }),
+    ...saved,
+    ...(index === 14 ? [record("undone", { step: id, outcome: "done" })] : []),
+  ];
+}
+
+function planned(index: number, step: wire.PlanStep): object {
+  const { action, workload, node, offer, cost, saving, reasons, expires } = step;
+  const acted = node === null ? { do: action, workload, offer } : { do: action, node };
+  const one = {
+    step: `p${index + 1}/1`,
+    action: acted,
+    cost: `${cost} USD`,
+    saving: `${saving} USD`,
+    reasons,
+    expires,
+  };
   return {
-    items,
-    next: null,
-    totals: {
-      steps: counted.length,
-      predicted: total(counted.map((item) => item.predicted)),
-      realised: total(counted.map((item) => item.realised)),
-      currency: "USD",
-    },
+    plan: `p${index + 1}`,
+    policy: "farthing",
+    cost: `${900 + index}.00 USD`,
+    lower_bound: `${898 + index}.00 USD`,
+    status: "feasible",
+    steps: [one],
+    waiting: [],
   };
 }
 
-function saved(world: World, index: number): wire.Verified {
+function verified(world: World, index: number, step: string): object {
   const chance = new Chance(world.options.seed * 31 + index);
   const predicted = chance.between(0.5, 20);
+  const loss = index === 6 ? 25 : 0;
   return {
-    step: `p${2 + Math.floor(index / 5)}/${(index % 5) + 1}`,
+    step,
     target: world.name(`search-${String(index).padStart(4, "0")}`),
     complete: index % 4 !== 0,
-    reference: money(predicted * 3),
-    predicted: money(predicted),
-    realised: money(predicted * chance.between(0.7, 1.1) - (index === 3 ? 25 : 0)),
-    posted: money(predicted * 2),
-    from: at(-40 + index),
-    to: at(-38 + index),
-    undone: index === 7,
+    reference: `${money(predicted * 3)} USD`,
+    predicted: `${money(predicted)} USD`,
+    realised: `${money(predicted * chance.between(0.7, 1.1) - loss)} USD`,
+    posted: `${money(predicted * 2)} USD`,
+    from: at((index - 80) / 12),
+    to: at((index - 40) / 12),
   };
 }
 
-const KINDS = ["tick", "plan", "step-proposed", "step-approved", "receipt", "reserve", "settle"];
+export function savings(world: World, all: wire.JournalRecord[]): wire.Savings["totals"] {
+  const items = verifiedOf(all).filter((item) => !item.undone);
+  const predicted = total(items.map((item) => item.predicted));
+  const realised = total(items.map((item) => item.realised));
+  const sums = world.options.empty ? [] : [{ currency: "USD", predicted, realised }];
+  return { steps: items.length, sums };
+}
 
-export function journal(world: World, kind: string | null): wire.JournalRecord[] {
-  if (world.options.empty) return [];
-  const all = Array.from({ length: 140 }, (_, index) => ({
-    seq: 140 - index,
-    at: at(-index / 12),
-    kind: KINDS[index % KINDS.length] as string,
-    hash: (0xabcdef12345 * (index + 3)).toString(16).padStart(64, "0"),
-    body: { plan: "p7", workload: world.name("language-0001"), cost: "12.50 USD", members: 2 },
-  }));
-  return kind ? all.filter((record) => record.kind === kind) : all;
+export function story(world: World, id: string): wire.Story | null {
+  const all = journal(world);
+  const plan = all.find((record) => {
+    const body = record.body as { steps?: { step: string }[] };
+    return body.steps?.some((step) => step.step === id);
+  });
+  if (!plan) return null;
+  const then = all.filter((record) => (record.body as { step?: string }).step === id).reverse();
+  const body = plan.body as { plan: string; steps: { step: string }[] };
+  return {
+    plan: body.plan,
+    policy: "farthing",
+    step: body.steps.find((step) => step.step === id),
+    then: then.map((record) => ({ ...(record.body as object), at: record.at })),
+  };
 }

@@ -46,8 +46,10 @@ export class World {
   }
 
   health(): wire.Health {
+    const { empty } = this.options;
     return {
-      status: "ok",
+      status: empty ? "starting" : "ok",
+      why: empty ? "the first tick is not finished" : null,
       version: "0.0.0",
       cluster: this.name("made-up"),
       world: "simulated",
@@ -59,7 +61,6 @@ export class World {
       ticks: this.ticks,
       failures: 0,
       last_error: null,
-      ready: true,
       age_s: 2,
     };
   }
@@ -119,15 +120,11 @@ export class World {
   }
 
   cost(query: URLSearchParams): wire.Cost {
-    const by = (query.get("by") ?? "team").split(",");
+    const { empty } = this.options;
+    const keys = (query.get("by") ?? "team").split(",");
     const hours = hoursOf(query.get("window") ?? "24h");
-    const step = hoursOf(query.get("step") ?? "1h");
-    const rows = this.options.empty ? [] : this.rows(by, hours, 0);
-    const spans = Array.from({ length: Math.max(1, hours / step) }, (_, index) => {
-      const from = -hours + index * step;
-      const rows = this.options.empty ? [] : this.rows(by, step, index + 1);
-      return { window: { from: at(from), to: at(from + step) }, rows, ...flowOf(rows) };
-    });
+    const step = query.get("step");
+    const rows = empty ? [] : step ? this.cut(keys, hours, step) : this.rows(keys, hours, 0);
     return {
       window: { from: at(-hours), to: at(0) },
       currency: "USD",
@@ -135,22 +132,32 @@ export class World {
       shared: "0.00",
       filtered: "0.00",
       difference: "0.00",
-      coverage: this.options.empty ? null : 0.97,
-      hours: this.options.empty ? 0 : hours,
-      by,
-      unpriced: this.options.empty
+      coverage: empty ? null : 0.97,
+      hours: empty ? 0 : hours,
+      by: step ? [step === "1h" ? "hour" : "day", ...keys] : keys,
+      unpriced: empty
         ? []
         : [
             {
               node: this.name("node-0003"),
               offer: "on-prem/dc1/unknown/owned",
               window: { from: at(-5), to: at(0) },
-              why: "its hardware is in no price book",
+              why: this.name("its hardware is in no price book"),
             },
           ],
       rows,
-      ...(query.has("step") ? { series: this.options.empty ? [] : spans } : {}),
     };
+  }
+
+  /** Rows by the hour or day. */
+  cut(keys: string[], hours: number, step: string): wire.CostRow[] {
+    const [name, length] = step === "1h" ? ["hour", 1] : ["day", 24];
+    const midnight = name === "day" ? -12 : 0;
+    return Array.from({ length: Math.max(1, hours / length) }, (_, index) => {
+      const from = at(midnight - hours + index * length);
+      const key = name === "day" ? from.slice(0, 10) : from;
+      return this.rows(keys, length, index + 1).map((row) => ({ [name]: key, ...row }));
+    }).flat();
   }
 
   rows(by: string[], hours: number, salt: number): wire.CostRow[] {

@@ -17,6 +17,11 @@ export type Access =
 
 /** Ticks of a fast world are drawn at most this often. */
 const DRAW_MS_MIN = 1_000;
+const OPEN: Session = {
+  user: { name: "local", role: "admin", teams: null },
+  login: "none",
+  csrf: null,
+};
 /** Between two questions for a session that the server cannot give now. */
 const AGAIN_MS = 5_000;
 
@@ -44,6 +49,7 @@ export class App {
     this.#cache = new Cache(this.client, () => this.redraw(), failed);
     this.#live = new Live(this.client, {
       ticked: (tick) => this.#tick(tick),
+      stirred: () => this.#cache.refresh(true),
       changed: (back) => this.#lineChanged(back),
     });
   }
@@ -141,6 +147,8 @@ export class App {
 
   #noSession(problem: Problem): void {
     if (problem.status === 401) return this.lock(problem.login, null);
+    // A server without sessions is open to all that reach it.
+    if (problem.status === 404) return this.enter(OPEN);
     // Gone at the start: the line asks until it is back, and then for the session.
     if (problem.status === 0) this.#live.retryNow();
     else setTimeout(() => void this.openSession(), AGAIN_MS);

@@ -183,11 +183,12 @@ function banner(app: App): TemplateResult | typeof nothing {
     </div>`;
   }
   const health = app.access.state === "open" ? valueOf(app.read<Health>("/health", 10_000)) : null;
-  if (!health || (health.ready ?? true)) return nothing;
+  if (!health || health.status === "ok") return nothing;
+  const head = health.status === "starting" ? "The loop starts." : "The loop does not tick.";
   return html`<div class="banner" role="status">
     <p>
-      <strong>The loop does not tick.</strong>
-      ${health.last_error ?? "No turn of it was finished in time; figures may be old."}
+      <strong>${head}</strong>
+      ${health.why ?? health.last_error ?? "Figures may be old."}
     </p>
   </div>`;
 }

@@ -14,6 +14,8 @@ export type Line =
 
 export interface Listener {
   ticked(tick: Tick): void;
+  /** Something changed between ticks: a step was approved, a budget set. */
+  stirred(): void;
   /** The line changed; `back` when the server was gone and answers again. */
   changed(back: boolean): void;
 }
@@ -78,6 +80,10 @@ export class Live {
     source.addEventListener("tick", (event) => {
       this.#heard = Date.now();
       this.#listener.ticked(JSON.parse(String(event.data)) as Tick);
+    });
+    source.addEventListener("changed", () => {
+      this.#heard = Date.now();
+      this.#listener.stirred();
     });
     source.addEventListener("error", () => {
       this.stop();

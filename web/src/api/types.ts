@@ -9,20 +9,21 @@ export interface WindowJson {
 }
 
 export interface Health {
-  status: string;
+  status: "ok" | "starting" | "stuck";
+  /** Why it is not `ok`. */
+  why: string | null;
   version: string;
   cluster: string;
-  world?: string;
-  mode?: string;
-  currency?: string;
+  world: string;
+  mode: string;
+  currency: string;
   started: string;
-  at?: string | null;
-  every_s?: number | null;
+  at: string | null;
+  age_s: number | null;
+  every_s: number;
   ticks: number;
   failures: number;
   last_error: string | null;
-  ready?: boolean;
-  age_s?: number | null;
 }
 
 export interface Session {
@@ -92,7 +93,6 @@ export interface Verified {
   posted: string;
   from: string;
   to: string;
-  undone?: boolean;
 }
 
 export interface CostRow {
@@ -126,7 +126,6 @@ export interface Cost extends Flow {
   by: string[];
   unpriced: { node: string; offer: string; window: WindowJson; why: string }[];
   rows: CostRow[];
-  series?: CostSpan[];
 }
 
 export interface PlanStep {
@@ -234,17 +233,6 @@ export interface Page<T> {
   next: string | null;
 }
 
-export interface PastPlan {
-  plan: string;
-  at: string;
-  cost: string;
-  lower_bound: string | null;
-  status: string;
-  currency: string;
-  steps: PlanStep[];
-  waiting: { workload: string; members: number; reason: string }[];
-}
-
 export type Act = "approve" | "reject" | "undo";
 
 export interface Step extends PlanStep {
@@ -269,18 +257,19 @@ export interface NodeJson {
   id: string;
   offer: string;
   state: string;
-  provider: string;
-  region: string;
+  provider: string | null;
+  region: string | null;
   zone: string | null;
-  instance_type: string;
+  instance_type: string | null;
   accelerator: string | null;
-  accelerator_count: number;
-  purchase: string;
+  accelerator_count: number | null;
+  purchase: string | null;
   price: string | null;
+  currency: string | null;
+  price_unknown: string | null;
   since: string | null;
+  until: string | null;
   capacity: Amounts;
-  allocated: Amounts;
-  used: Amounts | null;
 }
 
 export interface WorkloadJson {
@@ -289,10 +278,10 @@ export interface WorkloadJson {
   type: "job" | "service";
   state: string;
   members: number;
-  offer: string | null;
+  offers: string[];
   since: string | null;
   deadline: string | null;
-  progress: number | null;
+  ends: string | null;
   labels: Record<string, string>;
 }
 
@@ -388,8 +377,11 @@ export interface Utilisation {
   nodes: { node: string; values: (number | null)[] }[];
 }
 
-export interface Savings extends Page<Verified> {
-  totals: { steps: number; predicted: string; realised: string; currency: string };
+export interface Savings extends Page<JournalRecord> {
+  totals: {
+    steps: number;
+    sums: { currency: string; predicted: string; realised: string | null }[];
+  };
 }
 
 export interface Offer {
@@ -474,6 +466,14 @@ export interface Explanation {
     last: string;
   }[];
   hours_without_telemetry: number;
+}
+
+/** A step or a plan, and what came of it. */
+export interface Story {
+  plan: unknown;
+  policy?: string;
+  step?: unknown;
+  then?: unknown[];
 }
 
 export interface ProblemJson {

@@ -2,6 +2,7 @@
 import type { Placement } from "../api/types.ts";
 import { format, parse } from "../money/decimal.ts";
 import type { Zone } from "../money/time.ts";
+import { groupBy } from "../parts/group.ts";
 import { categoryAxis, timeAxis, when } from "./axes.ts";
 import { tooltipStyle } from "./series.ts";
 import type { ChartSpec, Ink } from "./spec.ts";
@@ -46,7 +47,7 @@ export function lanesOf(placements: readonly Placement[], rows: GanttSpec["rows"
     to: Date.parse(placement.end),
   }));
   bars.sort((a, b) => a.from - b.from || b.to - a.to);
-  const groups = Map.groupBy(bars, ({ placement }) =>
+  const groups = groupBy(bars, ({ placement }) =>
     rows === "workload" ? placement.workload : (placement.offer ?? "quoted from outside"),
   );
   return [...groups].flatMap(([name, bars]) => {

@@ -1,5 +1,5 @@
 /** Predicted and realised saving, added up over time. */
-import type { Verified } from "../api/types.ts";
+import type { Verified } from "../api/records.ts";
 import { format, parse, type Pico, toNumber } from "../money/decimal.ts";
 import { show, utc, type Zone } from "../money/time.ts";
 import { GRID, moneyAxis, timeAxis } from "./axes.ts";

@@ -3,6 +3,7 @@ import type { Cost, CostRow } from "../api/types.ts";
 import { compare, format, parse, type Pico, ratio, sum, toNumber } from "../money/decimal.ts";
 import { percent } from "../money/number.ts";
 import { derive } from "../parts/derive.ts";
+import { groupBy } from "../parts/group.ts";
 import { decals } from "./axes.ts";
 import { tooltipStyle } from "./series.ts";
 import type { ChartSpec, Ink } from "./spec.ts";
@@ -55,7 +56,7 @@ function group(cost: Cost, nameOf: (row: CostRow) => string): Area[] {
   const amount = sum(rest.map((row) => parse(row.total)));
   const other = amount > 0n ? [{ name, full: name, amount, row: null, children: [] }] : [];
   if (second === undefined) return [...shown.map(leaf), ...other];
-  const groups = Map.groupBy(shown, (row) => String(row[first] ?? ""));
+  const groups = groupBy(shown, (row) => String(row[first] ?? ""));
   const whole = [...groups].map(([name, rows]) => {
     const children = rows.map(leaf);
     const amount = sum(children.map((child) => child.amount));

@@ -37,13 +37,11 @@ export function utc(at: string | number): string {
   return `${date.toISOString().slice(0, 19).replace("T", " ")} UTC`;
 }
 
-/** For the ticks of an axis over `span_s`: hours within two days, else days. */
+/** For the marks of an axis: the day at midnight and over weeks, else the hour. */
 export function axis(at: number, span_s: number, zone: Zone): string {
-  const hours = span_s <= 2 * 86_400;
-  const options: Intl.DateTimeFormatOptions = hours
-    ? { hour: "2-digit", minute: "2-digit" }
-    : { day: "numeric", month: "short" };
-  return format(zone, options, hours ? "axis-hours" : "axis-days").format(new Date(at));
+  const hour = format(zone, { hour: "2-digit", minute: "2-digit" }, "axis-hour").format(at);
+  const days = hour === "00:00" || span_s > 12 * 86_400;
+  return days ? format(zone, { day: "numeric", month: "short" }, "axis-day").format(at) : hour;
 }
 
 /** `Europe/Berlin`, or `UTC`. */

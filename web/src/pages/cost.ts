@@ -4,6 +4,7 @@ import { path } from "../api/client.ts";
 import type { Cost, CostRow } from "../api/types.ts";
 import type { App } from "../app.ts";
 import { seriesOfPlaces, seriesOfRows, sheetOfPlaces, sheetOfRows } from "../charts/series.ts";
+import { spansOf } from "../charts/spans.ts";
 import { treemap } from "../charts/treemap.ts";
 import { compare, format, parse, plain } from "../money/decimal.ts";
 import { fixed, percent, plural } from "../money/number.ts";
@@ -60,19 +61,28 @@ const STACK: Choice = {
 /** Rows that get a colour of their own over time. */
 const LAYERS = 7;
 
+interface Query {
+  window: string;
+  by: string;
+  filter: string | null;
+  share_idle: string | null;
+  [name: string]: string | null;
+}
+
 export function cost(app: App): TemplateResult {
   const window = chosen(app, WINDOW);
   const by = chosen(app, BY);
   const filter = app.route.query.get("filter");
   const share_idle = app.route.query.get("share_idle");
-  const query = { window, by, step: stepOf(window), filter, share_idle };
+  const query: Query = { window, by, filter, share_idle };
   const found = app.read<Cost>(path("/cost", query), 10_000);
   return html`<h1 id="title" tabindex="-1">Cost</h1>
     <div class="controls">
       ${select(app, WINDOW)} ${select(app, BY)} ${select(app, IDLE)}
       ${field(app, "filter", "Filter", { placeholder: 'team:"research"' })}
     </div>
-    ${filter ? filterChip(app, filter) : nothing} ${when(found, (found) => statement(app, found))}
+    ${filter ? filterChip(app, filter) : nothing}
+    ${when(found, (found) => statement(app, found, query))}
     ${explanation(app, { window, by, ...(filter ? { filter } : {}) })}`;
 }
 
@@ -81,7 +91,7 @@ function filterChip(app: App, filter: string): TemplateResult {
   return html`<p class="note">Only <code>${filter}</code>. <a href=${back}>Show everything</a></p>`;
 }
 
-function statement(app: App, found: Cost): TemplateResult {
+function statement(app: App, found: Cost, query: Query): TemplateResult {
   if (found.rows.length === 0) {
     return empty("No charges in this window.", "They are posted as hours end.");
   }
@@ -110,7 +120,9 @@ function statement(app: App, found: Cost): TemplateResult {
       ${placesTable([{ head: "in the window", amounts: amountsOf(found) }], found.currency)}
       ${faults(app, found)}
     </section>
-    <section class="card" aria-label="Charts">${area(app, found)} ${series(app, found)}</section>
+    <section class="card" aria-label="Charts">
+      ${area(app, found)} ${series(app, found, query)}
+    </section>
     <section class="card" aria-labelledby="h-rows">
       <h2 id="h-rows">By ${found.by.join(" and ")}</h2>
       ${rows(app, found)}
@@ -178,13 +190,21 @@ function area(app: App, found: Cost): TemplateResult {
   });
 }
 
-function series(app: App, found: Cost): TemplateResult | typeof nothing {
-  const spans = found.series;
-  if (!spans || spans.length < 2) return nothing;
-  const by = chosen(app, STACK);
+/** The same by the hour or day; by place it is cut by resource, which is little to read. */
+function series(app: App, found: Cost, query: Query): TemplateResult | typeof nothing {
+  const places = chosen(app, STACK) === "places";
+  const by = places ? { by: "resource", share_idle: null } : {};
+  const asked = path("/cost", { ...query, ...by, step: stepOf(query.window) });
+  return html`<div class="controls inner">${select(app, STACK)}</div>
+    ${when(app.read<Cost>(asked, 15_000), (cut) => overTime(app, found, cut, places))}`;
+}
+
+function overTime(app: App, found: Cost, cut: Cost, places: boolean): TemplateResult {
+  const spans = spansOf(cut);
+  if (spans.length < 2) return empty("One span only.", "A chart over time begins with the second.");
   const name = nameOf(found.by);
   const spec = {
-    key: `cost ${by} ${found.by.join()}`,
+    key: `cost ${places} ${found.by.join()}`,
     currency: found.currency,
     zone: app.settings.zone,
     height: 260,
@@ -195,14 +215,12 @@ function series(app: App, found: Cost): TemplateResult | typeof nothing {
       .slice(0, LAYERS)
       .map(name),
   );
-  const places = by === "places";
-  return html`<div class="controls inner">${select(app, STACK)}</div>
-    ${figure({
-      id: "cost-series",
-      title: "Over time",
-      picture: places ? seriesOfPlaces(spans, spec) : seriesOfRows(spans, largest, name, spec),
-      sheet: () => (places ? sheetOfPlaces(spans) : sheetOfRows(spans, largest, name)),
-    })}`;
+  return figure({
+    id: "cost-series",
+    title: "Over time",
+    picture: places ? seriesOfPlaces(spans, spec) : seriesOfRows(spans, largest, name, spec),
+    sheet: () => (places ? sheetOfPlaces(spans) : sheetOfRows(spans, largest, name)),
+  });
 }
 
 function rows(app: App, found: Cost): TemplateResult {

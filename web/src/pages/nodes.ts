@@ -1,5 +1,6 @@
 /** Nodes and GPUs: how much of what is paid works, and who holds what does not. */
 import { html, nothing, type TemplateResult } from "lit-html";
+import { valueOf } from "../api/cache.ts";
 import { path } from "../api/client.ts";
 import type { NodeJson, Snapshot, Utilisation, Verdicts } from "../api/types.ts";
 import type { App } from "../app.ts";
@@ -27,6 +28,8 @@ const RESOURCE: Choice = {
   ],
 };
 
+const STATES: Record<string, "good" | "warn"> = { ready: "good", lost: "warn" };
+
 /** Nodes in one picture: more rows could not be read. */
 const ROWS = 40;
 
@@ -51,7 +54,7 @@ export function nodes(app: App): TemplateResult {
     </section>
     <section class="card" aria-labelledby="h-nodes">
       <h2 id="h-nodes">Nodes</h2>
-      ${when(seen, (seen) => list(app, seen))}
+      ${when(seen, (seen) => list(app, seen, meansOf(valueOf(use))))}
     </section>
     ${verdictDialog(app, said)}`;
 }
@@ -144,13 +147,14 @@ function filtered<R>(
   );
 }
 
-function share(node: NodeJson, of: "allocated" | "used"): number | null {
-  const capacity = node.capacity.gpu;
-  const amount = node[of]?.gpu ?? null;
-  return capacity === null || capacity === 0 || amount === null ? null : amount / capacity;
+function meansOf(use: Utilisation | null): Means {
+  if (!use) return null;
+  return derive(use, "means", () => new Map(rowsOf(use).map((row) => [row.node, row.mean])));
 }
 
-function list(app: App, seen: Snapshot): TemplateResult {
+type Means = Map<string, number | null> | null;
+
+function list(app: App, seen: Snapshot, means: Means): TemplateResult {
   const rows = filtered(app, seen, "nodes", seen.nodes, (node) => node.id);
   return html`<p class="note">
       ${plural(rows.length, "node")}${
@@ -161,26 +165,14 @@ function list(app: App, seen: Snapshot): TemplateResult {
     ${table(app, {
       id: "nodes",
       label: "Nodes",
-      columns: columns(app),
+      columns: columns(app, means),
       rows,
       key: (node) => node.id,
       empty: empty("No nodes.", "None was observed, or none has this name."),
     })}`;
 }
 
-function columns(app: App): Column<NodeJson>[] {
-  const shareColumn = (of: "allocated" | "used", why: string): Column<NodeJson> => ({
-    id: of,
-    head: `GPU ${of}`,
-    numeric: true,
-    cell: (node) => {
-      if (node.accelerator_count === 0) return html`<span class="soft">no GPU</span>`;
-      const value = share(node, of);
-      return value === null ? unknown(why) : percent(value, 0);
-    },
-    sort: (node) => share(node, of),
-    csv: (node) => share(node, of),
-  });
+function columns(app: App, means: Means): Column<NodeJson>[] {
   return [
     {
       id: "id",
@@ -192,7 +184,7 @@ function columns(app: App): Column<NodeJson>[] {
     {
       id: "state",
       head: "State",
-      cell: (node) => badge(node.state === "ready" ? "good" : "plain", node.state),
+      cell: (node) => badge(STATES[node.state] ?? "plain", node.state),
       sort: (node) => node.state,
       csv: (node) => node.state,
     },
@@ -201,7 +193,7 @@ function columns(app: App): Column<NodeJson>[] {
       head: "Machine",
       wide: true,
       cell: (node) =>
-        html`<span class="break">${node.instance_type}</span><br /><small
+        html`<span class="break">${node.instance_type ?? node.offer}</span><br /><small
             >${node.provider} ${node.zone ?? node.region}, ${node.purchase}</small
           >`,
       sort: (node) => node.offer,
@@ -219,12 +211,14 @@ function columns(app: App): Column<NodeJson>[] {
       id: "price",
       head: "Per hour",
       numeric: true,
-      cell: (node) => money(parseOrNull(node.price), "", 4, "no price of its offer is known"),
+      cell: (node) => {
+        const why = node.price_unknown ?? "no price of its offer is known";
+        return money(parseOrNull(node.price), node.currency ?? "", 4, why);
+      },
       sort: (node) => parseOrNull(node.price),
       csv: (node) => node.price,
     },
-    shareColumn("allocated", "nobody says what is allocated"),
-    shareColumn("used", "no telemetry of this node"),
+    useColumn(means),
     {
       id: "since",
       head: "Since",
@@ -234,6 +228,22 @@ function columns(app: App): Column<NodeJson>[] {
       csv: (node) => node.since,
     },
   ];
+}
+
+function useColumn(means: Means): Column<NodeJson> {
+  return {
+    id: "used",
+    head: "GPU use",
+    title: "the mean of what was measured in the window",
+    numeric: true,
+    cell: (node) => {
+      if (node.accelerator_count === 0) return html`<span class="soft">no GPU</span>`;
+      const mean = means?.get(node.id) ?? null;
+      return mean === null ? unknown("no telemetry of this node in the window") : percent(mean, 0);
+    },
+    sort: (node) => means?.get(node.id) ?? null,
+    csv: (node) => means?.get(node.id) ?? null,
+  };
 }
 
 function costOf(node: NodeJson): string {

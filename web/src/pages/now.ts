@@ -5,6 +5,7 @@ import { path } from "../api/client.ts";
 import type { Cost, Plan, Tick } from "../api/types.ts";
 import type { App } from "../app.ts";
 import { seriesOfPlaces, sheetOfPlaces } from "../charts/series.ts";
+import { spansOf } from "../charts/spans.ts";
 import { format, parse, type Pico, perHour, plain, sum } from "../money/decimal.ts";
 import { duration, percent, plural } from "../money/number.ts";
 import { seconds } from "../money/time.ts";
@@ -15,6 +16,9 @@ import { when } from "../parts/state.ts";
 import { badge, money, time } from "../parts/text.ts";
 import { href } from "../router.ts";
 import { budgetLines, planLead, stepsBrief, waitingList } from "./plan-parts.ts";
+
+/** One request for the sums of the day and for its hours. */
+const LAST_DAY = path("/cost", { window: "24h", by: "resource", step: "1h" });
 
 export function now(app: App): TemplateResult {
   const tick = app.read<Tick>("/tick", 60_000);
@@ -48,7 +52,7 @@ export function now(app: App): TemplateResult {
 
 function head(app: App, tick: Tick): TemplateResult {
   const hour = hourly(tick);
-  const day = app.read<Cost>(path("/cost", { window: "24h", by: "team", step: "1h" }), 10_000);
+  const day = app.read<Cost>(LAST_DAY, 10_000);
   const whole = hour && sum(PLACES.map((place) => hour[place]));
   return html`<section class="card" aria-labelledby="h-paid">
     <div class="lead">
@@ -116,17 +120,18 @@ function difference(amount: Pico, currency: string): TemplateResult | typeof not
 }
 
 function history(app: App, day: Cost): TemplateResult | typeof nothing {
-  if (!day.series || day.series.length < 2) return nothing;
+  const spans = spansOf(day);
+  if (spans.length < 2) return nothing;
   return figure({
     id: "now-last-day",
     title: "The last 24 hours",
-    picture: seriesOfPlaces(day.series, {
+    picture: seriesOfPlaces(spans, {
       key: "now-last-day",
       currency: day.currency,
       zone: app.settings.zone,
       height: 210,
     }),
-    sheet: () => sheetOfPlaces(day.series ?? []),
+    sheet: () => sheetOfPlaces(spans),
   });
 }
 
@@ -148,7 +153,7 @@ function unknowns(app: App, tick: Tick | null, plan: Plan | null): TemplateResul
   if (tick && tick.coverage !== null && tick.coverage < 1) {
     said.push(`${percent(1 - tick.coverage)} of the paid time was not measured`);
   }
-  const day = valueOf(app.read<Cost>(path("/cost", { window: "24h", by: "team", step: "1h" })));
+  const day = valueOf(app.read<Cost>(LAST_DAY));
   for (const { node, why } of day?.unpriced ?? []) said.push(`no price for ${node}: ${why}`);
   if (said.length === 0) {
     const text = tick ? badge("good", "Nothing: all parts were observed and priced") : "Loading.";

@@ -2,12 +2,14 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { type Loadable, valueOf } from "../api/cache.ts";
 import { path } from "../api/client.ts";
-import type { Cut, Page, PastPlan, Placement, Plan, Step, Waiting } from "../api/types.ts";
+import { type Amount, planOf, type PlanRecord } from "../api/records.ts";
+import type { Cut, JournalRecord, Page, Placement, Plan, Step, Waiting } from "../api/types.ts";
 import type { App } from "../app.ts";
 import { gantt, LANES } from "../charts/gantt.ts";
-import { format, parse, parseOrNull } from "../money/decimal.ts";
+import { format, parse } from "../money/decimal.ts";
 import { count, plural } from "../money/number.ts";
 import { type Choice, chosen, select } from "../parts/controls.ts";
+import { derive } from "../parts/derive.ts";
 import { figure } from "../parts/figure.ts";
 import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
@@ -29,7 +31,7 @@ const ROWS: Choice = {
 export function plan(app: App): TemplateResult {
   const plan = app.read<Plan>("/plan", 2_000);
   const steps = app.read<Page<Step>>(path("/steps", { limit: 500 }), 2_000);
-  const past = app.read<Page<PastPlan>>(path("/plans", { limit: 50 }), 5_000);
+  const past = app.read<Page<JournalRecord>>(path("/plans", { limit: 50 }), 5_000);
   const old = app.route.query.get("plan");
   return html`<h1 id="title" tabindex="-1">Plan${old ? html` ${old}` : nothing}</h1>
     ${
@@ -40,7 +42,7 @@ export function plan(app: App): TemplateResult {
     }
     <section class="card" aria-labelledby="h-past">
       <h2 id="h-past">Plans before</h2>
-      ${when(past, (past) => pastPlans(app, past.items))}
+      ${when(past, (past) => pastPlans(app, plansOf(past)))}
     </section>
     ${stepDialog(app, valueOf(steps)?.items ?? [])}`;
 }
@@ -226,26 +228,38 @@ function cuts(app: App, rows: readonly Cut[], currency: string): TemplateResult 
   </ul>`;
 }
 
-function oldPlan(app: App, past: Loadable<Page<PastPlan>>, id: string): TemplateResult {
-  const found = valueOf(past)?.items.find((one) => one.plan === id);
+function oldPlan(app: App, past: Loadable<Page<JournalRecord>>, id: string): TemplateResult {
+  const page = valueOf(past);
+  const found = page && plansOf(page).find((one) => one.plan === id);
   return html`<p class="note"><a href=${href("plan")}>Back to the newest plan</a></p>
     ${when(past, () =>
       found ? oldSteps(app, found) : empty(`Plan ${id} is not among those kept.`, ""),
     )}`;
 }
 
-function oldSteps(app: App, plan: PastPlan): TemplateResult {
+function plansOf(page: Page<JournalRecord>): PlanRecord[] {
+  return derive(page, "plans", () => page.items.map(planOf));
+}
+
+/** What the journal has as `12.34 USD`. */
+function recorded(amount: Amount | null, why: string): TemplateResult {
+  return money(amount && parse(amount.number), amount?.currency ?? "", 2, why);
+}
+
+function oldSteps(app: App, plan: PlanRecord): TemplateResult {
   return html`<section class="card" aria-label="Steps of the plan">
     <p class="note">
-      Made ${time(app, plan.at, "second")}, ${plan.status}, cost
-      ${money(parse(plan.cost), plan.currency)} ${plan.currency}.
+      Made ${time(app, plan.at, "second")} by ${plan.policy}, ${plan.status}, cost
+      ${recorded(plan.cost, "the record has no cost")} ${plan.cost?.currency ?? ""}.
     </p>
     <ul class="rows">
       ${plan.steps.map(
         (step) =>
           html`<li>
-            <span>${step.action} ${step.workload ?? step.node}</span>
-            <span class="numeric">saves ${money(parse(step.saving), plan.currency)}</span>
+            <a href=${href("plan", { plan: plan.plan, step: step.id })}
+              >${step.action} ${step.target}</a
+            >
+            <span class="numeric">saves ${recorded(step.saving, "the record has no saving")}</span>
             <span class="soft why">${step.offer ?? ""}</span>
             ${step.reasons.map((reason) => html`<span class="soft why">${reason}</span>`)}
           </li>`,
@@ -255,8 +269,8 @@ function oldSteps(app: App, plan: PastPlan): TemplateResult {
   </section>`;
 }
 
-function pastPlans(app: App, rows: PastPlan[]): TemplateResult {
-  const columns: Column<PastPlan>[] = [
+function pastPlans(app: App, rows: PlanRecord[]): TemplateResult {
+  const columns: Column<PlanRecord>[] = [
     {
       id: "plan",
       head: "Plan",
@@ -275,17 +289,17 @@ function pastPlans(app: App, rows: PastPlan[]): TemplateResult {
       id: "cost",
       head: "Cost",
       numeric: true,
-      cell: (one) => money(parse(one.cost), one.currency),
-      sort: (one) => parse(one.cost),
-      csv: (one) => one.cost,
+      cell: (one) => recorded(one.cost, "the record has no cost"),
+      sort: (one) => (one.cost ? parse(one.cost.number) : null),
+      csv: (one) => one.cost?.number ?? null,
     },
     {
       id: "bound",
       head: "Proven least",
       numeric: true,
       wide: true,
-      cell: (one) => money(parseOrNull(one.lower_bound), one.currency, 2, "no bound was proven"),
-      csv: (one) => one.lower_bound,
+      cell: (one) => recorded(one.lower_bound, "no bound was proven"),
+      csv: (one) => one.lower_bound?.number ?? null,
     },
     {
       id: "steps",

@@ -1,10 +1,11 @@
 /** Savings: what each step promised, and what the ledger says it saved. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import { path } from "../api/client.ts";
-import type { Savings, Verified } from "../api/types.ts";
+import { type Verified, verifiedOf } from "../api/records.ts";
+import type { Savings } from "../api/types.ts";
 import type { App } from "../app.ts";
 import { savingsOverTime, sumsOf } from "../charts/savings.ts";
-import { parse, plain, ratio } from "../money/decimal.ts";
+import { parse, parseOrNull, plain, ratio } from "../money/decimal.ts";
 import { count, percent } from "../money/number.ts";
 import { derive } from "../parts/derive.ts";
 import { figure } from "../parts/figure.ts";
@@ -26,38 +27,42 @@ function page(app: App, found: Savings): TemplateResult {
     );
   }
   const { totals } = found;
-  const predicted = parse(totals.predicted);
-  const realised = parse(totals.realised);
+  const [sum] = totals.sums;
+  const currency = sum?.currency ?? "";
+  const predicted = parse(sum?.predicted ?? "0");
+  const realised = parseOrNull(sum?.realised);
   return html`<section class="card" aria-labelledby="h-total">
       <h2 id="h-total" class="hidden">Totals</h2>
       <div class="lead">
         <p class="figure">
-          ${money(realised, totals.currency)} <span class="unit">${totals.currency} realised</span>
+          ${money(realised, currency, 2, "no step is verified yet")}
+          <span class="unit">${currency} realised</span>
         </p>
         <p class="soft">
-          of ${money(predicted, totals.currency)} predicted (${percent(ratio(realised, predicted))})
-          by ${count(totals.steps)} steps that count
+          of ${money(predicted, currency)} predicted
+          (${percent(realised === null ? null : ratio(realised, predicted))}) by
+          ${count(totals.steps)} steps that count
         </p>
       </div>
       <p class="note">
         Realised is what the reference would have cost less what the ledger posted. Steps that were
         undone are shown and not counted.
       </p>
-      ${chart(app, found)}
+      ${chart(app, found, currency)}
     </section>
     <section class="card" aria-labelledby="h-steps">
       <h2 id="h-steps">Step by step</h2>
-      ${rows(app, found)}
+      ${rows(app, found, currency)}
     </section>`;
 }
 
-function chart(app: App, found: Savings): TemplateResult {
-  const points = derive(found, "sums", () => sumsOf(found.items));
-  const shown = found.next ? "The newest 500 steps. " : "";
+function chart(app: App, found: Savings, currency: string): TemplateResult {
+  const points = derive(found, "sums", () => sumsOf(verifiedOf(found.items)));
+  const shown = found.next ? "Of the newest records only: the sums begin there. " : "";
   return figure({
     id: "savings",
     title: "Predicted and realised, added up",
-    picture: savingsOverTime(points, found.totals.currency, app.settings.zone),
+    picture: savingsOverTime(points, currency, app.settings.zone),
     note: shown ? html`${shown}` : nothing,
     sheet: () => ({
       head: ["at", "step", "predicted_sum", "realised_sum"],
@@ -71,8 +76,8 @@ function chart(app: App, found: Savings): TemplateResult {
   });
 }
 
-function rows(app: App, found: Savings): TemplateResult {
-  const { currency } = found.totals;
+function rows(app: App, found: Savings, currency: string): TemplateResult {
+  const items = derive(found, "verified", () => verifiedOf(found.items));
   const amount = (
     id: "reference" | "predicted" | "realised" | "posted",
     head: string,
@@ -100,6 +105,7 @@ function rows(app: App, found: Savings): TemplateResult {
     {
       id: "to",
       head: "Until",
+      wide: true,
       cell: (one) => time(app, one.to),
       sort: (one) => one.to,
       csv: (one) => one.to,
@@ -124,8 +130,8 @@ function rows(app: App, found: Savings): TemplateResult {
     id: "savings",
     label: "Savings by step",
     columns,
-    rows: found.items,
-    key: (one) => `${one.step} ${one.to}`,
+    rows: items,
+    key: (one) => String(one.seq),
     sort: "-to",
     empty: empty("No step has ended yet.", ""),
   });

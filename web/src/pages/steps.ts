@@ -1,12 +1,13 @@
 /** Steps: approved, rejected or undone by people, with the reasons and what was not taken. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { asProblem } from "../api/cache.ts";
-import type { Act, Step } from "../api/types.ts";
+import { asProblem, type Loadable } from "../api/cache.ts";
+import { happened, stepOf } from "../api/records.ts";
+import type { Act, Step, Story } from "../api/types.ts";
 import type { App } from "../app.ts";
 import { parse, parseOrNull } from "../money/decimal.ts";
 import { plural } from "../money/number.ts";
 import { dialog } from "../parts/dialog.ts";
-import { empty } from "../parts/state.ts";
+import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
 import { badge, money, time } from "../parts/text.ts";
 import { changed } from "../router.ts";
@@ -60,6 +61,7 @@ export function stepsTable(app: App, rows: Step[]): TemplateResult {
       id: "cost",
       head: "Cost",
       numeric: true,
+      wide: true,
       cell: (step) => money(parse(step.cost), step.currency),
       sort: (step) => parse(step.cost),
       csv: (step) => step.cost,
@@ -124,10 +126,44 @@ export function stepDialog(app: App, steps: Step[]): TemplateResult | typeof not
   const act = asked && step?.can.includes(asked) ? asked : null;
   const name = step ? `${step.action} ${step.workload ?? step.node}` : id;
   const title = act ? `${WORDS[act].name}: ${name}` : name;
+  const story = app.read<Story>(`/explain/${encodeURIComponent(id)}`, 5_000);
   const content = step
-    ? html`${detail(app, step)} ${act ? decision(app, step, act) : choices(app, step)}`
-    : empty(`Step ${id} is not open.`, "It was done, or it expired with its plan.");
+    ? html`${detail(app, step)}
+      ${act ? decision(app, step, act) : html`${choices(app, step)} ${told(app, story, false)}`}`
+    : told(app, story, true);
   return dialog(app, ["step", "act"], title, content);
+}
+
+/** What the journal has of a step; `whole` where it is not open any more. */
+function told(app: App, story: Loadable<Story>, whole: boolean): TemplateResult {
+  if (story.state === "failed" && story.problem.status === 404) {
+    return whole ? empty("The journal has no such step.", "") : html``;
+  }
+  return html`${when(story, ({ step, then }) => {
+    const one = stepOf(step);
+    const events = (then ?? []).map(happened);
+    return html`${
+        whole
+          ? html`<p>
+                <strong>${one.action} ${one.target}</strong> <span class="break">${one.offer}</span>
+              </p>
+              <p>
+                Cost ${one.cost?.number} ${one.cost?.currency}, saving ${one.saving?.number}
+                ${one.saving?.currency}.
+              </p>
+              <ul class="rows">
+                ${one.reasons.map((reason) => html`<li>${reason}</li>`)}
+              </ul>`
+          : nothing
+      }
+      <h3>What came of it</h3>
+      ${events.length === 0 ? html`<p class="soft">Nothing yet.</p>` : nothing}
+      <ul class="rows">
+        ${events.map(
+          (event) => html`<li><span>${time(app, event.at, "second")}</span> ${event.text}</li>`,
+        )}
+      </ul>`;
+  })}`;
 }
 
 function detail(app: App, step: Step): TemplateResult {

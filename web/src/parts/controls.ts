@@ -72,8 +72,8 @@ export const WINDOW: Choice = {
   ],
 };
 
-/** How fine a series over a window is: some two to three hundred spans at most. */
+/** How fine a series over a window is: by the hour within two days, else by the day. */
 export function stepOf(window: string): string {
-  const fine: Record<string, string> = { "1h": "1h", "6h": "1h", "24h": "1h", "7d": "6h" };
-  return fine[window] ?? "1d";
+  const hours = /^(\d+)h$/.exec(window);
+  return hours && Number(hours[1]) <= 48 ? "1h" : "1d";
 }

@@ -57,7 +57,7 @@ export function table<R>(app: App, spec: TableSpec<R>): TemplateResult {
     html`<tr class=${spec.chosen?.(row) ? "chosen" : nothing}>
       ${spec.columns.map((column, at) => body(column, row, at))}
     </tr>`;
-  return html`<div class="scroll" role="region" aria-label=${spec.label} tabindex="0">
+  return html`<div class="scroll" role="region" aria-label="${spec.label}, table" tabindex="0">
       <table>
         <caption class="hidden">
           ${spec.label}
