@@ -11,6 +11,7 @@ target=$(cargo metadata --format-version 1 --no-deps --locked |
 if [ ! -d "$target/release/deps" ]; then
     echo 'first build: everything from source, some ten minutes on two cores' >&2
 fi
+tools/web.sh
 cargo build --release --locked -p farthing --features "${FEATURES:-}"
 
 mkdir -p dist

@@ -118,6 +118,7 @@ focus() {
 }
 
 tools/prepare.sh --tests
+tools/web.sh
 # The program is tested with all that it can have, and what looks at it afterwards takes it from
 # where the tests left it.
 export FEATURES=sql

@@ -45,6 +45,12 @@ pub enum EngineError {
     /// A step that was asked for is not there.
     #[error("there is no open step `{0}`")]
     NoStep(String),
+    /// A budget that was named is not there.
+    #[error("there is no budget `{0}`")]
+    NoBudget(String),
+    /// A plan for the asking that the checker refuses.
+    #[error("the plan does not hold: {0}")]
+    Refused(String),
     /// A claim that was named is not there.
     #[error("there is no open claim `{0}`")]
     NoClaim(String),

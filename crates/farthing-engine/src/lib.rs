@@ -21,6 +21,7 @@ mod story;
 mod sums;
 mod tick;
 mod verify;
+mod what_if;
 
 pub use binding::BindingRecord;
 pub use budget_record::{BudgetRecord, LimitRecord, PeriodRecord, ScopeRecord};
@@ -38,6 +39,7 @@ pub use record::{
 };
 pub use story::Story;
 pub use tick::{Flow, Tick};
+pub use what_if::{Changes, WhatIf, what_if};
 
 /// The planner's types, for crates that show plans and may not plan.
 pub use farthing_planner as planner;

@@ -19,6 +19,7 @@ use farthing_planner::{
     BudgetState, Input, Planned, Utilisation, Violation, check, plan, plan_as, sensitivity_within,
 };
 use jiff::Timestamp;
+use std::sync::Arc;
 
 /// Columns times plans made again, and questions, for what binds a plan that is recorded: a tick
 /// has other things to do, and the next plan is near.
@@ -41,6 +42,8 @@ pub struct Tick {
     pub snapshot: Snapshot,
     /// The plan; `None` in mode observe.
     pub planned: Option<Planned>,
+    /// What it was made from, to plan again what would be otherwise.
+    pub input: Option<Arc<Input>>,
     /// Each budget.
     pub budgets: Vec<BudgetState>,
     /// What was done.
@@ -104,7 +107,7 @@ impl<W: World, S: Store> Engine<W, S> {
         if let Some((input, planned)) = &planned {
             self.record(input, planned, &mut notes)?;
         }
-        let planned = planned.map(|(_, planned)| planned);
+        let (input, planned) = planned.map(|(input, planned)| (Arc::new(input), planned)).unzip();
         // 8. Approve and act, each step reserved and journalled before.
         let acted = self.execute(&snapshot, now)?;
         // 9. Say what happened.
@@ -119,6 +122,7 @@ impl<W: World, S: Store> Engine<W, S> {
             coverage,
             snapshot,
             planned,
+            input,
             budgets,
             acted,
             resolved,

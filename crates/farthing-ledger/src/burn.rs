@@ -1,7 +1,7 @@
 //! What a scope spent on each day: the past that forecasts and burn-down pictures are made from.
 
 use crate::books::Books;
-use crate::forecast::{Forecast, forecast};
+use crate::forecast::{Forecast, forecast, pace};
 use crate::report::{Filter, Key, ReportError, StatementQuery, statement};
 use farthing_model::{ClusterId, Currency, Money, Scope, Window};
 use jiff::civil::Date;
@@ -23,6 +23,16 @@ pub struct Outlook {
     pub burnt: BTreeMap<Date, Money>,
     /// What it will come to; `None` where too little is known.
     pub ahead: Option<Forecast>,
+    /// What will be spent by the end of each day to come, at the usual pace of such days.
+    pub pace: Vec<(Date, Money)>,
+}
+
+impl Outlook {
+    /// The day on which a limit is reached at that pace.
+    pub fn reaches(&self, limit: Money) -> Option<Date> {
+        let found = self.pace.iter().find(|(_, spent)| spent.pico() >= limit.pico());
+        found.map(|(day, _)| *day)
+    }
 }
 
 /// Looks back at the days of a scope and ahead to the end of a period, as of `now`, when `spent` of
@@ -38,7 +48,7 @@ pub fn outlook(
 ) -> Result<Outlook, ReportError> {
     let from = now.checked_sub(PAST).unwrap_or(Timestamp::MIN).min(period.from());
     let Ok(window) = Window::new(from, now) else {
-        return Ok(Outlook { burnt: BTreeMap::new(), ahead: None });
+        return Ok(Outlook { burnt: BTreeMap::new(), ahead: None, pace: Vec::new() });
     };
     let mut past = burn(books, cluster, scope, (window, currency))?;
     let (first, today, end) = (day(period.from()), day(now), day(period.to()));
@@ -50,14 +60,15 @@ pub fn outlook(
         left.push(next);
         match next.checked_add(1.day()) {
             Ok(tomorrow) if left.len() <= AHEAD_MAX => next = tomorrow,
-            _ => return Ok(Outlook { burnt, ahead: None }),
+            _ => return Ok(Outlook { burnt, ahead: None, pace: Vec::new() }),
         }
     }
     let gone = now.as_second().rem_euclid(DAY_S);
     let first_ppm = u32::try_from((DAY_S - gone) * 1_000_000 / DAY_S).unwrap_or(0);
-    let ahead = forecast(&past, spent, &left, first_ppm)
-        .map_err(|source| ReportError::Money { window: period, source })?;
-    Ok(Outlook { burnt, ahead })
+    let wrong = |source| ReportError::Money { window: period, source };
+    let ahead = forecast(&past, spent, &left, first_ppm).map_err(wrong)?;
+    let pace = pace(&past, spent, &left, first_ppm).map_err(wrong)?;
+    Ok(Outlook { burnt, ahead, pace })
 }
 
 /// The UTC day of a moment.

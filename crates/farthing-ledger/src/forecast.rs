@@ -62,6 +62,35 @@ pub fn forecast(
     Ok(Some(Forecast { p10: at(p10)?, p50: at(p50)?, p90: at(p90)?, tried, held }))
 }
 
+/// What is spent by the end of each day of `left` when each takes the mean of days like it; nothing
+/// where too little is known. Arguments as for [`forecast`].
+pub(crate) fn pace(
+    past: &BTreeMap<Date, Money>,
+    spent: Money,
+    left: &[Date],
+    first_ppm: u32,
+) -> Result<Vec<(Date, Money)>, MoneyError> {
+    let days: Vec<(Date, i128)> = past.iter().map(|(day, money)| (*day, money.pico())).collect();
+    if days.len() < DAYS_MIN {
+        return Ok(Vec::new());
+    }
+    let mut sum = spent;
+    let mut pace = Vec::with_capacity(left.len());
+    for (index, day) in left.iter().enumerate() {
+        let pool = pool(&days, *day);
+        let count = i128::try_from(pool.len()).map_err(|_| MoneyError::Overflow)?;
+        let all = pool.iter().try_fold(0_i128, |sum, pico| sum.checked_add(*pico));
+        let mut mean = all.ok_or(MoneyError::Overflow)?.div_euclid(count);
+        if index == 0 {
+            let part = mean.checked_mul(i128::from(first_ppm)).ok_or(MoneyError::Overflow)?;
+            mean = part.div_euclid(1_000_000);
+        }
+        sum = sum.checked_add(Money::from_pico(mean, spent.currency()))?;
+        pace.push((*day, sum));
+    }
+    Ok(pace)
+}
+
 /// The 10th, 50th and 90th percentile of what the days of `left` take.
 fn quantiles(
     days: &[(Date, i128)],

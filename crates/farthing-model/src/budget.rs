@@ -136,7 +136,8 @@ impl Period {
     }
 }
 
-fn midnight(day: Date) -> Option<Timestamp> {
+/// The start of a UTC day.
+pub fn midnight(day: Date) -> Option<Timestamp> {
     day.to_datetime(Time::midnight())
         .to_zoned_datetime(TimeZone::UTC)
         .ok()

@@ -16,7 +16,7 @@ mod page;
 mod publish;
 pub mod wire;
 
-pub use http::{Behind, Bound, Running, Server, ServerError};
+pub use http::{Behind, Bound, RankOffers, Running, Server, ServerError};
 pub use metrics::{METRICS_CONTENT_TYPE, metrics};
 pub use orders::{Carried, Desk, NotCarried, Order, Orders, orders};
 pub use page::page;

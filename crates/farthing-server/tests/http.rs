@@ -33,7 +33,13 @@ impl Answer {
 fn serve(published: &Published) -> Running {
     let bound = Server::bind(SocketAddr::from(LOOPBACK)).unwrap();
     bound
-        .serve(Behind { published: published.clone(), books: books(), journal: None, orders: None })
+        .serve(Behind {
+            published: published.clone(),
+            books: books(),
+            journal: None,
+            orders: None,
+            offers: None,
+        })
         .unwrap()
 }
 

@@ -42,6 +42,8 @@ fn states(
     view: &View,
     now: Timestamp,
 ) -> Result<Vec<wire::BudgetStateJson>, ReportError> {
+    let planned = view.planned.as_ref().and_then(|ticked| ticked.tick.planned.as_ref());
+    let cuts = planned.map_or(&[][..], |planned| &planned.report.cuts);
     let of = |exposure: &Exposure| {
         let (cluster, currency) = (&view.about.cluster, view.about.currency);
         let period = exposure.state.period;
@@ -51,7 +53,7 @@ fn states(
             exposure.state.spent,
             now,
         )?;
-        wire::budget_state(exposure, &outlook.burnt, outlook.ahead.as_ref())
+        wire::budget_state(exposure, &outlook, cuts)
             .map_err(|source| ReportError::Money { window: period, source })
     };
     view.exposures.iter().map(of).collect()

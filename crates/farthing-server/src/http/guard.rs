@@ -19,7 +19,7 @@ const ANSWER_MAX: Duration = Duration::from_secs(20);
 
 /// Scripts, styles and data from here and nowhere else; no inline code.
 const CSP: &str = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; \
-                   img-src 'self' data:; base-uri 'none'; form-action 'none'; \
+                   img-src 'self' data: blob:; base-uri 'none'; form-action 'none'; \
                    frame-ancestors 'none'";
 
 const HEADERS: [(HeaderName, &str); 7] = [
@@ -39,7 +39,8 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         None => answer(request, next).await,
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // The files of the dashboard say themselves how long they are good for.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }

@@ -71,3 +71,13 @@ pub(super) async fn snapshot(State(sources): State<Sources>) -> Result<Response,
     let ticked = last(&view)?;
     Ok(Json(wire::snapshot(&ticked.tick.snapshot, &ticked.offers)).into_response())
 }
+
+/// Who asks: on loopback without log-in, whoever is at this machine.
+pub(super) async fn session() -> Response {
+    Json(json!({
+        "user": { "name": "local", "role": "admin", "teams": null },
+        "login": "none",
+        "csrf": null,
+    }))
+    .into_response()
+}

@@ -6,10 +6,12 @@
 mod allocation;
 mod budgets;
 mod connection;
+mod dashboard;
 mod events;
 mod guard;
 mod journal;
 mod live;
+mod offers;
 mod parameters;
 mod problem;
 mod reader;
@@ -17,6 +19,8 @@ mod reports;
 mod routes;
 mod statement;
 mod steps;
+mod utilisation;
+mod what_if;
 
 use crate::orders::Orders;
 use crate::publish::Published;
@@ -27,6 +31,7 @@ use reader::Reader;
 use routes::Sources;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
+use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::Duration;
 use tokio::sync::watch;
@@ -73,7 +78,14 @@ pub struct Behind {
     pub journal: Option<Box<dyn Store + Send>>,
     /// The way to the loop; without it everything is read only.
     pub orders: Option<Orders>,
+    /// Ranks offers; without it nobody can ask for any.
+    pub offers: Option<RankOffers>,
 }
+
+/// Answers a request for offers, given as names and values of its parameters, with what
+/// [`crate::wire::offers`] makes; or says which parameter is wrong, and why.
+pub type RankOffers =
+    Arc<dyn Fn(&[(String, String)]) -> Result<serde_json::Value, String> + Send + Sync>;
 
 /// The HTTP server.
 #[derive(Debug)]
@@ -140,6 +152,8 @@ impl Bound {
             published: behind.published,
             books: Reader::start("books", behind.books).map_err(ServerError::Start)?,
             journal: behind.journal.map(start).transpose().map_err(ServerError::Start)?,
+            planner: Reader::start("what-if", ()).map_err(ServerError::Start)?,
+            offers: behind.offers,
             orders: behind.orders,
         });
         let (stop, stopped) = watch::channel(());

@@ -3,12 +3,15 @@
 use super::guard::guard;
 use super::problem::Problem;
 use super::reader::{Reader, Unread};
-use super::{budgets, events, journal, live, reports, steps};
+use super::{
+    RankOffers, budgets, dashboard, events, journal, live, offers, reports, steps, utilisation,
+    what_if,
+};
 use crate::orders::Orders;
-use crate::page::{SCRIPT, STYLE, page};
+use crate::page::{SCRIPT, STYLE};
 use crate::publish::{Published, Ticked, View};
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Method, Uri, header};
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
@@ -17,11 +20,13 @@ use farthing_ledger::Books;
 use std::sync::Arc;
 
 /// All routes, for people who ask for one that is not there.
-const ROUTES: [&str; 26] = [
+pub(super) const ROUTES: [&str; 31] = [
     "/",
+    "/plain",
     "/healthz",
     "/readyz",
     "/metrics",
+    "/api/v1/session",
     "/api/v1/health",
     "/api/v1/tick",
     "/api/v1/events",
@@ -40,6 +45,9 @@ const ROUTES: [&str; 26] = [
     "/api/v1/cost",
     "/api/v1/explain/{id}",
     "/api/v1/verdicts",
+    "/api/v1/utilisation",
+    "/api/v1/offers",
+    "/api/v1/what-if",
     "/api/v1/journal",
     "/allocation",
     "/allocation/compute",
@@ -61,6 +69,10 @@ pub(super) struct Sources {
     pub(super) books: Reader<Books>,
     /// The journal, where there is one to read.
     pub(super) journal: Option<Reader<Archive>>,
+    /// A thread that plans what would be otherwise.
+    pub(super) planner: Reader<()>,
+    /// Ranks offers, where there is a price book.
+    pub(super) offers: Option<RankOffers>,
     /// The way to the loop, where it takes orders.
     pub(super) orders: Option<Orders>,
 }
@@ -85,9 +97,13 @@ pub(super) fn router(sources: Sources) -> Router {
         .route("/cost", get(reports::cost))
         .route("/explain/{id}", get(reports::explain))
         .route("/verdicts", get(reports::verdicts))
+        .route("/utilisation", get(utilisation::utilisation))
+        .route("/offers", get(offers::offers))
+        .route("/what-if", get(what_if::now).post(what_if::changed))
+        .route("/session", get(live::session))
         .route("/journal", get(journal::journal));
     Router::new()
-        .route("/", get(index))
+        .route("/plain", get(dashboard::plain))
         .route("/app.js", get(([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)))
         .route("/app.css", get(([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)))
         .route("/healthz", get(live::healthz))
@@ -97,7 +113,7 @@ pub(super) fn router(sources: Sources) -> Router {
         .route("/allocation", get(reports::allocations))
         .route("/allocation/compute", get(reports::allocations))
         .route("/assets", get(reports::assets))
-        .fallback(|uri: Uri| async move { Problem::no_route(uri.path(), &ROUTES) })
+        .fallback(dashboard::files)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(CONTENT_MAX))
         .layer(middleware::from_fn(guard))
@@ -110,11 +126,6 @@ async fn not_allowed(method: Method) -> Response {
         method => ("GET, HEAD", Problem::read_only(method.as_str())),
     };
     ([(header::ALLOW, allow)], problem).into_response()
-}
-
-async fn index(State(sources): State<Sources>) -> Response {
-    let kind = "text/html; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], page(&sources.published.view())).into_response()
 }
 
 /// The last tick, where there was one.

@@ -1,10 +1,11 @@
 //! `budgets`: limits as they stand, how they got there, and where they are going; `reservations`.
 
-use super::plan::rung_name;
+use super::plan::{CutJson, rung_name};
 use super::scalar::{WindowJson, ratio, time};
+use farthing_engine::planner::Cut;
 use farthing_engine::{Claim, Exposure, Short, Shortage};
-use farthing_ledger::Forecast;
-use farthing_model::{Budget, EscalationAction, Limit, Money, Ratio, Scope};
+use farthing_ledger::Outlook;
+use farthing_model::{Budget, EscalationAction, Limit, Money, Ratio, Scope, midnight};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
@@ -23,10 +24,8 @@ pub struct BudgetStateJson {
     pub gpu_hours_limit: Option<f64>,
     /// GPU-hours posted in the period.
     pub gpu_hours: f64,
-    /// `day`, `week`, `month`, `quarter` or `fixed`.
-    pub period: &'static str,
     /// The period around now.
-    pub window: WindowJson,
+    pub period: PeriodJson,
     /// Whether admitted work may not exceed it.
     pub hard: bool,
     /// The currency of all money here.
@@ -51,6 +50,21 @@ pub struct BudgetStateJson {
     pub burn: Vec<BurnJson>,
     /// What it will come to at the end of the period; `null` where too little is known.
     pub forecast: Option<ForecastJson>,
+    /// The day on which the limit is reached, at the usual pace; `null` where it is not.
+    pub runs_out: Option<String>,
+    /// What the newest plan takes away to hold it.
+    pub cuts: Vec<CutJson>,
+}
+
+/// A period of a budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct PeriodJson {
+    /// `day`, `week`, `month`, `quarter` or `fixed`.
+    pub name: &'static str,
+    /// Its start.
+    pub from: String,
+    /// Its end.
+    pub to: String,
 }
 
 /// A rung of an escalation.
@@ -66,8 +80,8 @@ pub struct RungJson {
 /// What was spent up to the end of a day.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct BurnJson {
-    /// The UTC day.
-    pub day: String,
+    /// The end of a UTC day.
+    pub at: String,
     /// Since the start of the period.
     pub spent: String,
 }
@@ -87,14 +101,15 @@ pub struct ForecastJson {
     pub held: u32,
 }
 
-/// The wire form of a budget; `burn` has the spending of days of its period.
+/// The wire form of a budget, with how it got here and where it is going; `cuts` are those of the
+/// newest plan.
 ///
 /// # Errors
 /// The sums do not fit.
 pub fn budget_state(
     exposure: &Exposure,
-    burn: &BTreeMap<Date, Money>,
-    forecast: Option<&Forecast>,
+    outlook: &Outlook,
+    cuts: &[Cut],
 ) -> Result<BudgetStateJson, farthing_model::MoneyError> {
     let state = &exposure.state;
     let budget = &state.budget;
@@ -107,9 +122,9 @@ pub fn budget_state(
     let rung = budget.escalate.iter().rev().find(|rung| part >= Some(rung.at));
     let mut sum = Money::zero(gone.currency());
     let mut burnt = Vec::new();
-    for (day, money) in burn {
+    for (day, money) in &outlook.burnt {
         sum = sum.checked_add(*money)?;
-        burnt.push(BurnJson { day: day.to_string(), spent: sum.to_decimal() });
+        burnt.push(BurnJson { at: end_of(*day), spent: sum.to_decimal() });
     }
     Ok(BudgetStateJson {
         budget: budget.id.to_string(),
@@ -117,8 +132,11 @@ pub fn budget_state(
         limit: limit.map(Money::to_decimal),
         gpu_hours_limit: gpu_limit.map(hours),
         gpu_hours: hours(exposure.gpu_hours_milli),
-        period: budget.period.name(),
-        window: state.period.into(),
+        period: PeriodJson {
+            name: budget.period.name(),
+            from: time(state.period.from()),
+            to: time(state.period.to()),
+        },
         hard: budget.hard,
         currency: gone.currency().to_string(),
         spent: state.spent.to_decimal(),
@@ -130,18 +148,25 @@ pub fn budget_state(
         rung: rung.map(|rung| rung_name(rung.action)),
         escalate: budget.escalate.iter().map(|rung| rung_json(rung.at, rung.action)).collect(),
         burn: burnt,
-        forecast: forecast.map(|forecast| ForecastJson {
+        forecast: outlook.ahead.as_ref().map(|forecast| ForecastJson {
             p10: forecast.p10.to_decimal(),
             p50: forecast.p50.to_decimal(),
             p90: forecast.p90.to_decimal(),
             tried: forecast.tried,
             held: forecast.held,
         }),
+        runs_out: limit.and_then(|limit| outlook.reaches(limit)).map(|day| day.to_string()),
+        cuts: cuts.iter().filter(|cut| cut.budget == budget.id).map(CutJson::of).collect(),
     })
 }
 
 fn rung_json(at: Ratio, action: EscalationAction) -> RungJson {
     RungJson { at: ratio(at), action: rung_name(action) }
+}
+
+/// The end of a UTC day.
+fn end_of(day: Date) -> String {
+    day.tomorrow().ok().and_then(midnight).map_or_else(|| day.to_string(), time)
 }
 
 /// Whose spending, as a word.

@@ -13,6 +13,7 @@ mod cost;
 mod dag;
 mod explain;
 mod health;
+mod heat;
 mod idle;
 mod journal;
 mod offers;
@@ -28,8 +29,8 @@ mod world;
 pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
 pub use budget::{
-    BudgetStateJson, BurnJson, ClaimJson, ForecastJson, RungJson as BudgetRungJson, ShortJson,
-    budget_state, claim, short,
+    BudgetStateJson, BurnJson, ClaimJson, ForecastJson, PeriodJson, RungJson as BudgetRungJson,
+    ShortJson, budget_state, claim, short,
 };
 pub use cost::{CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost};
 pub use dag::{
@@ -38,6 +39,7 @@ pub use dag::{
 };
 pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
 pub use health::{HealthJson, ScoresJson, health, scores};
+pub use heat::{AmountsJson, NodeUseJson, UseJson, UtilisationOverTimeJson, utilisation_over_time};
 pub use idle::{DeviceJson, DeviceVerdictJson, IdleJson, LadderJson, RungJson, VerdictJson, idle};
 pub use journal::{PageJson, RecordJson, record};
 pub use offers::{Book, Listed, Listing, NearJson, OfferJson, OffersJson, offers};

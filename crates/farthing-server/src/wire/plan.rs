@@ -339,7 +339,7 @@ const fn reason_kind(reason: &Reason) -> &'static str {
 }
 
 impl CutJson {
-    fn of(cut: &Cut) -> Self {
+    pub(super) fn of(cut: &Cut) -> Self {
         Self {
             budget: cut.budget.to_string(),
             workload: cut.workload.to_string(),

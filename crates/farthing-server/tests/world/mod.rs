@@ -402,6 +402,7 @@ pub(crate) fn tick() -> Tick {
         usage: metered.usage,
         coverage: metered.coverage,
         snapshot: snapshot(),
+        input: None,
         budgets: vec![budget_state()],
         acted: Acted {
             receipts: vec![receipt],

@@ -91,7 +91,7 @@ impl Asked {
                 state.spent,
                 self.now,
             )?;
-            states.push(wire::budget_state(exposure, &outlook.burnt, outlook.ahead.as_ref())?);
+            states.push(wire::budget_state(exposure, &outlook, &[])?);
         }
         print(
             output,

@@ -4,14 +4,17 @@ mod answer;
 mod request;
 
 use super::{cache_folder, day, price_book, print};
-use crate::args::{OffersArgs, Output};
+use crate::args::{Cli, Command, OffersArgs, Output};
 use crate::outcome::{Outcome, WrongUse};
 use crate::plot;
 use answer::Answer;
+use clap::Parser as _;
 use farthing_planner::rank;
 use farthing_providers::catalog::Catalogue;
+use farthing_server::RankOffers;
 use jiff::Timestamp;
-use std::time::Instant;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 /// Prints the offers. Infeasible when none meets the request.
 pub(crate) fn run(args: &OffersArgs, output: Output) -> anyhow::Result<Outcome> {
@@ -40,6 +43,38 @@ pub(crate) fn run(args: &OffersArgs, output: Output) -> anyhow::Result<Outcome> 
         || Ok(answer.table()),
     )?;
     Ok(if ranked.offers.is_empty() { Outcome::Infeasible } else { Outcome::Done })
+}
+
+/// Ranks offers of the book that ships in the program for the server, with the parameters of this
+/// command.
+pub(crate) fn ranker() -> RankOffers {
+    let book = Catalogue::default_book();
+    Arc::new(move |given| {
+        let mut words = vec!["farthing".to_owned(), "offers".to_owned()];
+        for (name, value) in given {
+            match (name.as_str(), value.as_str()) {
+                ("purchase", "on-demand" | "spot") => words.push(format!("--{value}")),
+                ("purchase", "any") => words.push("--any-purchase".to_owned()),
+                ("purchase", other) => {
+                    return Err(format!("purchase `{other}` is not one of on-demand, spot, any"));
+                }
+                (name, value) => words.push(format!("--{}={value}", name.replace('_', "-"))),
+            }
+        }
+        let parsed = Cli::try_parse_from(words).map_err(|error| {
+            let text = error.to_string();
+            text.lines().next().unwrap_or_default().trim_start_matches("error: ").to_owned()
+        })?;
+        let Command::Offers(args) = parsed.command else { return Err("not offers".to_owned()) };
+        let request = request::request(&args).map_err(|error| format!("{error:#}"))?;
+        let started = Instant::now();
+        let ranked = rank(&request, &book.table).map_err(|error| error.to_string())?;
+        let (took, today) = (started.elapsed(), day(Timestamp::now()));
+        let loaded = Duration::ZERO;
+        let answer =
+            Answer { request: &request, ranked: &ranked, book: &book, today, loaded, took };
+        serde_json::to_value(answer.json()).map_err(|error| error.to_string())
+    })
 }
 
 /// The time that is asked about: a day is its end, so that its own prices count.

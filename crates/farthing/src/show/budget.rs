@@ -15,7 +15,7 @@ pub(crate) fn text(states: &[BudgetStateJson]) -> String {
             "\n{}: by {} it will be {} (one in ten: below {}, above {}); of {} past weeks {} came \
              as forecast",
             state.budget,
-            state.window.to,
+            state.period.to,
             short(&ahead.p50),
             short(&ahead.p10),
             short(&ahead.p90),
@@ -55,7 +55,7 @@ pub(crate) fn rows(states: &[BudgetStateJson]) -> Table {
         table.row([
             format!("{}{kind}", state.budget),
             state.scope.clone(),
-            state.window.to.clone(),
+            state.period.to.clone(),
             limit,
             short(&state.spent),
             short(&state.committed),

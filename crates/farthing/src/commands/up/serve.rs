@@ -77,6 +77,7 @@ impl Front {
             books: engine.books().clone(),
             journal: Some(Box::new(journal)),
             orders: Some(orders),
+            offers: Some(crate::commands::offers::ranker()),
         })?;
         talk(&format!("listening on http://{}", running.address()));
         Ok(Self { published, running: Some(running), desk })

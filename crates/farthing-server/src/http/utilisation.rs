@@ -1,0 +1,58 @@
+//! Utilisation over time: of each resource, and of each node, for series and heat maps.
+
+use super::parameters::Parameters;
+use super::problem::Problem;
+use super::routes::{Sources, last, unread};
+use super::statement;
+use crate::wire;
+use axum::Json;
+use axum::extract::State;
+use axum::http::Uri;
+use axum::response::{IntoResponse, Response};
+use farthing_ledger::{Books, Key, ReportError, StatementQuery};
+use farthing_model::Resource;
+
+/// Cells of a heat map, at most: more than that no screen shows and no reader reads.
+const CELLS_MAX: usize = 1_000_000;
+/// Nodes where nothing is said, and at most.
+const NODES: usize = 500;
+const NODES_MAX: usize = 10_000;
+
+const STEPS: [(&str, Key); 4] =
+    [("1h", Key::Hour), ("hour", Key::Hour), ("1d", Key::Day), ("day", Key::Day)];
+
+/// How much of each resource was used, allocated and paid in each step, and by each node.
+pub(super) async fn utilisation(
+    State(sources): State<Sources>,
+    uri: Uri,
+) -> Result<Response, Problem> {
+    let view = sources.published.view();
+    let now = last(&view)?.tick.at;
+    let parameters = Parameters::of(&uri, &["window", "step", "limit", "sort", "node"])?;
+    let window = statement::window(&parameters, now)?;
+    let step = parameters.one_of("step", &STEPS)?.unwrap_or(Key::Hour);
+    let limit = parameters.number("limit", 1..=NODES_MAX)?.unwrap_or(NODES);
+    let sorts = [("used", true), ("-used", false)];
+    let least_first = parameters.one_of("sort", &sorts)?.unwrap_or(false);
+    let named = parameters.get("node").map(str::to_lowercase);
+    let all = StatementQuery::of(view.about.cluster.clone(), window, view.about.currency);
+    let read = move |books: &Books| -> Result<_, ReportError> {
+        let by = |keys: Vec<Key>| StatementQuery { by: keys, ..all.clone() };
+        let times = farthing_ledger::statement(books, &by(vec![step.clone()]))?;
+        let nodes = farthing_ledger::statement(books, &by(vec![step, Key::Node]))?;
+        Ok((times, nodes))
+    };
+    let (times, nodes) = sources.books.read(read).await.map_err(unread)?;
+    let mut json = wire::utilisation_over_time(&times, &nodes, Resource::Gpu);
+    let all_nodes = json.nodes.len();
+    json.nodes
+        .retain(|row| named.as_ref().is_none_or(|part| row.node.to_lowercase().contains(part)));
+    json.nodes.sort_by(|a, b| {
+        let order = a.mean.total_cmp(&b.mean).then_with(|| a.node.cmp(&b.node));
+        if least_first { order } else { order.reverse() }
+    });
+    json.matched = json.nodes.len();
+    json.of = all_nodes;
+    json.nodes.truncate(limit.min(CELLS_MAX / json.series.len().max(1)));
+    Ok(Json(json).into_response())
+}
