@@ -93,6 +93,8 @@ pub struct View {
     pub total: Flow,
     /// Steps done since the start.
     pub steps_done: u64,
+    /// Why there will be no more ticks, where that is as it should be.
+    pub ended: Option<&'static str>,
 }
 
 /// Why the loop cannot be relied on at the moment.
@@ -149,6 +151,9 @@ impl View {
     /// # Errors
     /// Why it does not.
     pub fn ready(&self) -> Result<(), NotReady> {
+        if self.ended.is_some() {
+            return Ok(());
+        }
         let Some(age) = self.age() else {
             return Err(NotReady::NoTick(self.failure.clone()));
         };
@@ -181,6 +186,7 @@ impl Published {
             failure: None,
             total,
             steps_done: 0,
+            ended: None,
         }))))
     }
 
@@ -229,8 +235,14 @@ impl Published {
             total,
             // A count of steps fits in 64 bits wherever it fits in memory.
             steps_done: old.steps_done + steps_done as u64,
+            ended: None,
         });
         Ok(())
+    }
+
+    /// Publishes that there will be no more ticks, and why that is as it should be.
+    pub fn ended(&self, why: &'static str) {
+        self.replace(View { ended: Some(why), ..(*self.view()).clone() });
     }
 
     /// Publishes that a tick failed; what was last known stays, and grows old.

@@ -10,7 +10,7 @@ use serde::Serialize;
 pub struct HealthJson {
     /// `ok`, `starting` or `stuck`.
     pub status: &'static str,
-    /// What is wrong, where something is.
+    /// What is wrong, where something is; or why there are no more ticks.
     pub why: Option<String>,
     /// Version of the program.
     pub version: String,
@@ -68,7 +68,7 @@ pub fn health(view: &View) -> HealthJson {
             (Err(_), None) => "starting",
             (Err(_), Some(_)) => "stuck",
         },
-        why: ready.err().map(|why| why.to_string()),
+        why: ready.err().map(|why| why.to_string()).or(view.ended.map(str::to_owned)),
         version: about.version.clone(),
         cluster: about.cluster.to_string(),
         world: about.world.clone(),

@@ -83,8 +83,21 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         }
     }
     let result = race.finish()?;
+    let outcome = closing(home, &scenario, &mut race, &result, began.elapsed())?;
+    if args.r#for.is_none() {
+        stay(&front, &mut race, stop);
+    }
     front.close();
-    closing(home, &scenario, &mut race, &result, began.elapsed())
+    Ok(outcome)
+}
+
+/// The simulated time is over: what it left can be looked at, and steps undone, until Ctrl-C.
+fn stay<T: farthing_edge::Store>(front: &Front, race: &mut Race<SqliteStore, T>, stop: &Stop) {
+    let Some(address) = front.ended("the simulated time is over") else { return };
+    talk(&format!("http://{address} stays open until Ctrl-C"));
+    let now = race.now();
+    let mut nap = |nap| front.attend(nap, &mut race.ours, || now);
+    while stop.nap_until_signal(Instant::now() + Duration::from_secs(60), &mut nap) {}
 }
 
 /// The virtual end: known before the first tick, so that a seed always gives the same run.

@@ -9,6 +9,7 @@ use farthing_model::{Offer, Policy};
 use farthing_providers::sqlite::SqliteStore;
 use farthing_server::{About, Behind, Bound, Desk, Published, Running, Server, Ticked, orders};
 use jiff::Timestamp;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +112,12 @@ impl Front {
     /// Shows that a tick failed.
     pub(crate) fn failed(&self, at: Timestamp, error: &(dyn std::error::Error + 'static)) {
         self.published.failed(at, error);
+    }
+
+    /// Shows that there will be no more ticks; where it listens, if it does.
+    pub(crate) fn ended(&self, why: &'static str) -> Option<SocketAddr> {
+        self.published.ended(why);
+        self.running.as_ref().map(Running::address)
     }
 
     /// Stops listening.
