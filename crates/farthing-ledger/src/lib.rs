@@ -22,7 +22,9 @@ mod report;
 mod verdict;
 mod weights;
 
-pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
+pub use books::{
+    Again, Books, BooksError, Correction, Generation, HourBook, Mark, SampleFile, Segment,
+};
 pub use correct::{CorrectError, Occasion, correct};
 pub use focus::{
     Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport, FocusParquet,
@@ -30,7 +32,8 @@ pub use focus::{
 };
 pub use ladder::{Ladder, Step, ladders};
 pub use meter::{
-    Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,
+    Fault, MeterError, MeterInput, Metered, Method, Overcommit, TelemetryError, Unpriced, Usage,
+    meter, meter_by,
 };
 pub use report::{
     Allocation, AllocationQuery, AllocationSet, Basis, Explanation, Filter, FilterError,

@@ -17,13 +17,14 @@ use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
+    ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Digits of a Parquet `Decimal128`.
@@ -256,7 +257,7 @@ impl Sealed {
 
     fn read(&self, builder: ParquetRecordBatchReaderBuilder<Bytes>) -> Result<Batches, BooksError> {
         let error = |source| BooksError::Parquet { file: self.file.to_string(), source };
-        Ok(Batches { reader: builder.build().map_err(error)?, file: self.file.clone(), row: 0 })
+        Ok(Batches::new(builder.build().map_err(error)?, self.file.clone()))
     }
 
     /// The rows, batch by batch.
@@ -269,6 +270,15 @@ impl Sealed {
         let builder = self.builder();
         let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         self.read(builder.with_projection(only))
+    }
+
+    /// As [`Sealed::batches`], of some rows alone: spans in order that do not overlap. Rows are
+    /// then counted from the first of these in messages.
+    pub(super) fn rows(&self, spans: Vec<Range<usize>>) -> Result<Batches, BooksError> {
+        let builder = self.builder();
+        let all = usize::try_from(self.footer.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let selection = RowSelection::from_consecutive_ranges(spans.into_iter(), all);
+        self.read(builder.with_row_selection(selection))
     }
 
     /// Whether a row may have this text in a column of text, by the least and the greatest that
@@ -293,6 +303,10 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
+    pub(super) const fn new(reader: ParquetRecordBatchReader, file: Arc<str>) -> Self {
+        Self { reader, file, row: 0 }
+    }
+
     pub(super) fn schema(&self) -> arrow_schema::SchemaRef {
         arrow_array::RecordBatchReader::schema(&self.reader)
     }
@@ -448,6 +462,12 @@ impl<'a> Text<'a> {
             if self.values.is_valid(index) { self.values.value(index) } else { "" }
         })
     }
+}
+
+/// Which distinct value each row has; -1 for none.
+pub(super) fn indices(text: Text<'_>) -> impl Iterator<Item = i32> + '_ {
+    let keys = text.keys();
+    (0..keys.len()).map(move |row| if keys.is_valid(row) { keys.value(row) } else { -1 })
 }
 
 /// The value of a row, if there is one.

@@ -10,10 +10,9 @@
 //! It refuses to know what is asked: it keeps every column that it can afford, those that are asked
 //! most before others.
 
-use super::columns::{Batches, Sealed, Table, Text, value};
+use super::columns::{Batches, Sealed, Table, indices, value};
 use super::{Books, BooksError, Hour, HourBook, charge_file};
 use crate::meter::FastMap;
-use arrow_array::Array as _;
 use bytes::Bytes;
 use farthing_model::{Charge, ClusterId};
 use futures::executor::block_on;
@@ -108,12 +107,6 @@ impl Groups {
         let limit = 10_u128.pow(38);
         sums.iter().all(|sum| sum.unsigned_abs() < limit).then_some(sums)
     }
-}
-
-/// Which distinct value each row has; -1 for none.
-fn indices<'t>(text: Text<'t>) -> impl Iterator<Item = i32> + 't {
-    let keys = text.keys();
-    (0..keys.len()).map(move |row| if keys.is_valid(row) { keys.value(row) } else { -1 })
 }
 
 /// Whose rows are someone's.
