@@ -1,7 +1,7 @@
 //! How fast a Parquet file of samples is metered and allocated, and in how much memory:
 //!
 //! `telemetry_speed write FILE [GPUS] [HOURS] [STEP_S]` writes a file of made-up samples, ten
-//! series for each GPU (three pods that share it, with cores and memory, and the system's cores);
+//! series for each GPU (three pods that share it, with cores and memory, and the system's use of it);
 //! `telemetry_speed meter FILE [GPUS] [HOURS]` meters it hour by hour, and prints one JSON line for
 //! each figure as `bench/README.md` says, and one of sums that another program can be held to;
 //! without arguments, both on a file of 14.4 million samples that is deleted afterwards.
@@ -85,7 +85,7 @@ fn pod_of(series: usize) -> Option<String> {
 
 fn resource_of(series: usize) -> &'static str {
     match series % SERIES_OF_A_GPU {
-        9 => "cpu",
+        9 => "gpu",
         part => ["gpu", "cpu", "memory"][part % 3],
     }
 }
@@ -174,10 +174,10 @@ fn amounts(series: usize, ticks: usize, step: usize, seed: &mut u64) -> [Decimal
         for one in 0..series {
             *seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
             let is_gpu = resource_of(one) == "gpu";
-            // A third of the device each.
-            let share = if is_gpu { 3 } else { 1 };
+            // A quarter of the device each, and one for the system.
+            let share = if is_gpu { 4 } else { 1 };
             let requested = requested_of(one) / share * length;
-            let most = if requested == 0 { i128::from(SECOND) * length } else { requested };
+            let most = if requested == 0 { i128::from(SECOND) / 4 * length } else { requested };
             columns[0].append_value(requested);
             columns[1].append_value(most * i128::from(*seed >> 48) / 65_536);
             columns[2].append_option(is_gpu.then_some(requested));

@@ -272,6 +272,18 @@ impl Sealed {
         self.read(builder.with_projection(only))
     }
 
+    /// How many row groups it has.
+    pub(super) fn row_groups(&self) -> usize {
+        self.footer.metadata().num_row_groups()
+    }
+
+    /// As [`Sealed::only`], of one row group.
+    pub(super) fn only_in(&self, columns: &[&str], group: usize) -> Result<Batches, BooksError> {
+        let builder = self.builder();
+        let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        self.read(builder.with_projection(only).with_row_groups(vec![group]))
+    }
+
     /// As [`Sealed::batches`], of some rows alone: spans in order that do not overlap. Rows are
     /// then counted from the first of these in messages.
     pub(super) fn rows(&self, spans: Vec<Range<usize>>) -> Result<Batches, BooksError> {

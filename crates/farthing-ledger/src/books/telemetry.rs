@@ -2,12 +2,12 @@
 //! numbers, batch by batch.
 //!
 //! A row's texts are indices into the distinct values of its columns, and rows of a scrape come in
-//! the order of the scrape before. So the series of a row is nearly always the one that followed
-//! the last row's the last time, which one comparison of indices confirms.
+//! the order of the scrape before. So the series of many rows are nearly always those that followed
+//! one another before, which one comparison of each column confirms.
 //!
 //! It refuses to know what becomes of samples.
 
-use super::columns::{Batch, Batches, Sealed, Text, indices, value};
+use super::columns::{Batch, Batches, Sealed, Text};
 use super::segment_file::{Rows, is_telemetry};
 use super::who::IN_TELEMETRY;
 use super::{Books, BooksError, COMPACTED, Hour};
@@ -15,7 +15,8 @@ use crate::meter::{
     Amounts, MeterInput, Metered, Method, Tally, Telemetry, TelemetryError, meter_telemetry,
 };
 use crate::weights::Weights;
-use arrow_array::{Array as _, StringArray};
+use arrow_array::{Array as _, ArrowPrimitiveType, PrimitiveArray, StringArray};
+use arrow_buffer::{ArrowNativeType, NullBuffer};
 use arrow_schema::{DataType, Field, Schema};
 use farthing_model::{ClusterId, Currency, NodeSpan, Sample, Window};
 use jiff::Timestamp;
@@ -41,7 +42,8 @@ fn columns() -> Vec<&'static str> {
     [&TEXTS[..], &NUMBERS, &IN_TELEMETRY].concat()
 }
 
-/// The series of rows, by the indices of their texts.
+/// The series of rows, by the indices of their texts. What differs is an entry, numbered as it
+/// comes.
 struct Seen {
     texts: Vec<&'static str>,
     /// The distinct values of each text in the last batch.
@@ -49,13 +51,20 @@ struct Seen {
     /// The texts that are not the same in all rows, and for each text the index that all have.
     varying: Vec<usize>,
     alike: Vec<Option<i32>>,
-    /// Indices of the varying texts, entry by entry, and the entry of indices.
-    indices: Vec<i32>,
+    /// Of each varying text the index of each entry.
+    indices: Vec<Vec<i32>>,
     known: HashMap<Box<[i32]>, usize>,
     /// The series of each entry; none where it is no sample.
     series: Vec<Option<u32>>,
-    /// What followed each entry last.
-    next: Vec<usize>,
+    /// The entry of the last row.
+    last: usize,
+}
+
+/// Rows of entries that follow one another.
+struct Run {
+    entry: usize,
+    rows: usize,
+    is_new: bool,
 }
 
 impl Seen {
@@ -70,76 +79,90 @@ impl Seen {
             indices: Vec::new(),
             known: HashMap::new(),
             series: Vec::new(),
-            next: Vec::new(),
+            last: 0,
         }
     }
 
-    /// The indices of a batch's varying texts, row by row. What was seen is forgotten where
+    /// The indices of a batch's varying texts, text by text. What was seen is forgotten where
     /// indices mean something else now.
-    fn rows(&mut self, batch: &Batch) -> Result<Vec<i32>, BooksError> {
-        let mut columns: Vec<(usize, Vec<i32>)> = Vec::new();
+    fn columns(&mut self, batch: &Batch) -> Result<Vec<Vec<i32>>, BooksError> {
+        let (mut columns, mut varying) = (Vec::new(), Vec::new());
         let (mut alike, mut is_known) = (Vec::new(), true);
         for (at, name) in self.texts.iter().enumerate() {
             let text = batch.optional_text(name)?;
-            let same = text.and_then(all_alike).unwrap_or(-1);
             if let Some(text) = text {
                 let kept = text.kept_values();
                 let values = self.values[at].replace(kept.clone());
                 is_known &=
                     values.is_some_and(|values| text.has_values_of(&values) || values == kept);
             }
+            let same = text.map_or(Some(-1), all_alike);
             // What varied once is compared from then on: batches differ in that.
-            let varied = self.varying.contains(&at)
-                || self.alike.get(at).is_some_and(|known| *known != Some(same));
-            let is_alike = text.is_none_or(|text| all_alike(text).is_some());
-            if is_alike && !varied {
-                alike.push(Some(same));
+            let varied = self.alike.get(at).is_some_and(|known| *known != same);
+            if same.is_some() && !varied {
+                alike.push(same);
                 continue;
             }
             alike.push(None);
-            let rows = text.map_or_else(|| vec![-1; batch.len()], |text| indices(text).collect());
-            columns.push((at, rows));
+            varying.push(at);
+            columns.push(text.map_or_else(|| vec![-1; batch.len()], filled));
         }
-        let varying: Vec<usize> = columns.iter().map(|(at, _)| *at).collect();
         if !is_known || varying != self.varying {
-            self.indices.clear();
+            self.indices = vec![Vec::new(); varying.len()];
             self.known.clear();
             self.series.clear();
-            self.next.clear();
+            self.last = 0;
         }
         (self.varying, self.alike) = (varying, alike);
-        let width = columns.len();
-        let mut rows = vec![0; batch.len() * width];
-        for (at, (_, column)) in columns.into_iter().enumerate() {
-            for (row, index) in column.into_iter().enumerate() {
-                rows[row * width + at] = index;
-            }
-        }
-        Ok(rows)
+        Ok(columns)
     }
 
-    /// The entry of a row, which is numbered if it is new.
-    fn entry(&mut self, row: &[i32], last: Option<usize>) -> (usize, bool) {
-        let width = row.len();
-        let of = |seen: &Self, entry: usize| seen.indices[entry * width..][..width] == *row;
-        if let Some(next) = last.map(|last| self.next[last])
-            && next < self.series.len()
-            && of(self, next)
-        {
-            return (next, false);
+    /// The rows from one on that are of entries in their order, as far as that goes: scrapes have
+    /// the same series in the same order, so that it goes far.
+    fn run(&mut self, columns: &[Vec<i32>], row: usize, rows: usize) -> Run {
+        let known = self.series.len();
+        let entry = if self.last + 1 < known { self.last + 1 } else { 0 };
+        let mut most = (known - entry).min(rows - row);
+        for (column, indices) in columns.iter().zip(&self.indices) {
+            most = alike(&column[row..row + most], &indices[entry..entry + most]);
         }
-        let next = self.series.len();
-        let entry = *self.known.entry(row.into()).or_insert(next);
-        if entry == next {
-            self.indices.extend_from_slice(row);
+        if most > 0 {
+            self.last = entry + most - 1;
+            return Run { entry, rows: most, is_new: false };
+        }
+        let key: Box<[i32]> = columns.iter().map(|column| column[row]).collect();
+        let entry = self.known.get(&key).copied().unwrap_or(known);
+        let is_new = entry == known;
+        if is_new {
+            for (indices, index) in self.indices.iter_mut().zip(&key) {
+                indices.push(*index);
+            }
+            self.known.insert(key, entry);
             self.series.push(None);
-            self.next.push(usize::MAX);
         }
-        if let Some(last) = last {
-            self.next[last] = entry;
-        }
-        (entry, entry == next)
+        self.last = entry;
+        Run { entry, rows: 1, is_new }
     }
+}
+
+/// How many are the same from the first on.
+fn alike(a: &[i32], b: &[i32]) -> usize {
+    if a == b {
+        return a.len();
+    }
+    a.iter().zip(b).take_while(|(a, b)| a == b).count()
+}
+
+/// Which distinct value each row has; -1 for none.
+fn filled(text: Text<'_>) -> Vec<i32> {
+    let keys = text.keys();
+    let mut all = keys.values().to_vec();
+    if let Some(nulls) = keys.nulls() {
+        for (index, is_there) in all.iter_mut().zip(nulls) {
+            *index = if is_there { *index } else { -1 };
+        }
+    }
+    all
 }
 
 /// The index that all rows have, if they do; -1 for none.
@@ -166,33 +189,57 @@ fn tell(
 }
 
 fn tell_batch(batch: &Batch, seen: &mut Seen, tally: &mut Tally<'_>) -> Result<(), BooksError> {
-    let indices = seen.rows(batch)?;
-    let width = seen.varying.len();
+    let columns = seen.columns(batch)?;
     let mut rows = Rows::new(batch)?;
-    let (from, to) = (batch.instant("from")?, batch.instant("to")?);
-    let (requested, used) = (batch.decimal("requested_nano")?, batch.decimal("used_nano")?);
-    let held = batch.optional_decimal("held_nano")?;
-    let mut last = None;
-    for row in 0..batch.len() {
-        let (entry, is_new) = seen.entry(&indices[row * width..][..width], last);
-        last = Some(entry);
-        if is_new && rows.record(row) == "sample" {
-            seen.series[entry] = Some(tally.series(&rows.sample(row)?));
+    let times = (Numbers::of(batch.instant("from")?), Numbers::of(batch.instant("to")?));
+    let requested = Numbers::of(batch.decimal("requested_nano")?);
+    let used = Numbers::of(batch.decimal("used_nano")?);
+    let held = batch.optional_decimal("held_nano")?.map(Numbers::of);
+    let mut row = 0;
+    while row < batch.len() {
+        let run = seen.run(&columns, row, batch.len());
+        if run.is_new && rows.record(row) == "sample" {
+            seen.series[run.entry] = Some(tally.series(&rows.sample(row)?));
         }
-        let Some(series) = seen.series[entry] else { continue };
-        let wrong = |column: &str| batch.wrong(row, column);
-        let from = value(from, row).ok_or_else(|| wrong("from"))?;
-        let to = value(to, row).filter(|to| *to > from).ok_or_else(|| wrong("to"))?;
-        let amounts = Amounts {
-            requested: value(requested, row).ok_or_else(|| wrong("requested_nano"))?,
-            used: value(used, row).ok_or_else(|| wrong("used_nano"))?,
-            held: held.and_then(|held| value(held, row)),
-        };
-        if !tally.add(series, (from, to), amounts) {
-            tally.not_an_amount(&rows.sample(row)?);
+        let of_run = &seen.series[run.entry..run.entry + run.rows];
+        for (row, series) in (row..).zip(of_run) {
+            let Some(series) = *series else { continue };
+            let wrong = |column: &str| batch.wrong(row, column);
+            let from = times.0.get(row).ok_or_else(|| wrong("from"))?;
+            let to = times.1.get(row).filter(|to| *to > from).ok_or_else(|| wrong("to"))?;
+            let amounts = Amounts {
+                requested: requested.get(row).ok_or_else(|| wrong("requested_nano"))?,
+                used: used.get(row).ok_or_else(|| wrong("used_nano"))?,
+                held: held.and_then(|held| held.get(row)),
+            };
+            if !tally.add(series, (from, to), amounts) {
+                tally.not_an_amount(&rows.sample(row)?);
+            }
         }
+        row += run.rows;
     }
     Ok(())
+}
+
+/// A column of numbers, of which some may be missing.
+#[derive(Clone, Copy)]
+struct Numbers<'a, N> {
+    all: &'a [N],
+    nulls: Option<&'a NullBuffer>,
+}
+
+impl<'a, N: ArrowNativeType> Numbers<'a, N> {
+    fn of<T: ArrowPrimitiveType<Native = N>>(column: &'a PrimitiveArray<T>) -> Self {
+        let nulls = column.nulls().filter(|nulls| nulls.null_count() > 0);
+        Self { all: column.values(), nulls }
+    }
+
+    fn get(self, row: usize) -> Option<N> {
+        match self.nulls {
+            Some(nulls) if nulls.is_null(row) => None,
+            _ => Some(self.all[row]),
+        }
+    }
 }
 
 /// The samples of some nodes in some batches.
@@ -215,18 +262,27 @@ fn of_nodes(
     Ok(samples)
 }
 
+/// The batches of row groups, one after the other: each has distinct values of its own.
+fn opened(
+    groups: impl Iterator<Item = Result<Batches, BooksError>>,
+) -> impl Iterator<Item = Result<Batch, BooksError>> {
+    groups.flat_map(|group| {
+        let (batches, error) = match group {
+            Ok(batches) => (Some(batches), None),
+            Err(error) => (None, Some(Err(error))),
+        };
+        batches.into_iter().flatten().chain(error)
+    })
+}
+
 /// The telemetry files of an hour, none of which says again what another one does.
 struct Kept(Vec<Sealed>);
 
 impl Kept {
     fn batches(&self) -> impl Iterator<Item = Result<Batch, BooksError>> {
-        let open = |file: &Sealed| match file.only(&columns()) {
-            Ok(batches) => (Some(batches), None),
-            Err(error) => (None, Some(Err(error))),
-        };
-        self.0.iter().map(open).flat_map(|(batches, error)| {
-            batches.into_iter().flat_map(Batches::into_iter).chain(error)
-        })
+        let groups =
+            self.0.iter().flat_map(|file| (0..file.row_groups()).map(move |at| (file, at)));
+        opened(groups.map(|(file, at)| file.only_in(&columns(), at)))
     }
 
     /// What was paid. Spans are few: a batch without one is not decoded.
@@ -406,17 +462,17 @@ impl OfWindow<'_> {
         (0..footer.num_row_groups()).filter(inside).collect()
     }
 
-    fn batches(&self) -> Result<Batches, BooksError> {
+    fn batches(&self) -> impl Iterator<Item = Result<Batch, BooksError>> {
+        opened(self.row_groups().into_iter().map(|group| self.row_group(group)))
+    }
+
+    fn row_group(&self, group: usize) -> Result<Batches, BooksError> {
         let SampleFile { path, name, footer } = self.file;
-        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(
-            SampleFile::file(path, name)?,
-            footer.clone(),
-        );
+        let file = SampleFile::file(path, name)?;
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(file, footer.clone());
         let only = ProjectionMask::columns(builder.parquet_schema(), columns());
-        let builder = builder
-            .with_batch_size(BATCH_ROWS)
-            .with_row_groups(self.row_groups())
-            .with_projection(only);
+        let builder =
+            builder.with_batch_size(BATCH_ROWS).with_row_groups(vec![group]).with_projection(only);
         let error = |source| BooksError::Parquet { file: name.to_string(), source };
         Ok(Batches::new(builder.build().map_err(error)?, name.clone()))
     }
@@ -426,10 +482,10 @@ impl Telemetry for OfWindow<'_> {
     type Error = BooksError;
 
     fn tell(&self, tally: &mut Tally<'_>) -> Result<(), BooksError> {
-        tell(self.batches()?, tally)
+        tell(self.batches(), tally)
     }
 
     fn of_nodes(&self, is_asked: &dyn Fn(&str) -> bool) -> Result<Vec<Sample>, BooksError> {
-        of_nodes(self.batches()?, is_asked)
+        of_nodes(self.batches(), is_asked)
     }
 }
