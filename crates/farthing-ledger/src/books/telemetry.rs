@@ -156,11 +156,12 @@ fn alike(a: &[i32], b: &[i32]) -> usize {
 /// Which distinct value each row has; -1 for none.
 fn filled(text: Text<'_>) -> Vec<i32> {
     let keys = text.keys();
-    let mut all = keys.values().to_vec();
-    if let Some(nulls) = keys.nulls() {
-        for (index, is_there) in all.iter_mut().zip(nulls) {
-            *index = if is_there { *index } else { -1 };
-        }
+    let Some(nulls) = keys.nulls().filter(|nulls| nulls.null_count() > 0) else {
+        return keys.values().to_vec();
+    };
+    let mut all = vec![-1; keys.len()];
+    for (from, to) in nulls.valid_slices() {
+        all[from..to].copy_from_slice(&keys.values()[from..to]);
     }
     all
 }
