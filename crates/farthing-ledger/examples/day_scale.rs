@@ -1,4 +1,4 @@
-//! A day of a large cluster: `day_scale [PODS] [NODES] [HOURS] [TICK_MINUTES]`, 100,000 pods on
+//! Hours of a large cluster: `day_scale [PODS] [NODES] [HOURS] [TICK_MINUTES]`, 100,000 pods on
 //! 10,000 nodes unless said otherwise, metered and posted hour by hour into a temporary folder, then
 //! exported as CSV.
 //!
@@ -32,11 +32,12 @@ fn main() {
     }
     let number =
         |at: usize, otherwise: u32| arguments.get(at).map_or(otherwise, |n| n.parse().unwrap());
-    let (pods, nodes, hours) = (number(0, 100_000), number(1, 10_000), number(2, 24));
+    let (pods, nodes, hours) = (number(0, 100_000), number(1, 10_000), number(2, 6));
     let tick = number(3, 15);
     let folder = tempfile::tempdir().unwrap();
-    let charges = post(folder.path(), (pods, nodes), hours, tick);
-    let cpu_s = cpu_s() * 24.0 / f64::from(hours);
+    let (charges, cpu_s) = post(folder.path(), (pods, nodes), hours, tick);
+    // Of a whole day.
+    let cpu_s = cpu_s * 24.0 / f64::from(hours);
     let more = format!("\"pods\":{pods},\"nodes\":{nodes},\"hours\":{hours},\"charges\":{charges}");
     let figure = |name: &str, value: f64, limit: f64, unit: &str| {
         println!(
@@ -66,27 +67,29 @@ fn hour(number: u32) -> Window {
     Window::hour_of(from).unwrap()
 }
 
-/// Meters and posts the hours; how many charges they have.
-fn post(folder: &Path, (pods, nodes): (u32, u32), hours: u32, tick_minutes: u32) -> usize {
+/// Meters and posts the hours; how many charges they have, and the processor time for them.
+fn post(folder: &Path, (pods, nodes): (u32, u32), hours: u32, tick_minutes: u32) -> (usize, f64) {
     let books = Books::open_folder(folder).unwrap();
     let weights = "gpu 2.50 USD/h\ncpu 0.03 USD/h\nmemory 0.004 USD/h\nstorage 0.0001 USD/h\n";
     let weights = Weights::from_text(weights).unwrap();
     let names: Vec<NodeId> =
         (0..nodes).map(|node| NodeId::new(&format!("node-{node:05}")).unwrap()).collect();
     let who: Vec<Arc<Attribution>> = (0..pods).map(pod).collect();
-    let (cluster, mut charges) = (cluster(), 0);
+    let (cluster, mut charges, mut seconds) = (cluster(), 0, 0.0);
     for number in 0..hours {
         let window = hour(number);
         let spans: Vec<NodeSpan> = names.iter().map(|node| span(node, window)).collect();
         let samples = samples((&names, &who), window, tick_minutes);
         let (cluster, spans, samples) = (&cluster, &spans[..], &samples[..]);
         let (currency, weights) = (Currency::USD, &weights);
+        let began = cpu_s();
         let metered = meter(&MeterInput { cluster, window, currency, spans, samples, weights });
         let metered = metered.unwrap();
         charges += metered.charges.len();
         books.put_hour(&metered).unwrap();
+        seconds += cpu_s() - began;
     }
-    charges
+    (charges, seconds)
 }
 
 fn pod(number: u32) -> Arc<Attribution> {
@@ -97,7 +100,10 @@ fn pod(number: u32) -> Arc<Attribution> {
     who.pod = Some(format!("{controller}-6f9c7d{number:06}"));
     who.controller = Some(Controller { kind: "deployment".to_owned(), name: controller });
     who.labels.insert("app".to_owned(), format!("app-{}", number / 7 % 900));
-    who.labels.insert("pod-template-hash".to_owned(), format!("{:08x}", number / 7 * 2_654_435));
+    who.labels.insert(
+        "pod-template-hash".to_owned(),
+        format!("{:08x}", (number / 7).wrapping_mul(2_654_435_769)),
+    );
     Arc::new(who)
 }
 

@@ -2,7 +2,7 @@
 //! prints `{"loop": LOOP, "units": N}`. What is counted is inside of [`counted_work`].
 //!
 //! Run by `xtask instructions`, under callgrind; a clock would say little about so small an input.
-#![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example")]
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::panic, reason = "an example")]
 
 #[path = "large/mod.rs"]
 mod large;

@@ -58,8 +58,10 @@ fn main() {
     }
 }
 
-/// A column of texts of one tick: which of the distinct ones each series has.
-fn texts(of: impl Fn(usize) -> Option<String>, series: usize) -> (StringArray, Vec<Option<i32>>) {
+/// A column of texts of one tick: the distinct ones, and which of them each series has.
+type Texts = (StringArray, Vec<Option<i32>>);
+
+fn texts(of: impl Fn(usize) -> Option<String>, series: usize) -> Texts {
     let (mut values, mut indices) = (Vec::<String>::new(), Vec::with_capacity(series));
     let mut known = std::collections::HashMap::new();
     for one in 0..series {
@@ -106,7 +108,7 @@ fn write(path: &Path, gpus: usize, hours: usize, step: usize) {
     let device =
         |one: usize| (resource_of(one) == "gpu").then(|| format!("GPU-{:08}-5e1f", gpu_of(one)));
     let namespace = |one: usize| pod_of(one).map(|_| format!("team-{}", gpu_of(one) % 17));
-    let columns: [(&str, (StringArray, Vec<Option<i32>>)); 9] = [
+    let columns: [(&str, Texts); 9] = [
         ("record", texts(|_| Some("sample".to_owned()), series)),
         ("source", texts(|_| Some("dcgm".to_owned()), series)),
         ("node", texts(node, series)),

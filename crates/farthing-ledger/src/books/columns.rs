@@ -125,7 +125,7 @@ impl<'a> Table<'a> {
 
     /// Rows.
     pub(super) fn len(&self) -> usize {
-        self.columns.first().map_or(0, |column| column.len())
+        self.columns.first().map_or(0, Array::len)
     }
 
     fn column(&self, name: &str) -> Option<&ArrayRef> {
@@ -474,12 +474,6 @@ impl<'a> Text<'a> {
             if self.values.is_valid(index) { self.values.value(index) } else { "" }
         })
     }
-}
-
-/// Which distinct value each row has; -1 for none.
-pub(super) fn indices(text: Text<'_>) -> impl Iterator<Item = i32> + '_ {
-    let keys = text.keys();
-    (0..keys.len()).map(move |row| if keys.is_valid(row) { keys.value(row) } else { -1 })
 }
 
 /// The value of a row, if there is one.

@@ -10,9 +10,10 @@
 //! It refuses to know what is asked: it keeps every column that it can afford, those that are asked
 //! most before others.
 
-use super::columns::{Batches, Sealed, Table, indices, value};
+use super::columns::{Batches, Sealed, Table, Text, value};
 use super::{Books, BooksError, Hour, HourBook, charge_file};
 use crate::meter::FastMap;
+use arrow_array::Array as _;
 use bytes::Bytes;
 use farthing_model::{Charge, ClusterId};
 use futures::executor::block_on;
@@ -107,6 +108,12 @@ impl Groups {
         let limit = 10_u128.pow(38);
         sums.iter().all(|sum| sum.unsigned_abs() < limit).then_some(sums)
     }
+}
+
+/// Which distinct value each row has; -1 for none.
+fn indices(text: Text<'_>) -> impl Iterator<Item = i32> + '_ {
+    let keys = text.keys();
+    (0..keys.len()).map(move |row| if keys.is_valid(row) { keys.value(row) } else { -1 })
 }
 
 /// Whose rows are someone's.
