@@ -1,132 +1,97 @@
-//! How fast reports are over large books:
-//! `cargo run --release -p farthing-ledger --example report_speed -- HOURS ROWS`
-//! writes so many hours of so many charges into a temporary folder, and times statements and
-//! explanations of them.
+//! How fast reports are over large books: `report_speed [HOURS] [ROWS] [copied]` writes so many
+//! hours of so many charges into a temporary folder, and times statements and explanations of them.
+//! With `copied` the first hour's file stands for all: reading is the same, and writing is not
+//! waited for.
+//!
+//! Prints what each took, and one JSON line for each figure, as `bench/README.md` says.
 #![allow(clippy::print_stdout, clippy::unwrap_used, reason = "an example")]
 
-use farthing_ledger::{Books, Key, Metered, Method, StatementQuery, Weights, explain, statement};
-use farthing_model::{
-    Asset, Attribution, Charge, ClusterId, Controller, Coverage, Currency, Destination, Money,
-    NodeId, OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, TeamId, Window,
-    WorkloadId,
-};
+#[path = "large/mod.rs"]
+mod large;
+
+use farthing_ledger::{Books, Key, StatementQuery, explain, statement};
+use farthing_model::{ClusterId, Currency, Window};
 use jiff::{SignedDuration, Timestamp};
-use std::sync::Arc;
+use std::path::Path;
 use std::time::Instant;
 
-const PODS_OF_A_NODE: u32 = 50;
+/// How often what is fast is done.
+const ROUNDS: u32 = 10;
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<u32>().unwrap());
-    let (hours, rows) = (arguments.next().unwrap_or(24), arguments.next().unwrap_or(140_000));
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let number =
+        |at: usize, otherwise: u32| arguments.get(at).map_or(otherwise, |n| n.parse().unwrap());
+    let (hours, rows) = (number(0, 24), number(1, 70_000));
     let folder = tempfile::tempdir().unwrap();
     let books = Books::open_folder(folder.path()).unwrap();
     let cluster = ClusterId::new("large").unwrap();
     let start: Timestamp = "2026-03-01T00:00:00Z".parse().unwrap();
     let began = Instant::now();
-    for hour in 0..hours {
-        let from = start.checked_add(SignedDuration::from_hours(hour.into())).unwrap();
-        books.put_hour(&metered(&cluster, from, rows)).unwrap();
+    let at = |hour: u32| start.checked_add(SignedDuration::from_hours(hour.into())).unwrap();
+    let written = if arguments.len() > 2 { 1 } else { hours };
+    for hour in 0..written {
+        books.put_hour(&large::metered(&cluster, at(hour), rows)).unwrap();
     }
-    println!("wrote {} charges in {:.1?}", hours * rows, began.elapsed());
+    println!("wrote {} charges in {:.1?}", written * rows, began.elapsed());
+    copy(&Books::charges_folder(folder.path(), &cluster), written..hours, at);
     let window = Window::starting(start, SignedDuration::from_hours(hours.into())).unwrap();
     let all = StatementQuery::of(cluster, window, Currency::USD);
+    let charges = u64::from(hours) * u64::from(rows);
     for by in [vec![Key::Team], vec![Key::Namespace, Key::Pod], vec![Key::Label("app".into())]] {
+        let names: Vec<_> = by.iter().map(Key::name).collect();
         let query = StatementQuery { by: by.clone(), ..all.clone() };
-        for round in ["first", "again"] {
-            let began = Instant::now();
-            let made = statement(&books, &query).unwrap();
-            let took = began.elapsed();
-            let each = took.as_nanos() / u128::from(hours * rows);
-            let names: Vec<_> = by.iter().map(Key::name).collect();
-            let (names, rows) = (names.join(","), made.rows.len());
-            println!("by {names} ({round}): {rows} rows in {took:.2?}, {each} ns a charge");
-        }
+        let began = Instant::now();
+        let found = statement(&books, &query).unwrap().rows.len();
+        let (took, names) = (began.elapsed(), names.join(","));
+        let each = took.as_nanos() / u128::from(charges);
+        println!("by {names}: {found} rows in {took:.2?}, {each} ns a charge");
     }
     let query = StatementQuery { by: vec![Key::Team], ..all };
+    let seconds = timed(|| drop(statement(&books, &query).unwrap()));
+    // What a hundred million charges would take.
+    let limit = (2, 100e6 / f64::from(u32::try_from(charges).unwrap()));
+    figure("statement-by-team", seconds * limit.1, limit.0, ("s", charges, seconds));
     let id = statement(&books, &query).unwrap().rows[3].id.clone();
-    for subject in [id.as_str(), "pod-17"] {
-        let began = Instant::now();
-        let explained = explain(&books, &query, subject).unwrap();
-        println!("explain {subject}: {} lines in {:.2?}", explained.lines.len(), began.elapsed());
+    for (name, subject) in [("explain-row", id.as_str()), ("explain-name", "pod-17")] {
+        let lines = explain(&books, &query, subject).unwrap().lines.len();
+        let seconds = timed(|| drop(explain(&books, &query, subject).unwrap()));
+        println!("explain {subject}: {lines} lines in {:.0} ms", seconds * 1e3);
+        figure(name, seconds * 1e3, 200, ("ms", charges, seconds));
     }
 }
 
-/// An hour of pods on nodes of fifty, each with cores and memory, used and idle.
-fn metered(cluster: &ClusterId, from: Timestamp, rows: u32) -> Metered {
-    let mut charges = Vec::new();
-    // In the order of the meter: by node, then resource and destination.
-    let pods = rows / 4;
-    let all: Vec<Arc<Attribution>> = (0..pods).map(who).collect();
-    for node in 0..pods.div_ceil(PODS_OF_A_NODE) {
-        let here = node * PODS_OF_A_NODE..pods.min((node + 1) * PODS_OF_A_NODE);
-        for resource in [Resource::Cpu, Resource::Memory] {
-            for destination in [Destination::Used, Destination::Idle] {
-                charges.extend(here.clone().map(|pod| {
-                    let who = &all[usize::try_from(pod).unwrap()];
-                    charge(cluster, from, (pod, who), (resource, destination))
-                }));
-            }
-        }
-    }
-    let paid = Money::sum(charges.iter().map(|charge| charge.cost), Currency::USD).unwrap();
-    let weights = "gpu 1 USD/h\ncpu 1 USD/h\nmemory 1 USD/h\nstorage 1 USD/h\n";
-    Metered {
-        cluster: cluster.clone(),
-        window: Window::hour_of(from).unwrap(),
-        currency: Currency::USD,
-        weights: Weights::from_text(weights).unwrap(),
-        method: Method::ByDevice,
-        charges,
-        paid,
-        usage: PerResource::default(),
-        coverage: Coverage::default(),
-        overcommits: Vec::new(),
-        unpriced: Vec::new(),
-        duplicates: 0,
-        faults: Vec::new(),
+/// Lets the first file stand for other hours too.
+fn copy(folder: &Path, hours: std::ops::Range<u32>, at: impl Fn(u32) -> Timestamp) {
+    let path = |hour: u32| {
+        let at = jiff::tz::Offset::UTC.to_datetime(at(hour));
+        folder.join(format!("date={}", at.date())).join(format!("hour={:02}.parquet", at.hour()))
+    };
+    for hour in hours {
+        std::fs::create_dir_all(path(hour).parent().unwrap()).unwrap();
+        std::fs::copy(path(0), path(hour)).unwrap();
     }
 }
 
-fn who(pod: u32) -> Arc<Attribution> {
-    let mut who = Attribution::of(WorkloadId::new(&format!("job-{}", pod / 7)).unwrap());
-    who.team = Some(TeamId::new(&format!("team-{}", pod % 40)).unwrap());
-    who.namespace = Some(format!("space-{}", pod % 200));
-    who.pod = Some(format!("pod-{pod}"));
-    let name = format!("job-{}", pod / 7);
-    who.controller = Some(Controller { kind: "job".to_owned(), name });
-    who.labels.insert("app".to_owned(), format!("app-{}", pod % 90));
-    Arc::new(who)
+/// Processor time of one round, in seconds.
+fn timed(mut work: impl FnMut()) -> f64 {
+    let before = cpu_s();
+    (0..ROUNDS).for_each(|_| work());
+    (cpu_s() - before) / f64::from(ROUNDS)
 }
 
-fn charge(
-    cluster: &ClusterId,
-    from: Timestamp,
-    (pod, who): (u32, &Arc<Attribution>),
-    (resource, destination): (Resource, Destination),
-) -> Charge {
-    let (provider, region) = ("aws".to_owned(), "us-east-1".to_owned());
-    let pico = 12_345_678_901 + i128::from(pod % 1_013) * 7_919;
-    Charge {
-        cluster: cluster.clone(),
-        window: Window::hour_of(from).unwrap(),
-        node: NodeId::new(&format!("node-{:06}", pod / PODS_OF_A_NODE)).unwrap(),
-        offer: OfferId::new("aws/us-east-1/m7i.metal/on-demand").unwrap(),
-        place: Place { provider, region, zone: None },
-        asset: Asset::Node,
-        instance_type: "m7i.metal".to_owned(),
-        purchase: Purchase::OnDemand,
-        resource,
-        destination,
-        detail: None,
-        attribution: Some(who.clone()),
-        quantity_nano: 3_600_000_000_000 + i128::from(pod % 977) * 1_000_003,
-        cost: Money::from_pico(pico, Currency::USD),
-        node_rate: "9.6768 USD/h".parse().unwrap(),
-        provenance: Provenance {
-            kind: PriceKind::List,
-            source: "made up".to_owned(),
-            as_of: jiff::civil::date(2026, 2, 1),
-        },
-    }
+fn figure(name: &str, value: f64, limit: u32, (unit, charges, seconds): (&str, u64, f64)) {
+    println!(
+        "{{\"bench\":\"{name}\",\"value\":{value:.3},\"limit\":{limit},\"unit\":\"{unit}\",\
+         \"charges\":{charges},\"cpu_s\":{seconds:.3}}}"
+    );
+}
+
+/// The processor time of this process, in seconds.
+fn cpu_s() -> f64 {
+    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+    // After the name, which may hold anything: utime and stime are the 14th and 15th.
+    let after = stat.rsplit_once(')').unwrap().1;
+    let ticks = after.split_ascii_whitespace().skip(11).take(2);
+    ticks.map(|ticks| ticks.parse::<f64>().unwrap()).sum::<f64>() / 100.0
 }

@@ -29,6 +29,7 @@ mod rollup;
 mod seal;
 mod segment;
 mod segment_file;
+mod telemetry;
 mod use_columns;
 mod who;
 
@@ -43,6 +44,7 @@ pub use generation::Generation;
 pub use mark::Mark;
 pub(crate) use rollup::OWNED;
 pub use segment::Segment;
+pub use telemetry::{Again, SampleFile};
 
 pub(crate) use charge_file::price_kind;
 pub(crate) use columns::{Batch, Batches, Text, day, instant, value};

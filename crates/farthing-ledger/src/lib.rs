@@ -24,7 +24,9 @@ mod report;
 mod verdict;
 mod weights;
 
-pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
+pub use books::{
+    Again, Books, BooksError, Correction, Generation, HourBook, Mark, SampleFile, Segment,
+};
 pub use burn::{Outlook, burn, outlook};
 pub use correct::{CorrectError, Occasion, Posting, correct, post_segment};
 pub use focus::{
@@ -34,7 +36,8 @@ pub use focus::{
 pub use forecast::{Forecast, forecast};
 pub use ladder::{Ladder, Step, ladders};
 pub use meter::{
-    Fault, MeterError, MeterInput, Metered, Method, Overcommit, Unpriced, Usage, meter, meter_by,
+    Fault, MeterError, MeterInput, Metered, Method, Overcommit, TelemetryError, Unpriced, Usage,
+    meter, meter_by,
 };
 pub use report::{
     Allocation, AllocationQuery, AllocationSet, Basis, Explanation, Filter, FilterError,

@@ -11,6 +11,7 @@ mod limit;
 mod number;
 mod post;
 mod stretch;
+mod tally;
 mod volume;
 
 use crate::weights::Weights;
@@ -20,6 +21,8 @@ use farthing_model::{
 };
 pub(crate) use number::FastMap;
 use std::fmt;
+pub use tally::TelemetryError;
+pub(crate) use tally::{Amounts, Tally, Telemetry, meter_telemetry};
 
 /// What one metering is made from.
 #[derive(Clone, Copy, Debug)]
@@ -299,12 +302,17 @@ pub fn meter(input: &MeterInput<'_>) -> Result<Metered, MeterError> {
 /// # Errors
 /// As [`meter`].
 pub fn meter_by(input: &MeterInput<'_>, method: Method) -> Result<Metered, MeterError> {
-    let hour = Window::hour_of(input.window.from());
-    if hour.is_none_or(|hour| input.window.to() > hour.to()) {
-        return Err(MeterError::Window(input.window));
-    }
+    inside_an_hour(input.window)?;
     let timelines = stretch::timelines(input);
     let mut claims = claim::claims(input, &timelines)?;
     let filled = fill::fill(&timelines, &mut claims, method)?;
     post::post((input, method), &timelines, &claims, filled)
+}
+
+fn inside_an_hour(window: Window) -> Result<(), MeterError> {
+    let hour = Window::hour_of(window.from());
+    match hour {
+        Some(hour) if window.to() <= hour.to() => Ok(()),
+        _ => Err(MeterError::Window(window)),
+    }
 }

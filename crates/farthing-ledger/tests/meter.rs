@@ -554,3 +554,23 @@ proptest! {
         prop_assert!(metered.overcommits.is_empty());
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(150))]
+
+    /// What is kept is metered from the books as it is from memory, in all that is said of it.
+    #[test]
+    fn books_meter_what_they_keep(timeline in timeline()) {
+        let Timeline { spans, samples } = timeline;
+        let books = farthing_ledger::Books::in_memory();
+        let segment = farthing_ledger::Segment { window: hour(), spans, samples, uses: vec![] };
+        books.put_segment(&cluster(), &segment).unwrap();
+        let segments = books.segments(&cluster(), at(0)).unwrap();
+        let spans: Vec<_> = segments.iter().flat_map(|one| one.spans.clone()).collect();
+        let samples: Vec<_> = segments.iter().flat_map(|one| one.samples.clone()).collect();
+        let metered = run(hour(), &spans, &samples);
+        let (window, currency, method) = (hour(), Currency::USD, farthing_ledger::Method::default());
+        let again = farthing_ledger::Again { window, currency, method, weights: &weights() };
+        prop_assert_eq!(books.meter_kept(&cluster(), again).unwrap(), metered);
+    }
+}

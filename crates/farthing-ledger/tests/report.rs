@@ -110,13 +110,13 @@ fn a_statement_by_team() {
     assert_eq!(statement.unallocated, usd("1.1175"));
     assert_eq!((statement.hours, statement.window), (2, window(0, 7_200)));
     assert_eq!(statement.usage.get(Resource::Gpu).paid_nano(), 7_200 * 1_000_000_000);
-    expect![[r#"
+    expect![[r"
         row-81489045abb5cc3 research: 3.6575 0.8750 0.0000 0.0000 4.5325 | 1.75/5.25/0 | 80.7 %
         row-814b62f7fac6d53 (overhead): 0.0000 0.0000 1.1500 0.0000 1.1500 | 0.25/5/23.75 | -
         row-814e304a17ba123 (unallocated): 0.0000 0.0000 1.1175 0.0000 1.1175 | 0/5.75/166.25 | -
         row-814e0144123e13d chat: 0.8000 0.2000 0.0000 0.0000 1.0000 | 0/10/0 | 80.0 %
         row-814ec21873beb2a (no team): 0.0000 0.2000 0.0000 0.0000 0.2000 | 0/2/0 | 0.0 %
-    "#]]
+    "]]
     .assert_eq(&table(&statement));
 }
 

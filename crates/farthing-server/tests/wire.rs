@@ -236,22 +236,22 @@ fn a_statement_has_its_keys_and_its_parts_sum() {
     check(
         &wire::cost(&statement).rows[0],
         &expect![[r#"
-        {
-          "team": "research",
-          "workload": "finetune-70b",
-          "used": "3.377830848518",
-          "idle": "0.875684091049",
-          "shared": "5.016999853706",
-          "unallocated": "0.00",
-          "overhead": "0.00",
-          "total": "9.270514793273",
-          "gpu_hours": 0.85,
-          "core_hours": 9.066666667,
-          "gib_hours": 72.533333333,
-          "storage_gib_hours": 0.0,
-          "utilisation": 0.794127,
-          "id": "row-3eaff89cb5eb"
-        }"#]],
+            {
+              "team": "research",
+              "workload": "finetune-70b",
+              "used": "3.377830848518",
+              "idle": "0.875684091049",
+              "shared": "5.016999853706",
+              "unallocated": "0.00",
+              "overhead": "0.00",
+              "total": "9.270514793273",
+              "gpu_hours": 0.85,
+              "core_hours": 9.066666667,
+              "gib_hours": 72.533333333,
+              "storage_gib_hours": 0.0,
+              "utilisation": 0.794127,
+              "id": "row-db33eaff89cb5eb"
+            }"#]],
     );
 }
 

@@ -10,6 +10,7 @@
 //! the clock is measured again where it is over its limit, up to [`ATTEMPTS`] times, and the best
 //! counts; the table says how busy the machine was.
 
+pub(crate) mod instructions;
 mod peers;
 
 use std::fs;
@@ -24,13 +25,16 @@ use crate::programs::program;
 use crate::tasks::root;
 
 /// Programs that measure themselves: package and example.
-const PROGRAMS: [(&str, &str); 7] = [
+const PROGRAMS: [(&str, &str); 10] = [
     ("farthing-planner", "fleet_scale"),
     ("farthing-planner", "serving_scale"),
     ("farthing-planner", "dag_scale"),
     ("farthing-providers", "catalogue_speed"),
     ("farthing-providers", "exposition_speed"),
     ("farthing-providers", "observe_local"),
+    ("farthing-ledger", "report_speed"),
+    ("farthing-ledger", "telemetry_speed"),
+    ("farthing-ledger", "day_scale"),
     ("farthing-sim", "events"),
 ];
 
@@ -97,14 +101,15 @@ pub(crate) fn run() -> Result<()> {
         }
         rows.extend(measured);
     }
+    let (counted, not_counted) = instructions::measured();
     let (beside, left_out) = peers::measured();
-    for row in &beside {
+    for row in counted.iter().chain(&beside) {
         println!("{}", line(row));
     }
-    for why in left_out {
+    for why in not_counted.into_iter().chain(left_out) {
         println!("{why}");
     }
-    rows.extend(beside);
+    rows.extend(counted.into_iter().chain(beside));
     let load = (busy, load());
     if let (Some(before), Some(after)) = load {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);

@@ -3,6 +3,7 @@
 //! - `prices`, `traces`, `spot`, `all`: the data files under `data/`, from the shared data folder.
 //! - `references`: the pages of `docs/reference` that the program itself prints.
 //! - `bench`: figures beside their limits.
+//! - `instructions`: what inner loops take, counted by callgrind, for `bench` to hold them to.
 //!
 //! Nothing here runs in the product, and nothing here reaches the network: the inputs are files
 //! and our own programs, the outputs are small files that are committed. `--check` compares
@@ -32,7 +33,8 @@ use anyhow::{Context, Result, bail};
 
 const USAGE: &str = "usage: xtask <prices|traces|spot|all> --shared DIR [--check]
        xtask references [--check]
-       xtask bench";
+       xtask bench
+       xtask instructions";
 
 fn main() -> Result<()> {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -49,6 +51,7 @@ fn main() -> Result<()> {
     let task = task.context(USAGE)?;
     let outputs = match task.as_str() {
         "bench" => return bench::run(),
+        "instructions" => return bench::instructions::record(),
         "references" => references::outputs(&programs::program("farthing", None)?)?,
         _ => tasks::outputs(&task, &shared.context(USAGE)?)?,
     };

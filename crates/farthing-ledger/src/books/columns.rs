@@ -17,13 +17,14 @@ use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
-    ParquetRecordBatchReaderBuilder,
+    ParquetRecordBatchReaderBuilder, RowSelection,
 };
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
 /// Digits of a Parquet `Decimal128`.
@@ -124,7 +125,7 @@ impl<'a> Table<'a> {
 
     /// Rows.
     pub(super) fn len(&self) -> usize {
-        self.columns.first().map_or(0, |column| column.len())
+        self.columns.first().map_or(0, Array::len)
     }
 
     fn column(&self, name: &str) -> Option<&ArrayRef> {
@@ -256,7 +257,7 @@ impl Sealed {
 
     fn read(&self, builder: ParquetRecordBatchReaderBuilder<Bytes>) -> Result<Batches, BooksError> {
         let error = |source| BooksError::Parquet { file: self.file.to_string(), source };
-        Ok(Batches { reader: builder.build().map_err(error)?, file: self.file.clone(), row: 0 })
+        Ok(Batches::new(builder.build().map_err(error)?, self.file.clone()))
     }
 
     /// The rows, batch by batch.
@@ -269,6 +270,27 @@ impl Sealed {
         let builder = self.builder();
         let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
         self.read(builder.with_projection(only))
+    }
+
+    /// How many row groups it has.
+    pub(super) fn row_groups(&self) -> usize {
+        self.footer.metadata().num_row_groups()
+    }
+
+    /// As [`Sealed::only`], of one row group.
+    pub(super) fn only_in(&self, columns: &[&str], group: usize) -> Result<Batches, BooksError> {
+        let builder = self.builder();
+        let only = ProjectionMask::columns(builder.parquet_schema(), columns.iter().copied());
+        self.read(builder.with_projection(only).with_row_groups(vec![group]))
+    }
+
+    /// As [`Sealed::batches`], of some rows alone: spans in order that do not overlap. Rows are
+    /// then counted from the first of these in messages.
+    pub(super) fn rows(&self, spans: Vec<Range<usize>>) -> Result<Batches, BooksError> {
+        let builder = self.builder();
+        let all = usize::try_from(self.footer.metadata().file_metadata().num_rows()).unwrap_or(0);
+        let selection = RowSelection::from_consecutive_ranges(spans.into_iter(), all);
+        self.read(builder.with_row_selection(selection))
     }
 
     /// Whether a row may have this text in a column of text, by the least and the greatest that
@@ -293,6 +315,10 @@ pub(crate) struct Batches {
 }
 
 impl Batches {
+    pub(super) const fn new(reader: ParquetRecordBatchReader, file: Arc<str>) -> Self {
+        Self { reader, file, row: 0 }
+    }
+
     pub(super) fn schema(&self) -> arrow_schema::SchemaRef {
         arrow_array::RecordBatchReader::schema(&self.reader)
     }

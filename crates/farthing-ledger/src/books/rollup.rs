@@ -111,7 +111,7 @@ impl Groups {
 }
 
 /// Which distinct value each row has; -1 for none.
-fn indices<'t>(text: Text<'t>) -> impl Iterator<Item = i32> + 't {
+fn indices(text: Text<'_>) -> impl Iterator<Item = i32> + '_ {
     let keys = text.keys();
     (0..keys.len()).map(move |row| if keys.is_valid(row) { keys.value(row) } else { -1 })
 }

@@ -159,11 +159,7 @@ fn sample_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), Bo
 /// Reads the segments of a file, by window.
 pub(super) fn decode(file: &str, bytes: Bytes) -> Result<Vec<Segment>, BooksError> {
     let sealed = Sealed::open(file, bytes)?;
-    let format = sealed.line("farthing.format")?;
-    if sealed.line("farthing.kind")? != "telemetry" || !is_readable(format) {
-        let what = "it does not hold telemetry in a format that this version reads";
-        return Err(BooksError::damaged(file, what));
-    }
+    is_telemetry(&sealed)?;
     let mut segments: BTreeMap<Window, Segment> = BTreeMap::new();
     for batch in sealed.batches()? {
         let batch = batch?;
@@ -181,8 +177,18 @@ pub(super) fn decode(file: &str, bytes: Bytes) -> Result<Vec<Segment>, BooksErro
     Ok(segments.into_values().collect())
 }
 
+/// Refuses what is no telemetry that this version reads.
+pub(super) fn is_telemetry(sealed: &Sealed) -> Result<(), BooksError> {
+    let format = sealed.line("farthing.format")?;
+    if sealed.line("farthing.kind")? != "telemetry" || !is_readable(format) {
+        let what = "it does not hold telemetry in a format that this version reads";
+        return Err(BooksError::damaged(&sealed.file, what));
+    }
+    Ok(())
+}
+
 /// A batch as spans and samples.
-struct Rows<'a> {
+pub(super) struct Rows<'a> {
     batch: &'a Batch,
     source: Text<'a>,
     /// Before the third format there were no uses of devices, and no such column.
@@ -220,14 +226,14 @@ impl<T: Clone + std::str::FromStr> Shared<T> {
 }
 
 impl<'a> Rows<'a> {
-    fn new(batch: &'a Batch) -> Result<Self, BooksError> {
+    pub(super) fn new(batch: &'a Batch) -> Result<Self, BooksError> {
         let who = Who::new(batch, who::IN_TELEMETRY)?;
         let (source, records) = (batch.text("source")?, batch.optional_text("record")?);
         let (nodes, sources, devices) = (Shared::new(), Shared::new(), Shared::new());
         Ok(Self { batch, source, records, who, nodes, sources, devices })
     }
 
-    fn record(&self, row: usize) -> &'a str {
+    pub(super) fn record(&self, row: usize) -> &'a str {
         let known = self.records.and_then(|records| records.get(row));
         known.unwrap_or(if self.source.get(row).is_some() { "sample" } else { "span" })
     }
@@ -264,7 +270,7 @@ impl<'a> Rows<'a> {
         u64::try_from(self.number(row, column)?).map_err(|_| self.batch.wrong(row, column))
     }
 
-    fn sample(&mut self, row: usize) -> Result<Sample, BooksError> {
+    pub(super) fn sample(&mut self, row: usize) -> Result<Sample, BooksError> {
         let batch = self.batch;
         let held = batch.optional_decimal("held_nano")?;
         Ok(Sample {
@@ -300,7 +306,7 @@ impl<'a> Rows<'a> {
         })
     }
 
-    fn span(&mut self, row: usize) -> Result<NodeSpan, BooksError> {
+    pub(super) fn span(&mut self, row: usize) -> Result<NodeSpan, BooksError> {
         let batch = self.batch;
         let measured = batch.flag("measured")?;
         let measured = measured.is_valid(row).then(|| measured.value(row));

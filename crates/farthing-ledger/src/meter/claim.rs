@@ -242,13 +242,17 @@ impl Claims {
 }
 
 fn is_sensible(sample: &Sample) -> bool {
-    let sensible = 0..=AMOUNT_NANO_MAX;
-    sensible.contains(&sample.requested_nano)
-        && sample.used_nano.is_none_or(|used| sensible.contains(&used))
-        && sample.held_nano.is_none_or(|held| sensible.contains(&held))
+    is_amount(sample.requested_nano)
+        && sample.used_nano.is_none_or(is_amount)
+        && sample.held_nano.is_none_or(is_amount)
 }
 
-fn not_an_amount(sample: &Sample) -> Fault {
+/// Whether an amount may be one.
+pub(super) fn is_amount(nano: i128) -> bool {
+    (0..=AMOUNT_NANO_MAX).contains(&nano)
+}
+
+pub(super) fn not_an_amount(sample: &Sample) -> Fault {
     Fault::Amount {
         source: sample.source.clone(),
         node: sample.node.clone(),

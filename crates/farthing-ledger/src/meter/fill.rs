@@ -15,6 +15,7 @@ use std::collections::BTreeMap;
 pub(super) type Place = (u32, Destination, Option<Detail>);
 
 /// The quantities of each (stretch, resource), and what was odd.
+#[derive(Default)]
 pub(super) struct Filled {
     pub(super) shares: BTreeMap<(usize, Resource), BTreeMap<Place, i128>>,
     pub(super) overcommits: Vec<Overcommit>,
@@ -27,13 +28,21 @@ pub(super) fn fill(
     claims: &mut Claims,
     method: Method,
 ) -> Result<Filled, MeterError> {
+    fill_some(timelines, claims, method, &|_| true)
+}
+
+/// Fills the pieces of some nodes, which alone have claims.
+pub(super) fn fill_some(
+    timelines: &Timelines<'_>,
+    claims: &mut Claims,
+    method: Method,
+    is_asked: &dyn Fn(usize) -> bool,
+) -> Result<Filled, MeterError> {
     let mut all = std::mem::take(&mut claims.all);
-    let (shares, overcommits, faults) = (BTreeMap::new(), vec![], vec![]);
-    let filled = Filled { shares, overcommits, faults };
-    let known = Arrangements::new();
+    let (known, filled) = (Arrangements::new(), Filled::default());
     let mut filler = Filler { timelines, claims, method, known, filled };
     let (mut rest, mut series) = (all.as_mut_slice(), claims.series.as_slice());
-    for node in 0..timelines.nodes.len() {
+    for node in (0..timelines.nodes.len()).filter(|node| is_asked(*node)) {
         for resource in Resource::CHARGED {
             let (here, after) =
                 series.split_at(series.partition_point(|(s, _)| is_of(s, node, resource)));

@@ -27,6 +27,15 @@ impl Limit {
             Self::Share(share) => Some(share.between(span.from, span.to)),
         }
     }
+
+    /// Whether claims of at most so much, each over at least so many nanoseconds, are surely each
+    /// within what there is of it, however that is rounded.
+    pub(super) fn surely_holds(self, most: i128, nanos: i128) -> Option<bool> {
+        let Self::Nano(nano) = self else { return Some(false) };
+        // A part of a unit is cut at instants, which may take one from a span.
+        let most = if nano % NANOS_PER_SECOND == 0 { most } else { most.checked_add(1)? };
+        Some(most.checked_mul(NANOS_PER_SECOND)? <= nano.checked_mul(nanos)?)
+    }
 }
 
 /// Claims that share a limit. Those before `first` have what the others leave.
@@ -140,13 +149,25 @@ fn keep_one_within(limit: Limit, parts: &mut [Claim]) -> Option<Vec<(Nanos, i128
 /// Whether even the highest rates of all series together are within the limit: a look at each
 /// claim, and no sorting.
 fn surely_within(limit: Limit, parts: &[Claim]) -> Option<bool> {
-    let mut rates = 0_i128;
+    let mut rates = Vec::new();
     for series in parts.chunk_by(|a, b| a.series == b.series) {
         let most = series.iter().map(Claim::claimed).max()?;
+        rates.push((most, series.iter().map(|part| part.span.len()).min()?));
+    }
+    surely_rated_within(limit, rates.into_iter())
+}
+
+/// Whether series are surely within a limit, by the largest claim of each and the shortest time of
+/// one.
+pub(super) fn surely_rated_within(
+    limit: Limit,
+    series: impl Iterator<Item = (i128, i128)>,
+) -> Option<bool> {
+    let mut rates = 0_i128;
+    for (most, shortest) in series {
         if most == 0 {
             continue;
         }
-        let shortest = series.iter().map(|part| part.span.len()).min()?;
         let amount = most.checked_mul(NANOS_PER_SECOND)?;
         rates = rates.checked_add(amount.checked_add(shortest - 1)? / shortest)?;
     }

@@ -1,8 +1,8 @@
 //! Whether the books are sound: every file readable and unchanged, every hour conserved, and the
 //! charges what the kept telemetry says.
 
-use crate::books::{Books, BooksError, Correction, HourBook, Mark, sorted};
-use crate::meter::{MeterInput, Method, meter_by};
+use crate::books::{Again, Books, BooksError, Correction, HourBook, Mark, sorted};
+use crate::meter::{MeterError, TelemetryError};
 use farthing_model::{Charge, ClusterId, Money, Window};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
@@ -96,28 +96,28 @@ fn posted_hour(
         check.marks.extend(book.journal.map(|mark| (book.file.clone(), mark)));
         let corrections = book.corrections.iter().cloned();
         check.corrections.extend(corrections.map(|correction| (book.file.clone(), correction)));
-        let again = if measured { Some(books.segments(cluster, hour.from())?) } else { None };
         let posted = Posted { cluster, hour, file: book.file.clone() };
-        let input = MeterInput {
-            cluster,
-            window: book.window,
-            currency: book.currency,
-            spans: &again.iter().flatten().flat_map(|s| s.spans.clone()).collect::<Vec<_>>(),
-            samples: &again.iter().flatten().flat_map(|s| s.samples.clone()).collect::<Vec<_>>(),
-            weights: &book.weights.clone(),
+        let (window, currency, method) = (book.window, book.currency, book.method);
+        let weights = book.weights.clone();
+        let metered = measured.then(|| {
+            books.meter_kept(cluster, Again { window, currency, method, weights: &weights })
+        });
+        let metered = match metered {
+            Some(Err(TelemetryError::Read(error))) => return Err(error),
+            Some(Ok(metered)) => Some(Ok(metered.charges)),
+            Some(Err(TelemetryError::Meter(error))) => Some(Err(error)),
+            None => None,
         };
         // The engine marks what it posts, and keeps telemetry before it posts charges.
-        let (method, paid, kept) = (book.method, book.paid, measured || book.journal.is_none());
+        let (paid, kept) = (book.paid, measured || book.journal.is_none());
         let belongs = posted.belongs(&book);
         let rollup = book.kept_rollup()?;
         let charges = book.charges()?;
         let rollup = rollup.fault(&charges)?;
         let fault = belongs
-            .or_else(|| posted.rows(&charges, input.window))
+            .or_else(|| posted.rows(&charges, window))
             .or_else(|| posted.conserves(&charges, paid))
-            .or_else(|| {
-                measured.then(|| posted.metered_again((&input, method), &charges)).flatten()
-            })
+            .or_else(|| posted.metered_again(metered?, &charges))
             .or_else(|| posted.has_telemetry(&charges, kept))
             .or_else(|| rollup.map(|what| posted.fault(None, what)));
         Ok(fault)
@@ -188,14 +188,14 @@ impl Posted<'_> {
 
     fn metered_again(
         &self,
-        (input, method): (&MeterInput<'_>, Method),
+        again: Result<Vec<Charge>, MeterError>,
         charges: &[Charge],
     ) -> Option<FirstFault> {
-        let again = match meter_by(input, method) {
+        let again = match again {
             Ok(again) => again,
             Err(error) => return Some(self.fault(None, &error.to_string())),
         };
-        let (again, posted) = (sorted(&again.charges), sorted(charges));
+        let (again, posted) = (sorted(&again), sorted(charges));
         if again == posted {
             return None;
         }

@@ -23,7 +23,7 @@ struct Peer {
     arguments: &'static [&'static str],
 }
 
-const PEERS: [Peer; 2] = [
+const PEERS: [Peer; 3] = [
     Peer {
         script: "bench/peers/skypilot_offers.py",
         package: "sky",
@@ -39,6 +39,13 @@ const PEERS: [Peer; 2] = [
         ours: ("farthing-planner", Some("serving_scale")),
         data: None,
         arguments: &["10", "100"],
+    },
+    Peer {
+        script: "bench/peers/meter_duckdb.py",
+        package: "duckdb",
+        ours: ("farthing-ledger", Some("telemetry_speed")),
+        data: None,
+        arguments: &[],
     },
 ];
 

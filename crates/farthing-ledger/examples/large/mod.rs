@@ -1,0 +1,92 @@
+//! Hours of a large cluster, made up: pods on nodes of fifty, in forty teams.
+#![allow(clippy::unwrap_used, reason = "an example")]
+
+use farthing_ledger::{Metered, Method, Weights};
+use farthing_model::{
+    Asset, Attribution, Charge, ClusterId, Controller, Coverage, Currency, Destination, Money,
+    NodeId, OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, TeamId, Window,
+    WorkloadId,
+};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+const PODS_OF_A_NODE: u32 = 50;
+
+/// An hour of pods on nodes of fifty, each with cores and memory, used and idle.
+pub(crate) fn metered(cluster: &ClusterId, from: Timestamp, rows: u32) -> Metered {
+    let mut charges = Vec::new();
+    // In the order of the meter: by node, then resource and destination.
+    let pods = rows / 4;
+    let all: Vec<Arc<Attribution>> = (0..pods).map(who).collect();
+    for node in 0..pods.div_ceil(PODS_OF_A_NODE) {
+        let here = node * PODS_OF_A_NODE..pods.min((node + 1) * PODS_OF_A_NODE);
+        for resource in [Resource::Cpu, Resource::Memory] {
+            for destination in [Destination::Used, Destination::Idle] {
+                charges.extend(here.clone().map(|pod| {
+                    let who = &all[usize::try_from(pod).unwrap()];
+                    charge(cluster, from, (pod, who), (resource, destination))
+                }));
+            }
+        }
+    }
+    let paid = Money::sum(charges.iter().map(|charge| charge.cost), Currency::USD).unwrap();
+    let weights = "gpu 1 USD/h\ncpu 1 USD/h\nmemory 1 USD/h\nstorage 1 USD/h\n";
+    Metered {
+        cluster: cluster.clone(),
+        window: Window::hour_of(from).unwrap(),
+        currency: Currency::USD,
+        weights: Weights::from_text(weights).unwrap(),
+        method: Method::ByDevice,
+        charges,
+        paid,
+        usage: PerResource::default(),
+        coverage: Coverage::default(),
+        overcommits: Vec::new(),
+        unpriced: Vec::new(),
+        duplicates: 0,
+        faults: Vec::new(),
+    }
+}
+
+fn who(pod: u32) -> Arc<Attribution> {
+    let mut who = Attribution::of(WorkloadId::new(&format!("job-{}", pod / 7)).unwrap());
+    who.team = Some(TeamId::new(&format!("team-{}", pod % 40)).unwrap());
+    who.namespace = Some(format!("space-{}", pod % 200));
+    who.pod = Some(format!("pod-{pod}"));
+    let name = format!("job-{}", pod / 7);
+    who.controller = Some(Controller { kind: "job".to_owned(), name });
+    who.labels.insert("app".to_owned(), format!("app-{}", pod % 90));
+    Arc::new(who)
+}
+
+fn charge(
+    cluster: &ClusterId,
+    from: Timestamp,
+    (pod, who): (u32, &Arc<Attribution>),
+    (resource, destination): (Resource, Destination),
+) -> Charge {
+    let (provider, region) = ("aws".to_owned(), "us-east-1".to_owned());
+    let pico = 12_345_678_901 + i128::from(pod % 1_013) * 7_919;
+    Charge {
+        cluster: cluster.clone(),
+        window: Window::hour_of(from).unwrap(),
+        node: NodeId::new(&format!("node-{:06}", pod / PODS_OF_A_NODE)).unwrap(),
+        offer: OfferId::new("aws/us-east-1/m7i.metal/on-demand").unwrap(),
+        place: Place { provider, region, zone: None },
+        asset: Asset::Node,
+        instance_type: "m7i.metal".to_owned(),
+        purchase: Purchase::OnDemand,
+        resource,
+        destination,
+        detail: None,
+        attribution: Some(who.clone()),
+        quantity_nano: 3_600_000_000_000 + i128::from(pod % 977) * 1_000_003,
+        cost: Money::from_pico(pico, Currency::USD),
+        node_rate: "9.6768 USD/h".parse().unwrap(),
+        provenance: Provenance {
+            kind: PriceKind::List,
+            source: "made up".to_owned(),
+            as_of: jiff::civil::date(2026, 2, 1),
+        },
+    }
+}
