@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .samples
             .iter()
             .filter(|sample| sample.resource == Resource::Cpu)
-            .map(|sample| sample.known_use())
+            .map(farthing_model::Sample::known_use)
             .sum();
         println!(
             "tick {tick}: {cost} us of processor, {} kB resident, {} samples, {} core-ms used",
