@@ -238,9 +238,6 @@ fn use_that_nobody_measured_is_unknown_and_not_nothing() {
     assert_eq!([unknown, bare, used], ["2.00", "0.50", "0.00"]);
     assert_eq!(charged(&metered, "a").0, "2.00");
     assert_eq!(charged(&metered, "b").0, "0.50");
-    // Older books, which do not know of it, have it as idle.
-    let older = run_by(Method::ByNode, hour(), &spans, &[half("a", hour())]);
-    assert_eq!(to(&older, Destination::Idle, None).0, "2.00");
 }
 
 /// A span of another asset than a node.

@@ -6,7 +6,7 @@
 //! all kinds; they end with it.
 #![allow(clippy::print_stdout, reason = "an example speaks to people")]
 
-use farthing_edge::Measure;
+use farthing_edge::{Measure as _, Measured};
 use farthing_model::{ClusterId, OfferId, Place, Price, Resource, Window};
 use farthing_providers::local::{LocalMachine, MachineOffer, inventory};
 use farthing_providers::nvml;
@@ -55,7 +55,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             .samples
             .iter()
             .filter(|sample| sample.resource == Resource::Cpu)
-            .map(|sample| sample.known_use())
+            .map(farthing_model::Sample::known_use)
             .sum();
         println!(
             "tick {tick}: {cost} us of processor, {} kB resident, {} samples, {} core-ms used",
@@ -63,17 +63,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             measured.samples.len(),
             used / 1_000_000,
         );
-        tell_energy(&machine);
-        for fault in measured.faults {
-            println!("  note: {fault}");
-        }
-        if env::var_os("VERBOSE").is_some() {
-            for sample in measured.samples {
-                let who = sample.attribution.as_ref();
-                let who = who.map_or("(system)", |who| who.workload.as_str());
-                println!("  {:>8} {:>24} {who}", sample.resource, sample.known_use());
-            }
-        }
+        tell(&machine, &measured);
     }
     let sum: u64 = costs.iter().sum();
     let most = costs.iter().max().copied().unwrap_or(0);
@@ -90,13 +80,22 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What processors and devices drew, where the machine counts it.
-fn tell_energy(machine: &LocalMachine) {
+/// What processors and devices drew, what is odd, and with `VERBOSE` who used what.
+fn tell(machine: &LocalMachine, measured: &Measured) {
     for (zone, joules) in machine.energy_of_processors() {
         println!("  energy: {zone} {joules}");
     }
     for (device, joules) in machine.energy() {
         println!("  energy: {device} {joules}");
+    }
+    for fault in &measured.faults {
+        println!("  note: {fault}");
+    }
+    let verbose = env::var_os("VERBOSE").is_some();
+    for sample in measured.samples.iter().filter(|_| verbose) {
+        let who = sample.attribution.as_ref();
+        let who = who.map_or("(system)", |who| who.workload.as_str());
+        println!("  {:>8} {:>24} {who}", sample.resource, sample.known_use());
     }
 }
 

@@ -277,7 +277,7 @@ fn a_busy_server_is_asked_again_and_partial_data_is_said() {
     let asked = std::sync::atomic::AtomicUsize::new(0);
     let flaky: Answer = Box::new(move |request| {
         let nth = asked.fetch_add(1, std::sync::atomic::Ordering::Relaxed);
-        if nth % 2 == 0 {
+        if nth.is_multiple_of(2) {
             return (503, "busy".to_owned());
         }
         let (status, body) = good(request);

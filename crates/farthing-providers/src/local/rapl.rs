@@ -53,7 +53,7 @@ impl Rapl {
             let Some(before) = self.before.insert(zone.clone(), now) else { continue };
             let used = now.checked_sub(before).or_else(|| {
                 // It ran around, once: two looks are much nearer than that takes.
-                most.and_then(|most| Some(most.checked_sub(before)?.checked_add(now)?))
+                most.and_then(|most| most.checked_sub(before)?.checked_add(now))
             });
             let Some(used) = used else { continue };
             // A package's memory has the number of its package: `intel-rapl:0:2` is of `:0`.

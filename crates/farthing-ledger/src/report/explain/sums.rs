@@ -88,6 +88,13 @@ pub(super) fn add_sample(
     summary.first = summary.first.min(sample.window.from());
     summary.last = summary.last.max(sample.window.to());
     summary.requested_nano = summary.requested_nano.saturating_add(sample.requested_nano);
+    if sample.used_nano.is_none() {
+        // Nobody looked: that is no use, and not the least of all.
+        return;
+    }
+    if summary.measured_nanos == 0 {
+        (summary.used_min_nano, summary.used_max_nano) = (rate, rate);
+    }
     summary.used_nano = summary.used_nano.saturating_add(sample.known_use());
     summary.measured_nanos += sample.window.nanos();
     summary.used_min_nano = summary.used_min_nano.min(rate);

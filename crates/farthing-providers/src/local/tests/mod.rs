@@ -210,7 +210,7 @@ pub(super) fn check(measured: &Measured, window: Window) {
     }
     for resource in Resource::ALL {
         let of = samples.iter().filter(|sample| sample.resource == resource);
-        let used: i128 = of.map(|sample| sample.known_use()).sum();
+        let used: i128 = of.map(farthing_model::Sample::known_use).sum();
         let nanos = coverage.measured_nanos;
         let most = spans.first().map_or(0, |span| span.capacity.nano(resource) * nanos);
         assert!(used * 1_000_000_000 <= most, "{resource}: {used} of {most}");

@@ -31,7 +31,7 @@ fn the_real_machine_adds_up() {
         let measured = measure(&mut machine, window);
         let now = machine.looker.uptime_centis.unwrap();
         let cpu = || measured.samples.iter().filter(|one| one.resource == Resource::Cpu);
-        let sampled: i128 = cpu().map(|one| one.known_use()).sum();
+        let sampled: i128 = cpu().map(farthing_model::Sample::known_use).sum();
         let memory = measured.samples.iter().filter(|one| one.resource == Resource::Memory);
         assert!(memory.count() > 1, "someone holds memory");
         if now - uptime.unwrap() > 45 {
@@ -45,7 +45,7 @@ fn the_real_machine_adds_up() {
         assert_eq!(sampled, busy + owed, "tick {tick}");
         let is_own =
             |one: &&Sample| name(one).contains("farthing") || name(one).contains("scratch");
-        own_nanos += cpu().filter(is_own).map(|one| one.known_use()).sum::<i128>();
+        own_nanos += cpu().filter(is_own).map(farthing_model::Sample::known_use).sum::<i128>();
     }
     assert!(checked > 0, "no tick was even");
     assert!(own_nanos > 0, "this test itself used the processor");

@@ -97,7 +97,7 @@ proptest! {
             busy_ticks += i128::from(user + softirq + steal);
             let measured = measure(&mut machine, window(index * 10, index * 10 + 10));
             let cpu = measured.samples.iter().filter(|one| one.resource == Resource::Cpu);
-            sampled += cpu.map(|one| one.known_use()).sum::<i128>();
+            sampled += cpu.map(farthing_model::Sample::known_use).sum::<i128>();
             let forgot = measured.faults.iter().any(|fault| fault.contains("not taken back"));
             prop_assume!(!forgot);
         }

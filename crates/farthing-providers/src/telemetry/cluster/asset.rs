@@ -61,8 +61,8 @@ struct Assets {
 
 impl Assets {
     fn read(world: &World<'_>) -> Self {
-        let mut found = Self::default();
-        found.says_bound = world.sources.contains_key(&Field::ClaimInfo);
+        let says_bound = world.sources.contains_key(&Field::ClaimInfo);
+        let mut found = Self { says_bound, ..Self::default() };
         found.claims(world.settled, world);
         found.volumes(world);
         let store = &world.settled.store;

@@ -46,41 +46,8 @@ pub(super) fn charge(
     prices: &NodePrices<'_>,
     tally: &mut Tally,
 ) -> Vec<NodeSpan> {
-    let store = &world.settled.store;
-    let mut owners = Owners::new(&world.facts, &world.settled.map);
-    let told: BTreeSet<(&str, &str)> = store.of(Field::NetworkReach).filter_map(pod_of).collect();
-    let mut sent: BTreeMap<Sent<'_>, (Span, i128)> = BTreeMap::new();
-    let all = store.of(Field::NetworkReach).chain(store.of(Field::NetworkSent));
-    for series in all {
-        let Some((namespace, name)) = pod_of(series) else { continue };
-        // The loop-back interface is no network.
-        let counted = series.field == Field::NetworkSent && told.contains(&(namespace, name));
-        if counted || series.text(Label::Interface) == "lo" {
-            continue;
-        }
-        let Some(reach) = reach(series) else { continue };
-        let (namespace, name) = (Arc::from(namespace), Arc::from(name));
-        for it in store.merged(series).increases(&world.horizon) {
-            let Some((key, pod)) = pod_at(world, (&namespace, &name), it.span.from) else { break };
-            let Some(place) = places.at(node_at(pod, it.span.from)) else { break };
-            let Some(who) = owners.of(pod, &key.2, &Arc::from(""), it.span.from) else { break };
-            let mut from = it.span.from;
-            while from < it.span.to {
-                let hour = from.div_euclid(HOUR_MS);
-                let Some(part) = Span::new(from, it.span.to.min((hour + 1) * HOUR_MS)) else {
-                    break;
-                };
-                let amount = part_of(i128::from(it.amount) * NANO, it.span, part);
-                let key = (place, reach, Arc::clone(&who), hour);
-                let (span, sum) = sent.entry(key).or_insert((part, 0));
-                (span.from, span.to) = (span.from.min(part.from), span.to.max(part.to));
-                *sum += amount;
-                from = part.to;
-            }
-        }
-    }
     let mut spans: BTreeMap<(&Place, &str), NodeSpan> = BTreeMap::new();
-    for ((place, reach, who, _), (span, amount)) in sent {
+    for ((place, reach, who, _), (span, amount)) in sent(world, places) {
         let zone = place.zone.as_deref().map_or_else(String::new, |zone| format!("/{zone}"));
         let name = format!("network/{reach}/{}/{}{zone}", place.provider, place.region);
         let (Ok(id), Some(window)) = (NodeId::new(&name), super::window(span)) else { continue };
@@ -102,6 +69,65 @@ pub(super) fn charge(
         });
     }
     spans.into_values().collect()
+}
+
+/// What was sent, in 10^-9 bytes.
+fn sent<'p>(world: &World<'_>, places: &'p Places) -> BTreeMap<Sent<'p>, (Span, i128)> {
+    let store = &world.settled.store;
+    let mut owners = Owners::new(&world.facts, &world.settled.map);
+    let told: BTreeSet<(&str, &str)> = store.of(Field::NetworkReach).filter_map(pod_of).collect();
+    let mut sent: BTreeMap<Sent<'_>, (Span, i128)> = BTreeMap::new();
+    for series in store.of(Field::NetworkReach).chain(store.of(Field::NetworkSent)) {
+        let Some((namespace, name)) = pod_of(series) else { continue };
+        // The loop-back interface is no network.
+        let counted = series.field == Field::NetworkSent && told.contains(&(namespace, name));
+        if counted || series.text(Label::Interface) == "lo" {
+            continue;
+        }
+        let Some(reach) = reach(series) else { continue };
+        let pod = (Arc::from(namespace), Arc::from(name));
+        for (hour, span, amount) in hourly(world, series, &pod) {
+            let Some((key, pod)) = pod_at(world, (&pod.0, &pod.1), span.from) else { continue };
+            let Some(place) = places.at(node_at(pod, span.from)) else { continue };
+            let who = owners.of(pod, &key.2, &Arc::from(""), span.from);
+            let Some(who) = who else { continue };
+            let (whole, sum) = sent.entry((place, reach, who, hour)).or_insert((span, 0));
+            (whole.from, whole.to) = (whole.from.min(span.from), whole.to.max(span.to));
+            *sum += amount;
+        }
+    }
+    sent
+}
+
+/// The bytes of a series by hour, in 10^-9; where pods of one name or their labels took turns, by
+/// scrape.
+fn hourly(
+    world: &World<'_>,
+    series: &Series,
+    (namespace, name): &(Arc<str>, Arc<str>),
+) -> Vec<(i64, Span, i128)> {
+    let mut pods = pods_named(&world.facts, namespace, name);
+    let is_one = pods.next().is_some_and(|(_, pod)| {
+        pod.labels.len() <= 1 && pod.places.windows(2).all(|pair| pair[0].1 == pair[1].1)
+    }) && pods.next().is_none();
+    let mut found: Vec<(i64, Span, i128)> = Vec::new();
+    for it in world.settled.store.merged(series).increases(&world.horizon) {
+        let mut from = it.span.from;
+        while from < it.span.to {
+            let hour = from.div_euclid(HOUR_MS);
+            let Some(part) = Span::new(from, it.span.to.min((hour + 1) * HOUR_MS)) else { break };
+            let amount = part_of(i128::from(it.amount) * NANO, it.span, part);
+            match found.last_mut().filter(|(last, ..)| is_one && *last == hour) {
+                Some((_, span, sum)) => {
+                    span.to = part.to;
+                    *sum += amount;
+                }
+                None => found.push((hour, part, amount)),
+            }
+            from = part.to;
+        }
+    }
+    found
 }
 
 fn field_of(reach: &str) -> Field {

@@ -20,8 +20,9 @@ pub(super) struct Paid<'n> {
     pub(super) gpus: u64,
 }
 
-/// When a node or another asset was paid: from when it was made until it was last seen, but for the time in which
-/// the records were read and did not know it. Records that were not read say nothing of it.
+/// When a node or another asset was paid: from when it was made until it was last seen, but for the
+/// time in which the records were read and did not know it. Records that were not read say nothing
+/// of it.
 pub(super) fn paid_time(
     (present, created): (&Spans, Option<i64>),
     records: &Spans,

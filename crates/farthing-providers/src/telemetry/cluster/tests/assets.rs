@@ -49,7 +49,7 @@ fn mounts(text: &mut Text, pod: &str, claim: &str) {
     );
 }
 
-fn spans<'c>(cluster: &'c Cluster, asset: Asset) -> Vec<&'c NodeSpan> {
+fn spans(cluster: &Cluster, asset: Asset) -> Vec<&NodeSpan> {
     cluster.spans.iter().filter(|span| span.asset == asset).collect()
 }
 

@@ -326,7 +326,7 @@ fn what_a_workload_counts_stands_at_each_of_its_devices() {
         assert!(late.clone().count() > 20);
         assert!(late.clone().all(|one| one.progress.requests == Some(0)), "it stood still");
         assert!(of().all(|one| one.progress.tokens.is_none()), "nobody counts them");
-        let mfu = of().last().unwrap().rungs.get(farthing_model::Rung::Mfu).value();
+        let mfu = of().next_back().unwrap().rungs.get(farthing_model::Rung::Mfu).value();
         assert_eq!(mfu.map(farthing_model::PerMille::get), (device == "GPU-0").then_some(410));
     }
 }
