@@ -24,7 +24,10 @@ mod report;
 mod verdict;
 mod weights;
 
-pub use books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment};
+pub use books::{
+    Books, BooksError, Correction, Folded, Generation, HourBook, Kept, Mark, Migrated, Released,
+    Retention, Segment,
+};
 pub use burn::{Outlook, burn, outlook};
 pub use correct::{CorrectError, Occasion, Posting, correct, post_segment};
 pub use focus::{

@@ -1,7 +1,7 @@
 //! Whether the books are sound: every file readable and unchanged, every hour conserved, and the
 //! charges what the kept telemetry says.
 
-use crate::books::{Books, BooksError, Correction, HourBook, Mark, sorted};
+use crate::books::{Books, BooksError, Correction, HourBook, Kept, Mark, Retention, sorted};
 use crate::meter::{MeterInput, Method, meter_by};
 use farthing_model::{Charge, ClusterId, Money, Window};
 use jiff::Timestamp;
@@ -26,6 +26,8 @@ pub struct LedgerCheck {
     pub marks: Vec<(String, Mark)>,
     /// Hours that were corrected after they had been posted: the file of each, and how.
     pub corrections: Vec<(String, Correction)>,
+    /// What is not kept any more, on purpose.
+    pub retention: Retention,
 }
 
 /// Where the books are not sound.
@@ -62,6 +64,7 @@ pub fn verify(books: &Books, cluster: &ClusterId) -> Result<LedgerCheck, BooksEr
         posted_until: None,
         marks: vec![],
         corrections: vec![],
+        retention: books.retention(cluster)?,
     };
     for hour in posted.union(&measured) {
         check.checked += 1;
@@ -107,7 +110,9 @@ fn posted_hour(
             weights: &book.weights.clone(),
         };
         // The engine marks what it posts, and keeps telemetry before it posts charges.
-        let (method, paid, kept) = (book.method, book.paid, measured || book.journal.is_none());
+        let released = check.retention.telemetry_of(hour) == Kept::Released;
+        let kept = measured || released || book.journal.is_none();
+        let (method, paid) = (book.method, book.paid);
         let belongs = posted.belongs(&book);
         let rollup = book.kept_rollup()?;
         let charges = book.charges()?;

@@ -112,13 +112,6 @@ impl FromStr for BucketUrl {
     }
 }
 
-impl BucketUrl {
-    /// Whether a text is meant to be an address: a scheme that is not that of files.
-    pub fn is_meant(text: &str) -> bool {
-        text.split_once("://").is_some_and(|(scheme, _)| scheme != "file")
-    }
-}
-
 /// Opens a bucket; nothing is asked of it yet.
 ///
 /// # Errors
@@ -166,7 +159,6 @@ mod tests {
     fn an_address_is_read_as_it_is_written() {
         let check = |text: &str, same: &str| {
             assert_eq!(text.parse::<BucketUrl>().unwrap().to_string(), same, "{text}");
-            assert!(BucketUrl::is_meant(text));
         };
         check("s3://finops/farthing/eu", "s3://finops/farthing/eu");
         check("s3a://finops/", "s3://finops");
@@ -185,6 +177,5 @@ mod tests {
             let error = wrong.parse::<BucketUrl>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{wrong}` is not the address")), "{error}");
         }
-        assert!(!BucketUrl::is_meant("/var/books") && !BucketUrl::is_meant("file:///var/books"));
     }
 }

@@ -101,7 +101,7 @@ fn post_hour(
     match post_segment(books, occasion, currency, segment) {
         Ok(posting) => Ok(Some(posting)),
         Err(CorrectError::NoTelemetry(_)) if segment.is_empty() => Ok(None),
-        Err(error @ CorrectError::NoTelemetry(_)) => Err(WrongUse::new(error.to_string())
+        Err(error @ (CorrectError::NoTelemetry(_) | CorrectError::Released(_))) => Err(WrongUse::new(error.to_string())
             .hint("import into other books with --cluster NAME")
             .into()),
         Err(error @ CorrectError::Currency { .. }) => Err(WrongUse::new(error.to_string())
