@@ -353,9 +353,10 @@ impl Books {
         let root = Path::default();
         let listed = block_on(self.store.list_with_delimiter(None));
         let listed = listed.map_err(|source| self.error(&root, "listed", source))?;
-        let parts = listed.common_prefixes.iter().filter_map(|path| {
-            Some(path.filename()?.strip_prefix("cluster=")?.to_owned())
-        });
+        let parts = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|path| Some(path.filename()?.strip_prefix("cluster=")?.to_owned()));
         let mut names: Vec<String> = parts.collect();
         names.sort_unstable();
         Ok(names)

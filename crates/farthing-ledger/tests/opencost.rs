@@ -422,7 +422,11 @@ fn opencost_defect_discounts_reach_accelerators() {
         assert!(list > 0, "every resource weighs something");
         assert!((net * 10 - list * 7).abs() <= 10, "{net} is not 70 % of {list}");
     }
-    assert_ne!(net[Resource::Gpu as usize], list[Resource::Gpu as usize], "as the reference has it");
+    assert_ne!(
+        net[Resource::Gpu as usize],
+        list[Resource::Gpu as usize],
+        "as the reference has it"
+    );
 }
 
 /// Third: it clamps idle below zero. The others are of the meter: the tests above.

@@ -74,7 +74,9 @@ impl Home {
         Ok(match &self.ledger {
             Ledger::Folder(folder) => Books::open_folder(folder)?,
             #[cfg(feature = "cloud")]
-            Ledger::Bucket(url) => Books::new(bucket::open(url)?, &url.to_string()),
+            Ledger::Bucket(url) => {
+                Books::new(bucket::open(url, std::env::vars())?, &url.to_string())
+            }
         })
     }
 
@@ -195,13 +197,13 @@ fn users_folder() -> anyhow::Result<PathBuf> {
         let value = std::env::var_os(variable).filter(|value| !value.is_empty())?;
         Some(PathBuf::from(value).join(below))
     };
-    under("XDG_STATE_HOME", "farthing").or_else(|| under("HOME", ".local/state/farthing")).ok_or_else(
-        || {
+    under("XDG_STATE_HOME", "farthing")
+        .or_else(|| under("HOME", ".local/state/farthing"))
+        .ok_or_else(|| {
             WrongUse::new("there is no HOME to keep the books under")
                 .hint("name a folder with --data FOLDER or FARTHING_DATA")
                 .into()
-        },
-    )
+        })
 }
 
 /// Advice where it is not known which cluster is meant.

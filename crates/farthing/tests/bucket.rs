@@ -2,87 +2,25 @@
 #![cfg(feature = "cloud")]
 #![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
 
+#[path = "../../farthing-providers/tests/moto/mod.rs"]
+mod moto;
 mod program;
 
+use moto::Server;
 use program::{PROGRAM, files};
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::path::Path;
+use std::process::Command;
 
-/// The server, where `tools/prepare.sh --tests` or the user put it.
-fn moto() -> Option<PathBuf> {
-    let own = std::env::var_os("FARTHING_MOTO").map(PathBuf::from);
-    let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from).or_else(|| {
-        std::env::var_os("HOME").map(|home| Path::new(&home).join(".cache"))
-    });
-    let kept = cache.map(|cache| cache.join("farthing/moto-5.2.5/bin/moto_server"));
-    own.into_iter().chain(kept).find(|path| path.is_file())
-}
-
-struct Server {
-    child: Child,
-    address: String,
+/// The program with its books in the bucket, and a folder of its own for the rest.
+struct Place {
+    server: Server,
     place: tempfile::TempDir,
 }
 
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-impl Server {
-    /// Starts it on a free port, with one bucket; `None` where there is none on this machine.
-    fn start() -> Option<Self> {
-        let Some(program) = moto() else {
-            let why = "left out: there is no moto_server (tools/prepare.sh --tests installs it)";
-            assert!(std::env::var("CI").as_deref() != Ok("true"), "{why}");
-            println!("{why}");
-            return None;
-        };
-        let mut child = Command::new(program)
-            .args(["-H", "127.0.0.1", "-p", "0"])
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        // It says where it listens among its first lines.
-        let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = lines.by_ref().take(50).find_map(|line| {
-            let line = line.unwrap();
-            let (_, address) = line.split_once("http://127.0.0.1:")?;
-            Some(format!("127.0.0.1:{}", address.trim()))
-        });
-        // What it says of each request is read, so that it never waits for a reader.
-        std::thread::spawn(move || lines.for_each(drop));
-        let server =
-            Self { child, address: address.unwrap(), place: tempfile::tempdir().unwrap() };
-        assert!(server.http("PUT", "/finops", &[], b"").starts_with("HTTP/1.1 200"));
-        Some(server)
-    }
-
-    /// One request, as it is.
-    fn http(&self, method: &str, path: &str, headers: &[&str], body: &[u8]) -> String {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let length = body.len();
-        let mut head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\
-             Content-Length: {length}\r\nAuthorization: AWS4-HMAC-SHA256 \
-             Credential=test/20261101/us-east-1/s3/aws4_request, SignedHeaders=host, \
-             Signature=00\r\n",
-            self.address
-        );
-        headers.iter().for_each(|header| head += &format!("{header}\r\n"));
-        stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
-        stream.write_all(body).unwrap();
-        let mut answer = Vec::new();
-        stream.read_to_end(&mut answer).unwrap();
-        String::from_utf8_lossy(&answer).into_owned()
+impl Place {
+    fn new() -> Option<Self> {
+        Some(Self { server: Server::start()?, place: tempfile::tempdir().unwrap() })
     }
 
     /// Runs the program with its books in the bucket, and a folder of its own for the rest.
@@ -92,7 +30,7 @@ impl Server {
             .current_dir(self.place.path())
             .env("FARTHING_DATA", self.place.path().join("state"))
             .env("FARTHING_BOOKS", "s3://finops/farthing/eu")
-            .env("AWS_ENDPOINT_URL", format!("http://{}", self.address))
+            .env("AWS_ENDPOINT_URL", format!("http://{}", self.server.address))
             .env("AWS_ACCESS_KEY_ID", "test")
             .env("AWS_SECRET_ACCESS_KEY", "test")
             .env("AWS_REGION", "us-east-1")
@@ -118,30 +56,24 @@ impl Server {
         arguments.extend(["--prices", prices, "--output", "json"]);
         self.json(&arguments)
     }
-
-    fn keys(&self) -> Vec<String> {
-        let listed = self.http("GET", "/finops?list-type=2", &[], b"");
-        let keys = listed.split("<Key>").skip(1).filter_map(|rest| rest.split("</Key>").next());
-        keys.map(str::to_owned).collect()
-    }
 }
 
 #[test]
 fn books_in_a_bucket_are_the_same_books() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Place::new() else { return };
     // The guard against two writers stands on this: the server does honour it.
-    let put = |header: &str| server.http("PUT", "/finops/probe", &[header], b"x");
+    let put = |header: &str| server.server.http("PUT", "/finops/probe", &[header], b"x");
     assert!(put("If-None-Match: *").starts_with("HTTP/1.1 200"));
     let refused = put("If-None-Match: *");
     assert!(refused.starts_with("HTTP/1.1 412"), "{refused}");
     let refused = put("If-Match: \"0123456789abcdef0123456789abcdef\"");
     assert!(refused.starts_with("HTTP/1.1 412"), "{refused}");
-    server.http("DELETE", "/finops/probe", &[], b"");
+    server.server.http("DELETE", "/finops/probe", &[], b"");
 
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
     let prices = fixtures.join("prices.csv").display().to_string();
     assert_eq!(server.import(&prices)["paid"], "6.40");
-    let keys = server.keys();
+    let keys = server.server.keys();
     assert!(keys.iter().all(|key| key.starts_with("farthing/eu/cluster=imported/")), "{keys:?}");
     assert!(keys.iter().any(|key| key.ends_with("charges/date=2026-11-02/hour=10.parquet")));
     let statement = server.json(&["cost", "--by", "namespace,pod", "--output", "json"]);
@@ -171,13 +103,11 @@ fn books_in_a_bucket_are_the_same_books() {
 /// in the books, once, whoever was refused and did it again.
 #[test]
 fn two_writers_of_one_hour_leave_both_parts() {
-    let Some(server) = Server::start() else { return };
+    let Some(server) = Place::new() else { return };
     let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures");
     let prices = fixtures.join("prices.csv").display().to_string();
-    let halves = [
-        "2026-11-02T10:00:00Z/2026-11-02T10:30:00Z",
-        "2026-11-02T10:30:00Z/2026-11-02T11:00:00Z",
-    ];
+    let halves =
+        ["2026-11-02T10:00:00Z/2026-11-02T10:30:00Z", "2026-11-02T10:30:00Z/2026-11-02T11:00:00Z"];
     let import = |window: &str| {
         let paths = ["kube.om", "cadvisor.om", "dcgm.om"].map(|name| fixtures.join(name));
         let mut arguments = vec!["import", "telemetry"];

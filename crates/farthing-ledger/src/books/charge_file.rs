@@ -205,7 +205,11 @@ pub(super) fn open_rollup(file: &str, bytes: Bytes) -> Result<HourBook, BooksErr
     read(Sealed::open(file, bytes)?, rollup::KIND, Generation::default())
 }
 
-pub(super) fn read(sealed: Sealed, kind: &str, generation: Generation) -> Result<HourBook, BooksError> {
+pub(super) fn read(
+    sealed: Sealed,
+    kind: &str,
+    generation: Generation,
+) -> Result<HourBook, BooksError> {
     let file = &*sealed.file.clone();
     let wrong = |what: &str| BooksError::damaged(file, what);
     let format = sealed.line("farthing.format")?;

@@ -224,10 +224,9 @@ impl<'a> Writer<'a> {
         for (key, value) in lines.into_iter().chain([(seal::KEY, seal::blank())]) {
             writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }
-        let bytes = writer.into_inner().map_err(|source| BooksError::Parquet {
-            file: file.to_owned(),
-            source,
-        })?;
+        let bytes = writer
+            .into_inner()
+            .map_err(|source| BooksError::Parquet { file: file.to_owned(), source })?;
         Ok(seal::seal(bytes).ok_or_else(unsealed)?.into())
     }
 }

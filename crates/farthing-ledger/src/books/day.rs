@@ -11,7 +11,7 @@
 
 use super::charge_file::{self, FORMAT, KIND as CHARGES};
 use super::columns::{Sealed, Writer};
-use super::{Books, BooksError, Generation, HourBook, root_of, rollup, sorted};
+use super::{Books, BooksError, Generation, HourBook, rollup, root_of, sorted};
 use bytes::Bytes;
 use farthing_model::{ClusterId, Window};
 use futures::executor::block_on;
@@ -123,7 +123,9 @@ impl Day {
         }
         let hours = entries(sealed.line(HOURS)?).ok_or_else(|| wrong("its hours are wrong"))?;
         let groups = sealed.group_count();
-        if hours.values().any(|hour| hour.groups.start > hour.groups.end || hour.groups.end > groups)
+        if hours
+            .values()
+            .any(|hour| hour.groups.start > hour.groups.end || hour.groups.end > groups)
         {
             return Err(wrong("it has fewer rows than its footer says"));
         }

@@ -32,9 +32,8 @@ impl Books {
     pub fn migrate(&self, cluster: &ClusterId, dry_run: bool) -> Result<Migrated, BooksError> {
         let mut migrated = Migrated::default();
         for path in self.list(&root_of(cluster))? {
-            let is_charges = path.as_ref().strip_suffix(".parquet").is_some_and(|name| {
-                hour_in(name).is_some()
-            });
+            let is_charges =
+                path.as_ref().strip_suffix(".parquet").is_some_and(|name| hour_in(name).is_some());
             let is_telemetry = path.as_ref().contains("/telemetry/");
             if !is_charges && !is_telemetry {
                 // The file of a day is of the format that it was folded in.

@@ -13,8 +13,8 @@ use super::day::{self, day_of};
 use super::{Books, BooksError, hour_in, root_of};
 use bytes::Bytes;
 use farthing_model::{ClusterId, Window};
-use jiff::tz::Offset;
 use jiff::Timestamp;
+use jiff::tz::Offset;
 use object_store::path::Path;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -91,7 +91,10 @@ impl Retention {
             Value::Null => Some(None),
             text => text.as_str()?.parse().ok().map(Some),
         };
-        Some(Self { charges_before: of("charges_before")?, telemetry_before: of("telemetry_before")? })
+        Some(Self {
+            charges_before: of("charges_before")?,
+            telemetry_before: of("telemetry_before")?,
+        })
     }
 }
 

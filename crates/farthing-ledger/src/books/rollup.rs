@@ -358,8 +358,9 @@ impl KeptRollup {
 
 /// Whether a rollup says of the hour what the footer of the file does.
 fn same_lines(rollup: &HashMap<String, String>, file: &HashMap<String, String>) -> bool {
-    let is_own =
-        |key: &str| matches!(key, "farthing.kind" | LINE | super::seal::KEY | "ARROW:schema" | super::day::SEAL);
+    let is_own = |key: &str| {
+        matches!(key, "farthing.kind" | LINE | super::seal::KEY | "ARROW:schema" | super::day::SEAL)
+    };
     let of = |lines: &HashMap<String, String>| -> BTreeMap<String, String> {
         let own = lines.iter().filter(|(key, _)| !is_own(key));
         own.map(|(key, line)| (key.clone(), line.clone())).collect()

@@ -70,7 +70,10 @@ pub fn verify(ledger: &LedgerCheck, journal: JournalCheck<'_>) -> VerifyJson {
         ("charges", ledger.retention.charges_before),
     ];
     let released = released.into_iter().filter_map(|(what, before)| {
-        Some(format!("{what} of before {} was let go of, as `farthing books retain` asked", before?))
+        Some(format!(
+            "{what} of before {} was let go of, as `farthing books retain` asked",
+            before?
+        ))
     });
     let note = match journal.sealed {
         Some(true) => None,

@@ -77,7 +77,8 @@ fn compact(args: &CompactArgs, books: &Books, cluster: &ClusterId) -> anyhow::Re
             sum.refused += folded.refused;
         }
     }
-    let name = |day: Option<&jiff::civil::Date>| day.map_or(Value::Null, |day| day.to_string().into());
+    let name =
+        |day: Option<&jiff::civil::Date>| day.map_or(Value::Null, |day| day.to_string().into());
     Ok(vec![
         ("written", (!args.dry_run).into()),
         ("days_to_fold", days.len().into()),

@@ -41,9 +41,7 @@ mod with {
         };
         if let Some(hour) = home.books()?.folded_twice(&cluster)? {
             let what = format!("the hour {hour} is in two files: a compaction was cut off");
-            return Err(WrongUse::new(what)
-                .hint("`farthing books compact` completes it")
-                .into());
+            return Err(WrongUse::new(what).hint("`farthing books compact` completes it").into());
         }
         let sql = Sql::open(folder, &cluster)?;
         let answer = sql.query(&args.query).map_err(|error| match error {
