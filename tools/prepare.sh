@@ -5,8 +5,8 @@
 # had it names the packages in one line and ends with status 1. Silent when nothing is missing.
 #
 # `tools/prepare.sh --dry-run` only prints the command that it would run. With `--tests` it also
-# installs what tests start (a Prometheus, which is not started as a service); where that cannot be
-# had, those tests say that they were left out.
+# installs what tests start (a Prometheus, which is not started as a service, and a server of the API
+# of S3); where that cannot be had, those tests say that they were left out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -106,9 +106,25 @@ install_packages() {
         fail "apt-get could not install $packages: see its message above"
 }
 
+# A server that speaks the API of S3 (moto, of PyPI), in an environment of its own in the user's
+# cache folder.
+install_moto() {
+    local venv=${XDG_CACHE_HOME:-$HOME/.cache}/farthing/moto-5.2.5
+    if [ -x "$venv/bin/moto_server" ]; then return 0; fi
+    if $dry_run; then
+        echo "python3 -m venv $venv && $venv/bin/pip install 'moto[server]==5.2.5'"
+        return 0
+    fi
+    command -v python3 >/dev/null || return 1
+    rm -rf "$venv"
+    python3 -m venv "$venv" &&
+        "$venv/bin/pip" install --quiet --disable-pip-version-check 'moto[server]==5.2.5' >&2
+}
+
 check_rust
 missing=$(missing_packages)
 if [ -n "$missing" ]; then install_packages "$missing"; fi
 if $tests && ! { command -v prometheus && command -v promtool; } >/dev/null; then
     (install_packages prometheus) || echo 'tests with a real Prometheus will be left out' >&2
 fi
+if $tests; then install_moto || echo 'tests with an S3 server will be left out' >&2; fi

@@ -4,6 +4,8 @@
 //! <root>/cluster=<name>/telemetry/date=YYYY-MM-DD/hour=HH/<from>-<to>.parquet   one a tick
 //! <root>/cluster=<name>/telemetry/date=YYYY-MM-DD/hour=HH/hour.parquet          compacted
 //! <root>/cluster=<name>/charges/date=YYYY-MM-DD/hour=HH.parquet                 one an hour
+//! <root>/cluster=<name>/charges/month=YYYY-MM/day=DD.parquet                    compacted
+//! <root>/cluster=<name>/retention.json                    what was let go of
 //! <root>/bills/<hash>                                     imported, as they came
 //! ```
 //!
@@ -21,10 +23,14 @@
 mod charge_file;
 mod columns;
 mod correction;
+mod day;
 mod error;
+mod fold;
 mod generation;
 mod mark;
+mod migrate;
 mod replace;
+mod retain;
 mod rollup;
 mod seal;
 mod segment;
@@ -40,15 +46,20 @@ use bytes::Bytes;
 pub(crate) use charge_file::sorted;
 pub use correction::Correction;
 pub use error::BooksError;
+pub use fold::Folded;
 pub use generation::Generation;
 pub use mark::Mark;
+pub use migrate::Migrated;
+pub use retain::{Kept, Released, Retention};
 pub(crate) use rollup::OWNED;
 pub use segment::Segment;
 pub use telemetry::{Again, SampleFile};
 
 pub(crate) use charge_file::price_kind;
 pub(crate) use columns::{Batch, Batches, Text, day, instant, value};
-use farthing_model::{Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, Window};
+use farthing_model::{
+    Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, PerResource, Window,
+};
 use futures::{StreamExt as _, executor::block_on};
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory};
@@ -69,6 +80,7 @@ pub struct Books {
     folder: Option<std::path::PathBuf>,
     /// Put before a path in messages.
     root: String,
+    last_day: day::LastDay,
 }
 
 /// The charges of one hour: what its file says about itself, and its rows.
@@ -144,6 +156,31 @@ impl fmt::Debug for Books {
     }
 }
 
+impl HourBook {
+    /// As it was metered, as far as books keep that: its rows are all in memory.
+    ///
+    /// # Errors
+    /// As [`HourBook::charges`].
+    fn restored(&self) -> Result<Metered, BooksError> {
+        let charges = charge_file::decode(&self.cluster, self.currency, self.rows.batches()?)?;
+        Ok(Metered {
+            cluster: self.cluster.clone(),
+            window: self.window,
+            currency: self.currency,
+            method: self.method,
+            weights: self.weights.clone(),
+            charges,
+            paid: self.paid,
+            usage: PerResource::default(),
+            coverage: self.coverage,
+            overcommits: Vec::new(),
+            unpriced: self.unpriced.clone(),
+            duplicates: 0,
+            faults: Vec::new(),
+        })
+    }
+}
+
 impl Books {
     /// Books in a folder, which is made if it is not there. Writes are durable when they return.
     ///
@@ -158,7 +195,8 @@ impl Books {
         })?;
         let store = store.with_fsync(true).with_automatic_cleanup(false);
         let root = format!("{}/", root.trim_end_matches('/'));
-        Ok(Self { store: Arc::new(store), folder: Some(folder.to_owned()), root })
+        let (store, folder) = (Arc::new(store), Some(folder.to_owned()));
+        Ok(Self { store, folder, root, last_day: day::LastDay::default() })
     }
 
     /// The folder of a cluster's charges in books that are in `folder`: every file below it whose
@@ -182,7 +220,8 @@ impl Books {
 
     /// Books in any object store; `root` is put before paths in messages.
     pub fn new(store: Arc<dyn ObjectStore>, root: &str) -> Self {
-        Self { store, folder: None, root: format!("{}/", root.trim_end_matches('/')) }
+        let root = format!("{}/", root.trim_end_matches('/'));
+        Self { store, folder: None, root, last_day: day::LastDay::default() }
     }
 
     /// Keeps what was measured in one tick; the same window again replaces it. A tick across hours
@@ -223,28 +262,6 @@ impl Books {
             segments.extend(decoded.into_iter().map(|segment| (segment.window, segment)));
         }
         Ok(segments.into_values().collect())
-    }
-
-    /// Folds the ticks of the hour that holds `at` into one file. A crash on the way loses nothing
-    /// and doubles nothing.
-    ///
-    /// # Errors
-    /// A file cannot be read, written or deleted.
-    pub fn compact(&self, cluster: &ClusterId, at: Timestamp) -> Result<(), BooksError> {
-        let folder = Hour::of(at).telemetry(cluster);
-        let files = self.list(&folder)?;
-        let loose = || files.iter().filter(|path| path.filename() != Some(COMPACTED));
-        if loose().next().is_none() {
-            return Ok(());
-        }
-        let path = folder.join(COMPACTED);
-        let bytes = segment_file::encode(&self.name(&path), &self.read_segments(&files)?)?;
-        self.write(&path, bytes)?;
-        for path in loose() {
-            let deleted = block_on(self.store.delete(path));
-            deleted.map_err(|source| self.error(path, "deleted", source))?;
-        }
-        Ok(())
     }
 
     /// Posts what was metered: the file of its cluster and hour, whole. The same hour again
@@ -296,10 +313,9 @@ impl Books {
     /// The file cannot be read or is damaged.
     pub fn hour(&self, cluster: &ClusterId, at: Timestamp) -> Result<Option<HourBook>, BooksError> {
         let path = Hour::of(at).charges(cluster);
-        match block_on(self.store.head(&path)) {
-            Err(object_store::Error::NotFound { .. }) => Ok(None),
-            Err(source) => Err(self.error(&path, "read", source)),
-            Ok(_) => charge_file::open(&self.name(&path), self.read(&path)?).map(Some),
+        match self.standing(&path)?.0 {
+            Some(bytes) => charge_file::open(&self.name(&path), bytes).map(Some),
+            None => self.hour_of_day(cluster, at),
         }
     }
 
@@ -331,15 +347,47 @@ impl Books {
         Ok(charges)
     }
 
+    /// The clusters that have something in these books, by name.
+    ///
+    /// # Errors
+    /// The store cannot be listed.
+    pub fn clusters(&self) -> Result<Vec<String>, BooksError> {
+        let root = Path::default();
+        let listed = block_on(self.store.list_with_delimiter(None));
+        let listed = listed.map_err(|source| self.error(&root, "listed", source))?;
+        let parts = listed
+            .common_prefixes
+            .iter()
+            .filter_map(|path| Some(path.filename()?.strip_prefix("cluster=")?.to_owned()));
+        let mut names: Vec<String> = parts.collect();
+        names.sort_unstable();
+        Ok(names)
+    }
+
+    /// Removes all that is kept of a cluster.
+    ///
+    /// # Errors
+    /// A file cannot be listed or deleted.
+    pub fn forget(&self, cluster: &ClusterId) -> Result<(), BooksError> {
+        for path in self.all(&root_of(cluster))? {
+            self.delete(&path)?;
+        }
+        Ok(())
+    }
+
     /// The hours that have charges, in order.
     ///
     /// # Errors
     /// The store cannot be listed.
     pub fn posted_hours(&self, cluster: &ClusterId) -> Result<Vec<Window>, BooksError> {
-        let folder = root_of(cluster).join("charges");
+        let files = self.list(&root_of(cluster).join("charges"))?;
         let hour = |path: &Path| hour_in(path.as_ref().strip_suffix(".parquet")?);
-        let mut hours: Vec<_> = self.list(&folder)?.iter().filter_map(hour).collect();
+        let mut hours: Vec<_> = files.iter().filter_map(hour).collect();
+        for file in files.iter().filter(|file| day::day_in(file).is_some()) {
+            hours.extend(self.hours_of_day(file)?);
+        }
         hours.sort_unstable();
+        hours.dedup();
         Ok(hours)
     }
 
@@ -379,8 +427,22 @@ impl Books {
         written.map(|_| ()).map_err(|source| self.error(path, "written", source))
     }
 
+    fn delete(&self, path: &Path) -> Result<(), BooksError> {
+        match block_on(self.store.delete(path)) {
+            Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
+            Err(source) => Err(self.error(path, "deleted", source)),
+        }
+    }
+
     /// The Parquet files under a folder, by name.
     fn list(&self, folder: &Path) -> Result<Vec<Path>, BooksError> {
+        let mut files = self.all(folder)?;
+        files.retain(|path| path.extension() == Some("parquet"));
+        Ok(files)
+    }
+
+    /// All files under a folder, by name.
+    fn all(&self, folder: &Path) -> Result<Vec<Path>, BooksError> {
         let mut files = Vec::new();
         block_on(async {
             let mut listed = self.store.list(Some(folder));
@@ -390,7 +452,6 @@ impl Books {
             Ok(())
         })
         .map_err(|source| self.error(folder, "listed", source))?;
-        files.retain(|path| path.extension() == Some("parquet"));
         files.sort_unstable();
         Ok(files)
     }

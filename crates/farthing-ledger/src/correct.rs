@@ -5,7 +5,9 @@
 //! its file. It refuses to know where telemetry and prices come from. Start with [`post_segment`]
 //! (what an import measured) or [`correct`] (what was posted was wrong).
 
-use crate::books::{Books, BooksError, Correction, Generation, HourBook, Mark, Segment, sorted};
+use crate::books::{
+    Books, BooksError, Correction, Generation, HourBook, Kept, Mark, Segment, sorted,
+};
 use crate::meter::{MeterError, MeterInput, Metered, meter};
 use crate::weights::Weights;
 use farthing_model::{Charge, ClusterId, Currency, NodeSpan, Price, Window};
@@ -38,6 +40,9 @@ pub enum CorrectError {
     /// The hour's telemetry is gone, and with it what its charges were made from.
     #[error("the telemetry of the hour of {0} is gone: it cannot be metered again")]
     NoTelemetry(Timestamp),
+    /// Its charges were let go of, and what came late would stand for all of it.
+    #[error("the hour of {0} is not kept any more, so nothing can be posted in it")]
+    Released(Timestamp),
     /// What is posted is in another currency than what is to be.
     #[error("{file} is in {posted}, and what is measured is priced in {asked}")]
     Currency {
@@ -109,6 +114,10 @@ pub fn post_segment(
     segment: &Segment,
 ) -> Result<Posting, CorrectError> {
     let Occasion { cluster, hour, .. } = occasion;
+    let retention = books.retention(cluster).map_err(CorrectError::Books)?;
+    if Window::hour_of(hour).is_some_and(|hour| retention.charges_of(hour) == Kept::Released) {
+        return Err(CorrectError::Released(hour));
+    }
     // Which writing stands is asked before what is measured, so that whoever posts in between is
     // noticed.
     let book = books.hour(cluster, hour).map_err(CorrectError::Books)?;

@@ -25,7 +25,8 @@ mod verdict;
 mod weights;
 
 pub use books::{
-    Again, Books, BooksError, Correction, Generation, HourBook, Mark, SampleFile, Segment,
+    Again, Books, BooksError, Correction, Folded, Generation, HourBook, Kept, Mark, Migrated,
+    Released, Retention, SampleFile, Segment,
 };
 pub use burn::{Outlook, burn, outlook};
 pub use correct::{CorrectError, Occasion, Posting, correct, post_segment};

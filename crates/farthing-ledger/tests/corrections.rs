@@ -143,23 +143,23 @@ fn added(books: &Books, segment: &Segment) -> Result<Posting, CorrectError> {
 #[test]
 fn an_hour_that_reaches_further_is_not_corrected_and_one_that_changes_is() {
     for (kind, books, _folder) in books() {
-        let first = segment("4 USD/h", window(600, 1_800), "a");
+        let first = segment("3 USD/h", window(600, 1_800), "a");
         let posting = added(&books, &first).unwrap();
-        assert_eq!((posting.correction, posting.metered.paid), (None, usd("1.333333333333")));
+        assert_eq!((posting.correction, posting.metered.paid), (None, usd("1")));
         assert_eq!(added(&books, &first).unwrap().correction, None, "{kind}: twice is once");
         // Later, and earlier.
         for part in [window(1_800, 3_600), window(0, 600)] {
-            let posting = added(&books, &segment("4 USD/h", part, "a")).unwrap();
+            let posting = added(&books, &segment("3 USD/h", part, "a")).unwrap();
             assert_eq!(posting.correction, None, "{kind}");
         }
         let statement = |books: &Books| {
             let query = StatementQuery::of(cluster(), hour(), Currency::USD);
             statement(books, &query).unwrap()
         };
-        assert_eq!((statement(&books).paid, statement(&books).corrections.len()), (usd("4"), 0));
-        let dearer = added(&books, &segment("8 USD/h", window(0, 600), "a")).unwrap();
+        assert_eq!((statement(&books).paid, statement(&books).corrections.len()), (usd("3"), 0));
+        let dearer = added(&books, &segment("6 USD/h", window(0, 600), "a")).unwrap();
         let note = dearer.correction.unwrap();
-        assert_eq!((note.before, note.after), (usd("4"), usd("4.666666666666")), "{kind}");
+        assert_eq!((note.before, note.after), (usd("3"), usd("3.5")), "{kind}");
         assert_eq!((note.why.as_str(), note.hour), ("late: other prices", hour()));
         let (now, check) = (statement(&books), verify(&books, &cluster()).unwrap());
         assert_eq!((now.difference, now.corrections), (usd("0"), vec![note]));

@@ -13,7 +13,8 @@ use farthing_ledger::{
 };
 use farthing_model::{
     Asset, Attribution, Charge, ClusterId, Controller, Coverage, Currency, Destination, Money,
-    NodeId, OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, WorkloadId,
+    NodeId, NodeSpan, OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource,
+    Resources, Sample, Window, WorkloadId,
 };
 use serde_json::{Map, Value};
 use std::collections::{BTreeMap, BTreeSet};
@@ -349,10 +350,88 @@ fn opencost_cases_can_fail() {
     assert!(result.is_err(), "an option that is ignored would prove nothing");
 }
 
-/// What the reference gets wrong and we do not copy, where it shows in allocations. Charging claims
-/// by their hours and cutting shared accelerators is the meter's: see its tests.
+/// What each pod is charged by the meter, of what each span cost.
+fn charged(spans: &[NodeSpan], samples: &[Sample], within: Window) -> BTreeMap<String, Money> {
+    let mut by_pod = BTreeMap::new();
+    let hours = within.by_hour().map(|hour| run(hour, spans, samples).charges);
+    for charge in hours.flatten() {
+        let who = charge.attribution.as_ref().map_or("nobody", |who| who.workload.as_str());
+        let sum = by_pod.entry(who.to_owned()).or_insert(usd("0"));
+        *sum = sum.checked_add(charge.cost).unwrap();
+    }
+    by_pod
+}
+
+/// First named defect: the reference prices a claim by the hours of the pod that mounts it. A claim
+/// of three hours at 0.10 that a pod mounts for one costs 0.30, of which the pod is charged 0.10;
+/// the reference's 0.10 in all loses the rest.
 #[test]
-fn opencost_defects_are_not_copied() {
+fn opencost_defect_claims_are_charged_by_their_own_hours() {
+    let whole = window(0, 3 * 3_600);
+    let capacity = Resources { storage_bytes: 100 << 30, ..Resources::default() };
+    let mut claim = node("claim", "0.10 USD/h", capacity, whole);
+    claim.asset = Asset::Volume;
+    let mount = sample("claim", Resource::Storage, Some(who("pod", None)), hour(), (0, 1 << 40));
+    let charged = charged(&[claim], &[mount], whole);
+    let reference = BTreeMap::from([("pod".to_owned(), usd("0.10"))]);
+    assert_ne!(charged, reference);
+    let expected =
+        BTreeMap::from([("pod".to_owned(), usd("0.10")), ("nobody".to_owned(), usd("0.20"))]);
+    assert_eq!(charged, expected);
+}
+
+/// Second: it charges each pod that sees a shared device for the whole of it, here 16 for a device
+/// of 4.
+#[test]
+fn opencost_defect_shared_accelerators_are_the_device_once() {
+    let capacity = Resources { gpu_milli: 1_000, ..Resources::default() };
+    let device = |pod: &str| {
+        let mut sample = sample("n", Resource::Gpu, Some(who(pod, None)), hour(), (1_000, 1_000));
+        sample.device = Some(farthing_model::DeviceId::new("GPU-1").unwrap());
+        sample
+    };
+    let pods = ["a", "b", "c", "d"];
+    let charged = charged(&[node("n", "4 USD/h", capacity, hour())], &pods.map(device), hour());
+    let each = |cost: &str| pods.map(|pod| (pod.to_owned(), usd(cost))).into_iter().collect();
+    let reference: BTreeMap<String, Money> = each("4");
+    assert_ne!(charged, reference);
+    assert_eq!(charged, each("1"));
+}
+
+/// Fourth: its discounts leave accelerators at their list price. Here a machine has one price, and
+/// 30 % less of it is 30 % less of each resource, to the unit.
+#[test]
+fn opencost_defect_discounts_reach_accelerators() {
+    let capacity = Resources {
+        gpu_milli: 4_000,
+        cpu_milli: 48_000,
+        memory_bytes: 192 << 30,
+        storage_bytes: 1 << 40,
+    };
+    let by_resource = |rate: &str| {
+        let charges = run(hour(), &[node("n", rate, capacity, hour())], &[]).charges;
+        let of = |resource| {
+            let its = charges.iter().filter(|charge| charge.resource == resource);
+            Money::sum(its.map(|charge| charge.cost), Currency::USD).unwrap().pico()
+        };
+        Resource::ALL.map(of)
+    };
+    let (list, net) = (by_resource("10 USD/h"), by_resource("7 USD/h"));
+    assert_eq!((list.iter().sum(), net.iter().sum()), (usd("10").pico(), usd("7").pico()));
+    for (list, net) in list.into_iter().zip(net) {
+        assert!(list > 0, "every resource weighs something");
+        assert!((net * 10 - list * 7).abs() <= 10, "{net} is not 70 % of {list}");
+    }
+    assert_ne!(
+        net[Resource::Gpu as usize],
+        list[Resource::Gpu as usize],
+        "as the reference has it"
+    );
+}
+
+/// Third: it clamps idle below zero. The others are of the meter: the tests above.
+#[test]
+fn opencost_defect_negative_idle_is_not_clamped() {
     let line = |name: &str, cpu: i64, gpu: i64| {
         serde_json::json!({"name": name, "cluster": "c", "namespace": name, "node": "n",
             "cpu": cpu, "gpu": gpu})
@@ -370,6 +449,8 @@ fn opencost_defects_are_not_copied() {
         rows.map(|(name, row)| (name, row.total.rounded(2))).collect::<Vec<_>>()
     };
     let own = |name: &str, cost: &str| (name.to_owned(), cost.to_owned());
+    let clamped = totals(&file(0), serde_json::json!({"by": ["namespace"]}));
+    assert_eq!(clamped, [own("a", "6.00"), own("b", "4.00")], "as the reference has it: 10 of 8");
     let apart = totals(&file(-2), serde_json::json!({"by": ["namespace"]}));
     assert_eq!(apart, [own("__idle__", "-2.00"), own("a", "6.00"), own("b", "4.00")]);
     let shared = serde_json::json!({"by": ["namespace"], "share_idle": true});

@@ -5,7 +5,7 @@
 //! the line and the object and says what would be right; nothing here prints, exits or guesses.
 //!
 //! - [`manifest`]: workloads, DAGs, budgets, policies and price books from YAML.
-//! - [`bucket`]: object stores of clouds, by URL.
+//! - `bucket`: object stores of clouds, by URL (feature `cloud`).
 //! - [`catalog`]: price books from CSV, Parquet and the default that ships in the binary.
 //! - [`egress`]: what moving data costs, from CSV.
 //! - [`telemetry`]: clusters out of metrics; [`exposition`] reads them as text, [`prometheus`] asks
@@ -15,6 +15,8 @@
 //! - [`nvml`]: NVIDIA devices, loaded at run time.
 //! - [`sqlite`]: the journal in a `SQLite` file, and how to verify it.
 
+#[cfg(feature = "cloud")]
+pub mod bucket;
 pub mod catalog;
 pub mod egress;
 pub mod exposition;

@@ -388,6 +388,7 @@ fn a_check_says_where_it_does_not_hold() {
         posted_until: None,
         marks: Vec::new(),
         corrections: Vec::new(),
+        retention: farthing_ledger::Retention::default(),
     };
     let file = "lab.journal";
     let sound = JournalCheck { checked: 42, file, fault: None, sealed: Some(false) };

@@ -1,10 +1,12 @@
 //! The command line. Names are fixed in the interface reference; scripts rely on them.
 
+mod books;
 mod budget;
 mod correct;
 mod export;
 mod import;
 
+pub(crate) use books::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, RetainArgs};
 pub(crate) use budget::{
     BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetWhat,
 };
@@ -32,6 +34,16 @@ pub(crate) struct Cli {
         hide_env_values = true
     )]
     pub(crate) data: Option<PathBuf>,
+    /// Where the books are kept: a folder, or s3://, gs:// or az:// BUCKET/PREFIX
+    /// [default: books in --data]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PLACE",
+        env = "FARTHING_BOOKS",
+        hide_env_values = true
+    )]
+    pub(crate) books: Option<String>,
     /// How to print
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
@@ -71,6 +83,8 @@ pub(crate) enum Command {
     Explain(ExplainArgs),
     /// Meter posted hours again at other prices
     Correct(CorrectArgs),
+    /// Keep the books: compaction, retention, migration
+    Books(BooksArgs),
     /// Ask the charges in SQL: FROM charges, columns as in FOCUS
     Sql(SqlArgs),
     /// Check that the ledger conserves and that the journal's chain holds

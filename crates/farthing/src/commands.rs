@@ -1,5 +1,6 @@
 //! One module for each command.
 
+pub(crate) mod books;
 pub(crate) mod budget;
 pub(crate) mod correct;
 pub(crate) mod cost;

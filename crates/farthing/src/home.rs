@@ -5,10 +5,14 @@
 //! <data>/books/cluster=<name>/    the ledger
 //! <data>/<name>.journal           the journal
 //! ```
+//!
+//! The ledger may be elsewhere: in another folder, or in a bucket.
 
 use anyhow::{Context as _, anyhow};
 use farthing_ledger::Books;
 use farthing_model::ClusterId;
+#[cfg(feature = "cloud")]
+use farthing_providers::bucket::{self, BucketUrl};
 use farthing_providers::text::{self, ReadError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
@@ -22,40 +26,72 @@ const CURRENT_BYTES_MAX: u64 = 1_024;
 #[derive(Clone, Debug)]
 pub(crate) struct Home {
     folder: PathBuf,
+    ledger: Ledger,
+}
+
+/// Where the ledger is.
+#[derive(Clone, Debug)]
+enum Ledger {
+    Folder(PathBuf),
+    #[cfg(feature = "cloud")]
+    Bucket(BucketUrl),
+}
+
+impl Ledger {
+    /// Reads what was asked for: an address, or a folder.
+    fn of(text: &str) -> anyhow::Result<Self> {
+        match text.split_once("://") {
+            None => Ok(Self::Folder(text.into())),
+            Some(("file", path)) => Ok(Self::Folder(path.into())),
+            #[cfg(feature = "cloud")]
+            Some(_) => text.parse().map(Self::Bucket).map_err(|error: bucket::BucketError| {
+                WrongUse::new(format!("--books: {error}")).into()
+            }),
+            #[cfg(not(feature = "cloud"))]
+            Some(_) => Err(WrongUse::new(format!("--books {text}: not a folder"))
+                .hint("`make build FEATURES=cloud` builds a program that keeps books in buckets")
+                .into()),
+        }
+    }
 }
 
 impl Home {
-    /// The folder that was asked for, or the user's.
-    pub(crate) fn new(asked: Option<&Path>) -> anyhow::Result<Self> {
-        if let Some(folder) = asked {
-            return Ok(Self { folder: folder.to_path_buf() });
-        }
-        let under = |variable: &str, below: &str| {
-            let value = std::env::var_os(variable).filter(|value| !value.is_empty())?;
-            Some(PathBuf::from(value).join(below))
+    /// The folder that was asked for, or the user's; the ledger in it, or where it was asked for.
+    pub(crate) fn new(asked: Option<&Path>, ledger: Option<&str>) -> anyhow::Result<Self> {
+        let folder = match asked {
+            Some(folder) => folder.to_path_buf(),
+            None => users_folder()?,
         };
-        let folder = under("XDG_STATE_HOME", "farthing")
-            .or_else(|| under("HOME", ".local/state/farthing"))
-            .ok_or_else(|| {
-                WrongUse::new("there is no HOME to keep the books under")
-                    .hint("name a folder with --data FOLDER or FARTHING_DATA")
-            })?;
-        Ok(Self { folder })
+        let ledger = match ledger {
+            None => Ledger::Folder(folder.join("books")),
+            Some(text) => Ledger::of(text)?,
+        };
+        Ok(Self { folder, ledger })
     }
 
     /// The books of all clusters.
     pub(crate) fn books(&self) -> anyhow::Result<Books> {
-        Ok(Books::open_folder(&self.books_folder())?)
+        Ok(match &self.ledger {
+            Ledger::Folder(folder) => Books::open_folder(folder)?,
+            #[cfg(feature = "cloud")]
+            Ledger::Bucket(url) => {
+                Books::new(bucket::open(url, std::env::vars())?, &url.to_string())
+            }
+        })
     }
 
-    /// Whether there are any.
+    /// Whether there may be any; a bucket is not asked.
     pub(crate) fn has_books(&self) -> bool {
-        self.books_folder().is_dir()
+        self.books_folder().is_none_or(Path::is_dir)
     }
 
-    /// Where they are.
-    pub(crate) fn books_folder(&self) -> PathBuf {
-        self.folder.join("books")
+    /// Where they are, if in a folder.
+    pub(crate) fn books_folder(&self) -> Option<&Path> {
+        match &self.ledger {
+            Ledger::Folder(folder) => Some(folder),
+            #[cfg(feature = "cloud")]
+            Ledger::Bucket(_) => None,
+        }
     }
 
     /// The journal of a cluster.
@@ -78,10 +114,16 @@ impl Home {
 
     /// Removes what an earlier run of a simulated cluster left.
     pub(crate) fn forget(&self, cluster: &ClusterId) -> anyhow::Result<()> {
-        let books = self.folder.join("books").join(format!("cluster={cluster}"));
-        if books.exists() {
-            std::fs::remove_dir_all(&books)
-                .with_context(|| format!("{} cannot be removed", books.display()))?;
+        match &self.ledger {
+            Ledger::Folder(folder) => {
+                let books = folder.join(format!("cluster={cluster}"));
+                if books.exists() {
+                    std::fs::remove_dir_all(&books)
+                        .with_context(|| format!("{} cannot be removed", books.display()))?;
+                }
+            }
+            #[cfg(feature = "cloud")]
+            Ledger::Bucket(_) => self.books()?.forget(cluster)?,
         }
         let journal = self.journal(cluster);
         for ending in ["", "-wal", "-shm", "-seal"] {
@@ -99,13 +141,16 @@ impl Home {
         if let Some(name) = asked {
             return ClusterId::new(name).map_err(|error| WrongUse::new(error.to_string()).into());
         }
-        let (folder, current) = (self.folder.display(), self.folder.join("current"));
-        let there = self.clusters();
+        let (folder, current) = (self.place(), self.folder.join("current"));
+        let there = self.clusters()?;
         match text::read_text(&current, CURRENT_BYTES_MAX) {
             Ok(text) => {
                 let name = text.strip_suffix('\n').unwrap_or_default();
                 let cluster = ClusterId::new(name).ok();
-                cluster.filter(|cluster| self.has(cluster)).ok_or_else(|| {
+                let is_there = |cluster: &ClusterId| {
+                    self.journal(cluster).exists() || there.contains(cluster.as_str())
+                };
+                cluster.filter(is_there).ok_or_else(|| {
                     let line = text.lines().next().unwrap_or_default();
                     anyhow!(
                         "{}: `{}` is not a line with the name of a cluster that is in {folder}; {}",
@@ -123,17 +168,42 @@ impl Home {
         }
     }
 
-    /// Whether there are books or a journal of a cluster.
-    fn has(&self, cluster: &ClusterId) -> bool {
-        self.journal(cluster).exists() || self.clusters().contains(&cluster.to_string())
+    /// The clusters that have books here, by name.
+    fn clusters(&self) -> anyhow::Result<BTreeSet<String>> {
+        let Some(folder) = self.books_folder() else {
+            return Ok(self.books()?.clusters()?.into_iter().collect());
+        };
+        let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
+        Ok(names.filter_map(|name| Some(name.strip_prefix("cluster=")?.to_owned())).collect())
     }
 
-    /// The clusters that have books here, by name.
-    fn clusters(&self) -> BTreeSet<String> {
-        let entries = std::fs::read_dir(self.folder.join("books")).into_iter().flatten().flatten();
-        let names = entries.filter_map(|entry| entry.file_name().into_string().ok());
-        names.filter_map(|name| Some(name.strip_prefix("cluster=")?.to_owned())).collect()
+    /// Where the ledger is, for messages: a folder of one's own is named by what it is in.
+    fn place(&self) -> String {
+        match &self.ledger {
+            Ledger::Folder(folder) if *folder == self.folder.join("books") => {
+                self.folder.display().to_string()
+            }
+            Ledger::Folder(folder) => folder.display().to_string(),
+            #[cfg(feature = "cloud")]
+            Ledger::Bucket(url) => url.to_string(),
+        }
     }
+}
+
+/// The user's folder for state.
+fn users_folder() -> anyhow::Result<PathBuf> {
+    let under = |variable: &str, below: &str| {
+        let value = std::env::var_os(variable).filter(|value| !value.is_empty())?;
+        Some(PathBuf::from(value).join(below))
+    };
+    under("XDG_STATE_HOME", "farthing")
+        .or_else(|| under("HOME", ".local/state/farthing"))
+        .ok_or_else(|| {
+            WrongUse::new("there is no HOME to keep the books under")
+                .hint("name a folder with --data FOLDER or FARTHING_DATA")
+                .into()
+        })
 }
 
 /// Advice where it is not known which cluster is meant.

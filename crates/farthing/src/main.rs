@@ -28,7 +28,7 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
-    let home = || Home::new(cli.data.as_deref());
+    let home = || Home::new(cli.data.as_deref(), cli.books.as_deref());
     match &cli.command {
         Command::Up(args) => commands::up::run(args, &home()?),
         Command::Plan(args) => commands::plan::run(args, cli.output),
@@ -40,6 +40,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Idle(args) => commands::idle::run(args, &home()?, cli.output),
         Command::Explain(args) => commands::explain::run(args, &home()?, cli.output),
         Command::Correct(args) => commands::correct::run(args, &home()?, cli.output),
+        Command::Books(args) => commands::books::run(args, &home()?, cli.output),
         Command::Sql(args) => commands::sql::run(args, &home()?, cli.output),
         Command::Verify(args) => commands::verify::run(args, &home()?, cli.output),
         Command::Reference => commands::reference::run(),

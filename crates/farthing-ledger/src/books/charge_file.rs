@@ -20,6 +20,9 @@ use std::fmt::Write as _;
 /// beside nodes, no details of destinations, and accelerators were counted by node.
 pub(super) const FORMAT: &str = "3";
 
+/// The `farthing.kind` of these files.
+pub(super) const KIND: &str = "charges";
+
 /// The order of rows, so that the same charges give the same file.
 pub(crate) fn sorted(charges: &[Charge]) -> Vec<&Charge> {
     let mut sorted: Vec<&Charge> = charges.iter().collect();
@@ -68,8 +71,19 @@ pub(super) fn encode(
     corrections: &[Correction],
 ) -> Result<Bytes, BooksError> {
     let table = table(file, &sorted(&metered.charges))?;
+    let lines = lines(metered, journal, corrections);
+    let rollup = rollup::of(&table, &lines)?;
+    table.finish(lines, rollup.map(|rollup| (rollup::LINE, rollup)))
+}
+
+/// What the footer says of an hour.
+pub(super) fn lines(
+    metered: &Metered,
+    journal: Option<Mark>,
+    corrections: &[Correction],
+) -> Vec<(&'static str, String)> {
     let mut lines = vec![
-        ("farthing.kind", "charges".to_owned()),
+        ("farthing.kind", KIND.to_owned()),
         ("farthing.format", FORMAT.to_owned()),
         ("farthing.cluster", metered.cluster.to_string()),
         ("farthing.from", metered.window.from().to_string()),
@@ -87,8 +101,7 @@ pub(super) fn encode(
         lines.push(("farthing.corrections", text));
     }
     lines.extend(journal.map(|mark| ("farthing.journal", mark.to_string())));
-    let rollup = rollup::of(&table, &lines)?;
-    table.finish(lines, rollup.map(|rollup| (rollup::LINE, rollup)))
+    lines
 }
 
 /// Charges as a table.
@@ -183,7 +196,7 @@ fn read_unpriced(line: &str, resources: &[Resource]) -> Option<Unpriced> {
 /// Reads an hour: its footer now, its rows when they are asked for.
 pub(super) fn open(file: &str, bytes: Bytes) -> Result<HourBook, BooksError> {
     let generation = Generation::of(&bytes, Vec::new());
-    read(Sealed::open(file, bytes)?, "charges", generation)
+    read(Sealed::open(file, bytes)?, KIND, generation)
 }
 
 /// Reads the rollup of an hour: it says of the hour what the file around it does, and its rows are
@@ -192,7 +205,11 @@ pub(super) fn open_rollup(file: &str, bytes: Bytes) -> Result<HourBook, BooksErr
     read(Sealed::open(file, bytes)?, rollup::KIND, Generation::default())
 }
 
-fn read(sealed: Sealed, kind: &str, generation: Generation) -> Result<HourBook, BooksError> {
+pub(super) fn read(
+    sealed: Sealed,
+    kind: &str,
+    generation: Generation,
+) -> Result<HourBook, BooksError> {
     let file = &*sealed.file.clone();
     let wrong = |what: &str| BooksError::damaged(file, what);
     let format = sealed.line("farthing.format")?;

@@ -21,6 +21,7 @@ use parquet::arrow::arrow_reader::{
 };
 use parquet::arrow::{ArrowWriter, ProjectionMask};
 use parquet::basic::{Compression, ZstdLevel};
+use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
 use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::collections::HashMap;
@@ -158,32 +159,84 @@ impl<'a> Table<'a> {
         metadata: Vec<(&str, String)>,
         inside: Option<(&str, Bytes)>,
     ) -> Result<Bytes, BooksError> {
-        let error = |source| BooksError::Parquet { file: self.file.to_owned(), source };
-        let schema = Arc::new(Schema::new(self.fields));
-        let batch = RecordBatch::try_new(schema.clone(), self.columns)
-            .map_err(|source| error(source.into()))?;
-        let lines = metadata.into_iter().chain([(seal::KEY, seal::blank())]);
-        let lines = lines.map(|(key, value)| KeyValue::new(key.to_owned(), value)).collect();
-        let properties = WriterProperties::builder()
-            .set_created_by("farthing".to_owned())
-            .set_compression(Compression::ZSTD(ZstdLevel::default()))
-            .set_statistics_enabled(EnabledStatistics::Chunk)
-            .set_key_value_metadata(Some(lines))
-            .build();
-        let mut bytes = Vec::new();
-        let mut writer =
-            ArrowWriter::try_new(&mut bytes, schema, Some(properties)).map_err(error)?;
-        writer.write(&batch).map_err(error)?;
-        if let Some((name, inside)) = inside {
-            writer.flush().map_err(error)?;
-            let place = format!("{} {}", writer.bytes_written(), inside.len());
-            writer.write_all(&inside).map_err(|source| error(source.into()))?;
-            writer.append_key_value_metadata(KeyValue::new(name.to_owned(), place));
+        let mut writer = Writer::new(self.file);
+        let place = writer.add(self, inside.as_ref().map(|(_, inside)| inside))?.inside;
+        let line = inside.map(|(name, _)| name).zip(place);
+        writer.finish(metadata.into_iter().chain(line).collect())
+    }
+}
+
+/// A file in the making, of one table or several with the same columns.
+pub(super) struct Writer<'a> {
+    file: &'a str,
+    writer: Option<ArrowWriter<Vec<u8>>>,
+}
+
+/// Where a table is in its file.
+pub(super) struct Added {
+    /// Its groups of rows.
+    pub(super) groups: Range<usize>,
+    /// What lies behind it: the first byte and the length.
+    pub(super) inside: Option<String>,
+}
+
+impl<'a> Writer<'a> {
+    pub(super) const fn new(file: &'a str) -> Self {
+        Self { file, writer: None }
+    }
+
+    fn error(&self, source: ParquetError) -> BooksError {
+        BooksError::Parquet { file: self.file.to_owned(), source }
+    }
+
+    /// Adds the rows of a table in groups of their own, and what lies behind them, if anything.
+    pub(super) fn add(
+        &mut self,
+        table: Table<'_>,
+        inside: Option<&Bytes>,
+    ) -> Result<Added, BooksError> {
+        let schema = Arc::new(Schema::new(table.fields));
+        let batch = RecordBatch::try_new(schema.clone(), table.columns)
+            .map_err(|source| self.error(source.into()))?;
+        let mut writer = match self.writer.take() {
+            Some(writer) => writer,
+            None => ArrowWriter::try_new(Vec::new(), schema, Some(properties()))
+                .map_err(|source| self.error(source))?,
+        };
+        let first = writer.flushed_row_groups().len();
+        writer.write(&batch).map_err(|source| self.error(source))?;
+        writer.flush().map_err(|source| self.error(source))?;
+        let groups = first..writer.flushed_row_groups().len();
+        let mut place = None;
+        if let Some(inside) = inside {
+            place = Some(format!("{} {}", writer.bytes_written(), inside.len()));
+            writer.write_all(inside).map_err(|source| self.error(source.into()))?;
         }
-        writer.close().map_err(error)?;
-        let unsealed = || BooksError::damaged(self.file, "it was written without a seal");
+        self.writer = Some(writer);
+        Ok(Added { groups, inside: place })
+    }
+
+    /// The whole file, sealed.
+    pub(super) fn finish(self, lines: Vec<(&str, String)>) -> Result<Bytes, BooksError> {
+        let file = self.file;
+        let unsealed = || BooksError::damaged(file, "it was written without a seal");
+        let Some(mut writer) = self.writer else { return Err(unsealed()) };
+        for (key, value) in lines.into_iter().chain([(seal::KEY, seal::blank())]) {
+            writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
+        }
+        let bytes = writer
+            .into_inner()
+            .map_err(|source| BooksError::Parquet { file: file.to_owned(), source })?;
         Ok(seal::seal(bytes).ok_or_else(unsealed)?.into())
     }
+}
+
+fn properties() -> WriterProperties {
+    WriterProperties::builder()
+        .set_created_by("farthing".to_owned())
+        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_statistics_enabled(EnabledStatistics::Chunk)
+        .build()
 }
 
 /// A file whose seal holds, ready to be read.
@@ -192,6 +245,8 @@ pub(crate) struct Sealed {
     metadata: HashMap<String, String>,
     bytes: Bytes,
     footer: ArrowReaderMetadata,
+    /// Where only a part of the file is meant: its groups of rows.
+    groups: Option<Range<usize>>,
 }
 
 impl Sealed {
@@ -205,7 +260,18 @@ impl Sealed {
         let lines = footer.metadata().file_metadata().key_value_metadata();
         let line = |line: &KeyValue| Some((line.key.clone(), line.value.clone()?));
         let metadata = lines.into_iter().flatten().filter_map(line).collect();
-        Ok(Self { file: file.into(), metadata, bytes, footer })
+        Ok(Self { file: file.into(), metadata, bytes, footer, groups: None })
+    }
+
+    /// A part of the file: these groups of rows, and what the footer says of them.
+    pub(super) fn part(&self, lines: HashMap<String, String>, groups: Range<usize>) -> Self {
+        let (file, bytes, footer) = (self.file.clone(), self.bytes.clone(), self.footer.clone());
+        Self { file, metadata: lines, bytes, footer, groups: Some(groups) }
+    }
+
+    /// Groups of rows in the file.
+    pub(super) fn group_count(&self) -> usize {
+        self.footer.metadata().num_row_groups()
     }
 
     /// A line of the footer.
@@ -251,8 +317,12 @@ impl Sealed {
 
     fn builder(&self) -> ParquetRecordBatchReaderBuilder<Bytes> {
         let (bytes, footer) = (self.bytes.clone(), self.footer.clone());
-        ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer)
-            .with_batch_size(BATCH_ROWS)
+        let builder = ParquetRecordBatchReaderBuilder::new_with_metadata(bytes, footer)
+            .with_batch_size(BATCH_ROWS);
+        match &self.groups {
+            Some(groups) => builder.with_row_groups(groups.clone().collect()),
+            None => builder,
+        }
     }
 
     fn read(&self, builder: ParquetRecordBatchReaderBuilder<Bytes>) -> Result<Batches, BooksError> {
@@ -299,7 +369,9 @@ impl Sealed {
         let footer = self.footer.metadata();
         let columns = footer.file_metadata().schema_descr().columns();
         let Some(index) = columns.iter().position(|one| one.name() == column) else { return false };
-        footer.row_groups().iter().any(|rows| {
+        let groups = footer.row_groups();
+        let groups = self.groups.clone().map_or(groups, |part| groups.get(part).unwrap_or(&[]));
+        groups.iter().any(|rows| {
             let bounds = rows.column(index).statistics();
             let bounds = bounds.and_then(|of| of.min_bytes_opt().zip(of.max_bytes_opt()));
             bounds.is_none_or(|(least, most)| least <= text.as_bytes() && text.as_bytes() <= most)

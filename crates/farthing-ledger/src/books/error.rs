@@ -32,6 +32,15 @@ pub enum BooksError {
         /// The file.
         file: String,
     },
+    /// Compaction gave the hour's own file up and was cut off, or goes on.
+    #[error(
+        "{file} is being folded into the file of its day, or that was cut off: run `farthing books \
+         compact`, then do it again"
+    )]
+    Folding {
+        /// The file.
+        file: String,
+    },
     /// The lock of the folder cannot be had.
     #[error("{file} cannot be locked, which keeps two writers apart")]
     Lock {
@@ -101,6 +110,7 @@ impl BooksError {
             Self::Store { file, .. }
             | Self::Damaged { file, .. }
             | Self::Conflict { file }
+            | Self::Folding { file }
             | Self::Lock { file, .. }
             | Self::Parquet { file, .. } => (file, None),
             Self::Folder { folder, .. } => (folder, None),

@@ -25,6 +25,16 @@ impl Generation {
         Self { seal: Some(seal::line(bytes).unwrap_or_else(unsealed)), corrections }
     }
 
+    /// That of a file with this seal, wherever its rows are kept now.
+    pub(super) const fn of_seal(seal: String) -> Self {
+        Self { seal: Some(seal), corrections: Vec::new() }
+    }
+
+    /// Its seal, if there is a file.
+    pub(super) fn seal(&self) -> Option<&str> {
+        self.seal.as_deref()
+    }
+
     /// The same, with the corrections that its file says.
     pub(super) fn with(self, corrections: Vec<Correction>) -> Self {
         Self { corrections, ..self }

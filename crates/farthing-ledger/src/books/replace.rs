@@ -1,7 +1,8 @@
 //! Replacing what stands in the books, and only that: the second of two writers is refused.
 
+use super::fold::GIVEN_UP;
 use super::{Books, BooksError, COMPACTED, Correction, Generation, Hour, Mark, Segment};
-use super::{charge_file, generation, segment_file};
+use super::{charge_file, segment_file};
 use crate::meter::Metered;
 use bytes::Bytes;
 use farthing_model::ClusterId;
@@ -23,14 +24,26 @@ impl Books {
         known: &Generation,
         correction: Option<Correction>,
     ) -> Result<Generation, BooksError> {
-        let path = Hour::of(metered.window.from()).charges(&metered.cluster);
-        let _lock = self.folder.as_deref().map(generation::lock).transpose()?;
-        let (standing, version) = self.standing(&path)?;
+        let hour = metered.window.from();
+        let path = Hour::of(hour).charges(&metered.cluster);
+        let _lock = self.lock()?;
+        let (standing, version, is_given_up) = self.standing_or_given_up(&path)?;
+        let day = match standing {
+            Some(_) => None,
+            None => self.hour_of_day(&metered.cluster, hour)?,
+        };
+        if is_given_up {
+            return Err(BooksError::Folding { file: self.name(&path) });
+        }
         let mut corrections = known.corrections().to_vec();
         corrections.extend(correction);
         let bytes = charge_file::encode(&self.name(&path), metered, journal, &corrections)?;
         let written = Generation::of(&bytes, corrections);
-        let found = standing.map(|bytes| Generation::of(&bytes, Vec::new())).unwrap_or_default();
+        let found = match (standing, day) {
+            (Some(bytes), _) => Generation::of(&bytes, Vec::new()),
+            (None, Some(book)) => book.generation,
+            (None, None) => Generation::default(),
+        };
         if found.is(&written) {
             return Ok(written);
         }
@@ -47,7 +60,10 @@ impl Books {
     /// The store cannot be read.
     pub fn generation(&self, cluster: &ClusterId, at: Timestamp) -> Result<Generation, BooksError> {
         let path = Hour::of(at).charges(cluster);
-        let Some(bytes) = self.standing(&path)?.0 else { return Ok(Generation::default()) };
+        let Some(bytes) = self.standing(&path)?.0 else {
+            let book = self.hour_of_day(cluster, at)?;
+            return Ok(book.map(|book| book.generation).unwrap_or_default());
+        };
         let unreadable = Generation::of(&bytes, Vec::new());
         let book = charge_file::open(&self.name(&path), bytes);
         // What is damaged is replaced whole by whoever knows that it stands.
@@ -69,14 +85,32 @@ impl Books {
         let bytes = segment_file::encode(&self.name(&path), segments)?;
         self.write(&path, bytes)?;
         for path in self.list(&folder)?.iter().filter(|path| path.filename() != Some(COMPACTED)) {
-            let deleted = block_on(self.store.delete(path));
-            deleted.map_err(|source| self.error(path, "deleted", source))?;
+            self.delete(path)?;
         }
         Ok(())
     }
 
-    /// The file that stands, and what the store calls this version of it.
-    fn standing(&self, path: &Path) -> Result<(Option<Bytes>, UpdateVersion), BooksError> {
+    /// The file that stands, and what the store calls this version of it; one that was given up
+    /// does not stand.
+    pub(super) fn standing(
+        &self,
+        path: &Path,
+    ) -> Result<(Option<Bytes>, UpdateVersion), BooksError> {
+        let (bytes, version, _) = self.standing_or_given_up(path)?;
+        Ok((bytes, version))
+    }
+
+    /// As [`Books::standing`], and whether it was given up.
+    pub(super) fn standing_or_given_up(
+        &self,
+        path: &Path,
+    ) -> Result<(Option<Bytes>, UpdateVersion, bool), BooksError> {
+        let (bytes, version) = self.found(path)?;
+        let is_given_up = bytes.as_deref() == Some(GIVEN_UP);
+        Ok((bytes.filter(|_| !is_given_up), version, is_given_up))
+    }
+
+    fn found(&self, path: &Path) -> Result<(Option<Bytes>, UpdateVersion), BooksError> {
         let read = block_on(async {
             let found = self.store.get(path).await?;
             let version = UpdateVersion {
@@ -93,23 +127,30 @@ impl Books {
         }
     }
 
-    /// Writes a file if the version that was read still stands.
-    fn swap(&self, path: &Path, bytes: &Bytes, known: UpdateVersion) -> Result<(), BooksError> {
-        use object_store::Error::{AlreadyExists, Precondition};
+    /// Writes a file if the version that was read still stands; in a folder the lock is held.
+    pub(super) fn swap(
+        &self,
+        path: &Path,
+        bytes: &Bytes,
+        known: UpdateVersion,
+    ) -> Result<(), BooksError> {
+        use object_store::Error::{AlreadyExists, NotFound, Precondition};
         let put = |mode: PutMode| {
             let payload = PutPayload::from_bytes(bytes.clone());
             block_on(self.store.put_opts(path, payload, mode.into()))
         };
         let written = match (&self.folder, &known.e_tag, &known.version) {
-            // The lock is held.
             (Some(_), ..) => put(PutMode::Overwrite),
             (None, None, None) => put(PutMode::Create),
             (None, ..) => put(PutMode::Update(known)),
         };
         match written {
             Ok(_) => Ok(()),
-            Err(AlreadyExists { .. } | Precondition { .. }) => {
-                Err(BooksError::Conflict { file: self.name(path) })
+            // A request that was tried again had perhaps been done: then what stands is ours.
+            Err(AlreadyExists { .. } | Precondition { .. } | NotFound { .. }) => {
+                let stands = self.found(path)?.0;
+                let is_ours = stands.as_ref() == Some(bytes);
+                if is_ours { Ok(()) } else { Err(BooksError::Conflict { file: self.name(path) }) }
             }
             Err(source) => Err(self.error(path, "written", source)),
         }

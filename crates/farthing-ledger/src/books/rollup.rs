@@ -11,7 +11,7 @@
 //! most before others.
 
 use super::columns::{Batches, Sealed, Table, Text, value};
-use super::{Books, BooksError, Hour, HourBook, charge_file};
+use super::{Books, BooksError, Generation, Hour, HourBook, charge_file};
 use crate::meter::FastMap;
 use arrow_array::Array as _;
 use bytes::Bytes;
@@ -245,7 +245,7 @@ impl Books {
         // Whatever is wrong with the end of the file is said by reading it whole.
         match self.rollup(&path).filter(|rollup| rollup.has(columns)) {
             Some(rollup) => Ok(Some(rollup)),
-            None => self.hour(cluster, at),
+            None => self.hour(cluster, at)?.map(|book| book.summed(columns)).transpose(),
         }
     }
 
@@ -265,7 +265,7 @@ impl Books {
     }
 
     /// The last bytes of a file, if they can be had.
-    fn tail(&self, path: &Path, bytes: u64, if_match: Option<String>) -> Option<Tail> {
+    pub(super) fn tail(&self, path: &Path, bytes: u64, if_match: Option<String>) -> Option<Tail> {
         let range = Some(GetRange::Suffix(bytes));
         let options = GetOptions { range, if_match, ..GetOptions::default() };
         block_on(async {
@@ -277,10 +277,10 @@ impl Books {
 }
 
 /// The end of a file.
-struct Tail {
-    size: u64,
-    e_tag: Option<String>,
-    bytes: Bytes,
+pub(super) struct Tail {
+    pub(super) size: u64,
+    pub(super) e_tag: Option<String>,
+    pub(super) bytes: Bytes,
 }
 
 impl Tail {
@@ -318,6 +318,13 @@ impl HourBook {
         columns.iter().all(|name| schema.column_with_name(name).is_some())
     }
 
+    /// Its sums where its file, that of a day, has them by these columns; else its rows.
+    fn summed(self, columns: &[&str]) -> Result<Self, BooksError> {
+        let Some(sums) = self.rows.inside(LINE)? else { return Ok(self) };
+        let book = charge_file::read(sums, KIND, Generation::default())?;
+        Ok(if book.has(columns) { book } else { self })
+    }
+
     /// The rollup in its file, to be compared with its rows.
     ///
     /// # Errors
@@ -351,8 +358,9 @@ impl KeptRollup {
 
 /// Whether a rollup says of the hour what the footer of the file does.
 fn same_lines(rollup: &HashMap<String, String>, file: &HashMap<String, String>) -> bool {
-    let is_own =
-        |key: &str| matches!(key, "farthing.kind" | LINE | super::seal::KEY | "ARROW:schema");
+    let is_own = |key: &str| {
+        matches!(key, "farthing.kind" | LINE | super::seal::KEY | "ARROW:schema" | super::day::SEAL)
+    };
     let of = |lines: &HashMap<String, String>| -> BTreeMap<String, String> {
         let own = lines.iter().filter(|(key, _)| !is_own(key));
         own.map(|(key, line)| (key.clone(), line.clone())).collect()

@@ -1,18 +1,15 @@
 //! Bills in FOCUS form, from CSV or Parquet: read whole, checked, and summed; what they say is not
 //! changed.
 
+mod arrow;
+mod number;
+
 use super::check::{RowFault, check_row};
 use super::columns::Cell;
-use arrow_array::cast::AsArray;
-use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
-use arrow_array::{Array, ArrayRef, RecordBatch};
-use arrow_schema::{DataType, TimeUnit};
 use bytes::Bytes;
 use farthing_model::{Currency, Money, Window};
 use jiff::Timestamp;
-use jiff::civil::DateTime;
-use jiff::tz::Offset;
-use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use number::{instant, pico};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
@@ -133,7 +130,7 @@ pub enum BillError {
 /// It is not a FOCUS file, or one of its rows cannot be read.
 pub fn read_bill(bytes: Bytes, currency: Option<Currency>) -> Result<Bill, BillError> {
     if bytes.starts_with(b"PAR1") {
-        return read_parquet(bytes, currency);
+        return arrow::read_parquet(bytes, currency);
     }
     let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(&bytes[..]);
     let header = reader.headers().map_err(BillError::Csv)?.clone();
@@ -148,88 +145,6 @@ pub fn read_bill(bytes: Bytes, currency: Option<Currency>) -> Result<Bill, BillE
         })?;
     }
     reading.finish()
-}
-
-fn read_parquet(bytes: Bytes, currency: Option<Currency>) -> Result<Bill, BillError> {
-    let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(BillError::Parquet)?;
-    let names = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
-    let mut reading = Reading::new(names, currency)?;
-    let reader = builder.with_batch_size(super::ROWS_MAX).build().map_err(BillError::Parquet)?;
-    for batch in reader {
-        let batch: RecordBatch = batch.map_err(|error| BillError::Parquet(error.into()))?;
-        for column in &reading.asked {
-            text_of(batch.column(*column), 0, &reading.names[*column])?;
-        }
-        for row in 0..batch.num_rows() {
-            reading.row(&|column| text_of(batch.column(column), row, "").ok().flatten())?;
-        }
-    }
-    reading.finish()
-}
-
-/// A value as CSV would have it.
-fn text_of<'a>(
-    column: &'a ArrayRef,
-    row: usize,
-    name: &str,
-) -> Result<Option<Cow<'a, str>>, BillError> {
-    if row < column.len() && column.is_null(row) {
-        return Ok(None);
-    }
-    let at =
-        |nanos: i128| Timestamp::from_nanosecond(nanos).map(|at| Cow::Owned(at.to_string())).ok();
-    let kind = column.data_type();
-    let is_there = row < column.len();
-    let read = || match kind {
-        DataType::Utf8 => Some(Cow::Borrowed(column.as_string::<i32>().value(row))),
-        DataType::LargeUtf8 => Some(Cow::Borrowed(column.as_string::<i64>().value(row))),
-        DataType::Utf8View => Some(Cow::Borrowed(column.as_string_view().value(row))),
-        DataType::Float64 => {
-            Some(Cow::Owned(column.as_primitive::<Float64Type>().value(row).to_string()))
-        }
-        DataType::Int64 => {
-            Some(Cow::Owned(column.as_primitive::<Int64Type>().value(row).to_string()))
-        }
-        DataType::Decimal128(..) => {
-            Some(Cow::Owned(column.as_primitive::<Decimal128Type>().value_as_string(row)))
-        }
-        DataType::Timestamp(unit, _) => {
-            use arrow_array::types as t;
-            at(match unit {
-                TimeUnit::Second => {
-                    i128::from(column.as_primitive::<t::TimestampSecondType>().value(row))
-                        * 1_000_000_000
-                }
-                TimeUnit::Millisecond => {
-                    i128::from(column.as_primitive::<t::TimestampMillisecondType>().value(row))
-                        * 1_000_000
-                }
-                TimeUnit::Microsecond => {
-                    i128::from(column.as_primitive::<t::TimestampMicrosecondType>().value(row))
-                        * 1_000
-                }
-                TimeUnit::Nanosecond => {
-                    column.as_primitive::<t::TimestampNanosecondType>().value(row).into()
-                }
-            })
-        }
-        _ => None,
-    };
-    let known = matches!(
-        kind,
-        DataType::Utf8
-            | DataType::LargeUtf8
-            | DataType::Utf8View
-            | DataType::Float64
-            | DataType::Int64
-            | DataType::Null
-            | DataType::Decimal128(..)
-            | DataType::Timestamp(..)
-    );
-    if !known {
-        return Err(BillError::Type { column: name.to_owned(), kind: kind.to_string() });
-    }
-    Ok(if is_there { read() } else { None })
 }
 
 /// A bill in the making.
@@ -395,77 +310,9 @@ fn absent(name: &str) -> Cell<'static> {
     Cell::Null
 }
 
-/// A time of RFC 3339, or without a zone, which is then UTC.
-fn instant(text: &str) -> Option<Timestamp> {
-    text.parse().ok().or_else(|| {
-        let at: DateTime = text.trim_end_matches(" UTC").parse().ok()?;
-        Offset::UTC.to_timestamp(at).ok()
-    })
-}
-
-/// A decimal number in 10^-12, rounded half away from zero, and whether it was exact.
-fn pico(text: &str) -> Option<(i128, bool)> {
-    const PLACES: i64 = 12;
-    let (mantissa, exponent) = match text.split_once(['e', 'E']) {
-        Some((mantissa, exponent)) => (mantissa, exponent.parse::<i64>().ok()?),
-        None => (text, 0),
-    };
-    let (is_negative, digits) = match mantissa.strip_prefix('-') {
-        Some(rest) => (true, rest),
-        None => (false, mantissa),
-    };
-    let (whole, fraction) = digits.split_once('.').unwrap_or((digits, ""));
-    let all = format!("{whole}{fraction}");
-    if all.is_empty() || all.len() > 60 || !all.bytes().all(|digit| digit.is_ascii_digit()) {
-        return None;
-    }
-    let fraction = i64::try_from(fraction.len()).ok()?;
-    // How many of the digits are kept.
-    let kept = i64::try_from(all.len()).ok()?.checked_add(PLACES + exponent - fraction)?;
-    let length = i64::try_from(all.len()).ok()?;
-    let digits = match usize::try_from(kept.min(length)) {
-        Ok(kept) => &all[..kept],
-        Err(_) => "",
-    };
-    let mut value: i128 = if digits.is_empty() { 0 } else { digits.parse().ok()? };
-    if kept > length {
-        let zeros = u32::try_from(kept - length).ok()?;
-        value = if value == 0 { 0 } else { value.checked_mul(10_i128.checked_pow(zeros)?)? };
-    }
-    let rest = if kept < 0 { "0" } else { all.get(digits.len()..).unwrap_or("") };
-    let is_exact = if kept < 0 {
-        all.bytes().all(|digit| digit == b'0')
-    } else {
-        rest.bytes().all(|digit| digit == b'0')
-    };
-    if rest.bytes().next().is_some_and(|digit| digit >= b'5') {
-        value = value.checked_add(1)?;
-    }
-    Some((if is_negative { -value } else { value }, is_exact))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn numbers_are_read_as_they_are_written() {
-        let check = |text: &str, value: i128, exact: bool| {
-            assert_eq!(pico(text), Some((value, exact)), "{text}");
-        };
-        check("1", 1_000_000_000_000, true);
-        check("-2.5", -2_500_000_000_000, true);
-        check("8e-07", 800_000, true);
-        check("1.25E3", 1_250_000_000_000_000, true);
-        check("0.0000000000005", 1, false);
-        check("0.00000000000049", 0, false);
-        check("1e-30", 0, false);
-        check("0.1234567890125", 123_456_789_013, false);
-        check("0e99", 0, true);
-        for bad in ["", "-", "1,5", "NaN", "inf", "1e", "--1", "0x1", "1e99"] {
-            assert_eq!(pico(bad), None, "{bad}");
-        }
-    }
 
     const HEADER: &str = "BilledCost,BillingAccountId,BillingCurrency,BillingPeriodEnd,\
         BillingPeriodStart,ChargeCategory,ChargePeriodEnd,ChargePeriodStart,EffectiveCost,\

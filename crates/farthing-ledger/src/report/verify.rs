@@ -1,7 +1,9 @@
 //! Whether the books are sound: every file readable and unchanged, every hour conserved, and the
 //! charges what the kept telemetry says.
 
-use crate::books::{Again, Books, BooksError, Correction, HourBook, Mark, sorted};
+use crate::books::{
+    Again, Books, BooksError, Correction, HourBook, Kept, Mark, Retention, sorted,
+};
 use crate::meter::{MeterError, TelemetryError};
 use farthing_model::{Charge, ClusterId, Money, Window};
 use jiff::Timestamp;
@@ -26,6 +28,8 @@ pub struct LedgerCheck {
     pub marks: Vec<(String, Mark)>,
     /// Hours that were corrected after they had been posted: the file of each, and how.
     pub corrections: Vec<(String, Correction)>,
+    /// What is not kept any more, on purpose.
+    pub retention: Retention,
 }
 
 /// Where the books are not sound.
@@ -62,6 +66,7 @@ pub fn verify(books: &Books, cluster: &ClusterId) -> Result<LedgerCheck, BooksEr
         posted_until: None,
         marks: vec![],
         corrections: vec![],
+        retention: books.retention(cluster)?,
     };
     for hour in posted.union(&measured) {
         check.checked += 1;
@@ -109,7 +114,8 @@ fn posted_hour(
             None => None,
         };
         // The engine marks what it posts, and keeps telemetry before it posts charges.
-        let (paid, kept) = (book.paid, measured || book.journal.is_none());
+        let released = check.retention.telemetry_of(hour) == Kept::Released;
+        let (paid, kept) = (book.paid, measured || released || book.journal.is_none());
         let belongs = posted.belongs(&book);
         let rollup = book.kept_rollup()?;
         let charges = book.charges()?;

@@ -1,8 +1,8 @@
 //! The HTTP side of buckets: one request at a time, tried again where that is safe.
 
 use crate::prometheus::system_tls;
-use object_store::ClientOptions;
 use http_body_util::BodyExt as _;
+use object_store::ClientOptions;
 use object_store::client::{
     HttpClient, HttpConnector, HttpError, HttpErrorKind, HttpRequest, HttpRequestBody,
     HttpResponse, HttpResponseBody, HttpService,
@@ -109,10 +109,7 @@ async fn whole(body: HttpRequestBody) -> Result<bytes::Bytes, HttpError> {
     Ok(body.collect().await?.to_bytes())
 }
 
-fn failed(
-    kind: HttpErrorKind,
-    error: impl std::error::Error + Send + Sync + 'static,
-) -> HttpError {
+fn failed(kind: HttpErrorKind, error: impl std::error::Error + Send + Sync + 'static) -> HttpError {
     HttpError::new(kind, error)
 }
 

@@ -55,6 +55,15 @@ impl Cloud {
             Self::Azure => "az",
         }
     }
+
+    /// How the names of its settings begin.
+    const fn variables(self) -> &'static str {
+        match self {
+            Self::S3 => "AWS_",
+            Self::Google => "GOOGLE_",
+            Self::Azure => "AZURE_",
+        }
+    }
 }
 
 /// The address of a bucket, and where in it.
@@ -112,48 +121,49 @@ impl FromStr for BucketUrl {
     }
 }
 
-impl BucketUrl {
-    /// Whether a text is meant to be an address: a scheme that is not that of files.
-    pub fn is_meant(text: &str) -> bool {
-        text.split_once("://").is_some_and(|(scheme, _)| scheme != "file")
-    }
-}
-
-/// Opens a bucket; nothing is asked of it yet.
+/// Opens a bucket with settings by the names that the environment has them under, such as
+/// `AWS_REGION`; those of other clouds are passed over. Nothing is asked of it yet.
 ///
 /// # Errors
-/// Settings of the environment that do not make a client.
-pub fn open(url: &BucketUrl) -> Result<Arc<dyn ObjectStore>, BucketError> {
-    let settings = |source| BucketError::Settings { url: url.to_string(), source: Box::new(source) };
+/// Settings that do not make a client.
+pub fn open(
+    url: &BucketUrl,
+    settings: impl IntoIterator<Item = (String, String)>,
+) -> Result<Arc<dyn ObjectStore>, BucketError> {
+    let wrong = |source| BucketError::Settings { url: url.to_string(), source: Box::new(source) };
     // The client tries again by itself: it needs no reactor to wait in.
     let retry = RetryConfig { max_retries: 0, ..RetryConfig::default() };
     // Servers of one's own may speak plain HTTP; those of clouds are reached over TLS.
-    let options = || ClientOptions::new().with_allow_http(true);
+    let options = ClientOptions::new().with_allow_http(true);
     let (bucket, prefix) = (url.bucket.as_str(), url.prefix.clone());
+    let given = settings.into_iter().filter(|(key, _)| key.starts_with(url.cloud.variables()));
     Ok(match url.cloud {
         Cloud::S3 => {
-            let builder = AmazonS3Builder::from_env()
-                .with_bucket_name(bucket)
-                .with_retry(retry)
-                .with_client_options(options())
-                .with_http_connector(Connector);
-            Arc::new(PrefixStore::new(builder.build().map_err(settings)?, prefix))
+            let builder = given.fold(AmazonS3Builder::new(), |builder, (key, value)| {
+                let key = key.to_ascii_lowercase().parse();
+                key.map_or(builder.clone(), |key| builder.with_config(key, value))
+            });
+            let builder = builder.with_bucket_name(bucket).with_retry(retry);
+            let builder = builder.with_client_options(options).with_http_connector(Connector);
+            Arc::new(PrefixStore::new(builder.build().map_err(wrong)?, prefix))
         }
         Cloud::Google => {
-            let builder = GoogleCloudStorageBuilder::from_env()
-                .with_bucket_name(bucket)
-                .with_retry(retry)
-                .with_client_options(options())
-                .with_http_connector(Connector);
-            Arc::new(PrefixStore::new(builder.build().map_err(settings)?, prefix))
+            let builder = given.fold(GoogleCloudStorageBuilder::new(), |builder, (key, value)| {
+                let key = key.to_ascii_lowercase().parse();
+                key.map_or(builder.clone(), |key| builder.with_config(key, value))
+            });
+            let builder = builder.with_bucket_name(bucket).with_retry(retry);
+            let builder = builder.with_client_options(options).with_http_connector(Connector);
+            Arc::new(PrefixStore::new(builder.build().map_err(wrong)?, prefix))
         }
         Cloud::Azure => {
-            let builder = MicrosoftAzureBuilder::from_env()
-                .with_container_name(bucket)
-                .with_retry(retry)
-                .with_client_options(options())
-                .with_http_connector(Connector);
-            Arc::new(PrefixStore::new(builder.build().map_err(settings)?, prefix))
+            let builder = given.fold(MicrosoftAzureBuilder::new(), |builder, (key, value)| {
+                let key = key.to_ascii_lowercase().parse();
+                key.map_or(builder.clone(), |key| builder.with_config(key, value))
+            });
+            let builder = builder.with_container_name(bucket).with_retry(retry);
+            let builder = builder.with_client_options(options).with_http_connector(Connector);
+            Arc::new(PrefixStore::new(builder.build().map_err(wrong)?, prefix))
         }
     })
 }
@@ -166,7 +176,6 @@ mod tests {
     fn an_address_is_read_as_it_is_written() {
         let check = |text: &str, same: &str| {
             assert_eq!(text.parse::<BucketUrl>().unwrap().to_string(), same, "{text}");
-            assert!(BucketUrl::is_meant(text));
         };
         check("s3://finops/farthing/eu", "s3://finops/farthing/eu");
         check("s3a://finops/", "s3://finops");
@@ -185,6 +194,5 @@ mod tests {
             let error = wrong.parse::<BucketUrl>().unwrap_err().to_string();
             assert!(error.starts_with(&format!("`{wrong}` is not the address")), "{error}");
         }
-        assert!(!BucketUrl::is_meant("/var/books") && !BucketUrl::is_meant("file:///var/books"));
     }
 }

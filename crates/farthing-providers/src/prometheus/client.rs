@@ -332,6 +332,7 @@ fn tls(access: &Access) -> Result<TlsConfig, PrometheusError> {
 }
 
 /// A secure connection to whoever shows a certificate that this system trusts.
+#[cfg(feature = "cloud")]
 pub(crate) fn system_tls() -> Result<TlsConfig, PrometheusError> {
     tls(&Access::default())
 }

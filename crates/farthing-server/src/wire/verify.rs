@@ -65,6 +65,16 @@ pub fn verify(ledger: &LedgerCheck, journal: JournalCheck<'_>) -> VerifyJson {
     let unposted = unposted.map(|hour| format!("{hour} has telemetry and is not posted yet"));
     let corrected = ledger.corrections.iter();
     let corrected = corrected.map(|(file, correction)| format!("{file} was {correction}"));
+    let released = [
+        ("telemetry", ledger.retention.telemetry_before),
+        ("charges", ledger.retention.charges_before),
+    ];
+    let released = released.into_iter().filter_map(|(what, before)| {
+        Some(format!(
+            "{what} of before {} was let go of, as `farthing books retain` asked",
+            before?
+        ))
+    });
     let note = match journal.sealed {
         Some(true) => None,
         Some(false) => Some(
@@ -79,7 +89,7 @@ pub fn verify(ledger: &LedgerCheck, journal: JournalCheck<'_>) -> VerifyJson {
             ok: ledger.ok,
             checked: ledger.checked,
             first_fault: ledger_fault,
-            notes: unposted.chain(corrected).collect(),
+            notes: unposted.chain(corrected).chain(released).collect(),
         },
         journal: CheckJson {
             ok: sound,

@@ -34,7 +34,16 @@ mod with {
     /// Prints the rows.
     pub(crate) fn run(args: &SqlArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
         let cluster = home.cluster(args.cluster.as_deref())?;
-        let sql = Sql::open(&home.books_folder(), &cluster)?;
+        let Some(folder) = home.books_folder() else {
+            return Err(WrongUse::new("SQL reads books that are in a folder")
+                .hint("copy them with the tools of the cloud, and name the copy with --books")
+                .into());
+        };
+        if let Some(hour) = home.books()?.folded_twice(&cluster)? {
+            let what = format!("the hour {hour} is in two files: a compaction was cut off");
+            return Err(WrongUse::new(what).hint("`farthing books compact` completes it").into());
+        }
+        let sql = Sql::open(folder, &cluster)?;
         let answer = sql.query(&args.query).map_err(|error| match error {
             SqlError::Query(what) => WrongUse::new(what)
                 .hint(

@@ -10,7 +10,7 @@ use farthing_ledger::{
     post_segment,
 };
 use farthing_model::offer_table::Filter;
-use farthing_model::{ClusterId, Currency, Destination, Detail, Money, PerResource, Window};
+use farthing_model::{ClusterId, Currency, Destination, Detail, Money, PerResource};
 use farthing_providers::catalog::Catalogue;
 use farthing_providers::telemetry::Cluster;
 use jiff::Timestamp;
@@ -101,9 +101,11 @@ fn post_hour(
     match post_segment(books, occasion, currency, segment) {
         Ok(posting) => Ok(Some(posting)),
         Err(CorrectError::NoTelemetry(_)) if segment.is_empty() => Ok(None),
-        Err(error @ CorrectError::NoTelemetry(_)) => Err(WrongUse::new(error.to_string())
-            .hint("import into other books with --cluster NAME")
-            .into()),
+        Err(error @ (CorrectError::NoTelemetry(_) | CorrectError::Released(_))) => {
+            Err(WrongUse::new(error.to_string())
+                .hint("import into other books with --cluster NAME")
+                .into())
+        }
         Err(error @ CorrectError::Currency { .. }) => Err(WrongUse::new(error.to_string())
             .hint("give prices in that currency, or other books with --cluster NAME")
             .into()),
