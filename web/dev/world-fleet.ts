@@ -1,4 +1,5 @@
 /** Nodes, their use, verdicts, budgets and offers of a made-up world. */
+import type { Offers } from "../src/api/offer-types.ts";
 import type * as wire from "../src/api/types.ts";
 import { Chance } from "./random.ts";
 import { at, money, type World } from "./world.ts";
@@ -148,50 +149,46 @@ export function budgets(world: World): wire.Budget[] {
 function budget(world: World, index: number): wire.Budget {
   const limit = 2_000 * (index + 1);
   const over = index === 1;
+  const hours = index === 4;
   const spent = limit * (over ? 0.93 : 0.2 + index * 0.1);
-  const committed = limit * 0.08;
-  const reserved = limit * 0.02;
+  const [committed, reserved] = [limit * 0.08, limit * 0.02];
+  const exposure = spent + committed + reserved;
   const p50 = over ? limit * 1.06 : spent * 1.5;
+  const days = 12;
   return {
-    budget: world.name(`${world.team(index).replace(world.options.prefix ?? "", "")}-monthly`),
-    scope: { team: world.team(index) },
-    limit: index === 4 ? null : money(limit),
-    gpu_hours_limit: index === 4 ? 4_000 : null,
-    period: { name: "month", from: at(-36), to: at(684) },
+    budget: world.name(`${["language", "search", "vision", "speech", "ranking"][index]}-monthly`),
+    scope: `team=${world.team(index)}`,
+    limit: hours ? null : money(limit),
+    gpu_hours_limit: hours ? 4_000 : null,
+    gpu_hours: hours ? 2_400 : 900,
+    period: "month",
+    window: { from: at(-days * 24), to: at(18 * 24) },
     hard: index % 2 === 0,
     currency: "USD",
     spent: money(spent),
     committed: money(committed),
     reserved: money(reserved),
-    exposure: money(spent + committed + reserved),
-    left: index === 4 ? null : money(limit - spent - committed - reserved),
+    exposure: money(exposure),
+    left: hours ? null : money(limit - exposure),
+    gone: hours ? 0.6 : exposure / limit,
     forecast:
-      index === 3 ? null : { p10: money(p50 * 0.9), p50: money(p50), p90: money(p50 * 1.15) },
-    runs_out: over ? at(300) : null,
+      index === 3
+        ? null
+        : { p10: money(p50 * 0.9), p50: money(p50), p90: money(p50 * 1.15), tried: 6, held: 5 },
     rung: over ? "notify" : null,
     escalate: [
       { at: 0.8, do: "notify" },
       { at: 1, do: "hold" },
       { at: 1.1, do: "suspend" },
     ],
-    burn: Array.from({ length: 37 }, (_, hour) => ({
-      at: at(hour - 36),
-      spent: money((spent * hour) / 36),
+    burn: Array.from({ length: days }, (_, day) => ({
+      day: at((day - days) * 24).slice(0, 10),
+      spent: money((spent * (day + 1 + Math.sin(day * 2) * 0.3)) / days),
     })),
-    cuts: over
-      ? [
-          {
-            workload: world.name("search-0003"),
-            saved: "150.00",
-            value: "12",
-            undo: "farthing undo p7/3",
-          },
-        ]
-      : [],
   };
 }
 
-export function offers(world: World, query: URLSearchParams): wire.Offers {
+export function offers(world: World, query: URLSearchParams): Offers {
   const accelerator = query.get("accelerator") ?? "H100-80GB";
   const purchase = query.get("purchase") ?? "on-demand";
   const list = Array.from({ length: world.options.empty ? 0 : 14 }, (_, index) => ({

@@ -137,8 +137,8 @@ function faults(app: App, found: Cost): TemplateResult | typeof nothing {
       : html`<p class="state refused" role="alert">
           The books are at fault: ${format(difference, 12)} ${found.currency} is in no row.
         </p>`;
-  if (found.unpriced.length === 0) return broken;
-  return html`${broken}
+  if (found.unpriced.length === 0) return html`${broken} ${corrected(app, found)}`;
+  return html`${broken} ${corrected(app, found)}
     <h3>Paid, and not in these figures: no price is known</h3>
     <ul class="rows">
       ${found.unpriced.slice(0, 8).map(
@@ -146,6 +146,26 @@ function faults(app: App, found: Cost): TemplateResult | typeof nothing {
           html`<li>
             <span>${one.node}</span> <span class="soft">${one.offer}</span>
             <span class="soft">from ${time(app, one.window.from)}: ${one.why}</span>
+          </li>`,
+      )}
+    </ul>`;
+}
+
+/** Hours that were posted again: figures of before are not those of now. */
+function corrected(app: App, found: Cost): TemplateResult | typeof nothing {
+  const all = found.corrections ?? [];
+  if (all.length === 0) return nothing;
+  return html`<h3>Hours that were corrected</h3>
+    <ul class="rows">
+      ${all.slice(0, 8).map(
+        (one) =>
+          html`<li>
+            <span>${time(app, one.hour.from)}</span>
+            <span class="numeric"
+              >${money(parse(one.before), found.currency)} to
+              ${money(parse(one.after), found.currency)}</span
+            >
+            <span class="soft why">${one.why}</span>
           </li>`,
       )}
     </ul>`;
