@@ -12,7 +12,9 @@ export async function forward(
   response: ServerResponse,
 ): Promise<void> {
   const url = new URL(request.url ?? "/", upstream);
-  const headers = { ...request.headers, host: url.host };
+  // The program takes orders from its own pages only; here this server stands for them.
+  const origin = request.headers.origin === undefined ? {} : { origin: url.origin };
+  const headers = { ...request.headers, host: url.host, ...origin };
   const passed = send(url, { method: request.method ?? "GET", headers }, (answered) => {
     const missing = answered.statusCode === 404 || answered.statusCode === 405;
     if (missing && url.pathname !== "/api/v1/events") {

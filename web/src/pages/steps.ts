@@ -234,7 +234,6 @@ function decision(app: App, step: Step, act: Act): TemplateResult {
       <button type="submit" class="main">${WORDS[act].name}</button>
       <a class="button" href=${changed(app.route, { act: null, step: null })}>Leave it</a>
     </p>
-    ${app.refused ? html`<p class="state refused" role="alert">${app.refused}</p>` : nothing}
   </form>`;
 }
 
