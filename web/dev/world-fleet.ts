@@ -49,30 +49,42 @@ function node(world: World, index: number): wire.NodeJson {
   };
 }
 
+const SPANS: Record<string, [count: number, hours: number]> = {
+  "1h": [1, 1],
+  "6h": [6, 1],
+  "24h": [24, 1],
+  "7d": [7, 24],
+  "30d": [30, 24],
+};
+
 export function utilisation(world: World, query: URLSearchParams): wire.Utilisation {
-  const spans = { "1h": 12, "6h": 24, "24h": 24, "7d": 28, "30d": 30 }[
-    query.get("window") ?? "24h"
-  ];
-  const count = world.options.empty ? 0 : (spans ?? 24);
-  const chance = new Chance(world.options.seed + 99);
+  const { empty, nodes, seed } = world.options;
+  const [spans, hours] = SPANS[query.get("window") ?? "24h"] ?? [24, 1];
+  const count = empty ? 0 : spans;
+  const chance = new Chance(seed + 99);
   const use = (scale: number) => ({ used: 0.55 * scale, allocated: 0.8 * scale, paid: scale });
+  const series = Array.from({ length: count }, (_, index) => ({
+    window: { from: at((index - count) * hours), to: at((index + 1 - count) * hours) },
+    gpu: use(nodes * hours * chance.between(0.8, 1)),
+    cpu: use(nodes * hours * 10),
+    memory: null,
+  }));
+  const part = query.get("node")?.toLowerCase() ?? "";
+  const all = Array.from({ length: empty ? 0 : nodes }, (_, index) => {
+    const level = chance.next();
+    const values = Array.from({ length: count }, (_, span) => {
+      const value = Math.min(1, Math.max(0, level + chance.between(-0.2, 0.2)));
+      return index % 17 === 3 && span > 4 ? null : value;
+    });
+    const node = world.name(`node-${String(index).padStart(5, "0")}`);
+    return { node, resource: "gpu", mean: level, values };
+  }).filter((row) => row.node.toLowerCase().includes(part));
   return {
     resources: ["gpu", "cpu", "memory"],
-    series: Array.from({ length: count }, (_, index) => ({
-      window: { from: at(index - count), to: at(index + 1 - count) },
-      gpu: use(world.options.nodes * chance.between(0.8, 1)),
-      cpu: use(world.options.nodes * 10),
-      memory: null,
-    })),
-    nodes: Array.from({ length: world.options.empty ? 0 : world.options.nodes }, (_, index) => {
-      const level = chance.next();
-      const values = Array.from({ length: count }, (_, span) =>
-        index % 17 === 3 && span > 4
-          ? null
-          : Math.min(1, Math.max(0, level + chance.between(-0.2, 0.2))),
-      );
-      return { node: world.name(`node-${String(index).padStart(5, "0")}`), values };
-    }),
+    series,
+    nodes: all,
+    matched: all.length,
+    of: nodes,
   };
 }
 
@@ -161,8 +173,7 @@ function budget(world: World, index: number): wire.Budget {
     limit: hours ? null : money(limit),
     gpu_hours_limit: hours ? 4_000 : null,
     gpu_hours: hours ? 2_400 : 900,
-    period: "month",
-    window: { from: at(-days * 24), to: at(18 * 24) },
+    period: { name: "month", from: at(-days * 24), to: at(18 * 24) },
     hard: index % 2 === 0,
     currency: "USD",
     spent: money(spent),
@@ -176,13 +187,26 @@ function budget(world: World, index: number): wire.Budget {
         ? null
         : { p10: money(p50 * 0.9), p50: money(p50), p90: money(p50 * 1.15), tried: 6, held: 5 },
     rung: over ? "notify" : null,
+    runs_out: over ? at(13 * 24).slice(0, 10) : null,
+    cuts: over
+      ? [
+          {
+            budget: world.name("search-monthly"),
+            workload: world.name("search-0003"),
+            members: 2,
+            value: "12",
+            saved: "150.00",
+            retry: at(40),
+          },
+        ]
+      : [],
     escalate: [
       { at: 0.8, do: "notify" },
       { at: 1, do: "hold" },
       { at: 1.1, do: "suspend" },
     ],
     burn: Array.from({ length: days }, (_, day) => ({
-      day: at((day - days) * 24).slice(0, 10),
+      at: at((day + 1 - days) * 24),
       spent: money((spent * (day + 1 + Math.sin(day * 2) * 0.3)) / days),
     })),
   };

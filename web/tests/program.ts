@@ -25,8 +25,17 @@ async function freePort(): Promise<number> {
   return address.port;
 }
 
-/** Virtual seconds go by at `speed` for each real one; the demo has a day of them. */
-export async function startDemo(program: string, speed = 600): Promise<Running> {
+export interface Pace {
+  /** Virtual seconds for each real one; the demo has a day of them. */
+  speed: number;
+  /** Hours that must have charges before anything is looked at. */
+  hours: number;
+}
+
+export async function startDemo(
+  program: string,
+  { speed, hours }: Pace = { speed: 600, hours: 3 },
+): Promise<Running> {
   const data = mkdtempSync(join(tmpdir(), "farthing-web-"));
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -40,7 +49,7 @@ export async function startDemo(program: string, speed = 600): Promise<Running> 
     await ended;
     rmSync(data, { recursive: true, force: true });
   };
-  await ready(url).catch(async (error: unknown) => {
+  await ready(url, hours).catch(async (error: unknown) => {
     await stop();
     throw error;
   });
@@ -58,13 +67,13 @@ export async function startDemo(program: string, speed = 600): Promise<Running> 
 }
 
 /** Until there is a plan and some hours are posted. */
-async function ready(url: string): Promise<void> {
-  const until = Date.now() + 60_000;
+async function ready(url: string, hours: number): Promise<void> {
+  const until = Date.now() + 120_000;
   while (Date.now() < until) {
     const cost = await fetch(`${url}/api/v1/cost?window=24h`).catch(() => null);
     const posted = cost?.ok ? ((await cost.json()) as { hours: number }).hours : 0;
-    if (posted >= 3) return;
+    if (posted >= hours) return;
     await new Promise((waited) => setTimeout(waited, 500));
   }
-  throw new Error(`${url} had no three hours of charges within a minute`);
+  throw new Error(`${url} had no ${hours} hours of charges within two minutes`);
 }

@@ -312,8 +312,7 @@ export interface Budget {
   limit: string | null;
   gpu_hours_limit: number | null;
   gpu_hours: number;
-  period: string;
-  window: WindowJson;
+  period: { name: string; from: string; to: string };
   hard: boolean;
   currency: string;
   spent: string;
@@ -326,8 +325,12 @@ export interface Budget {
   rung: string | null;
   escalate: { at: number; do: string }[];
   /** Spending up to the end of each day of the period so far. */
-  burn: { day: string; spent: string }[];
+  burn: { at: string; spent: string }[];
   forecast: Forecast | null;
+  /** The day on which the limit is reached, at the usual pace. */
+  runs_out: string | null;
+  /** What the newest plan takes away to hold it. */
+  cuts: Cut[];
 }
 
 export interface Forecast {
@@ -384,10 +387,11 @@ export interface Verdicts {
   }[];
 }
 
+/** In hours of its unit. */
 export interface Use {
-  used: number | null;
-  allocated: number | null;
-  paid: number | null;
+  used: number;
+  allocated: number;
+  paid: number;
 }
 
 export interface UtilisationSpan {
@@ -400,7 +404,11 @@ export interface UtilisationSpan {
 export interface Utilisation {
   resources: string[];
   series: UtilisationSpan[];
-  nodes: { node: string; values: (number | null)[] }[];
+  /** `mean` and `values` are used / paid; `null` where nothing was paid or measured. */
+  nodes: { node: string; resource: string; mean: number | null; values: (number | null)[] }[];
+  /** Nodes that have the name asked for, and all. */
+  matched: number;
+  of: number;
 }
 
 export interface Savings extends Page<JournalRecord> {

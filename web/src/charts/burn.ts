@@ -9,17 +9,15 @@ import type { ChartSpec, Ink } from "./spec.ts";
 
 /** Spending at the end of each day of the period, and now. */
 export function pointsOf(budget: Budget, now: number): { at: number; spent: Pico }[] {
-  const from = Date.parse(budget.window.from);
-  const end = Math.min(Date.parse(budget.window.to), Math.max(now, from));
-  const days = budget.burn.map(({ day, spent }) => ({
-    at: Math.min(Date.parse(day) + DAY_MS, end),
+  const from = Date.parse(budget.period.from);
+  const end = Math.min(Date.parse(budget.period.to), Math.max(now, from));
+  const days = budget.burn.map(({ at, spent }) => ({
+    at: Math.min(Date.parse(at), end),
     spent: parse(spent),
   }));
   const points = [{ at: from, spent: 0n }, ...days.filter(({ at }) => at > from && at < end)];
   return end > from ? [...points, { at: end, spent: parse(budget.spent) }] : points;
 }
-
-const DAY_MS = 86_400_000;
 
 export function burn(budget: Budget, now: number, zone: Zone): ChartSpec {
   const limit = parseOrNull(budget.limit);
@@ -40,8 +38,8 @@ export function burn(budget: Budget, now: number, zone: Zone): ChartSpec {
 type Point = ReturnType<typeof pointsOf>[number];
 
 function option(budget: Budget, points: Point[], zone: Zone, ink: Ink): object {
-  const from = Date.parse(budget.window.from);
-  const to = Date.parse(budget.window.to);
+  const from = Date.parse(budget.period.from);
+  const to = Date.parse(budget.period.to);
   const spent = points.map(({ at, spent }) => [at, toNumber(spent)]);
   const now = points.at(-1)?.at ?? from;
   return {
@@ -117,7 +115,7 @@ function fan(budget: Budget, points: Point[], ink: Ink): object[] {
   const last = points.at(-1);
   if (!forecast || !last) return [];
   const start = [last.at, toNumber(last.spent)] as const;
-  const end = Date.parse(budget.window.to);
+  const end = Date.parse(budget.period.to);
   const low = toNumber(parse(forecast.p10));
   const spread = toNumber(parse(forecast.p90)) - low;
   const hidden = { type: "line", symbol: "none", stack: "fan", lineStyle: { opacity: 0 } };
@@ -146,7 +144,7 @@ function fan(budget: Budget, points: Point[], ink: Ink): object[] {
 function told(budget: Budget, points: Point[], zone: Zone, at: number | undefined): string {
   if (at === undefined) return "";
   const last = points.filter((point) => point.at <= at).at(-1);
-  const end = Date.parse(budget.window.to);
+  const end = Date.parse(budget.period.to);
   const lines = [`${show(at, zone)}  (${utc(at)})`];
   if (last) lines.push(`spent  ${format(last.spent)} ${budget.currency}`);
   const { forecast } = budget;

@@ -1,7 +1,7 @@
 /** Paid, allocated and used capacity of a resource over time. */
 import type { Utilisation, UtilisationSpan } from "../api/types.ts";
 import { fixed, UNKNOWN } from "../money/number.ts";
-import type { Zone } from "../money/time.ts";
+import { seconds, type Zone } from "../money/time.ts";
 import { GRID, moneyAxis, timeAxis, when } from "./axes.ts";
 import { legend, tooltipStyle } from "./series.ts";
 import type { ChartSpec, Ink } from "./spec.ts";
@@ -11,12 +11,15 @@ const LEVELS = ["paid", "allocated", "used"] as const;
 
 export const UNITS: Record<Resource, string> = { gpu: "GPUs", cpu: "cores", memory: "GiB" };
 
+/** On average over the span: 12 GPU-hours of 6 hours are 2 GPUs. */
 export function valueAt(
   span: UtilisationSpan,
   resource: Resource,
   level: (typeof LEVELS)[number],
 ): number | null {
-  return span[resource]?.[level] ?? null;
+  const hours = span[resource]?.[level];
+  const length_h = seconds(span.window) / 3600;
+  return hours === undefined || length_h <= 0 ? null : hours / length_h;
 }
 
 export function useOverTime(use: Utilisation, resource: Resource, zone: Zone): ChartSpec {

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { valueOf } from "../api/cache.ts";
 import { path } from "../api/client.ts";
-import type { Budget, Page, Plan, Tick } from "../api/types.ts";
+import type { Budget, Page, Tick } from "../api/types.ts";
 import type { App } from "../app.ts";
 import { burn, pointsOf } from "../charts/burn.ts";
 import { parse, parseOrNull, plain } from "../money/decimal.ts";
@@ -43,8 +43,8 @@ function detail(app: App, budget: Budget): TemplateResult {
     <h2 id="h-one">
       ${budget.budget}
       <small
-        >${budget.scope}, ${budget.period} of ${time(app, budget.window.from, "day")} to
-        ${time(app, budget.window.to, "day")}, ${budget.hard ? "hard" : "soft"}</small
+        >${budget.scope}, ${budget.period.name} of ${time(app, budget.period.from, "day")} to
+        ${time(app, budget.period.to, "day")}, ${budget.hard ? "hard" : "soft"}</small
       >
     </h2>
     ${facts(budget)}
@@ -94,6 +94,7 @@ function facts(budget: Budget): TemplateResult {
         : fact("GPU-hours", fixed(budget.gpu_hours))
     }
     ${fact("Gone", budget.gone === null ? unknown("it has no limit") : percent(budget.gone))}
+    ${fact("Runs out", budget.runs_out ?? "not at the usual pace")}
     ${fact(
       "Forecast at the end",
       money(parseOrNull(budget.forecast?.p50), currency, 2, "too little history for a forecast"),
@@ -118,17 +119,16 @@ function rungs(budget: Budget): TemplateResult | typeof nothing {
 
 /** What the newest plan left out for it, the least work lost for the money first. */
 function cuts(app: App, budget: Budget): TemplateResult | typeof nothing {
-  const plan = valueOf(app.read<Plan>("/plan", 5_000));
-  const all = plan?.cuts.filter((cut) => cut.budget === budget.budget) ?? [];
-  if (!plan || all.length === 0) return nothing;
-  return html`<h3>What plan ${plan.plan} leaves out for it</h3>
+  const all = budget.cuts;
+  if (all.length === 0) return nothing;
+  return html`<h3>What the newest plan leaves out for it</h3>
     <ul class="rows">
       ${all.map(
         (cut) =>
           html`<li>
             <span>${cut.workload}</span>
             <span class="soft">${plural(cut.members, "member")}, value ${cut.value}</span>
-            <span class="numeric">${money(parse(cut.saved), plan.currency)} not spent</span>
+            <span class="numeric">${money(parse(cut.saved), budget.currency)} not spent</span>
             <span class="soft why"
               >${cut.retry ? html`Again at ${time(app, cut.retry)}` : "It waits for room."}</span
             >
@@ -144,7 +144,7 @@ function list(app: App, all: Budget[], shown: Budget | undefined): TemplateResul
       head: "Budget",
       cell: (one) =>
         html`<a href=${changed(app.route, { budget: one.budget })}>${one.budget}</a><br /><small
-            >${one.scope}, ${one.period}</small
+            >${one.scope}, ${one.period.name}</small
           >`,
       sort: (one) => one.budget,
       csv: (one) => one.budget,

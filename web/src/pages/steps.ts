@@ -77,6 +77,7 @@ export function stepsTable(app: App, rows: Step[]): TemplateResult {
     {
       id: "stage",
       head: "State",
+      wide: true,
       cell: stage,
       sort: (step) => step.stage,
       csv: (one) => one.stage,
