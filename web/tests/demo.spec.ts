@@ -1,12 +1,9 @@
 /** Each page on the demo world of the program itself. */
-import { test as base } from "@playwright/test";
-import { expect, PATHS, settled, test as pages } from "./fixtures.ts";
+import { expect, PATHS, settled, test } from "./fixtures.ts";
 import { PROGRAM, type Running, startDemo } from "./program.ts";
 
-const test = pages;
 let demo: Running;
 
-base.describe.configure({ mode: "serial" });
 test.skip(!PROGRAM, "FARTHING_PROGRAM does not name a program");
 
 test.beforeAll(async () => {

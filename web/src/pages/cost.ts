@@ -243,17 +243,28 @@ function overTime(app: App, found: Cost, cut: Cost, places: boolean): TemplateRe
   });
 }
 
-function rows(app: App, found: Cost): TemplateResult {
-  const amount = (id: keyof CostRow & string, head: string, title: string): Column<CostRow> => ({
+/** A column of money. */
+function amountColumn(
+  currency: string,
+  id: keyof CostRow & string,
+  head: string,
+  title: string,
+): Column<CostRow> {
+  return {
     id,
     head,
     title,
     numeric: true,
     wide: id !== "total",
-    cell: (row) => money(parse(String(row[id])), found.currency),
+    cell: (row) => money(parse(String(row[id])), currency),
     sort: (row) => parse(String(row[id])),
     csv: (row) => plain(parse(String(row[id]))),
-  });
+  };
+}
+
+function rows(app: App, found: Cost): TemplateResult {
+  const amount = (id: keyof CostRow & string, head: string, title: string) =>
+    amountColumn(found.currency, id, head, title);
   const keys: Column<CostRow>[] = found.by.map((key, at) => ({
     id: key,
     head: key,
@@ -275,6 +286,7 @@ function rows(app: App, found: Cost): TemplateResult {
     {
       id: "utilisation",
       head: "Utilisation",
+      wide: true,
       title: "used / allocated, in money",
       numeric: true,
       cell: (row) =>
