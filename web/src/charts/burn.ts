@@ -4,7 +4,7 @@ import { format, parse, parseOrNull, type Pico, toNumber } from "../money/decima
 import { percent } from "../money/number.ts";
 import { show, utc, type Zone } from "../money/time.ts";
 import { GRID, moneyAxis, timeAxis } from "./axes.ts";
-import { legend, tooltipStyle } from "./series.ts";
+import { axisTooltip, legend } from "./series.ts";
 import type { ChartSpec, Ink } from "./spec.ts";
 
 /** Spending at the end of each day of the period, and now. */
@@ -48,8 +48,7 @@ function option(budget: Budget, points: Point[], zone: Zone, ink: Ink): object {
     xAxis: timeAxis({ from, to, zone }, ink),
     yAxis: moneyAxis(ink, budget.currency, { max: top(budget) }),
     tooltip: {
-      ...tooltipStyle(ink),
-      trigger: "axis",
+      ...axisTooltip(ink),
       formatter: (all: { axisValue: number }[]) => told(budget, points, zone, all[0]?.axisValue),
     },
     series: [

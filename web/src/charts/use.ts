@@ -3,7 +3,7 @@ import type { Utilisation, UtilisationSpan } from "../api/types.ts";
 import { fixed, UNKNOWN } from "../money/number.ts";
 import { seconds, type Zone } from "../money/time.ts";
 import { GRID, moneyAxis, timeAxis, when } from "./axes.ts";
-import { legend, tooltipStyle } from "./series.ts";
+import { axisTooltip, legend } from "./series.ts";
 import type { ChartSpec, Ink } from "./spec.ts";
 
 export type Resource = "gpu" | "cpu" | "memory";
@@ -48,8 +48,7 @@ function option(use: Utilisation, resource: Resource, zone: Zone, ink: Ink): obj
     xAxis: timeAxis({ from, to, zone }, ink),
     yAxis: moneyAxis(ink, UNITS[resource]),
     tooltip: {
-      ...tooltipStyle(ink),
-      trigger: "axis",
+      ...axisTooltip(ink),
       formatter: (all: { dataIndex: number }[]) => told(use, resource, zone, all[0]?.dataIndex),
     },
     series: LEVELS.map((level) => ({

@@ -227,7 +227,7 @@ function overTime(app: App, found: Cost, cut: Cost, places: boolean): TemplateRe
     key: `cost ${places} ${found.by.join()}`,
     currency: found.currency,
     zone: app.settings.zone,
-    height: 260,
+    height: 300,
   };
   const largest = derive(found, "largest", () =>
     [...found.rows]
