@@ -14,7 +14,7 @@ export const CSP = [
   "img-src 'self' data: blob:",
   "font-src 'self'",
   "base-uri 'none'",
-  "form-action 'self'",
+  "form-action 'none'",
   "frame-ancestors 'none'",
 ].join("; ");
 

@@ -1,4 +1,5 @@
 /** Nodes, their use, verdicts, budgets and offers of a made-up world. */
+import type { Offers } from "../src/api/offer-types.ts";
 import type * as wire from "../src/api/types.ts";
 import { Chance } from "./random.ts";
 import { at, money, type World } from "./world.ts";
@@ -48,30 +49,42 @@ function node(world: World, index: number): wire.NodeJson {
   };
 }
 
+const SPANS: Record<string, [count: number, hours: number]> = {
+  "1h": [1, 1],
+  "6h": [6, 1],
+  "24h": [24, 1],
+  "7d": [7, 24],
+  "30d": [30, 24],
+};
+
 export function utilisation(world: World, query: URLSearchParams): wire.Utilisation {
-  const spans = { "1h": 12, "6h": 24, "24h": 24, "7d": 28, "30d": 30 }[
-    query.get("window") ?? "24h"
-  ];
-  const count = world.options.empty ? 0 : (spans ?? 24);
-  const chance = new Chance(world.options.seed + 99);
+  const { empty, nodes, seed } = world.options;
+  const [spans, hours] = SPANS[query.get("window") ?? "24h"] ?? [24, 1];
+  const count = empty ? 0 : spans;
+  const chance = new Chance(seed + 99);
   const use = (scale: number) => ({ used: 0.55 * scale, allocated: 0.8 * scale, paid: scale });
+  const series = Array.from({ length: count }, (_, index) => ({
+    window: { from: at((index - count) * hours), to: at((index + 1 - count) * hours) },
+    gpu: use(nodes * hours * chance.between(0.8, 1)),
+    cpu: use(nodes * hours * 10),
+    memory: null,
+  }));
+  const part = query.get("node")?.toLowerCase() ?? "";
+  const all = Array.from({ length: empty ? 0 : nodes }, (_, index) => {
+    const level = chance.next();
+    const values = Array.from({ length: count }, (_, span) => {
+      const value = Math.min(1, Math.max(0, level + chance.between(-0.2, 0.2)));
+      return index % 17 === 3 && span > 4 ? null : value;
+    });
+    const node = world.name(`node-${String(index).padStart(5, "0")}`);
+    return { node, resource: "gpu", mean: level, values };
+  }).filter((row) => row.node.toLowerCase().includes(part));
   return {
     resources: ["gpu", "cpu", "memory"],
-    series: Array.from({ length: count }, (_, index) => ({
-      window: { from: at(index - count), to: at(index + 1 - count) },
-      gpu: use(world.options.nodes * chance.between(0.8, 1)),
-      cpu: use(world.options.nodes * 10),
-      memory: null,
-    })),
-    nodes: Array.from({ length: world.options.empty ? 0 : world.options.nodes }, (_, index) => {
-      const level = chance.next();
-      const values = Array.from({ length: count }, (_, span) =>
-        index % 17 === 3 && span > 4
-          ? null
-          : Math.min(1, Math.max(0, level + chance.between(-0.2, 0.2))),
-      );
-      return { node: world.name(`node-${String(index).padStart(5, "0")}`), values };
-    }),
+    series,
+    nodes: all,
+    matched: all.length,
+    of: nodes,
   };
 }
 
@@ -148,50 +161,58 @@ export function budgets(world: World): wire.Budget[] {
 function budget(world: World, index: number): wire.Budget {
   const limit = 2_000 * (index + 1);
   const over = index === 1;
+  const hours = index === 4;
   const spent = limit * (over ? 0.93 : 0.2 + index * 0.1);
-  const committed = limit * 0.08;
-  const reserved = limit * 0.02;
+  const [committed, reserved] = [limit * 0.08, limit * 0.02];
+  const exposure = spent + committed + reserved;
   const p50 = over ? limit * 1.06 : spent * 1.5;
+  const days = 12;
   return {
-    budget: world.name(`${world.team(index).replace(world.options.prefix ?? "", "")}-monthly`),
-    scope: { team: world.team(index) },
-    limit: index === 4 ? null : money(limit),
-    gpu_hours_limit: index === 4 ? 4_000 : null,
-    period: { name: "month", from: at(-36), to: at(684) },
+    budget: world.name(`${["language", "search", "vision", "speech", "ranking"][index]}-monthly`),
+    scope: `team=${world.team(index)}`,
+    limit: hours ? null : money(limit),
+    gpu_hours_limit: hours ? 4_000 : null,
+    gpu_hours: hours ? 2_400 : 900,
+    period: { name: "month", from: at(-days * 24), to: at(18 * 24) },
     hard: index % 2 === 0,
     currency: "USD",
     spent: money(spent),
     committed: money(committed),
     reserved: money(reserved),
-    exposure: money(spent + committed + reserved),
-    left: index === 4 ? null : money(limit - spent - committed - reserved),
+    exposure: money(exposure),
+    left: hours ? null : money(limit - exposure),
+    gone: hours ? 0.6 : exposure / limit,
     forecast:
-      index === 3 ? null : { p10: money(p50 * 0.9), p50: money(p50), p90: money(p50 * 1.15) },
-    runs_out: over ? at(300) : null,
+      index === 3
+        ? null
+        : { p10: money(p50 * 0.9), p50: money(p50), p90: money(p50 * 1.15), tried: 6, held: 5 },
     rung: over ? "notify" : null,
+    runs_out: over ? at(13 * 24).slice(0, 10) : null,
+    cuts: over
+      ? [
+          {
+            budget: world.name("search-monthly"),
+            workload: world.name("search-0003"),
+            members: 2,
+            value: "12",
+            saved: "150.00",
+            retry: at(40),
+          },
+        ]
+      : [],
     escalate: [
       { at: 0.8, do: "notify" },
       { at: 1, do: "hold" },
       { at: 1.1, do: "suspend" },
     ],
-    burn: Array.from({ length: 37 }, (_, hour) => ({
-      at: at(hour - 36),
-      spent: money((spent * hour) / 36),
+    burn: Array.from({ length: days }, (_, day) => ({
+      at: at((day + 1 - days) * 24),
+      spent: money((spent * (day + 1 + Math.sin(day * 2) * 0.3)) / days),
     })),
-    cuts: over
-      ? [
-          {
-            workload: world.name("search-0003"),
-            saved: "150.00",
-            value: "12",
-            undo: "farthing undo p7/3",
-          },
-        ]
-      : [],
   };
 }
 
-export function offers(world: World, query: URLSearchParams): wire.Offers {
+export function offers(world: World, query: URLSearchParams): Offers {
   const accelerator = query.get("accelerator") ?? "H100-80GB";
   const purchase = query.get("purchase") ?? "on-demand";
   const list = Array.from({ length: world.options.empty ? 0 : 14 }, (_, index) => ({

@@ -61,6 +61,19 @@ export function plan(world: World, cheaper = 0, policy = "farthing"): wire.Plan 
     utilisation: bands(),
     placements,
     excluded: { "another accelerator": 12 },
+    binding: empty
+      ? []
+      : [
+          {
+            constraint: "budget",
+            of: world.name("vision"),
+            slack: "+120 USD",
+            cost_change: "120.00",
+            value_change: "40",
+            members_change: 4,
+            exact: true,
+          },
+        ],
     solver: { columns: 120, rows: 80, nodes: 1, iterations: 300, limit: null },
     baselines: {},
   };

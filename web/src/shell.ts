@@ -1,6 +1,6 @@
 /** What is around every page: the menu, the state of the line, preferences. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { valueOf } from "./api/cache.ts";
+import { asProblem, valueOf } from "./api/cache.ts";
 import type { Health, Session, Tick } from "./api/types.ts";
 import type { App } from "./app.ts";
 import { duration } from "./money/number.ts";
@@ -8,6 +8,7 @@ import { zoneName } from "./money/time.ts";
 import { login } from "./pages/login.ts";
 import { type Page, PAGES } from "./pages/index.ts";
 import { patterns } from "./parts/places.ts";
+import { refused } from "./parts/state.ts";
 import { badge, time } from "./parts/text.ts";
 import { href } from "./router.ts";
 import type { Theme } from "./settings.ts";
@@ -29,7 +30,7 @@ export function shell(app: App): TemplateResult {
         <main id="main" tabindex="-1">
           ${
             access.state === "open"
-              ? (page?.draw(app) ?? missing(app))
+              ? drawn(app, page)
               : html`<p class="state" aria-busy="true">Asking the server.</p>`
           }
         </main>
@@ -41,6 +42,18 @@ export function shell(app: App): TemplateResult {
 function title(name: string): void {
   const wanted = `${name} · Farthing`;
   if (document.title !== wanted) document.title = wanted;
+}
+
+/** A page that fails (an answer of another shape, say) takes nothing else with it. */
+function drawn(app: App, page: Page | undefined): TemplateResult {
+  if (!page) return missing(app);
+  try {
+    return page.draw(app);
+  } catch (error) {
+    const problem = asProblem(error);
+    return html`<h1 id="title" tabindex="-1">${page.name}</h1>
+      ${refused(problem)}`;
+  }
 }
 
 function missing(app: App): TemplateResult {

@@ -109,3 +109,13 @@ test("an empty world says what will come, and shows no figure that it has not", 
   await expect(page.getByText("The loop starts.")).toBeVisible();
   expect(faults).toEqual([]);
 });
+
+test("an answer of another shape fails its page only, and says so", async ({ page, start }) => {
+  const { url } = await start();
+  await page.route("**/api/v1/budgets*", (route) => route.fulfill({ json: { items: [{}] } }));
+  await page.goto(`${url}/budgets`);
+  await expect(page.locator("main")).toContainText("The page failed");
+  await page.getByRole("link", { name: "Cost" }).click();
+  await settled(page);
+  await expect(page.locator(".figure").first()).toContainText(/\d/);
+});

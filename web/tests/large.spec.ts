@@ -4,13 +4,22 @@ import { expect, settled, test } from "./fixtures.ts";
 
 const NODES = 10_000;
 
-/** Draws of the page in `ms`, in milliseconds each. */
-async function draws(page: Page, ms: number): Promise<number[]> {
-  await page.evaluate(() => performance.clearMeasures());
+/** Draws of the page in `ms`, and tasks of any kind that held the page for 50 ms or more. */
+async function measured(page: Page, ms: number): Promise<{ draws: number[]; tasks: number[] }> {
+  await page.evaluate(() => {
+    performance.clearMeasures();
+    const tasks: number[] = [];
+    Object.assign(window, { tasks });
+    const seen = new PerformanceObserver((list) =>
+      tasks.push(...list.getEntries().map((entry) => entry.duration)),
+    );
+    seen.observe({ type: "longtask" });
+  });
   await page.waitForTimeout(ms);
-  return page.evaluate(() =>
-    performance.getEntriesByName("farthing-draw").map((entry) => entry.duration),
-  );
+  return page.evaluate(() => ({
+    draws: performance.getEntriesByName("farthing-draw").map((entry) => entry.duration),
+    tasks: (window as unknown as { tasks: number[] }).tasks,
+  }));
 }
 
 for (const path of ["/", "/nodes?window=30d", "/cost?window=30d", "/plan"]) {
@@ -20,12 +29,15 @@ for (const path of ["/", "/nodes?window=30d", "/cost?window=30d", "/plan"]) {
     await page.goto(url + path);
     await settled(page);
     await page.waitForTimeout(2_000);
-    const all = (await draws(page, 9_000)).sort((a, b) => a - b);
+    const { draws, tasks } = await measured(page, 9_000);
+    const all = draws.sort((a, b) => a - b);
     expect(all.length).toBeGreaterThan(2);
     const most = all.at(-1) ?? Infinity;
     const middle = all[Math.floor(all.length / 2)] ?? Infinity;
+    const held = tasks.map((ms) => Math.round(ms)).join(", ") || "none";
     console.log(
-      `${path}: ${all.length} draws, middle ${middle.toFixed(1)} ms, most ${most.toFixed(1)} ms`,
+      `${path}: ${all.length} draws, middle ${middle.toFixed(1)} ms, most ${most.toFixed(1)} ms; ` +
+        `tasks of 50 ms or more: ${held}`,
     );
     expect(middle).toBeLessThan(50);
     expect(most).toBeLessThan(200);

@@ -102,10 +102,10 @@ test("what-if asks with what is in the address, and refuses what is no number", 
   await page.goto(`${url}/what-if`);
   await settled(page);
   const asked = page.waitForRequest((request) => request.method() === "POST");
-  await page.getByLabel("GPU band, at most").fill("0.9");
-  await page.getByLabel("GPU band, at most").press("Enter");
-  expect((await asked).postDataJSON()).toEqual({ policy: { utilisation: { gpu: { max: 0.9 } } } });
-  await expect(page).toHaveURL(/gpu_max=0.9/);
-  await page.goto(`${url}/what-if?gpu_max=7`);
-  await expect(page.getByRole("alert")).toContainText("from 0 to 1");
+  await page.getByLabel("Without providers").fill("aws, gcp");
+  await page.getByLabel("Without providers").press("Enter");
+  expect((await asked).postDataJSON()).toEqual({ without_providers: ["aws", "gcp"] });
+  await expect(page).toHaveURL(/without=aws/);
+  await page.goto(`${url}/what-if?budget=vision-monthly&limit=much`);
+  await expect(page.getByRole("alert")).toContainText("write it like 1500 USD");
 });

@@ -88,10 +88,12 @@ test("unknown use is counted as unknown, and sorts last", () => {
     resources: ["gpu"],
     series: [{ window }],
     nodes: [
-      { node: "full", values: [1] },
-      { node: "dark", values: [null] },
-      { node: "none", values: [0] },
+      { node: "full", resource: "gpu", mean: 1, values: [1] },
+      { node: "dark", resource: "gpu", mean: 0, values: [null] },
+      { node: "none", resource: "gpu", mean: 0, values: [0] },
     ],
+    matched: 3,
+    of: 3,
   };
   const counts = countsOf(use).map((row) => row[0]);
   expect(counts).toEqual([1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
@@ -110,4 +112,7 @@ test("a statement by the hour is one span after the other, and sums to what is p
   const split = [...(named.get("ads") ?? []), ...other].reduce((sum, one) => sum + one, 0n);
   expect(split).toBe(paid);
   expect(["1h", "24h", "7d", "30d"].map(stepOf)).toEqual(["1h", "1h", "1d", "1d"]);
+  expect(stepOf("2026-11-02T00:00:00Z,2026-11-03T00:00:00Z")).toBe("1h");
+  expect(stepOf("2026-11-02T00:00:00Z,2026-12-03T00:00:00Z")).toBe("1d");
+  expect(stepOf("today")).toBe("1d");
 });

@@ -125,6 +125,7 @@ export interface Cost extends Flow {
   hours: number;
   by: string[];
   unpriced: { node: string; offer: string; window: WindowJson; why: string }[];
+  corrections?: { hour: WindowJson; at: string; why: string; before: string; after: string }[];
   rows: CostRow[];
 }
 
@@ -183,6 +184,16 @@ export interface Band {
   proposal: string;
 }
 
+export interface Binding {
+  constraint: "budget" | "capacity" | "deadline" | "residency";
+  of: string;
+  slack: string;
+  cost_change: string;
+  value_change: string;
+  members_change: number;
+  exact: boolean;
+}
+
 export interface PlanBudget {
   budget: string;
   limit: string | null;
@@ -225,6 +236,8 @@ export interface Plan {
     iterations: number;
     limit: string | null;
   };
+  /** Constraints that bind, and what slack would be worth. */
+  binding?: Binding[];
   baselines: Record<string, Plan>;
 }
 
@@ -294,9 +307,11 @@ export interface Snapshot {
 
 export interface Budget {
   budget: string;
-  scope: Record<string, string> | string;
+  /** `all`, `team=NAME` or `label:NAME=VALUE`. */
+  scope: string;
   limit: string | null;
   gpu_hours_limit: number | null;
+  gpu_hours: number;
   period: { name: string; from: string; to: string };
   hard: boolean;
   currency: string;
@@ -305,12 +320,26 @@ export interface Budget {
   reserved: string;
   exposure: string;
   left: string | null;
-  forecast: { p10: string; p50: string; p90: string } | null;
-  runs_out: string | null;
+  /** The part of the limit that is gone. */
+  gone: number | null;
   rung: string | null;
-  escalate: { at: number | string; do: string }[];
+  escalate: { at: number; do: string }[];
+  /** Spending up to the end of each day of the period so far. */
   burn: { at: string; spent: string }[];
-  cuts: { workload: string; saved: string; value: string; undo: string | null }[];
+  forecast: Forecast | null;
+  /** The day on which the limit is reached, at the usual pace. */
+  runs_out: string | null;
+  /** What the newest plan takes away to hold it. */
+  cuts: Cut[];
+}
+
+export interface Forecast {
+  p10: string;
+  p50: string;
+  p90: string;
+  /** Past weeks for which the same was forecast, and those that came from `p10` to `p90`. */
+  tried: number;
+  held: number;
 }
 
 export interface Verdict {
@@ -358,10 +387,11 @@ export interface Verdicts {
   }[];
 }
 
+/** In hours of its unit. */
 export interface Use {
-  used: number | null;
-  allocated: number | null;
-  paid: number | null;
+  used: number;
+  allocated: number;
+  paid: number;
 }
 
 export interface UtilisationSpan {
@@ -374,53 +404,17 @@ export interface UtilisationSpan {
 export interface Utilisation {
   resources: string[];
   series: UtilisationSpan[];
-  nodes: { node: string; values: (number | null)[] }[];
+  /** `mean` and `values` are used / paid; `null` where nothing was paid or measured. */
+  nodes: { node: string; resource: string; mean: number | null; values: (number | null)[] }[];
+  /** Nodes that have the name asked for, and all. */
+  matched: number;
+  of: number;
 }
 
 export interface Savings extends Page<JournalRecord> {
   totals: {
     steps: number;
     sums: { currency: string; predicted: string; realised: string | null }[];
-  };
-}
-
-export interface Offer {
-  id: string;
-  provider: string;
-  region: string;
-  zone: string | null;
-  instance_type: string;
-  accelerator: string | null;
-  accelerator_count: number;
-  vcpus: string;
-  memory_gib: string;
-  purchase: string;
-  price: string | null;
-  currency: string | null;
-  price_kind: string | null;
-  source: string | null;
-  as_of: string | null;
-  nodes: number;
-  total: string;
-  warnings: string[];
-}
-
-export interface Offers {
-  offers: Offer[];
-  considered: number;
-  matched: number;
-  excluded: Record<string, number>;
-  query_ms: number;
-  compared: string;
-  near: { reason: string; offer: Offer }[];
-  otherwise_paid: Offer[];
-  split: Offer | null;
-  book: {
-    offers: number;
-    oldest: string | null;
-    newest: string | null;
-    age_days: number | null;
-    from: string;
   };
 }
 

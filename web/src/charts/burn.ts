@@ -1,57 +1,55 @@
 /** A budget over its period: what was spent, the forecast as a fan, the limit and its rungs. */
 import type { Budget } from "../api/types.ts";
-import { format, parse, parseOrNull, toNumber } from "../money/decimal.ts";
+import { format, parse, parseOrNull, type Pico, toNumber } from "../money/decimal.ts";
 import { percent } from "../money/number.ts";
-import { show, type Zone } from "../money/time.ts";
-import { GRID, moneyAxis, timeAxis, when } from "./axes.ts";
-import { legend, tooltipStyle } from "./series.ts";
+import { show, utc, type Zone } from "../money/time.ts";
+import { GRID, moneyAxis, timeAxis } from "./axes.ts";
+import { axisTooltip, legend } from "./series.ts";
 import type { ChartSpec, Ink } from "./spec.ts";
 
-export interface Rung {
-  at: number;
-  do: string;
+/** Spending at the end of each day of the period, and now. */
+export function pointsOf(budget: Budget, now: number): { at: number; spent: Pico }[] {
+  const from = Date.parse(budget.period.from);
+  const end = Math.min(Date.parse(budget.period.to), Math.max(now, from));
+  const days = budget.burn.map(({ at, spent }) => ({
+    at: Math.min(Date.parse(at), end),
+    spent: parse(spent),
+  }));
+  const points = [{ at: from, spent: 0n }, ...days.filter(({ at }) => at > from && at < end)];
+  return end > from ? [...points, { at: end, spent: parse(budget.spent) }] : points;
 }
 
-/** `80%` and `0.8` are the same rung. */
-export function rungsOf(budget: Budget): Rung[] {
-  return budget.escalate.map((rung) => {
-    const text = String(rung.at);
-    const at = text.endsWith("%") ? Number.parseFloat(text) / 100 : Number(text);
-    return { at, do: rung.do };
-  });
-}
-
-export function burn(budget: Budget, zone: Zone): ChartSpec {
+export function burn(budget: Budget, now: number, zone: Zone): ChartSpec {
   const limit = parseOrNull(budget.limit);
-  const last = budget.burn.at(-1);
-  const forecast = budget.forecast;
+  const { forecast, spent } = budget;
   const said = [
-    `spent ${format(parse(budget.spent))}`,
+    `spent ${format(parse(spent))}`,
     limit === null ? "" : `limit ${format(limit)}`,
     forecast ? `forecast ${format(parse(forecast.p50))} at the end` : "no forecast",
   ];
   return {
-    key: `burn ${budget.budget} ${zone} ${last?.at} ${last?.spent} ${forecast?.p50} ${budget.limit}`,
+    key: `burn ${budget.budget} ${zone} ${now} ${spent} ${forecast?.p50} ${budget.limit}`,
     height: 300,
     label: `Budget ${budget.budget} in ${budget.currency}: ${said.filter(Boolean).join(", ")}.`,
-    option: (ink) => option(budget, zone, ink),
+    option: (ink) => option(budget, pointsOf(budget, now), zone, ink),
   };
 }
 
-function option(budget: Budget, zone: Zone, ink: Ink): object {
+type Point = ReturnType<typeof pointsOf>[number];
+
+function option(budget: Budget, points: Point[], zone: Zone, ink: Ink): object {
   const from = Date.parse(budget.period.from);
   const to = Date.parse(budget.period.to);
-  const spent = budget.burn.map(({ at, spent }) => [Date.parse(at), toNumber(parse(spent))]);
-  const now = spent.at(-1)?.[0] ?? from;
+  const spent = points.map(({ at, spent }) => [at, toNumber(spent)]);
+  const now = points.at(-1)?.at ?? from;
   return {
     grid: { ...GRID, top: 40, right: 98 },
     legend: { ...legend(ink), icon: "", itemWidth: 28, data: ["spent", "forecast"] },
     xAxis: timeAxis({ from, to, zone }, ink),
     yAxis: moneyAxis(ink, budget.currency, { max: top(budget) }),
     tooltip: {
-      ...tooltipStyle(ink),
-      trigger: "axis",
-      formatter: (all: { axisValue: number }[]) => told(budget, zone, all[0]?.axisValue),
+      ...axisTooltip(ink),
+      formatter: (all: { axisValue: number }[]) => told(budget, points, zone, all[0]?.axisValue),
     },
     series: [
       {
@@ -64,7 +62,7 @@ function option(budget: Budget, zone: Zone, ink: Ink): object {
         areaStyle: { color: ink.series[0], opacity: 0.14 },
         markLine: { ...lines(budget, ink), data: marks(budget, now, ink) },
       },
-      ...fan(budget, ink),
+      ...fan(budget, points, ink),
     ],
   };
 }
@@ -73,7 +71,7 @@ function option(budget: Budget, zone: Zone, ink: Ink): object {
 function top(budget: Budget): (range: { max: number }) => number | null {
   const limit = parseOrNull(budget.limit);
   if (limit === null) return () => null;
-  const rungs = rungsOf(budget).map((rung) => rung.at);
+  const rungs = budget.escalate.map((rung) => rung.at);
   const highest = Math.max(1, ...rungs.filter((at) => at <= 1.3)) * toNumber(limit);
   return ({ max }) => (max > highest * 1.04 ? null : highest * 1.04);
 }
@@ -97,7 +95,7 @@ function marks(budget: Budget, now: number, ink: Ink): object[] {
     label: { position: "start", formatter: "" },
   };
   if (limit === null) return [at_now];
-  const rungs = rungsOf(budget).map((rung) => ({
+  const rungs = budget.escalate.map((rung) => ({
     name: `${percent(rung.at, 0)} ${rung.do}`,
     yAxis: toNumber(limit) * rung.at,
     lineStyle: {
@@ -111,11 +109,11 @@ function marks(budget: Budget, now: number, ink: Ink): object[] {
 }
 
 /** From what is spent now to the tenth, the middle and the ninetieth of a hundred at the end. */
-function fan(budget: Budget, ink: Ink): object[] {
+function fan(budget: Budget, points: Point[], ink: Ink): object[] {
   const { forecast } = budget;
-  const last = budget.burn.at(-1);
+  const last = points.at(-1);
   if (!forecast || !last) return [];
-  const start = [Date.parse(last.at), toNumber(parse(last.spent))] as const;
+  const start = [last.at, toNumber(last.spent)] as const;
   const end = Date.parse(budget.period.to);
   const low = toNumber(parse(forecast.p10));
   const spread = toNumber(parse(forecast.p90)) - low;
@@ -142,15 +140,14 @@ function fan(budget: Budget, ink: Ink): object[] {
   ];
 }
 
-function told(budget: Budget, zone: Zone, at: number | undefined): string {
+function told(budget: Budget, points: Point[], zone: Zone, at: number | undefined): string {
   if (at === undefined) return "";
-  const last = budget.burn.findLast((one) => Date.parse(one.at) <= at);
+  const last = points.filter((point) => point.at <= at).at(-1);
   const end = Date.parse(budget.period.to);
-  const lines = [show(at, zone)];
-  if (last) lines.push(`spent  ${format(parse(last.spent))} ${budget.currency}`);
+  const lines = [`${show(at, zone)}  (${utc(at)})`];
+  if (last) lines.push(`spent  ${format(last.spent)} ${budget.currency}`);
   const { forecast } = budget;
   if (forecast && at >= end) {
-    lines[0] = when(Date.parse(budget.period.from), end, zone);
     lines.push(`forecast  ${format(parse(forecast.p50))}`);
     lines.push(`8 of 10  ${format(parse(forecast.p10))} to ${format(parse(forecast.p90))}`);
   }

@@ -17,20 +17,10 @@ export interface Row {
 /** The least used first; those of which nothing is known last. */
 export function rowsOf(use: Utilisation): Row[] {
   return derive(use, "rows", () => {
-    const rows = use.nodes.map(({ node, values }) => ({ node, values, mean: mean(values) }));
+    const known = (row: Row) => row.values.some((value) => value !== null);
+    const rows = use.nodes.map((row) => ({ ...row, mean: known(row) ? row.mean : null }));
     return rows.sort((a, b) => (a.mean ?? 2) - (b.mean ?? 2) || (a.node < b.node ? -1 : 1));
   });
-}
-
-function mean(values: readonly (number | null)[]): number | null {
-  let sum = 0;
-  let known = 0;
-  for (const value of values) {
-    if (value === null) continue;
-    sum += value;
-    known += 1;
-  }
-  return known > 0 ? sum / known : null;
 }
 
 export function heat(use: Utilisation, rows: readonly Row[], zone: Zone): ChartSpec {

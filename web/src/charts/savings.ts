@@ -3,7 +3,7 @@ import type { Verified } from "../api/records.ts";
 import { format, parse, type Pico, toNumber } from "../money/decimal.ts";
 import { show, utc, type Zone } from "../money/time.ts";
 import { GRID, moneyAxis, timeAxis } from "./axes.ts";
-import { legend, tooltipStyle } from "./series.ts";
+import { axisTooltip, legend } from "./series.ts";
 import type { ChartSpec, Ink } from "./spec.ts";
 
 export interface Point {
@@ -55,8 +55,7 @@ function option(points: Point[], currency: string, zone: Zone, ink: Ink): object
     xAxis: timeAxis({ from, to: Math.max(to, from + 3_600_000), zone }, ink),
     yAxis: moneyAxis(ink, currency),
     tooltip: {
-      ...tooltipStyle(ink),
-      trigger: "axis",
+      ...axisTooltip(ink),
       formatter: (all: { dataIndex: number }[]) => told(points[all[0]?.dataIndex ?? -1], zone),
     },
     series: [

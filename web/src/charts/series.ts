@@ -1,7 +1,6 @@
 /** Money over time, stacked: by place, or by the largest rows with what is left over. */
 import type { CostSpan } from "../api/types.ts";
-import { parse, plain, type Pico, toNumber } from "../money/decimal.ts";
-import { fixed } from "../money/number.ts";
+import { format, parse, plain, type Pico, toNumber } from "../money/decimal.ts";
 import type { Zone } from "../money/time.ts";
 import { PLACES } from "../parts/places.ts";
 import type { Sheet } from "../parts/files.ts";
@@ -141,8 +140,7 @@ function option({ edges, layers, spec }: Drawing, ink: Ink, width: number): obje
     xAxis: timeAxis({ from, to, zone: spec.zone }, ink),
     yAxis: moneyAxis(ink, spec.currency),
     tooltip: {
-      ...tooltipStyle(ink),
-      trigger: "axis",
+      ...axisTooltip(ink),
       axisPointer: { type: "shadow", shadowStyle: { color: ink.line, opacity: 0.35 } },
       formatter: (all: { dataIndex: number }[]) => told({ edges, layers, spec }, all[0]?.dataIndex),
     },
@@ -163,13 +161,32 @@ function told({ edges, layers, spec }: Drawing, at: number | undefined): string 
   if (at === undefined) return "";
   const [from, to] = edges[at] ?? [0, 0];
   const total = layers.reduce((sum, layer) => sum + (layer.amounts[at] ?? 0n), 0n);
-  const line = (name: string, amount: Pico) => `${name}  ${fixed(toNumber(amount), 2)}`;
+  const line = (name: string, amount: Pico) => `${name}  ${format(amount)}`;
   const lines = layers
     .filter((layer) => (layer.amounts[at] ?? 0n) !== 0n)
     .map((layer) => line(layer.name, layer.amounts[at] ?? 0n));
   return [when(from, to, spec.zone), ...lines, `${line("paid", total)} ${spec.currency}`].join(
     "\n",
   );
+}
+
+/** Beside the pointer, on the side with more room, and never over the edge. */
+function beside(
+  [x = 0]: number[],
+  _params: unknown,
+  _element: unknown,
+  _rect: unknown,
+  size: { viewSize: number[]; contentSize: number[] },
+): [number, number] {
+  const [width = 0, height = 0] = size.viewSize;
+  const [wide = 0, high = 0] = size.contentSize;
+  const left = x > width / 2 ? x - wide - 16 : x + 16;
+  return [Math.max(0, left), Math.max(0, (height - high) / 2)];
+}
+
+/** A tooltip of all that a moment has. */
+export function axisTooltip(ink: Ink): object {
+  return { ...tooltipStyle(ink), trigger: "axis", position: beside };
 }
 
 export function tooltipStyle(ink: Ink): object {

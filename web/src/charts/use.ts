@@ -1,9 +1,9 @@
 /** Paid, allocated and used capacity of a resource over time. */
 import type { Utilisation, UtilisationSpan } from "../api/types.ts";
 import { fixed, UNKNOWN } from "../money/number.ts";
-import type { Zone } from "../money/time.ts";
+import { seconds, type Zone } from "../money/time.ts";
 import { GRID, moneyAxis, timeAxis, when } from "./axes.ts";
-import { legend, tooltipStyle } from "./series.ts";
+import { axisTooltip, legend } from "./series.ts";
 import type { ChartSpec, Ink } from "./spec.ts";
 
 export type Resource = "gpu" | "cpu" | "memory";
@@ -11,12 +11,15 @@ const LEVELS = ["paid", "allocated", "used"] as const;
 
 export const UNITS: Record<Resource, string> = { gpu: "GPUs", cpu: "cores", memory: "GiB" };
 
+/** On average over the span: 12 GPU-hours of 6 hours are 2 GPUs. */
 export function valueAt(
   span: UtilisationSpan,
   resource: Resource,
   level: (typeof LEVELS)[number],
 ): number | null {
-  return span[resource]?.[level] ?? null;
+  const hours = span[resource]?.[level];
+  const length_h = seconds(span.window) / 3600;
+  return hours === undefined || length_h <= 0 ? null : hours / length_h;
 }
 
 export function useOverTime(use: Utilisation, resource: Resource, zone: Zone): ChartSpec {
@@ -45,8 +48,7 @@ function option(use: Utilisation, resource: Resource, zone: Zone, ink: Ink): obj
     xAxis: timeAxis({ from, to, zone }, ink),
     yAxis: moneyAxis(ink, UNITS[resource]),
     tooltip: {
-      ...tooltipStyle(ink),
-      trigger: "axis",
+      ...axisTooltip(ink),
       formatter: (all: { dataIndex: number }[]) => told(use, resource, zone, all[0]?.dataIndex),
     },
     series: LEVELS.map((level) => ({

@@ -1,11 +1,12 @@
 /** Budgets: how far each is, how it ends, what would break it, what would be cut. */
 import { html, nothing, type TemplateResult } from "lit-html";
+import { valueOf } from "../api/cache.ts";
 import { path } from "../api/client.ts";
-import type { Budget, Page } from "../api/types.ts";
+import type { Budget, Page, Tick } from "../api/types.ts";
 import type { App } from "../app.ts";
-import { burn, rungsOf } from "../charts/burn.ts";
-import { parse, parseOrNull, ratio } from "../money/decimal.ts";
-import { count, percent } from "../money/number.ts";
+import { burn, pointsOf } from "../charts/burn.ts";
+import { parse, parseOrNull, plain } from "../money/decimal.ts";
+import { fixed, percent, plural } from "../money/number.ts";
 import { budgetBar } from "../parts/budget-bar.ts";
 import { derive } from "../parts/derive.ts";
 import { figure } from "../parts/figure.ts";
@@ -13,8 +14,6 @@ import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
 import { badge, money, time, unknown } from "../parts/text.ts";
 import { changed } from "../router.ts";
-
-const GPU_HOURS = "its limit is in GPU-hours, not in money";
 
 export function budgets(app: App): TemplateResult {
   const all = app.read<Page<Budget>>(path("/budgets", { limit: 500 }), 5_000);
@@ -33,118 +32,106 @@ function page(app: App, all: Budget[]): TemplateResult {
     </section>`;
 }
 
-/** Exposure over limit; null where there is no limit in money. */
-function exposure(budget: Budget): number | null {
-  const limit = parseOrNull(budget.limit);
-  return limit === null ? null : ratio(parse(budget.exposure), limit);
-}
-
 function nearest(all: Budget[]): Budget | undefined {
-  return derive(all, "nearest", () =>
-    [...all].sort((a, b) => (exposure(b) ?? -1) - (exposure(a) ?? -1)),
-  )[0];
-}
-
-function scopeOf(budget: Budget): string {
-  if (typeof budget.scope === "string") return budget.scope;
-  const parts = Object.entries(budget.scope).map(([key, value]) => `${key} ${value}`);
-  return parts.length > 0 ? parts.join(", ") : "everything";
+  return derive(all, "nearest", () => [...all].sort((a, b) => (b.gone ?? -1) - (a.gone ?? -1)))[0];
 }
 
 function detail(app: App, budget: Budget): TemplateResult {
+  const now = valueOf(app.read<Tick>("/tick", 60_000))?.at;
+  const at = now ? Date.parse(now) : Date.now();
   return html`<section class="card" aria-labelledby="h-one">
     <h2 id="h-one">
       ${budget.budget}
       <small
-        >${scopeOf(budget)}, ${budget.period.name} of ${time(app, budget.period.from, "day")} to
+        >${budget.scope}, ${budget.period.name} of ${time(app, budget.period.from, "day")} to
         ${time(app, budget.period.to, "day")}, ${budget.hard ? "hard" : "soft"}</small
       >
     </h2>
-    ${facts(app, budget)}
-    ${
-      budget.burn.length < 2
-        ? empty("Nothing was spent yet.", "The chart begins with the first charges.")
-        : figure({
-            id: `budget-${budget.budget}`,
-            title: "Burn-down and forecast",
-            picture: burn(budget, app.settings.zone),
-            note: budget.forecast
-              ? "The band holds 8 of 10 ends of the period; the dashed line is the middle one."
-              : "No forecast: there is too little history for one.",
-            sheet: () => ({
-              head: ["at", "spent"],
-              rows: budget.burn.map(({ at, spent }) => [at, spent]),
-            }),
-          })
-    }
-    ${rungs(budget)} ${cuts(budget)}
+    ${facts(budget)}
+    ${figure({
+      id: `budget-${budget.budget}`,
+      title: "Burn-down and forecast",
+      picture: burn(budget, at, app.settings.zone),
+      note: forecastNote(budget),
+      sheet: () => ({
+        head: ["at", "spent"],
+        rows: pointsOf(budget, at).map((one) => [new Date(one.at).toISOString(), plain(one.spent)]),
+      }),
+    })}
+    ${rungs(budget)} ${cuts(app, budget)}
   </section>`;
 }
 
-function facts(app: App, budget: Budget): TemplateResult {
-  const amount = (text: string | null, why = GPU_HOURS) =>
-    money(parseOrNull(text), budget.currency, 2, why);
+function forecastNote(budget: Budget): string {
+  const { forecast } = budget;
+  if (!forecast) return "No forecast: there is too little history for one.";
+  const tried =
+    forecast.tried === 0
+      ? "no past week could be tried"
+      : `of ${forecast.tried} past weeks, ${forecast.held} came within such a band`;
+  return `The band holds 8 of 10 ends of the period, the dashed line is the middle one; ${tried}.`;
+}
+
+function facts(budget: Budget): TemplateResult {
+  const { currency } = budget;
   const left = parseOrNull(budget.left);
+  const fact = (name: string, value: unknown) =>
+    html`<div>
+      <dt>${name}</dt>
+      <dd>${value}</dd>
+    </div>`;
   return html`<dl class="facts">
-    <div>
-      <dt>Limit</dt>
-      <dd>
-        ${
-          budget.limit === null && budget.gpu_hours_limit !== null
-            ? html`${count(budget.gpu_hours_limit)} <small>GPU-hours</small>`
-            : html`${amount(budget.limit)} <small>${budget.currency}</small>`
-        }
-      </dd>
-    </div>
-    <div>
-      <dt>Spent</dt>
-      <dd>${amount(budget.spent)}</dd>
-    </div>
-    <div>
-      <dt>Committed</dt>
-      <dd>${amount(budget.committed)}</dd>
-    </div>
-    <div>
-      <dt>Reserved</dt>
-      <dd>${amount(budget.reserved)}</dd>
-    </div>
-    <div>
-      <dt>Left</dt>
-      <dd>
-        ${amount(budget.left)} ${left !== null && left < 0n ? badge("warn", "over") : nothing}
-      </dd>
-    </div>
-    <div>
-      <dt>Forecast at the end</dt>
-      <dd>${amount(budget.forecast?.p50 ?? null, "too little history for a forecast")}</dd>
-    </div>
-    <div>
-      <dt>Runs out</dt>
-      <dd>${budget.runs_out ? time(app, budget.runs_out) : "not in this period"}</dd>
-    </div>
+    ${fact("Limit", limit(budget))} ${fact("Spent", money(parse(budget.spent), currency))}
+    ${fact("Committed", money(parse(budget.committed), currency))}
+    ${fact("Reserved", money(parse(budget.reserved), currency))}
+    ${
+      budget.gpu_hours_limit === null
+        ? fact(
+            "Left",
+            html`${money(left, currency)}
+            ${left !== null && left < 0n ? badge("warn", "over") : nothing}`,
+          )
+        : fact("GPU-hours", fixed(budget.gpu_hours))
+    }
+    ${fact("Gone", budget.gone === null ? unknown("it has no limit") : percent(budget.gone))}
+    ${fact("Runs out", budget.runs_out ?? "not at the usual pace")}
+    ${fact(
+      "Forecast at the end",
+      money(parseOrNull(budget.forecast?.p50), currency, 2, "too little history for a forecast"),
+    )}
   </dl>`;
 }
 
+function limit(budget: Budget): TemplateResult {
+  if (budget.gpu_hours_limit !== null) {
+    return html`<span class="num">${fixed(budget.gpu_hours_limit, 0)} GPU-h</span>`;
+  }
+  return money(parseOrNull(budget.limit), budget.currency, 2, "it has no limit");
+}
+
 function rungs(budget: Budget): TemplateResult | typeof nothing {
-  const all = rungsOf(budget);
-  if (all.length === 0) return nothing;
+  if (budget.escalate.length === 0) return nothing;
   return html`<p class="note">
-    Escalation: ${all.map((rung) => `at ${percent(rung.at, 0)} ${rung.do}`).join(", ")}.
+    Escalation: ${budget.escalate.map((rung) => `at ${percent(rung.at, 0)} ${rung.do}`).join(", ")}.
     ${budget.rung ? html`Now at ${badge("warn", budget.rung)}.` : "None is reached."}
   </p>`;
 }
 
-function cuts(budget: Budget): TemplateResult | typeof nothing {
-  if (budget.cuts.length === 0) return nothing;
-  return html`<h3>What would be cut first: the least work lost for the money</h3>
+/** What the newest plan left out for it, the least work lost for the money first. */
+function cuts(app: App, budget: Budget): TemplateResult | typeof nothing {
+  const all = budget.cuts;
+  if (all.length === 0) return nothing;
+  return html`<h3>What the newest plan leaves out for it</h3>
     <ul class="rows">
-      ${budget.cuts.map(
+      ${all.map(
         (cut) =>
           html`<li>
             <span>${cut.workload}</span>
-            <span class="soft">value ${cut.value}</span>
-            <span class="numeric">${money(parse(cut.saved), budget.currency)} saved</span>
-            ${cut.undo ? html`<span class="soft why">Undo: <code>${cut.undo}</code></span>` : nothing}
+            <span class="soft">${plural(cut.members, "member")}, value ${cut.value}</span>
+            <span class="numeric">${money(parse(cut.saved), budget.currency)} not spent</span>
+            <span class="soft why"
+              >${cut.retry ? html`Again at ${time(app, cut.retry)}` : "It waits for room."}</span
+            >
           </li>`,
       )}
     </ul>`;
@@ -157,47 +144,43 @@ function list(app: App, all: Budget[], shown: Budget | undefined): TemplateResul
       head: "Budget",
       cell: (one) =>
         html`<a href=${changed(app.route, { budget: one.budget })}>${one.budget}</a><br /><small
-            >${scopeOf(one)}</small
+            >${one.scope}, ${one.period.name}</small
           >`,
       sort: (one) => one.budget,
       csv: (one) => one.budget,
     },
     { id: "bar", head: "Spent, held, limit", cell: bar, wide: true },
     {
-      id: "share",
-      head: "Exposure",
+      id: "gone",
+      head: "Gone",
       title: "spent, committed and reserved, over the limit",
       numeric: true,
-      cell: (one) => {
-        const share = exposure(one);
-        return share === null ? unknown(GPU_HOURS) : percent(share);
-      },
-      sort: exposure,
-      csv: exposure,
+      cell: (one) => (one.gone === null ? unknown("it has no limit") : percent(one.gone)),
+      sort: (one) => one.gone,
+      csv: (one) => one.gone,
     },
     {
-      id: "left",
-      head: "Left",
+      id: "exposure",
+      head: "Exposure",
+      title: "spent, committed and reserved",
       numeric: true,
-      cell: (one) => money(parseOrNull(one.left), one.currency, 2, GPU_HOURS),
-      sort: (one) => parseOrNull(one.left),
-      csv: (one) => one.left,
+      cell: (one) => money(parse(one.exposure), one.currency),
+      sort: (one) => parse(one.exposure),
+      csv: (one) => one.exposure,
     },
     {
       id: "limit",
       head: "Limit",
       numeric: true,
       wide: true,
-      cell: (one) =>
-        one.limit === null && one.gpu_hours_limit !== null
-          ? `${count(one.gpu_hours_limit)} GPU-h`
-          : money(parseOrNull(one.limit), one.currency, 2, "it has no limit"),
+      cell: limit,
       sort: (one) => parseOrNull(one.limit),
       csv: (one) => one.limit,
     },
     {
       id: "rung",
       head: "Rung",
+      wide: true,
       cell: (one) => (one.rung ? badge("warn", one.rung) : html`<span class="soft">none</span>`),
       sort: (one) => one.rung,
       csv: (one) => one.rung,
@@ -205,22 +188,27 @@ function list(app: App, all: Budget[], shown: Budget | undefined): TemplateResul
   ];
   return table(app, {
     id: "budgets",
-    label: "Budgets",
+    label: "All budgets",
     columns,
     rows: all,
     key: (one) => one.budget,
-    sort: "-share",
+    sort: "-gone",
     empty: empty("No budget is set.", "A manifest with kind: Budget sets one."),
     chosen: (one) => one === shown,
   });
 }
 
+/** Against its limit in money, or by the part of its GPU-hours that is gone. */
 function bar(budget: Budget): TemplateResult | typeof nothing {
-  const limit = parseOrNull(budget.limit);
-  if (limit === null || limit === 0n) return nothing;
-  const held = parse(budget.committed) + parse(budget.reserved);
-  const rungs = rungsOf(budget).map((rung) => rung.at);
-  return html`<div class="bar">
-    ${budgetBar({ spent: parse(budget.spent), held }, limit, budget.budget, rungs)}
-  </div>`;
+  const rungs = budget.escalate.map((rung) => rung.at);
+  const whole = parseOrNull(budget.limit);
+  if (whole !== null && whole > 0n) {
+    const held = parse(budget.committed) + parse(budget.reserved);
+    const parts = { spent: parse(budget.spent), held };
+    return html`<div class="bar">${budgetBar(parts, whole, budget.budget, rungs)}</div>`;
+  }
+  if (budget.gone === null) return nothing;
+  const gone = BigInt(Math.round(budget.gone * 1e6));
+  const parts = { spent: gone, held: 0n };
+  return html`<div class="bar">${budgetBar(parts, 1_000_000n, budget.budget, rungs)}</div>`;
 }

@@ -137,8 +137,8 @@ function faults(app: App, found: Cost): TemplateResult | typeof nothing {
       : html`<p class="state refused" role="alert">
           The books are at fault: ${format(difference, 12)} ${found.currency} is in no row.
         </p>`;
-  if (found.unpriced.length === 0) return broken;
-  return html`${broken}
+  if (found.unpriced.length === 0) return html`${broken} ${corrected(app, found)}`;
+  return html`${broken} ${corrected(app, found)}
     <h3>Paid, and not in these figures: no price is known</h3>
     <ul class="rows">
       ${found.unpriced.slice(0, 8).map(
@@ -146,6 +146,26 @@ function faults(app: App, found: Cost): TemplateResult | typeof nothing {
           html`<li>
             <span>${one.node}</span> <span class="soft">${one.offer}</span>
             <span class="soft">from ${time(app, one.window.from)}: ${one.why}</span>
+          </li>`,
+      )}
+    </ul>`;
+}
+
+/** Hours that were posted again: figures of before are not those of now. */
+function corrected(app: App, found: Cost): TemplateResult | typeof nothing {
+  const all = found.corrections ?? [];
+  if (all.length === 0) return nothing;
+  return html`<h3>Hours that were corrected</h3>
+    <ul class="rows">
+      ${all.slice(0, 8).map(
+        (one) =>
+          html`<li>
+            <span>${time(app, one.hour.from)}</span>
+            <span class="numeric"
+              >${money(parse(one.before), found.currency)} to
+              ${money(parse(one.after), found.currency)}</span
+            >
+            <span class="soft why">${one.why}</span>
           </li>`,
       )}
     </ul>`;
@@ -207,7 +227,7 @@ function overTime(app: App, found: Cost, cut: Cost, places: boolean): TemplateRe
     key: `cost ${places} ${found.by.join()}`,
     currency: found.currency,
     zone: app.settings.zone,
-    height: 260,
+    height: 300,
   };
   const largest = derive(found, "largest", () =>
     [...found.rows]
@@ -223,17 +243,28 @@ function overTime(app: App, found: Cost, cut: Cost, places: boolean): TemplateRe
   });
 }
 
-function rows(app: App, found: Cost): TemplateResult {
-  const amount = (id: keyof CostRow & string, head: string, title: string): Column<CostRow> => ({
+/** A column of money. */
+function amountColumn(
+  currency: string,
+  id: keyof CostRow & string,
+  head: string,
+  title: string,
+): Column<CostRow> {
+  return {
     id,
     head,
     title,
     numeric: true,
     wide: id !== "total",
-    cell: (row) => money(parse(String(row[id])), found.currency),
+    cell: (row) => money(parse(String(row[id])), currency),
     sort: (row) => parse(String(row[id])),
     csv: (row) => plain(parse(String(row[id]))),
-  });
+  };
+}
+
+function rows(app: App, found: Cost): TemplateResult {
+  const amount = (id: keyof CostRow & string, head: string, title: string) =>
+    amountColumn(found.currency, id, head, title);
   const keys: Column<CostRow>[] = found.by.map((key, at) => ({
     id: key,
     head: key,
@@ -255,6 +286,7 @@ function rows(app: App, found: Cost): TemplateResult {
     {
       id: "utilisation",
       head: "Utilisation",
+      wide: true,
       title: "used / allocated, in money",
       numeric: true,
       cell: (row) =>

@@ -81,6 +81,7 @@ function charges(app: App, found: Explanation): TemplateResult {
       id: "rate",
       head: "Node per hour",
       numeric: true,
+      wide: true,
       cell: (line) => money(parse(line.node_rate), found.currency, 4),
       sort: (line) => parse(line.node_rate),
       csv: (line) => line.node_rate,

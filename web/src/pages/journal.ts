@@ -4,13 +4,34 @@ import { path } from "../api/client.ts";
 import type { JournalRecord, Page } from "../api/types.ts";
 import type { App } from "../app.ts";
 import { count } from "../money/number.ts";
-import { field } from "../parts/controls.ts";
+import { type Choice, select } from "../parts/controls.ts";
 import { saveCsv } from "../parts/files.ts";
 import { empty, when } from "../parts/state.ts";
 import { time } from "../parts/text.ts";
 import { changed } from "../router.ts";
 
 const LIMIT = 50;
+
+const KIND: Choice = {
+  name: "kind",
+  label: "Kind",
+  first: "",
+  clears: ["cursor", "record"],
+  values: [
+    ["", "all"],
+    ["started", "started"],
+    ["planned", "planned"],
+    ["approved", "approved"],
+    ["reserved", "reserved"],
+    ["intended", "intended"],
+    ["receipted", "receipted"],
+    ["settled", "settled"],
+    ["verified", "verified"],
+    ["undone", "undone"],
+    ["noted", "noted"],
+    ["closed", "closed"],
+  ],
+};
 
 export function journal(app: App): TemplateResult {
   const { query } = app.route;
@@ -22,9 +43,7 @@ export function journal(app: App): TemplateResult {
     every_ms,
   );
   return html`<h1 id="title" tabindex="-1">Journal</h1>
-    <div class="controls">
-      ${field(app, "kind", "Kind", { placeholder: "any, such as receipt" })}
-    </div>
+    <div class="controls">${select(app, KIND)}</div>
     <section class="card" aria-label="Records">
       <p class="note">
         Each record holds the hash of the one before it; <code>farthing verify</code> checks the

@@ -30,13 +30,18 @@ const RESOURCE: Choice = {
 
 const STATES: Record<string, "good" | "warn"> = { ready: "good", lost: "warn" };
 
+/** The most that the server gives at once. */
+const NODES = 10_000;
+
 /** Nodes in one picture: more rows could not be read. */
 const ROWS = 40;
 
 export function nodes(app: App): TemplateResult {
   const window = chosen(app, WINDOW);
   const step = stepOf(window);
-  const use = app.read<Utilisation>(path("/utilisation", { window, step, limit: 500 }), 15_000);
+  const node = app.route.query.get("node");
+  const asked = path("/utilisation", { window, step, sort: "used", node, limit: NODES });
+  const use = app.read<Utilisation>(asked, 15_000);
   const said = app.read<Verdicts>(path("/verdicts", { window }), 15_000);
   const seen = app.read<Snapshot>("/snapshot", 5_000);
   return html`<h1 id="title" tabindex="-1">Nodes and GPUs</h1>
@@ -86,7 +91,7 @@ function usage(app: App, use: Utilisation): TemplateResult {
 }
 
 function heatMaps(app: App, use: Utilisation): TemplateResult {
-  const all = filtered(app, use, "heat", rowsOf(use), (row) => row.node);
+  const all = rowsOf(use);
   if (all.length === 0) return empty("No node has GPUs that are measured here.", "");
   const pages = Math.ceil(all.length / ROWS);
   const asked = Number.parseInt(app.route.query.get("heat") ?? "1", 10) || 1;

@@ -1,7 +1,7 @@
 /** Offers: the price ladder for a request, what was left out, what would win but for one thing. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import { path } from "../api/client.ts";
-import type { Offer, Offers } from "../api/types.ts";
+import type { Offer, Offers } from "../api/offer-types.ts";
 import type { App } from "../app.ts";
 import { bars } from "../charts/bars.ts";
 import { format, parse, parseOrNull, toNumber } from "../money/decimal.ts";

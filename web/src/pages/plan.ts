@@ -85,6 +85,7 @@ function body(app: App, plan: Plan): TemplateResult {
       <h2 id="h-runs">What runs where and when</h2>
       ${runs(app, plan)}
     </section>
+    ${binds(plan)}
     <div class="columns">
       <section class="card" aria-labelledby="h-waiting">
         <h2 id="h-waiting">What waits, and why</h2>
@@ -178,6 +179,29 @@ function placements(app: App, plan: Plan): TemplateResult {
     key: (one) => `${one.workload} ${one.offer} ${one.start}`,
     empty: empty("No placements.", ""),
   });
+}
+
+/** What would have to give way for a better plan, and how much better. */
+function binds(plan: Plan): TemplateResult | typeof nothing {
+  const all = plan.binding ?? [];
+  if (all.length === 0) return nothing;
+  return html`<section class="card" aria-labelledby="h-binds">
+    <h2 id="h-binds">What binds the plan, and what slack would be worth</h2>
+    <ul class="rows">
+      ${all.map(
+        (one) =>
+          html`<li>
+            <span>${one.constraint} ${one.of}</span>
+            <span class="soft">with ${one.slack}</span>
+            <span class="numeric">cost ${money(parse(one.cost_change), plan.currency)}</span>
+            <span class="soft why"
+              >value ${one.value_change}, ${plural(one.members_change, "member")} more
+              placed${one.exact ? "" : "; one of the two plans is not proven optimal"}</span
+            >
+          </li>`,
+      )}
+    </ul>
+  </section>`;
 }
 
 function waiting(app: App, rows: readonly Waiting[]): TemplateResult {

@@ -77,6 +77,7 @@ export function stepsTable(app: App, rows: Step[]): TemplateResult {
     {
       id: "stage",
       head: "State",
+      wide: true,
       cell: stage,
       sort: (step) => step.stage,
       csv: (one) => one.stage,
@@ -234,7 +235,6 @@ function decision(app: App, step: Step, act: Act): TemplateResult {
       <button type="submit" class="main">${WORDS[act].name}</button>
       <a class="button" href=${changed(app.route, { act: null, step: null })}>Leave it</a>
     </p>
-    ${app.refused ? html`<p class="state refused" role="alert">${app.refused}</p>` : nothing}
   </form>`;
 }
 

@@ -13,16 +13,13 @@ import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
 import { badge, money, time, unknown } from "../parts/text.ts";
 
-const MODE: Choice = {
-  name: "mode",
-  label: "Mode",
+const SPOT: Choice = {
+  name: "spot",
+  label: "Spot",
   first: "",
   values: [
-    ["", "as it is"],
-    ["observe", "observe"],
-    ["recommend", "recommend"],
-    ["approve", "approve"],
-    ["enforce", "enforce"],
+    ["", "allowed"],
+    ["no", "not allowed"],
   ],
 };
 
@@ -35,10 +32,9 @@ export function whatIf(app: App): TemplateResult {
       The newest snapshot is planned again as you ask. Nothing is recorded and nothing is done.
     </p>
     <div class="controls">
-      ${select(app, MODE)}
-      ${field(app, "gpu_max", "GPU band, at most", { placeholder: "0.95", type: "number" })}
-      ${field(app, "gpu_reserve", "GPU reserve", { placeholder: "0.15", type: "number" })}
-      ${budgetChoice(app)} ${field(app, "limit", "with the limit", { placeholder: "5000" })}
+      ${budgetChoice(app)} ${field(app, "limit", "with the limit", { placeholder: "1500 USD" })}
+      ${select(app, SPOT)}
+      ${field(app, "without", "Without providers", { placeholder: "aws, gcp" })}
     </div>
     ${
       asked && "wrong" in asked
@@ -57,36 +53,24 @@ function budgetChoice(app: App): TemplateResult {
   });
 }
 
+type Question = { wrong: string } | Record<string, unknown>;
+
 /** The body of the question in the address; null when nothing is changed. */
-function question(app: App): Record<string, unknown> | { wrong: string } | null {
+function question(app: App): Question | null {
   const { query } = app.route;
-  const [max, reserve] = [ratioOf(query.get("gpu_max")), ratioOf(query.get("gpu_reserve"))];
   const [budget, limit] = [query.get("budget"), query.get("limit")];
-  if (Number.isNaN(max) || Number.isNaN(reserve)) {
-    return { wrong: "A band is a number from 0 to 1." };
+  if (limit && !/^\d+(\.\d+)? [A-Z]{3}$/.test(limit)) {
+    return { wrong: `“${limit}” is not an amount; write it like 1500 USD.` };
   }
-  if (limit && !/^\d+(\.\d+)?$/.test(limit)) return { wrong: `“${limit}” is not an amount.` };
   if (limit && !budget) return { wrong: "Choose the budget that has this limit." };
-  const mode = chosen(app, MODE);
-  const gpu = {
-    ...(max === null ? {} : { max }),
-    ...(reserve === null ? {} : { reserve }),
-  };
-  const policy = {
-    ...(mode ? { mode } : {}),
-    ...(Object.keys(gpu).length > 0 ? { utilisation: { gpu } } : {}),
-  };
+  const names = (query.get("without") ?? "").split(",").map((name) => name.trim());
+  const without_providers = names.filter((name) => name !== "");
   const body = {
-    ...(Object.keys(policy).length > 0 ? { policy } : {}),
-    ...(budget && limit ? { budget: { id: budget, limit } } : {}),
+    ...(budget && limit ? { limits: { [budget]: limit } } : {}),
+    ...(without_providers.length > 0 ? { without_providers } : {}),
+    ...(chosen(app, SPOT) === "no" ? { without_spot: true } : {}),
   };
   return Object.keys(body).length > 0 ? body : null;
-}
-
-function ratioOf(text: string | null): number | null {
-  if (text === null || text.trim() === "") return null;
-  const value = Number(text);
-  return value >= 0 && value <= 1 ? value : Number.NaN;
 }
 
 interface Side {

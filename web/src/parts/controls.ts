@@ -75,5 +75,8 @@ export const WINDOW: Choice = {
 /** How fine a series over a window is: by the hour within two days, else by the day. */
 export function stepOf(window: string): string {
   const hours = /^(\d+)h$/.exec(window);
-  return hours && Number(hours[1]) <= 48 ? "1h" : "1d";
+  const [from, to] = window.split(",").map((time) => Date.parse(time));
+  const length_h =
+    hours !== null ? Number(hours[1]) : ((to ?? Number.NaN) - (from ?? 0)) / 3_600_000;
+  return length_h <= 48 ? "1h" : "1d";
 }

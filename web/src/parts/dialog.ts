@@ -1,5 +1,5 @@
 /** A modal part whose state is in the address: closing it is going back to the page. */
-import { html, type TemplateResult } from "lit-html";
+import { html, nothing, type TemplateResult } from "lit-html";
 import { ref } from "lit-html/directives/ref.js";
 import type { App } from "../app.ts";
 
@@ -38,6 +38,7 @@ export function dialog(
         <button type="button" class="quiet" @click=${close}>Close</button>
       </header>
       ${content}
+      ${app.refused ? html`<p class="state refused" role="alert">${app.refused}</p>` : nothing}
     </div>
   </dialog>`;
 }
