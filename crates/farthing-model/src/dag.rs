@@ -7,7 +7,7 @@ use crate::offer::{Place, Purchase};
 use crate::policy::Objective;
 use crate::price::HourlyRate;
 use crate::resource::Resources;
-use crate::workload::{Throughput, Work};
+use crate::workload::{Interruptible, Throughput, Work};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
@@ -51,6 +51,8 @@ pub struct Task {
     pub nodes: u32,
     /// How long it runs.
     pub run: Run,
+    /// How it takes an interruption; `None` = not known, so that none is counted on spot.
+    pub interruptible: Option<Interruptible>,
     /// Ways to pay; empty = on demand only.
     pub purchase: Vec<Purchase>,
     /// Only these providers; empty = all.
@@ -171,6 +173,7 @@ mod tests {
             resources: Resources::default(),
             nodes: 1,
             run: Run::Unknown,
+            interruptible: None,
             purchase: Vec::new(),
             providers: Vec::new(),
             regions: Vec::new(),

@@ -7,8 +7,8 @@
 use crate::deadline::{ends_by, settle};
 use crate::{Input, PlanError};
 use farthing_model::{
-    Decimal, HourlyRate, Job, Observed, Offer, Policy, Purchase, Service, Target, Throughput,
-    Window, Workload, WorkloadState,
+    Decimal, HourlyRate, Interruptible, Job, Observed, Offer, Policy, Purchase, Service, Target,
+    Throughput, Window, Workload, WorkloadState,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -298,7 +298,8 @@ fn add_ways(
 ) -> Result<Filter, PlanError> {
     let mut reached = Filter::Throughput;
     for (nodes, accelerators, busy) in configurations(class.job, offer) {
-        let Some(run) = run_time(class.job, offer, &input.policy, busy) else {
+        let how = class.job.interruptible;
+        let Some(run) = run_time(how, offer.purchase, &input.policy, busy) else {
             reached = reached.max(Filter::Spot);
             continue;
         };
@@ -385,19 +386,19 @@ fn millis_up(numerator: i128, denominator: i128) -> Option<SignedDuration> {
     i64::try_from(millis).ok().map(SignedDuration::from_millis)
 }
 
-/// Boot, work and expected loss; `None` where an offer cannot be used for this job.
-fn run_time(
-    job: &Job,
-    offer: &Offer,
+/// Boot, work and expected loss; `None` where what interruptions cost is not known.
+pub(crate) fn run_time(
+    interruptible: Option<Interruptible>,
+    purchase: Purchase,
     policy: &Policy,
     busy: SignedDuration,
 ) -> Option<SignedDuration> {
-    let boot = match offer.purchase {
+    let boot = match purchase {
         Purchase::Owned => SignedDuration::ZERO,
         Purchase::OnDemand | Purchase::Spot | Purchase::Reserved => policy.boot,
     };
-    let loss = match offer.purchase {
-        Purchase::Spot => expected_loss(job, policy, busy)?,
+    let loss = match purchase {
+        Purchase::Spot => expected_loss(interruptible, policy, busy)?,
         Purchase::Owned | Purchase::OnDemand | Purchase::Reserved => SignedDuration::ZERO,
     };
     let run = busy.checked_add(loss)?.checked_add(boot)?;
@@ -405,8 +406,12 @@ fn run_time(
 }
 
 /// `busy / mean time between interruptions` interruptions, each of a checkpoint and a restart.
-fn expected_loss(job: &Job, policy: &Policy, busy: SignedDuration) -> Option<SignedDuration> {
-    let how = job.interruptible?;
+fn expected_loss(
+    interruptible: Option<Interruptible>,
+    policy: &Policy,
+    busy: SignedDuration,
+) -> Option<SignedDuration> {
+    let how = interruptible?;
     let up = policy.spot.as_ref()?.mean_up;
     if !up.is_positive() {
         return None;

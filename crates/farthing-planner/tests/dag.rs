@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, missing_docs, reason = "tests")]
 
 use farthing_model::{
-    Accelerators, Currency, Dag, Decimal, Edge, EgressRow, EgressTable, HourlyRate, Money,
-    Objective, Offer, Place, Port, Price, PriceKind, Provenance, Purchase, Resources, Run, Target,
-    Task, Throughput, Work, WorkloadId,
+    Accelerators, Currency, Dag, Decimal, Edge, EgressRow, EgressTable, HourlyRate, Interruptible,
+    Money, Objective, Offer, Place, Policy, Port, Price, PriceKind, Provenance, Purchase,
+    Resources, Run, SpotLoss, Target, Task, Throughput, Work, WorkloadId,
 };
 use farthing_planner::{
     DagBaseline, DagError, DagInput, DagPlan, Market, Obstacle, Status, check_dag, plan_dag,
@@ -145,6 +145,7 @@ fn task(dice: &mut Dice, at: usize) -> Task {
         } else {
             Run::Fixed(millis(1 + dice.below(20_000_000)))
         },
+        interruptible: None,
         purchase: Vec::new(),
         providers: Vec::new(),
         regions: Vec::new(),
@@ -198,13 +199,35 @@ struct Reference<'a> {
     moves: Vec<(Option<usize>, Option<usize>, u64, Cells)>,
 }
 
-fn ways(dag: &Dag, task: &Task, offers: &[Offer]) -> Vec<(usize, i64, i128)> {
+/// Nodes that are ready at once, and spot of which nothing is known.
+fn bare() -> Policy {
+    Policy { boot: SignedDuration::ZERO, ..Policy::default() }
+}
+
+/// Boot and expected loss of so much work, in milliseconds.
+fn overhead(task: &Task, offer: &Offer, policy: &Policy, run: i64) -> i64 {
+    let boot = i64::try_from(policy.boot.as_millis()).unwrap();
+    let (Some(how), Some(spot)) = (task.interruptible, &policy.spot) else { return boot };
+    if offer.purchase != Purchase::Spot {
+        return boot;
+    }
+    let each = i64::try_from((how.checkpoint + how.restart).as_millis()).unwrap();
+    let up = i64::try_from(spot.mean_up.as_millis()).unwrap();
+    boot + (run * each + up - 1) / up
+}
+
+fn ways(dag: &Dag, task: &Task, offers: &[Offer], policy: &Policy) -> Vec<(usize, i64, i128)> {
     let mut ways = Vec::new();
     for (at, offer) in offers.iter().enumerate() {
         let name = offer.accelerator.as_ref().unwrap();
         let rate = offer.price.rate().unwrap().per_hour().pico();
         let mut all = [&dag.residency, &task.residency].into_iter().filter(|it| !it.is_empty());
         if !all.all(|wanted| wanted.iter().any(|it| offer.residency.contains(it))) {
+            continue;
+        }
+        let pays = task.purchase.contains(&offer.purchase)
+            || (task.purchase.is_empty() && offer.purchase == Purchase::OnDemand);
+        if !pays {
             continue;
         }
         if task.node_price_max.is_some_and(|cap| rate > cap.per_hour().pico()) {
@@ -228,6 +251,7 @@ fn ways(dag: &Dag, task: &Task, offers: &[Offer]) -> Vec<(usize, i64, i128)> {
             Run::Unknown => None,
         };
         if let Some(run) = run {
+            let run = run + if run > 0 { overhead(task, offer, policy, run) } else { 0 };
             ways.push((at, run, rate * i128::from(task.nodes) * i128::from(run) / 3_600_000));
         }
     }
@@ -267,7 +291,7 @@ fn moved(table: &EgressTable, from: &Place, to: &Place, bytes: u64) -> (Option<i
 }
 
 impl<'a> Reference<'a> {
-    fn new(dag: &'a Dag, offers: &[Offer], table: &EgressTable) -> Self {
+    fn new(dag: &'a Dag, offers: &[Offer], table: &EgressTable, policy: &Policy) -> Self {
         let all: Vec<Place> = offers.iter().map(|offer| offer.place.clone()).collect();
         let matrix = |from: &[Place], to: &[Place], bytes: u64| -> Cells {
             let row = |x: &Place| to.iter().map(|y| moved(table, x, y, bytes)).collect();
@@ -286,7 +310,7 @@ impl<'a> Reference<'a> {
             let cells = matrix(&all, std::slice::from_ref(&port.place), port.size_bytes);
             moves.push((Some(port.task), None, port.size_bytes, cells));
         }
-        let ways = dag.tasks.iter().map(|task| ways(dag, task, offers)).collect();
+        let ways = dag.tasks.iter().map(|task| ways(dag, task, offers, policy)).collect();
         Self { dag, ways, moves }
     }
 
@@ -363,7 +387,7 @@ fn plan(input: &DagInput<'_>, seed: u64) -> DagPlan {
 
 fn check(seed: u64, objective: Objective) -> bool {
     let mut dice = Dice(seed * 2 + u64::from(objective == Objective::Time));
-    let offers = offers(&mut dice);
+    let mut offers = offers(&mut dice);
     let complete = dice.chance(70);
     let table = egress(&mut dice, complete);
     let mut dag = dag(&mut dice, objective);
@@ -378,10 +402,12 @@ fn check(seed: u64, objective: Objective) -> bool {
     if complete && dice.chance(40) {
         dag.cost_max = Some(usd(&dice.below(400).to_string()));
     }
+    let policy = if dice.chance(40) { spot(&mut dice, &mut dag, &mut offers) } else { bare() };
     let market = Market::new(&offers, Currency::USD);
-    let input = DagInput { dag: &dag, market: &market, egress: Some(&table), now, work_max: WORK };
+    let (egress, policy) = (Some(&table), &policy);
+    let input = DagInput { dag: &dag, market: &market, egress, policy, now, work_max: WORK };
     let plan = plan(&input, seed);
-    let expect = Reference::new(&dag, &offers, &table).best(now);
+    let expect = Reference::new(&dag, &offers, &table, policy).best(now);
     let found = (plan.status != Status::Infeasible).then(|| {
         let end = i64::try_from(plan.makespan.as_millis()).unwrap();
         (end, u64::try_from(plan.unpriced_bytes).unwrap(), plan.cost.pico())
@@ -400,6 +426,26 @@ fn check(seed: u64, objective: Objective) -> bool {
         assert!(!plan.obstacles.is_empty(), "seed {seed}: infeasible without a reason");
     }
     found.is_some()
+}
+
+/// Some offers become spot and some tasks may use it, and nodes boot.
+fn spot(dice: &mut Dice, dag: &mut Dag, offers: &mut Arc<[Offer]>) -> Policy {
+    let all = offers.iter().cloned().map(|offer| match dice.chance(50) {
+        true => Offer { purchase: Purchase::Spot, ..offer },
+        false => offer,
+    });
+    *offers = all.collect();
+    for task in &mut dag.tasks {
+        if dice.chance(70) {
+            task.purchase = vec![Purchase::OnDemand, Purchase::Spot];
+            let (checkpoint, restart) = (millis(dice.below(90_000)), millis(dice.below(900_000)));
+            let known = dice.chance(70);
+            task.interruptible = known.then_some(Interruptible { checkpoint, restart });
+        }
+    }
+    let up = millis(1_000_000 + dice.below(20_000_000));
+    let spot = dice.chance(80).then(|| SpotLoss { mean_up: up, source: "made up".to_owned() });
+    Policy { boot: millis(dice.below(600_000)), spot, ..Policy::default() }
 }
 
 /// No rule that keeps all limits is better than the plan.
@@ -455,7 +501,7 @@ fn pair(edge_gb: u64) -> (Arc<[Offer]>, Dag) {
 fn planned(offers: &Arc<[Offer]>, dag: &Dag, table: Option<&EgressTable>) -> DagPlan {
     let market = Market::new(offers, Currency::USD);
     let now = Timestamp::UNIX_EPOCH;
-    plan(&DagInput { dag, market: &market, egress: table, now, work_max: WORK }, 0)
+    plan(&DagInput { dag, market: &market, egress: table, policy: &bare(), now, work_max: WORK }, 0)
 }
 
 fn flat() -> EgressTable {
@@ -622,7 +668,15 @@ fn a_name_for_two_things_and_a_circle_are_refused() {
     let market = Market::new(&offers.into(), Currency::USD);
     let said = |dag: &Dag| -> DagError {
         let now = Timestamp::UNIX_EPOCH;
-        plan_dag(&DagInput { dag, market: &market, egress: None, now, work_max: WORK }).unwrap_err()
+        plan_dag(&DagInput {
+            dag,
+            market: &market,
+            egress: None,
+            policy: &bare(),
+            now,
+            work_max: WORK,
+        })
+        .unwrap_err()
     };
     dag.tasks[0].accelerators[0].accelerator = "A100".parse().unwrap();
     let expect =
@@ -644,7 +698,8 @@ fn numbers_near_the_end_of_128_bits_are_refused_or_exact() {
     dag.tasks[0].run = Run::Fixed(SignedDuration::from_secs(i64::MAX));
     let market = Market::new(&offers, Currency::USD);
     let now = Timestamp::UNIX_EPOCH;
-    let input = DagInput { dag: &dag, market: &market, egress: None, now, work_max: WORK };
+    let policy = &bare();
+    let input = DagInput { dag: &dag, market: &market, egress: None, policy, now, work_max: WORK };
     assert_eq!(plan_dag(&input), Err(DagError::TooLarge("task train".to_owned())));
 }
 
@@ -653,7 +708,8 @@ fn the_checker_finds_what_was_changed() {
     let (offers, dag) = pair(100);
     let (market, table) = (Market::new(&offers, Currency::USD), flat());
     let now = Timestamp::UNIX_EPOCH;
-    let input = DagInput { dag: &dag, market: &market, egress: Some(&table), now, work_max: WORK };
+    let (egress, policy) = (Some(&table), &bare());
+    let input = DagInput { dag: &dag, market: &market, egress, policy, now, work_max: WORK };
     let good = plan(&input, 0);
     let found = |change: &dyn Fn(&mut DagPlan)| {
         let mut plan = good.clone();

@@ -158,3 +158,78 @@ fn the_picture_shows_tasks_what_moves_and_when_it_is_due() {
     }
     assert!(svg.ends_with("</svg>\n"));
 }
+
+#[test]
+fn the_age_and_source_of_prices_are_said() {
+    let plan = json(&plan(&DIAMOND));
+    let prices = &plan["prices"];
+    assert!(prices["age_days"].as_i64().is_some(), "{prices}");
+    assert!(!prices["sources"].as_array().unwrap().is_empty(), "{prices}");
+    let text = self::plan(&DIAMOND[..4]);
+    assert!(String::from_utf8_lossy(&text.stdout).contains("\nprices of "));
+}
+
+fn explain(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_farthing"))
+        .arg("explain")
+        .args(arguments)
+        .args(["--now", "2026-11-26T00:00:00Z"])
+        .current_dir(root())
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn one_task_is_explained_with_what_lost() {
+    let output = explain(&[&["train-llm"], &DIAMOND[..]].concat());
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let told = json(&output);
+    assert_eq!(told["steps"].as_array().unwrap().len(), 1);
+    assert_eq!(told["steps"][0]["workload"], "train-llm");
+    assert_eq!(told["steps"][0]["alternatives"].as_array().unwrap().len(), 2);
+    assert_eq!(told["transfers"].as_array().unwrap().len(), 2);
+    let output = explain(&[&["train-llm"], &DIAMOND[..4]].concat());
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    for word in ["train-llm: ", "because   ", "has from  prep", "gives to  eval", "instead   "] {
+        assert!(text.contains(word), "{word}: {text}");
+    }
+    let output = explain(&[&["train-lm"], &DIAMOND[..4]].concat());
+    assert_eq!(output.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&output.stderr).contains("train-llm"));
+}
+
+/// One task of ten hours, with a policy of ten minutes to boot.
+const SPOT: &str = "
+apiVersion: farthing.dev/v1
+kind: Policy
+metadata: {name: p}
+spec:
+  boot: 10m
+  spot: {meanUp: 5h, source: made up}
+---
+apiVersion: farthing.dev/v1
+kind: Dag
+metadata: {name: d}
+spec:
+  tasks:
+    - {name: t, resources: {cpu: 1}, hours: 10, purchase: spot, interruptible: {checkpoint: 1m, restart: 14m}}
+";
+
+#[test]
+fn boot_and_expected_loss_are_counted() {
+    let folder = std::env::temp_dir().join(format!("farthing-dag-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let (file, book) = (folder.join("spot.yaml"), folder.join("book.csv"));
+    std::fs::write(&file, SPOT).unwrap();
+    let head = "provider,region,instance_type,vcpus,memory_gib,purchase,price,currency,as_of";
+    std::fs::write(&book, format!("{head}\naws,r,m,4,16,spot,6,USD,2026-11-25\n")).unwrap();
+    let (file, book) = (file.to_str().unwrap(), book.to_str().unwrap());
+    let output = plan(&["-f", file, "--prices", book, "--output", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    let plan = json(&output);
+    // Two interruptions of 15 minutes, and ten minutes to boot: 10 h 40 min at 6 USD.
+    assert_eq!(plan["steps"][0]["run_s"], 38_400.0, "{plan}");
+    assert_eq!(plan["steps"][0]["overhead_s"], 2_400.0);
+    assert_eq!(pico(&plan["cost"]), 64 * 1_000_000_000_000);
+    std::fs::remove_dir_all(folder).unwrap();
+}

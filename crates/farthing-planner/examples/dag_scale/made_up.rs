@@ -2,8 +2,8 @@
 
 use farthing_model::{
     Accelerators, Currency, Dag, Decimal, Edge, EgressRow, EgressTable, HourlyRate, Money,
-    Objective, Offer, Place, Port, Price, PriceKind, Provenance, Purchase, Resources, Run, Target,
-    Task, Throughput, Work, WorkloadId,
+    Objective, Offer, Place, Policy, Port, Price, PriceKind, Provenance, Purchase, Resources, Run,
+    Target, Task, Throughput, Work, WorkloadId,
 };
 use farthing_planner::{DagInput, Market, plan_dag};
 use jiff::{SignedDuration, Timestamp};
@@ -247,6 +247,7 @@ pub(crate) fn dag(dice: &mut Dice, tasks: usize, shape: Shape) -> Dag {
             run: Run::Fixed(SignedDuration::from_mins(
                 i64::try_from(dice.from(10, 1_500)).unwrap(),
             )),
+            interruptible: None,
             purchase: Vec::new(),
             providers: Vec::new(),
             regions: Vec::new(),
@@ -319,7 +320,9 @@ impl Wish {
         dag.objective = Objective::Time;
         let now = Timestamp::UNIX_EPOCH;
         let quick = |dag: &Dag| {
-            let input = DagInput { dag, market, egress: Some(table), now, work_max: 1 };
+            let (egress, policy) =
+                (Some(table), &Policy { boot: SignedDuration::ZERO, ..Policy::default() });
+            let input = DagInput { dag, market, egress, policy, now, work_max: 1 };
             plan_dag(&input).unwrap()
         };
         match self {

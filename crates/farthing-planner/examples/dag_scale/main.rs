@@ -10,9 +10,9 @@
 
 mod made_up;
 
-use farthing_model::{Currency, Dag, EgressTable};
+use farthing_model::{Currency, Dag, EgressTable, Policy};
 use farthing_planner::{DAG_WORK_MAX, DagInput, DagPlan, Market, check_dag, plan_dag};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use made_up::{Dice, Shape, Wish, dag, egress, offers};
 use std::time::Instant;
 
@@ -24,7 +24,9 @@ fn measure(name: &str, dags: &[Dag], market: &Market, table: &EgressTable) -> Ve
     let mut figures = Vec::new();
     for dag in dags {
         let now = Timestamp::UNIX_EPOCH;
-        let input = DagInput { dag, market, egress: Some(table), now, work_max: DAG_WORK_MAX };
+        let policy = &Policy { boot: SignedDuration::ZERO, ..Policy::default() };
+        let egress = Some(table);
+        let input = DagInput { dag, market, egress, policy, now, work_max: DAG_WORK_MAX };
         let (started, processor) = (Instant::now(), processor_ms());
         let plan: DagPlan = plan_dag(&input).unwrap();
         let took = started.elapsed().as_secs_f64() * 1e3;
@@ -119,6 +121,9 @@ fn matrix(dice: &mut Dice, draws: u64, market: &Market, only: &str) {
     let close = all.iter().filter(|figure| figure.1 <= 5_000).count();
     let mut times: Vec<f64> = all.iter().map(|figure| figure.0).collect();
     times.sort_by(f64::total_cmp);
+    if times.is_empty() {
+        return;
+    }
     let at = |part: usize| times[(times.len() - 1) * part / 100];
     let more = format!(
         "\"tasks\":100,\"plans\":{},\"proven\":{proven},\"within_half_a_percent\":{close},\

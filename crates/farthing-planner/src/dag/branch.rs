@@ -18,12 +18,14 @@ const ROUNDS_ROOT: usize = 300;
 const ROUNDS_NODE: usize = 6;
 /// Rounds without a better bound before prices of time move by half as much.
 const STALE: u32 = 4;
-/// Halvings after which the root may be done, and with which later nodes begin: their prices are
+/// Halvings after which a shortlist may be done, and with which later nodes begin: their prices are
 /// those that were good for the whole.
 const HALVINGS_MAX: u32 = 9;
 const HALVINGS_NODE: u32 = 3;
-/// Rounds after which a shortlist is searched: later ones are over fewer labels.
-const LISTS: [usize; 5] = [3, 7, 15, 31, 63];
+/// And those after which the root may be: what its bound gains late, cuts gain sooner.
+const HALVINGS_ROOT: u32 = 3;
+/// Rounds after which a shortlist is searched.
+const LISTS: [usize; 3] = [3, 7, 15];
 /// Entries that may be read in the time that copying one takes, with what is allocated for it.
 const COPY: u64 = 4;
 /// And entries that may be copied in the time that making an empty table takes.
@@ -36,6 +38,7 @@ const SLOW: i128 = 50;
 const STORED_MAX: usize = 1 << 24;
 
 /// A part of the problem that is still open.
+#[derive(Clone)]
 pub(crate) struct Node<A> {
     pub(crate) energy: Energy<A>,
     pub(crate) prices: Prices<A>,
@@ -58,7 +61,16 @@ impl<A: Amount> Search<'_, A> {
     /// Searches all parts that are open.
     pub(crate) fn search(mut self, mut open: Vec<Node<A>>) -> Found {
         let mut stored = 0_usize;
-        while let Some(mut node) = next(&mut open) {
+        let (mut whole, mut sure) = (None, A::default());
+        loop {
+            let Some(mut node) = next(&mut open) else {
+                // All that is left is near: now for the rest.
+                let Some(node) = whole.take().filter(|_| self.left < self.ceiling()) else { break };
+                sure = self.left;
+                (self.near, self.left) = (false, A::HUGE);
+                open.push(node);
+                continue;
+            };
             stored = stored.saturating_sub(node.energy.cells());
             self.nodes += 1;
             let open_still = self.ascend(&mut node) && self.thin(&mut node, 0);
@@ -69,46 +81,68 @@ impl<A: Amount> Search<'_, A> {
                 open.push(node);
                 break;
             }
-            if self.nodes == 1 && self.whole {
-                self.focus_on(&mut node);
-                let before = self.ceiling();
-                self.improve(self.work_max / IMPROVE);
-                if self.ceiling() < before {
-                    if !self.thin(&mut node, 0) {
-                        continue;
-                    }
-                    self.focus_on(&mut node);
-                }
+            if self.nodes == 1 && self.whole && !self.settle(&mut node, &mut whole) {
+                continue;
             }
-            let (task, second) = self.split(&mut node);
-            for side in [false, true] {
-                let keep: Vec<Vec<usize>> = node
-                    .energy
-                    .unary
-                    .iter()
-                    .enumerate()
-                    .map(|(other, unary)| {
-                        (0..unary.len()).filter(|at| other != task || second[*at] == side).collect()
-                    })
-                    .collect();
-                let bound = node.bound.max(node.energy.least_of(task, &keep[task]));
-                if bound >= self.ceiling() {
-                    continue;
-                }
-                let energy = node.energy.restricted(&keep);
-                stored += energy.cells();
-                let made = energy.entries() + energy.size() + TABLE * energy.pairs.len();
-                self.work += COPY * made as u64;
-                open.push(Node { energy, prices: node.prices.clone(), bound, recent: Vec::new() });
-            }
+            stored += self.cut(&mut node, &mut open);
         }
-        let least = open.iter().map(|node| node.bound.wide()).min();
+        let left = Some(self.left).filter(|left| *left < self.ceiling());
+        let least = open.iter().map(|node| node.bound).chain(left).min();
+        let least = least.map(|least| least.max(sure).wide());
         let proven = self.best.as_ref().map(|_| self.ceiling().wide());
         let bound = match (least, proven) {
             (Some(least), Some(proven)) => Some(least.min(proven)),
             (least, proven) => least.or(proven),
         };
         self.found(bound, "branch and bound")
+    }
+
+    /// After the root: looks around the best choice, and where the gap is wide, makes the search
+    /// content with being near and keeps the node for the rest. Whether the root is still open.
+    fn settle(&mut self, node: &mut Node<A>, whole: &mut Option<Node<A>>) -> bool {
+        self.focus_on(node);
+        let before = self.ceiling();
+        self.improve(self.work_max / IMPROVE);
+        if self.ceiling() < before {
+            if !self.thin(node, 0) {
+                return false;
+            }
+            self.focus_on(node);
+        }
+        self.near = self.even && self.limit.is_none() && self.best.is_some();
+        self.near &= node.bound < self.mark();
+        if self.near {
+            *whole = Some(Node { recent: Vec::new(), ..node.clone() });
+        }
+        !self.near || self.thin(node, 0)
+    }
+
+    /// Cuts a node in two; how many entries wait with the parts that are open.
+    fn cut(&mut self, node: &mut Node<A>, open: &mut Vec<Node<A>>) -> usize {
+        let (task, second) = self.split(node);
+        let mut stored = 0;
+        for side in [false, true] {
+            let keep: Vec<Vec<usize>> = node
+                .energy
+                .unary
+                .iter()
+                .enumerate()
+                .map(|(other, unary)| {
+                    (0..unary.len()).filter(|at| other != task || second[*at] == side).collect()
+                })
+                .collect();
+            let bound = node.bound.max(node.energy.least_of(task, &keep[task]));
+            if bound >= self.mark() {
+                self.leave(bound);
+                continue;
+            }
+            let energy = node.energy.restricted(&keep);
+            stored += energy.cells();
+            let made = energy.entries() + energy.size() + TABLE * energy.pairs.len();
+            self.work += COPY * made as u64;
+            open.push(Node { energy, prices: node.prices.clone(), bound, recent: Vec::new() });
+        }
+        stored
     }
 
     /// Solves a node whose labels are decided, or, where nothing is due, whose tables are small.
@@ -137,9 +171,12 @@ impl<A: Amount> Search<'_, A> {
             let chosen = self.pass(node, round);
             climb.look(node);
             node.bound = node.bound.max(node.energy.constant);
-            let (bound, ceiling) = (node.bound.wide(), self.ceiling().wide());
+            let (bound, ceiling) = (node.bound.wide(), self.mark().wide());
             if bound >= ceiling || node.energy.is_decided() || self.is_over() {
                 node.prices.adopt(climb.good);
+                if bound >= ceiling {
+                    self.leave(node.bound);
+                }
                 return bound < ceiling;
             }
             if root && LISTS.contains(&round) && self.search_shortlist(node) {
@@ -162,7 +199,8 @@ impl<A: Amount> Search<'_, A> {
             node.recent.push(chosen);
             if round % 8 == 7 {
                 let slow = self.best.is_some() && bound - before < (ceiling - bound) / SLOW;
-                if slow && (self.due.is_none() || climb.halvings > HALVINGS_MAX) {
+                let tired = if root { HALVINGS_ROOT } else { HALVINGS_MAX };
+                if slow && (self.due.is_none() || climb.halvings > tired) {
                     break;
                 }
                 before = bound;
@@ -243,11 +281,13 @@ impl<A: Amount> Search<'_, A> {
     /// Leaves only the labels that may lead to something better, if more than `few` do not; whether
     /// every task has one.
     fn thin(&mut self, node: &mut Node<A>, few: usize) -> bool {
-        let ceiling = self.ceiling();
-        if node.bound >= ceiling {
+        let mark = self.mark();
+        if node.bound >= mark {
+            self.leave(node.bound);
             return false;
         }
-        let mut keep = node.energy.promising(ceiling);
+        let (mut keep, least) = node.energy.promising(mark);
+        self.leave(least);
         if keep.iter().any(Vec::is_empty) {
             return false;
         }

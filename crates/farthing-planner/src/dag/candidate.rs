@@ -4,12 +4,13 @@
 //! price known, number available, caps on an hour. What passes is kept by place: the cheapest and
 //! the second for each run time, as nothing else can be better. Nothing here chooses.
 
-use super::DagError;
 use super::market::Market;
 use super::report::Obstacle;
+use super::{DagError, DagInput};
+use crate::candidate::run_time;
 use farthing_model::{
-    Accelerators, Dag, Decimal, Money, NANOS_PER_HOUR, Purchase, Run, Target, Task, Throughput,
-    proportion,
+    Accelerators, Dag, Decimal, Money, NANOS_PER_HOUR, Policy, Purchase, Run, Target, Task,
+    Throughput, proportion,
 };
 use jiff::SignedDuration;
 
@@ -29,8 +30,10 @@ pub(crate) struct Candidate {
     pub(crate) offer: u32,
     /// Position of its place in the market.
     pub(crate) place: u32,
-    /// How long, in milliseconds.
+    /// How long, in milliseconds, with boot and expected loss.
     pub(crate) run: i64,
+    /// How long it works in that time.
+    pub(crate) busy: i64,
     /// What all nodes cost for that long, in 10^-12.
     pub(crate) cost: i128,
 }
@@ -40,7 +43,10 @@ struct Configuration {
     machines: Machines,
     /// Least accelerators of a node.
     count: u32,
-    run: i64,
+    /// The work alone, in milliseconds.
+    busy: i64,
+    /// With boot and expected loss, for each way to pay.
+    runs: [i64; 4],
 }
 
 enum Machines {
@@ -81,34 +87,42 @@ pub(crate) struct Candidates {
 
 /// The candidates of a task, or what stops it.
 pub(crate) fn candidates(
-    dag: &Dag,
+    input: &DagInput<'_>,
     task: &Task,
-    market: &Market,
 ) -> Result<Result<Candidates, Obstacle>, DagError> {
-    let configurations = match configurations(task, market)? {
+    let market = input.market;
+    let mut configurations = match configurations(task, market)? {
         Ok(configurations) => configurations,
         Err(obstacle) => return Ok(Err(obstacle)),
     };
-    let filters = Filters::new(dag, task, market);
-    let mut runs: Vec<i64> = configurations.iter().map(|it| it.run).collect();
+    for configuration in &mut configurations {
+        configuration.runs = runs(task, input.policy, configuration.busy)?;
+    }
+    let filters = Filters::new(input.dag, task, market);
+    let mut runs: Vec<i64> = configurations.iter().flat_map(|it| it.runs).collect();
     runs.sort_unstable();
     runs.dedup();
     // For each run time and place the two cheapest offers so far.
-    let mut least = vec![[None::<(i128, u32)>; 2]; runs.len() * market.places.len()];
+    let mut least = vec![[None::<(i128, u32, i64)>; 2]; runs.len() * market.places.len()];
     let mut passed = 0;
     for configuration in &configurations {
-        let row = runs.binary_search(&configuration.run).unwrap_or_default() * market.places.len();
+        let row = configuration
+            .runs
+            .map(|run| runs.binary_search(&run).unwrap_or_default() * market.places.len());
         configuration.machines.each(market, |at| {
             if filters.stop(market, at, configuration.count) != Stop::Nothing {
                 return;
             }
             passed += 1;
             let Some(rate) = market.rate[at as usize] else { return };
+            let row = row[way(market.purchase[at as usize])];
             let [first, second] = &mut least[row + market.place[at as usize] as usize];
-            let this = Some((rate, at));
-            if first.is_none_or(|(least, _)| rate < least) {
+            let this = Some((rate, at, configuration.busy));
+            if first.is_none_or(|(least, ..)| rate < least) {
                 *second = std::mem::replace(first, this);
-            } else if *first != this && second.is_none_or(|(least, _)| rate < least) {
+            } else if first.is_none_or(|it| it.1 != at)
+                && second.is_none_or(|(least, ..)| rate < least)
+            {
                 *second = this;
             }
         });
@@ -121,12 +135,36 @@ pub(crate) fn candidates(
         let run = runs[at / market.places.len()];
         let place = u32::try_from(at % market.places.len()).unwrap_or(u32::MAX);
         for (slot, list) in [(first, &mut found.best), (second, &mut found.second)] {
-            let Some((rate, offer)) = *slot else { continue };
+            let Some((rate, offer, busy)) = *slot else { continue };
             let cost = cost(rate, task.nodes, run).ok_or_else(|| too_large(task))?;
-            list.push(Candidate { offer, place, run, cost });
+            list.push(Candidate { offer, place, run, busy, cost });
         }
     }
     Ok(Ok(found))
+}
+
+/// Where a way to pay stands in [`Purchase::ALL`].
+fn way(purchase: Purchase) -> usize {
+    Purchase::ALL.iter().position(|other| *other == purchase).unwrap_or_default()
+}
+
+/// How long a task holds its nodes by each way to pay: the boot of what is bought, the work, and on
+/// spot the loss that is expected, where that is known. What runs for no time holds
+/// nothing, and hours that nobody gave are compared bare.
+fn runs(task: &Task, policy: &Policy, busy: i64) -> Result<[i64; 4], DagError> {
+    let mut runs = [busy; 4];
+    if task.run == Run::Unknown || busy == 0 {
+        return Ok(runs);
+    }
+    let work = SignedDuration::from_millis(busy);
+    for (run, purchase) in runs.iter_mut().zip(Purchase::ALL) {
+        let how = task.interruptible;
+        // Without a known loss spot is what on demand is.
+        let whole = run_time(how, purchase, policy, work)
+            .or_else(|| run_time(how, Purchase::OnDemand, policy, work));
+        *run = whole.and_then(whole_millis).ok_or_else(|| too_large(task))?;
+    }
+    Ok(runs)
 }
 
 /// `rate x nodes x run`, rounded down once to 10^-12.
@@ -136,6 +174,12 @@ fn cost(rate: i128, nodes: u32, run: i64) -> Option<i128> {
 
 fn too_large(task: &Task) -> DagError {
     DagError::TooLarge(format!("task {}", task.name))
+}
+
+impl Configuration {
+    fn new(machines: Machines, count: u32, busy: i64) -> Self {
+        Self { machines, count, busy, runs: [busy; 4] }
+    }
 }
 
 impl Machines {
@@ -268,8 +312,8 @@ fn configurations(
         Run::Fixed(_) | Run::Unknown => &[],
     };
     if task.accelerators.is_empty() && rows.is_empty() {
-        let run = fixed(task)?;
-        return Ok(Ok(vec![Configuration { machines: Machines::Any, count: 0, run }]));
+        let busy = fixed(task)?;
+        return Ok(Ok(vec![Configuration::new(Machines::Any, 0, busy)]));
     }
     let asked = of_rows(task, rows);
     for wanted in &asked {
@@ -279,15 +323,15 @@ fn configurations(
             unknown.push(wanted.accelerator.to_string());
         }
         for accelerator in meant {
-            let Some(run) = run_on(task, rows, wanted, accelerator, market)? else { continue };
+            let Some(busy) = run_on(task, rows, wanted, accelerator, market)? else { continue };
             let machines = Machines::With(vec![accelerator]);
-            found.push(Configuration { machines, count: wanted.count, run });
+            found.push(Configuration::new(machines, wanted.count, busy));
         }
     }
     for row in rows.iter().filter(|_| task.accelerators.is_empty()) {
         if let Target::InstanceType(name) = &row.target {
             let machines = Machines::Named(name.clone());
-            found.push(Configuration { machines, count: 0, run: work_time(task, row)? });
+            found.push(Configuration::new(machines, 0, work_time(task, row)?));
         }
     }
     if !found.is_empty() {

@@ -5,7 +5,8 @@ use super::DagInput;
 use super::report::{DagPlan, TaskPlan, TransferPlan};
 use crate::Status;
 use farthing_model::{
-    EgressTable, Money, NANOS_PER_HOUR, Offer, Place, Port, Purchase, Run, Target, Task, Throughput,
+    EgressTable, Money, NANOS_PER_HOUR, Offer, Place, Policy, Port, Purchase, Run, Target, Task,
+    Throughput,
 };
 use std::fmt;
 
@@ -81,7 +82,9 @@ impl Check<'_> {
             self.say(&name, why);
         }
         let window = placed.window.map_or(0, farthing_model::Window::nanos);
-        if window % MILLI != 0 || !run_times(task, &offer).contains(&(window / MILLI)) {
+        let mut times = run_times(task, &offer).into_iter();
+        let is_whole = window % MILLI == 0;
+        if !is_whole || !times.any(|busy| held(task, &offer, self.input.policy, busy) == window) {
             self.say(&name, format!("does not run for {window} ns on {}", offer.id));
         }
         let Some(rate) = offer.price.rate() else {
@@ -260,15 +263,34 @@ impl Check<'_> {
     }
 }
 
-/// The run times that a task may have on an offer, in milliseconds.
+/// `numerator / denominator`, rounded up.
+fn up(numerator: i128, denominator: i128) -> i128 {
+    let whole = numerator / denominator;
+    if numerator % denominator == 0 { whole } else { whole + 1 }
+}
+
+/// How many nanoseconds a task that works for so many milliseconds holds its nodes: what is bought
+/// boots first, and on spot it is interrupted once in so much of its work, if that is known.
+fn held(task: &Task, offer: &Offer, policy: &Policy, busy: i128) -> i128 {
+    if busy == 0 || task.run == Run::Unknown {
+        return busy * MILLI;
+    }
+    let mut nanos = busy * MILLI;
+    if let (Purchase::Spot, Some(how), Some(spot)) =
+        (offer.purchase, task.interruptible, &policy.spot)
+        && spot.mean_up.as_nanos() > 0
+    {
+        let each = (how.checkpoint.as_nanos() + how.restart.as_nanos()) / MILLI;
+        nanos += up(nanos * each, spot.mean_up.as_nanos()) * MILLI;
+    }
+    if offer.purchase != Purchase::Owned {
+        nanos += policy.boot.as_nanos();
+    }
+    up(nanos, MILLI) * MILLI
+}
+
+/// The times that a task may work on an offer, in milliseconds.
 fn run_times(task: &Task, offer: &Offer) -> Vec<i128> {
-    let up = |numerator: i128, denominator: i128| -> i128 {
-        if numerator % denominator == 0 {
-            numerator / denominator
-        } else {
-            numerator / denominator + 1
-        }
-    };
     match &task.run {
         Run::Unknown => vec![3_600_000],
         Run::Fixed(length) => vec![up(length.as_nanos(), MILLI)],

@@ -55,6 +55,7 @@ pub(crate) fn fastest(
         unary: problem.unary.iter().map(|costs| vec![0; costs.len()]).collect(),
         groups: problem.groups.clone(),
         pairs: pairs.collect(),
+        even: false,
         timing: problem.timing.clone(),
     };
     let all: Vec<Vec<usize>> = free.unary.iter().map(|costs| (0..costs.len()).collect()).collect();

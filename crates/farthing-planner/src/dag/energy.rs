@@ -440,13 +440,23 @@ impl<A: Amount> Energy<A> {
         }
     }
 
-    /// Positions of the labels that a solution below `most` may have.
-    pub(crate) fn promising(&self, most: A) -> Vec<Vec<usize>> {
-        let keep = |least: &Vec<A>| {
-            let below = least.iter().enumerate().filter(|(_, least)| **least < most);
-            below.map(|(at, _)| at).collect()
+    /// Positions of the labels that a solution below `most` may have, and what none with another
+    /// label costs less than.
+    pub(crate) fn promising(&self, most: A) -> (Vec<Vec<usize>>, A) {
+        let mut others = A::HUGE;
+        let mut keep = |least: &Vec<A>| {
+            let (mut below, all) = (Vec::new(), least.iter().enumerate());
+            for (at, least) in all {
+                if *least < most {
+                    below.push(at);
+                } else {
+                    others = others.min(*least);
+                }
+            }
+            below
         };
-        self.least.iter().map(keep).collect()
+        let keep = self.least.iter().map(&mut keep).collect();
+        (keep, others)
     }
 }
 

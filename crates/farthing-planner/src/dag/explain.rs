@@ -7,7 +7,7 @@ use super::report::{Alternative, DagPlan, Obstacle, SearchReport, TaskPlan, Tran
 use super::solve::Chosen;
 use super::timing::NEVER;
 use crate::Status;
-use farthing_model::{Money, Objective, Place, Port, Ratio, Run, Window};
+use farthing_model::{Money, Objective, Place, Port, Purchase, Ratio, Run, Window};
 use jiff::{SignedDuration, Timestamp};
 
 /// A plan of nothing, and why.
@@ -152,6 +152,7 @@ impl Report<'_, '_> {
                     task: task.name.clone(),
                     offer: self.input.market.offer(own.offer).id.clone(),
                     nodes: task.nodes,
+                    overhead: SignedDuration::from_millis(own.run - own.busy),
                     window: Window::new(self.at(start), self.at(start + own.run)).ok(),
                     cost: self.money(own.cost),
                     saving,
@@ -376,6 +377,7 @@ impl Report<'_, '_> {
                 task.name
             ));
         }
+        unknown.extend(self.spot_without_loss());
         for transfer in self.transfers().iter().filter(|transfer| transfer.cost.is_none()) {
             let table = match self.input.egress {
                 Some(_) => "the egress table has no price for it",
@@ -408,6 +410,32 @@ impl Report<'_, '_> {
             ));
         }
         unknown
+    }
+}
+
+impl Report<'_, '_> {
+    /// What is not known of the interruptions of tasks on spot.
+    fn spot_without_loss(&self) -> Option<String> {
+        let policy = self.input.policy;
+        let tasks = self.input.dag.tasks.iter().zip(&self.chosen.labels);
+        let names: Vec<&str> = tasks
+            .filter(|(task, label)| {
+                let spot = label
+                    .candidate
+                    .is_some_and(|it| self.input.market.offer(it.offer).purchase == Purchase::Spot);
+                spot && (task.interruptible.is_none() || policy.spot.is_none())
+            })
+            .map(|(task, _)| task.name.as_str())
+            .collect();
+        let first = *names.first()?;
+        let who = match names.len() {
+            1 => format!("task {first}"),
+            many => format!("{first} and {} more tasks", many - 1),
+        };
+        Some(format!(
+            "{who} on spot: nobody says what an interruption costs (`interruptible` of the task, \
+             `spot` of a Policy), so none is counted"
+        ))
     }
 }
 

@@ -6,7 +6,8 @@
 //! at a price nobody knows; then cost, or, where time is the objective, the end and then cost.
 //!
 //! The cost of a task is `nodes x rate x run time`, rounded down once to 10^-12, with the run time
-//! rounded up to a millisecond; that of a transfer is its bytes by the table, rounded down once.
+//! rounded up to a millisecond: the boot of a bought node, the work, and on spot the loss that is
+//! expected; that of a transfer is its bytes by the table, rounded down once.
 
 mod amount;
 mod baseline;
@@ -37,7 +38,7 @@ pub use report::{
 };
 
 use candidate::{Candidates, candidates};
-use farthing_model::{Currency, Dag, EgressTable, Objective};
+use farthing_model::{Currency, Dag, EgressTable, Objective, Policy};
 use jiff::Timestamp;
 use program::Program;
 use solve::Solved;
@@ -51,6 +52,8 @@ pub struct DagInput<'a> {
     pub market: &'a Market,
     /// What moving data costs; without a table it is free inside a region and unknown elsewhere.
     pub egress: Option<&'a EgressTable>,
+    /// How long a bought node boots, and how often spot is interrupted.
+    pub policy: &'a Policy,
     /// When the DAG starts.
     pub now: Timestamp,
     /// Entries of tables that the search may read: about a nanosecond each.
@@ -112,7 +115,7 @@ pub fn plan_dag(input: &DagInput<'_>) -> Result<DagPlan, DagError> {
     // 2. Where each task can run.
     let (mut found, mut obstacles): (Vec<Candidates>, Vec<Obstacle>) = (Vec::new(), Vec::new());
     for task in &input.dag.tasks {
-        match candidates(input.dag, task, input.market)? {
+        match candidates(input, task)? {
             Ok(candidates) => found.push(candidates),
             Err(obstacle) => obstacles.push(obstacle),
         }

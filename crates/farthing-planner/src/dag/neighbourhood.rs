@@ -87,6 +87,9 @@ impl<A: Amount> Search<'_, A> {
             nodes: 0,
             walk: Walk::START,
             whole: false,
+            even: false,
+            near: false,
+            left: A::HUGE,
         }
     }
 

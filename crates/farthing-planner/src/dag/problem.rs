@@ -37,6 +37,9 @@ pub(crate) struct Problem {
     pub(crate) groups: Vec<Groups>,
     /// Two tasks, the earlier position first, and costs by rows of the groups of the first.
     pub(crate) pairs: Vec<(usize, usize, Costs)>,
+    /// Whether a part of a sum is a part of what is paid: not where bytes without a price weigh
+    /// more than all money.
+    pub(crate) even: bool,
     /// Run times and order.
     pub(crate) timing: Timing,
 }

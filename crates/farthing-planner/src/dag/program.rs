@@ -146,7 +146,8 @@ impl<'a> Program<'a> {
             pairs.push((u, v, Costs { cells: cells.map(cell).collect(), costs: weights }));
         }
         let timing = Timing::new(order, run.collect(), links, groups.clone());
-        Ok(Problem { unary: unary.collect(), groups, pairs, timing })
+        let even = self.unknown.is_none();
+        Ok(Problem { unary: unary.collect(), groups, pairs, even, timing })
     }
 
     /// What moving a transfer's data weighs by each tariff.
@@ -194,7 +195,7 @@ impl<'a> Program<'a> {
 
 fn empty() -> Problem {
     let timing = Timing::new(Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    Problem { unary: Vec::new(), groups: Vec::new(), pairs: Vec::new(), timing }
+    Problem { unary: Vec::new(), groups: Vec::new(), pairs: Vec::new(), even: true, timing }
 }
 
 /// The labels of a vertex by their class, and the class of each group.

@@ -1,6 +1,6 @@
 //! What a DAG's plan says: where each task runs, what moves, what it costs, and why.
 
-use farthing_model::{Currency, Money, OfferId, Place, Ratio, Window};
+use farthing_model::{Currency, Money, Offer, OfferId, Place, PriceDates, Ratio, Window};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 
@@ -51,6 +51,15 @@ pub struct DagPlan {
     pub search: SearchReport,
 }
 
+impl DagPlan {
+    /// Days and sources of the prices of the offers that something is placed on; `offers` are
+    /// those of the market, sorted by id.
+    pub fn price_dates(&self, offers: &[Offer]) -> Option<PriceDates> {
+        let known = |task: &TaskPlan| offers.binary_search_by(|it| it.id.cmp(&task.offer)).ok();
+        PriceDates::of(self.tasks.iter().filter_map(known).map(|at| &offers[at].price))
+    }
+}
+
 /// What a simpler rule makes of the same DAG.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DagBaseline {
@@ -93,6 +102,8 @@ pub struct TaskPlan {
     pub nodes: u32,
     /// When it holds them; empty runs have no window.
     pub window: Option<Window>,
+    /// How much of that is no work: boot, and on spot the expected loss.
+    pub overhead: SignedDuration,
     /// What the nodes cost in it.
     pub cost: Money,
     /// What this choice saves against the reference, its incoming data included.

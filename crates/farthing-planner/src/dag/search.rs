@@ -18,6 +18,10 @@ use std::borrow::Cow;
 /// Entries of tables that dynamic programming may have at once, before anything else is tried.
 pub(crate) const SMALL: usize = 1 << 20;
 
+/// The part of a cost, one of so many, that a search which is content with being near leaves
+/// unproven.
+const NEAR: usize = 250;
+
 /// What a search found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Found {
@@ -103,6 +107,11 @@ pub(crate) struct Search<'p, A> {
     pub(crate) walk: Walk,
     /// Whether it is of the whole problem, and not of a neighbourhood.
     pub(crate) whole: bool,
+    /// Whether a part of a cost can be left unproven, and whether it is: see [`Search::mark`].
+    pub(crate) even: bool,
+    pub(crate) near: bool,
+    /// The least bound of all that was left because it is near enough.
+    pub(crate) left: A,
 }
 
 impl<'p, A: Amount> Search<'p, A> {
@@ -137,6 +146,9 @@ impl<'p, A: Amount> Search<'p, A> {
             nodes,
             walk: Walk::START,
             whole: true,
+            even: problem.even,
+            near: false,
+            left: A::HUGE,
         })
     }
 
@@ -257,6 +269,18 @@ impl<'p, A: Amount> Search<'p, A> {
     /// The least cost that is not worth looking for.
     pub(crate) fn ceiling(&self) -> A {
         self.limit.unwrap_or(A::HUGE).min(self.cost())
+    }
+
+    /// What costs at least this much is not looked at: the ceiling, or, in a search that is content
+    /// with being near, a little less. What is left for that is remembered in `left`.
+    pub(crate) fn mark(&self) -> A {
+        let ceiling = self.ceiling();
+        if self.near { ceiling.minus(ceiling.share(NEAR)) } else { ceiling }
+    }
+
+    /// Remembers the bound of something that is not looked at.
+    pub(crate) fn leave(&mut self, bound: A) {
+        self.left = self.left.min(bound);
     }
 
     /// What the best choice so far costs.

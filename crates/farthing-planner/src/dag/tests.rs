@@ -53,7 +53,7 @@ fn problem(dice: &mut Dice, tasks: usize, labels: u64, dense: u64) -> Problem {
         }
     }
     let timing = Timing::new((0..tasks).collect(), run, links, groups.clone());
-    Problem { unary, groups, pairs, timing }
+    Problem { unary, groups, pairs, even: true, timing }
 }
 
 /// The least cost in time, by trying every choice.

@@ -211,7 +211,9 @@ fn row<'c>(cell: impl Fn(&str) -> &'c str) -> Result<EgressRow, String> {
 fn pair<'c>(cell: impl Fn(&str) -> &'c str) -> Result<EgressRow, String> {
     let place = |column: &str| match cell(column).split_once(':') {
         Some((provider, region)) if !provider.is_empty() && !region.is_empty() => {
-            Ok((Some(provider.to_lowercase()), Some(region.to_owned())))
+            let provider = provider.to_lowercase();
+            let region = if provider == "gcp" { without_zone(region) } else { region };
+            Ok((Some(provider), Some(region.to_owned())))
         }
         _ => Err(format!("`{column}`: `{}` is not a region such as aws:us-east-1", cell(column))),
     };
@@ -226,6 +228,14 @@ fn pair<'c>(cell: impl Fn(&str) -> &'c str) -> Result<EgressRow, String> {
         price_per_gb: price(cell("cost"), Currency::USD)?,
         gbit_per_s: None,
     })
+}
+
+/// Skyplane names a zone of GCP, such as us-west1-a, where data moves by the region.
+fn without_zone(region: &str) -> &str {
+    match region.rsplit_once('-') {
+        Some((whole, zone)) if zone.len() == 1 && zone.starts_with(char::is_alphabetic) => whole,
+        _ => region,
+    }
 }
 
 fn price(text: &str, currency: Currency) -> Result<Money, String> {

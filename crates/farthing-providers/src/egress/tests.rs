@@ -46,7 +46,8 @@ fn two_currencies_are_refused() {
 
 #[test]
 fn a_matrix_of_region_pairs_is_read_as_it_is() {
-    let text = "src,dest,cost\naws:us-east-1,gcp:us-central1,0.09\n";
+    // Skyplane names zones of GCP; the price is that of the region.
+    let text = "src,dest,cost\naws:us-east-1,gcp:us-central1-a,0.09\n";
     let table = parse(text, Path::new("cost.csv")).unwrap();
     let place = |provider: &str, region: &str| Place {
         provider: provider.to_owned(),

@@ -99,6 +99,7 @@ fn task(node: &Node, reader: &Reader<'_>, report: &mut Report) -> Option<Task> {
         resources: workload::resources(fields, report),
         nodes: fields.read("nodes", scalar::count, report).unwrap_or(1),
         run: run(fields, &name, reader, report),
+        interruptible: workload::interruptible(fields, report),
         purchase: purchase(fields, report),
         providers: lower(words(fields, "providers", report)),
         regions: words(fields, "regions", report),

@@ -142,9 +142,9 @@ fn moment(
     fields.read(name, |text| scalar::moment(text)?.after(base), report)
 }
 
-fn interruptible(fields: Fields<'_>, report: &mut Report) -> Option<Interruptible> {
+pub(super) fn interruptible(fields: Fields<'_>, report: &mut Report) -> Option<Interruptible> {
     let node = fields.get("interruptible")?;
-    let fields = Fields::open(node, "spec.interruptible", &shape::INTERRUPTIBLE, report)?;
+    let fields = Fields::open(node, "interruptible", &shape::INTERRUPTIBLE, report)?;
     let checkpoint = fields.read("checkpoint", scalar::duration, report);
     let restart = fields.read("restart", scalar::duration, report);
     Some(Interruptible { checkpoint: checkpoint?, restart: restart? })

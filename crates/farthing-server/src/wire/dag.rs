@@ -1,6 +1,7 @@
 //! `plan` of a DAG: the same top-level keys as any plan, and what is the DAG's own beside them.
 
 use super::plan::{BudgetJson, CutJson, WaitingJson};
+use super::prices::PricesJson;
 use super::scalar::{WindowJson, millis, ratio, seconds, time};
 use farthing_engine::planner::{
     Alternative, DagInput, DagPlan, Obstacle, SearchReport, TaskPlan, TransferPlan,
@@ -55,6 +56,8 @@ pub struct DagPlanJson {
     pub unknown: Vec<String>,
     /// Bytes that move at a price nobody knows, in GB.
     pub unpriced_gb: String,
+    /// Days and sources of the prices of its offers; `null` where it has none.
+    pub prices: Option<PricesJson>,
     /// From the start to the last end.
     pub makespan_s: f64,
     /// Where time is the objective: the proven least.
@@ -104,6 +107,8 @@ pub struct DagStepJson {
     pub end: String,
     /// How long.
     pub run_s: f64,
+    /// How much of that is no work: boot, and on spot the expected loss.
+    pub overhead_s: f64,
     /// What the nodes cost in that window.
     pub cost: String,
     /// What it saves against the reference, the data that comes to it included.
@@ -206,6 +211,7 @@ pub fn dag_plan(
         Objective::Time => "time",
         Objective::Cost | Objective::Carbon => "cost",
     };
+    let prices = plan.price_dates(input.market.offers());
     let end = plan.start.checked_add(plan.makespan).ok();
     let window = end.and_then(|end| farthing_model::Window::new(plan.start, end).ok());
     let steps: Vec<DagStepJson> =
@@ -232,6 +238,7 @@ pub fn dag_plan(
         budgets: budgets.iter().map(|(name, limit)| budget(name, *limit, plan.cost)).collect(),
         unknown: plan.unknown.clone(),
         unpriced_gb: gb(plan.unpriced_bytes),
+        prices: prices.map(|dates| PricesJson::of(dates, plan.start)),
         makespan_s: seconds(plan.makespan),
         makespan_bound_s: plan.makespan_bound.map(seconds),
         critical_path: plan.critical_path.clone(),
@@ -242,6 +249,16 @@ pub fn dag_plan(
 }
 
 impl DagPlanJson {
+    /// Only what is about one task: its step, what moves to and from it, and what stops it.
+    #[must_use]
+    pub fn of_task(mut self, task: &str) -> Self {
+        self.steps.retain(|step| step.workload == task);
+        self.transfers.retain(|transfer| transfer.from == task || transfer.to == task);
+        self.waiting.retain(|waiting| waiting.workload == task);
+        self.obstacles.retain(|it| it.task.as_deref().is_none_or(|name| name == task));
+        self
+    }
+
     /// With what simpler rules make of it, those that keep all limits.
     #[must_use]
     pub fn with_baselines(mut self, plan: &DagPlan) -> Self {
@@ -283,6 +300,7 @@ impl DagStepJson {
             start: from.clone().unwrap_or_default(),
             end: window.map(|window| time(window.to())).or(from).unwrap_or_default(),
             run_s: window.map_or(0.0, |window| seconds(window.duration())),
+            overhead_s: seconds(task.overhead),
             cost: task.cost.to_decimal(),
             saving: task.saving.map(Money::to_decimal),
             reasons: task.reasons.clone(),

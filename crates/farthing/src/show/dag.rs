@@ -1,13 +1,20 @@
 //! A plan of a DAG for people: tasks, what moves, the cost with its proof, and why not elsewhere.
 
-use super::{duration, money, ratio, short_time};
+use super::{duration, money, prices, ratio, short_time, window};
 use crate::table::{Align, Table};
-use farthing_model::{Money, Window};
-use farthing_planner::DagPlan;
+use farthing_model::{Money, Offer, Window};
+use farthing_planner::{DagPlan, TaskPlan};
 use std::fmt::Write as _;
 
 /// The whole plan.
-pub(crate) fn text(plan: &DagPlan, solve_us: u128, with_baselines: bool) -> String {
+pub(crate) fn text(
+    plan: &DagPlan,
+    offers: &[Offer],
+    solve_us: u128,
+    with_baselines: bool,
+) -> String {
+    let dates = plan.price_dates(offers);
+    let dates = dates.map(|dates| prices::text(&dates, crate::commands::day(plan.start)));
     let mut out = String::new();
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {
@@ -19,7 +26,8 @@ pub(crate) fn text(plan: &DagPlan, solve_us: u128, with_baselines: bool) -> Stri
     if !plan.tasks.is_empty() {
         section("PLAN", steps(plan).to_text());
         section("DATA THAT MOVES", transfers(plan));
-        section("COST", cost(plan, solve_us));
+        let cost = [Some(cost(plan, solve_us)), dates];
+        section("COST", cost.into_iter().flatten().collect::<Vec<_>>().join("\n"));
         section("TIME", time(plan));
         section("NEXT BEST, ALL ELSE IN PLACE", alternatives(plan));
     }
@@ -28,6 +36,57 @@ pub(crate) fn text(plan: &DagPlan, solve_us: u128, with_baselines: bool) -> Stri
     }
     section("UNKNOWN", plan.unknown.join("\n"));
     out.trim_end().to_owned()
+}
+
+/// A task whole: where, when, its cost as a product, why there, what moves, and what lost.
+pub(crate) fn task(plan: &DagPlan, task: &TaskPlan, offer: Option<&Offer>) -> String {
+    let when = task.window.map_or_else(|| short_time(plan.start), window);
+    let mut lines = vec![
+        format!("{}: {} x {}", task.task, task.nodes, task.offer),
+        format!("when      {when}"),
+        format!("costs     {} {}", money(task.cost), plan.currency),
+    ];
+    if let Some((rate, from)) =
+        offer.and_then(|it| Some((it.price.rate()?, it.price.provenance()?)))
+    {
+        let hours = task.window.map_or(0.0, |it| it.duration().as_secs_f64() / 3_600.0);
+        lines.push(format!(
+            "          {} x {hours:.3} h x {rate} ({} price of {}, {})",
+            task.nodes,
+            from.kind.name(),
+            from.as_of,
+            from.source,
+        ));
+    }
+    if task.overhead.is_positive() {
+        let of_it = duration(task.overhead);
+        lines.push(format!("          {of_it} of it boot and expected loss"));
+    }
+    lines.extend(task.saving.map(|saved| format!("saves     {}", money(saved))));
+    lines.extend(task.reasons.iter().map(|reason| format!("because   {reason}")));
+    for transfer in &plan.transfers {
+        let (name, other) = if transfer.to == task.task {
+            ("has from ", &transfer.from)
+        } else if transfer.from == task.task {
+            ("gives to ", &transfer.to)
+        } else {
+            continue;
+        };
+        let gb = farthing_model::Decimal::from_nano(transfer.bytes.into());
+        let cost = transfer.cost.map_or_else(|| "an unknown price".to_owned(), money);
+        let takes = transfer.takes.map_or_else(String::new, |it| format!(", {}", duration(it)));
+        lines.push(format!("{name} {other} {gb} GB for {cost}{takes}"));
+    }
+    let slack = task.slack.map(|slack| format!("slack     {}", duration(slack)));
+    lines.extend(slack);
+    if plan.critical_path.contains(&task.task) {
+        lines.push("decides   when everything ends".to_owned());
+    }
+    for other in &task.alternatives {
+        let total = other.total.map_or_else(|| "an unknown total".to_owned(), money);
+        lines.push(format!("instead   {} for {total}: {}", other.offer, other.reason));
+    }
+    lines.join("\n")
 }
 
 /// The tasks as a table, also for CSV.

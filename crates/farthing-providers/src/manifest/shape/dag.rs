@@ -1,8 +1,8 @@
 //! The fields of `kind: Dag`.
 
 use super::{
-    Any, Count, CsvPath, List, Map, Moment, Money, Number, OneOf, RESOURCES, Shape, Size,
-    THROUGHPUT, Text, Work, may, must,
+    Any, Count, CsvPath, INTERRUPTIBLE, List, Map, Moment, Money, Number, OneOf, RESOURCES, Shape,
+    Size, THROUGHPUT, Text, Work, may, must,
 };
 
 pub(crate) const OBJECTIVES: &[&str] = &["cost", "time"];
@@ -46,6 +46,11 @@ pub(crate) static TASK: Shape = Shape {
             "purchase",
             Any(&[OneOf(PURCHASES), List(&OneOf(PURCHASES))]),
             "Ways to pay. Default: on demand, and what one owns.",
+        ),
+        may(
+            "interruptible",
+            Map(&INTERRUPTIBLE),
+            "What an interruption costs it. Without it none is counted on spot.",
         ),
         may("providers", List(&Text), "Only these providers."),
         may("regions", List(&Text), "Only these regions."),

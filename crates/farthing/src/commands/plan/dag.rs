@@ -2,16 +2,18 @@
 
 use super::chain;
 use super::market::{all, currency};
-use crate::args::{Output, PlanArgs};
+use crate::args::{Output, PlanArgs, PlanGiven};
+use crate::commands::explain::near;
 use crate::commands::print;
 use crate::outcome::{Outcome, WrongUse};
+use crate::table::{Align, Table};
 use crate::{plot, show};
-use farthing_model::{Budget, Dag, EgressTable, Limit, Money, Scope};
-use farthing_planner::{DAG_WORK_MAX, DagInput, Market, Status, check_dag, plan_dag};
+use farthing_model::{Budget, Dag, EgressTable, Limit, Money, Policy, Scope};
+use farthing_planner::{DAG_WORK_MAX, DagInput, DagPlan, Market, Status, check_dag, plan_dag};
 use farthing_providers::{egress, manifest::Manifests};
 use farthing_server::wire;
-use jiff::Timestamp;
-use std::time::Instant;
+use jiff::{SignedDuration, Timestamp};
+use std::time::{Duration, Instant};
 
 /// Prints the plan. Infeasible where something cannot be met; the output says what, and by how
 /// much.
@@ -19,49 +21,142 @@ pub(super) fn run(
     args: &PlanArgs,
     output: Output,
     now: Timestamp,
-    mut manifests: Manifests,
+    manifests: Manifests,
 ) -> anyhow::Result<Outcome> {
-    let mut dag = the_only_one(args, &mut manifests)?;
-    let book = all(&args.given, now, &manifests)?;
-    let market = Market::new(&book, currency(&book)?);
-    let table = args.given.egress.as_deref().map(egress::load).transpose();
-    let table: Option<EgressTable> = table.map_err(|error| WrongUse::new(chain(&error)))?;
-    let mut budgets = manifests.budgets;
-    if let Some(limit) = &args.given.budget {
-        budgets.push(super::budget(limit)?);
-    }
-    let budgets = limits(&mut dag, &budgets)?;
-    let egress = table.as_ref();
-    let input = DagInput { dag: &dag, market: &market, egress, now, work_max: DAG_WORK_MAX };
-    let started = Instant::now();
-    let plan = plan_dag(&input).map_err(|error| WrongUse::new(error.to_string()))?;
-    let took = started.elapsed();
-    let violations = check_dag(&input, &plan);
-    if let Some(first) = violations.first() {
-        anyhow::bail!("the checker refuses the plan: {first} ({} in all)", violations.len());
-    }
+    let given = Given::of(&args.given, now, manifests)?;
+    let input = given.input();
+    let (plan, took) = checked(&input)?;
     if let Some(path) = &args.plot {
-        plot::write(path, &plot::dag::picture(&plan, &dag))?;
+        plot::write(path, &plot::dag::picture(&plan, &given.dag))?;
     }
+    let offers = given.market.offers();
     print(
         output,
-        || Ok(show::dag::text(&plan, took.as_micros(), args.baselines)),
+        || Ok(show::dag::text(&plan, offers, took.as_micros(), args.baselines)),
         || {
-            let json = wire::dag_plan(&input, &plan, &budgets, Some(took));
+            let json = wire::dag_plan(&input, &plan, &given.budgets, Some(took));
             let json = if args.baselines { json.with_baselines(&plan) } else { json };
             Ok(serde_json::to_value(json)?)
         },
         || Ok(show::dag::steps(&plan)),
     )?;
-    Ok(match plan.status {
+    Ok(outcome(&plan))
+}
+
+/// Prints one task of the plan: where it is and why, what moves, and what else was possible.
+pub(super) fn explain(
+    id: &str,
+    args: &PlanGiven,
+    output: Output,
+    now: Timestamp,
+    manifests: Manifests,
+) -> anyhow::Result<Outcome> {
+    let given = Given::of(args, now, manifests)?;
+    let names = given.dag.tasks.iter().map(|task| task.name.as_str());
+    if !names.clone().any(|name| name == id) {
+        let hint = near(id, names.clone())
+            .unwrap_or_else(|| format!("its tasks are {}", names.collect::<Vec<_>>().join(", ")));
+        let what = format!("the Dag {} has no task {id}", given.dag.id);
+        return Err(WrongUse::new(what).hint(hint).into());
+    }
+    let input = given.input();
+    let (plan, _) = checked(&input)?;
+    let text = || {
+        let Some(task) = plan.tasks.iter().find(|task| task.task == id) else {
+            let obstacles = plan.obstacles.iter().map(ToString::to_string);
+            return obstacles.chain(plan.unknown.clone()).collect::<Vec<_>>().join("\n");
+        };
+        let offer = given.market.offers().iter().find(|offer| offer.id == task.offer);
+        show::dag::task(&plan, task, offer)
+    };
+    print(
+        output,
+        || Ok(text()),
+        || {
+            let whole = wire::dag_plan(&input, &plan, &given.budgets, None);
+            Ok(serde_json::to_value(whole.of_task(id))?)
+        },
+        || {
+            let mut table = Table::new(&[("line", Align::Left)]);
+            text().lines().for_each(|line| table.row([line.to_owned()]));
+            Ok(table)
+        },
+    )?;
+    Ok(outcome(&plan))
+}
+
+fn outcome(plan: &DagPlan) -> Outcome {
+    match plan.status {
         Status::Infeasible => Outcome::Infeasible,
         Status::Optimal | Status::Feasible => Outcome::Done,
-    })
+    }
+}
+
+/// The plan, as the checker lets it pass, and how long it took.
+fn checked(input: &DagInput<'_>) -> anyhow::Result<(DagPlan, Duration)> {
+    let started = Instant::now();
+    let plan = plan_dag(input).map_err(|error| WrongUse::new(error.to_string()))?;
+    let took = started.elapsed();
+    let violations = check_dag(input, &plan);
+    if let Some(first) = violations.first() {
+        anyhow::bail!("the checker refuses the plan: {first} ({} in all)", violations.len());
+    }
+    Ok((plan, took))
+}
+
+/// What files and arguments say of a Dag.
+struct Given {
+    dag: Dag,
+    market: Market,
+    egress: Option<EgressTable>,
+    policy: Policy,
+    now: Timestamp,
+    /// Those that are about the Dag, with their limits.
+    budgets: Vec<(String, Money)>,
+}
+
+impl Given {
+    fn of(given: &PlanGiven, now: Timestamp, mut manifests: Manifests) -> anyhow::Result<Self> {
+        let mut dag = the_only_one(given, &mut manifests)?;
+        let book = all(given, now, &manifests)?;
+        let market = Market::new(&book, currency(&book)?);
+        let egress = given.egress.as_deref().map(egress::load).transpose();
+        let egress = egress.map_err(|error| WrongUse::new(chain(&error)))?;
+        let mut budgets = manifests.budgets;
+        if let Some(limit) = &given.budget {
+            budgets.push(super::budget(limit)?);
+        }
+        let budgets = limits(&mut dag, &budgets)?;
+        let policy = policy(manifests.policy)?;
+        Ok(Self { dag, market, egress, policy, now, budgets })
+    }
+
+    fn input(&self) -> DagInput<'_> {
+        DagInput {
+            dag: &self.dag,
+            market: &self.market,
+            egress: self.egress.as_ref(),
+            policy: &self.policy,
+            now: self.now,
+            work_max: DAG_WORK_MAX,
+        }
+    }
+}
+
+/// The policy that counts for a Dag: without one `hours` are what a task holds its nodes for, and
+/// nothing is added to boot them.
+fn policy(stated: Option<Policy>) -> anyhow::Result<Policy> {
+    let bare = Policy { boot: SignedDuration::ZERO, ..Policy::default() };
+    let mut policy = stated.unwrap_or(bare);
+    if policy.spot.is_none() {
+        policy.spot = crate::wiring::spot_loss()?;
+    }
+    Ok(policy)
 }
 
 /// A plan is about one DAG, or about workloads.
-fn the_only_one(args: &PlanArgs, manifests: &mut Manifests) -> anyhow::Result<Dag> {
-    if args.given.horizon.is_some() {
+fn the_only_one(given: &PlanGiven, manifests: &mut Manifests) -> anyhow::Result<Dag> {
+    if given.horizon.is_some() {
         let what = "--horizon is for workloads: a Dag costs what it costs from start to end";
         return Err(WrongUse::new(what).into());
     }

@@ -22,9 +22,7 @@ pub(crate) fn run(
 ) -> anyhow::Result<Outcome> {
     let (now, manifests) = read(files, given)?;
     if !manifests.dags.is_empty() {
-        return Err(WrongUse::new("the plan of a Dag is explained whole")
-            .hint("`farthing plan -f` says of each task why it is there and what else was possible")
-            .into());
+        return super::dag::explain(id, given, output, now, manifests);
     }
     let (input, _) = input(given, now, manifests)?;
     let planned = checked(&input)?;
