@@ -134,7 +134,7 @@ fn samples(
                     resource,
                     window,
                     requested_nano,
-                    used_nano: requested_nano * i128::from(seed >> 54) / 1_024,
+                    used_nano: Some(requested_nano * i128::from(seed >> 54) / 1_024),
                     held_nano: None,
                 });
             }

@@ -84,7 +84,7 @@ fn metering(kept: bool) -> u32 {
                     resource,
                     window,
                     requested_nano,
-                    used_nano: requested_nano * i128::from((tick * 37) % 100) / 100,
+                    used_nano: Some(requested_nano * i128::from((tick * 37) % 100) / 100),
                     held_nano: None,
                 });
             }

@@ -4,7 +4,7 @@
 
 mod world;
 
-use farthing_ledger::{Books, Fault, Metered, Method, Segment, StatementQuery, statement, verify};
+use farthing_ledger::{Books, Fault, Metered, Segment, StatementQuery, statement, verify};
 use farthing_model::{
     Asset, Attribution, Currency, Destination, Detail, DeviceId, DeviceUse, MigDevice, Missing,
     NodeId, NodeSpan, PerMille, Price, Progress, Reading, Resource, Resources, Rung, Rungs, Sample,

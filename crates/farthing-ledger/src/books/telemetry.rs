@@ -210,7 +210,7 @@ fn tell_batch(batch: &Batch, seen: &mut Seen, tally: &mut Tally<'_>) -> Result<(
             let to = times.1.get(row).filter(|to| *to > from).ok_or_else(|| wrong("to"))?;
             let amounts = Amounts {
                 requested: requested.get(row).ok_or_else(|| wrong("requested_nano"))?,
-                used: used.get(row).ok_or_else(|| wrong("used_nano"))?,
+                used: used.get(row),
                 held: held.and_then(|held| held.get(row)),
             };
             if !tally.add(series, (from, to), amounts) {

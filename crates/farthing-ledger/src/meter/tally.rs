@@ -53,7 +53,8 @@ pub enum TelemetryError<E: std::error::Error + 'static> {
 #[derive(Clone, Copy)]
 pub(crate) struct Amounts {
     pub(crate) requested: i128,
-    pub(crate) used: i128,
+    /// `None`: nobody measured it.
+    pub(crate) used: Option<i128>,
     pub(crate) held: Option<i128>,
 }
 
@@ -69,10 +70,11 @@ struct Running {
     most: i128,
     shortest: i64,
     used: i128,
-    /// Idle of which nobody said whether it was held; held; and not held.
-    unknown: i128,
+    /// Idle of which nobody said whether it was held; held; not held; and not known to be idle.
+    idle: i128,
     held: i128,
     bare: i128,
+    unknown: i128,
 }
 
 /// What is known of one node.
@@ -164,9 +166,10 @@ impl<'a> Tally<'a> {
                 most: 0,
                 shortest: i64::MAX,
                 used: 0,
-                unknown: 0,
+                idle: 0,
                 held: 0,
                 bare: 0,
+                unknown: 0,
             });
         }
         known
@@ -178,12 +181,11 @@ impl<'a> Tally<'a> {
             return true;
         }
         let Amounts { requested, used, held } = of;
-        if !claim::is_amount(requested) || !claim::is_amount(used) {
+        if !claim::is_amount(requested) || ![used, held].into_iter().flatten().all(claim::is_amount)
+        {
             return false;
         }
-        if held.is_some_and(|held| !claim::is_amount(held)) {
-            return false;
-        }
+        let (used, is_known) = (used.unwrap_or(0), used.is_some());
         if series & STRAY != 0 {
             self.stray(series & !STRAY, (from, to), requested.max(used));
             return true;
@@ -201,12 +203,13 @@ impl<'a> Tally<'a> {
         sums.used += used;
         sums.most = sums.most.max(used + idle);
         sums.shortest = sums.shortest.min(to - from);
-        if let Some(held) = held {
-            let held = (held - used).clamp(0, idle);
-            sums.held += held;
-            sums.bare += idle - held;
-        } else {
-            sums.unknown += idle;
+        // As claims are placed: what is held and not known to be used may be; what is not is not.
+        let held = held.map(|held| (held - used).clamp(0, idle));
+        sums.bare += held.map_or(0, |held| idle - held);
+        match (held, is_known) {
+            (Some(held), true) => sums.held += held,
+            (None, true) => sums.idle += idle,
+            (held, false) => sums.unknown += held.unwrap_or(idle),
         }
         true
     }
@@ -289,16 +292,17 @@ impl<'a> Tally<'a> {
             }
             let stretch = self.timelines.pieces[node as usize][0].stretch;
             let shares = filled.shares.entry((stretch, resource)).or_default();
-            let places: [(Place, i128); 4] = if who == SYSTEM {
-                let whole = one.used + one.unknown + one.held + one.bare;
-                let nothing = ((SYSTEM, Destination::Overhead, None), 0);
-                [((SYSTEM, Destination::Overhead, None), whole), nothing, nothing, nothing]
+            let places: [(Place, i128); 5] = if who == SYSTEM {
+                let whole = one.used + one.idle + one.held + one.bare + one.unknown;
+                let overhead = (SYSTEM, Destination::Overhead, None);
+                [whole, 0, 0, 0, 0].map(|nano| (overhead, nano))
             } else {
                 [
                     ((who, Destination::Used, None), one.used),
-                    ((who, Destination::Idle, None), one.unknown),
+                    ((who, Destination::Idle, None), one.idle),
                     ((who, Destination::Idle, Some(Detail::Held)), one.held),
                     ((who, Destination::Idle, Some(Detail::Bare)), one.bare),
+                    ((who, Destination::Idle, Some(Detail::Unknown)), one.unknown),
                 ]
             };
             for (place, nano) in places.into_iter().filter(|(_, nano)| *nano != 0) {

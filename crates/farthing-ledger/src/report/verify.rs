@@ -1,9 +1,7 @@
 //! Whether the books are sound: every file readable and unchanged, every hour conserved, and the
 //! charges what the kept telemetry says.
 
-use crate::books::{
-    Again, Books, BooksError, Correction, HourBook, Kept, Mark, Retention, sorted,
-};
+use crate::books::{Again, Books, BooksError, Correction, HourBook, Kept, Mark, Retention, sorted};
 use crate::meter::{MeterError, TelemetryError};
 use farthing_model::{Charge, ClusterId, Money, Window};
 use jiff::Timestamp;

@@ -72,7 +72,7 @@ fn sample(series: u32, tick: (i64, i64), (requested, used, held): (i128, i128, b
         resource,
         window,
         requested_nano: amount(requested),
-        used_nano: amount(used),
+        used_nano: Some(amount(used)),
         held_nano: (gpu && held).then(|| amount(requested)),
     }
 }
@@ -161,7 +161,10 @@ proptest! {
             // The last ticks reach out of the hour; the last series are on a node nobody paid.
             let mut sample = sample(series, (tick * 10, tick * 10 + 10), (requested, used, held));
             if requested == 7 {
-                sample.used_nano = -1;
+                sample.used_nano = Some(-1);
+            }
+            if requested % 5 == 3 {
+                sample.used_nano = None;
             }
             sample
         };
