@@ -479,7 +479,10 @@ mod tests {
     /// A plan of the journal as it was written before what binds was kept.
     #[test]
     fn plans_without_what_binds_are_still_read_and_written_the_same() {
-        let text = r#"{"record":"planned","plan":"p1","policy":"farthing","cost":"3 USD","status":"optimal","steps":[],"waiting":[]}"#;
+        let text = concat!(
+            r#"{"record":"planned","plan":"p1","policy":"farthing","cost":"3 USD","#,
+            r#""status":"optimal","steps":[],"waiting":[]}"#
+        );
         let body: Body = serde_json::from_str(text).unwrap();
         let Body::Planned(plan) = &body else { panic!("{body:?}") };
         assert_eq!(plan.binding, []);

@@ -4,7 +4,7 @@
 mod fake;
 
 use fake::{Lab, at, usd};
-use farthing_engine::{Held, Stage};
+use farthing_engine::{Body, Held, PlanRecord, Stage};
 use farthing_model::{
     Budget, BudgetId, Coverage, Limit, Mode, Period, Reason, Scope, StepId, TeamId,
 };
@@ -328,4 +328,25 @@ fn reservations_fill_a_hard_budget() {
         assert_eq!(lab.world.done(), 2);
     }
     assert_eq!(engine.tick(at(3_100)).unwrap().budgets[0].committed, usd("1.36"));
+}
+
+/// Three jobs of 3.78 in a budget of 11: a tenth more of it holds the third, and the journal says
+/// so for as long as it is kept.
+#[test]
+fn what_binds_a_plan_is_journalled_with_its_price() {
+    let mut lab = Lab::new(Mode::Recommend, &["a", "b", "c"]);
+    lab.config.budgets = vec![budget("11")];
+    lab.open(0).tick(at(0)).unwrap();
+    let plans = lab.store.bodies().into_iter().filter_map(|body| match body {
+        Body::Planned(plan) => Some(plan),
+        _ => None,
+    });
+    let plans: Vec<PlanRecord> = plans.collect();
+    let [plan] = plans.as_slice() else { panic!("{plans:?}") };
+    assert_eq!((plan.steps.len(), plan.waiting.len()), (2, 1));
+    let [binding] = plan.binding.as_slice() else { panic!("{:?}", plan.binding) };
+    assert_eq!((binding.constraint.as_str(), binding.of.as_str()), ("budget", "red"));
+    assert_eq!((binding.members, binding.exact), (1, true));
+    assert_eq!((binding.value.as_str(), binding.cost.as_str()), ("100", "3.78 USD"));
+    assert!(binding.to_string().starts_with("budget of red (+1.1"), "{binding}");
 }

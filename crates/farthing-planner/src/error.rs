@@ -15,7 +15,10 @@ pub enum PlanError {
         source: MoneyError,
     },
     /// A number that is not money does not fit.
-    #[error("{0}: its numbers do not fit")]
+    #[error(
+        "{0}: its numbers are too large: check rates, throughput and work; at most 2147483647 \
+         replicas or members are planned"
+    )]
     Overflow(String),
     /// The name of a step is not one.
     #[error("step {number} cannot be named after the plan")]

@@ -82,7 +82,8 @@ pub struct Effort {
 impl Effort {
     /// The effort for one of very many parts of a decision: what has to be proven by a long search
     /// stays with its gap.
-    pub(crate) fn of_a_part(self) -> Self {
+    #[must_use]
+    pub fn of_a_part(self) -> Self {
         Self { nodes_max: self.nodes_max.min(1_000), ..self }
     }
 }

@@ -86,7 +86,11 @@ pub fn sensitivity_within(
     (work_max, questions_max): (usize, usize),
 ) -> Result<Sensitivity, PlanError> {
     let mut questions = questions(input, &planned.report)?;
-    let most = (work_max / planned.report.solver.columns.max(1)).min(questions_max);
+    let report = &planned.report;
+    // A service has few columns, and the search of a hard one is long all the same.
+    let steps = if report.services.is_empty() { 0 } else { report.solver.iterations };
+    let one = report.solver.columns.max(usize::try_from(steps).unwrap_or(usize::MAX)).max(1);
+    let most = (work_max / one).min(questions_max);
     let mut found =
         Sensitivity { unasked: questions.len().saturating_sub(most), ..Sensitivity::default() };
     questions.truncate(most);

@@ -1,6 +1,6 @@
 //! The report about a service: who serves which requests, what a token costs, and its day.
 
-use farthing_model::{Decimal, Money, OfferId, Ratio, WorkloadId};
+use farthing_model::{Decimal, Money, OfferId, Ratio, WorkloadId, proportion};
 use jiff::SignedDuration;
 
 /// How a service is served by a plan.
@@ -121,6 +121,14 @@ pub struct DayReport {
     pub spans: Vec<DaySpan>,
     /// A gap without requests must be longer than this for the last replica to be given back.
     pub idle_gap_min: SignedDuration,
+}
+
+impl DayReport {
+    /// What so much time of it costs, cycle after cycle; `None` where the numbers do not fit.
+    pub fn cost_of(&self, time: SignedDuration) -> Option<Money> {
+        let pico = proportion(self.cost.pico(), time.as_nanos(), self.length.as_nanos())?;
+        Some(Money::from_pico(pico, self.cost.currency()))
+    }
 }
 
 /// Replicas in a span of the cycle.

@@ -6,11 +6,12 @@
 mod support;
 
 use farthing_model::{
-    Action, BudgetId, Decimal, Interruptible, Money, Node, NodeState, OfferId, Price, Purchase,
-    Queue, Ratio, Scope, Split, SpotLoss, Step, WorkloadId, WorkloadKind, WorkloadState,
+    Action, BudgetId, Day, Decimal, Interruptible, Money, Node, NodeState, Offer, OfferId, Price,
+    Purchase, Queue, RatePoint, Ratio, Scope, Split, SpotLoss, Step, WorkloadId, WorkloadKind,
+    WorkloadState,
 };
 use farthing_planner::{
-    Baseline, Cut, Input, Planned, Status, Violation, Waiting, check, plan, plan_as,
+    Baseline, Cut, DayReport, Input, Planned, Status, Violation, Waiting, check, plan, plan_as,
 };
 use jiff::SignedDuration;
 use std::sync::Arc;
@@ -592,6 +593,62 @@ fn a_queue_that_is_too_long_or_said_to_be_shorter() {
     let mut rosy = planned;
     rosy.report.services[0].mix[0].late = Some(Ratio::ZERO);
     expect(&input, &rosy, "chat", is);
+}
+
+/// A schedule by hours with a night without requests.
+#[test]
+fn a_schedule_that_is_not_what_it_says() {
+    let hour = SignedDuration::from_hours;
+    let offers = vec![
+        offer("a", Some("A100-80GB"), 1, "3"),
+        Offer { available: Some(9), ..offer("b", Some("L4-24GB"), 1, "1") },
+    ];
+    let mut chat = service("8", &["1"], &[("A100-80GB", &["4"]), ("L4-24GB", &["1"])]);
+    let point = |from: i64, rate: &str| RatePoint { from: hour(from), rate_per_s: dec(rate) };
+    chat.sizing.target = Some(Ratio::ONE);
+    chat.sizing.day = Some(Day {
+        points: vec![point(0, "0"), point(6, "5"), point(9, "8"), point(22, "1")],
+        length: hour(24),
+        cold_start: SignedDuration::from_mins(30),
+        penalty: None,
+    });
+    let input = input(60, offers, vec![seen(workload("chat", "1", WorkloadKind::Service(chat)))]);
+    let planned = plan(&input).unwrap();
+    assert_eq!(check(&input, &planned), []);
+    let day = planned.report.services[0].day.clone().unwrap();
+    // 4 A100-hours and more: the night is given back, and the morning is paid half an hour ahead.
+    assert_eq!(day.spans[0].replicas.iter().sum::<u32>(), 0);
+    assert!(day.cost.pico() > 0 && day.lower_bound.pico() <= day.cost.pico());
+    let wrong = |change: &dyn Fn(&mut DayReport), expect: &str| {
+        let mut other = planned.clone();
+        change(other.report.services[0].day.as_mut().unwrap());
+        expect_text(&input, &other, expect);
+    };
+    wrong(&|day| day.spans[1].rate_per_s = dec("6"), "not those of the curve");
+    wrong(&|day| day.spans[2].replicas.iter_mut().for_each(|it| *it /= 2), "do not carry");
+    wrong(&|day| day.cost = usd("1"), "not what its replicas cost");
+    wrong(&|day| day.spans[3].cost = usd("0"), "not what its replicas cost");
+    wrong(&|day| day.lower_bound = usd("99999"), "bound is above");
+    wrong(&|day| day.kinds[0].0 = place("nowhere"), "unknown offer");
+    let scarce = day.kinds.iter().position(|(id, _)| *id == place("b")).unwrap();
+    wrong(&|day| day.spans[2].replicas[scarce] = 10, "more replicas than there are nodes");
+    let mut close = input.clone();
+    change_workload(&mut close, "chat", |workload| {
+        if let WorkloadKind::Service(service) = &mut workload.kind {
+            let day = service.sizing.day.as_mut().unwrap();
+            day.penalty = Some(usd("50"));
+        }
+    });
+    let mut kept = planned.clone();
+    let day = kept.report.services[0].day.as_mut().unwrap();
+    let first = day.spans[0].cost.checked_add(usd("50")).unwrap();
+    (day.spans[0].cost, day.cost) = (first, day.cost.checked_add(usd("50")).unwrap());
+    expect_text(&close, &kept, "over a gap in which that does not pay");
+}
+
+fn expect_text(input: &Input, planned: &Planned, text: &str) {
+    let found: Vec<String> = check(input, planned).iter().map(ToString::to_string).collect();
+    assert!(found.iter().any(|found| found.contains(text)), "not `{text}` but {found:?}");
 }
 
 #[test]

@@ -269,6 +269,15 @@ fn bad_tables_are_refused_with_file_and_line() {
     let case = Case::new("rate: 30/s", "");
     std::fs::remove_file(case.0.path().join("buckets.csv")).unwrap();
     says(&case.refused(), "buckets.csv");
+    let twice = format!("{BUCKETS}100,500,0\n");
+    says(&with("buckets.csv", &twice), "buckets.csv:6:1");
+    says(&with("buckets.csv", &twice), "the bucket 100 in, 500 out is given twice");
+    let without: Vec<&str> =
+        THROUGHPUT.lines().map(|line| line.rsplit_once(',').unwrap().0).collect();
+    let said = with("throughput.csv", &without.join("\n"));
+    says(&said, "no row of `throughput` has `requests_per_s`");
+    let said = Case::new("rate: 999999999999999999/s", "").refused();
+    says(&said, "is more than 1000000000 requests per second");
     for rate in ["NaN/s", "-3/s", "inf/s", "16"] {
         says(&Case::new(&format!("rate: {rate}"), "").refused(), "`rate`");
     }

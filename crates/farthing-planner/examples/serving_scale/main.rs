@@ -29,8 +29,11 @@ use std::time::Instant;
 
 const CASES: u64 = 150;
 
+/// Makes a case of a seed and a number.
+type Generator = fn(u64, u64) -> Case;
+
 /// The sets: what their figures are called by, and what makes a case.
-const SETS: [(&str, fn(u64, u64) -> Case); 5] =
+const SETS: [(&str, Generator); 5] =
     [("", usual), ("-harsh", harsh), ("-skewed", skewed), ("-near", near), ("-scarce", scarce)];
 
 fn offer(kind: &Kind) -> Offer {
@@ -142,7 +145,7 @@ fn json(case: &Case, divided: &(Planned, f64), sliced: &(Planned, f64)) -> Strin
     text
 }
 
-/// The plan, and the least time of three.
+/// The plan, and the least time of three, or of one where that is long.
 fn timed(input: &Input) -> (Planned, f64) {
     let mut best = f64::INFINITY;
     let mut planned = None;
@@ -150,6 +153,9 @@ fn timed(input: &Input) -> (Planned, f64) {
         let start = Instant::now();
         planned = Some(plan(input).unwrap());
         best = best.min(start.elapsed().as_secs_f64() * 1e3);
+        if best > 100.0 {
+            break;
+        }
     }
     let planned = planned.unwrap();
     assert_eq!(check(input, &planned), [], "the checker refuses a plan");
@@ -192,10 +198,10 @@ impl Measured {
             );
         };
         line("median", part(50), 5.0, "ms");
-        line("p99", part(99), if hard { 1_000.0 } else { 20.0 }, "ms");
-        line("worst", part(100), 1_000.0, "ms");
-        line("unproven", f64::from(self.open), if hard { 15.0 } else { 0.0 }, "cases");
-        line("gap-worst", f64::from(self.gap_ppm) / 1e4, if hard { 2.0 } else { 0.0 }, "%");
+        line("p99", part(99), if hard { 5_000.0 } else { 20.0 }, "ms");
+        line("worst", part(100), 10_000.0, "ms");
+        line("unproven", f64::from(self.open), if hard { 3.0 } else { 0.0 }, "cases");
+        line("gap-worst", f64::from(self.gap_ppm) / 1e4, if hard { 0.5 } else { 0.0 }, "%");
     }
 }
 
@@ -204,7 +210,11 @@ fn main() {
     let seed: u64 = arguments.next().map_or(1, |text| text.parse().unwrap());
     let folder = arguments.next().filter(|folder| folder != "-");
     let only = arguments.next();
-    let wanted = |set: &&(&str, _)| only.as_ref().is_none_or(|only| set.0 == format!("-{only}"));
+    // The last two take minutes: they are measured when they are named.
+    let wanted = |set: &&(&str, _)| match &only {
+        Some(only) => set.0 == format!("-{only}"),
+        None => !["-near", "-scarce"].contains(&set.0),
+    };
     for (set, generate) in SETS.iter().filter(wanted) {
         let (mut divided, mut sliced) = (Measured::default(), Measured::default());
         for number in 0..CASES {

@@ -20,12 +20,15 @@
 //!   will do; that there is one is proven by a linear program in exact arithmetic.
 //! - Of a service with a percentile no more requests wait too long than may (Erlang C), in the
 //!   division that the report states.
+//! - The schedule of a service with a curve carries every span, costs what its replicas cost with
+//!   their cold starts, and gives all back only over gaps in which that pays.
 //! - What was placed stays, unless a step changes it.
 //! - A hard budget holds in its period around now and in each later one that the plan reaches.
 
 mod budget;
 mod capacity;
 mod cover;
+mod day;
 mod interruption;
 mod later;
 mod placement;

@@ -69,6 +69,7 @@ impl Audit<'_> {
             self.found.push(Violation::Replicas { workload, placed: replicas, least });
         }
         self.waits(observed, service, &placed);
+        self.day(observed, service);
         let why = match self.covered(observed, service, &placed) {
             Cover::Enough => return,
             Cover::TooLittle => "its replicas do not carry the requests",

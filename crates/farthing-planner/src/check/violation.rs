@@ -192,6 +192,13 @@ pub enum Violation {
         /// What is missing.
         why: &'static str,
     },
+    /// The schedule of a service over its curve does not hold.
+    Schedule {
+        /// The service.
+        workload: WorkloadId,
+        /// What is wrong with it.
+        why: &'static str,
+    },
     /// Fewer replicas than the service wants at least.
     Replicas {
         /// The service.
@@ -374,6 +381,9 @@ impl Violation {
                 "workload {workload}: {placed} placed and {waiting} waiting of {members}"
             ),
             Self::Unserved { workload, why } => write!(out, "service {workload}: {why}"),
+            Self::Schedule { workload, why } => {
+                write!(out, "the schedule of service {workload}: {why}")
+            }
             Self::Replicas { workload, placed, least } => {
                 write!(out, "service {workload}: {placed} replicas, at least {least} are wanted")
             }

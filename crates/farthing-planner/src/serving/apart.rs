@@ -69,10 +69,11 @@ impl Serving<'_> {
         let bound = least.bound;
         note(least.clone());
         for tried in tries.into_iter().filter(|kinds| !kinds.is_empty()) {
-            found(&only(problem, &tried), effort).map(&mut note);
+            found(&only(problem, &tried), effort.of_a_part()).map(&mut note);
         }
         let mut best = best?;
         best.bound = bound;
+        best.certified = least.certified;
         best.stopped = (best.cost > bound).then_some(Stopped::Queue);
         Some(best)
     }
@@ -115,9 +116,10 @@ impl Serving<'_> {
 pub(super) fn found(problem: &Problem, effort: Effort) -> Option<Solution> {
     match solve(problem, branches(effort)) {
         Outcome::Solved(solution) => {
-            let open = solution.stopped.is_some() && effort.nodes_max > BRANCHES_MAX;
+            let open = solution.stopped.is_some() && problem.slices.is_some();
             let nodes = effort.nodes_max / SOLVER_PART;
-            Some(if open { finish(problem, solution, nodes) } else { solution })
+            let long = effort.nodes_max > BRANCHES_MAX;
+            Some(if open && long { finish(problem, solution, nodes) } else { solution })
         }
         Outcome::Infeasible | Outcome::Open(_) | Outcome::Refused(_) => None,
     }
@@ -221,8 +223,8 @@ fn joined(program: &Program<'_>, mut choice: Choice, found: &[Solution]) -> Choi
     let present: i128 = program.services.iter().map(|service| service.present_cost).sum();
     let bound = found.iter().map(|solution| solution.bound).sum::<i128>() - present;
     choice.cost_bound = choice.cost_bound.and_then(|jobs| jobs.checked_add(bound));
-    // What a search proves, it proves in whole numbers.
-    choice.cost_certified = choice.cost_certified.and_then(|jobs| jobs.checked_add(bound));
+    let certified = found.iter().map(|solution| solution.certified).sum::<i128>() - present;
+    choice.cost_certified = choice.cost_certified.and_then(|jobs| jobs.checked_add(certified));
     for solution in found {
         choice.iterations += solution.rounds;
         choice.columns += solution.counts.len();

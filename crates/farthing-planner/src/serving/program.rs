@@ -1,9 +1,10 @@
 //! What the search gave up, as a program for the solver of integer programs.
 //!
-//! The solver knows cuts for slices that fill replicas badly, and takes a hundred times as long
-//! for a first answer. So it is asked last, for a limited number of branches, and believed only as
-//! far as its answer holds in whole numbers: its division is checked, its bound is rounded up to
-//! what choices can cost. Refuses to know offers and budgets. Start at [`finish`].
+//! The solver knows cuts for slices that fill replicas badly, and takes a hundred times as long for
+//! a first answer. So it is asked last, and for a limited number of branches. Its division is
+//! checked in whole numbers; its bound is that of its floats, less their tolerance and rounded up
+//! to what choices can cost, and is not counted as certified. Refuses to know offers and budgets.
+//! Start at [`finish`].
 
 use super::problem::{Problem, Shares};
 use super::search::Solution;
@@ -16,15 +17,16 @@ struct Written {
     program: Program,
     counts: Vec<Var>,
     /// Slices of a bucket on a kind.
-    slices: Vec<(usize, usize, Var)>,
+    shares: Vec<(usize, usize, Var)>,
 }
 
-/// A solution that was not proven, with what the solver adds to it in so many branches.
+/// A solution in slices that was not proven, with what the solver adds to it in so many branches.
 pub(super) fn finish(problem: &Problem, mut known: Solution, nodes_max: u32) -> Solution {
     let Ok(written) = written(problem) else { return known };
     let limits = Limits { nodes_max, iterations_max: 1_000_000, gap_ppm: 0 };
     let (values, bound) = match solve(&written.program, &limits) {
         Ok(Outcome::Optimal(found) | Outcome::Feasible(found, _)) => {
+            known.rounds = known.rounds.saturating_add(found.iterations);
             (Some(found.values), found.bound)
         }
         Ok(Outcome::NoSolution { bound, .. }) => (None, bound),
@@ -50,7 +52,7 @@ impl Written {
         let value = |var: &Var| values.get(var.index()).copied();
         let counts = self.counts.iter().map(value).collect::<Option<Vec<i64>>>()?;
         let mut shares = vec![vec![0; problem.kinds.len()]; problem.loads.len()];
-        for (bucket, kind, var) in &self.slices {
+        for (bucket, kind, var) in &self.shares {
             shares[*bucket][*kind] = value(var)?.into();
         }
         Some((counts, shares))
@@ -64,7 +66,7 @@ fn written(problem: &Problem) -> Result<Written, ProblemError> {
     let whole = whole.collect::<Result<Vec<Row>, _>>()?;
     let all = program.add_row(Sense::AtLeast, problem.least.into())?;
     let chosen = rivals(problem, &mut program)?;
-    let (mut counts, mut slices) = (Vec::new(), Vec::new());
+    let (mut counts, mut shares) = (Vec::new(), Vec::new());
     for (kind, it) in problem.kinds.iter().enumerate() {
         let carried = program.add_row(Sense::AtMost, 0)?;
         let mut entries = vec![(carried, -problem.room * parts), (all, 1)];
@@ -78,10 +80,10 @@ fn written(problem: &Problem) -> Result<Written, ProblemError> {
             let upper = i64::try_from(parts).ok();
             let spec = VarSpec { cost: 0, lower: 0, upper, kind: Kind::Integer };
             let var = program.add_var(spec, &[(carried, load), (whole[bucket], 1)])?;
-            slices.push((bucket, kind, var));
+            shares.push((bucket, kind, var));
         }
     }
-    Ok(Written { program, counts, slices })
+    Ok(Written { program, counts, shares })
 }
 
 /// Rows in which a kind may have replicas only if it is the one of its rivals that is used.

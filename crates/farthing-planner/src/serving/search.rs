@@ -55,6 +55,8 @@ pub(crate) struct Solution {
     pub(crate) cost: i128,
     /// No choice costs less.
     pub(crate) bound: i128,
+    /// The part of the bound that is proven in whole numbers.
+    pub(crate) certified: i128,
     /// Branches that were relaxed.
     pub(crate) branches: u64,
     /// Simplex iterations of all of them.
@@ -293,7 +295,17 @@ impl<'p> Search<'p> {
         let bound = open.map_or(cost, |open| open.min(cost));
         let stopped = stopped.filter(|_| bound < cost);
         let (branches, rounds) = (self.branches, self.rounds);
-        Outcome::Solved(Solution { counts, shares, cost, bound, branches, rounds, stopped })
+        let certified = bound;
+        Outcome::Solved(Solution {
+            counts,
+            shares,
+            cost,
+            bound,
+            certified,
+            branches,
+            rounds,
+            stopped,
+        })
     }
 
     fn root(&self) -> State {

@@ -2,6 +2,7 @@
 //! sets of undominated loads for slices, and the solver of integer programs.
 
 use super::problem::{Kind, Problem, Refused};
+use super::program::finish;
 use super::search::{Outcome, Solution, solve};
 use farthing_milp::{Kind as VarKind, Limits, Sense, VarSpec};
 
@@ -370,4 +371,26 @@ fn the_same_problem_has_the_same_answer() {
         let problem = like_people(seed, 8, 40, None);
         assert_eq!(solve(&problem, PLENTY), solve(&problem, PLENTY));
     }
+}
+
+/// What the search is stopped at, the solver ends: the same optimum as the whole search's, also
+/// with kinds that exclude each other.
+#[test]
+fn the_solver_ends_what_the_search_gives_up() {
+    let (mut ended, mut improved) = (0, 0);
+    for seed in 0..20 {
+        let mut problem = like_people(seed, 5, 8, Some(2));
+        if seed % 3 == 0 {
+            problem.rivals = vec![vec![1, 2]];
+        }
+        let best = solved(&problem).unwrap();
+        let Outcome::Solved(cut) = solve(&problem, 1) else { continue };
+        let found = finish(&problem, cut.clone(), 5_000);
+        assert!(problem.carries(&found.counts, &found.shares), "seed {seed}");
+        assert_eq!((found.cost, found.bound), (best.cost, best.cost), "seed {seed}");
+        assert_eq!(found.certified, cut.certified);
+        ended += usize::from(cut.stopped.is_some());
+        improved += usize::from(found.cost < cut.cost);
+    }
+    assert!(ended > 0 && improved > 0, "{ended} ended, {improved} improved");
 }

@@ -133,10 +133,11 @@ impl Catalogue {
         for file in files {
             let changes = |it: &Intake| it.overlays.len() + it.exchange.len() + it.assets.len();
             let before = (intake.parts.rows.len(), intake.faults.len(), changes(&intake));
+            let excluded = intake.excluded.clone();
             source::read(file, &mut intake)?;
             if intake.parts.rows.len() == before.0 && changes(&intake) == before.2 {
                 let what = intake.faults.get(before.1);
-                let what = what.map_or_else(|| "it has no rows".to_owned(), Fault::to_string);
+                let what = what.map_or_else(|| left_out(&excluded, &intake), Fault::to_string);
                 return Err(BookError::NoOffer { path: file.path.clone(), what });
             }
         }
@@ -162,5 +163,18 @@ impl Catalogue {
             faults: self.faults.clone(),
             as_of: self.as_of,
         }
+    }
+}
+
+/// Why a file without a fault has no offer: how many of its rows are left out, by reason.
+fn left_out(before: &BTreeMap<String, u64>, intake: &Intake) -> String {
+    let more = intake.excluded.iter().filter_map(|(reason, count)| {
+        let own = count - before.get(reason).copied().unwrap_or(0);
+        (own > 0).then(|| format!("{own} {reason}"))
+    });
+    let reasons: Vec<String> = more.collect();
+    match reasons.as_slice() {
+        [] => "it has no rows".to_owned(),
+        reasons => format!("its rows are left out: {}", reasons.join(", ")),
     }
 }

@@ -230,6 +230,9 @@ pub(crate) fn work_rate(text: &str) -> Parsed<WorkRate> {
     Ok(WorkRate { amount, unit: unit.trim().to_owned(), per })
 }
 
+/// Requests per second at most: ten thousand times what the largest services get.
+const REQUESTS_MAX: i64 = 1_000_000_000;
+
 /// Requests per second, to nine places: `16/s`, `960/min`, `0.5 requests/s`.
 pub(crate) fn request_rate(text: &str) -> Parsed<Decimal> {
     let bad = || format!("`{text}` is not a rate of requests such as 16/s");
@@ -239,7 +242,11 @@ pub(crate) fn request_rate(text: &str) -> Parsed<Decimal> {
     let number = number.strip_suffix("requests").or(number.strip_suffix("req")).unwrap_or(number);
     let nano = measured(number.trim())?.nano();
     let seconds = i128::from(per.as_secs());
-    Ok(Decimal::from_nano((nano + seconds / 2) / seconds))
+    let rate = Decimal::from_nano((nano + seconds / 2) / seconds);
+    if rate > Decimal::from_int(REQUESTS_MAX) {
+        return Err(format!("`{text}` is more than {REQUESTS_MAX} requests per second"));
+    }
+    Ok(rate)
 }
 
 fn unit_of_time(text: &str) -> Option<SignedDuration> {

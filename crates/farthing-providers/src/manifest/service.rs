@@ -110,8 +110,8 @@ fn requests(
 
 fn buckets(node: &Node, report: &mut Report) -> Vec<Bucket> {
     let before = report.faults.len();
-    let items = items(node, "buckets", report).iter();
-    let mut buckets: Vec<Bucket> = items.filter_map(|item| bucket(item, report)).collect();
+    let items = items(node, "buckets", report);
+    let mut buckets: Vec<Bucket> = items.iter().filter_map(|item| bucket(item, report)).collect();
     if report.faults.len() != before {
         return buckets;
     }
@@ -126,13 +126,14 @@ fn buckets(node: &Node, report: &mut Report) -> Vec<Bucket> {
             bucket.share = Decimal::from_nano(share);
         }
     }
-    for (index, bucket) in buckets.iter().enumerate() {
+    // Without a fault every item is a bucket.
+    for (index, (bucket, item)) in buckets.iter().zip(items).enumerate() {
         let same = |other: &Bucket| {
             (other.input_tokens, other.output_tokens) == (bucket.input_tokens, bucket.output_tokens)
         };
         if buckets[..index].iter().any(same) {
             let (input, output) = (bucket.input_tokens, bucket.output_tokens);
-            report.fault(node.spot, format!("the bucket {input} in, {output} out is given twice"));
+            report.fault(item.spot, format!("the bucket {input} in, {output} out is given twice"));
         }
     }
     buckets
@@ -149,8 +150,11 @@ fn bucket(node: &Node, report: &mut Report) -> Option<Bucket> {
 /// The rows of a throughput table; of rows that say the same, one.
 fn throughput(node: &Node, report: &mut Report) -> Vec<BucketRate> {
     let mut rows: Vec<BucketRate> = Vec::new();
+    let mut said = false;
     let mut seen: BTreeMap<(String, u32, u32, u32), Decimal> = BTreeMap::new();
     for item in items(node, "throughput", report) {
+        let entries = if let Value::Map(entries) = &item.value { entries.as_slice() } else { &[] };
+        said |= entries.iter().any(|(key, _)| key.name == "requests_per_s");
         let Some(row) = bucket_rate(item, report) else { continue };
         let (input, output) = (row.input_tokens, row.output_tokens);
         let key = (row.accelerator.to_string(), row.count, input, output);
@@ -167,6 +171,11 @@ fn throughput(node: &Node, report: &mut Report) -> Vec<BucketRate> {
                 report.fault(item.spot, what);
             }
         }
+    }
+    if !said && !rows.is_empty() {
+        let what = "no row of `throughput` has `requests_per_s`: the most requests that one serves \
+                    within the objective, 0 where it cannot";
+        report.fault(node.spot, what);
     }
     rows
 }

@@ -3,6 +3,7 @@
 use super::scalar::{decimal, ratio, seconds};
 use farthing_engine::planner::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport, TokenCosts};
 use farthing_model::Money;
+use jiff::SignedDuration;
 use serde::Serialize;
 
 /// How a service is served by a plan.
@@ -84,6 +85,8 @@ pub struct DayJson {
     pub length_s: f64,
     /// What it costs, starts included.
     pub cost: String,
+    /// The same for 24 hours.
+    pub cost_per_day: Option<String>,
     /// No schedule of replicas costs less.
     pub lower_bound: String,
     /// What the replicas of the highest rate cost all the time.
@@ -178,6 +181,7 @@ impl DayJson {
         Self {
             length_s: seconds(day.length),
             cost: day.cost.to_decimal(),
+            cost_per_day: day.cost_of(SignedDuration::from_hours(24)).map(Money::to_decimal),
             lower_bound: day.lower_bound.to_decimal(),
             flat_cost: day.flat_cost.to_decimal(),
             idle_gap_min_s: seconds(day.idle_gap_min),

@@ -62,6 +62,8 @@ fn line(name: String, input: &Input) -> anyhow::Result<Series> {
 /// The same input with another demand for each service.
 fn at_rate(input: &Input, eighths: u32) -> Input {
     let mut input = input.clone();
+    // A line is drawn through what a short search finds.
+    input.effort = input.effort.of_a_part();
     for observed in &mut input.snapshot.workloads {
         let Some(service) = observed.workload.service() else { continue };
         let rate = service.requests.rate_per_s.nano();

@@ -4,6 +4,7 @@ use super::{duration, money, small_money};
 use crate::table::{Align, Table};
 use farthing_model::Money;
 use farthing_planner::{DayReport, ServiceReport, TokenRule};
+use jiff::SignedDuration;
 
 /// Every service that was decided about; empty where there is none.
 pub(crate) fn text(services: &[ServiceReport]) -> String {
@@ -107,8 +108,11 @@ fn day(day: &DayReport) -> String {
             kinds.collect::<Vec<_>>().join(", "),
         ]);
     }
+    let daily = SignedDuration::from_hours(24);
+    let a_day = day.cost_of(daily).filter(|_| day.length != daily);
+    let a_day = a_day.map_or_else(String::new, |cost| format!(", {} a day", money(cost)));
     format!(
-        "over {}: {} with starts, at least {}; {} if all of the peak stays; nothing is given back \
+        "over {}: {} with starts{a_day}, at least {}; {} if all of the peak stays; nothing is given back \
          over gaps up to {}\n{}",
         duration(day.length),
         money(day.cost),
