@@ -48,6 +48,7 @@ function option(use: Utilisation, spec: UseSpec, ink: Ink): object {
   const spans = use.series.map(({ window }) => [Date.parse(window.from), Date.parse(window.to)]);
   const [from = 0] = spans[0] ?? [];
   const to = Math.min(spans.at(-1)?.[1] ?? 1, until);
+  const last = use.series.at(-1);
   const styles = {
     paid: { color: ink.soft, width: 1.5, type: "solid" },
     allocated: { color: ink.series[1], width: 2, type: [6, 3] },
@@ -71,12 +72,10 @@ function option(use: Utilisation, spec: UseSpec, ink: Ink): object {
       lineStyle: styles[level],
       itemStyle: { color: styles[level].color },
       ...(level === "used" ? { areaStyle: { color: ink.series[0], opacity: 0.12 } } : {}),
+      // A value holds from the start of its span; the last one to its end.
       data: [
-        [from, valueAt(use.series[0] ?? { window: { from: "", to: "" } }, resource, level, until)],
-        ...use.series.map((span, at) => [
-          Math.min(spans[at]?.[1] ?? until, until),
-          valueAt(span, resource, level, until),
-        ]),
+        ...use.series.map((span, at) => [spans[at]?.[0], valueAt(span, resource, level, until)]),
+        [to, last ? valueAt(last, resource, level, until) : null],
       ],
     })),
   };
@@ -84,7 +83,7 @@ function option(use: Utilisation, spec: UseSpec, ink: Ink): object {
 
 function told(use: Utilisation, spec: UseSpec, index: number | undefined): string {
   const { resource, zone, until } = spec;
-  const span = use.series[Math.max(0, (index ?? 0) - 1)];
+  const span = use.series[Math.min(index ?? 0, use.series.length - 1)];
   if (!span) return "";
   const line = (level: (typeof LEVELS)[number]) => {
     const value = valueAt(span, resource, level, until);
