@@ -82,7 +82,7 @@ test("placements that overlap get lanes of their own", () => {
   }
 });
 
-test("unknown use is counted as unknown, and sorts last", () => {
+test("a node that was not paid is in no count, and sorts last", () => {
   const window = { from: "2026-11-02T00:00:00Z", to: "2026-11-02T01:00:00Z" };
   const use = {
     resources: ["gpu"],
@@ -96,7 +96,7 @@ test("unknown use is counted as unknown, and sorts last", () => {
     of: 3,
   };
   const counts = countsOf(use).map((row) => row[0]);
-  expect(counts).toEqual([1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+  expect(counts).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
   expect(rowsOf(use).map((row) => row.node)).toEqual(["none", "full", "dark"]);
 });
 

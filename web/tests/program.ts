@@ -1,6 +1,6 @@
 /** The program with its demo world, as people start it; the path is in `FARTHING_PROGRAM`. */
 import { spawn } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -54,8 +54,8 @@ export async function startDemo(
     throw error;
   });
   const page = await (await fetch(url)).text();
-  if (page.includes("/assets/index-")) return { url, stop };
-  // A program without the dashboard in it: what was built here is put before it.
+  if (page === readFileSync(join(DIST, "index.html"), "utf8")) return { url, stop };
+  // A program with no dashboard in it, or another: what was built here is put before it.
   const served = await serve(DIST, (request, response) => forward(url, request, response));
   return {
     url: served.url,

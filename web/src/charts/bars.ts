@@ -84,6 +84,8 @@ function series(spec: BarsSpec, ink: Ink): object {
       show: true,
       position: "right",
       color: ink.text,
+      backgroundColor: ink.card,
+      padding: [1, 2],
       formatter: ({ data }: { data: { at: number } }) => spec.rows[data.at]?.text ?? "",
     },
     data: spec.rows.map((row, at) => ({ value: row.value, at, itemStyle: styles[row.kind] })),

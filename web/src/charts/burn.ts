@@ -3,7 +3,7 @@ import type { Budget } from "../api/types.ts";
 import { format, parse, parseOrNull, type Pico, toNumber } from "../money/decimal.ts";
 import { percent } from "../money/number.ts";
 import { show, utc, type Zone } from "../money/time.ts";
-import { GRID, moneyAxis, timeAxis } from "./axes.ts";
+import { GRID, mark, moneyAxis, timeAxis } from "./axes.ts";
 import { axisTooltip, legend } from "./series.ts";
 import type { ChartSpec, Ink } from "./spec.ts";
 
@@ -46,7 +46,10 @@ function option(budget: Budget, points: Point[], zone: Zone, ink: Ink): object {
     grid: { ...GRID, top: 40, right: 98 },
     legend: { ...legend(ink), icon: "", itemWidth: 28, data: ["spent", "forecast"] },
     xAxis: timeAxis({ from, to, zone }, ink),
-    yAxis: moneyAxis(ink, budget.currency, { max: top(budget) }),
+    yAxis: moneyAxis(ink, budget.currency, {
+      max: top(budget),
+      axisLabel: { color: ink.soft, formatter: mark, showMaxLabel: false },
+    }),
     tooltip: {
       ...axisTooltip(ink),
       formatter: (all: { axisValue: number }[]) => told(budget, points, zone, all[0]?.axisValue),

@@ -14,11 +14,11 @@ export interface Row {
   mean: number | null;
 }
 
-/** The least used first; those of which nothing is known last. */
+/** The least used first; those that were not paid at all last. */
 export function rowsOf(use: Utilisation): Row[] {
   return derive(use, "rows", () => {
-    const known = (row: Row) => row.values.some((value) => value !== null);
-    const rows = use.nodes.map((row) => ({ ...row, mean: known(row) ? row.mean : null }));
+    const paid = (row: Row) => row.values.some((value) => value !== null);
+    const rows = use.nodes.map((row) => ({ ...row, mean: paid(row) ? row.mean : null }));
     return rows.sort((a, b) => (a.mean ?? 2) - (b.mean ?? 2) || (a.node < b.node ? -1 : 1));
   });
 }
@@ -34,7 +34,7 @@ export function heat(use: Utilisation, rows: readonly Row[], zone: Zone): ChartS
     most: 1,
     text: (value) => String(Math.round(value * 100)),
     told: (x, y, value) =>
-      `${names[y]}\n${windowText(use, x, zone)}\n${value === null ? "unknown: not measured" : percent(value)}`,
+      `${names[y]}\n${windowText(use, x, zone)}\n${value === null ? "not paid then" : percent(value)}`,
   });
 }
 
@@ -43,8 +43,10 @@ const BUCKETS = 10;
 /** For fleets that are too large to read row by row. */
 export function density(use: Utilisation, zone: Zone): ChartSpec {
   const counts = derive(use, "density", () => countsOf(use));
-  const names = ["unknown", ...Array.from({ length: BUCKETS }, (_, at) => level(at))].reverse();
-  const cells = counts.flatMap((row, y) => row.map((value, x) => [x, BUCKETS - y, value] as const));
+  const names = Array.from({ length: BUCKETS }, (_, at) => level(at)).reverse();
+  const cells = counts.flatMap((row, y) =>
+    row.map((value, x) => [x, BUCKETS - 1 - y, value] as const),
+  );
   const most = counts.flat().reduce((most, one) => Math.max(most, one), 1);
   return grid(use, zone, {
     key: `density ${zone} ${use.series[0]?.window.from} ${counts.map((row) => row.join()).join()}`,
@@ -60,13 +62,13 @@ export function density(use: Utilisation, zone: Zone): ChartSpec {
 
 const level = (at: number): string => `${at * 10} to ${(at + 1) * 10} %`;
 
-/** Row 0 counts the unknown, row 1 those under 10 %, and so on. */
+/** Row 0 counts those under 10 %, and so on; a node that was not paid is in none. */
 export function countsOf(use: Utilisation): number[][] {
-  const counts = Array.from({ length: BUCKETS + 1 }, () => use.series.map(() => 0));
+  const counts = Array.from({ length: BUCKETS }, () => use.series.map(() => 0));
   for (const { values } of use.nodes) {
     values.forEach((value, x) => {
-      const at = value === null ? 0 : 1 + Math.min(BUCKETS - 1, Math.floor(value * BUCKETS));
-      const row = counts[at];
+      if (value === null) return;
+      const row = counts[Math.min(BUCKETS - 1, Math.floor(value * BUCKETS))];
       if (row) row[x] = (row[x] ?? 0) + 1;
     });
   }
@@ -166,14 +168,13 @@ function scale(spec: Grid, ink: Ink): object {
   };
 }
 
-/** Figures stand in the cells where there is room; what is unknown is a question mark. */
+/** Figures stand in the cells where there is room; where nothing was paid the cell is empty. */
 function data(spec: Grid, ink: Ink, cell_px: number): object[] {
   const room = cell_px >= 22;
   return spec.cells.map(([x, y, value]) => {
     if (value === null) {
-      const style = { color: ink.unknown, borderColor: ink.line, borderWidth: 1 };
-      const label = { show: cell_px >= 8, formatter: "?", color: ink.soft, fontSize: 10 };
-      return { value: [x, y, 0], at: [x, y, null], visualMap: false, itemStyle: style, label };
+      const itemStyle = { color: ink.empty, borderColor: ink.line, borderWidth: 0.5 };
+      return { value: [x, y, 0], at: [x, y, null], visualMap: false, itemStyle };
     }
     const dark = value / spec.most > 0.65;
     const color = dark ? ink.onRamp : ink.text;

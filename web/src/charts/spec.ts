@@ -18,7 +18,8 @@ export interface Ink {
   ramp: string[];
   /** Words on the far half of the ramp. */
   onRamp: string;
-  unknown: string;
+  /** Where nothing is. */
+  empty: string;
   /** Of patterns, over any colour. */
   decal: string;
   font: string;
@@ -65,7 +66,7 @@ export function inkOf(element: Element): Ink {
     warn: value("warn"),
     ramp: list("ramp", 5),
     onRamp: value("on-ramp"),
-    unknown: value("unknown"),
+    empty: value("empty"),
     decal: value("decal"),
     font: style.fontFamily,
   };

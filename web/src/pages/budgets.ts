@@ -94,12 +94,17 @@ function facts(budget: Budget): TemplateResult {
         : fact("GPU-hours", fixed(budget.gpu_hours))
     }
     ${fact("Gone", budget.gone === null ? unknown("it has no limit") : percent(budget.gone))}
-    ${fact("Runs out", budget.runs_out ?? "not at the usual pace")}
+    ${fact("Runs out", runsOut(budget))}
     ${fact(
       "Forecast at the end",
       money(parseOrNull(budget.forecast?.p50), currency, 2, "too little history for a forecast"),
     )}
   </dl>`;
+}
+
+function runsOut(budget: Budget): TemplateResult | string {
+  if (budget.runs_out) return budget.runs_out;
+  return budget.forecast ? "not in it" : unknown("too little history for a usual pace");
 }
 
 function limit(budget: Budget): TemplateResult {

@@ -2,7 +2,7 @@
 import { html, nothing, type TemplateResult } from "lit-html";
 import { valueOf } from "../api/cache.ts";
 import { path } from "../api/client.ts";
-import type { NodeJson, Snapshot, Utilisation, Verdicts } from "../api/types.ts";
+import type { NodeJson, Snapshot, Tick, Utilisation, Verdicts } from "../api/types.ts";
 import type { App } from "../app.ts";
 import { density, heat, type Row, rowsOf } from "../charts/heat.ts";
 import { type Resource, useOverTime, valueAt } from "../charts/use.ts";
@@ -68,20 +68,22 @@ function usage(app: App, use: Utilisation): TemplateResult {
   if (use.series.length === 0) return empty("Nothing was measured in this window.", "");
   const resource = chosen(app, RESOURCE) as Resource;
   const known = use.series.some((span) => span[resource]);
+  const at = valueOf(app.read<Tick>("/tick", 60_000))?.at;
+  const until = at ? Date.parse(at) : Infinity;
   return html`${
     known
       ? figure({
           id: `use-${resource}`,
           title: "Paid, allocated, used",
-          picture: useOverTime(use, resource, app.settings.zone),
+          picture: useOverTime(use, { resource, zone: app.settings.zone, until }),
           sheet: () => ({
             head: ["from", "to", "paid", "allocated", "used"],
             rows: use.series.map((span) => [
               span.window.from,
               span.window.to,
-              valueAt(span, resource, "paid"),
-              valueAt(span, resource, "allocated"),
-              valueAt(span, resource, "used"),
+              valueAt(span, resource, "paid", until),
+              valueAt(span, resource, "allocated", until),
+              valueAt(span, resource, "used", until),
             ]),
           }),
         })
@@ -113,7 +115,7 @@ function heatMaps(app: App, use: Utilisation): TemplateResult {
     title: "GPU use by node, the least used first",
     picture: heat(use, rows, app.settings.zone),
     sheet: () => sheet(use, all),
-    note: "Figures are per cent. A question mark is unknown: nobody measured it.",
+    note: "Figures are per cent of what was paid. Where a cell is empty, the node was not paid.",
   })}
   ${pages > 1 ? pager(app, page, pages, all.length) : nothing}`;
 }
