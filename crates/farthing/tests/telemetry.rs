@@ -291,9 +291,10 @@ fn shares_of_one_device_are_parts_of_its_price() {
         let place = Place::new();
         import(&place, text);
         let statement = json(&place, &["cost", "--by", "namespace,pod"]);
+        // With the control plane.
         assert_eq!(
             (&statement["paid"], &statement["difference"]),
-            (&"4.00".into(), &"0.00".into())
+            (&"4.10".into(), &"0.00".into())
         );
         statement
     };
