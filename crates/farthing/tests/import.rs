@@ -168,6 +168,68 @@ fn a_price_that_was_wrong_is_corrected_and_shown() {
     assert!(run.out.contains("there is none: these books were imported"), "{}", run.out);
 }
 
+/// The fixtures, some days later.
+fn later(place: &Place, days: i64) -> Vec<String> {
+    let moved = |line: &str| match line.rsplit_once(' ') {
+        Some((rest, at)) if !line.starts_with('#') => {
+            let (whole, fraction) = at.split_once('.').unwrap_or((at, "0"));
+            let whole: i64 = whole.parse().unwrap();
+            format!("{rest} {}.{fraction}", whole + 86_400 * days)
+        }
+        _ => line.to_owned(),
+    };
+    let file = |name: &str| {
+        let text = std::fs::read_to_string(fixture(name)).unwrap();
+        let text: Vec<String> = text.lines().map(moved).collect();
+        place.file(&format!("{days}-{name}"), text.join("\n") + "\n")
+    };
+    ["kube.om", "cadvisor.om", "dcgm.om"].map(file).to_vec()
+}
+
+#[test]
+fn days_are_folded_into_one_file_and_read_the_same() {
+    let place = Place::new();
+    let prices = fixture("prices.csv");
+    for days in 0..3 {
+        let paths = later(&place, days);
+        let mut arguments = vec!["import", "telemetry", "--prices", &prices];
+        arguments.extend(paths.iter().map(String::as_str));
+        let run = place.run(&arguments);
+        assert_eq!(run.code, 0, "{}", run.said);
+    }
+    let all = || {
+        let run = place.run(&["cost", "--by", "day,namespace,pod", "--output", "json"]);
+        assert_eq!((run.code, place.run(&["verify"]).code), (0, 0), "{}", run.said);
+        run.out
+    };
+    let before = all();
+    let compact = |more: &[&str]| {
+        let arguments = [&["books", "compact", "--output", "json"], more].concat();
+        let run = place.run(&arguments);
+        assert_eq!(run.code, 0, "{}", run.said);
+        serde_json::from_str::<Value>(&run.out).unwrap()["result"].clone()
+    };
+    let files_before = books(&place);
+    assert_eq!(compact(&["--dry-run"])["days_to_fold"], 1, "the day before the newest is young");
+    assert_eq!(compact(&["--older-than", "0d", "--dry-run"])["days_to_fold"], 2);
+    assert_eq!(books(&place), files_before);
+    let folded = compact(&["--older-than", "0d"]);
+    assert_eq!((&folded["days_folded"], &folded["hours_folded"]), (&2.into(), &2.into()));
+    assert_eq!(all(), before);
+    let charges = |name: &str| {
+        let names = files(&place.state());
+        names.iter().filter(|path| path.display().to_string().contains(name)).count()
+    };
+    assert_eq!((charges("/charges/month=2026-11/day="), charges("/charges/date=")), (2, 1));
+    let keep = place.run(&["books", "retain", "--telemetry", "1d", "--output", "json"]);
+    assert_eq!(keep.code, 0, "{}", keep.said);
+    assert_eq!(all(), before, "charges stay");
+    let run = place.run(&["verify"]);
+    assert!(run.out.contains("was let go of, as `farthing books retain` asked"), "{}", run.out);
+    let short = place.run(&["books", "retain", "--charges", "1d"]);
+    assert_eq!(short.code, 2, "{}", short.said);
+}
+
 #[test]
 fn of_a_longer_window_only_known_time_is_paid_and_the_rest_is_said() {
     let place = Place::new();

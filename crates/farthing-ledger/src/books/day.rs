@@ -152,7 +152,10 @@ impl Day {
 
 /// The day that was read last: hours are read one after the other.
 #[derive(Clone, Default)]
-pub(super) struct LastDay(Arc<Mutex<Option<(ObjectMeta, Arc<Day>)>>>);
+pub(super) struct LastDay(Arc<Mutex<Option<Known>>>);
+
+/// A day, and which version of its file it was read from.
+type Known = (ObjectMeta, Arc<Day>);
 
 impl LastDay {
     fn get(&self, meta: &ObjectMeta) -> Option<Arc<Day>> {

@@ -40,7 +40,10 @@ mod with {
                 .into());
         };
         if let Some(hour) = home.books()?.folded_twice(&cluster)? {
-            let what = format!("the hour {hour} is in two files: a compaction was cut off");
+            let what = format!(
+                "the hour {hour} is in two files: it was corrected after its day had been folded, \
+                 or a compaction was cut off"
+            );
             return Err(WrongUse::new(what).hint("`farthing books compact` completes it").into());
         }
         let sql = Sql::open(folder, &cluster)?;
