@@ -76,7 +76,8 @@ def main():
     if mine != (used, idle, overhead) or samples != figures[0]["samples"]:
         sys.exit(f"meter-peers: ours {mine}, theirs {(used, idle, overhead)} of {samples} samples")
     more = {"samples": samples, "series_hours": series, "ours_cpu_s": figures[0]["cpu_s"],
-            "theirs_cpu_s": round(cpu, 2), "duckdb": duckdb.__version__, "threads": 1,
+            "theirs_cpu_s": round(cpu, 2), "ours_memory_mib": figures[1]["value"],
+            "duckdb": duckdb.__version__, "threads": 1,
             "sums": "equal"}
     ratio = figures[0]["cpu_s"] / cpu
     print(json.dumps({"bench": "meter-parquet-to-duckdb", "value": round(ratio, 3), "limit": 1,

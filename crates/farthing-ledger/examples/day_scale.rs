@@ -1,6 +1,6 @@
 //! Hours of a large cluster: `day_scale [PODS] [NODES] [HOURS] [TICK_MINUTES]`, 100,000 pods on
-//! 10,000 nodes unless said otherwise, metered and posted hour by hour into a temporary folder, then
-//! exported as CSV.
+//! 10,000 nodes unless said otherwise, metered and posted hour by hour into a temporary folder,
+//! then exported as CSV.
 //!
 //! Prints one JSON line for each figure, as `bench/README.md` says: processor time for the ledger's
 //! rows of a day, the most memory, and how much more memory the export of all hours takes than that
@@ -41,7 +41,8 @@ fn main() {
     let more = format!("\"pods\":{pods},\"nodes\":{nodes},\"hours\":{hours},\"charges\":{charges}");
     let figure = |name: &str, value: f64, limit: f64, unit: &str| {
         println!(
-            "{{\"bench\":\"{name}\",\"value\":{value:.3},\"limit\":{limit},\"unit\":\"{unit}\",{more}}}"
+            "{{\"bench\":\"{name}\",\"value\":{value:.3},\"limit\":{limit},\
+             \"unit\":\"{unit}\",{more}}}"
         );
     };
     figure("day-ledger-rows", cpu_s, 60.0, "s");

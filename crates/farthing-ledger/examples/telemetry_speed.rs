@@ -1,7 +1,7 @@
 //! How fast a Parquet file of samples is metered and allocated, and in how much memory:
 //!
 //! `telemetry_speed write FILE [GPUS] [HOURS] [STEP_S]` writes a file of made-up samples, ten
-//! series for each GPU (three pods that share it, with cores and memory, and the system's use of it);
+//! series for each GPU (three pods that share it, with cores and memory, and the system's use);
 //! `telemetry_speed meter FILE [GPUS] [HOURS]` meters it hour by hour, and prints one JSON line for
 //! each figure as `bench/README.md` says, and one of sums that another program can be held to;
 //! without arguments, both on a file of 14.4 million samples that is deleted afterwards.

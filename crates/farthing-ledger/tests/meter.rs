@@ -569,7 +569,8 @@ proptest! {
         let spans: Vec<_> = segments.iter().flat_map(|one| one.spans.clone()).collect();
         let samples: Vec<_> = segments.iter().flat_map(|one| one.samples.clone()).collect();
         let metered = run(hour(), &spans, &samples);
-        let (window, currency, method) = (hour(), Currency::USD, farthing_ledger::Method::default());
+        let (window, currency) = (hour(), Currency::USD);
+        let method = farthing_ledger::Method::default();
         let again = farthing_ledger::Again { window, currency, method, weights: &weights() };
         prop_assert_eq!(books.meter_kept(&cluster(), again).unwrap(), metered);
     }

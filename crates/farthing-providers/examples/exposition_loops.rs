@@ -1,5 +1,5 @@
-//! The inner loop of reading metrics as text, for counting its instructions: does it once and prints
-//! `{"loop": "exposition", "units": LINES}`. What is counted is inside of [`counted_work`].
+//! The inner loop of reading metrics as text, for counting its instructions: does it once and
+//! prints `{"loop": "exposition", "units": LINES}`. What is counted is inside of [`counted_work`].
 //!
 //! Run by `xtask instructions`, under callgrind.
 #![allow(clippy::print_stdout, clippy::expect_used, reason = "an example")]

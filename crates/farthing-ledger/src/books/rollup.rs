@@ -32,6 +32,8 @@ pub(crate) const OWNED: &str = "x_owned";
 
 /// Rows of charges for each of the rollup at least: with fewer it would save little.
 const FEWER: usize = 16;
+/// Rows from which on there is one: fewer are read as fast, and written at every tick.
+const ROWS_MIN: usize = 1_024;
 /// How much of a file's end is read at first: a footer and a few thousand sums.
 const TAIL_BYTES: u64 = 96 << 10;
 
@@ -138,6 +140,9 @@ pub(super) fn of(
     table: &Table<'_>,
     lines: &[(&'static str, String)],
 ) -> Result<Option<Bytes>, BooksError> {
+    if table.len() < ROWS_MIN {
+        return Ok(None);
+    }
     let most = table.len() / FEWER;
     let Some(mut groups) = grouped(table, &APART, most) else { return Ok(None) };
     let mut columns = Vec::from(APART);
@@ -243,14 +248,17 @@ impl Books {
     ) -> Result<Option<HourBook>, BooksError> {
         let path = Hour::of(at).charges(cluster);
         // Whatever is wrong with the end of the file is said by reading it whole.
-        match self.rollup(&path).filter(|rollup| rollup.has(columns)) {
+        let whole = || self.hour(cluster, at)?.map(|book| book.summed(columns)).transpose();
+        let Some(tail) = self.tail(&path, TAIL_BYTES, None) else { return whole() };
+        let (is_whole, bytes) = (tail.size == tail.bytes.len() as u64, tail.bytes.clone());
+        match self.rollup(&path, tail).filter(|rollup| rollup.has(columns)) {
             Some(rollup) => Ok(Some(rollup)),
-            None => self.hour(cluster, at)?.map(|book| book.summed(columns)).transpose(),
+            None if is_whole => charge_file::open(&self.name(&path), bytes).map(Some),
+            None => whole(),
         }
     }
 
-    fn rollup(&self, path: &Path) -> Option<HourBook> {
-        let mut tail = self.tail(path, TAIL_BYTES, None)?;
+    fn rollup(&self, path: &Path, mut tail: Tail) -> Option<HourBook> {
         let bytes = loop {
             match tail.rollup() {
                 Ok(found) => break found?,
