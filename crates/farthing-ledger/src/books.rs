@@ -61,9 +61,7 @@ pub use telemetry::{Again, SampleFile};
 
 pub(crate) use charge_file::price_kind;
 pub(crate) use columns::{Batch, Batches, Text, day, instant, value};
-use farthing_model::{
-    Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, PerResource, Window,
-};
+use farthing_model::{Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, Window};
 use futures::{StreamExt as _, executor::block_on};
 use jiff::{Timestamp, civil::Date, tz::Offset};
 use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory};
@@ -157,31 +155,6 @@ impl fmt::Debug for HourBook {
 impl fmt::Debug for Books {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Books({})", self.root)
-    }
-}
-
-impl HourBook {
-    /// As it was metered, as far as books keep that: its rows are all in memory.
-    ///
-    /// # Errors
-    /// As [`HourBook::charges`].
-    fn restored(&self) -> Result<Metered, BooksError> {
-        let charges = charge_file::decode(&self.cluster, self.currency, self.rows.batches()?)?;
-        Ok(Metered {
-            cluster: self.cluster.clone(),
-            window: self.window,
-            currency: self.currency,
-            method: self.method,
-            weights: self.weights.clone(),
-            charges,
-            paid: self.paid,
-            usage: PerResource::default(),
-            coverage: self.coverage,
-            overcommits: Vec::new(),
-            unpriced: self.unpriced.clone(),
-            duplicates: 0,
-            faults: Vec::new(),
-        })
     }
 }
 

@@ -1,5 +1,7 @@
 //! Columns: from rows to a sealed Parquet file and back. The same rows give the same bytes.
 
+mod writer;
+
 use super::{BooksError, seal};
 use arrow_array::builder::{
     BooleanBuilder, Date32Builder, Decimal128Builder, StringDictionaryBuilder,
@@ -15,18 +17,16 @@ use arrow_array::{
 use arrow_schema::{DataType, Field, Schema};
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
+use parquet::arrow::ProjectionMask;
 use parquet::arrow::arrow_reader::{
     ArrowReaderMetadata, ArrowReaderOptions, ParquetRecordBatchReader,
     ParquetRecordBatchReaderBuilder, RowSelection,
 };
-use parquet::arrow::{ArrowWriter, ProjectionMask};
-use parquet::basic::{Compression, ZstdLevel};
-use parquet::errors::ParquetError;
 use parquet::file::metadata::KeyValue;
-use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+pub(super) use writer::Writer;
 
 /// Digits of a Parquet `Decimal128`.
 const DIGITS: u8 = 38;
@@ -164,79 +164,6 @@ impl<'a> Table<'a> {
         let line = inside.map(|(name, _)| name).zip(place);
         writer.finish(metadata.into_iter().chain(line).collect())
     }
-}
-
-/// A file in the making, of one table or several with the same columns.
-pub(super) struct Writer<'a> {
-    file: &'a str,
-    writer: Option<ArrowWriter<Vec<u8>>>,
-}
-
-/// Where a table is in its file.
-pub(super) struct Added {
-    /// Its groups of rows.
-    pub(super) groups: Range<usize>,
-    /// What lies behind it: the first byte and the length.
-    pub(super) inside: Option<String>,
-}
-
-impl<'a> Writer<'a> {
-    pub(super) const fn new(file: &'a str) -> Self {
-        Self { file, writer: None }
-    }
-
-    fn error(&self, source: ParquetError) -> BooksError {
-        BooksError::Parquet { file: self.file.to_owned(), source }
-    }
-
-    /// Adds the rows of a table in groups of their own, and what lies behind them, if anything.
-    pub(super) fn add(
-        &mut self,
-        table: Table<'_>,
-        inside: Option<&Bytes>,
-    ) -> Result<Added, BooksError> {
-        let schema = Arc::new(Schema::new(table.fields));
-        let batch = RecordBatch::try_new(schema.clone(), table.columns)
-            .map_err(|source| self.error(source.into()))?;
-        let mut writer = match self.writer.take() {
-            Some(writer) => writer,
-            None => ArrowWriter::try_new(Vec::new(), schema, Some(properties()))
-                .map_err(|source| self.error(source))?,
-        };
-        let first = writer.flushed_row_groups().len();
-        writer.write(&batch).map_err(|source| self.error(source))?;
-        writer.flush().map_err(|source| self.error(source))?;
-        let groups = first..writer.flushed_row_groups().len();
-        let mut place = None;
-        if let Some(inside) = inside {
-            place = Some(format!("{} {}", writer.bytes_written(), inside.len()));
-            writer.write_all(inside).map_err(|source| self.error(source.into()))?;
-        }
-        self.writer = Some(writer);
-        Ok(Added { groups, inside: place })
-    }
-
-    /// The whole file, sealed.
-    pub(super) fn finish(self, lines: Vec<(&str, String)>) -> Result<Bytes, BooksError> {
-        let file = self.file;
-        let unsealed = || BooksError::damaged(file, "it was written without a seal");
-        let Some(mut writer) = self.writer else { return Err(unsealed()) };
-        for (key, value) in lines.into_iter().chain([(seal::KEY, seal::blank())]) {
-            writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
-        }
-        let bytes = writer
-            .into_inner()
-            .map_err(|source| BooksError::Parquet { file: file.to_owned(), source })?;
-        Ok(seal::seal(bytes).ok_or_else(unsealed)?.into())
-    }
-}
-
-fn properties() -> WriterProperties {
-    WriterProperties::builder()
-        .set_created_by("farthing".to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
-        .set_statistics_enabled(EnabledStatistics::Chunk)
-        .build()
 }
 
 /// A file whose seal holds, ready to be read.

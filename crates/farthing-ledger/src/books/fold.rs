@@ -11,8 +11,9 @@
 use super::day::{self, day_of};
 use super::{Books, BooksError, COMPACTED, Hour, HourBook, charge_file, generation, hour_in};
 use super::{segment_file, sorted};
+use crate::meter::Metered;
 use bytes::Bytes;
-use farthing_model::{ClusterId, Window};
+use farthing_model::{ClusterId, PerResource, Window};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use object_store::{UpdateVersion, path::Path};
@@ -152,6 +153,31 @@ impl Books {
     /// Waits until no other process changes these books, where they are a folder.
     pub(super) fn lock(&self) -> Result<Option<std::fs::File>, BooksError> {
         self.folder.as_deref().map(generation::lock).transpose()
+    }
+}
+
+impl HourBook {
+    /// As it was metered, as far as books keep that: its rows are all in memory.
+    ///
+    /// # Errors
+    /// As [`HourBook::charges`].
+    pub(super) fn restored(&self) -> Result<Metered, BooksError> {
+        let charges = charge_file::decode(&self.cluster, self.currency, self.rows.batches()?)?;
+        Ok(Metered {
+            cluster: self.cluster.clone(),
+            window: self.window,
+            currency: self.currency,
+            method: self.method,
+            weights: self.weights.clone(),
+            charges,
+            paid: self.paid,
+            usage: PerResource::default(),
+            coverage: self.coverage,
+            overcommits: Vec::new(),
+            unpriced: self.unpriced.clone(),
+            duplicates: 0,
+            faults: Vec::new(),
+        })
     }
 }
 

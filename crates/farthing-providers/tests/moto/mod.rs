@@ -1,4 +1,4 @@
-//! A server that speaks the API of S3 (moto, of PyPI), on a free loopback port.
+//! A server that speaks the API of S3 (moto), on a free loopback port.
 #![allow(dead_code, clippy::print_stdout, reason = "not every test needs all of it; it says so")]
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
@@ -71,7 +71,10 @@ impl Server {
              Signature=00\r\n",
             self.address
         );
-        headers.iter().for_each(|header| head += &format!("{header}\r\n"));
+        for header in headers {
+            head.push_str(header);
+            head.push_str("\r\n");
+        }
         stream.write_all(format!("{head}\r\n").as_bytes()).unwrap();
         stream.write_all(body).unwrap();
         let mut answer = Vec::new();
