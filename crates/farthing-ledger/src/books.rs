@@ -14,9 +14,8 @@
 //! renamed) and replaced whole, so that doing it twice is doing it once, and is sealed by a hash of
 //! all its bytes that is checked before it is read.
 //!
-//! The file of an hour's charges has their sums beside them, in a sealed table inside of it, which is
-//! all of it that most statements read: see `rollup`. `telemetry` meters what is kept without making
-//! values of it.
+//! Inside of an hour's file of charges is a sealed table of their sums, which is all that most
+//! statements read (`rollup`). `telemetry` meters what is kept without making values of it.
 //!
 //! Charges have FOCUS 1.2 names where FOCUS has the column, and `x_` names of our own; they are
 //! not yet all 57 columns. `BilledCost` and `EffectiveCost` are both what was posted; `ListCost`
