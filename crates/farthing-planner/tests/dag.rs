@@ -430,11 +430,11 @@ fn check(seed: u64, objective: Objective) -> bool {
 
 /// Some offers become spot and some tasks may use it, and nodes boot.
 fn spot(dice: &mut Dice, dag: &mut Dag, offers: &mut Arc<[Offer]>) -> Policy {
-    let all = offers.iter().cloned().map(|offer| match dice.chance(50) {
-        true => Offer { purchase: Purchase::Spot, ..offer },
-        false => offer,
-    });
-    *offers = all.collect();
+    let mut paid = |offer: Offer| {
+        let purchase = if dice.chance(50) { Purchase::Spot } else { offer.purchase };
+        Offer { purchase, ..offer }
+    };
+    *offers = offers.iter().cloned().map(&mut paid).collect();
     for task in &mut dag.tasks {
         if dice.chance(70) {
             task.purchase = vec![Purchase::OnDemand, Purchase::Spot];

@@ -200,14 +200,14 @@ fn one_task_is_explained_with_what_lost() {
 
 /// One task of ten hours, with a policy of ten minutes to boot.
 const SPOT: &str = "
-apiVersion: farthing.dev/v1
+apiVersion: farthing.dev/v1alpha1
 kind: Policy
 metadata: {name: p}
 spec:
   boot: 10m
   spot: {meanUp: 5h, source: made up}
 ---
-apiVersion: farthing.dev/v1
+apiVersion: farthing.dev/v1alpha1
 kind: Dag
 metadata: {name: d}
 spec:
@@ -221,8 +221,10 @@ fn boot_and_expected_loss_are_counted() {
     std::fs::create_dir_all(&folder).unwrap();
     let (file, book) = (folder.join("spot.yaml"), folder.join("book.csv"));
     std::fs::write(&file, SPOT).unwrap();
-    let head = "provider,region,instance_type,vcpus,memory_gib,purchase,price,currency,as_of";
-    std::fs::write(&book, format!("{head}\naws,r,m,4,16,spot,6,USD,2026-11-25\n")).unwrap();
+    let head = "provider,region,zone,instance_type,accelerator,accelerator_count,vcpus,memory_gib,\
+                storage_gib,purchase,price,currency,unit,source,as_of";
+    let row = "aws,r,,m,,,4,16,,spot,6,USD,hour,made up,2026-11-25";
+    std::fs::write(&book, format!("{head}\n{row}\n")).unwrap();
     let (file, book) = (file.to_str().unwrap(), book.to_str().unwrap());
     let output = plan(&["-f", file, "--prices", book, "--output", "json"]);
     assert_eq!(output.status.code(), Some(0), "{}", String::from_utf8_lossy(&output.stderr));
