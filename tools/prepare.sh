@@ -5,8 +5,8 @@
 # had it names the packages in one line and ends with status 1. Silent when nothing is missing.
 #
 # `tools/prepare.sh --dry-run` only prints the command that it would run. With `--tests` it also
-# installs what tests start (a Prometheus, which is not started as a service, and a server of the API
-# of S3); where that cannot be had, those tests say that they were left out.
+# installs what tests start (a Prometheus, which is not started as a service, and a server of the
+# API of S3); where that cannot be had, those tests say that they were left out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

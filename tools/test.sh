@@ -38,7 +38,7 @@ lints() {
     step 'lints'
     if ! cargo clippy --version >/dev/null 2>&1; then
         left_out 'clippy is not installed (rustup component add clippy)'
-    elif ! cargo clippy --release --workspace --features "farthing/${FEATURES//,/,farthing/}" --all-targets \
+    elif ! cargo clippy --release --workspace --features "$features" --all-targets \
         --locked -- -D warnings; then
         failed 'lints'
     fi
@@ -73,12 +73,12 @@ digest() {
 tests() {
     step 'tests'
     echo '0 0 0' >"$log/totals"
-    if ! cargo test --release --workspace --features "farthing/${FEATURES//,/,farthing/}" --locked --no-run; then
+    if ! cargo test --release --workspace --features "$features" --locked --no-run; then
         failed 'the tests do not compile'
         return 0
     fi
     local status=0
-    CARGO_TERM_COLOR=never cargo test --release --workspace --features "farthing/${FEATURES//,/,farthing/}" \
+    CARGO_TERM_COLOR=never cargo test --release --workspace --features "$features" \
         --locked --no-fail-fast 2>&1 |
         tee "$log/tests" | digest "$log/totals" || status=$?
     local passed failing ignored
@@ -122,6 +122,7 @@ tools/web.sh
 # The program is tested with all that it can have, and what looks at it afterwards takes it from
 # where the tests left it.
 export FEATURES=sql,cloud
+features=farthing/${FEATURES//,/,farthing/}
 target=$(cargo metadata --format-version 1 --no-deps --locked |
     sed -n 's/.*"target_directory":"\([^"]*\)".*/\1/p')
 export FARTHING_PROGRAM=$target/release/farthing

@@ -1,6 +1,8 @@
 //! Puts the dashboard into the program: every file that `tools/web.sh` left in `dashboard/`, with
 //! its compressed forms. Without them the program has only its plain page.
 
+#![allow(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
+
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};

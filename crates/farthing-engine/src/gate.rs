@@ -1,5 +1,5 @@
-//! A gate for whatever wants to spend and is not part of the loop: asks the budgets of a journal and
-//! its books, in any process.
+//! A gate for whatever wants to spend and is not part of the loop: asks the budgets of a journal
+//! and its books, in any process.
 
 use crate::claim::{self, Answer, Ask, Claim};
 use crate::engine::{Engine, World};
@@ -22,8 +22,8 @@ pub struct Gate<S> {
 }
 
 impl<S: Store> Gate<S> {
-    /// Opens the journal, and sums what the books have posted. With `budgets` empty those count that
-    /// the last run of the loop was told of.
+    /// Opens the journal, and sums what the books have posted. With `budgets` empty those count
+    /// that the last run of the loop was told of.
     ///
     /// # Errors
     /// The journal or the books cannot be read, or do not hold.

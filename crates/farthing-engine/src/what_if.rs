@@ -40,8 +40,8 @@ pub fn what_if(input: &Input, changes: &Changes) -> Result<WhatIf, EngineError> 
     if changes.without_spot || !changes.without_providers.is_empty() {
         let spot = farthing_model::Purchase::Spot;
         let kept = input.offers.iter().filter(|offer| {
-            let provider = changes.without_providers.contains(&offer.place.provider);
-            !provider && !(changes.without_spot && offer.purchase == spot)
+            let spot = changes.without_spot && offer.purchase == spot;
+            !spot && !changes.without_providers.contains(&offer.place.provider)
         });
         input.offers = kept.cloned().collect();
     }

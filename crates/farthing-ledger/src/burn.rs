@@ -76,7 +76,8 @@ fn day(at: Timestamp) -> Date {
     tz::Offset::UTC.to_datetime(at).date()
 }
 
-/// What counts against a scope, by the UTC day. What nobody is charged for counts only for the whole.
+/// What counts against a scope, by the UTC day. What nobody is charged for counts only for the
+/// whole.
 ///
 /// # Errors
 /// A file of the window cannot be read, or is in another currency.

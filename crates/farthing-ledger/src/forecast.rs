@@ -2,10 +2,10 @@
 //! past shows.
 //!
 //! Days that are still to come are drawn from days that were: from the same day of the week where
-//! the past has three of them, as a Friday is no anomaly, and else from all. A thousand such futures
-//! are drawn with a fixed sequence, so that the same past always gives the same forecast. How good
-//! that is, is not claimed but measured: the same forecast is made for weeks that are over, and
-//! [`Forecast::held`] says in how many of them the spread held.
+//! the past has three of them, as a Friday is no anomaly, and else from all. A thousand such
+//! futures are drawn with a fixed sequence, so that the same past always gives the same forecast.
+//! How good that is, is not claimed but measured: the same forecast is made for weeks that are
+//! over, and [`Forecast::held`] says in how many of them the spread held.
 
 use farthing_model::{Money, MoneyError};
 use jiff::civil::Date;
@@ -40,8 +40,8 @@ pub struct Forecast {
 ///
 /// `past` has the spending of each whole day that is over, also days of other periods; `spent` is
 /// what the period has taken so far, and `left` are the days to come, of which the first may have
-/// begun: `first_ppm` is what is left of it in parts per million. `None` where fewer than three days
-/// are known.
+/// begun: `first_ppm` is what is left of it in parts per million. `None` where fewer than three
+/// days are known.
 ///
 /// # Errors
 /// The sums do not fit.

@@ -86,6 +86,10 @@ impl Home {
     }
 
     /// Where they are, if in a folder.
+    #[cfg_attr(
+        not(feature = "cloud"),
+        expect(clippy::unnecessary_wraps, reason = "without clouds they are in a folder")
+    )]
     pub(crate) fn books_folder(&self) -> Option<&Path> {
         match &self.ledger {
             Ledger::Folder(folder) => Some(folder),

@@ -1,5 +1,5 @@
-//! The gate in front of budgets: whatever asks at once, and whatever crashes, no more is granted than
-//! there is.
+//! The gate in front of budgets: whatever asks at once, and whatever crashes, no more is granted
+//! than there is.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
 use farthing_edge::{Head, MemoryStore, Store};

@@ -1,4 +1,5 @@
-//! People steer a loop that runs: they approve, reject and undo over HTTP, and ask its budgets first.
+//! People steer a loop that runs: they approve, reject and undo over HTTP, and ask its budgets
+//! first.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
 mod program;
@@ -107,8 +108,8 @@ fn can(steps: &Value, act: &str) -> Option<String> {
 
 fn stage(steps: &Value, id: &str) -> Option<String> {
     let id = id.replace("%2F", "/");
-    let items = steps["items"].as_array().unwrap().iter();
-    let found = items.filter(|step| step["id"] == json!(id)).next()?;
+    let mut items = steps["items"].as_array().unwrap().iter();
+    let found = items.find(|step| step["id"] == json!(id))?;
     Some(found["stage"].as_str().unwrap().to_owned())
 }
 
@@ -160,8 +161,8 @@ fn a_launcher_asks_first_and_tells_afterwards() {
     let (status, _) = up.ask("POST", &format!("/reservations/{id}/confirm"), Some(&told));
     assert_eq!(status, 200);
     let budgets = up.get("/budgets");
-    let items = budgets["items"].as_array().unwrap().iter();
-    let pipelines = items.filter(|one| one["budget"] == "pipelines").next().unwrap();
+    let mut items = budgets["items"].as_array().unwrap().iter();
+    let pipelines = items.find(|one| one["budget"] == "pipelines").unwrap();
     assert_eq!((&pipelines["spent"], &pipelines["left"]), (&json!("12.50"), &json!("87.50")));
     assert_eq!(up.get("/reservations")["items"], json!([]));
     for (body, field) in [

@@ -6,8 +6,8 @@
 //!
 //! Each hour has its own groups of rows, its own sums behind them, and in the footer the lines and
 //! the seal that its own file had, so that whoever knows a writing of an hour finds it again here.
-//! The seal of the whole file is checked once for all hours that are read from it. An hour that also
-//! has a file of its own is read from that: it is the same, or newer.
+//! The seal of the whole file is checked once for all hours that are read from it. An hour that
+//! also has a file of its own is read from that: it is the same, or newer.
 
 use super::charge_file::{self, FORMAT, KIND as CHARGES};
 use super::columns::{Sealed, Writer};

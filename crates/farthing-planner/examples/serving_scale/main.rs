@@ -4,9 +4,9 @@
 //! More sets are hard in other ways: harsh (wider ratios of speed, nodes that run out, several
 //! counts, any slices), skewed (tables as people publish them), near (ties), scarce (short supply).
 //!
-//! `serving_scale [SEED] [FOLDER|-] [SET]` prints the lines for `make bench`, and the cases that were not
-//! proven. With a folder it also writes each case there, with the cost that was found, for
-//! `bench/peers/serving_pulp.py`.
+//! `serving_scale [SEED] [FOLDER|-] [SET]` prints the lines for `make bench`, and the cases that
+//! were not proven. With a folder it also writes each case there, with the cost that was found,
+//! for `bench/peers/serving_pulp.py`.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::float_arithmetic)]

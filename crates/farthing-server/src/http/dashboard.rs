@@ -74,10 +74,8 @@ fn answer(file: &'static File, headers: &HeaderMap) -> Response {
         (_, Some(gzip)) if accepts("gzip") => (gzip, Some("gzip")),
         _ => (file.plain, None),
     };
-    let caching = match file.path.starts_with(HASHED) {
-        true => "public, max-age=31536000, immutable",
-        false => "no-cache",
-    };
+    let is_hashed = file.path.starts_with(HASHED);
+    let caching = if is_hashed { "public, max-age=31536000, immutable" } else { "no-cache" };
     let mut response = bytes.into_response();
     let out = response.headers_mut();
     out.insert(header::CONTENT_TYPE, HeaderValue::from_static(file.kind));

@@ -1,9 +1,9 @@
 //! What every request passes and every answer carries.
 //!
 //! There is no authentication, so a page of another site must not be able to read this one, or to
-//! give orders: the `Host` must be a loopback name (against DNS rebinding), no answer allows another
-//! origin, what changes something must come from a page of this host or from no page, and the page
-//! may load nothing from elsewhere and sits in no frame.
+//! give orders: the `Host` must be a loopback name (against DNS rebinding), no answer allows
+//! another origin, what changes something must come from a page of this host or from no page, and
+//! the page may load nothing from elsewhere and sits in no frame.
 
 use super::problem::Problem;
 use super::routes::CONTENT_MAX;

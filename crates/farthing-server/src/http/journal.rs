@@ -118,7 +118,7 @@ mod tests {
         let mut store = MemoryStore::default();
         let record = |index: usize| NewRecord {
             at: Timestamp::UNIX_EPOCH,
-            kind: if index % 10 == 0 { RecordKind::Planned } else { RecordKind::Noted },
+            kind: if index.is_multiple_of(10) { RecordKind::Planned } else { RecordKind::Noted },
             body: index.to_string(),
         };
         let records: Vec<_> = (1..=count).map(record).collect();
@@ -147,7 +147,8 @@ mod tests {
             for limit in [1, 7, 500, 5_000] {
                 assert_eq!(all(&journal, limit, &[]), every, "{count} by {limit}");
             }
-            let tenth: Vec<u64> = every.iter().copied().filter(|seq| seq % 10 == 0).collect();
+            let tenth: Vec<u64> =
+                every.iter().copied().filter(|seq| seq.is_multiple_of(10)).collect();
             assert_eq!(all(&journal, 3, &[RecordKind::Planned]), tenth);
         }
     }

@@ -13,16 +13,16 @@ const TYPE: &str = "tag:farthing.dev,2026:";
 #[derive(Debug, Serialize)]
 pub(super) struct Problem {
     #[serde(rename = "type")]
-    kind: String,
+    kind: Box<str>,
     title: &'static str,
     status: u16,
     detail: String,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameter: Option<String>,
+    parameter: Option<Box<str>>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowed: Vec<String>,
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    budgets: Vec<ShortJson>,
+    #[serde(skip_serializing_if = "<[_]>::is_empty")]
+    budgets: Box<[ShortJson]>,
     #[serde(skip)]
     retry_after_s: Option<u8>,
 }
@@ -30,13 +30,13 @@ pub(super) struct Problem {
 impl Problem {
     fn new(status: StatusCode, name: &str, title: &'static str, detail: impl Into<String>) -> Self {
         Self {
-            kind: format!("{TYPE}{name}"),
+            kind: format!("{TYPE}{name}").into(),
             title,
             status: status.as_u16(),
             detail: detail.into(),
             parameter: None,
             allowed: Vec::new(),
-            budgets: Vec::new(),
+            budgets: Box::new([]),
             retry_after_s: None,
         }
     }
@@ -49,7 +49,7 @@ impl Problem {
     ) -> Self {
         let title = "a query parameter is wrong";
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad-parameter", title, detail);
-        problem.parameter = Some(name.to_owned());
+        problem.parameter = Some(name.into());
         problem.allowed = allowed.into_iter().map(str::to_owned).collect();
         problem
     }
@@ -106,7 +106,7 @@ impl Problem {
     pub(super) fn over_budget(detail: impl Into<String>, budgets: Vec<ShortJson>) -> Self {
         let title = "it does not fit";
         let problem = Self::new(StatusCode::CONFLICT, "over-budget", title, detail);
-        Self { budgets, ..problem }
+        Self { budgets: budgets.into(), ..problem }
     }
 
     /// 502: the world or the journal failed while an order was carried out.

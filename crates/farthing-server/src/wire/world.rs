@@ -126,7 +126,7 @@ fn node_json(node: &Node, offers: &[Offer]) -> NodeJson {
             let hour = rate.per_hour();
             (Some(hour.to_decimal()), Some(hour.currency().to_string()), None)
         }
-        Price::Unknown(why) => (None, None, Some(why.to_string())),
+        Price::Unknown(why) => (None, None, Some(why.clone())),
     };
     NodeJson {
         id: node.id.to_string(),

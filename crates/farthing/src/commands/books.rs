@@ -1,5 +1,5 @@
-//! `farthing books`: compaction, retention and migration. Ages are counted back from the end of what
-//! is posted, so that books of long ago are not let go of because nobody looked.
+//! `farthing books`: compaction, retention and migration. Ages are counted back from the end of
+//! what is posted, so that books of long ago are not let go of because nobody looked.
 
 use super::{duration, print};
 use crate::args::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, Output, RetainArgs};
