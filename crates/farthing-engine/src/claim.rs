@@ -1,11 +1,11 @@
-//! Claims: money that something outside the loop asks for before it spends it, a command that
-//! `farthing run` starts, a pipeline, a launcher of someone's own.
+//! Claims: money that something outside the loop asks for before it spends it, such as a pipeline
+//! or a launcher of someone's own.
 //!
 //! A claim is a record in the journal, which is appended only if the journal is still as it was
-//! when the room was counted. So any number of askers, in one process or in many, cannot be granted more
-//! than there is: of two that count the same room, one is refused by the store and counts again. A
-//! claim stops counting when it expires, and stays visible, so that what was spent under it can be
-//! told also then.
+//! when the room was counted. So any number of askers, in one process or in many, cannot be granted
+//! more than there is: of two that count the same room, one is refused by the store and counts
+//! again. A claim stops counting when it expires, and stays visible, so that what was spent under
+//! it can be told also then.
 
 use crate::error::EngineError;
 use crate::exposure::{Exposure, Ground};

@@ -378,3 +378,24 @@ fn what_is_placed_stays_and_what_is_done_is_left_alone() {
         }
     }
 }
+
+/// Nobody stops a service when the plan that placed it ends: its cost goes on, as in our own plan.
+#[test]
+fn a_service_that_stays_is_paid_to_the_end_of_the_horizon() {
+    let rows: &[(&str, &[&str])] = &[("H100-80GB", &["4"])];
+    let mut chat = seen(workload("chat", "9", WorkloadKind::Service(service("3", &["1"], rows))));
+    chat.state = WorkloadState::Placed(vec![farthing_model::Assignment {
+        offer: "h100".parse().unwrap(),
+        members: 1,
+        nodes_each: 1,
+        window: span(-60, 120),
+    }]);
+    let input = input(240, vec![offer("h100", Some("H100-80GB"), 1, "4")], vec![chat]);
+    let ours = farthing_planner::plan(&input).unwrap();
+    for baseline in Baseline::ALL {
+        let planned = plan(baseline, &input);
+        assert_eq!(check(&input, &planned), [], "{baseline}");
+        assert_eq!(planned.report.cost, ours.report.cost, "{baseline}");
+        assert_eq!(planned.report.placements[0].window, span(0, 240), "{baseline}");
+    }
+}

@@ -93,13 +93,18 @@ impl<'a> Draft<'a> {
         Ok(draft)
     }
 
-    /// What is placed and has not ended stays as it is.
+    /// What is placed and has not ended stays as it is; a service for the whole horizon, as nobody
+    /// stops it.
     fn keep(&mut self, observed: &'a Observed) -> Result<(), PlanError> {
         let WorkloadState::Placed(assignments) = &observed.state else { return Ok(()) };
         let id = &observed.workload.id;
         for assignment in assignments {
             let from = assignment.window.from().max(self.input.horizon.from());
-            let Ok(window) = Window::new(from, assignment.window.to()) else { continue };
+            let to = match observed.workload.kind {
+                WorkloadKind::Job(_) => assignment.window.to(),
+                WorkloadKind::Service(_) => assignment.window.to().max(self.input.horizon.to()),
+            };
+            let Ok(window) = Window::new(from, to) else { continue };
             let rate = self.offer(&assignment.offer).and_then(|offer| offer.price.rate());
             let nodes = u64::from(assignment.members) * u64::from(assignment.nodes_each);
             let cost = match rate {

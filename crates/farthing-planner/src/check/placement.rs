@@ -117,6 +117,7 @@ pub(super) fn goes_on(
     Some(&before.offer) == placement.offer.as_ref()
         && before.members == placement.members
         && before.nodes_each == placement.nodes_each
+        && (!service || placement.window.to() >= horizon.to())
         && (before.window == placement.window
             || clipped == Ok(placement.window)
             || (service && placement.window == horizon))

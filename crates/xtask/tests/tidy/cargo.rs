@@ -39,12 +39,13 @@ fn run(arguments: &[&str]) -> String {
     String::from_utf8_lossy(&output.stdout).into_owned()
 }
 
-/// `cargo metadata`, resolved for this platform: other platforms' packages need not be here.
+/// `cargo metadata` with all features, resolved for this platform: other platforms' packages need
+/// not be here.
 pub(crate) fn metadata() -> Value {
     let version = run(&["-vV"]);
     let host = version.lines().find_map(|line| line.strip_prefix("host: ")).expect("a host line");
-    let arguments =
-        ["metadata", "--format-version=1", "--offline", "--locked", "--filter-platform", host];
+    let what = ["metadata", "--format-version=1", "--offline", "--locked", "--all-features"];
+    let arguments = [&what[..], &["--filter-platform", host]].concat();
     serde_json::from_str(&run(&arguments)).expect("cargo metadata is JSON")
 }
 
