@@ -117,6 +117,36 @@ focus() {
     esac
 }
 
+# Types, lints and every page of the dashboard, in a real browser and on a demo of this program.
+dashboard() {
+    step 'dashboard'
+    if ! command -v npm >/dev/null; then
+        left_out 'the dashboard is not tested: Node 20.19 or newer with npm is missing'
+        return 0
+    elif [ ! -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
+        left_out 'the dashboard is not tested: there is no Chromium (CHROMIUM=PATH names another)'
+        return 0
+    fi
+    local status=0 line
+    (
+        cd web
+        if [ ! -d node_modules ]; then npm ci --no-audit --no-fund --silent; fi
+        npm run --silent check && npm run --silent build && npm test
+    ) >"$log/dashboard" 2>&1 || status=$?
+    line=$(grep -E '^ +[0-9]+ passed' "$log/dashboard" | tail -n 1)
+    if [ "$status" != 0 ]; then
+        tail -n 80 "$log/dashboard"
+        failed 'the dashboard'
+    fi
+    # Each test of it counts as one.
+    if [[ $line =~ ([0-9]+)\ passed ]]; then
+        local passed failing ignored
+        read -r passed failing ignored <"$log/totals"
+        echo "$((passed + BASH_REMATCH[1])) $failing $ignored" >"$log/totals"
+        printf '%6d passed            dashboard\n' "${BASH_REMATCH[1]}"
+    fi
+}
+
 tools/prepare.sh --tests
 tools/web.sh
 # The program is tested with all that it can have, and what looks at it afterwards takes it from
@@ -131,6 +161,7 @@ lints
 tests
 references
 focus
+dashboard
 read -r passed failing _ <"$log/totals"
 failing=$((failing + checks_failed))
 printf '\n%d passed, %d failed\n' "$passed" "$failing"

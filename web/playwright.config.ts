@@ -22,6 +22,8 @@ export default defineConfig({
   timeout: 60_000,
   expect: { timeout: 10_000 },
   forbidOnly: process.env["CI"] !== undefined,
+  // A machine that builds beside may be slow for a moment; what fails twice is broken.
+  retries: process.env["CI"] === undefined ? 0 : 1,
   reporter: [["list"]],
   use: {
     launchOptions,
