@@ -89,14 +89,14 @@ fn before_the_first_tick_it_lives_and_is_not_ready() {
     problem(&get(&server, "/api/v1/plan"), 503, "no-plan");
     problem(&get(&server, "/api/v1/tick"), 503, "no-tick");
     problem(&get(&server, "/api/v1/cost"), 503, "no-tick");
-    assert!(get(&server, "/").body.contains("No tick yet"));
+    assert!(get(&server, "/plain").body.contains("No tick yet"));
     assert!(get(&server, "/metrics").body.ends_with("# EOF\n"));
     let io = std::io::Error::other("disk <full>");
     published.failed(at("2026-11-24T12:00:00Z"), &io);
     let detail = get(&server, "/readyz").json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.ends_with("; last error at 2026-11-24T12:00:00Z: disk <full>"), "{detail}");
     assert_eq!(get(&server, "/healthz").json()["last_error"], "disk <full>");
-    assert!(get(&server, "/").body.contains("disk &lt;full&gt;"));
+    assert!(get(&server, "/plain").body.contains("disk &lt;full&gt;"));
 }
 
 #[test]
@@ -180,7 +180,7 @@ fn a_wrong_parameter_is_named_with_what_would_be_right() {
     let filter = "the filter `temm:a` is wrong at position 1: `temm` is not a key: did you mean \
                   team?";
     check("filter=temm:a", "filter", "", filter);
-    let known = "there is no parameter `team`: window, by, filter, share_idle, idle_by, share, \
+    let known = "there is no parameter `team`: window, by, step, filter, share_idle, idle_by, share, \
                  basis, resource";
     check("team=research", "team", "by", known);
     let twice = "`by` is given twice; separate several values by commas";
@@ -294,7 +294,7 @@ fn a_page_of_another_site_cannot_read_it() {
 #[test]
 fn the_page_is_whole_without_script_and_without_others() {
     let server = serve(&published());
-    let page = get(&server, "/");
+    let page = get(&server, "/plain");
     assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
     for text in [
         "What is paid, and where it goes",

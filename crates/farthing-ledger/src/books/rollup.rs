@@ -11,6 +11,7 @@
 //! most before others.
 
 use super::columns::{Batches, Sealed, Table, Text, value};
+use super::fold::GIVEN_UP;
 use super::{Books, BooksError, Generation, Hour, HourBook, charge_file};
 use crate::meter::FastMap;
 use arrow_array::Array as _;
@@ -253,7 +254,9 @@ impl Books {
         let (is_whole, bytes) = (tail.size == tail.bytes.len() as u64, tail.bytes.clone());
         match self.rollup(&path, tail).filter(|rollup| rollup.has(columns)) {
             Some(rollup) => Ok(Some(rollup)),
-            None if is_whole => charge_file::open(&self.name(&path), bytes).map(Some),
+            None if is_whole && bytes != GIVEN_UP => {
+                charge_file::open(&self.name(&path), bytes).map(Some)
+            }
             None => whole(),
         }
     }

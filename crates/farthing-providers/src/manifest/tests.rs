@@ -458,7 +458,7 @@ fn what_does_not_go_together() {
         &object("Workload", spec),
         &expect![[r#"
         m.yaml:7:14: Workload x: the shares of `buckets` sum to 0.9, not to 1
-        m.yaml:7:14: Workload x: the bucket 1 in, 1 out is given twice
+        m.yaml:8:7: Workload x: the bucket 1 in, 1 out is given twice
         m.yaml:9:15: Workload x: `throughput` names the file t.csv, and no files are read here; write its rows as a list
     "#]],
     );

@@ -73,10 +73,9 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         if let Some(line) = printed.line(&tick, &scenario)? {
             talk(&line);
         }
-        let took = tick_began.elapsed();
+        let (took, now) = (tick_began.elapsed(), tick.ours.at);
         front.publish(tick.ours, took, book.offers.clone(), &race.ours)?;
         next += pace;
-        let now = race.now();
         let mut nap = |nap| front.attend(nap, &mut race.ours, || now);
         if !stop.nap_until_signal(next, &mut nap) {
             break;
