@@ -180,8 +180,8 @@ fn a_wrong_parameter_is_named_with_what_would_be_right() {
     let filter = "the filter `temm:a` is wrong at position 1: `temm` is not a key: did you mean \
                   team?";
     check("filter=temm:a", "filter", "", filter);
-    let known = "there is no parameter `team`: window, by, step, filter, share_idle, idle_by, share, \
-                 basis, resource";
+    let known = "there is no parameter `team`: window, by, step, filter, share_idle, idle_by, \
+                 share, basis, resource";
     check("team=research", "team", "by", known);
     let twice = "`by` is given twice; separate several values by commas";
     check("by=team&by=node", "by", "", twice);
