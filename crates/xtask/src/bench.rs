@@ -279,6 +279,10 @@ fn rows(example: &str, printed: &str) -> Vec<Row> {
     let mut found = Vec::new();
     for text in printed.lines() {
         let Ok(Value::Object(mut more)) = serde_json::from_str(text) else { continue };
+        // What a measurement says besides, such as sums to compare, is no row.
+        if !["bench", "value", "limit", "unit"].iter().any(|key| more.contains_key(*key)) {
+            continue;
+        }
         let mut take = |key: &str| more.remove(key).unwrap_or(Value::Null);
         let (bench, unit) = (take("bench"), take("unit"));
         let (value, limit) = (take("value").as_f64(), take("limit").as_f64());
