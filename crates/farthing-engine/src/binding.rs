@@ -3,7 +3,7 @@
 //! A shadow price is asked for when a plan is recorded and never again, so that it says what was
 //! true when the plan was made. Refuses to know how it is computed; start at [`BindingRecord::of`].
 
-use farthing_planner::{Slack, Worth};
+use farthing_planner::Worth;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 
@@ -30,13 +30,7 @@ pub struct BindingRecord {
 impl BindingRecord {
     /// The record of what some slack is worth.
     pub fn of(worth: &Worth) -> Self {
-        let (constraint, of, slack) = match &worth.slack {
-            Slack::Budget(id, more) => ("budget", id.to_string(), format!("+{more}")),
-            Slack::Node(id) => ("capacity", id.to_string(), "+1 node".to_owned()),
-            Slack::Later(id, by) => ("deadline", id.to_string(), format!("+{by:#}")),
-            Slack::NoDeadline(id) => ("deadline", id.to_string(), "none".to_owned()),
-            Slack::Anywhere(id, _) => ("residency", id.to_string(), "anywhere".to_owned()),
-        };
+        let (constraint, of, slack) = worth.slack.told();
         Self {
             constraint: constraint.to_owned(),
             of,

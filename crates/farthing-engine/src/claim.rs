@@ -10,12 +10,13 @@
 use crate::error::EngineError;
 use crate::exposure::{Exposure, Ground};
 use crate::journal::{Journal, Open};
-use crate::record::{Body, ClaimRecord, RecordError, money, time};
+use crate::record::{Body, RecordError, money, time};
 use farthing_edge::{Class, Store};
 use farthing_model::{
     Budget, BudgetId, Currency, EscalationAction, Limit, Money, MoneyError, Ratio, TeamId, Window,
 };
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 
 /// How often the room is counted again when others write to the journal meanwhile.
@@ -296,6 +297,33 @@ impl Open {
         }
         Ok((money, milli))
     }
+}
+
+/// Budget set aside for something outside of the loop.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ClaimRecord {
+    /// Its name.
+    pub claim: String,
+    /// For what, in words.
+    pub what: String,
+    /// Who pays.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub team: Option<String>,
+    /// Labels that budgets may look at.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub labels: BTreeMap<String, String>,
+    /// How much.
+    pub amount: String,
+    /// Accelerator time, in thousandths of an hour.
+    #[serde(default)]
+    pub gpu_hours_milli: u64,
+    /// Not to count after.
+    pub expires: String,
+    /// Who asked.
+    pub by: String,
+    /// In which budgets.
+    pub budgets: Vec<String>,
 }
 
 impl ClaimRecord {

@@ -25,7 +25,7 @@ mod what_if;
 
 pub use binding::BindingRecord;
 pub use budget_record::{BudgetRecord, LimitRecord, PeriodRecord, ScopeRecord};
-pub use claim::{Answer, Ask, Claim, Short, Shortage};
+pub use claim::{Answer, Ask, Claim, ClaimRecord, Short, Shortage};
 pub use config::{Config, Planner};
 pub use engine::{Engine, World};
 pub use error::EngineError;
@@ -34,8 +34,7 @@ pub use exposure::Exposure;
 pub use gate::Gate;
 pub use journal::{Journal, Open, OpenStep, Scores, Stage};
 pub use record::{
-    ActionRecord, Body, ClaimRecord, PlanRecord, RecordError, StepRecord, VerifiedRecord,
-    WaitingRecord,
+    ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };
 pub use story::Story;
 pub use tick::{Flow, Tick};

@@ -4,6 +4,7 @@
 
 use crate::binding::BindingRecord;
 use crate::budget_record::BudgetRecord;
+use crate::claim::ClaimRecord;
 use farthing_edge::{NewRecord, Record, RecordKind};
 use farthing_model::{
     Action, IdError, Money, MoneyError, OfferId, PlanId, Receipt, ReceiptOutcome, Step, StepId,
@@ -11,7 +12,6 @@ use farthing_model::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use std::collections::BTreeMap;
 
 /// What one record says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -226,33 +226,6 @@ pub struct VerifiedRecord {
     pub from: String,
     /// To when.
     pub to: String,
-}
-
-/// Budget set aside for something outside of the loop.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClaimRecord {
-    /// Its name.
-    pub claim: String,
-    /// For what, in words.
-    pub what: String,
-    /// Who pays.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub team: Option<String>,
-    /// Labels that budgets may look at.
-    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
-    pub labels: BTreeMap<String, String>,
-    /// How much.
-    pub amount: String,
-    /// Accelerator time, in thousandths of an hour.
-    #[serde(default)]
-    pub gpu_hours_milli: u64,
-    /// Not to count after.
-    pub expires: String,
-    /// Who asked.
-    pub by: String,
-    /// In which budgets.
-    pub budgets: Vec<String>,
 }
 
 /// Why a record could not be read.

@@ -3,9 +3,9 @@
 use crate::books::Books;
 use crate::forecast::{Forecast, forecast, pace};
 use crate::report::{Filter, Key, ReportError, StatementQuery, statement};
-use farthing_model::{ClusterId, Currency, Money, Scope, Window};
+use farthing_model::{ClusterId, Currency, Money, Scope, Window, utc_day};
 use jiff::civil::Date;
-use jiff::{SignedDuration, Timestamp, ToSpan as _, tz};
+use jiff::{SignedDuration, Timestamp, ToSpan as _};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -51,7 +51,7 @@ pub fn outlook(
         return Ok(Outlook { burnt: BTreeMap::new(), ahead: None, pace: Vec::new() });
     };
     let mut past = burn(books, cluster, scope, (window, currency))?;
-    let (first, today, end) = (day(period.from()), day(now), day(period.to()));
+    let (first, today, end) = (utc_day(period.from()), utc_day(now), utc_day(period.to()));
     let burnt = past.range(first..).map(|(day, money)| (*day, *money)).collect();
     past.remove(&today);
     let mut left = Vec::new();
@@ -69,11 +69,6 @@ pub fn outlook(
     let ahead = forecast(&past, spent, &left, first_ppm).map_err(wrong)?;
     let pace = pace(&past, spent, &left, first_ppm).map_err(wrong)?;
     Ok(Outlook { burnt, ahead, pace })
-}
-
-/// The UTC day of a moment.
-fn day(at: Timestamp) -> Date {
-    tz::Offset::UTC.to_datetime(at).date()
 }
 
 /// What counts against a scope, by the UTC day. What nobody is charged for counts only for the

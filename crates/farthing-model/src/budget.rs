@@ -3,10 +3,11 @@
 use crate::id::{BudgetId, TeamId};
 use crate::money::Money;
 use crate::policy::Ratio;
+use crate::time::{midnight, utc_day};
 use crate::window::Window;
 use crate::workload::Workload;
-use jiff::civil::{Date, Time};
-use jiff::{Timestamp, ToSpan, tz::TimeZone};
+use jiff::civil::Date;
+use jiff::{Timestamp, ToSpan};
 use std::collections::BTreeMap;
 
 /// A limit for a scope over a period.
@@ -102,7 +103,7 @@ impl Scope {
 impl Period {
     /// The period that holds `at`; `None` outside a fixed one or at the end of time.
     pub fn window_at(self, at: Timestamp) -> Option<Window> {
-        let day = at.to_zoned_datetime(TimeZone::UTC).date();
+        let day = utc_day(at);
         let (first, next) = match self {
             Self::Fixed(window) => return window.contains(at).then_some(window),
             Self::Day => (day, day.checked_add(1.day()).ok()?),
@@ -134,14 +135,6 @@ impl Period {
             Self::Fixed(_) => "fixed",
         }
     }
-}
-
-/// The start of a UTC day.
-pub fn midnight(day: Date) -> Option<Timestamp> {
-    day.to_datetime(Time::midnight())
-        .to_zoned_datetime(TimeZone::UTC)
-        .ok()
-        .map(|zoned| zoned.timestamp())
 }
 
 #[cfg(test)]

@@ -33,7 +33,7 @@ mod window;
 mod workload;
 
 pub use accelerator::{Accelerator, AcceleratorError, AcceleratorQuery};
-pub use budget::{Budget, Escalation, EscalationAction, Limit, Period, Scope, midnight};
+pub use budget::{Budget, Escalation, EscalationAction, Limit, Period, Scope};
 pub use charge::{Charge, Destination, Detail};
 pub use dag::{Accelerators, Dag, Edge, Port, Run, Task};
 pub use decimal::{Decimal, DecimalError};
@@ -61,7 +61,8 @@ pub use sizing::{Day, Queue, RatePoint, Sizing};
 pub use snapshot::{Age, Assignment, Observed, Snapshot, WorkloadState};
 pub use split::{SplitError, proportion, split, split_money};
 pub use time::{
-    HOURS_PER_MONTH, HOURS_PER_YEAR, NANOS_PER_HOUR, NANOS_PER_SECOND, hour_floor, parse_duration,
+    HOURS_PER_MONTH, HOURS_PER_YEAR, NANOS_PER_HOUR, NANOS_PER_SECOND, hour_floor, midnight,
+    parse_duration, utc_day,
 };
 pub use window::{Window, WindowError};
 pub use workload::{

@@ -1,6 +1,7 @@
 //! Constants and texts of time. The only file that knows how long an hour, a month or a year is.
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::civil::{Date, Time};
+use jiff::{SignedDuration, Timestamp, tz::Offset};
 
 /// Nanoseconds in a second.
 pub const NANOS_PER_SECOND: i128 = 1_000_000_000;
@@ -16,6 +17,16 @@ pub fn hour_floor(at: Timestamp) -> Timestamp {
     let nanos = at.as_nanosecond();
     // An earlier instant inside the same representable hour is always representable.
     Timestamp::from_nanosecond(nanos - nanos.rem_euclid(NANOS_PER_HOUR)).unwrap_or(Timestamp::MIN)
+}
+
+/// The UTC day that holds `at`.
+pub fn utc_day(at: Timestamp) -> Date {
+    Offset::UTC.to_datetime(at).date()
+}
+
+/// The start of a UTC day; `None` at the ends of time.
+pub fn midnight(day: Date) -> Option<Timestamp> {
+    Offset::UTC.to_timestamp(day.to_datetime(Time::midnight())).ok()
 }
 
 /// Reads a duration such as `90m`, `2h30m`, `120s`, `3d` or `500ms`; `None` when it is not one.

@@ -39,6 +39,20 @@ pub enum Slack {
     Anywhere(WorkloadId, Vec<String>),
 }
 
+impl Slack {
+    /// For programs: which kind of constraint, of what, and the slack: `+85 USD`, `+1 node`, `+6h`,
+    /// `none` (no deadline), `anywhere`.
+    pub fn told(&self) -> (&'static str, String, String) {
+        match self {
+            Self::Budget(id, more) => ("budget", id.to_string(), format!("+{more}")),
+            Self::Node(id) => ("capacity", id.to_string(), "+1 node".to_owned()),
+            Self::Later(id, by) => ("deadline", id.to_string(), format!("+{by:#}")),
+            Self::NoDeadline(id) => ("deadline", id.to_string(), "none".to_owned()),
+            Self::Anywhere(id, _) => ("residency", id.to_string(), "anywhere".to_owned()),
+        }
+    }
+}
+
 /// What some slack would be worth.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Worth {

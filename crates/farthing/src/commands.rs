@@ -20,10 +20,9 @@ use crate::outcome::WrongUse;
 use crate::print::talk;
 use crate::table::Table;
 use farthing_ledger::{Books, Key, period};
-use farthing_model::{ClusterId, Currency, Money, Window, parse_duration};
+use farthing_model::{ClusterId, Currency, Money, Window, parse_duration, utc_day};
 use farthing_providers::catalog::{Catalogue, Options};
 use farthing_providers::manifest::Fault;
-use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
 use std::path::PathBuf;
 
@@ -66,6 +65,15 @@ fn shift(mantissa: &str, exponent: &str) -> Option<String> {
     Some(if rest.is_empty() { format!("{whole}{moved}") } else { format!("{whole}{moved}.{rest}") })
 }
 
+/// Reads a time of the command line.
+pub(crate) fn moment(flag: &str, text: &str) -> anyhow::Result<Timestamp> {
+    text.parse().map_err(|_| {
+        WrongUse::new(format!("{flag} `{text}` is not a time"))
+            .hint("write it like 2026-03-01T10:00:00Z")
+            .into()
+    })
+}
+
 /// What a report is about, and what was meant by that.
 pub(crate) struct Covered {
     pub(crate) window: Window,
@@ -102,10 +110,7 @@ pub(crate) fn covered(
     };
     let now = match now {
         None => newest,
-        Some(text) => text.parse().map_err(|_| {
-            WrongUse::new(format!("--now `{text}` is not a time"))
-                .hint("write it like 2026-03-01T10:00:00Z")
-        })?,
+        Some(text) => moment("--now", text)?,
     };
     let window = period(asked, now).map_err(|error| WrongUse::new(format!("--window {error}")))?;
     // No longer than the books are, so that a statement says what it covers.
@@ -136,16 +141,11 @@ pub(crate) fn price_book(
     now: Timestamp,
     cache: Option<PathBuf>,
 ) -> anyhow::Result<Catalogue> {
-    let options = Options { today: Some(day(now)), cache };
+    let options = Options { today: Some(utc_day(now)), cache };
     let book = Catalogue::load(paths, &options);
     let book = book.map_err(|error| WrongUse::new(plan::chain(&error)))?;
     tell_left_out(&book.faults);
     Ok(book)
-}
-
-/// The day of a moment, UTC.
-pub(crate) fn day(at: Timestamp) -> Date {
-    jiff::tz::Offset::UTC.to_datetime(at).date()
 }
 
 /// Where what was read of price books is kept: the user's folder for what can be made again.

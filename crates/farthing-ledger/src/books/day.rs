@@ -13,10 +13,10 @@ use super::charge_file::{self, FORMAT, KIND as CHARGES};
 use super::columns::{Sealed, Writer};
 use super::{Books, BooksError, Generation, HourBook, rollup, root_of, sorted};
 use bytes::Bytes;
-use farthing_model::{ClusterId, Window};
+use farthing_model::{ClusterId, Window, utc_day};
 use futures::executor::block_on;
+use jiff::Timestamp;
 use jiff::civil::Date;
-use jiff::{Timestamp, tz::Offset};
 use object_store::{ObjectMeta, ObjectStoreExt as _, path::Path};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaDataReader;
@@ -39,11 +39,6 @@ pub(super) fn path(cluster: &ClusterId, day: Date) -> Path {
     let month = format!("month={:04}-{:02}", day.year(), day.month());
     let file = format!("day={:02}.parquet", day.day());
     root_of(cluster).join("charges").join(month).join(file)
-}
-
-/// The UTC day of a moment.
-pub(super) fn day_of(at: Timestamp) -> Date {
-    Offset::UTC.to_datetime(at).date()
 }
 
 /// The day whose file a path is: `…/month=YYYY-MM/day=DD.parquet`.
@@ -176,7 +171,7 @@ impl Books {
         at: Timestamp,
     ) -> Result<Option<HourBook>, BooksError> {
         let Some(hour) = Window::hour_of(at) else { return Ok(None) };
-        let Some(day) = self.day(&path(cluster, day_of(at)))? else { return Ok(None) };
+        let Some(day) = self.day(&path(cluster, utc_day(at)))? else { return Ok(None) };
         day.hour(hour.from())
     }
 

@@ -8,12 +8,12 @@
 //! does depend on it, by a line that says that it was folded: who reads that looks into the day's
 //! file, and who would replace it is refused.
 
-use super::day::{self, day_of};
+use super::day;
 use super::{Books, BooksError, COMPACTED, Hour, HourBook, charge_file, generation, hour_in};
 use super::{segment_file, sorted};
 use crate::meter::Metered;
 use bytes::Bytes;
-use farthing_model::{ClusterId, PerResource, Window};
+use farthing_model::{ClusterId, PerResource, Window, utc_day};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use object_store::{UpdateVersion, path::Path};
@@ -72,8 +72,8 @@ impl Books {
     ) -> Result<Vec<Date>, BooksError> {
         let files = self.list(&super::root_of(cluster).join("charges"))?;
         let hour = |path: &Path| hour_in(path.as_ref().strip_suffix(".parquet")?);
-        let days = files.iter().filter_map(hour).map(|hour| day_of(hour.from()));
-        Ok(days.filter(|day| *day < day_of(before)).collect::<BTreeSet<_>>().into_iter().collect())
+        let days = files.iter().filter_map(hour).map(|hour| utc_day(hour.from()));
+        Ok(days.filter(|day| *day < utc_day(before)).collect::<BTreeSet<_>>().into_iter().collect())
     }
 
     /// Folds the hours of a day into one file.
@@ -138,7 +138,7 @@ impl Books {
         let files = self.list(&super::root_of(cluster).join("charges"))?;
         let hour = |path: &Path| hour_in(path.as_ref().strip_suffix(".parquet")?);
         let loose: BTreeSet<Window> = files.iter().filter_map(hour).collect();
-        let dates: BTreeSet<Date> = loose.iter().map(|hour| day_of(hour.from())).collect();
+        let dates: BTreeSet<Date> = loose.iter().map(|hour| utc_day(hour.from())).collect();
         for file in &files {
             if day::day_in(file).is_some_and(|date| dates.contains(&date)) {
                 let hours = self.hours_of_day(file)?;

@@ -9,12 +9,11 @@
 //! no later than the charges that were made from it: charges without telemetry can be read and not
 //! metered again; telemetry without charges would be posted again.
 
-use super::day::{self, day_of};
+use super::day;
 use super::{Books, BooksError, hour_in, root_of};
 use bytes::Bytes;
-use farthing_model::{ClusterId, Window};
+use farthing_model::{ClusterId, Window, midnight, utc_day};
 use jiff::Timestamp;
-use jiff::tz::Offset;
 use object_store::path::Path;
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
@@ -54,9 +53,9 @@ impl Retention {
     /// With moments at the beginnings of UTC days, and telemetry going no later than charges.
     #[must_use]
     fn whole_days(self) -> Self {
-        let midnight = |at: Timestamp| Offset::UTC.to_timestamp(day_of(at).at(0, 0, 0, 0)).ok();
-        let charges_before = self.charges_before.and_then(midnight);
-        let telemetry_before = self.telemetry_before.and_then(midnight).max(charges_before);
+        let whole = |at: Timestamp| midnight(utc_day(at));
+        let charges_before = self.charges_before.and_then(whole);
+        let telemetry_before = self.telemetry_before.and_then(whole).max(charges_before);
         Self { telemetry_before, charges_before }
     }
 

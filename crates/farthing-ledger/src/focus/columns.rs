@@ -1,9 +1,9 @@
 //! The columns: their names, types, and values of a charge.
 
 use farthing_model::{
-    Asset, Attribution, Charge, Destination, Detail, Money, Purchase, Resource, TeamId, proportion,
+    Asset, Attribution, Charge, Destination, Detail, Money, Purchase, Resource, TeamId, midnight,
+    proportion, utc_day,
 };
-use jiff::tz::Offset;
 use jiff::{Span, Timestamp};
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -112,9 +112,8 @@ fn period(charge: &Charge) -> Option<(Timestamp, Timestamp)> {
 }
 
 fn month(at: Timestamp) -> Option<(Timestamp, Timestamp)> {
-    let first = Offset::UTC.to_datetime(at).date().first_of_month();
+    let first = utc_day(at).first_of_month();
     let next = first.checked_add(Span::new().months(1)).ok()?;
-    let midnight = |day: jiff::civil::Date| Offset::UTC.to_timestamp(day.at(0, 0, 0, 0)).ok();
     Some((midnight(first)?, midnight(next)?))
 }
 

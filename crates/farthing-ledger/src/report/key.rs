@@ -1,6 +1,6 @@
 //! What statements group by and filters look at, and the ids of rows.
 
-use farthing_model::{Attribution, ClusterId, TeamId, hour_floor};
+use farthing_model::{Attribution, ClusterId, TeamId, hour_floor, utc_day};
 #[cfg(test)]
 use farthing_model::{Charge, Destination};
 use jiff::Timestamp;
@@ -216,11 +216,7 @@ impl Key {
 
     /// The start of the hour or day that holds `at`.
     pub(super) fn time_text(&self, at: Timestamp) -> String {
-        if *self == Self::Day {
-            jiff::tz::Offset::UTC.to_datetime(at).date().to_string()
-        } else {
-            hour_floor(at).to_string()
-        }
+        if *self == Self::Day { utc_day(at).to_string() } else { hour_floor(at).to_string() }
     }
 }
 

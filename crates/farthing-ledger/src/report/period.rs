@@ -10,7 +10,7 @@
 //!                                  start), seconds since 1970, or `now` as B
 //! ```
 
-use farthing_model::{Window, parse_duration};
+use farthing_model::{Window, midnight, parse_duration, utc_day};
 use jiff::civil::{Date, DateTime};
 use jiff::tz::Offset;
 use jiff::{Span, Timestamp};
@@ -50,14 +50,13 @@ pub fn period(text: &str, now: Timestamp) -> Result<Window, PeriodError> {
         return Window::new(from, now).map_err(|_| empty());
     }
     let (from, to) = days(text, now).ok_or_else(|| PeriodError::Syntax(text.to_owned()))?;
-    let at = |day: Date| Offset::UTC.to_timestamp(day.to_datetime(jiff::civil::Time::midnight()));
-    let (from, to) = at(from).ok().zip(at(to).ok()).ok_or_else(empty)?;
+    let (from, to) = midnight(from).zip(midnight(to)).ok_or_else(empty)?;
     Window::new(from, to).map_err(|_| empty())
 }
 
 /// The first day of a named span, and the one after its last.
 fn days(text: &str, now: Timestamp) -> Option<(Date, Date)> {
-    let today = Offset::UTC.to_datetime(now).date();
+    let today = utc_day(now);
     let later = |day: Date, days: i64| day.checked_add(Span::new().days(days)).ok();
     let month_from = |first: Date, months: i64| {
         let from = first.checked_add(Span::new().months(months)).ok()?;

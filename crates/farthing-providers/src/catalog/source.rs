@@ -11,6 +11,7 @@ use super::parquet;
 use super::row::COLUMNS;
 use crate::manifest;
 use crate::text::{ReadError, into_text, read_bytes};
+use farthing_model::utc_day;
 use jiff::{Timestamp, civil::Date};
 use std::path::Path;
 use std::time::{Duration, UNIX_EPOCH};
@@ -104,5 +105,5 @@ fn gz_day(bytes: &[u8]) -> Option<Date> {
 
 fn day(since: Duration) -> Date {
     let at = i64::try_from(since.as_secs()).ok().and_then(|at| Timestamp::from_second(at).ok());
-    jiff::tz::Offset::UTC.to_datetime(at.unwrap_or(Timestamp::UNIX_EPOCH)).date()
+    utc_day(at.unwrap_or(Timestamp::UNIX_EPOCH))
 }

@@ -35,7 +35,7 @@ pub(crate) use fault::suggestion;
 use crate::catalog::{BookError, BookParts, PriceBook};
 use crate::text::{ReadError, read_text};
 use crate::yaml::{Spot, documents};
-use farthing_model::{Budget, Dag, Policy, Workload};
+use farthing_model::{Budget, Dag, Policy, Workload, utc_day};
 use fault::Report;
 use jiff::Timestamp;
 use object::{Header, Object, Reader};
@@ -202,7 +202,7 @@ impl Set {
         self.manifests.workloads.sort_by(|a, b| a.id.cmp(&b.id));
         self.manifests.dags.sort_by(|a, b| a.id.cmp(&b.id));
         self.manifests.budgets.sort_by(|a, b| a.id.cmp(&b.id));
-        let day = jiff::tz::Offset::UTC.to_datetime(now).date();
+        let day = utc_day(now);
         match self.book.map(|book| PriceBook::of(book, Some(day))).transpose() {
             Ok(book) => self.manifests.price_book = book,
             Err(error) => {

@@ -31,6 +31,13 @@ struct Page {
     next: Option<u64>,
 }
 
+impl Page {
+    fn json(&self) -> wire::PageJson<wire::RecordJson> {
+        let items = self.records.iter().map(wire::record).collect();
+        wire::PageJson { items, next: self.next.map(|seq| seq.to_string()) }
+    }
+}
+
 /// The records.
 pub(super) async fn journal(State(sources): State<Sources>, uri: Uri) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["cursor", "limit", "kind"])?;
@@ -41,29 +48,25 @@ pub(super) async fn journal(State(sources): State<Sources>, uri: Uri) -> Result<
         found.map(|(_, kind)| *kind).ok_or_else(|| format!("`{text}` is not one of {names}"))
     };
     let kinds = parameters.list("kind", kind)?.unwrap_or_default();
-    let page = read(&sources, asked(&parameters, kinds)?).await?;
-    let items = page.records.iter().map(wire::record).collect();
-    Ok(Json(wire::PageJson { items, next: page.next.map(|seq| seq.to_string()) }).into_response())
+    Ok(Json(read(&sources, asked(&parameters, kinds)?).await?.json()).into_response())
 }
 
 /// The plans that said something new.
 pub(super) async fn plans(State(sources): State<Sources>, uri: Uri) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["cursor", "limit"])?;
-    let page = read(&sources, asked(&parameters, vec![RecordKind::Planned])?).await?;
-    let items = page.records.iter().map(wire::record).collect();
-    Ok(Json(wire::PageJson { items, next: page.next.map(|seq| seq.to_string()) }).into_response())
+    let asked = asked(&parameters, vec![RecordKind::Planned])?;
+    Ok(Json(read(&sources, asked).await?.json()).into_response())
 }
 
 /// Steps that ended, predicted against realised, and steps that were taken back.
 pub(super) async fn savings(State(sources): State<Sources>, uri: Uri) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &["cursor", "limit"])?;
     let kinds = vec![RecordKind::Verified, RecordKind::Undone];
-    let page = read(&sources, asked(&parameters, kinds)?).await?;
+    let page = read(&sources, asked(&parameters, kinds)?).await?.json();
     let view = sources.published.view();
-    let items: Vec<_> = page.records.iter().map(wire::record).collect();
     Ok(Json(json!({
-        "items": items,
-        "next": page.next.map(|seq| seq.to_string()),
+        "items": page.items,
+        "next": page.next,
         "totals": wire::scores(&view.open.scores),
     }))
     .into_response())

@@ -27,7 +27,7 @@ const BASES: [(&str, Basis); 3] =
     [("reserved", Basis::Reserved), ("occupied", Basis::Occupied), ("used", Basis::Used)];
 
 /// What cuts time, where that is asked for.
-const STEPS: [(&str, Key); 4] =
+pub(super) const STEPS: [(&str, Key); 4] =
     [("1h", Key::Hour), ("hour", Key::Hour), ("1d", Key::Day), ("day", Key::Day)];
 
 /// The window that is asked for, or the last hour.

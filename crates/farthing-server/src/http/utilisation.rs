@@ -18,9 +18,6 @@ const CELLS_MAX: usize = 1_000_000;
 const NODES: usize = 500;
 const NODES_MAX: usize = 10_000;
 
-const STEPS: [(&str, Key); 4] =
-    [("1h", Key::Hour), ("hour", Key::Hour), ("1d", Key::Day), ("day", Key::Day)];
-
 /// How much of each resource was used, allocated and paid in each step, and by each node.
 pub(super) async fn utilisation(
     State(sources): State<Sources>,
@@ -30,7 +27,7 @@ pub(super) async fn utilisation(
     let now = last(&view)?.tick.at;
     let parameters = Parameters::of(&uri, &["window", "step", "limit", "sort", "node"])?;
     let window = statement::window(&parameters, now)?;
-    let step = parameters.one_of("step", &STEPS)?.unwrap_or(Key::Hour);
+    let step = parameters.one_of("step", &statement::STEPS)?.unwrap_or(Key::Hour);
     let limit = parameters.number("limit", 1..=NODES_MAX)?.unwrap_or(NODES);
     let sorts = [("used", true), ("-used", false)];
     let least_first = parameters.one_of("sort", &sorts)?.unwrap_or(false);

@@ -1,6 +1,6 @@
 //! `binding`: what binds a plan, and what slack would be worth.
 
-use farthing_engine::planner::{Sensitivity, Slack, Worth};
+use farthing_engine::planner::{Sensitivity, Worth};
 use serde::Serialize;
 
 /// A constraint, some slack of it, and what that would change.
@@ -29,13 +29,7 @@ pub(super) fn binding(sensitivity: &Sensitivity) -> Vec<BindingJson> {
 
 impl BindingJson {
     fn of(worth: &Worth) -> Self {
-        let (constraint, of, slack) = match &worth.slack {
-            Slack::Budget(id, more) => ("budget", id.to_string(), format!("+{more}")),
-            Slack::Node(id) => ("capacity", id.to_string(), "+1 node".to_owned()),
-            Slack::Later(id, by) => ("deadline", id.to_string(), format!("+{by:#}")),
-            Slack::NoDeadline(id) => ("deadline", id.to_string(), "none".to_owned()),
-            Slack::Anywhere(id, _) => ("residency", id.to_string(), "anywhere".to_owned()),
-        };
+        let (constraint, of, slack) = worth.slack.told();
         Self {
             constraint,
             of,

@@ -1,14 +1,12 @@
 //! `utilisation`: how much of each resource was used over time, and by which nodes.
 
 use super::scalar::{WindowJson, hours};
+use super::tick::counted_in;
 use farthing_ledger::{Statement, StatementRow, Usage};
 use farthing_model::{Resource, Window, midnight};
 use jiff::{SignedDuration, Timestamp, civil::Date};
 use serde::Serialize;
 use std::collections::BTreeMap;
-
-/// Bytes in a GiB.
-const GIB: i128 = 1 << 30;
 
 /// Utilisation over time.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -123,10 +121,7 @@ fn share(used: i128, paid: i128) -> Option<f64> {
 fn amounts(row: &StatementRow) -> BTreeMap<&'static str, AmountsJson> {
     let of = |resource: Resource| {
         let usage: Usage = *row.usage.get(resource);
-        let size = match resource {
-            Resource::Gpu | Resource::Cpu => 1,
-            Resource::Memory | Resource::Storage | Resource::Network => GIB,
-        };
+        let (_, size) = counted_in(resource);
         let amounts = AmountsJson {
             used: hours(usage.used_nano, size),
             allocated: hours(usage.allocated_nano(), size),

@@ -1,7 +1,6 @@
 //! The days and sources of the prices behind a plan.
 
-use super::scalar::day;
-use farthing_model::PriceDates;
+use farthing_model::{PriceDates, utc_day};
 use jiff::Timestamp;
 use serde::Serialize;
 
@@ -24,7 +23,7 @@ impl PricesJson {
         Self {
             oldest: dates.oldest.to_string(),
             newest: dates.newest.to_string(),
-            age_days: dates.age_days(day(at)),
+            age_days: dates.age_days(utc_day(at)),
             sources: dates.sources.into_iter().collect(),
         }
     }

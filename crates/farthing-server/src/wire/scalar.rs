@@ -1,7 +1,7 @@
 //! The forms of single values.
 
 use farthing_model::{Decimal, Ratio, Window};
-use jiff::{SignedDuration, Timestamp, civil::Date};
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::time::Duration;
 
@@ -23,11 +23,6 @@ impl From<Window> for WindowJson {
 /// RFC 3339 in UTC.
 pub(crate) fn time(at: Timestamp) -> String {
     at.to_string()
-}
-
-/// The UTC day of a moment.
-pub(crate) fn day(at: Timestamp) -> Date {
-    jiff::tz::Offset::UTC.to_datetime(at).date()
 }
 
 /// A ratio as a number with at most six decimals: a millionth is the shortest text of its float.

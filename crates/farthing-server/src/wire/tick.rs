@@ -221,11 +221,7 @@ fn resources(tick: &Tick) -> Vec<ResourceJson> {
     let measured = utilisation(tick);
     let row = |resource: Resource| {
         let (usage, measured) = (tick.usage.get(resource), measured.get(resource));
-        let (unit, size) = match resource {
-            Resource::Gpu => ("gpu", 1),
-            Resource::Cpu => ("core", 1),
-            Resource::Memory | Resource::Storage | Resource::Network => ("gib", GIB),
-        };
+        let (unit, size) = counted_in(resource);
         let hours = |nano: i128| hours(nano, size);
         ResourceJson {
             resource: resource.name(),
@@ -241,12 +237,26 @@ fn resources(tick: &Tick) -> Vec<ResourceJson> {
     Resource::ALL.into_iter().map(row).collect()
 }
 
+/// How old each part of a snapshot was.
+pub(super) fn ages(snapshot: &Snapshot) -> Vec<AgeJson> {
+    let age = |age: &farthing_model::Age| AgeJson {
+        part: age.part,
+        age_s: seconds(snapshot.at.duration_since(age.as_of)),
+    };
+    snapshot.ages.iter().map(age).collect()
+}
+
+/// The unit that people count a resource in, and how many of its natural units that is.
+pub(super) const fn counted_in(resource: Resource) -> (&'static str, i128) {
+    match resource {
+        Resource::Gpu => ("gpu", 1),
+        Resource::Cpu => ("core", 1),
+        Resource::Memory | Resource::Storage | Resource::Network => ("gib", GIB),
+    }
+}
+
 impl WorldJson {
     fn of(snapshot: &Snapshot) -> Self {
-        let age = |age: &farthing_model::Age| AgeJson {
-            part: age.part,
-            age_s: seconds(snapshot.at.duration_since(age.as_of)),
-        };
         let in_state = |state| snapshot.nodes.iter().filter(move |node| node.state == state);
         let ready = in_state(NodeState::Ready).count();
         Self {
@@ -254,7 +264,7 @@ impl WorldJson {
             nodes: ready + in_state(NodeState::Booting).count(),
             nodes_ready: ready,
             workloads: WorkloadsJson::of(snapshot),
-            ages: snapshot.ages.iter().map(age).collect(),
+            ages: ages(snapshot),
         }
     }
 }

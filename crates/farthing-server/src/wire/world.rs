@@ -1,7 +1,7 @@
 //! `snapshot`: the nodes that are paid and the workloads that are known, as they were last seen.
 
-use super::scalar::{seconds, time};
-use super::tick::AgeJson;
+use super::scalar::time;
+use super::tick::{AgeJson, ages};
 use farthing_model::{
     Node, NodeState, Observed, Offer, Price, Resources, Snapshot, WorkloadKind, WorkloadState,
 };
@@ -107,15 +107,11 @@ pub struct WorkloadJson {
 
 /// The wire form of a snapshot; `offers` are those of the price book of now, sorted by id.
 pub fn snapshot(snapshot: &Snapshot, offers: &[Offer]) -> SnapshotJson {
-    let ages = snapshot.ages.iter().map(|age| AgeJson {
-        part: age.part,
-        age_s: seconds(snapshot.at.duration_since(age.as_of)),
-    });
     SnapshotJson {
         at: time(snapshot.at),
         nodes: snapshot.nodes.iter().map(|node| node_json(node, offers)).collect(),
         workloads: snapshot.workloads.iter().map(workload_json).collect(),
-        ages: ages.collect(),
+        ages: ages(snapshot),
     }
 }
 

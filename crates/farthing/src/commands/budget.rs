@@ -1,6 +1,6 @@
 //! `farthing budget`: limits as they stand, and the gate for whatever wants to spend.
 
-use super::{amount, duration, print};
+use super::{amount, duration, moment, print};
 use crate::args::{
     BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetWhat, Output,
 };
@@ -43,10 +43,7 @@ impl Asked {
     fn open(of: &BudgetOf, home: &Home) -> anyhow::Result<Self> {
         let now = match &of.now {
             None => Timestamp::now(),
-            Some(text) => text.parse().map_err(|_| {
-                WrongUse::new(format!("--now `{text}` is not a time"))
-                    .hint("write it like 2026-03-01T10:00:00Z")
-            })?,
+            Some(text) => moment("--now", text)?,
         };
         let told = manifest::load(&of.config, now).map_err(|why| WrongUse::new(chain(&why)))?;
         let cluster = home.cluster(of.cluster.as_deref())?;

@@ -3,12 +3,13 @@
 mod answer;
 mod request;
 
-use super::{cache_folder, day, price_book, print};
+use super::{cache_folder, price_book, print};
 use crate::args::{Cli, Command, OffersArgs, Output};
 use crate::outcome::{Outcome, WrongUse};
 use crate::plot;
 use answer::Answer;
 use clap::Parser as _;
+use farthing_model::utc_day;
 use farthing_planner::rank;
 use farthing_providers::catalog::Catalogue;
 use farthing_server::RankOffers;
@@ -20,7 +21,7 @@ use std::time::{Duration, Instant};
 pub(crate) fn run(args: &OffersArgs, output: Output) -> anyhow::Result<Outcome> {
     let request = request::request(args)?;
     let now = now(args.now.as_deref())?;
-    let today = day(now);
+    let today = utc_day(now);
     let started = Instant::now();
     let book = if args.prices.is_empty() {
         Catalogue::default_book()
@@ -69,7 +70,7 @@ pub(crate) fn ranker() -> RankOffers {
         let request = request::request(&args).map_err(|error| format!("{error:#}"))?;
         let started = Instant::now();
         let ranked = rank(&request, &book.table).map_err(|error| error.to_string())?;
-        let (took, today) = (started.elapsed(), day(Timestamp::now()));
+        let (took, today) = (started.elapsed(), utc_day(Timestamp::now()));
         let loaded = Duration::ZERO;
         let answer =
             Answer { request: &request, ranked: &ranked, book: &book, today, loaded, took };

@@ -14,7 +14,7 @@ pub(crate) fn text(
     with_baselines: bool,
 ) -> String {
     let dates = plan.price_dates(offers);
-    let dates = dates.map(|dates| prices::text(&dates, crate::commands::day(plan.start)));
+    let dates = dates.map(|dates| prices::text(&dates, farthing_model::utc_day(plan.start)));
     let mut out = String::new();
     let mut section = |title: &str, body: String| {
         if !body.is_empty() {

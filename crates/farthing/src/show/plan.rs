@@ -15,7 +15,7 @@ pub(crate) fn text(
     solve_ms: u128,
 ) -> String {
     let prices = planned.report.price_dates(offers);
-    let prices = prices.map(|dates| prices::text(&dates, crate::commands::day(planned.plan.at)));
+    let prices = prices.map(|dates| prices::text(&dates, farthing_model::utc_day(planned.plan.at)));
     let report = &planned.report;
     let mut out = String::new();
     let mut section = |title: &str, body: String| {
