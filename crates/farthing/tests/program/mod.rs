@@ -1,6 +1,8 @@
 //! The real program, as tests start it.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+pub(crate) mod up;
+
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
