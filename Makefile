@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run test bench generate clean
+.PHONY: help build run cluster test bench generate clean
 # A toolchain that rustup installed is found also in a shell that was opened before that.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -22,6 +22,9 @@ build: ## dist/farthing, the release binary; installs the system packages that i
 
 run: build ## builds, then starts the demo (or: make run ARGS='plan -f examples/...')
 	@dist/farthing $(ARGS)
+
+cluster: ## a real Kubernetes on loopback with GPU nodes, until Ctrl-C (needs Go)
+	@tools/cluster.sh
 
 test: ## everything: format, lints, tests, generated files; ends with `N passed, N failed`
 	@tools/test.sh
