@@ -1,14 +1,16 @@
 //! Branch and bound: the lower bound is raised pass by pass, labels that cannot pay go, and where
 //! the bound rises no more the problem is cut in two, the part with the least bound first.
 //!
-//! Where time is short, what the bound misses is that a task runs on one machine: at the best
-//! prices of time two are as good, and their mean is in time. So a cut is between the slow and the
-//! fast labels of the task whose choice wavers by the most money's worth of time.
+//! Where time is short, its prices move to those at which tasks on their own would be just in time
+//! (`tradeoff.rs`), as far as that raises the bound. What the bound then misses is that a task runs
+//! on one machine: two are as good, and their mean is in time. So a cut is between the slow and the
+//! fast labels of the task for which that mean is worth most.
 
 use super::amount::Amount;
 use super::energy::Energy;
 use super::prices::Prices;
 use super::search::{Found, SMALL, Search};
+use super::tradeoff::Balance;
 
 /// Entries of tables that dynamic programming may have after the bound has thinned the labels.
 const REMAINDER: usize = 1 << 23;
@@ -16,37 +18,33 @@ const REMAINDER: usize = 1 << 23;
 const ROUNDS_ROOT: usize = 300;
 /// Passes at a later node.
 const ROUNDS_NODE: usize = 6;
-/// Rounds without a better bound before prices of time move by half as much.
-const STALE: u32 = 4;
-/// Halvings after which a shortlist may be done, and with which later nodes begin: their prices are
-/// those that were good for the whole.
-const HALVINGS_MAX: u32 = 9;
-const HALVINGS_NODE: u32 = 3;
-/// And those after which the root may be: what its bound gains late, cuts gain sooner.
-const HALVINGS_ROOT: u32 = 3;
+/// The way to other prices is cut into so many parts before new ones are asked for.
+const PARTS_MAX: usize = 16;
+/// Where prices of time are in tables, they move once in so many passes: making a table costs more
+/// than a pass does.
+const COUPLED: usize = 3;
 /// Rounds after which a shortlist is searched.
-const LISTS: [usize; 3] = [3, 7, 15];
+const LISTS: [usize; 2] = [3, 9];
 /// Entries that may be read in the time that copying one takes, with what is allocated for it.
 const COPY: u64 = 4;
 /// And entries that may be copied in the time that making an empty table takes.
 const TABLE: usize = 32;
 /// The part of all work that goes into neighbourhoods of the best choice before branching.
 const IMPROVE: u64 = 16;
-/// A bound that rose by less than this part of the gap in eight passes rises no more.
-const SLOW: i128 = 50;
+/// A bound that rose by less than this part of the gap in four passes rises no more.
+const SLOW: i128 = 25;
 /// Entries of all tables that wait to be searched, at most: 256 MiB in the wider width.
 const STORED_MAX: usize = 1 << 24;
 
 /// A part of the problem that is still open.
-#[derive(Clone)]
 pub(crate) struct Node<A> {
     pub(crate) energy: Energy<A>,
     pub(crate) prices: Prices<A>,
     /// The best that was proven of it: prices of time that are worse for the bound may be better
     /// for the search.
     pub(crate) bound: A,
-    /// What was chosen in the last passes.
-    pub(crate) recent: Vec<Vec<usize>>,
+    /// How long each task takes where prices of time are as they should be.
+    pub(crate) balance: Option<Balance>,
 }
 
 impl<A: Amount> Search<'_, A> {
@@ -55,7 +53,7 @@ impl<A: Amount> Search<'_, A> {
         let prices = Prices::none(&self.timing);
         let bound = A::default();
         let energy = self.base.clone();
-        self.search(vec![Node { energy, prices, bound, recent: Vec::new() }])
+        self.search(vec![Node { energy, prices, bound, balance: None }])
     }
 
     /// Searches all parts that are open.
@@ -112,7 +110,12 @@ impl<A: Amount> Search<'_, A> {
         self.near = self.even && self.limit.is_none() && self.best.is_some();
         self.near &= node.bound < self.mark();
         if self.near {
-            *whole = Some(Node { recent: Vec::new(), ..node.clone() });
+            *whole = Some(Node {
+                energy: node.energy.clone(),
+                prices: node.prices.clone(),
+                bound: node.bound,
+                balance: None,
+            });
         }
         !self.near || self.thin(node, 0)
     }
@@ -140,7 +143,7 @@ impl<A: Amount> Search<'_, A> {
             stored += energy.cells();
             let made = energy.entries() + energy.size() + TABLE * energy.pairs.len();
             self.work += COPY * made as u64;
-            open.push(Node { energy, prices: node.prices.clone(), bound, recent: Vec::new() });
+            open.push(Node { energy, prices: node.prices.clone(), bound, balance: None });
         }
         stored
     }
@@ -165,7 +168,7 @@ impl<A: Amount> Search<'_, A> {
     pub(crate) fn ascend(&mut self, node: &mut Node<A>) -> bool {
         let root = self.nodes == 1 && self.whole;
         let rounds = if self.nodes == 1 { ROUNDS_ROOT } else { ROUNDS_NODE };
-        let mut climb = Climb::new(node, self.nodes == 1);
+        let mut climb = Climb::new(node);
         let mut before = node.bound.wide();
         for round in 0..rounds {
             let chosen = self.pass(node, round);
@@ -179,8 +182,8 @@ impl<A: Amount> Search<'_, A> {
                 }
                 return bound < ceiling;
             }
-            if root && LISTS.contains(&round) && self.search_shortlist(node) {
-                climb = Climb::new(node, false);
+            if root && LISTS.contains(&round) {
+                self.search_shortlist(node);
             }
             if round % 4 == 3 {
                 match self.lighten(node, root) {
@@ -190,17 +193,14 @@ impl<A: Amount> Search<'_, A> {
                 }
             }
             if self.due.is_some() {
-                climb.rest(node);
-                self.reprice(node, &chosen, climb.halvings);
+                let coupled = node.prices.couples(&self.timing);
+                if !coupled || round.is_multiple_of(COUPLED) {
+                    self.propose(node, &chosen, &mut climb);
+                }
             }
-            if node.recent.len() == ROUNDS_NODE {
-                node.recent.remove(0);
-            }
-            node.recent.push(chosen);
-            if round % 8 == 7 {
+            if round % 4 == 3 {
                 let slow = self.best.is_some() && bound - before < (ceiling - bound) / SLOW;
-                let tired = if root { HALVINGS_ROOT } else { HALVINGS_MAX };
-                if slow && (self.due.is_none() || climb.halvings > tired) {
+                if slow {
                     break;
                 }
                 before = bound;
@@ -243,20 +243,30 @@ impl<A: Amount> Search<'_, A> {
         let half = root && node.energy.size() < self.base.size() / 2;
         if half {
             self.focus_on(node);
-            node.recent.clear();
         }
         Some(half)
     }
 
-    /// Moves the prices of time in proportion to the gap.
-    fn reprice(&mut self, node: &mut Node<A>, chosen: &[usize], halvings: u32) {
+    /// Moves the prices of time towards those that would be right if tasks were on their own: all
+    /// the way where that raises the bound, else a part of it.
+    fn propose(&mut self, node: &mut Node<A>, chosen: &[usize], climb: &mut Climb<A>) {
         let Some(due) = &self.due else { return };
-        let gap = match self.ceiling() {
-            ceiling if ceiling < A::HUGE => ceiling.minus(node.energy.constant),
-            _ => self.reach.share(8),
-        };
-        let gap = gap.max(A::default()).min(self.reach).wide() >> halvings;
-        node.prices.moved((&self.timing, due), chosen, (gap, self.reach.wide()));
+        if climb.risen || climb.target.is_none() {
+            let (target, balance) =
+                node.prices.proposed(&node.energy, (&self.timing, due), chosen, self.price_max);
+            self.work += balance.work;
+            node.balance = Some(balance);
+            climb.target = Some(target);
+            climb.parts = (climb.parts / 2).max(1);
+        } else {
+            climb.parts *= 2;
+        }
+        if climb.parts > PARTS_MAX {
+            (climb.target, climb.parts) = (None, 1);
+        }
+        let next = climb.target.as_ref().map(|target| climb.good.toward(target, climb.parts));
+        node.prices.adopt(next.unwrap_or_else(|| climb.good.clone()));
+        climb.risen = false;
         self.work += node.prices.apply(&mut node.energy, &self.timing, due);
     }
 
@@ -271,9 +281,6 @@ impl<A: Amount> Search<'_, A> {
                 keep.insert(at, label);
             }
         }
-        let new = |(chosen, keep): (&usize, &Vec<usize>)| keep.binary_search(chosen).ok();
-        let chosen = |chosen: &Vec<usize>| chosen.iter().zip(&keep).map(new).collect();
-        node.recent = node.recent.iter().filter_map(chosen).collect();
         node.energy.rename_among(&keep);
         self.focus(&keep);
     }
@@ -319,25 +326,19 @@ impl<A: Amount> Search<'_, A> {
         self.split_by_cost(node)
     }
 
-    /// Between slow and fast labels of the task that wavered by most in the last passes.
+    /// Between slow and fast labels of the task for which it is dearest to be one or the other.
     fn split_by_time(&self, node: &Node<A>) -> Option<(usize, Vec<bool>)> {
-        let passes = i128::try_from(node.recent.len()).ok().filter(|passes| *passes > 0)?;
+        let balance = node.balance.as_ref()?;
         let mut best: Option<(i128, usize, Vec<bool>)> = None;
         for (task, labels) in node.energy.labels.iter().enumerate() {
-            let price = node.prices.task[task].wide();
-            if labels.len() < 2 || price == 0 {
-                continue;
-            }
-            let run = |label: usize| i128::from(self.timing.run[task][label]);
-            let sum: i128 = node.recent.iter().map(|chosen| run(chosen[task])).sum();
-            let away = |chosen: &Vec<usize>| (run(chosen[task]) * passes - sum).abs();
-            let spread: i128 = node.recent.iter().map(away).sum();
-            let worth = price.saturating_mul(spread);
+            let between = i128::from(balance.between[task]);
+            let worth = node.prices.task[task].wide().saturating_mul(between);
             if worth == 0 || best.as_ref().is_some_and(|(other, _, _)| *other >= worth) {
                 continue;
             }
+            let run = |label: &u32| self.timing.run[task][*label as usize];
             let fast: Vec<bool> =
-                labels.iter().map(|label| run(*label as usize) * passes <= sum).collect();
+                labels.iter().map(|label| run(label) <= balance.spans[task]).collect();
             if fast.contains(&true) && fast.contains(&false) {
                 best = Some((worth, task, fast));
             }
@@ -373,15 +374,16 @@ struct Climb<A> {
     /// The highest bound since, and the prices that made it.
     peak: Option<A>,
     good: Prices<A>,
-    /// Rounds without a higher one, and how often steps were halved.
-    stale: u32,
-    halvings: u32,
+    /// Whether it rose since prices moved.
+    risen: bool,
+    /// Where prices move, and which part of the way.
+    target: Option<Prices<A>>,
+    parts: usize,
 }
 
 impl<A: Amount> Climb<A> {
-    fn new(node: &Node<A>, first: bool) -> Self {
-        let halvings = if first && node.prices.is_none() { 0 } else { HALVINGS_NODE };
-        Self { peak: None, good: node.prices.clone(), stale: 0, halvings }
+    fn new(node: &Node<A>) -> Self {
+        Self { peak: None, good: node.prices.clone(), risen: false, target: None, parts: 1 }
     }
 
     /// Remembers the prices if the bound is the highest.
@@ -389,18 +391,7 @@ impl<A: Amount> Climb<A> {
         if self.peak.is_none_or(|peak| node.energy.constant > peak) {
             self.peak = Some(node.energy.constant);
             self.good = node.prices.clone();
-            self.stale = 0;
-        } else {
-            self.stale += 1;
-        }
-    }
-
-    /// Goes back to the best prices, and on in smaller steps, where the bound rises no more.
-    fn rest(&mut self, node: &mut Node<A>) {
-        if self.stale >= STALE {
-            self.stale = 0;
-            self.halvings += 1;
-            node.prices.adopt(self.good.clone());
+            self.risen = true;
         }
     }
 }

@@ -59,6 +59,8 @@ pub(crate) struct Energy<A> {
     pub(crate) unary: Vec<Vec<A>>,
     /// For each label what no choice with it costs less than, as far as [`Energy::backward`] saw.
     least: Vec<Vec<A>>,
+    /// For each label how much dearer than the best choices with it seemed in the last pass back.
+    pub(crate) marginal: Vec<Vec<A>>,
     /// What each label is called outside.
     pub(crate) labels: Vec<Vec<u32>>,
     /// Which labels no pair tells apart.
@@ -156,7 +158,19 @@ impl<A: Amount> Energy<A> {
         }
         let zero = A::default();
         let least = unary.iter().map(|costs| vec![zero; costs.len()]).collect();
-        Self { constant: zero, owed: zero, unary, least, labels, groups, pairs, before, after }
+        let marginal = unary.clone();
+        Self {
+            constant: zero,
+            owed: zero,
+            unary,
+            least,
+            marginal,
+            labels,
+            groups,
+            pairs,
+            before,
+            after,
+        }
     }
 
     /// Calls every label by its position.
@@ -299,6 +313,7 @@ impl<A: Amount> Energy<A> {
                 self.receive_from_later(self.after[task][at]);
             }
             self.normalise(task);
+            self.marginal[task].clone_from(&self.unary[task]);
             for (least, unary) in self.least[task].iter_mut().zip(&self.unary[task]) {
                 *least = (*least).max(self.constant.plus(*unary));
             }
@@ -432,6 +447,7 @@ impl<A: Amount> Energy<A> {
             owed: self.owed,
             unary,
             least,
+            marginal: self.marginal.iter().zip(keep).map(|(all, keep)| pick(all, keep)).collect(),
             labels,
             groups,
             pairs,

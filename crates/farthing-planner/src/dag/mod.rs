@@ -30,6 +30,7 @@ mod search;
 mod shortlist;
 mod solve;
 mod timing;
+mod tradeoff;
 
 pub use check::{DagViolation, check_dag};
 pub use market::Market;

@@ -2,17 +2,15 @@
 //!
 //! For any paths `P` that end at a task due at `D`, and any prices `w >= 0`, every choice in time
 //! costs at least `min (cost + sum w (length of P - D))`, and the sum of run times in it only
-//! shifts the costs of labels. Any prices give a bound; [`Prices::moved`] looks for better ones.
+//! shifts the costs of labels. Any prices give a bound; [`Prices::proposed`] looks for better ones.
 
 use super::amount::Amount;
 use super::energy::Energy;
 use super::timing::{NEVER, Path, Timing};
+use super::tradeoff::{Activity, Balance, balanced};
 
 /// Entries that may be read in the time that making one of a table takes.
 const TABLE: usize = 6;
-
-/// Late paths of one choice that are priced, at most.
-const PATHS: usize = 4;
 
 /// Prices of paths, and what they add up to for each task and each link.
 #[derive(Clone, Debug)]
@@ -30,51 +28,61 @@ impl<A: Amount> Prices<A> {
         Self { paths: Vec::new(), task, link }
     }
 
-    /// Whether time is free.
-    pub(crate) fn is_none(&self) -> bool {
-        self.paths.is_empty()
+    /// Whether the price of time on some link is in a table.
+    pub(crate) fn couples(&self, timing: &Timing) -> bool {
+        let links = self.link.iter().zip(&timing.links);
+        links.into_iter().any(|(price, link)| *price > A::default() && link.delay.is_some())
     }
 
-    /// Moves the prices of paths by how late or early each is in a choice, so that all moves
-    /// together are worth `gap`: time becomes dearer on paths that are late, and cheaper on those
-    /// that are not. They never add up to more than `reach` for the longest path.
-    pub(crate) fn moved(
-        &mut self,
+    /// Prices that would be right if tasks were on their own, each with what its labels seemed to
+    /// cost more than the best in the last pass, and data took as long as in a choice.
+    pub(crate) fn proposed(
+        &self,
+        energy: &Energy<A>,
         (timing, due): (&Timing, &[i64]),
         chosen: &[usize],
-        (gap, reach): (i128, i128),
-    ) {
-        for (path, due) in timing.late_paths(chosen, due, PATHS) {
-            if self.paths.iter().all(|(other, _, _)| *other != path) {
-                self.paths.push((path, due, A::default()));
-            }
-        }
-        let over: Vec<i128> = self
-            .paths
-            .iter()
-            .map(|(path, due, _)| i128::from(timing.length(path, chosen) - due))
-            .collect();
-        let norm = over.iter().fold(0_i128, |sum, over| sum.saturating_add(over * over)).max(1);
-        let longest =
-            over.iter().zip(&self.paths).map(|(over, (_, due, _))| over + i128::from(*due));
-        let most = reach / longest.max().unwrap_or(1).max(1);
-        let mut sum = 0_i128;
-        for ((_, _, price), over) in self.paths.iter_mut().zip(&over) {
-            let moved = price.wide() + gap.saturating_mul(*over) / norm;
-            let moved = moved.clamp(0, most);
-            sum += moved;
-            *price = A::of(moved).unwrap_or_default();
-        }
-        if sum > most {
-            let parts = usize::try_from(sum / most.max(1)).unwrap_or(1) + 1;
-            for (_, _, price) in &mut self.paths {
-                *price = price.share(parts);
-            }
-        }
-        self.paths.retain(|(_, _, price)| *price > A::default());
+        price_max: i128,
+    ) -> (Self, Balance) {
+        let activity = |task: usize| {
+            let price = self.task[task].wide();
+            let labels = energy.labels[task].iter().zip(&energy.marginal[task]);
+            let point = |(label, cost): (&u32, &A)| {
+                let run = timing.run[task][*label as usize];
+                (run, cost.wide() - price * i128::from(run))
+            };
+            Activity::new(labels.map(point).collect())
+        };
+        let activities: Vec<Activity> = (0..energy.labels.len()).map(activity).collect();
+        let delay = |at: usize| {
+            let link = &timing.links[at];
+            timing.delay(at, chosen[link.from], chosen[link.to])
+        };
+        let delays: Vec<i64> = (0..timing.links.len()).map(delay).collect();
+        let mut balance = balanced((timing, due), &activities, &delays, price_max);
+        let price = |(path, due, price)| (path, due, A::of(price).unwrap_or_default());
+        let paths = std::mem::take(&mut balance.paths).into_iter().map(price).collect();
+        (Self { paths, task: self.task.clone(), link: self.link.clone() }, balance)
     }
 
-    /// Takes the prices of paths that another search of the same tasks has found.
+    /// One of so many parts of the way to other prices.
+    pub(crate) fn toward(&self, other: &Self, parts: usize) -> Self {
+        let mut paths: Vec<(Path, i64, A)> = Vec::new();
+        let here = self
+            .paths
+            .iter()
+            .map(|(path, due, price)| (path, due, price.minus(price.share(parts))));
+        let there = other.paths.iter().map(|(path, due, price)| (path, due, price.share(parts)));
+        for (path, due, price) in here.chain(there) {
+            match paths.iter_mut().find(|(other, _, _)| other == path) {
+                Some((_, _, known)) => *known = known.plus(price),
+                None => paths.push((path.clone(), *due, price)),
+            }
+        }
+        paths.retain(|(_, _, price)| *price > A::default());
+        Self { paths, task: self.task.clone(), link: self.link.clone() }
+    }
+
+    /// Takes the prices of paths, to be applied.
     pub(crate) fn adopt(&mut self, other: Self) {
         self.paths = other.paths;
     }

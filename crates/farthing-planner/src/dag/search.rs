@@ -97,10 +97,12 @@ pub(crate) struct Search<'p, A> {
     pub(crate) best: Option<(A, Vec<usize>)>,
     /// Whatever costs less is good enough, and nothing else is.
     pub(crate) limit: Option<A>,
+    /// More than any choice costs: whatever costs so much is late.
+    pub(crate) most: A,
     /// What was considered last.
     pub(crate) last: Vec<usize>,
-    /// The most that prices of time may add up to.
-    pub(crate) reach: A,
+    /// The most that a millisecond may cost, so that no sum of such prices is too large.
+    pub(crate) price_max: i128,
     pub(crate) work: u64,
     pub(crate) work_max: u64,
     pub(crate) nodes: u64,
@@ -124,14 +126,14 @@ impl<'p, A: Amount> Search<'p, A> {
             pairs.push(Pair::new((*u, *v), costs.narrow()?, &problem.groups));
         }
         let base = Energy::new(unary, problem.groups.clone(), pairs);
-        let most = |costs: &[A]| costs.iter().map(|cost| cost.wide()).max().unwrap_or(0);
-        let total: i128 = base.unary.iter().map(|costs| most(costs)).sum::<i128>()
+        let greatest = |costs: &[A]| costs.iter().map(|cost| cost.wide()).max().unwrap_or(0);
+        let total: i128 = base.unary.iter().map(|costs| greatest(costs)).sum::<i128>()
             + base.pairs.iter().map(|pair| pair.most().wide()).sum::<i128>();
         let due = due.filter(|due| due.iter().any(|due| *due != NEVER)).map(<[i64]>::to_vec);
         let names = base.unary.iter().map(|unary| (0..unary.len()).collect()).collect();
         let timing = Cow::Borrowed(&problem.timing);
         let (best, work, nodes) = (None, 0, 0);
-        let (reach, last) = (A::of(2 * total)?, Vec::new());
+        let (most, last) = (A::of(total + 1)?, Vec::new());
         Some(Self {
             base,
             timing,
@@ -139,8 +141,9 @@ impl<'p, A: Amount> Search<'p, A> {
             names,
             best,
             limit: None,
+            most,
             last,
-            reach,
+            price_max: 0,
             work,
             work_max,
             nodes,
@@ -164,6 +167,8 @@ impl<'p, A: Amount> Search<'p, A> {
                 return self.found(None, "no choice is in time");
             };
             self.focus(&alive);
+            let longest = self.timing.longest(due_last(self.due.as_deref()));
+            self.price_max = A::HUGE.wide() / 8 / i128::from(longest.max(1));
         }
         if self.is_loose() {
             self.due = None;
@@ -268,7 +273,7 @@ impl<'p, A: Amount> Search<'p, A> {
 
     /// The least cost that is not worth looking for.
     pub(crate) fn ceiling(&self) -> A {
-        self.limit.unwrap_or(A::HUGE).min(self.cost())
+        self.limit.unwrap_or(self.most).min(self.cost())
     }
 
     /// What costs at least this much is not looked at: the ceiling, or, in a search that is content
@@ -298,4 +303,10 @@ impl<'p, A: Amount> Search<'p, A> {
         let best = self.best.map(|(cost, choice)| (cost.wide(), choice));
         Found { best, bound, method, nodes: self.nodes, work: self.work }
     }
+}
+
+/// When the last task is due.
+fn due_last(due: Option<&[i64]>) -> i64 {
+    let due = due.unwrap_or_default().iter().copied().filter(|due| *due != NEVER);
+    due.max().unwrap_or(0)
 }

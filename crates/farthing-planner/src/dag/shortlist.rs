@@ -1,8 +1,8 @@
 //! A shortlist of the labels that look best for each task, searched before all of them are.
 //!
 //! Passes over it cost a fraction of passes over everything, and what is found holds for
-//! everything: its choices are choices, and its prices of time are good ones where the labels that
-//! matter are on it. With a better best choice most other labels go. Nothing is proven here.
+//! everything: its choices are choices. With a better best choice most other labels go. Nothing is
+//! proven here.
 
 use super::amount::Amount;
 use super::branch::Node;
@@ -16,12 +16,11 @@ const WORTH: usize = 2;
 const PART: u64 = 16;
 
 impl<A: Amount> Search<'_, A> {
-    /// Searches the shortlist of an open node for a better choice and better prices of time;
-    /// whether it was worth it.
-    pub(crate) fn search_shortlist(&mut self, node: &mut Node<A>) -> bool {
+    /// Searches the shortlist of an open node for a better choice.
+    pub(crate) fn search_shortlist(&mut self, node: &Node<A>) {
         let tasks = node.energy.unary.len();
         if node.energy.size() < WORTH * LABELS * tasks {
-            return false;
+            return;
         }
         let best = self.best_here();
         let at: Vec<Vec<usize>> = (0..tasks)
@@ -43,20 +42,14 @@ impl<A: Amount> Search<'_, A> {
         let mut energy = node.energy.restricted(&at);
         energy.rename();
         let mut inner =
-            Node { energy, prices: node.prices.clone(), bound: node.bound, recent: Vec::new() };
+            Node { energy, prices: node.prices.clone(), bound: node.bound, balance: None };
         let mut part = self.part(&keep, self.work_max / PART);
         part.nodes = 1;
         let open = part.ascend(&mut inner);
-        let prices = inner.prices.clone();
         let found = if open { part.search(vec![inner]) } else { part.found(None, "") };
         self.work += found.work + 4 * (self.base.size() + 10 * tasks) as u64;
         if let Some((_, better)) = found.best {
             self.take(&better);
         }
-        if let Some(due) = &self.due {
-            node.prices.adopt(prices);
-            self.work += node.prices.apply(&mut node.energy, &self.timing, due);
-        }
-        true
     }
 }

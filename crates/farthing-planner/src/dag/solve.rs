@@ -11,6 +11,8 @@ use std::collections::BTreeMap;
 
 /// Halvings of a span of time where both time and cost are limited.
 const HALVINGS: u64 = 40;
+/// The part of all work, one of so many, that is kept for the cheapest choice that ends first.
+const KEPT: u64 = 4;
 /// Times that a choice which holds too many nodes of an offer is mended.
 const MENDINGS: usize = 64;
 
@@ -142,7 +144,7 @@ fn first(
         // Where something has no price, costs are not in the search as the cap has them.
         let cap = input.dag.cost_max.map(Money::pico).filter(|_| program.unknown.is_none());
         let mut probe = |at: i64| -> Result<Answer, TooLarge> {
-            if left.left() == 0 {
+            if left.left() <= left.all / KEPT {
                 return Ok(Answer::Unsure(false));
             }
             let (found, after) = within(at, cap, &seed, 8)?;
@@ -160,14 +162,14 @@ fn first(
             (low, high) = narrowed((low, makespan(problem, cheap)), &mut probe)?;
         }
     }
-    let (best, left) = within(high, None, &seed, 1)?;
-    let best = if affordable(input, program, &best) {
-        best
-    } else {
+    let (mut best, left) = within(high, None, &seed, 1)?;
+    if !affordable(input, program, &best) {
         let Some(cheap) = cheap else { return Ok(None) };
         high = makespan(problem, cheap);
-        cheap.clone()
-    };
+        best = cheap.clone();
+    }
+    // What nothing costs less than that may end later, nothing costs less than that may not.
+    best.bound = best.bound.max(cheap.and_then(|cheap| cheap.bound));
     let due = due.iter().map(|due| (*due).min(high)).collect();
     mended(input, program, (due, Some(low.min(high))), (best, left)).map(Some)
 }

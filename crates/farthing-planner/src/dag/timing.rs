@@ -180,6 +180,16 @@ impl Timing {
         path
     }
 
+    /// Links into a task.
+    pub(crate) fn before(&self, task: usize) -> &[usize] {
+        &self.before[task]
+    }
+
+    /// Links out of a task.
+    pub(crate) fn after(&self, task: usize) -> &[usize] {
+        &self.after[task]
+    }
+
     /// Tasks that a task waits for or that wait for it.
     pub(crate) fn beside(&self, task: usize) -> impl Iterator<Item = usize> + '_ {
         let before = self.before[task].iter().map(|at| self.links[*at].from);
@@ -210,24 +220,19 @@ impl Timing {
         (path, due[last])
     }
 
-    /// The latest path, then the latest through tasks that are on none before it, and when the
-    /// last task of each is due.
-    pub(crate) fn late_paths(
-        &self,
-        choice: &[usize],
-        due: &[i64],
-        most: usize,
-    ) -> Vec<(Path, i64)> {
-        let (ends, limits) = (self.ends(choice), self.limits(choice, due));
-        let mut late: Vec<usize> = (0..due.len()).filter(|at| ends[*at] > limits[*at]).collect();
-        late.sort_by_key(|task| (limits[*task].saturating_sub(ends[*task]), *task));
-        let mut found: Vec<(Path, i64)> = Vec::new();
-        for task in late {
-            if found.len() < most && !found.iter().any(|(path, _)| path.tasks.contains(&task)) {
-                found.push(self.longest_through(choice, due, task));
-            }
+    /// How long the longest path can be, no link of which takes longer than so much.
+    pub(crate) fn longest(&self, most: i64) -> i64 {
+        let mut ends = vec![0_i64; self.run.len()];
+        for task in &self.order {
+            let ready = self.before[*task].iter().map(|at| {
+                let link = &self.links[*at];
+                let delay = link.delay.iter().flatten().copied().max().unwrap_or(0);
+                ends[link.from].saturating_add(delay.min(most))
+            });
+            let run = self.run[*task].iter().copied().max().unwrap_or(0);
+            ends[*task] = ready.max().unwrap_or(0).saturating_add(run);
         }
-        found
+        ends.into_iter().max().unwrap_or(0)
     }
 
     /// Which of the labels that are left can be in time together with some labels of the tasks
