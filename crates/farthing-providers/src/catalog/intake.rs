@@ -228,6 +228,7 @@ impl Intake {
                 as_of: seen.as_of,
                 available: seen.available,
                 warnings: Vec::new(),
+                off: None,
             });
             self.dated.push(seen.dated);
             self.warned.insert((u32::MAX, number), at);
@@ -315,7 +316,7 @@ impl Intake {
         let (currency, purchase, pico) = (self.currency(row.currency)?, row.purchase, row.pico);
         let site = self.site(&row.provider, &row.region, &row.zone)?;
         let terms = self.terms(&seen);
-        self.push(offer_table::Row { site, shape, terms, currency, purchase, pico });
+        self.push(offer_table::Row { site, shape, terms, currency, purchase, pico, was: None });
         Ok(())
     }
 

@@ -8,7 +8,7 @@ mod skypilot;
 
 use super::*;
 use expect_test::{Expect, expect};
-use farthing_model::{Price, PriceKind, Purchase};
+use farthing_model::{Asset, Place, Price, PriceKind, Purchase, Resource};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc as Shared;

@@ -68,11 +68,16 @@ pub(super) fn server(
         hold: SignedDuration::from_mins(5),
     };
     let mut progress = Progress::new();
-    server
+    let read = server
         .read(&query, &mut intake, &mut |text| progress.tell(text))
         .with_context(|| "nothing was imported")?;
     progress.end();
-    finish(intake, Some(window), now, &args.into, (home, output))
+    let outcome = finish(intake, Some(read.window), now, &args.into, (home, output))?;
+    let Some((missing, why)) = read.missing else { return Ok(outcome) };
+    let why = anyhow::Error::from(why);
+    talk(&format!("missing: {missing} is not in these totals: {why:#}"));
+    talk("the same import again completes it; nothing is written twice");
+    Ok(Outcome::Failed)
 }
 
 /// Turns what was read into books, and prints what came of it.
