@@ -48,6 +48,11 @@ pub(crate) fn write(catalogue: &Catalogue, out: &mut Writer) {
         out.text(currency.code());
     }
     rows(&table.clone().into_parts().rows, out);
+    out.len(catalogue.contract_days.len());
+    for day in &catalogue.contract_days {
+        out.u64(0);
+        out.date(Some(*day));
+    }
     assets(&catalogue.assets, out);
 }
 
@@ -168,8 +173,11 @@ pub(crate) fn read(input: &mut Reader<'_>) -> Option<Catalogue> {
     let table = OfferTable::new(parts).ok()?;
     let as_of = oldest.zip(newest);
     let excluded = excluded.into_iter().collect();
+    // Every item of a list has eight bytes at least.
+    let contract_days = list(input, |input| input.u64().and_then(|_| input.date()?))?;
     let assets = list(input, asset)?;
-    Some(Catalogue { table, excluded, faults, as_of, assets, from: From::Cache })
+    let from = From::Cache;
+    Some(Catalogue { table, excluded, faults, as_of, assets, contract_days, from })
 }
 
 fn asset(input: &mut Reader<'_>) -> Option<AssetPrice> {

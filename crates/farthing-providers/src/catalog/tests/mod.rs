@@ -24,7 +24,7 @@ fn book(rows: &[String]) -> PriceBook {
     let text = format!("{HEADER}\n{}\n", rows.join("\n"));
     let mut intake = Intake::default();
     csv::rows(&text, Path::new("p.csv"), &mut intake).unwrap_or_else(|e| panic!("{e}"));
-    Catalogue::of(intake.finish(None).unwrap(), From::Files).book()
+    Catalogue::of(intake.finish(None, None).unwrap(), From::Files).book()
 }
 
 fn load(paths: &[PathBuf]) -> Result<PriceBook, BookError> {

@@ -13,7 +13,7 @@ fn with(manifest: &str, today: Option<&str>) -> Result<PriceBook, BookError> {
     ];
     fs::write(&csv, format!("{HEADER}\n{}\n", rows.join("\n"))).unwrap();
     fs::write(&yaml, format!("kind: PriceBook\nspec:\n{manifest}")).unwrap();
-    let options = Options { today: today.map(|day| day.parse().unwrap()), cache: None };
+    let options = Options { today: today.map(|day| day.parse().unwrap()), ..Options::default() };
     Catalogue::load(&[csv, yaml], &options).map(|catalogue| catalogue.book())
 }
 
@@ -219,7 +219,7 @@ fn what_the_list_said_stays_beside_the_price() {
         let old = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
         fs::File::options().append(true).open(path).unwrap().set_modified(old).unwrap();
     }
-    let options = Options { today: None, cache: Some(folder.path().join("cache")) };
+    let options = Options { cache: Some(folder.path().join("cache")), ..Options::default() };
     let load = || Catalogue::load(&[csv.clone(), yaml.clone()], &options).unwrap();
     let (first, second) = (load(), load());
     assert_eq!(first.book().offers, second.book().offers);
