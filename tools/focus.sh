@@ -17,6 +17,8 @@ known='CapacityReservationStatus-C-004-C CapacityReservationStatus-C-002-C
     CommitmentDiscountStatus-C-002-C CommitmentDiscountStatus-C-000-C
     InvoiceId-C-004-C InvoiceId-C-005-C CostAndUsage-D-002-M CostAndUsage-D-000-M'
 
+one_of_two='InvoiceId-C-004-C InvoiceId-C-005-C'
+
 left_out() {
     echo "$1"
     exit 3
@@ -55,16 +57,29 @@ trap 'rm -rf "$work"' EXIT
 FARTHING_DATA=$work/state "$program" up --demo --no-listen --for 6s >"$work/demo" 2>&1
 FARTHING_DATA=$work/state "$program" export focus --out "$work/focus.csv"
 cd "$venv"/lib/python3.*/site-packages
-PYTHONDONTWRITEBYTECODE=1 "$venv/bin/focus-validator" --data-file "$work/focus.csv" \
-    --validate-version 1.2 --block-download --applicability-criteria ALL >"$work/result" 2>&1
-grep '^Total:' "$work/result" || {
-    tail -n 20 "$work/result"
-    exit 1
+
+# Prints the total, and the rules that fail but are not named after the criteria.
+failing() {
+    local criteria=$1 known=$2 found
+    PYTHONDONTWRITEBYTECODE=1 "$venv/bin/focus-validator" --data-file "$work/focus.csv" \
+        --validate-version 1.2 --block-download --applicability-criteria "$criteria" \
+        >"$work/result" 2>&1
+    grep '^Total:' "$work/result" || {
+        tail -n 20 "$work/result"
+        exit 1
+    }
+    found=$(sed -n 's/^❌ \([A-Za-z]*-[A-Z]-[0-9]*-[A-Z]\): FAIL.*/\1/p' "$work/result" | sort -u)
+    bad=$(comm -23 <(printf '%s\n' "$found") <(printf '%s\n' $known | sort -u))
+    if [ -n "$bad" ]; then
+        grep -F "$bad" "$work/result" | head -n 40
+        exit 1
+    fi
 }
-failing=$(sed -n 's/^❌ \([A-Za-z]*-[A-Z]-[0-9]*-[A-Z]\): FAIL.*/\1/p' "$work/result" | sort -u)
-bad=$(comm -23 <(printf '%s\n' "$failing") <(printf '%s\n' $known | sort -u))
-if [ -n "$bad" ]; then
-    grep -F "$bad" "$work/result" | head -n 40
-    exit 1
-fi
-echo "clean, but for $(printf '%s\n' "$failing" | grep -c .) rules that contradict others"
+
+# First by the criteria that are true of these rows: none has a commitment or a reservation.
+all=$(sed -n 's/^ *"\([A-Z_]*_SUPPORTED\)": {.*/\1/p' focus_validator/rules/model-1.2.0.1.json)
+applying=$(printf '%s\n' $all | grep -v '^COMMITMENT_DISCOUNT\|^CAPACITY_RESERVATION' | paste -sd,)
+failing "$applying" "$one_of_two"
+echo "clean by the criteria that apply, but for one side of an OR whose other side passes"
+failing ALL "$known"
+echo "clean by all criteria, but for rules that contradict others"

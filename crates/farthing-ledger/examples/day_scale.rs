@@ -162,7 +162,7 @@ fn span(node: &NodeId, window: Window) -> NodeSpan {
         },
         price: Price::Known(
             "0.8064 USD/h".parse().unwrap(),
-            Provenance { kind: PriceKind::List, source, as_of },
+            Provenance { kind: PriceKind::List, source, as_of, list: None },
         ),
         window,
         ready: window.from(),

@@ -82,7 +82,7 @@ fn cluster(gpus: u32) -> Cluster {
 fn span(node: &NodeId, window: Window) -> NodeSpan {
     let source = "made up".to_owned();
     let as_of = jiff::civil::date(2026, 3, 1);
-    let provenance = Provenance { kind: PriceKind::List, source, as_of };
+    let provenance = Provenance { kind: PriceKind::List, source, as_of, list: None };
     let region = "us-east-1".to_owned();
     NodeSpan {
         node: node.clone(),

@@ -207,7 +207,7 @@ fn span(node: usize, window: Window) -> NodeSpan {
         },
         price: Price::Known(
             "55.04 USD/h".parse().unwrap(),
-            Provenance { kind: PriceKind::List, source, as_of },
+            Provenance { kind: PriceKind::List, source, as_of, list: None },
         ),
         window,
         ready: window.from(),

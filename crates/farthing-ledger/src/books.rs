@@ -23,6 +23,7 @@
 //! the whole node, of which a row is a share. `Tags` are the workload's labels when it was
 //! measured, so that a budget by label is summed from the books alone.
 
+mod bill;
 mod charge_file;
 mod columns;
 mod correction;
@@ -30,6 +31,7 @@ mod day;
 mod error;
 mod fold;
 mod generation;
+mod list_columns;
 mod mark;
 mod migrate;
 mod replace;
@@ -63,11 +65,13 @@ pub(crate) use columns::{Batch, Batches, Text, day, instant, value};
 use farthing_model::{Charge, ClusterId, Coverage, Currency, Money, NANOS_PER_SECOND, Window};
 use futures::{StreamExt as _, executor::block_on};
 use jiff::{Timestamp, civil::Date, tz::Offset};
-use object_store::{ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory};
+pub(crate) use list_columns::{IN_CHARGES as LIST_IN_CHARGES, ListNumbers, Lists};
+use object_store::{
+    ObjectMeta, ObjectStore, ObjectStoreExt as _, local::LocalFileSystem, memory::InMemory,
+};
 use object_store::{PutPayload, path::Path};
-use sha2::Digest as _;
 use std::collections::BTreeMap;
-use std::fmt::{self, Write as _};
+use std::fmt;
 use std::sync::Arc;
 
 /// File name of an hour's compacted telemetry.
@@ -96,6 +100,8 @@ pub struct HourBook {
     pub currency: Currency,
     /// What the nodes cost: rates times time, as metered before anything was split.
     pub paid: Money,
+    /// What it would cost at the prices of lists, as far as they are known.
+    pub list: Money,
     /// Paid node time that was measured.
     pub coverage: Coverage,
     /// Nodes that could not be charged.
@@ -263,26 +269,6 @@ impl Books {
         self.write(&path, bytes)
     }
 
-    /// Keeps a bill from elsewhere, by the hash of its bytes; whether it is new. The same bill
-    /// again changes nothing.
-    ///
-    /// # Errors
-    /// The store cannot be read or written; then nothing is kept.
-    pub fn put_bill(&self, bytes: Bytes) -> Result<bool, BooksError> {
-        let hash = sha2::Sha256::digest(&bytes);
-        let mut name = String::with_capacity(64);
-        for byte in hash {
-            // Writing to a String cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
-        let path = Path::default().join("bills").join(name);
-        match block_on(self.store.head(&path)) {
-            Ok(_) => Ok(false),
-            Err(object_store::Error::NotFound { .. }) => self.write(&path, bytes).map(|()| true),
-            Err(source) => Err(self.error(&path, "read", source)),
-        }
-    }
-
     /// The charges of the UTC hour that holds `at`, if any were posted.
     ///
     /// # Errors
@@ -419,16 +405,22 @@ impl Books {
 
     /// All files under a folder, by name.
     fn all(&self, folder: &Path) -> Result<Vec<Path>, BooksError> {
+        let files = self.listed(folder)?.into_iter().map(|file| file.location);
+        let mut files: Vec<Path> = files.collect();
+        files.sort_unstable();
+        Ok(files)
+    }
+
+    fn listed(&self, folder: &Path) -> Result<Vec<ObjectMeta>, BooksError> {
         let mut files = Vec::new();
         block_on(async {
             let mut listed = self.store.list(Some(folder));
             while let Some(file) = listed.next().await {
-                files.push(file?.location);
+                files.push(file?);
             }
             Ok(())
         })
         .map_err(|source| self.error(folder, "listed", source))?;
-        files.sort_unstable();
         Ok(files)
     }
 }

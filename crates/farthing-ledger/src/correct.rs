@@ -150,8 +150,8 @@ pub fn post_segment(
 /// again gives another charge, and doing the correction again completes it.
 ///
 /// # Errors
-/// See [`CorrectError`]. When another writer posts the hour meanwhile, its charges stand, and the
-/// correction must be done again.
+/// See [`CorrectError`]. When another writer changes the hour's telemetry or posts the hour
+/// meanwhile, that stands, and the correction must be done again.
 pub fn correct(
     books: &Books,
     occasion: Occasion<'_>,
@@ -160,14 +160,15 @@ pub fn correct(
     let Occasion { cluster, hour, .. } = occasion;
     let book = books.hour(cluster, hour).map_err(CorrectError::Books)?;
     let standing = Standing::of(book.ok_or(CorrectError::NotPosted(hour))?)?;
-    let before = books.segments(cluster, hour).map_err(CorrectError::Books)?;
-    if before.is_empty() {
+    let before = books.measured(cluster, hour).map_err(CorrectError::Books)?;
+    if before.segments.is_empty() {
         return Err(CorrectError::NoTelemetry(hour));
     }
-    let mut after = before.clone();
+    let mut after = before.segments.clone();
     change(&mut after);
-    if !occasion.dry_run && after != before {
-        books.replace_segments(cluster, hour, &after).map_err(CorrectError::Books)?;
+    if !occasion.dry_run && after != before.segments {
+        let replaced = books.replace_segments((cluster, hour), &before, &after);
+        replaced.map_err(CorrectError::Books)?;
     }
     let currency = standing.currency;
     Ok(post(books, occasion, (Some(standing), currency), &after)?.correction)

@@ -10,12 +10,14 @@
 //!
 //! Start with `columns`, which has the whole table; `check` has what the official validator misses.
 
+mod bills;
 mod check;
 mod columns;
 mod read;
 mod write;
 
 use crate::books::{Books, BooksError};
+pub use bills::{BILL_KEYS, ReconcileError, ReconciledRow, Reconciliation, reconcile};
 pub use check::{RowFault, check_row};
 pub use columns::{Cell, FocusVersion, Kind as CellKind};
 use farthing_model::{ClusterId, Currency, Money, Window};
@@ -96,6 +98,7 @@ pub fn export_focus(
     let mut export = FocusExport { rows: 0, billed: zero, paid: zero };
     let overflow = |_| FocusError::Overflow(query.window);
     sink.begin(&columns::names(query.version)).map_err(FocusError::Write)?;
+    let mut origin = columns::Origin::default();
     for cluster in &query.clusters {
         let window = crate::report::whole_hours(query.window);
         for hour in books.hours(cluster, window).map_err(FocusError::Books)? {
@@ -107,7 +110,8 @@ pub fn export_focus(
             export.paid = export.paid.checked_add(hour.paid).map_err(overflow)?;
             for charges in hour.charges_by_batch().map_err(FocusError::Books)? {
                 for charge in charges.map_err(FocusError::Books)? {
-                    let row = columns::Row::of(&charge, query.account.as_deref());
+                    let part = origin.part(&charge);
+                    let row = columns::Row::of(&charge, query.account.as_deref(), part);
                     let row = row.ok_or(FocusError::Overflow(charge.window))?;
                     export.rows += 1;
                     check_row(&|name| columns::cell(name, &row))

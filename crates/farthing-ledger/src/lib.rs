@@ -31,8 +31,9 @@ pub use books::{
 pub use burn::{Outlook, burn, outlook};
 pub use correct::{CorrectError, Occasion, Posting, correct, post_segment};
 pub use focus::{
-    Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport, FocusParquet,
-    FocusQuery, FocusSink, FocusVersion, RowFault, check_row, export_focus, read_bill,
+    BILL_KEYS, Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport,
+    FocusParquet, FocusQuery, FocusSink, FocusVersion, ReconcileError, ReconciledRow,
+    Reconciliation, RowFault, check_row, export_focus, read_bill, reconcile,
 };
 pub use forecast::{Forecast, forecast};
 pub use ladder::{Ladder, Step, ladders};

@@ -87,6 +87,9 @@ pub struct Metered {
     pub charges: Vec<Charge>,
     /// What the nodes cost: rates times time, computed before anything was split.
     pub paid: Money,
+    /// What they would cost at the prices of lists; of a node of which none is known, what it
+    /// costs.
+    pub list: Money,
     /// Where each resource's unit-seconds went, on nodes with a known price.
     pub usage: PerResource<Usage>,
     /// Paid node time that was measured.

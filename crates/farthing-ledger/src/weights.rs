@@ -1,7 +1,7 @@
 //! Weights: base prices that only split the price of a node over its resources.
 
 use farthing_model::{
-    HourlyRate, Money, PerResource, Resource, Resources, SplitError, split_money,
+    HourlyRate, Money, PerResource, Ratio, Resource, Resources, SplitError, split_money,
 };
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -55,19 +55,23 @@ impl Weights {
 
     /// Splits what a node costs over its resources by largest remainder. A resource without
     /// capacity gets nothing; when every resource that has capacity weighs nothing, they weigh
-    /// the same.
+    /// the same. Where a contract takes so much off each resource, they weigh what it leaves.
     ///
     /// # Errors
     /// The node has a cost and no capacity at all, or a product does not fit.
     pub fn split(
         &self,
         cost: Money,
-        instance_type: &str,
-        capacity: Resources,
+        (instance_type, capacity): (&str, Resources),
+        off: Option<&PerResource<Ratio>>,
     ) -> Result<PerResource<Money>, SplitError> {
         let mut weights = [0; Resource::CHARGED.len()];
         for (weight, resource) in weights.iter_mut().zip(Resource::CHARGED) {
             *weight = self.weight(instance_type, capacity, resource)?;
+            if let Some(off) = off {
+                let left = Ratio::ONE.minus(*off.get(resource)).ppm();
+                *weight = weight.checked_mul(left.into()).ok_or(SplitError::Overflow)?;
+            }
         }
         if weights.iter().all(|weight| *weight == 0) {
             weights = Resource::CHARGED.map(|resource| i128::from(capacity.nano(resource) > 0));
@@ -175,12 +179,12 @@ mod tests {
     fn the_price_is_split_as_the_weights_say() {
         // 2 x 2.50 + 10 x 0.03 + 100 x 0.004 + 1000 x 0.0001 = 5.80: the node's own price.
         let cost = Money::from_decimal("5.80", Currency::USD).unwrap();
-        let parts = weights().split(cost, "other", node()).unwrap();
+        let parts = weights().split(cost, ("other", node()), None).unwrap();
         let parts: Vec<_> = parts.iter().map(|(_, money)| money.to_decimal()).collect();
         assert_eq!(parts, ["5.00", "0.30", "0.40", "0.10", "0.00"]);
         // With cards at 0.50 the others get more: 1.00 of 1.80.
         let cost = Money::from_decimal("3.60", Currency::USD).unwrap();
-        let parts = weights().split(cost, "my type", node()).unwrap();
+        let parts = weights().split(cost, ("my type", node()), None).unwrap();
         assert_eq!(parts.get(Resource::Gpu).to_decimal(), "2.00");
     }
 
@@ -188,9 +192,12 @@ mod tests {
     fn a_resource_without_capacity_gets_nothing() {
         let cost = Money::from_decimal("1", Currency::USD).unwrap();
         let only_memory = Resources { memory_bytes: 1, ..Resources::default() };
-        let parts = weights().split(cost, "other", only_memory).unwrap();
+        let parts = weights().split(cost, ("other", only_memory), None).unwrap();
         assert_eq!(*parts.get(Resource::Memory), cost);
-        assert_eq!(weights().split(cost, "other", Resources::default()), Err(SplitError::NoWeight));
+        assert_eq!(
+            weights().split(cost, ("other", Resources::default()), None),
+            Err(SplitError::NoWeight)
+        );
     }
 
     #[test]

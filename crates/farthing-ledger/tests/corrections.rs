@@ -252,3 +252,49 @@ fn of_many_writers_at_once_one_is_taken() {
         }
     }
 }
+
+/// Two corrections of one hour at once: the second sees that the telemetry that it read is no
+/// longer there, changes nothing, and done again it corrects what the first one left.
+#[test]
+fn of_two_corrections_at_once_none_is_lost() {
+    let price = |segments: &mut Vec<Segment>, half: usize, rate: &str| {
+        segments[half].spans[0].price = known(rate);
+    };
+    for (kind, books, _folder) in books() {
+        posted(&books);
+        let second = corrected(&books, "the second half", |segments| {
+            corrected(&books, "the first half", |segments| price(segments, 0, "6 USD/h"))
+                .unwrap()
+                .unwrap();
+            price(segments, 1, "8 USD/h");
+        });
+        let refused = matches!(second, Err(CorrectError::Books(BooksError::Conflict { .. })));
+        assert!(refused, "{kind}: {second:?}");
+        let check = verify(&books, &cluster()).unwrap();
+        assert!(check.ok, "{kind}: {:?}", check.first_fault);
+        let paid = || books.hour(&cluster(), at(0)).unwrap().unwrap().paid;
+        assert_eq!(paid(), usd("5"), "{kind}: 3 + 2");
+        corrected(&books, "the second half", |segments| price(segments, 1, "8 USD/h")).unwrap();
+        assert_eq!(paid(), usd("7"), "{kind}: 3 + 4");
+        assert!(verify(&books, &cluster()).unwrap().ok);
+    }
+}
+
+/// A tick that is written while an hour is corrected is not deleted with those that were read.
+#[test]
+fn a_tick_that_comes_during_a_correction_stays() {
+    for (kind, books, _folder) in books() {
+        let first = segment("4 USD/h", window(0, 1_800), "a");
+        books.put_segment(&cluster(), &first).unwrap();
+        books.put_hour(&run(window(0, 1_800), &first.spans, &first.samples)).unwrap();
+        let next = segment("4 USD/h", window(1_800, 3_600), "b");
+        corrected(&books, "another price", |segments| {
+            books.put_segment(&cluster(), &next).unwrap();
+            segments[0].spans[0].price = known("6 USD/h");
+        })
+        .unwrap();
+        let kept = books.segments(&cluster(), at(0)).unwrap();
+        assert_eq!(kept.len(), 2, "{kind}");
+        assert_eq!(kept[1], next, "{kind}");
+    }
+}

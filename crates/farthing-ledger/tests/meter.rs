@@ -5,11 +5,13 @@ mod world;
 
 use farthing_ledger::{Fault, MeterError, MeterInput, Metered, meter};
 use farthing_model::{
-    Asset, Charge, Currency, Destination, Detail, DeviceId, HourlyRate, MigDevice, Money, NodeId,
-    NodeSpan, Price, Resource, Resources, Sample, Slice, SourceId, Window,
+    Asset, Charge, Currency, Destination, Detail, DeviceId, Discounts, HourlyRate, ListPrice,
+    MigDevice, Money, NodeId, NodeSpan, PerResource, Price, Ratio, Resource, Resources, Sample,
+    Slice, SourceId, Window,
 };
 use proptest::prelude::*;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use world::*;
 
 fn costs(metered: &Metered) -> [String; 4] {
@@ -89,6 +91,48 @@ fn overcommit_is_reported_and_charged_in_proportion() {
     let over = &metered.overcommits[..];
     assert_eq!((over.len(), over[0].window), (1, window(0, 1_800)));
     assert_eq!(over[0].over_nano, 4 * 1_800 * 1_000_000_000);
+}
+
+/// A fifth off accelerators and half off cores: each resource's charges are that much below its
+/// list, and both sums are whole.
+#[test]
+fn a_contract_takes_off_each_resource_what_it_says() {
+    let capacity = Resources {
+        gpu_milli: 2_000,
+        cpu_milli: 10_000,
+        memory_bytes: 100 << 30,
+        storage_bytes: 1_000 << 30,
+    };
+    // 2 x 2.50 + 10 x 0.03 + 100 x 0.004 + 1000 x 0.0001 = 5.80; 4.00 + 0.15 + 0.40 + 0.10 = 4.65.
+    let mut span = node("n", "4.65 USD/h", capacity, hour());
+    let off = PerResource::from_fn(|resource| match resource {
+        Resource::Gpu => Ratio::from_ppm(200_000),
+        Resource::Cpu => Ratio::from_ppm(500_000),
+        _ => Ratio::ZERO,
+    });
+    let before: HourlyRate = "5.80 USD/h".parse().unwrap();
+    let list = ListPrice { rate: before, discounts: Some(Discounts { before, off }) };
+    let gpu = list.contracted("4.65 USD/h".parse().unwrap(), Resource::Gpu).unwrap();
+    assert_eq!(gpu.to_string(), "4.64 USD/h", "a fifth less for accelerators");
+    let Price::Known(_, from) = &mut span.price else { panic!() };
+    from.list = Some(Arc::new(list));
+    let job = sample("n", Resource::Gpu, Some(who("a", None)), hour(), (1_000, 1_000));
+    let metered = run(hour(), &[span], &[job]);
+    assert_eq!((metered.paid, metered.list), (usd("4.65"), usd("5.80")));
+    let of: Vec<_> = metered
+        .charges
+        .iter()
+        .map(|it| (it.resource.name(), it.cost.to_decimal(), it.list_cost.to_decimal()))
+        .collect();
+    let line = |resource, cost: &str, list: &str| (resource, cost.to_owned(), list.to_owned());
+    let expected = [
+        line("gpu", "2.00", "2.50"),
+        line("gpu", "2.00", "2.50"),
+        line("cpu", "0.15", "0.30"),
+        line("memory", "0.40", "0.40"),
+        line("storage", "0.10", "0.10"),
+    ];
+    assert_eq!(of, expected);
 }
 
 #[test]
@@ -312,12 +356,42 @@ fn beside() -> impl Strategy<Value = Timeline> {
 
 fn timeline() -> impl Strategy<Value = Timeline> {
     let nodes = (a_node(0), a_node(1), a_node(2)).prop_map(|(a, b, c)| [a, b, c].concat());
-    (nodes, prop::collection::vec(a_sample(), 0..40), beside()).prop_map(
-        |(spans, samples, beside)| Timeline {
-            spans: [spans, beside.spans].concat(),
-            samples: [samples, beside.samples].concat(),
+    let lists = prop::collection::vec(0_u32..4_000_000, 4);
+    (nodes, prop::collection::vec(a_sample(), 0..40), beside(), lists).prop_map(
+        |(spans, samples, beside, lists)| {
+            let mut spans = [spans, beside.spans].concat();
+            for (span, seed) in spans.iter_mut().zip(lists.iter().cycle()) {
+                listed(span, *seed);
+            }
+            Timeline { spans, samples: [samples, beside.samples].concat() }
         },
     )
+}
+
+/// Puts the price of a list beside that of a span, or none, with or without discounts.
+fn listed(span: &mut NodeSpan, seed: u32) {
+    let Price::Known(net, from) = &mut span.price else { return };
+    let pico = |parts: i128| net.per_hour().pico() * parts / 7;
+    let rate = |parts| HourlyRate::new(Money::from_pico(pico(parts), Currency::USD)).unwrap();
+    let off = PerResource::from_fn(|resource| {
+        Ratio::from_ppm(seed.wrapping_mul(resource as u32 + 1) % 1_000_001)
+    });
+    let discounts = (seed % 3 == 0).then(|| Discounts { before: rate(9), off });
+    from.list = (seed % 4 > 0).then(|| Arc::new(ListPrice { rate: rate(11), discounts }));
+}
+
+/// What each stretch would cost at its list price, and what its charges say that it would.
+fn lists(charges: &[Charge]) -> Vec<(i128, i128)> {
+    let same = |a: &Charge, b: &Charge| (&a.node, a.window) == (&b.node, b.window);
+    let of = |charges: &[Charge]| {
+        let first = &charges[0];
+        let list = first.provenance.list.as_ref();
+        let rate = list.map_or(first.node_rate, |list| list.rate);
+        let sent = charges.iter().map(|charge| charge.quantity_nano).sum();
+        let whole = first.asset.cost(rate, first.window, sent).unwrap().pico();
+        (whole, charges.iter().map(|charge| charge.list_cost.pico()).sum())
+    };
+    charges.chunk_by(same).map(of).collect()
 }
 
 /// Paid per node, straight from rates and times: the spans of a node do not overlap here. Of the
@@ -418,8 +492,13 @@ proptest! {
             prop_assert_eq!(quantity, capacity);
             prop_assert_eq!(metered.usage.get(resource).paid_nano(), capacity);
         }
+        let of_lists = lists(&metered.charges);
+        prop_assert!(of_lists.iter().all(|(whole, parts)| whole == parts), "{:?}", of_lists);
+        let whole = of_lists.iter().map(|(whole, _)| *whole).sum::<i128>();
+        prop_assert_eq!(metered.list.pico(), whole);
         for charge in &metered.charges {
             prop_assert!(charge.quantity_nano >= 0 && !charge.cost.is_negative());
+            prop_assert!(!charge.list_cost.is_negative());
             let owned = matches!(charge.destination, Destination::Used | Destination::Idle);
             prop_assert_eq!(owned, charge.attribution.is_some());
             let of = charge.detail.map_or(charge.destination, Detail::destination);

@@ -129,11 +129,13 @@ fn charges(value: &Value, destination: Destination) -> Vec<Charge> {
         attribution: attribution.clone(),
         quantity_nano: 1,
         cost: money(line, name),
+        list_cost: money(line, name),
         node_rate: "1 USD/h".parse().unwrap(),
         provenance: Provenance {
             kind: PriceKind::AmortisedOwned,
             source: "the case".to_owned(),
             as_of: jiff::civil::date(2026, 3, 1),
+            list: None,
         },
     };
     costs.into_iter().map(charge).filter(|charge| !charge.cost.is_zero()).collect()
@@ -154,6 +156,7 @@ fn books(lines: &[Charge]) -> (Books, Vec<ClusterId>) {
                 weights: weights(),
                 charges,
                 paid,
+                list: paid,
                 usage: PerResource::default(),
                 coverage: Coverage::default(),
                 overcommits: Vec::new(),

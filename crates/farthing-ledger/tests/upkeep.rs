@@ -364,7 +364,7 @@ fn what_is_old_is_let_go_of_and_said_so() {
     assert!(refused.contains("is not kept any more"), "{refused}");
 }
 
-/// Books of the first two formats, as earlier versions wrote them.
+/// Books of the first three formats, as earlier versions wrote them.
 fn of_format(format: &str) -> Arc<InMemory> {
     let fixture = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
     let fixture = fixture.join(format);
@@ -389,7 +389,7 @@ fn of_format(format: &str) -> Arc<InMemory> {
 
 #[test]
 fn books_of_earlier_formats_are_written_again_and_say_the_same() {
-    for format in ["format-1", "format-2"] {
+    for format in ["format-1", "format-2", "format-3"] {
         let store = of_format(format);
         let all = |books: &Books| {
             let check = verify(books, &cluster()).unwrap();

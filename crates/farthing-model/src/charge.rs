@@ -111,6 +111,8 @@ pub struct Charge {
     pub quantity_nano: i128,
     /// What it costs.
     pub cost: Money,
+    /// What it would cost at the price of the list; the same where none but what was paid is known.
+    pub list_cost: Money,
     /// The price of the whole asset that it is a part of, for one [`Asset::unit`] of it.
     pub node_rate: HourlyRate,
     /// Where that price comes from.

@@ -50,7 +50,7 @@ pub use offer::{Offer, Place, Purchase};
 pub use offer_table::OfferTable;
 pub use plan::{Action, Plan, Reason, Receipt, ReceiptOutcome, Step};
 pub use policy::{Band, BandState, Limits, Mode, Objective, Policy, Ratio, SpotLoss};
-pub use price::{HourlyRate, Price, PriceDates, PriceKind, Provenance};
+pub use price::{Discounts, HourlyRate, ListPrice, Price, PriceDates, PriceKind, Provenance};
 pub use quantity::{
     ByteSeconds, CoreSeconds, GpuSeconds, Joules, Quantity, QuantityError, Rate, Tokens, Unit,
 };

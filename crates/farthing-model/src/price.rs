@@ -1,12 +1,14 @@
 //! Prices: known with a provenance, or unknown with a reason. Never zero for unknown.
 
 use crate::money::{Currency, Money, MoneyError};
+use crate::policy::Ratio;
+use crate::resource::PerResource;
 use crate::split::mul_div_rem;
 use crate::time::NANOS_PER_HOUR;
 use crate::window::Window;
 use jiff::civil::Date;
 use std::collections::BTreeSet;
-use std::{cmp::Ordering, fmt, str::FromStr};
+use std::{cmp::Ordering, fmt, str::FromStr, sync::Arc};
 
 /// Money per hour of one whole node.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -128,6 +130,39 @@ pub struct Provenance {
     pub source: String,
     /// The day the price was seen.
     pub as_of: Date,
+    /// What it was before a contract changed it; `None` where none did, or where that is not known.
+    pub list: Option<Arc<ListPrice>>,
+}
+
+/// The price of a list, beside the one that a contract makes of it.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ListPrice {
+    /// What the list says, in the currency of the price.
+    pub rate: HourlyRate,
+    /// Where the contract takes more off some resources than off others.
+    pub discounts: Option<Discounts>,
+}
+
+/// What a contract takes off each resource's part of a machine's price.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Discounts {
+    /// The price that this is taken off.
+    pub before: HourlyRate,
+    /// So much of each resource's part of it.
+    pub off: PerResource<Ratio>,
+}
+
+impl ListPrice {
+    /// What the contract makes of the whole price for one resource: its part of a machine costs
+    /// this part of it. `net` is the price of the machine.
+    ///
+    /// Returns `None` on overflow.
+    pub fn contracted(&self, net: HourlyRate, resource: crate::Resource) -> Option<HourlyRate> {
+        let Some(Discounts { before, off }) = &self.discounts else { return Some(net) };
+        let kept = Ratio::ONE.minus(*off.get(resource));
+        let pico = kept.part_of(before.per_hour().pico())?;
+        HourlyRate::new(Money::from_pico(pico, before.per_hour().currency()))
+    }
 }
 
 /// A price per hour, or why there is none. Unknown never compares as cheap.

@@ -53,7 +53,7 @@ impl FromStr for Resource {
 }
 
 /// One value for each resource.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PerResource<T>([T; Resource::CHARGED.len()]);
 
 impl<T> PerResource<T> {

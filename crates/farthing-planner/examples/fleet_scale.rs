@@ -59,6 +59,7 @@ fn offers(dice: &mut Dice, limited: i64) -> Vec<Offer> {
             kind: PriceKind::List,
             source: "generated".to_owned(),
             as_of: "2026-11-24".parse().unwrap(),
+            list: None,
         };
         Offer {
             id: Offer::id_of(&place, &instance_type, purchase).unwrap(),

@@ -60,6 +60,7 @@ fn offer(name: usize, at: &str, kind: &str, count: u32, price: &str) -> Offer {
         kind: PriceKind::List,
         source: "made up".to_owned(),
         as_of: "2026-11-26".parse().unwrap(),
+        list: None,
     };
     Offer {
         id: Offer::id_of(&place, &instance_type, purchase).unwrap(),

@@ -283,6 +283,10 @@ pub(crate) struct CostArgs {
     /// Common and flat costs go to all rows alike [default: in proportion to their own]
     #[arg(long)]
     pub(crate) share_evenly: bool,
+    /// Put what imported bills say beside it, and the difference; by provider, region, node, day
+    /// and hour only
+    #[arg(long, conflicts_with_all = ["filter", "share", "overhead", "share_idle"])]
+    pub(crate) bills: bool,
     /// Print at most so many rows; the rest is summed in one
     #[arg(long, value_name = "NUMBER", default_value_t = 25)]
     pub(crate) limit: usize,

@@ -20,7 +20,7 @@ use crate::outcome::WrongUse;
 use crate::print::talk;
 use crate::table::Table;
 use farthing_ledger::{Books, Key, period};
-use farthing_model::{ClusterId, Currency, Money, Window, parse_duration, utc_day};
+use farthing_model::{ClusterId, Currency, Money, Window, midnight, parse_duration, utc_day};
 use farthing_providers::catalog::{Catalogue, Options};
 use farthing_providers::manifest::Fault;
 use jiff::{SignedDuration, Timestamp};
@@ -141,11 +141,38 @@ pub(crate) fn price_book(
     now: Timestamp,
     cache: Option<PathBuf>,
 ) -> anyhow::Result<Catalogue> {
-    let options = Options { today: Some(utc_day(now)), cache };
+    let options = Options { today: Some(utc_day(now)), contracts: None, cache };
     let book = Catalogue::load(paths, &options);
     let book = book.map_err(|error| WrongUse::new(plan::chain(&error)))?;
     tell_left_out(&book.faults);
     Ok(book)
+}
+
+/// The parts of a window in which other contracts of price books hold than now, each with what the
+/// books are by those.
+pub(crate) fn earlier_contracts(
+    paths: &[PathBuf],
+    now: Timestamp,
+    (window, catalogue): (Window, &Catalogue),
+) -> anyhow::Result<Vec<(Window, Catalogue)>> {
+    let today = utc_day(now);
+    let mut edges: Vec<Timestamp> =
+        catalogue.contract_days.iter().filter_map(|day| midnight(*day)).collect();
+    edges.retain(|edge| window.from() < *edge && *edge < window.to());
+    edges.insert(0, window.from());
+    edges.push(window.to());
+    let mut found = Vec::new();
+    for pair in edges.windows(2) {
+        let Ok(part) = Window::new(pair[0], pair[1]) else { continue };
+        let day = utc_day(part.from());
+        let (first, last) = (day.min(today), day.max(today));
+        if catalogue.contract_days.iter().any(|edge| first < *edge && *edge <= last) {
+            let options = Options { today: Some(today), contracts: Some(day), cache: None };
+            let book = Catalogue::load(paths, &options);
+            found.push((part, book.map_err(|error| WrongUse::new(plan::chain(&error)))?));
+        }
+    }
+    Ok(found)
 }
 
 /// Where what was read of price books is kept: the user's folder for what can be made again.

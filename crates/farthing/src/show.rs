@@ -1,5 +1,6 @@
 //! Results as people read them. Programs get the wire types of `farthing-server` instead.
 
+pub(crate) mod bills;
 pub(crate) mod binding;
 pub(crate) mod budget;
 pub(crate) mod dag;

@@ -109,6 +109,7 @@ fn books_of_the_future(place: &Place, cluster: &ClusterId) -> Timestamp {
         kind: PriceKind::AmortisedOwned,
         source: "test".to_owned(),
         as_of: jiff::civil::date(2026, 1, 1),
+        list: None,
     };
     let span = NodeSpan {
         node: NodeId::new("a").unwrap(),

@@ -293,3 +293,53 @@ fn a_busy_server_is_asked_again_and_partial_data_is_said() {
     assert_eq!(paid(&import(&place, &serve(None, Box::new(good)), &[])), "0.20");
     assert_eq!(files(&place.state()).len(), before);
 }
+
+/// The time that a request asks for.
+fn asked_at(request: &str) -> Option<i64> {
+    let time = request.split("time=").nth(1)?.split(['.', '&']).next()?;
+    time.parse::<i64>().ok()
+}
+
+/// Values of every minute of the hour before the time that is asked for.
+fn told(request: &str) -> (u16, String) {
+    let (status, body) = good(request);
+    let Some(until) = asked_at(request).filter(|_| !request.contains("/label/")) else {
+        return (status, body);
+    };
+    let (head, _) = body.split_once("\"values\":[").unwrap();
+    let values: Vec<String> =
+        (0..=60).rev().map(|minute| format!("[{},\"8\"]", until - minute * 60)).collect();
+    (status, format!("{head}\"values\":[{}]}}]}}}}", values.join(",")))
+}
+
+/// A server that fails on the way: the hours that it told whole are posted, what is missing is said,
+/// and the same import again completes it and writes nothing twice.
+#[test]
+fn what_a_server_told_before_it_failed_is_kept_and_completed() {
+    let place = Place::new();
+    let window = ["--window", "2026-11-02T10:00:00Z/2026-11-02T13:00:00Z"];
+    let failing: Answer = Box::new(move |request| {
+        if asked_at(request).is_some_and(|at| at > START + 7_200) {
+            return (503, "down".to_owned());
+        }
+        told(request)
+    });
+    let import = |url: &str| {
+        let prices = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/fixtures/prices.csv");
+        let prices = prices.display().to_string();
+        let mut arguments = vec!["import", "prometheus", "--url", url, "--prices", &prices];
+        arguments.extend(["--output", "json", "--timeout", "5s"]);
+        place.run(&[&arguments[..], &window].concat())
+    };
+    let half = import(&serve(None, failing));
+    assert_eq!(half.code, 1, "{}", half.said);
+    let missing = "missing: 2026-11-02T12:00:00Z/2026-11-02T13:00:00Z is not in these totals";
+    assert!(half.said.contains(missing), "{}", half.said);
+    let said: serde_json::Value = serde_json::from_str(&half.out).unwrap();
+    assert_eq!((&said["hours"], &said["paid"]), (&2.into(), &"0.80".into()), "{said}");
+    let whole = import(&serve(None, Box::new(told)));
+    assert_eq!(paid(&whole), "1.20", "three hours at 0.40");
+    let before = files(&place.state()).len();
+    assert_eq!(paid(&import(&serve(None, Box::new(told)))), "1.20");
+    assert_eq!(files(&place.state()).len(), before, "nothing is written twice");
+}

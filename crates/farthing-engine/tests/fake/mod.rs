@@ -91,6 +91,7 @@ pub(crate) fn offer() -> Offer {
         kind: PriceKind::List,
         source: "test".to_owned(),
         as_of: jiff::civil::date(2026, 11, 1),
+        list: None,
     };
     Offer {
         id: Offer::id_of(&place, "h100-x1", Purchase::OnDemand).unwrap(),

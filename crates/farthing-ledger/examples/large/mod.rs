@@ -39,6 +39,7 @@ pub(crate) fn metered(cluster: &ClusterId, from: Timestamp, rows: u32) -> Metere
         method: Method::ByDevice,
         charges,
         paid,
+        list: paid,
         usage: PerResource::default(),
         coverage: Coverage::default(),
         overcommits: Vec::new(),
@@ -82,11 +83,13 @@ fn charge(
         attribution: Some(who.clone()),
         quantity_nano: 3_600_000_000_000 + i128::from(pod % 977) * 1_000_003,
         cost: Money::from_pico(pico, Currency::USD),
+        list_cost: Money::from_pico(pico, Currency::USD),
         node_rate: "9.6768 USD/h".parse().unwrap(),
         provenance: Provenance {
             kind: PriceKind::List,
             source: "made up".to_owned(),
             as_of: jiff::civil::date(2026, 2, 1),
+            list: None,
         },
     }
 }

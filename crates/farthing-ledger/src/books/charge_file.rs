@@ -1,6 +1,7 @@
 //! The file of one hour's charges.
 
 use super::columns::{Batch, Sealed, Table, Text, day, instant, value};
+use super::list_columns::{self, Lists};
 use super::who::{self, Who};
 use super::{BooksError, Correction, Generation, HourBook, Mark, rollup};
 use crate::meter::{Metered, Method, Unpriced};
@@ -18,7 +19,8 @@ use std::fmt::Write as _;
 /// Version of the columns and of the lines in the footer, of charges and of telemetry. The first
 /// had no labels; the second no namespaces, pods, controllers, annotations and services, no assets
 /// beside nodes, no details of destinations, and accelerators were counted by node.
-pub(super) const FORMAT: &str = "3";
+/// The third knew no price but the one that was paid.
+pub(super) const FORMAT: &str = "4";
 
 /// The `farthing.kind` of these files.
 pub(super) const KIND: &str = "charges";
@@ -44,6 +46,13 @@ pub(crate) fn sorted(charges: &[Charge]) -> Vec<&Charge> {
 /// prices a machine by the hour, and a row is a share of one.
 fn priced_units(charge: &Charge) -> Option<i128> {
     proportion(charge.cost.pico(), 10_i128.pow(12), charge.node_rate.per_hour().pico())
+}
+
+/// The price of the list, where that is known.
+fn list_unit_price(charge: &Charge) -> Option<i128> {
+    let list = charge.provenance.list.as_ref().map(|list| list.rate);
+    let is_list = charge.provenance.kind == PriceKind::List;
+    list.or_else(|| is_list.then_some(charge.node_rate)).map(|rate| rate.per_hour().pico())
 }
 
 const fn pricing_category(purchase: Purchase) -> &'static str {
@@ -90,6 +99,7 @@ pub(super) fn lines(
         ("farthing.to", metered.window.to().to_string()),
         ("farthing.currency", metered.currency.to_string()),
         ("farthing.paid_pico", metered.paid.pico().to_string()),
+        ("farthing.list_pico", metered.list.pico().to_string()),
         ("farthing.expected_nanos", metered.coverage.expected_nanos.to_string()),
         ("farthing.measured_nanos", metered.coverage.measured_nanos.to_string()),
         ("farthing.method", metered.method.name().to_owned()),
@@ -120,13 +130,11 @@ pub(super) fn schema() -> Result<Schema, BooksError> {
 /// The columns that FOCUS 1.2 names.
 fn focus(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
     let rows = || rows.iter().copied();
-    let list = |charge: &Charge| charge.provenance.kind == PriceKind::List;
     let cost = || rows().map(|charge| Some(charge.cost.pico()));
     table.decimal("BilledCost", 12, cost())?;
     table.decimal("EffectiveCost", 12, cost())?;
-    table.decimal("ListCost", 12, rows().map(|c| list(c).then_some(c.cost.pico())))?;
-    let rate = |charge: &Charge| charge.node_rate.per_hour().pico();
-    table.decimal("ListUnitPrice", 12, rows().map(|c| list(c).then(|| rate(c))))?;
+    table.decimal("ListCost", 12, rows().map(|charge| Some(charge.list_cost.pico())))?;
+    table.decimal("ListUnitPrice", 12, rows().map(list_unit_price))?;
     table.decimal("PricingQuantity", 12, rows().map(priced_units))?;
     table.text("PricingUnit", rows().map(|c| Some(c.asset.unit())));
     table.text("PricingCategory", rows().map(|c| Some(pricing_category(c.purchase))));
@@ -158,6 +166,8 @@ fn own(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
     table.text("x_asset", rows().map(|c| Some(c.asset.name())));
     table.decimal("x_quantity_nano", 0, rows().map(|c| Some(c.quantity_nano)))?;
     table.decimal("x_node_rate", 12, rows().map(|c| Some(c.node_rate.per_hour().pico())))?;
+    let lists = || rows().map(|charge| charge.provenance.list.as_deref());
+    list_columns::write(table, list_columns::IN_CHARGES, lists)?;
     table.text("x_price_kind", rows().map(|c| Some(c.provenance.kind.name())));
     table.text("x_price_source", rows().map(|c| Some(c.provenance.source.as_str())));
     table.day("x_price_as_of", rows().map(|c| Some(c.provenance.as_of)));
@@ -219,7 +229,8 @@ pub(super) fn read(
     let window = Window::new(sealed.parsed("farthing.from")?, sealed.parsed("farthing.to")?);
     let window = window.map_err(|_| wrong("its window is empty"))?;
     let currency: Currency = sealed.parsed("farthing.currency")?;
-    let resources: &[Resource] = if format == FORMAT { &Resource::CHARGED } else { &Resource::ALL };
+    let resources: &[Resource] =
+        if matches!(format, "1" | "2") { &Resource::ALL } else { &Resource::CHARGED };
     let unpriced = sealed.line("farthing.unpriced")?.lines();
     let unpriced = unpriced.map(|line| read_unpriced(line, resources)).collect();
     let method = match sealed.parsed_if_any::<String>("farthing.method")? {
@@ -232,12 +243,15 @@ pub(super) fn read(
     let corrections: Option<Vec<Correction>> = corrections.collect();
     let corrections = corrections.ok_or_else(|| wrong("`farthing.corrections` is wrong"))?;
     let weights = Weights::from_text(sealed.line("farthing.weights")?);
+    let paid = sealed.parsed("farthing.paid_pico")?;
+    let list = sealed.parsed_if_any("farthing.list_pico")?.unwrap_or(paid);
     Ok(HourBook {
         file: file.to_owned(),
         cluster: sealed.parsed::<ClusterId>("farthing.cluster")?,
         window,
         currency,
-        paid: Money::from_pico(sealed.parsed("farthing.paid_pico")?, currency),
+        paid: Money::from_pico(paid, currency),
+        list: Money::from_pico(list, currency),
         coverage: Coverage {
             expected_nanos: sealed.parsed("farthing.expected_nanos")?,
             measured_nanos: sealed.parsed("farthing.measured_nanos")?,
@@ -272,7 +286,7 @@ pub(super) fn decode(
 /// Whether this version reads files of a format. What a format has no column for, is absent in
 /// what is read from it.
 pub(super) fn is_readable(format: &str) -> bool {
-    matches!(format, "1" | "2" | FORMAT)
+    matches!(format, "1" | "2" | "3" | FORMAT)
 }
 
 /// Parses the kind of a price by its name.
@@ -298,7 +312,9 @@ struct Rows<'a> {
     as_of: &'a PrimitiveArray<Date32Type>,
     quantity: &'a PrimitiveArray<Decimal128Type>,
     cost: &'a PrimitiveArray<Decimal128Type>,
+    list_cost: &'a PrimitiveArray<Decimal128Type>,
     rate: &'a PrimitiveArray<Decimal128Type>,
+    lists: Lists<'a>,
 }
 
 /// Texts that every row has.
@@ -341,7 +357,9 @@ impl<'a> Rows<'a> {
             as_of: batch.day("x_price_as_of")?,
             quantity: batch.decimal("x_quantity_nano")?,
             cost: batch.decimal("BilledCost")?,
+            list_cost: batch.decimal("ListCost")?,
             rate: batch.decimal("x_node_rate")?,
+            lists: Lists::new(batch, list_columns::IN_CHARGES)?,
         })
     }
 
@@ -381,6 +399,9 @@ impl<'a> Rows<'a> {
             instant(value(column, row)).ok_or_else(|| wrong(name))
         };
         let (from, to) = (at(self.from, "ChargePeriodStart")?, at(self.to, "ChargePeriodEnd")?);
+        let cost = Money::from_pico(pico(self.cost, "BilledCost")?, self.currency);
+        // Before the fourth format it stood only beside prices of lists.
+        let list_cost = value(self.list_cost, row).unwrap_or_else(|| cost.pico());
         let asset = (self.asset, "x_asset");
         let detail = (self.detail, "x_detail");
         Ok(Charge {
@@ -401,12 +422,14 @@ impl<'a> Rows<'a> {
             detail: self.named(row, detail, &Detail::ALL, Detail::name)?,
             attribution: self.who.get(batch, row)?,
             quantity_nano: pico(self.quantity, "x_quantity_nano")?,
-            cost: Money::from_pico(pico(self.cost, "BilledCost")?, self.currency),
+            cost,
+            list_cost: Money::from_pico(list_cost, self.currency),
             node_rate: HourlyRate::new(rate).ok_or_else(|| wrong("x_node_rate"))?,
             provenance: Provenance {
                 kind: price_kind(price_of).ok_or_else(|| wrong("x_price_kind"))?,
                 source: owned(source, "x_price_source")?,
                 as_of: day(value(self.as_of, row)).ok_or_else(|| wrong("x_price_as_of"))?,
+                list: self.lists.get(row, self.currency)?,
             },
         })
     }

@@ -171,6 +171,7 @@ impl HourBook {
             weights: self.weights.clone(),
             charges,
             paid: self.paid,
+            list: self.list,
             usage: PerResource::default(),
             coverage: self.coverage,
             overcommits: Vec::new(),

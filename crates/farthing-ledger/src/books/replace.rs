@@ -11,6 +11,17 @@ use jiff::Timestamp;
 use object_store::{ObjectStore as _, ObjectStoreExt as _};
 use object_store::{PutMode, PutPayload, UpdateVersion, path::Path};
 
+/// A file, and what the store calls the version of it.
+type Version = (Path, Option<String>);
+
+/// The telemetry of an hour, and which files it was read from.
+pub(crate) struct Measured {
+    pub(crate) segments: Vec<Segment>,
+    files: Vec<Version>,
+    seal: Generation,
+    version: UpdateVersion,
+}
+
 impl Books {
     /// As [`Books::put_hour`], if `known` is still the writing that stands; corrections that the
     /// hour had stay in it, and `correction` is added. The same bytes again are no conflict.
@@ -70,24 +81,61 @@ impl Books {
         Ok(book.map_or(unreadable, |book| book.generation))
     }
 
-    /// Puts telemetry of an hour in the place of all that it had.
+    /// The telemetry of an hour as [`Books::segments`], and what must still stand when something
+    /// else is put in its place.
     ///
     /// # Errors
-    /// A file cannot be written or deleted.
-    pub(crate) fn replace_segments(
+    /// As [`Books::segments`].
+    pub(crate) fn measured(
         &self,
         cluster: &ClusterId,
         at: Timestamp,
+    ) -> Result<Measured, BooksError> {
+        let folder = Hour::of(at).telemetry(cluster);
+        // The version before the files: what is folded in later is then noticed.
+        let (folded, version) = self.found(&folder.clone().join(COMPACTED))?;
+        let seal = folded.map(|bytes| Generation::of(&bytes, Vec::new())).unwrap_or_default();
+        let files = self.versions(&folder)?;
+        let paths: Vec<Path> = files.iter().map(|(path, _)| path.clone()).collect();
+        Ok(Measured { segments: self.read_segments(&paths)?, files, seal, version })
+    }
+
+    /// Puts telemetry of an hour in the place of all that it had, if that is what stands. A tick
+    /// that is written meanwhile stays beside it.
+    ///
+    /// # Errors
+    /// [`BooksError::Conflict`] when another writer was faster; a file cannot be written or
+    /// deleted.
+    pub(crate) fn replace_segments(
+        &self,
+        (cluster, at): (&ClusterId, Timestamp),
+        known: &Measured,
         segments: &[Segment],
     ) -> Result<(), BooksError> {
         let folder = Hour::of(at).telemetry(cluster);
         let path = folder.clone().join(COMPACTED);
         let bytes = segment_file::encode(&self.name(&path), segments)?;
-        self.write(&path, bytes)?;
-        for path in self.list(&folder)?.iter().filter(|path| path.filename() != Some(COMPACTED)) {
-            self.delete(path)?;
+        let _lock = self.lock()?;
+        let folded = self.found(&path)?.0;
+        let seal = folded.map(|bytes| Generation::of(&bytes, Vec::new())).unwrap_or_default();
+        let standing = self.versions(&folder)?;
+        let is_loose = |(path, _): &&Version| path.filename() != Some(COMPACTED);
+        let stands = |file: &Version| standing.contains(file);
+        if !seal.is(&known.seal) || !known.files.iter().filter(is_loose).all(stands) {
+            return Err(BooksError::Conflict { file: self.name(&path) });
         }
-        Ok(())
+        self.swap(&path, &bytes, known.version.clone())?;
+        known.files.iter().filter(is_loose).try_for_each(|(path, _)| self.delete(path))
+    }
+
+    /// The Parquet files under a folder, by name, and what the store calls their versions.
+    fn versions(&self, folder: &Path) -> Result<Vec<Version>, BooksError> {
+        let mut files = self.listed(folder)?;
+        files.retain(|file| file.location.extension() == Some("parquet"));
+        let mut files: Vec<Version> =
+            files.into_iter().map(|file| (file.location, file.e_tag)).collect();
+        files.sort_unstable();
+        Ok(files)
     }
 
     /// The file that stands, and what the store calls this version of it; one that was given up

@@ -38,6 +38,8 @@ const ROWS_MIN: usize = 1_024;
 /// How much of a file's end is read at first: a footer and a few thousand sums.
 const TAIL_BYTES: u64 = 96 << 10;
 
+/// What is summed, and the decimals of it.
+const SUMS: [(&str, i8); 3] = [("BilledCost", 12), ("ListCost", 12), ("x_quantity_nano", 0)];
 /// What sums are always apart by.
 const APART: [&str; 3] = ["x_resource", "x_destination", "x_detail"];
 /// What they are apart by where that is affordable, in this order.
@@ -154,8 +156,10 @@ pub(super) fn of(
             columns.push(name);
         }
     }
-    let sums = ["BilledCost", "x_quantity_nano"].map(|name| groups.sum(table, name));
-    let ([Some(cost), Some(quantity)], Some(owned)) = (sums, owned(table)) else { return Ok(None) };
+    let sums = SUMS.map(|(name, _)| groups.sum(table, name));
+    let Some(owned) = owned(table).filter(|_| sums.iter().all(Option::is_some)) else {
+        return Ok(None);
+    };
     let mut rollup = Table::new(table.file());
     let first = || groups.first.iter().copied();
     columns.push("SubAccountId");
@@ -167,8 +171,9 @@ pub(super) fn of(
     let Some(starts) = table.instant_column("ChargePeriodStart") else { return Ok(None) };
     let start = |row| super::instant(value(starts, row));
     rollup.instant("ChargePeriodStart", first().map(start))?;
-    rollup.decimal("BilledCost", 12, cost.into_iter().map(Some))?;
-    rollup.decimal("x_quantity_nano", 0, quantity.into_iter().map(Some))?;
+    for ((name, scale), sums) in SUMS.into_iter().zip(sums) {
+        rollup.decimal(name, scale, sums.into_iter().flatten().map(Some))?;
+    }
     let lines = lines.iter().map(|(key, line)| match *key {
         "farthing.kind" => (*key, KIND.to_owned()),
         key => (key, line.clone()),
@@ -176,8 +181,8 @@ pub(super) fn of(
     rollup.finish(lines.collect(), None).map(Some)
 }
 
-/// What sums are by, and the sums of cost and quantity.
-type Sums = BTreeMap<Vec<Option<String>>, (i128, i128)>;
+/// What sums are by, and the [`SUMS`] of each.
+type Sums = BTreeMap<Vec<Option<String>>, Vec<i128>>;
 
 /// What is wrong with the rollup of an hour, given its rows, if anything.
 fn fault(rollup: &Sealed, charges: &[Charge]) -> Result<Option<&'static str>, BooksError> {
@@ -188,26 +193,32 @@ fn fault(rollup: &Sealed, charges: &[Charge]) -> Result<Option<&'static str>, Bo
         .chain(KEPT)
         .filter(|name| schema.column_with_name(name).is_some())
         .collect();
-    let kept = read(batches, &columns)?;
+    // Before the fourth format there was no price of a list in it.
+    let summed: Vec<&str> = SUMS
+        .into_iter()
+        .map(|(name, _)| name)
+        .filter(|name| schema.column_with_name(name).is_some())
+        .collect();
+    let kept = read(batches, &columns, &summed)?;
     let table = charge_file::table(&rollup.file, &charge_file::sorted(charges))?;
     let sums = || -> Option<Sums> {
         let groups = grouped(&table, &columns, usize::MAX)?;
-        let (cost, nano) =
-            (groups.sum(&table, "BilledCost")?, groups.sum(&table, "x_quantity_nano")?);
+        let of: Option<Vec<Vec<i128>>> =
+            summed.iter().map(|name| groups.sum(&table, name)).collect();
+        let (of, owned) = (of?, owned(&table)?);
         let mut sums = Sums::new();
-        let owned = owned(&table)?;
-        for ((row, cost), nano) in groups.first.iter().zip(cost).zip(nano) {
+        for (group, row) in groups.first.iter().enumerate() {
             let text = |name: &&str| Some(table.text_column(name)?.get(*row)?.to_owned());
             let mut key: Vec<Option<String>> = columns.iter().map(text).collect();
             key.push(owned[*row].then(|| "yes".to_owned()));
-            sums.insert(key, (cost, nano));
+            sums.insert(key, of.iter().map(|sums| sums[group]).collect());
         }
         Some(sums)
     };
     Ok((sums() != Some(kept)).then_some("its rollup does not say what its rows sum to"))
 }
 
-fn read(batches: Batches, columns: &[&str]) -> Result<Sums, BooksError> {
+fn read(batches: Batches, columns: &[&str], summed: &[&str]) -> Result<Sums, BooksError> {
     let mut sums = Sums::new();
     for batch in batches {
         let batch = batch?;
@@ -215,13 +226,15 @@ fn read(batches: Batches, columns: &[&str]) -> Result<Sums, BooksError> {
         for name in columns.iter().chain([&OWNED]) {
             texts.push(batch.text(name)?);
         }
-        let (cost, nano) = (batch.decimal("BilledCost")?, batch.decimal("x_quantity_nano")?);
+        let numbers = summed.iter().map(|name| batch.decimal(name));
+        let numbers = numbers.collect::<Result<Vec<_>, _>>()?;
         for row in 0..batch.len() {
             let wrong = |name| batch.wrong(row, name);
-            let cost = value(cost, row).ok_or_else(|| wrong("BilledCost"))?;
-            let nano = value(nano, row).ok_or_else(|| wrong("x_quantity_nano"))?;
+            let of = |(column, name)| value(column, row).ok_or_else(|| wrong(name));
+            let of = numbers.iter().copied().zip(summed.iter().copied()).map(of);
+            let of = of.collect::<Result<Vec<i128>, _>>()?;
             let key = texts.iter().map(|text| text.get(row).map(str::to_owned)).collect();
-            if sums.insert(key, (cost, nano)).is_some() {
+            if sums.insert(key, of).is_some() {
                 return Err(wrong("what is summed twice"));
             }
         }

@@ -3,6 +3,7 @@
 
 use super::charge_file::{FORMAT, is_readable, price_kind, window};
 use super::columns::{Batch, Sealed, Table, Text, day, instant, value};
+use super::list_columns::{self, Lists};
 use super::use_columns::{self, UseRows};
 use super::who::{self, Who};
 use super::{BooksError, Segment};
@@ -118,6 +119,8 @@ fn span_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), Book
     table.text("price_kind", from().map(|from| from.map(|from| from.kind.name())));
     table.text("price_source", from().map(|from| from.map(|from| from.source.as_str())));
     table.day("price_as_of", from().map(|from| from.map(|from| from.as_of)));
+    let lists = || from().map(|from| from?.list.as_deref());
+    list_columns::write(table, list_columns::IN_TELEMETRY, lists)?;
     let why = |price: Option<&'_ Price>| match price {
         Some(Price::Unknown(why)) => Some(why.clone()),
         _ => None,
@@ -355,6 +358,7 @@ impl<'a> Rows<'a> {
             kind: price_kind(self.text(row, "price_kind")?).ok_or_else(|| wrong("price_kind"))?,
             source: self.owned(row, "price_source")?,
             as_of: as_of.ok_or_else(|| wrong("price_as_of"))?,
+            list: Lists::new(self.batch, list_columns::IN_TELEMETRY)?.get(row, currency)?,
         };
         Ok(Price::Known(rate.ok_or_else(|| wrong("rate"))?, from))
     }

@@ -1,8 +1,8 @@
 //! The columns: their names, types, and values of a charge.
 
 use farthing_model::{
-    Asset, Attribution, Charge, Destination, Detail, Money, Purchase, Resource, TeamId, midnight,
-    proportion, utc_day,
+    Asset, Attribution, Charge, Destination, Detail, HourlyRate, Money, NodeId, OfferId, Purchase,
+    Resource, TeamId, Window, midnight, proportion, utc_day,
 };
 use jiff::{Span, Timestamp};
 use serde_json::{Map, Value};
@@ -50,28 +50,77 @@ const PICO: i128 = 1_000_000_000_000;
 pub(super) struct Row<'a> {
     charge: &'a Charge,
     account: &'a str,
-    /// Hours of the node that the cost would buy, in 10^-12.
+    /// Hours of the node that the cost would buy, in 10^-12: at the list price where one is known.
     hours: i128,
-    /// That at the price of the node, in 10^-12.
-    product: i128,
+    /// The price of the list, else that of the node, and what a contract makes of it.
+    list: HourlyRate,
+    contracted: HourlyRate,
+    /// Those hours at these prices, in 10^-12.
+    list_cost: i128,
+    contracted_cost: i128,
     consumed: i128,
+    /// Which part of what the node cost in that time, in 10^-12.
+    ratio: Option<i128>,
     period: (Timestamp, Timestamp),
     month: (Timestamp, Timestamp),
 }
 
+/// What charges are parts of: what a node cost over a stretch of time. Its charges stand together.
+#[derive(Default)]
+pub(super) struct Origin {
+    of: Option<(NodeId, OfferId, Window, HourlyRate)>,
+    /// Of its cost, what its charges so far have.
+    pico: i128,
+}
+
+impl Origin {
+    /// The part of it that a charge is, in 10^-12. It is the difference of what all up to it are, so
+    /// that the parts of one sum to one.
+    pub(super) fn part(&mut self, charge: &Charge) -> Option<i128> {
+        let key = (&charge.node, &charge.offer, charge.window, charge.node_rate);
+        if !self.of.as_ref().is_some_and(|of| (&of.0, &of.1, of.2, of.3) == key) {
+            let of = (charge.node.clone(), charge.offer.clone(), charge.window, charge.node_rate);
+            *self = Self { of: Some(of), pico: 0 };
+        }
+        let whole = match charge.asset {
+            Asset::Network => return None,
+            asset => asset.cost(charge.node_rate, charge.window, 0).ok()?.pico(),
+        };
+        let until = self.pico.checked_add(charge.cost.pico())?;
+        let before = std::mem::replace(&mut self.pico, until);
+        Some(proportion(PICO, until, whole)? - proportion(PICO, before, whole)?)
+    }
+}
+
 impl<'a> Row<'a> {
     /// `None` when a number does not fit.
-    pub(super) fn of(charge: &'a Charge, account: Option<&'a str>) -> Option<Self> {
-        let rate = charge.node_rate.per_hour().pico();
+    pub(super) fn of(
+        charge: &'a Charge,
+        account: Option<&'a str>,
+        ratio: Option<i128>,
+    ) -> Option<Self> {
+        let known = charge.provenance.list.as_deref();
+        let list = known.map_or(charge.node_rate, |list| list.rate);
+        let contracted = known.map_or(Some(charge.node_rate), |list| {
+            list.contracted(charge.node_rate, charge.resource)
+        })?;
+        let rate = |of: HourlyRate| of.per_hour().pico();
         // What is free is measured by time alone, to the nearest unit.
-        let hours = if rate == 0 { 0 } else { nearest(charge.cost.pico(), PICO, rate)? };
+        let hours = match rate(list) {
+            0 => 0,
+            rate => nearest(charge.list_cost.pico(), PICO, rate)?,
+        };
         let period = period(charge)?;
         Some(Self {
             charge,
             account: account.unwrap_or(&charge.place.provider),
             hours,
-            product: nearest(rate, hours, PICO)?,
+            list,
+            contracted,
+            list_cost: nearest(rate(list), hours, PICO)?,
+            contracted_cost: nearest(rate(contracted), hours, PICO)?,
             consumed: consumed(charge)?,
+            ratio,
             period,
             month: month(period.0)?,
         })
@@ -137,8 +186,20 @@ fn cost<'a>(row: &Row<'a>) -> Cell<'a> {
     Cell::Number(row.charge.cost.pico())
 }
 
-fn product<'a>(row: &Row<'a>) -> Cell<'a> {
-    Cell::Number(row.product)
+fn list_cost<'a>(row: &Row<'a>) -> Cell<'a> {
+    Cell::Number(row.list_cost)
+}
+
+fn contracted_cost<'a>(row: &Row<'a>) -> Cell<'a> {
+    Cell::Number(row.contracted_cost)
+}
+
+fn list_price<'a>(row: &Row<'a>) -> Cell<'a> {
+    Cell::Number(row.list.per_hour().pico())
+}
+
+fn contracted_price<'a>(row: &Row<'a>) -> Cell<'a> {
+    Cell::Number(row.contracted.per_hour().pico())
 }
 
 fn rate<'a>(row: &Row<'a>) -> Cell<'a> {
@@ -211,12 +272,21 @@ const fn service(row: &Row<'_>) -> [&'static str; 3] {
 }
 
 fn unit<'a>(row: &Row<'a>) -> Cell<'a> {
-    text(match row.charge.resource {
+    text(unit_name(row.charge.resource))
+}
+
+const fn unit_name(resource: Resource) -> &'static str {
+    match resource {
         Resource::Gpu => "GPU-Hours",
         Resource::Memory | Resource::Storage => "GiB-Hours",
         Resource::Network => "GB",
         Resource::Cpu => "Core-Hours",
-    })
+    }
+}
+
+/// A number in 10^-12 as text; the currency is not written.
+fn decimal(pico: i128) -> String {
+    Money::from_pico(pico, farthing_model::Currency::USD).to_decimal()
 }
 
 /// One price of a SKU: when it is of another day, it is another one.
@@ -245,12 +315,19 @@ fn tags<'a>(row: &Row<'a>) -> Cell<'a> {
     row.who().map_or(Cell::Null, |who| object(&who.labels))
 }
 
-/// What the cost of a node was split by; nobody's part is the rest of it.
+/// Which part of the cost of a node this is, and of what it has how much; nobody's part is the rest
+/// of it. Of what was sent the whole is not known before its last row, and of what is free there
+/// are no parts.
 fn method_details<'a>(row: &Row<'a>) -> Cell<'a> {
-    let mut details = Map::new();
-    details.insert("Resource".to_owned(), row.charge.resource.name().into());
-    details.insert("Destination".to_owned(), row.charge.destination.name().into());
-    owned(Value::Object(details).to_string())
+    let Some(ratio) = row.ratio else { return Cell::Null };
+    let (ratio, quantity) = (decimal(ratio), decimal(row.consumed));
+    let (unit, charge) = (unit_name(row.charge.resource), row.charge);
+    // Numbers as they are: a float has no twelve decimals of a large amount.
+    owned(format!(
+        r#"{{"Elements":[{{"AllocatedRatio":{ratio},"UsageUnit":"{unit}","UsageQuantity":{quantity},"x_Resource":"{}","x_Destination":"{}"}}]}}"#,
+        charge.resource,
+        charge.destination.name()
+    ))
 }
 
 fn allocated<'a>(row: &Row<'a>) -> Cell<'a> {
@@ -289,18 +366,18 @@ const V1_2: [Column; 57] = [
     ("CommitmentDiscountUnit", Text, null),
     ("ConsumedQuantity", Number, |row| Cell::Number(row.consumed)),
     ("ConsumedUnit", Text, unit),
-    ("ContractedCost", Number, product),
-    ("ContractedUnitPrice", Number, rate),
+    ("ContractedCost", Number, contracted_cost),
+    ("ContractedUnitPrice", Number, contracted_price),
     ("EffectiveCost", Number, cost),
     ("InvoiceId", Text, null),
     ("InvoiceIssuerName", Text, provider),
-    ("ListCost", Number, product),
-    ("ListUnitPrice", Number, rate),
+    ("ListCost", Number, list_cost),
+    ("ListUnitPrice", Number, list_price),
     ("PricingCategory", Text, pricing_category),
     ("PricingCurrency", Text, currency),
-    ("PricingCurrencyContractedUnitPrice", Number, rate),
+    ("PricingCurrencyContractedUnitPrice", Number, contracted_price),
     ("PricingCurrencyEffectiveCost", Number, cost),
-    ("PricingCurrencyListUnitPrice", Number, rate),
+    ("PricingCurrencyListUnitPrice", Number, list_price),
     ("PricingQuantity", Number, |row| Cell::Number(row.hours)),
     ("PricingUnit", Text, |row| text(row.charge.asset.unit())),
     ("ProviderName", Text, provider),
@@ -383,6 +460,11 @@ pub(super) fn names(version: FocusVersion) -> Vec<(&'static str, Kind)> {
     all(version).map(|(name, kind, _)| (*name, *kind)).collect()
 }
 
+/// The names that FOCUS gives, without those of our own.
+pub(super) fn focus_names() -> impl Iterator<Item = &'static str> {
+    V1_2.iter().chain(&V1_3).map(|(name, ..)| *name)
+}
+
 /// The values of a row, in the order of [`names`].
 pub(super) fn cells<'a>(version: FocusVersion, row: &Row<'a>) -> Vec<Cell<'a>> {
     all(version).map(|(_, _, of)| of(row)).collect()
@@ -400,10 +482,7 @@ impl Cell<'_> {
         match self {
             Self::Null => Cow::Borrowed("NULL"),
             Self::Text(text) => Cow::Borrowed(text),
-            // The currency is not written.
-            Self::Number(pico) => {
-                Cow::Owned(Money::from_pico(*pico, farthing_model::Currency::USD).to_decimal())
-            }
+            Self::Number(pico) => Cow::Owned(decimal(*pico)),
             Self::Time(at) => Cow::Owned(at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string()),
         }
     }

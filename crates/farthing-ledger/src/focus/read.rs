@@ -56,6 +56,8 @@ pub struct Bill {
     /// Rules of FOCUS that rows break: how many rows, and the first one. They are read all the
     /// same.
     pub faults: BTreeMap<String, (u64, u64)>,
+    /// Its columns that no version of FOCUS names: kept with it, and not read.
+    pub other_columns: Vec<String>,
     /// Numbers with more than twelve decimals, which were rounded to that.
     pub rounded: u64,
 }
@@ -129,8 +131,49 @@ pub enum BillError {
 /// # Errors
 /// It is not a FOCUS file, or one of its rows cannot be read.
 pub fn read_bill(bytes: Bytes, currency: Option<Currency>) -> Result<Bill, BillError> {
+    read_lines(bytes, currency, &mut |_, _| Some(()))
+}
+
+/// What a row charges.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Line {
+    pub(super) window: Window,
+    pub(super) currency: Currency,
+    /// In 10^-12.
+    pub(super) billed: i128,
+    pub(super) effective: i128,
+}
+
+/// What a row says in all columns.
+pub(super) struct Cells<'c, 'r> {
+    places: &'c BTreeMap<String, usize>,
+    read: &'c Read<'r>,
+}
+
+impl<'c, 'r> Cells<'c, 'r> {
+    /// What it says in one, if there is one and it is not null.
+    pub(super) fn get(&self, name: &str) -> Option<Cow<'r, str>> {
+        self.places.get(name).and_then(|column| (self.read)(*column))
+    }
+
+    /// Everything that it says, by the names of columns, wherever they stand.
+    pub(super) fn said(&self) -> impl Iterator<Item = (&'c str, Cow<'r, str>)> {
+        let read = self.read;
+        self.places.iter().filter_map(move |(name, column)| Some((&**name, read(*column)?)))
+    }
+}
+
+/// Takes a row; `None` when a sum does not fit.
+pub(super) type Visit<'v> = dyn FnMut(Line, &Cells<'_, '_>) -> Option<()> + 'v;
+
+/// As [`read_bill`]; each row is shown to `visit`.
+pub(super) fn read_lines(
+    bytes: Bytes,
+    currency: Option<Currency>,
+    visit: &mut Visit<'_>,
+) -> Result<Bill, BillError> {
     if bytes.starts_with(b"PAR1") {
-        return arrow::read_parquet(bytes, currency);
+        return arrow::read_parquet(bytes, currency, visit);
     }
     let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(&bytes[..]);
     let header = reader.headers().map_err(BillError::Csv)?.clone();
@@ -139,10 +182,11 @@ pub fn read_bill(bytes: Bytes, currency: Option<Currency>) -> Result<Bill, BillE
     let mut reading = Reading::new(names.collect(), currency)?;
     let mut record = csv::StringRecord::new();
     while reader.read_record(&mut record).map_err(BillError::Csv)? {
-        reading.row(&|column| {
+        let read = |column| {
             let text = record.get(column).filter(|text| !text.is_empty() && *text != "NULL");
             text.map(Cow::Borrowed)
-        })?;
+        };
+        reading.row(&read, visit)?;
     }
     reading.finish()
 }
@@ -215,7 +259,7 @@ impl Reading {
         instant(&text).ok_or_else(|| self.wrong(column, &text, must))
     }
 
-    fn row(&mut self, read: &Read<'_>) -> Result<(), BillError> {
+    fn row(&mut self, read: &Read<'_>, visit: &mut Visit<'_>) -> Result<(), BillError> {
         self.row += 1;
         let found = self.get(read, "BillingCurrency").unwrap_or_default().into_owned();
         let asked = match self.currency {
@@ -253,7 +297,10 @@ impl Reading {
             let known = self.faults.entry(what).or_insert((0, self.row));
             known.0 += 1;
         }
-        Ok(())
+        let window = Window::new(from, to).map_err(|_| BillError::Overflow(self.row))?;
+        let cells = Cells { places: &self.places, read };
+        visit(Line { window, currency: asked, billed, effective }, &cells)
+            .ok_or(BillError::Overflow(self.row))
     }
 
     /// The rules that our own export is checked by. Of a column that a version does not have,
@@ -294,9 +341,20 @@ impl Reading {
             effective: money(self.effective),
             services: services.collect(),
             faults: self.faults,
+            other_columns: self.names.into_iter().filter(|name| !is_named(name)).collect(),
             rounded: self.rounded,
         })
     }
+}
+
+/// Columns that only other versions than ours have: `Provider` and `Publisher` went, and these came.
+const NAMED_ELSEWHERE: [&str; 4] =
+    ["Provider", "Publisher", "Region", "CommitmentProgramEligibilityDetails"];
+
+/// Whether a version of FOCUS has a column of this name.
+fn is_named(name: &str) -> bool {
+    let known = super::columns::focus_names();
+    known.chain(NAMED_ELSEWHERE).any(|known| known == name)
 }
 
 /// What stands for a column that is not in the file, so that no rule is broken by it.

@@ -5,8 +5,8 @@ use super::fill::{Filled, Place};
 use super::stretch::{PieceKind, Stretch, Timelines};
 use super::{Fault, MeterError, MeterInput, Metered, Method, Unpriced};
 use farthing_model::{
-    Asset, Charge, Coverage, Destination, HourlyRate, Money, PerResource, Provenance, Resource,
-    Window, split_money,
+    Asset, Charge, Coverage, Destination, Discounts, HourlyRate, Money, PerResource, Provenance,
+    Resource, SplitError, Window, split_money,
 };
 use std::collections::BTreeMap;
 
@@ -30,6 +30,7 @@ pub(super) fn post(
         weights: input.weights.only(instance_types),
         charges: Vec::new(),
         paid: Money::zero(input.currency),
+        list: Money::zero(input.currency),
         usage: PerResource::default(),
         coverage: coverage(timelines),
         overcommits: filled.overcommits,
@@ -98,6 +99,24 @@ fn unpriced(
     Ok(Unpriced { node, offer, window, why, quantity_nano })
 }
 
+/// What something costs, and what it would at the price of the list.
+#[derive(Clone, Copy, Debug)]
+struct Cost {
+    paid: Money,
+    list: Money,
+}
+
+impl Cost {
+    fn is_zero(self) -> bool {
+        self.paid.is_zero() && self.list.is_zero()
+    }
+}
+
+/// One of the two of a charge.
+type CostOf = fn(&Charge) -> Money;
+const PAID: CostOf = |charge| charge.cost;
+const LIST: CostOf = |charge| charge.list_cost;
+
 /// One stretch with a price.
 struct Poster<'a> {
     input: &'a MeterInput<'a>,
@@ -116,8 +135,12 @@ impl Poster<'_> {
         let like = self.stretch.like;
         let money = |source| MeterError::Money { node: like.node.clone(), source };
         let sent = *shares.get(Resource::Network);
-        let cost =
-            like.asset.cost(self.price.0, self.window, sent.values().sum()).map_err(money)?;
+        let costs = |rate: HourlyRate| {
+            like.asset.cost(rate, self.window, sent.values().sum()).map_err(money)
+        };
+        let list = self.price.1.list.as_deref();
+        let paid = costs(self.price.0)?;
+        let cost = Cost { paid, list: list.map_or(Ok(paid), |list| costs(list.rate))? };
         let first = metered.charges.len();
         if like.asset == Asset::Network {
             self.shared(Resource::Network, cost, sent, metered)?;
@@ -126,25 +149,49 @@ impl Poster<'_> {
             let whole = (SYSTEM, Destination::Overhead, None);
             metered.charges.push(self.charge(Resource::Cpu, whole, 0, cost));
         } else {
-            let parts = self.input.weights.split(cost, &like.instance_type, like.capacity);
+            let parts = self.split(cost, list.and_then(|list| list.discounts.as_ref()));
             let parts = parts.map_err(|source| self.split_error(source))?;
             for resource in Resource::ALL {
                 self.resource(resource, *parts.get(resource), shares.get(resource), metered)?;
             }
         }
-        let posted = metered.charges[first..].iter().map(|charge| charge.cost);
-        let posted = Money::sum(posted, self.input.currency).map_err(money)?;
-        if posted != cost {
-            return Err(self.not_conserved("money".to_owned(), cost.pico(), posted.pico()));
+        for (whole, part) in [(cost.paid, PAID), (cost.list, LIST)] {
+            let posted = metered.charges[first..].iter().map(part);
+            let posted = Money::sum(posted, self.input.currency).map_err(money)?;
+            if posted != whole {
+                return Err(self.not_conserved("money".to_owned(), whole.pico(), posted.pico()));
+            }
         }
-        metered.paid = metered.paid.checked_add(cost).map_err(money)?;
+        metered.paid = metered.paid.checked_add(cost.paid).map_err(money)?;
+        metered.list = metered.list.checked_add(cost.list).map_err(money)?;
         Ok(())
+    }
+
+    /// Splits what a node costs over its resources: at the list by their weights, and what is paid
+    /// by what the contract leaves of these.
+    fn split(
+        &self,
+        cost: Cost,
+        discounts: Option<&Discounts>,
+    ) -> Result<PerResource<Cost>, SplitError> {
+        let (weights, like) = (&self.input.weights, self.stretch.like);
+        let split = |cost, off| weights.split(cost, (&like.instance_type, like.capacity), off);
+        let paid = split(cost.paid, discounts.map(|discounts| &discounts.off))?;
+        let list = if cost.list == cost.paid && discounts.is_none() {
+            paid
+        } else {
+            split(cost.list, None)?
+        };
+        Ok(PerResource::from_fn(|resource| Cost {
+            paid: *paid.get(resource),
+            list: *list.get(resource),
+        }))
     }
 
     fn resource(
         &self,
         resource: Resource,
-        cost: Money,
+        cost: Cost,
         shares: &BTreeMap<Place, i128>,
         metered: &mut Metered,
     ) -> Result<(), MeterError> {
@@ -167,20 +214,27 @@ impl Poster<'_> {
     fn shared(
         &self,
         resource: Resource,
-        cost: Money,
+        cost: Cost,
         shares: &BTreeMap<Place, i128>,
         metered: &mut Metered,
     ) -> Result<(), MeterError> {
         let quantities: Vec<i128> = shares.values().copied().collect();
-        let costs = split_money(cost, &quantities).map_err(|source| self.split_error(source))?;
-        for ((place, nano), cost) in shares.iter().zip(costs) {
+        let split = |cost| split_money(cost, &quantities);
+        let paid = split(cost.paid).map_err(|source| self.split_error(source))?;
+        let list = if cost.list == cost.paid {
+            paid.clone()
+        } else {
+            split(cost.list).map_err(|source| self.split_error(source))?
+        };
+        for ((place, nano), (paid, list)) in shares.iter().zip(paid.into_iter().zip(list)) {
+            let cost = Cost { paid, list };
             metered.usage.get_mut(resource).add(place.1, *nano);
             metered.charges.push(self.charge(resource, *place, *nano, cost));
         }
         Ok(())
     }
 
-    fn charge(&self, resource: Resource, place: Place, quantity_nano: i128, cost: Money) -> Charge {
+    fn charge(&self, resource: Resource, place: Place, quantity_nano: i128, cost: Cost) -> Charge {
         let (who, destination, detail) = place;
         let like = self.stretch.like;
         let attribution = match (who, destination) {
@@ -203,13 +257,14 @@ impl Poster<'_> {
             detail,
             attribution,
             quantity_nano,
-            cost,
+            cost: cost.paid,
+            list_cost: cost.list,
             node_rate: self.price.0,
             provenance: self.price.1.clone(),
         }
     }
 
-    fn split_error(&self, source: farthing_model::SplitError) -> MeterError {
+    fn split_error(&self, source: SplitError) -> MeterError {
         MeterError::Split { node: self.stretch.like.node.clone(), source }
     }
 

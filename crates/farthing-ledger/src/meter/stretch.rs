@@ -101,7 +101,12 @@ fn price_key(price: &Price) -> impl Ord + '_ {
     match price {
         Price::Known(rate, from) => {
             let currency = rate.per_hour().currency();
-            let rate = Some((rate.per_hour().pico(), currency, from.kind, from.as_of));
+            let list = from.list.as_deref().map(|list| {
+                let discounts = list.discounts.as_ref();
+                let discounts = discounts.map(|it| (it.before.per_hour().pico(), it.off));
+                (list.rate.per_hour().pico(), discounts)
+            });
+            let rate = Some((rate.per_hour().pico(), currency, from.kind, from.as_of, list));
             (rate, from.source.as_str())
         }
         Price::Unknown(why) => (None, why.as_str()),

@@ -31,6 +31,8 @@ struct Nobody {
     pool: usize,
     destination: Destination,
     nano: [i128; KINDS],
+    list: i128,
+    unknown: i128,
 }
 
 /// Rows in the making, sorted by key so that ties of sharing do not depend on hash order.
@@ -45,6 +47,8 @@ pub(super) struct Draft<'a> {
     spares: Vec<Spare<KINDS>>,
     nobody: Vec<Nobody>,
     pools: Vec<PoolName<'a>>,
+    /// Of what is nobody's and may be kept, that of which nobody measured whether it was used.
+    unknown_nano: [i128; KINDS],
 }
 
 type PoolName<'a> = (Label<'a>, Option<Label<'a>>, Vec<Label<'a>>);
@@ -55,6 +59,8 @@ struct DraftRow<'a> {
     own: [i128; KINDS],
     shared: i128,
     common: i128,
+    list: i128,
+    unknown: i128,
     usage: PerResource<Usage>,
     is_someones: bool,
 }
@@ -80,6 +86,7 @@ impl<'a> Draft<'a> {
             spares: Vec::new(),
             nobody: Vec::new(),
             pools: Vec::new(),
+            unknown_nano: [0; KINDS],
         };
         // Sorted by what they are, as the order of a hash is not the same twice.
         let mut sorted: Vec<(Vec<Label<'a>>, Group<'a>)> = groups
@@ -140,12 +147,17 @@ impl<'a> Draft<'a> {
             self.sums.push(sums);
             return Ok(());
         }
+        if kept != Some(false) {
+            add_all(&mut self.unknown_nano, &sums.unknown_nano);
+        }
         for destination in Destination::ALL {
             let amount = sums.pico.map(|parts| parts[destination as usize]);
             let nano = Resource::CHARGED.map(|resource| of(*sums.usage.get(resource), destination));
-            if amount.iter().chain(&nano).any(|part| *part != 0) {
+            let at = destination as usize;
+            let (list, unknown) = (sums.list[at], sums.unknown[at]);
+            if amount.iter().chain(&nano).chain([&list]).any(|part| *part != 0) {
                 self.spares.push(Spare { pool, kept, amount });
-                self.nobody.push(Nobody { row, pool, destination, nano });
+                self.nobody.push(Nobody { row, pool, destination, nano, list, unknown });
             }
         }
         Ok(())
@@ -186,6 +198,8 @@ impl<'a> Draft<'a> {
             row.is_someones || row.total() != 0 || !(filtered || (shared_away && by_who))
         });
         head.paid_pico = head.paid_pico + flat - sums.filtered;
+        sums.list += flat;
+        add_all(&mut sums.unknown_nano, &self.unknown_nano);
         Ok(self.write(head, &sums, spare))
     }
 
@@ -197,11 +211,18 @@ impl<'a> Draft<'a> {
                 totals.filtered += own + taken.of_pool() + taken.common;
                 continue;
             }
+            let (list, unknown) =
+                (sums.list.iter().sum::<i128>(), sums.unknown.iter().sum::<i128>());
+            totals.list += list;
+            totals.unknown += unknown;
+            add_all(&mut totals.unknown_nano, &sums.unknown_nano);
             if !is_row {
                 continue;
             }
             let row = &mut self.rows[portion.row];
             row.is_someones = true;
+            row.list += list;
+            row.unknown += unknown;
             for destination in Destination::ALL {
                 let part = sums.of(destination);
                 row.parts[destination as usize] += part;
@@ -227,7 +248,22 @@ impl<'a> Draft<'a> {
         for (index, nobody) in self.nobody.iter().enumerate() {
             let (kept, dropped) = (shares.kept[index], shares.dropped[index]);
             let whole = self.spares[index].amount;
+            let is_left = self.spares[index].kept != Some(false);
             let row = &mut self.rows[nobody.row];
+            for (amount, of_row, of_all) in [
+                (nobody.list, &mut row.list, &mut totals.list),
+                (nobody.unknown, &mut row.unknown, &mut totals.unknown),
+            ] {
+                let (paid, gone) = (whole.iter().sum::<i128>(), dropped.iter().sum::<i128>());
+                // Cut as its cost is.
+                let stays = match (paid - gone, gone) {
+                    (_, 0) => amount * i128::from(is_left),
+                    (stays, gone) if stays > 0 && gone > 0 => split(amount, &[stays, gone])?[0],
+                    _ => 0,
+                };
+                *of_row += stays;
+                *of_all += stays;
+            }
             let pool = pools.entry(nobody.pool).or_default();
             for (kind, resource) in Resource::CHARGED.into_iter().enumerate() {
                 row.parts[nobody.destination as usize] += kept[kind];
@@ -284,6 +320,12 @@ impl<'a> Draft<'a> {
             idle: pico(Destination::Idle),
             unallocated: pico(Destination::Unallocated),
             overhead: pico(Destination::Overhead),
+            unknown: money(totals.unknown),
+            measured: PerResource::from_fn(|resource| {
+                let paid = totals.usage.get(resource).paid_nano();
+                Ratio::of(paid - totals.unknown_nano[resource as usize], paid)
+            }),
+            list: money(totals.list),
             shared: money(shared),
             filtered: money(totals.filtered),
             apart: money(totals.apart),
@@ -315,6 +357,8 @@ impl<'a> Draft<'a> {
             shared: money(row.shared),
             common: money(row.common),
             total: money(row.total()),
+            unknown: money(row.unknown),
+            list: money(row.list),
             own: PerResource::from_fn(|resource| money(row.own[resource as usize])),
             is_someones: row.is_someones,
             usage: row.usage,
@@ -332,6 +376,8 @@ impl<'a> DraftRow<'a> {
             own: [0; KINDS],
             shared: 0,
             common: 0,
+            list: 0,
+            unknown: 0,
             usage,
             is_someones: false,
         }
@@ -344,6 +390,9 @@ struct Totals {
     parts: Parts,
     filtered: i128,
     apart: i128,
+    list: i128,
+    unknown: i128,
+    unknown_nano: [i128; KINDS],
     usage: PerResource<Usage>,
 }
 
@@ -406,6 +455,10 @@ fn composed(amount: i128, like: Parts) -> Result<Parts, SplitError> {
         *part = cut;
     }
     Ok(parts)
+}
+
+fn add_all(sums: &mut [i128; KINDS], parts: &[i128; KINDS]) {
+    sums.iter_mut().zip(parts).for_each(|(sum, part)| *sum += part);
 }
 
 fn plus(sums: &mut Parts, parts: Parts) {

@@ -27,11 +27,21 @@ const NAMES_FROM: usize = 4;
 
 /// Of what is idle, that on which nothing was held.
 const BARE: &str = Detail::Bare.name();
+/// Of what is idle or unallocated, that of which nobody knows whether it was used.
+const UNKNOWN: [&str; 2] = [Detail::Unknown.name(), Detail::Unmeasured.name()];
+/// Columns that files of earlier formats lack and that are read where they are.
+pub(super) const OPTIONAL: [&str; 2] = ["ListCost", "x_detail"];
 
 /// Sums of one group: money by resource and position in [`Destination::ALL`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
     pub(super) pico: [[i128; 4]; KINDS],
+    /// At the prices of lists, by destination.
+    pub(super) list: [i128; 4],
+    /// Of the money, that of which nobody measured whether it was used, by destination.
+    pub(super) unknown: [i128; 4],
+    /// The same in 10^-9 unit-seconds, by resource.
+    pub(super) unknown_nano: [i128; KINDS],
     pub(super) usage: PerResource<Usage>,
 }
 
@@ -167,6 +177,11 @@ impl<'a> Groups<'a> {
         };
         let (filter, common) = (over(&query.filter)?, over(&query.sharing.common)?);
         let detail = batch.optional_text("x_detail").map_err(books)?;
+        let unknown: Vec<bool> = detail.map_or_else(Vec::new, |detail| {
+            detail.values().map(|detail| UNKNOWN.contains(&detail)).collect()
+        });
+        let is_unknown =
+            |row| detail.and_then(|detail| detail.index(row)).is_some_and(|index| unknown[index]);
         let is_charged = |row| match query.basis {
             Basis::Reserved => true,
             Basis::Occupied => detail.and_then(|detail| detail.get(row)) != Some(BARE),
@@ -214,7 +229,9 @@ impl<'a> Groups<'a> {
             if last.0 != cells {
                 last = (cells.clone(), self.position(&cells));
             }
-            self.sums[last.1].add(&charge).ok_or(ReportError::Overflow(self.window))?;
+            self.sums[last.1]
+                .add(&charge, is_unknown(row))
+                .ok_or(ReportError::Overflow(self.window))?;
         }
         Ok(())
     }
@@ -288,7 +305,6 @@ impl<'a> Groups<'a> {
         let filters = query.filter.iter().chain(&query.sharing.common);
         names.extend(filters.flat_map(Filter::columns));
         names.extend((query.sharing.scope == Scope::Node).then_some("x_node"));
-        names.extend((query.basis == Basis::Occupied).then_some("x_detail"));
         names
     }
 }
@@ -312,9 +328,16 @@ fn spare(destination: Destination, has_owner: bool, charged: bool) -> Option<Cel
 }
 
 impl Sums {
-    fn add(&mut self, charge: &Numbered) -> Option<()> {
-        let money = &mut self.pico[charge.resource as usize][charge.destination as usize];
+    fn add(&mut self, charge: &Numbered, is_unknown: bool) -> Option<()> {
+        let at = charge.destination as usize;
+        let money = &mut self.pico[charge.resource as usize][at];
         *money = money.checked_add(charge.pico)?;
+        self.list[at] = self.list[at].checked_add(charge.list_pico)?;
+        if is_unknown {
+            self.unknown[at] = self.unknown[at].checked_add(charge.pico)?;
+            let nano = &mut self.unknown_nano[charge.resource as usize];
+            *nano = nano.checked_add(charge.nano)?;
+        }
         let usage = self.usage.get_mut(charge.resource);
         usage.paid_nano().checked_add(charge.nano)?;
         usage.add(charge.destination, charge.nano);
@@ -332,6 +355,8 @@ pub(super) struct Numbered {
     pub(super) destination: Destination,
     pub(super) resource: Resource,
     pub(super) pico: i128,
+    /// At the price of the list; what was paid where none is known.
+    pub(super) list_pico: i128,
     pub(super) nano: i128,
 }
 
@@ -342,6 +367,7 @@ pub(super) struct Numbers<'a> {
     resource: Text<'a>,
     resources: Vec<Option<Resource>>,
     cost: &'a PrimitiveArray<Decimal128Type>,
+    list: Option<&'a PrimitiveArray<Decimal128Type>>,
     quantity: &'a PrimitiveArray<Decimal128Type>,
 }
 
@@ -355,6 +381,7 @@ impl<'a> Numbers<'a> {
             resource,
             resources: resource.values().map(|name| name.parse().ok()).collect(),
             cost: batch.decimal("BilledCost")?,
+            list: batch.optional_decimal("ListCost")?,
             quantity: batch.decimal("x_quantity_nano")?,
         })
     }
@@ -363,10 +390,12 @@ impl<'a> Numbers<'a> {
         let wrong = |column: &str| batch.wrong(row, column);
         let destination = self.destination.index(row).and_then(|index| self.destinations[index]);
         let resource = self.resource.index(row).and_then(|index| self.resources[index]);
+        let pico = value(self.cost, row).ok_or_else(|| wrong("BilledCost"))?;
         Ok(Numbered {
             destination: destination.ok_or_else(|| wrong("x_destination"))?,
             resource: resource.ok_or_else(|| wrong("x_resource"))?,
-            pico: value(self.cost, row).ok_or_else(|| wrong("BilledCost"))?,
+            pico,
+            list_pico: self.list.and_then(|list| value(list, row)).unwrap_or(pico),
             nano: value(self.quantity, row).ok_or_else(|| wrong("x_quantity_nano"))?,
         })
     }

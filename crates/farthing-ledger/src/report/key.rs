@@ -215,7 +215,7 @@ impl Key {
     }
 
     /// The start of the hour or day that holds `at`.
-    pub(super) fn time_text(&self, at: Timestamp) -> String {
+    pub(crate) fn time_text(&self, at: Timestamp) -> String {
         if *self == Self::Day { utc_day(at).to_string() } else { hour_floor(at).to_string() }
     }
 }

@@ -2,7 +2,7 @@
 
 use super::draft::{Draft, Head};
 use super::filter::Filter;
-use super::group::{Groups, OWNERS};
+use super::group::{Groups, OPTIONAL, OWNERS};
 use super::key::Key;
 use super::share::{ShareIdle, Weigh};
 use super::{ReportError, whole_hours};
@@ -120,6 +120,11 @@ pub struct Statement {
     pub unallocated: Money,
     /// The system's own, and not usable yet.
     pub overhead: Money,
+    /// Of idle and unallocated, that of which nobody measured whether it was used; before sharing.
+    pub unknown: Money,
+    /// What it would cost at the prices of lists: that of the rows' own charges, before sharing, and
+    /// of what is shared. Where no list price is known, what was paid stands for it.
+    pub list: Money,
     /// What is in the rows of those who share it.
     pub shared: Money,
     /// What a filter leaves out, with its part of what is shared.
@@ -130,6 +135,9 @@ pub struct Statement {
     pub difference: Money,
     /// Paid node time that was measured.
     pub coverage: Coverage,
+    /// Of each resource that was paid, that of which it is known whether it was used: a source may
+    /// be down while the node answers. `None` where none was paid.
+    pub measured: PerResource<Option<Ratio>>,
     /// Where each resource's unit-seconds went.
     pub usage: PerResource<Usage>,
     /// The hours of the window that have charges.
@@ -183,6 +191,11 @@ pub struct StatementRow {
     pub common: Money,
     /// The sum of the five.
     pub total: Money,
+    /// Of its idle and unallocated, that of which nobody measured whether it was used; before
+    /// sharing.
+    pub unknown: Money,
+    /// What its own charges would cost at the prices of lists, before sharing.
+    pub list: Money,
     /// Used, idle and overhead of those who are charged, by resource, with their parts of what is
     /// shared where that is weighed by resource.
     pub own: PerResource<Money>,
@@ -193,6 +206,14 @@ pub struct StatementRow {
     /// `U = used / allocated`, in money, so that resources add; `None` when nothing was charged
     /// to it.
     pub utilisation: Option<Ratio>,
+}
+
+impl Statement {
+    /// Whether a contract made something cheaper, or dearer, than its list says.
+    pub fn has_discounts(&self) -> bool {
+        // With a filter, what is shared with what it leaves out is in the one and not in the other.
+        self.list != self.paid && self.filtered.is_zero()
+    }
 }
 
 impl StatementRow {
@@ -259,7 +280,7 @@ pub(super) fn made(
     let mut groups = Groups::new(query, window);
     let mut head = Head::default();
     let asked = groups.columns();
-    let columns = [&asked[..], &OWNERS[..]].concat();
+    let columns = [&asked[..], &OWNERS[..], &OPTIONAL[..]].concat();
     let mut posted = Vec::new();
     for cluster in &query.clusters {
         let hours = books.posted_hours(cluster).map_err(ReportError::Books)?;

@@ -63,11 +63,13 @@ fn charge(number: u64, window: Window) -> Charge {
         attribution: has_owner.then(|| Arc::new(who)),
         quantity_nano: i128::from(part(26, 1_000)),
         cost: Money::from_pico(i128::from(part(30, 100_000)), Currency::USD),
+        list_cost: Money::from_pico(i128::from(part(11, 200_000)), Currency::USD),
         node_rate: ["1 USD/h", "2 USD/h"][usize::try_from(part(33, 2)).unwrap()].parse().unwrap(),
         provenance: Provenance {
             kind: PriceKind::List,
             source: "made up".to_owned(),
             as_of: jiff::civil::date(2026, 2, 1),
+            list: None,
         },
     }
 }
@@ -75,6 +77,7 @@ fn charge(number: u64, window: Window) -> Charge {
 fn metered(window: Window, numbers: &[u64]) -> Metered {
     let charges: Vec<Charge> = numbers.iter().map(|number| charge(*number, window)).collect();
     let paid = Money::sum(charges.iter().map(|charge| charge.cost), Currency::USD).unwrap();
+    let list = Money::sum(charges.iter().map(|charge| charge.list_cost), Currency::USD).unwrap();
     let weights = "gpu 1 USD/h\ncpu 1 USD/h\nmemory 1 USD/h\nstorage 1 USD/h\n";
     Metered {
         cluster: cluster(),
@@ -84,6 +87,7 @@ fn metered(window: Window, numbers: &[u64]) -> Metered {
         weights: Weights::from_text(weights).unwrap(),
         charges,
         paid,
+        list,
         usage: PerResource::default(),
         coverage: Coverage { expected_nanos: 9, measured_nanos: 7 },
         overcommits: Vec::new(),

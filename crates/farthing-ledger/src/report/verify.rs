@@ -113,14 +113,15 @@ fn posted_hour(
         };
         // The engine marks what it posts, and keeps telemetry before it posts charges.
         let released = check.retention.telemetry_of(hour) == Kept::Released;
-        let (paid, kept) = (book.paid, measured || released || book.journal.is_none());
+        let (whole, kept) =
+            ((book.paid, book.list), measured || released || book.journal.is_none());
         let belongs = posted.belongs(&book);
         let rollup = book.kept_rollup()?;
         let charges = book.charges()?;
         let rollup = rollup.fault(&charges)?;
         let fault = belongs
             .or_else(|| posted.rows(&charges, window))
-            .or_else(|| posted.conserves(&charges, paid))
+            .or_else(|| posted.conserves(&charges, whole))
             .or_else(|| posted.metered_again(metered?, &charges))
             .or_else(|| posted.has_telemetry(&charges, kept))
             .or_else(|| rollup.map(|what| posted.fault(None, what)));
@@ -155,15 +156,18 @@ impl Posted<'_> {
         if let Some(row) = charges.iter().position(outside) {
             return Some(self.fault(Some(row), "the charge is outside of the hour"));
         }
-        let negative = |charge: &Charge| charge.cost.is_negative() || charge.quantity_nano < 0;
+        let negative = |charge: &Charge| {
+            charge.cost.is_negative() || charge.list_cost.is_negative() || charge.quantity_nano < 0
+        };
         let row = charges.iter().position(negative)?;
         Some(self.fault(Some(row), "the charge is below zero"))
     }
 
     /// Each stretch of each node costs its rate over its time, and all of them what was paid.
-    fn conserves(&self, charges: &[Charge], paid: Money) -> Option<FirstFault> {
+    fn conserves(&self, charges: &[Charge], (paid, list): (Money, Money)) -> Option<FirstFault> {
         let stretch = |c: &Charge| (c.node.clone(), c.offer.clone(), c.window, c.node_rate);
         let mut whole = Money::zero(paid.currency());
+        let mut whole_list = whole;
         let mut row = 0;
         // Rows are sorted by node, offer and time; a change of rate makes two stretches.
         for part in charges.chunk_by(|a, b| stretch(a) == stretch(b)) {
@@ -175,13 +179,23 @@ impl Posted<'_> {
                 let what = format!("the charges of node {} do not sum to its price", part[0].node);
                 return Some(self.fault(Some(row), &what));
             }
+            let of_list = Money::sum(part.iter().map(|charge| charge.list_cost), list.currency());
+            let rate = first.provenance.list.as_ref().map_or(first.node_rate, |list| list.rate);
+            if of_list.is_err() || of_list != first.asset.cost(rate, first.window, sent) {
+                let what =
+                    format!("the list costs of node {} do not sum to its list price", first.node);
+                return Some(self.fault(Some(row), &what));
+            }
             row += part.len();
             whole = sum.and_then(|sum| whole.checked_add(sum)).unwrap_or(whole);
+            whole_list = of_list.and_then(|sum| whole_list.checked_add(sum)).unwrap_or(whole_list);
         }
-        if whole == paid {
-            None
-        } else {
-            Some(self.fault(None, "its charges do not sum to what was paid"))
+        match (whole == paid, whole_list == list) {
+            (true, true) => None,
+            (false, _) => Some(self.fault(None, "its charges do not sum to what was paid")),
+            (true, false) => {
+                Some(self.fault(None, "its list costs do not sum to that of the hour"))
+            }
         }
     }
 

@@ -40,7 +40,7 @@ pub(crate) fn usd(text: &str) -> Money {
 pub(crate) fn known(rate: &str) -> Price {
     let source = "data/prices/default.csv:7".to_owned();
     let as_of = jiff::civil::date(2026, 2, 1);
-    let provenance = Provenance { kind: PriceKind::List, source, as_of };
+    let provenance = Provenance { kind: PriceKind::List, source, as_of, list: None };
     Price::Known(rate.parse::<HourlyRate>().unwrap(), provenance)
 }
 

@@ -4,7 +4,7 @@ use super::{Group, OfferTable, Shape, Site, Terms};
 use crate::accelerator::Accelerator;
 use crate::money::Currency;
 use crate::offer::{Offer, Purchase};
-use crate::price::Price;
+use crate::price::{HourlyRate, ListPrice, Price};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -23,6 +23,17 @@ pub struct Row {
     pub purchase: Purchase,
     /// Price of a node per hour in 10^-12 of the currency; above zero.
     pub pico: i64,
+    /// What it was before a contract changed it, in the same currency; `None` where none did.
+    pub was: Option<Was>,
+}
+
+/// What a price was before a contract changed it, in 10^-12 of its currency.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Was {
+    /// What the list says.
+    pub list: i64,
+    /// What [`Terms::off`] is taken off, if anything: the list's, or an agreed one.
+    pub before: i64,
 }
 
 /// What a table is made from, in any order.
@@ -101,6 +112,11 @@ impl OfferTable {
             terms_of: rows.iter().map(|row| row.terms).collect(),
             currency_of: rows.iter().map(|row| row.currency).collect(),
             pico_of: rows.iter().map(|row| row.pico).collect(),
+            was_of: if rows.iter().any(|row| row.was.is_some()) {
+                rows.iter().map(|row| row.was).collect()
+            } else {
+                Vec::new()
+            },
             sites,
             shapes,
             terms,
@@ -136,10 +152,19 @@ impl OfferTable {
                 currency: self.currency_of[row],
                 purchase: group.purchase,
                 pico: self.pico_of[row],
+                was: self.was_of(row),
             }));
         }
         let Self { sites, shapes, terms, currencies, .. } = self;
         Parts { sites, shapes, terms, currencies, rows }
+    }
+}
+
+impl Was {
+    fn of(list: &ListPrice) -> Option<Self> {
+        let pico = |rate: HourlyRate| i64::try_from(rate.per_hour().pico()).ok();
+        let before = list.discounts.as_ref().map_or(list.rate, |discounts| discounts.before);
+        Some(Self { list: pico(list.rate)?, before: pico(before)? })
     }
 }
 
@@ -239,6 +264,7 @@ impl Seen {
             as_of: from.as_of,
             available: offer.available,
             warnings: offer.warnings.clone(),
+            off: from.list.as_ref().and_then(|list| Some(list.discounts.as_ref()?.off)),
         };
         let terms = *self.terms.entry(terms).or_insert_with_key(|terms| {
             parts.terms.push(terms.clone());
@@ -250,6 +276,7 @@ impl Seen {
             parts.currencies.len() - 1
         });
         let currency = u8::try_from(currency).ok()?;
-        Some(Row { site, shape, terms, currency, purchase: offer.purchase, pico })
+        let was = from.list.as_deref().and_then(Was::of);
+        Some(Row { site, shape, terms, currency, purchase: offer.purchase, pico, was })
     }
 }

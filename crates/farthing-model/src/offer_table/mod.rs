@@ -12,14 +12,15 @@
 mod build;
 mod filter;
 
-pub use build::{Parts, Row, TableError};
+pub use build::{Parts, Row, TableError, Was};
 pub use filter::{Filter, Sizes};
 
 use crate::accelerator::Accelerator;
 use crate::money::{Currency, Money};
 use crate::offer::{Offer, Place, Purchase};
-use crate::price::{HourlyRate, Price, PriceKind, Provenance};
-use crate::resource::Resources;
+use crate::policy::Ratio;
+use crate::price::{Discounts, HourlyRate, ListPrice, Price, PriceKind, Provenance};
+use crate::resource::{PerResource, Resources};
 use jiff::civil::Date;
 use std::ops::Range;
 use std::{fmt, str::FromStr, sync::Arc};
@@ -100,6 +101,8 @@ pub struct Terms {
     pub available: Option<u32>,
     /// As [`Offer::warnings`].
     pub warnings: Vec<String>,
+    /// What a contract takes off each resource, where that is not the same of all.
+    pub off: Option<PerResource<Ratio>>,
 }
 
 /// Rows with one accelerator, one count of it and one way to pay, cheapest first, ties by
@@ -135,6 +138,8 @@ pub struct OfferTable {
     terms_of: Vec<u32>,
     currency_of: Vec<u8>,
     pico_of: Vec<i64>,
+    /// Of rows whose price a contract changed; empty where none did.
+    was_of: Vec<Option<Was>>,
 }
 
 impl OfferTable {
@@ -193,6 +198,11 @@ impl OfferTable {
         self.pico_of[row]
     }
 
+    /// What a row's price was before a contract changed it, if one did.
+    pub fn was_of(&self, row: usize) -> Option<Was> {
+        self.was_of.get(row).copied().flatten()
+    }
+
     /// The index of a row's currency in [`Self::currencies`].
     pub fn currency_of(&self, row: usize) -> usize {
         self.currency_of[row].into()
@@ -223,6 +233,7 @@ impl OfferTable {
                     kind: terms.kind,
                     source: terms.source.to_string(),
                     as_of: terms.as_of,
+                    list: self.list_of(row, currency),
                 },
             ),
             None => Price::Unknown("its price is below zero".to_owned()),
@@ -242,6 +253,14 @@ impl OfferTable {
             residency: site.residency.clone(),
             warnings,
         }
+    }
+
+    fn list_of(&self, row: usize, currency: Currency) -> Option<Arc<ListPrice>> {
+        let was = self.was_of(row)?;
+        let rate = |pico: i64| HourlyRate::new(Money::from_pico(pico.into(), currency));
+        let (rate, before) = (rate(was.list)?, rate(was.before)?);
+        let discounts = self.terms_of(row).off.map(|off| Discounts { before, off });
+        Some(Arc::new(ListPrice { rate, discounts }))
     }
 
     /// All offers, sorted by id.

@@ -14,7 +14,7 @@ fn offer(id: &str, accelerator: Option<(&str, u32)>, price: &str) -> Offer {
         accelerator_count: accelerator.map_or(0, |(_, count)| count),
         capacity: Resources { cpu_milli: 8_000, memory_bytes: 64 << 30, ..Resources::default() },
         purchase: parts[3].parse().unwrap(),
-        price: Price::Known(rate, Provenance { kind: PriceKind::List, source, as_of }),
+        price: Price::Known(rate, Provenance { kind: PriceKind::List, source, as_of, list: None }),
         available: None,
         residency: vec!["eu".into()],
         warnings: vec!["odd".into()],

@@ -60,6 +60,7 @@ pub(crate) fn offers(dice: &mut Dice) -> Arc<[Offer]> {
                         kind: PriceKind::List,
                         source: "generated".to_owned(),
                         as_of: "2026-11-26".parse().unwrap(),
+                        list: None,
                     };
                     let rate = HourlyRate::new(usd(price)).unwrap();
                     offers.push(Offer {

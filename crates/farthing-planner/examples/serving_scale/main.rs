@@ -44,6 +44,7 @@ fn offer(kind: &Kind) -> Offer {
         kind: PriceKind::List,
         source: "generated".to_owned(),
         as_of: "2026-11-01".parse().unwrap(),
+        list: None,
     };
     Offer {
         id: Offer::id_of(&place, name, Purchase::OnDemand).unwrap(),

@@ -12,6 +12,7 @@ fn offer(id: &str, accelerator: &str, count: u32, price: &str) -> Offer {
         kind: PriceKind::List,
         source: "test".to_owned(),
         as_of: "2026-11-01".parse().unwrap(),
+        list: None,
     };
     Offer {
         id: OfferId::new(id).unwrap(),

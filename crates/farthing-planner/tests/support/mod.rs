@@ -48,6 +48,7 @@ pub(crate) fn offer(name: &str, accelerator: Option<&str>, count: u32, per_hour:
         kind: PriceKind::List,
         source: "test".into(),
         as_of: "2026-11-01".parse().unwrap(),
+        list: None,
     };
     Offer {
         id: OfferId::new(name).unwrap(),

@@ -10,13 +10,15 @@
 //! load-balancer, control-plane  hour
 //! ```
 
+use super::glob;
 use super::row::{Cells, RowError, lower};
 use crate::manifest::scalar;
 use farthing_model::{
-    Asset, Currency, HOURS_PER_MONTH, HourlyRate, Money, MoneyError, Place, Price, PriceKind,
-    Provenance, proportion,
+    Asset, Currency, HOURS_PER_MONTH, HourlyRate, ListPrice, Money, MoneyError, Place, Price,
+    PriceKind, Provenance, Ratio, proportion,
 };
 use jiff::civil::Date;
+use std::sync::Arc;
 
 /// Bytes of a GiB, which volumes are sold by.
 const GIB: i128 = 1 << 30;
@@ -60,6 +62,26 @@ pub struct AssetPrice {
     pub(crate) pico: i64,
     pub(crate) currency: Currency,
     pub(crate) source: String,
+    /// What contracts take off it, in their order.
+    pub(crate) changes: Vec<AssetChange>,
+}
+
+/// What a contract takes off a price, at some places.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct AssetChange {
+    /// Patterns of where.
+    pub(crate) provider: String,
+    pub(crate) region: String,
+    /// What provenance says of it.
+    pub(crate) note: String,
+    /// So much of the price.
+    pub(crate) off: Ratio,
+}
+
+impl AssetChange {
+    fn is_at(&self, place: &Place) -> bool {
+        glob::matches(&self.provider, &place.provider) && glob::matches(&self.region, &place.region)
+    }
 }
 
 /// What a name in `instance_type` stands for, if it is of no machine.
@@ -111,6 +133,7 @@ pub(crate) fn read<'c>(cells: &impl Cells<'c>) -> Result<Option<AssetPrice>, Row
         pico,
         currency,
         source: cells.must("source", "where the price comes from")?.to_owned(),
+        changes: Vec::new(),
     }))
 }
 
@@ -131,23 +154,45 @@ impl AssetPrice {
         (said, !self.zone.is_empty(), self.as_of, self.pico)
     }
 
-    /// The price of one hour of `bytes`, or of 10^9 bytes sent.
-    fn price(&self, bytes: u64) -> Price {
+    /// Its name in price books.
+    pub(crate) fn name(&self) -> String {
+        match (self.asset, self.class.as_str()) {
+            (asset, "") => asset.name().to_owned(),
+            (asset, class) => format!("{}/{class}", asset.name()),
+        }
+    }
+
+    /// The price of one hour of `bytes`, or of 10^9 bytes sent, at a place.
+    fn price(&self, bytes: u64, place: &Place) -> Price {
         let pico = i128::from(self.pico);
         let pico = match self.per {
             Per::Hour | Per::Gb => Some(pico),
             Per::GibHour => proportion(pico, bytes.into(), GIB),
             Per::GibMonth => proportion(pico, bytes.into(), GIB * HOURS_PER_MONTH),
         };
-        let rate = pico.and_then(|pico| HourlyRate::new(Money::from_pico(pico, self.currency)));
-        let from = || Provenance {
+        let rate = |pico| HourlyRate::new(Money::from_pico(pico, self.currency));
+        let mut from = Provenance {
             kind: PriceKind::List,
             source: format!("{} ({} a {})", self.source, self.written(), self.per.name()),
             as_of: self.as_of,
+            list: None,
         };
-        rate.map_or_else(
+        let mut net = pico;
+        for change in self.changes.iter().filter(|change| change.is_at(place)) {
+            let left = i128::from(Ratio::ONE.minus(change.off).ppm());
+            net = net
+                .and_then(|pico| pico.checked_mul(left))
+                .map(|pico| (pico + 500_000) / 1_000_000);
+            from.source += &format!("; {}", change.note);
+            from.kind = PriceKind::Effective;
+        }
+        if from.kind == PriceKind::Effective {
+            let list = pico.and_then(rate);
+            from.list = list.map(|rate| Arc::new(ListPrice { rate, discounts: None }));
+        }
+        net.and_then(rate).map_or_else(
             || Price::Unknown(format!("the price of {bytes} bytes does not fit")),
-            |rate| Price::Known(rate, from()),
+            |rate| Price::Known(rate, from),
         )
     }
 
@@ -165,7 +210,7 @@ pub(crate) fn price(
     bytes: u64,
 ) -> Option<Price> {
     let fitting = rows.iter().filter(|row| row.fits(asset, class, place));
-    fitting.max_by_key(|row| row.rank()).map(|row| row.price(bytes))
+    fitting.max_by_key(|row| row.rank()).map(|row| row.price(bytes, place))
 }
 
 #[cfg(test)]

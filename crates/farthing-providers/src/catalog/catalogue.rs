@@ -19,6 +19,9 @@ pub struct Options {
     /// The day that is asked about: of each offer the newest price up to it counts. `None` = the
     /// newest of all.
     pub today: Option<Date>,
+    /// The day whose contracts hold, where that is another one: what was used then is priced by
+    /// them. Such a reading is not kept.
+    pub contracts: Option<Date>,
     /// Where what was read is kept for the next time; `None` = nowhere.
     pub cache: Option<PathBuf>,
 }
@@ -36,6 +39,8 @@ pub struct Catalogue {
     pub as_of: Option<(Date, Date)>,
     /// Prices of volumes, bytes sent, load balancers and control planes.
     pub assets: Vec<AssetPrice>,
+    /// The days on which a contract begins or holds no more, sorted.
+    pub contract_days: Vec<Date>,
     /// Where it was read from.
     pub from: From,
 }
@@ -67,15 +72,15 @@ impl From {
 
 impl Catalogue {
     pub(crate) fn of(done: Finished, from: From) -> Self {
-        let Finished { table, excluded, faults, as_of, assets, .. } = done;
-        Self { table, excluded, faults, as_of, assets, from }
+        let Finished { table, excluded, faults, as_of, assets, contract_days, .. } = done;
+        Self { table, excluded, faults, as_of, assets, contract_days, from }
     }
 
     /// The book that ships in the binary.
     pub fn default_book() -> Self {
         let mut intake = Intake::default();
         let read = csv::rows(DEFAULT_CSV, Path::new(DEFAULT_NAME), &mut intake);
-        let done = read.and_then(|()| intake.finish(None));
+        let done = read.and_then(|()| intake.finish(None, None));
         match done {
             Ok(done) => Self::of(done, From::BuiltIn),
             // The file is embedded and tested: an error would be found before a release.
@@ -85,6 +90,7 @@ impl Catalogue {
                 faults: Vec::new(),
                 as_of: None,
                 assets: Vec::new(),
+                contract_days: Vec::new(),
                 from: From::BuiltIn,
             },
         }
@@ -101,7 +107,8 @@ impl Catalogue {
         for path in paths {
             files.extend(folder::files(path)?);
         }
-        let slot = options.cache.as_deref().and_then(|cache| Slot::of(&files, cache));
+        let cache = options.cache.as_deref().filter(|_| options.contracts.is_none());
+        let slot = cache.and_then(|cache| Slot::of(&files, cache));
         let kept = slot.as_ref().map_or(Kept::Nothing, |slot| slot.find(options.today));
         let from = match kept {
             Kept::Found(found) => return Ok(found.until(options.today)),
@@ -145,7 +152,7 @@ impl Catalogue {
             // Contracts alone change the list prices that ship in the binary.
             csv::rows(DEFAULT_CSV, Path::new(DEFAULT_NAME), &mut intake)?;
         }
-        let done = intake.finish(options.today)?;
+        let done = intake.finish(options.today, options.contracts)?;
         let days = done.days;
         Ok((Self::of(done, From::Files), days))
     }

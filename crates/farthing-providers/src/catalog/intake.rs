@@ -17,7 +17,7 @@ use crate::manifest::Fault;
 use farthing_model::offer_table::{self, Arch, Parts, Shape, Site, Terms};
 use farthing_model::{Accelerator, Currency, OfferTable, Place, PriceKind, Purchase, Resources};
 use jiff::civil::Date;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::mem::take;
 use std::path::Path;
 use std::sync::Arc;
@@ -228,6 +228,7 @@ impl Intake {
                 as_of: seen.as_of,
                 available: seen.available,
                 warnings: Vec::new(),
+                off: None,
             });
             self.dated.push(seen.dated);
             self.warned.insert((u32::MAX, number), at);
@@ -315,7 +316,7 @@ impl Intake {
         let (currency, purchase, pico) = (self.currency(row.currency)?, row.purchase, row.pico);
         let site = self.site(&row.provider, &row.region, &row.zone)?;
         let terms = self.terms(&seen);
-        self.push(offer_table::Row { site, shape, terms, currency, purchase, pico });
+        self.push(offer_table::Row { site, shape, terms, currency, purchase, pico, was: None });
         Ok(())
     }
 
@@ -348,17 +349,25 @@ impl Intake {
         }
     }
 
-    /// Judges all rows together and makes the table. `today`: prices seen later are left out.
+    /// Judges all rows together and makes the table. `today`: prices seen later are left out, and
+    /// unless they are asked for of another day the contracts of this one hold.
     ///
     /// # Errors
     /// A name that cannot be part of an offer's id.
-    pub(crate) fn finish(mut self, today: Option<Date>) -> Result<Finished, BookError> {
+    pub(crate) fn finish(
+        mut self,
+        today: Option<Date>,
+        contracts: Option<Date>,
+    ) -> Result<Finished, BookError> {
         self.lend_sizes();
         let (rates, overlays) = (take(&mut self.exchange), take(&mut self.overlays));
         let bad = |what: RowError| BookError::Overlay(what.to_string());
         overlay::exchange(&mut self, &rates).map_err(bad)?;
         let mut days = guards::judge(&mut self, today);
-        overlay::apply(&mut self, &overlays, today, &mut days).map_err(bad)?;
+        overlay::apply(&mut self, &overlays, contracts.or(today), &mut days).map_err(bad)?;
+        let edges = overlays.iter().flat_map(|overlay| [overlay.from, overlay.to]);
+        let contract_days: BTreeSet<Date> = edges.flatten().collect();
+        let contract_days = contract_days.into_iter().collect();
         let used = self.parts.rows.iter().map(|row| &self.parts.terms[row.terms as usize]);
         let as_of = used.map(|terms| terms.as_of).fold(None, |range, day| match range {
             None => Some((day, day)),
@@ -368,7 +377,7 @@ impl Intake {
         let Self { excluded, faults, mut assets, .. } = self;
         assets.sort();
         assets.dedup();
-        Ok(Finished { table, excluded, faults, as_of, days, assets })
+        Ok(Finished { table, excluded, faults, as_of, days, assets, contract_days })
     }
 }
 
@@ -396,6 +405,8 @@ pub(crate) struct Finished {
     pub(crate) excluded: BTreeMap<String, u64>,
     pub(crate) faults: Vec<Fault>,
     pub(crate) as_of: Option<(Date, Date)>,
+    /// The days on which a contract begins or ends.
+    pub(crate) contract_days: Vec<Date>,
     /// The days for which the same files say this.
     pub(crate) days: Days,
     /// Prices of what is no machine, of all days, sorted.

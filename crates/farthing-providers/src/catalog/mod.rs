@@ -78,7 +78,7 @@ impl PriceBook {
             csv::rows(DEFAULT_CSV, Path::new(DEFAULT_NAME), &mut intake)?;
         }
         intake.book(book, Path::new("offers"));
-        Ok(Catalogue::of(intake.finish(today)?, From::Files).book())
+        Ok(Catalogue::of(intake.finish(today, None)?, From::Files).book())
     }
 
     /// A source of these offers for the engine.

@@ -4,12 +4,16 @@
 //! Overlays are applied in their order to the list prices that the guards left, so that a list is
 //! judged as a list. The provenance of a price says what was applied to it.
 
+use super::asset::{AssetChange, AssetPrice};
 use super::cache::Days;
 use super::glob;
 use super::intake::Intake;
 use super::row::{RowError, kind};
-use farthing_model::offer_table::{Row, Terms};
-use farthing_model::{Currency, Decimal, PriceKind, Purchase, Ratio};
+use crate::hardware;
+use farthing_model::offer_table::{Row, Terms, Was};
+use farthing_model::{
+    Asset, Currency, Decimal, PerResource, PriceKind, Purchase, Ratio, Resource, proportion,
+};
 use jiff::civil::Date;
 use std::sync::Arc;
 
@@ -41,6 +45,8 @@ pub(crate) struct Overlay {
 pub(crate) enum Change {
     /// So much of it less.
     Share(Ratio),
+    /// So much less of each resource's part of it, as the weights split a machine's price.
+    Each(PerResource<Ratio>),
     /// So many 10^-12 less, in a currency.
     Off(i64, Currency),
     /// This price instead.
@@ -97,6 +103,8 @@ pub(crate) fn exchange(intake: &mut Intake, rates: &[Exchange]) -> Result<(), Ro
             row.pico = pico.ok_or_else(|| {
                 RowError::Cell("exchange", format!("a price at {note} is too large"))
             })?;
+            // Contracts come after this.
+            row.was = None;
             row.currency = to;
             row.terms = noted(intake, row.terms, &note, None);
         }
@@ -116,6 +124,9 @@ pub(crate) fn apply(
         overlay.narrow(today, days);
         if overlay.holds(today) {
             one(intake, overlay)?;
+            for price in &mut intake.assets {
+                price.changes.extend(off_asset(overlay, price));
+            }
         }
     }
     let before = intake.parts.rows.len();
@@ -123,6 +134,25 @@ pub(crate) fn apply(
     let gone = before - intake.parts.rows.len();
     intake.exclude(NOTHING_LEFT, u64::try_from(gone).unwrap_or(u64::MAX));
     Ok(())
+}
+
+/// What an overlay takes off the price of what is no machine. An amount or a price for an hour of
+/// a machine says nothing of those.
+fn off_asset(overlay: &Overlay, price: &AssetPrice) -> Option<AssetChange> {
+    let off = match (&overlay.change, price.asset) {
+        (Change::Share(share), _) => *share,
+        (Change::Each(off), Asset::Volume) => *off.get(Resource::Storage),
+        (Change::Each(off), Asset::Network) => *off.get(Resource::Network),
+        _ => Ratio::ZERO,
+    };
+    let bought = overlay.purchase.is_none_or(|purchase| purchase == Purchase::OnDemand);
+    let hit = bought && off > Ratio::ZERO && glob::matches(&overlay.instance_type, &price.name());
+    hit.then(|| AssetChange {
+        provider: overlay.provider.clone(),
+        region: overlay.region.clone(),
+        note: format!("{}: {off} off ({})", overlay.name, overlay.source),
+        off,
+    })
 }
 
 fn one(intake: &mut Intake, overlay: &Overlay) -> Result<(), RowError> {
@@ -171,38 +201,87 @@ fn change(intake: &mut Intake, overlay: &Overlay, row: &mut Row) -> Result<Optio
         let what = format!("{name} is in {currency} and the price it changes is not");
         Err(RowError::Cell("adjust", what))
     };
+    // What the price is by now is what this changes; what it was at first stays the list's.
+    let was = row.was.unwrap_or(Was { list: row.pico, before: row.pico });
     match overlay.change {
         Change::Share(share) => {
-            let left = 1_000_000_i128 - i128::from(share.ppm());
+            let left = i128::from(Ratio::ONE.minus(share).ppm());
             // A part of a price is no more than the price.
             row.pico = scale(row.pico, left, 1_000_000).unwrap_or(row.pico);
+            let before = scale(was.before, left, 1_000_000).unwrap_or(was.before);
+            row.was = Some(Was { before, ..was });
             let note = format!("{name}: {share} off ({})", overlay.source);
             row.terms = noted(intake, row.terms, &note, Some(PriceKind::Effective));
         }
+        Change::Each(off) => each(intake, overlay, (row, was), &off)?,
         Change::Off(pico, currency) => {
             same(intake, currency)?;
-            row.pico = row.pico.saturating_sub(pico);
+            let left = row.pico.saturating_sub(pico);
+            let before = scale(was.before, left.into(), row.pico.into()).unwrap_or(was.before);
+            row.was = Some(Was { before, ..was });
+            row.pico = left;
             let off = farthing_model::Money::from_pico(pico.into(), currency);
             let note = format!("{name}: {off}/h off ({})", overlay.source);
             row.terms = noted(intake, row.terms, &note, Some(PriceKind::Effective));
         }
         Change::Price(pico, currency) => {
             let note = format!("{name} ({})", overlay.source);
+            // A list in another currency is not beside it.
+            let is_beside = same(intake, currency).is_ok();
+            row.was = is_beside.then_some(Was { before: pico, ..was });
             row.pico = pico;
             row.currency = intake.currency(currency)?;
-            row.terms = noted(intake, row.terms, &note, Some(PriceKind::Contracted));
+            let terms = noted(intake, row.terms, &note, Some(PriceKind::Contracted));
+            row.terms = intake.derive(terms, "of the whole", |terms| Terms { off: None, ..terms });
         }
         Change::Committed(pico, currency) => {
             let purchase = overlay.purchase.unwrap_or(Purchase::Reserved);
             let note = format!("{name} ({})", overlay.source);
+            let is_beside = same(intake, currency).is_ok();
+            let was = is_beside.then_some(Was { before: pico, ..was });
             let currency = intake.currency(currency)?;
             let terms = noted(intake, row.terms, &note, Some(kind(purchase)));
+            let terms = intake.derive(terms, "of the whole", |terms| Terms { off: None, ..terms });
             let terms = limited(intake, terms, overlay.available);
-            return Ok(Some(Row { purchase, pico, currency, terms, ..*row }));
+            return Ok(Some(Row { purchase, pico, currency, terms, was, ..*row }));
         }
     }
     row.terms = limited(intake, row.terms, overlay.available);
     Ok(None)
+}
+
+/// Takes so much off each resource's part of a price. What an earlier overlay left of a part is
+/// what this one takes from.
+fn each(
+    intake: &mut Intake,
+    overlay: &Overlay,
+    (row, was): (&mut Row, Was),
+    off: &PerResource<Ratio>,
+) -> Result<(), RowError> {
+    let table = hardware::weights().map_err(|why| RowError::Cell("adjust", why))?;
+    let earlier = intake.parts.terms[row.terms as usize].off.unwrap_or_default();
+    let kept = |of: &PerResource<Ratio>, resource| Ratio::ONE.minus(*of.get(resource));
+    let all = PerResource::from_fn(|resource| {
+        let left = i128::from(kept(off, resource).ppm());
+        let left = kept(&earlier, resource).part_of(left).and_then(|left| u32::try_from(left).ok());
+        Ratio::ONE.minus(Ratio::from_ppm(left.unwrap_or_default()))
+    });
+    let shape = &intake.parts.shapes[row.shape as usize];
+    let parts = table.parts(shape.accelerator.as_ref(), shape.capacity);
+    let left = |resource| kept(&all, resource).part_of(*parts.get(resource));
+    let whole: i128 = parts.iter().map(|(_, part)| *part).sum();
+    let left: Option<i128> = Resource::ALL.into_iter().map(left).sum();
+    // A machine of which nothing is known has no parts to take from.
+    let Some(left) = left.filter(|left| *left < whole) else { return Ok(()) };
+    let fits = proportion(was.before.into(), left, whole).and_then(|pico| i64::try_from(pico).ok());
+    row.pico = fits.unwrap_or(row.pico);
+    row.was = Some(was);
+    let named = off.iter().filter(|(_, off)| **off > Ratio::ZERO);
+    let named: Vec<String> = named.map(|(resource, off)| format!("{resource} {off}")).collect();
+    let note = format!("{}: {} off ({})", overlay.name, named.join(", "), overlay.source);
+    let terms = noted(intake, row.terms, &note, Some(PriceKind::Effective));
+    row.terms = intake.derive(terms, "of each", |terms| Terms { off: Some(all), ..terms });
+    Ok(())
 }
 
 /// `pico x part / whole`, to the nearest 10^-12.

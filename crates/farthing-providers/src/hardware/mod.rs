@@ -98,7 +98,7 @@ impl Hardware {
             return Priced { price: Price::Unknown(why), items: Vec::new() };
         };
         let source = self.file.clone();
-        let provenance = Provenance { kind: PriceKind::AmortisedOwned, source, as_of };
+        let provenance = Provenance { kind: PriceKind::AmortisedOwned, source, as_of, list: None };
         Priced { price: Price::Known(rate, provenance), items }
     }
 

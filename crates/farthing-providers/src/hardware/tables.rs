@@ -2,7 +2,9 @@
 
 use super::figures::{children, text, tree};
 use crate::manifest::scalar::{self, Parsed};
-use farthing_model::{Accelerator, Currency, Decimal, HourlyRate, Money, MoneyError};
+use farthing_model::{
+    Accelerator, Currency, Decimal, HourlyRate, Money, MoneyError, PerResource, Resource, Resources,
+};
 use jiff::{SignedDuration, civil::Date};
 use std::path::Path;
 
@@ -59,6 +61,24 @@ impl WeightTable {
     pub fn gpu_of(&self, accelerator: &Accelerator) -> HourlyRate {
         let own = self.by_accelerator.iter().find(|weight| weight.accelerator == *accelerator);
         own.map_or(self.gpu, |weight| weight.per_hour)
+    }
+
+    /// What each resource of a machine weighs. Only ratios count: in 10^-12 of money and
+    /// thousandths of a GPU, of a core or of a GiB.
+    pub fn parts(&self, accelerator: Option<&Accelerator>, of: Resources) -> PerResource<i128> {
+        let gpu = accelerator.map_or(self.gpu, |accelerator| self.gpu_of(accelerator));
+        let gib_milli = |bytes: u64| i128::from(bytes) * 1_000 / (1 << 30);
+        PerResource::from_fn(|resource| {
+            let (rate, milli) = match resource {
+                Resource::Gpu => (gpu, i128::from(of.gpu_milli)),
+                Resource::Cpu => (self.core, i128::from(of.cpu_milli)),
+                Resource::Memory => (self.memory_gib, gib_milli(of.memory_bytes)),
+                Resource::Storage => (self.storage_gib, gib_milli(of.storage_bytes)),
+                // Bytes sent are no part of a machine.
+                Resource::Network => return 0,
+            };
+            rate.per_hour().pico() * milli
+        })
     }
 }
 

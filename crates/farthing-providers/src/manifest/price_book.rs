@@ -7,7 +7,7 @@ use super::shape;
 use crate::catalog::{BookParts, Change, Exchange, Overlay, Row, decimal_cell};
 use crate::yaml::{Node, Value};
 use farthing_model::{
-    Currency, Decimal, HOURS_PER_YEAR, HourlyRate, Money, Purchase, Ratio, proportion,
+    Currency, Decimal, HOURS_PER_YEAR, HourlyRate, Money, PerResource, Purchase, Ratio, proportion,
 };
 
 /// Reads the spec of a price book.
@@ -169,17 +169,20 @@ fn adjust(item: &Node, report: &mut Report) -> Option<Overlay> {
 }
 
 fn change(fields: &Fields<'_>, report: &mut Report) -> Option<Change> {
-    let given: Vec<&str> = ["discount", "off", "price", "committed"]
+    let given: Vec<&str> = ["discount", "discounts", "off", "price", "committed"]
         .into_iter()
         .filter(|name| fields.get(name).is_some())
         .collect();
     let [name] = *given else {
-        let what = "`adjust` has not exactly one of discount, off, price and committed";
+        let what = "`adjust` has not exactly one of discount, discounts, off, price and committed";
         report.fault(fields.spot, what);
         return None;
     };
     if name == "discount" {
         return fields.read(name, scalar::share, report).map(Change::Share);
+    }
+    if name == "discounts" {
+        return each(fields.get(name)?, report).map(Change::Each);
     }
     let (pico, currency) = fields.read(name, rate, report)?;
     Some(match name {
@@ -187,6 +190,14 @@ fn change(fields: &Fields<'_>, report: &mut Report) -> Option<Change> {
         "price" => Change::Price(pico, currency),
         _ => Change::Committed(pico, currency),
     })
+}
+
+/// What is taken off each resource; of those that are not named, nothing.
+fn each(item: &Node, report: &mut Report) -> Option<PerResource<Ratio>> {
+    let fields = Fields::open(item, "discounts", &shape::DISCOUNTS, report)?;
+    Some(PerResource::from_fn(|resource| {
+        fields.read(resource.name(), scalar::share, report).unwrap_or_default()
+    }))
 }
 
 /// `12.34 USD/h`, above zero.

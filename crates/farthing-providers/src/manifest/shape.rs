@@ -438,11 +438,24 @@ pub(crate) static ADJUST: Shape = Shape {
         may("from", Date, "The first day that it holds."),
         may("to", Date, "The first day that it holds no more."),
         may("discount", Share, "So much of the price less."),
+        may("discounts", Map(&DISCOUNTS), "So much less of what each resource costs of it."),
         may("off", Text, "So much less, such as 0.50 USD/h."),
         may("price", Text, "This price instead, such as 30 USD/h."),
         may("committed", Text, "This price beside on demand, as reserved, such as 21 USD/h."),
         may("available", Whole, "At most so many nodes at it."),
         must("source", Text, "The contract."),
+    ],
+};
+
+pub(crate) static DISCOUNTS: Shape = Shape {
+    name: "Discounts",
+    doc: "By resource; a machine's price is split over its resources as its cost is.",
+    fields: &[
+        may("gpu", Share, "Off accelerators."),
+        may("cpu", Share, "Off cores."),
+        may("memory", Share, "Off memory."),
+        may("storage", Share, "Off disks, and off volumes."),
+        may("network", Share, "Off bytes sent."),
     ],
 };
 

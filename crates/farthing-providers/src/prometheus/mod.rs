@@ -15,7 +15,7 @@ pub use answer::{Answer, AnswerError, Series};
 #[cfg(feature = "cloud")]
 pub(crate) use client::system_tls;
 pub use client::{Access, PrometheusError};
-pub use read::Query;
+pub use read::{Query, Read};
 
 use client::Client;
 

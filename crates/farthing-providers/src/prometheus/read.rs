@@ -1,4 +1,4 @@
-//! Reading a window of a server: metric by metric, stretch by stretch.
+//! Reading a window of a server: hour by hour, metric by metric, stretch by stretch.
 
 use super::answer::Answer;
 use super::client::Reply;
@@ -27,6 +27,15 @@ pub struct Query {
     pub hold: SignedDuration,
 }
 
+/// What was read.
+#[derive(Debug)]
+pub struct Read {
+    /// The part of the window of which every metric was told.
+    pub window: Window,
+    /// The rest of it, and why it is missing. Asking again for the whole completes it.
+    pub missing: Option<(Window, PrometheusError)>,
+}
+
 /// How samples are asked for.
 #[derive(Clone, Copy)]
 enum How {
@@ -37,17 +46,19 @@ enum How {
 }
 
 impl Prometheus {
-    /// Reads all metrics of the intake's source map. `progress` is told what is being read.
+    /// Reads all metrics of the intake's source map, hour by hour, so that a server that fails on
+    /// the way has told whole hours. `progress` is told what is being read.
     ///
     /// # Errors
-    /// The server cannot be reached, refuses, or answers what is no answer. What is missing in an
-    /// answer is a fault of the intake.
+    /// The server cannot be reached, refuses, or answers what is no answer, before it has told one
+    /// whole hour; later, that is in what was read. What is missing in an answer is a fault of the
+    /// intake.
     pub fn read(
         &self,
         query: &Query,
         intake: &mut Intake,
         progress: &mut dyn FnMut(&str),
-    ) -> Result<(), PrometheusError> {
+    ) -> Result<Read, PrometheusError> {
         let hold = i64::try_from(query.hold.as_millis()).unwrap_or(0);
         let from = query.window.from().as_millisecond() - hold;
         let to = query.window.to().as_millisecond();
@@ -61,31 +72,55 @@ impl Prometheus {
             known.as_ref().is_none_or(|known| known.binary_search(metric).is_ok())
         };
         let wanted: Vec<&String> = metrics.iter().filter(there).collect();
-        for (nth, metric) in wanted.iter().enumerate() {
-            progress(&format!("{} of {}: {metric}", nth + 1, wanted.len()));
-            let mut at = from;
-            let mut stretch = STRETCH_MS;
-            while at < to {
-                let end = to.min(at + stretch);
-                match self.stretch(metric, query, (at, end), how)? {
-                    Reply::Body(body) => {
-                        self.take(&body, intake)?;
-                        at = end;
-                    }
-                    Reply::TooMuch(_) if stretch > STRETCH_MS_MIN => {
-                        stretch = (stretch / 2).max(STRETCH_MS_MIN);
-                    }
-                    Reply::TooMuch(what) => {
-                        let (url, metric) = (self.client.url().to_owned(), (*metric).clone());
-                        return Err(PrometheusError::TooMuch { url, metric, what });
-                    }
-                    Reply::NotFound(_) if matches!(how, How::Raw) => how = How::Stepped(STEP_MS),
-                    Reply::NotFound(status) => {
-                        let url = self.client.url().to_owned();
-                        let said = "there is no /api/v1/query_range: is the address right?";
-                        let said = said.to_owned();
-                        return Err(PrometheusError::Status { url, status, said });
-                    }
+        let mut whole: Option<Window> = None;
+        for hour in query.window.by_hour() {
+            let begins = if whole.is_none() { from } else { hour.from().as_millisecond() };
+            for (nth, metric) in wanted.iter().enumerate() {
+                progress(&format!("{hour}, {} of {}: {metric}", nth + 1, wanted.len()));
+                let span = (begins, hour.to().as_millisecond());
+                let Err(why) = self.metric(metric, (query, span), &mut how, intake) else {
+                    continue;
+                };
+                // What there is of this hour is not all of it: it is left for the next time.
+                return match whole.zip(Window::new(hour.from(), query.window.to()).ok()) {
+                    Some((window, rest)) => Ok(Read { window, missing: Some((rest, why)) }),
+                    None => Err(why),
+                };
+            }
+            let first = whole.map_or(hour.from(), Window::from);
+            whole = Window::new(first, hour.to()).ok();
+        }
+        Ok(Read { window: query.window, missing: None })
+    }
+
+    /// Reads one metric over a span in milliseconds.
+    fn metric(
+        &self,
+        metric: &str,
+        (query, (from, to)): (&Query, (i64, i64)),
+        how: &mut How,
+        intake: &mut Intake,
+    ) -> Result<(), PrometheusError> {
+        let url = || self.client.url().to_owned();
+        let (mut at, mut stretch) = (from, STRETCH_MS);
+        while at < to {
+            let end = to.min(at + stretch);
+            match self.stretch(metric, query, (at, end), *how)? {
+                Reply::Body(body) => {
+                    self.take(&body, intake)?;
+                    at = end;
+                }
+                Reply::TooMuch(_) if stretch > STRETCH_MS_MIN => {
+                    stretch = (stretch / 2).max(STRETCH_MS_MIN);
+                }
+                Reply::TooMuch(what) => {
+                    let metric = metric.to_owned();
+                    return Err(PrometheusError::TooMuch { url: url(), metric, what });
+                }
+                Reply::NotFound(_) if matches!(how, How::Raw) => *how = How::Stepped(STEP_MS),
+                Reply::NotFound(status) => {
+                    let said = "there is no /api/v1/query_range: is the address right?".to_owned();
+                    return Err(PrometheusError::Status { url: url(), status, said });
                 }
             }
         }

@@ -170,7 +170,9 @@ pub fn assets(statement: &Statement, cluster: &str) -> Value {
             region,
             is_spot: purchase == "spot",
             amounts: BTreeMap::new(),
+            lists: BTreeMap::new(),
         });
+        *entry.lists.entry(resource).or_default() += money(row.list);
         let (cost, paid, used) = entry.amounts.entry(resource).or_default();
         *cost += money(row.total);
         for (_, usage) in row.usage.iter() {
@@ -198,11 +200,17 @@ struct Node<'a> {
     region: &'a str,
     is_spot: bool,
     amounts: BTreeMap<&'a str, Hours>,
+    /// What a resource would cost at the price of the list.
+    lists: BTreeMap<&'a str, f64>,
 }
 
 impl Node<'_> {
     fn amount(&self, resource: &str) -> Hours {
         self.amounts.get(resource).copied().unwrap_or_default()
+    }
+
+    fn list(&self, resource: &str) -> f64 {
+        self.lists.get(resource).copied().unwrap_or_default()
     }
 
     fn head(&self, cluster: &str, window: Window, (kind, category): (&str, &str)) -> Value {
@@ -228,6 +236,7 @@ impl Node<'_> {
         let mut all = self.head(cluster, window, ("Node", "Compute"));
         let span = decimal(Decimal::from_nano(window.nanos() / 3_600));
         let (gpu, cpu, ram) = (self.amount("gpu"), self.amount("cpu"), self.amount("memory"));
+        let list = self.list("cpu") + self.list("memory");
         let breakdown = |(_, paid, used): Hours| {
             let user = over(used, paid);
             json!({ "idle": 1.0 - user, "other": 0, "system": 0, "user": user })
@@ -242,11 +251,12 @@ impl Node<'_> {
             "cpuBreakdown": breakdown(cpu),
             "ramBreakdown": breakdown(ram),
             "preemptible": u8::from(self.is_spot),
-            "discount": 0,
-            "cpuCost": cpu.0,
+            // As there: (cpuCost + ramCost) x (1 - discount) + gpuCost = totalCost.
+            "discount": if list > 0.0 { 1.0 - (cpu.0 + ram.0) / list } else { 0.0 },
+            "cpuCost": self.list("cpu"),
             "gpuCost": gpu.0,
             "gpuCount": over(gpu.1, span),
-            "ramCost": ram.0,
+            "ramCost": self.list("memory"),
             "totalCost": gpu.0 + cpu.0 + ram.0,
         });
         merge(&mut all, more);

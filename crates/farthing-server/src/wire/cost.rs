@@ -1,10 +1,12 @@
 //! `cost`: the statement, with parts that sum to the whole.
 
 use super::scalar::{WindowJson, decimal, ratio};
-use farthing_ledger::{Correction, Statement, StatementRow};
+use farthing_ledger::{Correction, ReconciledRow, Reconciliation, Statement, StatementRow};
 use farthing_model::Money;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
 
 /// A statement.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -23,6 +25,10 @@ pub struct CostJson {
     pub unallocated: String,
     /// The system's own, and nodes that boot.
     pub overhead: String,
+    /// Of idle and unallocated, that of which nobody measured whether it was used.
+    pub unknown: String,
+    /// What it would cost at the prices of lists; what was paid, where none is known.
+    pub list: String,
     /// What of unallocated and overhead is in the rows of those who share it.
     pub shared: String,
     /// What a filter leaves out, with its part of what is shared.
@@ -31,6 +37,8 @@ pub struct CostJson {
     pub difference: String,
     /// How much of the paid node time was measured; `null` when nothing was paid.
     pub coverage: Option<f64>,
+    /// The same of each resource that was paid: of how much of it is known whether it was used.
+    pub coverage_by_resource: BTreeMap<&'static str, f64>,
     /// Hours of the window that have charges.
     pub hours: u32,
     /// What the rows are grouped by.
@@ -100,6 +108,10 @@ pub struct CostRowJson {
     pub overhead: String,
     /// The sum of the five.
     pub total: String,
+    /// Of its own idle and unallocated, that of which nobody measured whether it was used.
+    pub unknown: String,
+    /// What its own charges would cost at the prices of lists, before sharing.
+    pub list: String,
     /// Accelerator-hours.
     pub gpu_hours: f64,
     /// Core-hours.
@@ -126,6 +138,8 @@ impl Serialize for CostRowJson {
         map.serialize_entry("unallocated", &self.unallocated)?;
         map.serialize_entry("overhead", &self.overhead)?;
         map.serialize_entry("total", &self.total)?;
+        map.serialize_entry("unknown", &self.unknown)?;
+        map.serialize_entry("list", &self.list)?;
         map.serialize_entry("gpu_hours", &self.gpu_hours)?;
         map.serialize_entry("core_hours", &self.core_hours)?;
         map.serialize_entry("gib_hours", &self.gib_hours)?;
@@ -147,10 +161,17 @@ pub fn cost(statement: &Statement) -> CostJson {
         idle: statement.idle.to_decimal(),
         unallocated: statement.unallocated.to_decimal(),
         overhead: statement.overhead.to_decimal(),
+        unknown: statement.unknown.to_decimal(),
+        list: statement.list.to_decimal(),
         shared: statement.shared.to_decimal(),
         filtered: statement.filtered.to_decimal(),
         difference: statement.difference.to_decimal(),
         coverage: statement.coverage.ratio().map(ratio),
+        coverage_by_resource: statement
+            .measured
+            .iter()
+            .filter_map(|(resource, share)| Some((resource.name(), ratio((*share)?))))
+            .collect(),
         hours: statement.hours,
         unpriced: statement.unpriced.iter().map(UnpricedJson::of).collect(),
         corrections: corrections(&statement.corrections),
@@ -181,6 +202,8 @@ impl CostRowJson {
             unallocated: money(row.unallocated),
             overhead: money(row.overhead),
             total: money(row.total),
+            unknown: money(row.unknown),
+            list: money(row.list),
             gpu_hours: decimal(row.gpu_hours()),
             core_hours: decimal(row.core_hours()),
             gib_hours: decimal(row.gib_hours()),
@@ -189,4 +212,34 @@ impl CostRowJson {
             id: row.id.clone(),
         }
     }
+}
+
+/// Imported bills beside what the meter says.
+pub fn reconciliation(said: &Reconciliation) -> Value {
+    let optional = |of: Option<Money>| of.map(Money::to_decimal);
+    let row = |row: &ReconciledRow| {
+        let keys = said.by.iter().zip(&row.keys);
+        let mut map: Map<String, Value> = keys
+            .map(|(key, value)| (key.name().into_owned(), Value::from(value.as_str())))
+            .collect();
+        map.insert("metered".to_owned(), json!(optional(row.metered)));
+        map.insert("billed".to_owned(), json!(optional(row.billed)));
+        map.insert("effective".to_owned(), json!(optional(row.effective)));
+        map.insert("difference".to_owned(), json!(row.difference.to_decimal()));
+        Value::Object(map)
+    };
+    let others = said.other_currencies.iter().map(|(code, bills)| (code.to_string(), json!(bills)));
+    json!({
+        "window": WindowJson::from(said.window),
+        "currency": said.currency.to_string(),
+        "metered": said.metered.to_decimal(),
+        "billed": said.billed.to_decimal(),
+        "effective": said.effective.to_decimal(),
+        "difference": said.difference.to_decimal(),
+        "bills": said.bills,
+        "bill_rows": said.rows_read,
+        "repeated_rows": said.repeated,
+        "other_currencies": Value::Object(others.collect()),
+        "rows": said.rows.iter().map(row).collect::<Vec<_>>(),
+    })
 }

@@ -32,7 +32,9 @@ pub use budget::{
     BudgetStateJson, BurnJson, ClaimJson, ForecastJson, PeriodJson, RungJson as BudgetRungJson,
     ShortJson, budget_state, claim, short,
 };
-pub use cost::{CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost};
+pub use cost::{
+    CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost, reconciliation,
+};
 pub use dag::{
     AlternativeJson, BaselineJson, DagPlanJson, DagStepJson, ObstacleJson, SearchJson,
     TransferJson, dag_plan,

@@ -44,7 +44,7 @@ pub(crate) fn cluster() -> ClusterId {
 pub(crate) fn known(rate: &str) -> Price {
     let source = "prices/default.csv:7".to_owned();
     let as_of = jiff::civil::date(2026, 11, 1);
-    let provenance = Provenance { kind: PriceKind::List, source, as_of };
+    let provenance = Provenance { kind: PriceKind::List, source, as_of, list: None };
     Price::Known(rate.parse::<HourlyRate>().unwrap(), provenance)
 }
 

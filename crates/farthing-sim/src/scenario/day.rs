@@ -133,6 +133,7 @@ fn price(cents: i64) -> Result<Price, ScenarioError> {
         kind: PriceKind::List,
         source: "synthetic".to_owned(),
         as_of: date(2026, 11, 1),
+        list: None,
     };
     Ok(Price::Known(rate, provenance))
 }

@@ -26,6 +26,7 @@ pub(crate) fn offer(kind: &str, count: u32, purchase: Purchase, available: Optio
         kind: PriceKind::List,
         source: "test".into(),
         as_of: jiff::civil::date(2026, 11, 1),
+        list: None,
     };
     Offer {
         id: Offer::id_of(&place, &instance_type, purchase).unwrap(),

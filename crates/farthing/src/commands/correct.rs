@@ -1,6 +1,6 @@
 //! `farthing correct`: posted hours are metered again at other prices.
 
-use super::{cache_folder, covered, price_book, print};
+use super::{cache_folder, covered, earlier_contracts, price_book, print};
 use crate::args::{CorrectArgs, Output};
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
@@ -27,8 +27,11 @@ pub(crate) fn run(args: &CorrectArgs, home: &Home, output: Output) -> anyhow::Re
     let clusters = std::slice::from_ref(&cluster);
     let window = covered(&books, clusters, &args.window, args.now.as_deref())?.window;
     let now = Timestamp::now();
-    let prices = Prices::of(&price_book(&args.prices, now, cache_folder())?);
-    let mut work = Work { books: &books, cluster: &cluster, prices: &prices, args, now };
+    let catalogue = price_book(&args.prices, now, cache_folder())?;
+    let earlier = earlier_contracts(&args.prices, now, (window, &catalogue))?;
+    let earlier = earlier.iter().map(|(part, book)| (*part, Prices::of(book))).collect();
+    let prices = Prices::of(&catalogue);
+    let mut work = Work { books: &books, cluster: &cluster, prices, earlier, args, now };
     let corrections = work.hours(window, why)?;
     print(
         output,
@@ -78,12 +81,20 @@ impl Prices {
 struct Work<'a> {
     books: &'a Books,
     cluster: &'a ClusterId,
-    prices: &'a Prices,
+    prices: Prices,
+    /// Parts of the time in which other contracts held.
+    earlier: Vec<(Window, Prices)>,
     args: &'a CorrectArgs,
     now: Timestamp,
 }
 
 impl Work<'_> {
+    /// Prices by the contracts of an hour.
+    fn prices(&self, hour: Window) -> &Prices {
+        let then = self.earlier.iter().find(|(part, _)| part.intersect(hour).is_some());
+        then.map_or(&self.prices, |(_, prices)| prices)
+    }
+
     fn hours(&mut self, window: Window, why: &str) -> anyhow::Result<Vec<Correction>> {
         let mut corrections = Vec::new();
         for hour in self.books.posted_hours(self.cluster)? {
@@ -100,7 +111,7 @@ impl Work<'_> {
                 weights: &weights,
                 dry_run: self.args.dry_run,
             };
-            match correct(self.books, occasion, |segments| self.prices.apply(segments)) {
+            match correct(self.books, occasion, |segments| self.prices(hour).apply(segments)) {
                 Ok(correction) => corrections.extend(correction),
                 Err(CorrectError::NoTelemetry(_)) => talk(&format!(
                     "left as it is: {hour}: its telemetry is gone, so it cannot be metered again"
@@ -117,7 +128,7 @@ impl Work<'_> {
         let segments = self.books.segments(self.cluster, hour.from())?;
         let spans = segments.iter().flat_map(|segment| &segment.spans);
         let new = spans.filter(|span| span.price.rate().is_none());
-        let offers: Vec<&Offer> = new.filter_map(|span| self.prices.offer_of(span)).collect();
+        let offers: Vec<&Offer> = new.filter_map(|span| self.prices(hour).offer_of(span)).collect();
         Ok(if offers.is_empty() {
             posted.clone()
         } else {

@@ -6,7 +6,8 @@ use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use farthing_ledger::{
-    Basis, Filter, Key, Scope, ShareIdle, Sharing, StatementQuery, Weigh, statement_with,
+    Basis, Books, Filter, Key, ReconcileError, Scope, ShareIdle, Sharing, StatementQuery, Weigh,
+    reconcile, statement_with,
 };
 use farthing_model::{ClusterId, HourlyRate, Money, Window};
 use std::io::{IsTerminal as _, Write as _};
@@ -36,22 +37,49 @@ pub(crate) fn run(args: &CostArgs, home: &Home, output: Output) -> anyhow::Resul
         },
         sharing: sharing(args, window)?,
     };
+    let meant = format!("`{}` as of {now}", args.window);
+    if args.bills {
+        return bills(&books, &query, (&meant, args.limit), output);
+    }
     let mut progress = Progress::new();
     let statement = statement_with(&books, &query, &mut |done, all| progress.show(done, all))?;
     progress.clear();
-    let meant = format!("`{}` as of {now}", args.window);
     print(
         output,
         || Ok(show::statement::text(&statement, &meant, args.limit)?),
         || Ok(serde_json::to_value(farthing_server::wire::cost(&statement))?),
-        || Ok(show::statement::rows(&statement, usize::MAX, Money::to_decimal)?),
+        || Ok(show::statement::all_rows(&statement)?),
     )?;
     Ok(if statement.difference.is_zero() { Outcome::Done } else { Outcome::Failed })
 }
 
+/// Puts imported bills beside what the meter says.
+fn bills(
+    books: &Books,
+    query: &StatementQuery,
+    (meant, limit): (&str, usize),
+    output: Output,
+) -> anyhow::Result<Outcome> {
+    let said = reconcile(books, query).map_err(|error| match error {
+        ReconcileError::Key(_) => anyhow::Error::from(
+            WrongUse::new(error.to_string()).hint("such as --by provider,day --bills"),
+        ),
+        error => error.into(),
+    })?;
+    print(
+        output,
+        || Ok(show::bills::text(&said, meant, limit)),
+        || Ok(farthing_server::wire::reconciliation(&said)),
+        || Ok(show::bills::rows(&said, usize::MAX, Money::to_decimal)),
+    )?;
+    Ok(Outcome::Done)
+}
+
 /// The keys, with that of the step before them.
 fn by(args: &CostArgs) -> anyhow::Result<Vec<Key>> {
-    let mut by = keys(&args.by)?;
+    // What a statement is by where nothing is said, no bill knows.
+    let is_default = args.by.len() == 2 && args.by[0] == "team" && args.by[1] == "workload";
+    let mut by = if args.bills && is_default { vec![Key::Provider] } else { keys(&args.by)? };
     let step = match args.step.as_deref() {
         None => return Ok(by),
         Some("1h" | "hour") => Key::Hour,

@@ -25,6 +25,15 @@ const AMOUNTS: [(&str, AmountOf); 6] = [
     ("total", |row| row.total),
 ];
 
+/// Whether a statement has something to say in a column.
+type IsSaid = fn(&Statement) -> bool;
+
+/// Amounts that are no part of the total, and where people are shown them.
+const ASIDES: [((&str, AmountOf), IsSaid); 2] = [
+    (("unknown", |row| row.unknown), |statement| !statement.unknown.is_zero()),
+    (("list", |row| row.list), Statement::has_discounts),
+];
+
 /// A statement: what was paid, where it went, and by whom.
 pub(crate) fn text(statement: &Statement, meant: &str, limit: usize) -> Result<String, MoneyError> {
     let mut out = format!("{}: {meant}; UTC, without its end\n", window(statement.window));
@@ -43,20 +52,50 @@ pub(crate) fn text(statement: &Statement, meant: &str, limit: usize) -> Result<S
         let filtered = small_money(statement.filtered);
         let _ = writeln!(out, "left out by the filter, not in these: {filtered}");
     }
+    if !statement.unknown.is_zero() {
+        let unknown = small_money(statement.unknown);
+        let _ = writeln!(
+            out,
+            "of idle and unallocated, {unknown} is unknown: nobody measured whether it was used"
+        );
+    }
+    if statement.has_discounts() {
+        let list = statement.list;
+        let _ = writeln!(
+            out,
+            "at list prices it would be {}: {} less was paid",
+            small_money(list),
+            small_money(list.checked_sub(statement.paid)?)
+        );
+    }
     let coverage = statement.coverage;
     let _ = writeln!(
         out,
-        "{} of node time was paid in these hours, and {} of it measured\n",
+        "{} of node time was paid in these hours, and {} of it measured{}\n",
         // To the nearest second.
         duration(nanos(coverage.expected_nanos + NANOS_PER_SECOND / 2)),
         ratio(coverage.ratio()),
+        less_measured(statement),
     );
-    out += &rows(statement, limit, small_money)?.to_text();
+    let said = ASIDES.iter().filter(|(_, is_said)| is_said(statement)).map(|(aside, _)| *aside);
+    let amounts: Vec<(&str, AmountOf)> = AMOUNTS.into_iter().chain(said).collect();
+    out += &rows(statement, &amounts, (limit, small_money))?.to_text();
     out += &corrections(&statement.corrections, statement.currency)?;
     for node in &statement.unpriced {
         let _ = write!(out, "\nnot charged: node {} ({}): {}", node.node, node.offer, node.why);
     }
     Ok(out)
+}
+
+/// Resources of whose use less is known than of the nodes' time.
+fn less_measured(statement: &Statement) -> String {
+    let whole = statement.coverage.ratio();
+    let less =
+        statement.measured.iter().filter_map(|(resource, share)| Some((resource, (*share)?)));
+    let less = less.filter(|(_, share)| whole.is_some_and(|whole| *share < whole));
+    let less: Vec<String> =
+        less.map(|(resource, share)| format!("{share} of {resource}")).collect();
+    if less.is_empty() { String::new() } else { format!(", but only {}", less.join(", ")) }
 }
 
 /// What was posted again, as it was wrong: the sum, and the newest reasons.
@@ -86,17 +125,23 @@ fn corrections(corrections: &[Correction], currency: Currency) -> Result<String,
     Ok(out)
 }
 
+/// All rows of a statement in all columns, exact, for programs.
+pub(crate) fn all_rows(statement: &Statement) -> Result<Table, MoneyError> {
+    let asides = ASIDES.iter().map(|(aside, _)| *aside);
+    let amounts: Vec<(&str, AmountOf)> = AMOUNTS.into_iter().chain(asides).collect();
+    rows(statement, &amounts, (usize::MAX, Money::to_decimal))
+}
+
 /// The rows of a statement; the five amounts of a row sum to its total. Rows beyond `limit` are
 /// summed, so that the columns still add up.
-pub(crate) fn rows(
+fn rows(
     statement: &Statement,
-    limit: usize,
-    amount: fn(Money) -> String,
+    amounts: &[(&'static str, AmountOf)],
+    (limit, amount): (usize, fn(Money) -> String),
 ) -> Result<Table, MoneyError> {
     let mut columns: Vec<(Cow<'static, str>, Align)> =
         statement.by.iter().map(|key| (key.name(), Align::Left)).collect();
-    let amounts = AMOUNTS.map(|(name, _)| (name, Align::Right)).into_iter();
-    let more = amounts.chain([
+    let more = amounts.iter().map(|(name, _)| (*name, Align::Right)).chain([
         ("GPU-h", Align::Right),
         ("core-h", Align::Right),
         ("GiB-h", Align::Right),
@@ -107,7 +152,7 @@ pub(crate) fn rows(
     let mut table = Table::new(&columns);
     for row in statement.rows.iter().take(limit) {
         let mut cells = row.keys.clone();
-        cells.extend(AMOUNTS.map(|(_, of)| amount(of(row))));
+        cells.extend(amounts.iter().map(|(_, of)| amount(of(row))));
         cells.extend([
             hours(&row.gpu_hours().to_string()),
             hours(&row.core_hours().to_string()),
@@ -121,7 +166,7 @@ pub(crate) fn rows(
     if !rest.is_empty() {
         let mut cells = vec![format!("({} more rows)", rest.len())];
         cells.resize(statement.by.len(), String::new());
-        for (_, of) in AMOUNTS {
+        for (_, of) in amounts {
             cells.push(amount(Money::sum(rest.iter().map(of), statement.currency)?));
         }
         table.row(cells);
@@ -203,8 +248,10 @@ fn prices(explained: &Explanation) -> String {
     let mut prices: Vec<String> = Vec::new();
     for line in &explained.lines {
         let (rate, hours) = (line.node_rate, &line.node_hours);
+        let list = line.provenance.list.as_ref();
+        let list = list.map(|list| format!("; list price {}", list.rate)).unwrap_or_default();
         let text = format!(
-            "{}: {rate} x {hours} h = {} ({}, {} {})",
+            "{}: {rate} x {hours} h = {} ({}, {} {}{list})",
             line.node,
             line.node_cost,
             line.provenance.kind.name(),

@@ -1,7 +1,7 @@
 //! Bills as Parquet: values of any type that has a text, as CSV would have them.
 
 use super::super::ROWS_MAX;
-use super::{Bill, BillError, Reading};
+use super::{Bill, BillError, Reading, Visit};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
@@ -13,7 +13,11 @@ use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
 use std::borrow::Cow;
 
 /// Reads a file, a batch at a time.
-pub(super) fn read_parquet(bytes: Bytes, currency: Option<Currency>) -> Result<Bill, BillError> {
+pub(super) fn read_parquet(
+    bytes: Bytes,
+    currency: Option<Currency>,
+    visit: &mut Visit<'_>,
+) -> Result<Bill, BillError> {
     let builder = ParquetRecordBatchReaderBuilder::try_new(bytes).map_err(BillError::Parquet)?;
     let names = builder.schema().fields().iter().map(|field| field.name().clone()).collect();
     let mut reading = Reading::new(names, currency)?;
@@ -24,7 +28,8 @@ pub(super) fn read_parquet(bytes: Bytes, currency: Option<Currency>) -> Result<B
             text_of(batch.column(*column), 0, &reading.names[*column])?;
         }
         for row in 0..batch.num_rows() {
-            reading.row(&|column| text_of(batch.column(column), row, "").ok().flatten())?;
+            let read = |column: usize| text_of(batch.column(column), row, "").ok().flatten();
+            reading.row(&read, visit)?;
         }
     }
     reading.finish()

@@ -40,7 +40,7 @@ fn span(node: u32) -> NodeSpan {
         },
         price: Price::Known(
             "3.07 USD/h".parse().unwrap(),
-            Provenance { kind: PriceKind::List, source, as_of },
+            Provenance { kind: PriceKind::List, source, as_of, list: None },
         ),
         window: window(0, 3_600),
         ready: window(0, 1).from(),

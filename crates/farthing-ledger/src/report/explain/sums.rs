@@ -4,7 +4,9 @@
 
 use super::super::group::{self, KINDS, Numbered};
 use super::{Key, Label, Line, SampleSummary};
-use crate::books::{Batch, BooksError, Text, day, price_kind, value};
+use crate::books::{
+    Batch, BooksError, LIST_IN_CHARGES, ListNumbers, Lists, Text, day, price_kind, value,
+};
 use arrow_array::types::{Date32Type, Decimal128Type};
 use arrow_array::{PrimitiveArray, StringArray};
 use farthing_model::{
@@ -194,7 +196,7 @@ impl Test<'_> {
 }
 
 /// Columns that are read beside those of the keys.
-const COLUMNS: [&str; 13] = [
+const COLUMNS: [&str; 15] = [
     "x_workload",
     "x_destination",
     "x_resource",
@@ -206,6 +208,8 @@ const COLUMNS: [&str; 13] = [
     "x_price_kind",
     "x_price_source",
     "x_price_as_of",
+    "x_list_rate",
+    "x_discounts",
     "ChargePeriodStart",
     "ChargePeriodEnd",
 ];
@@ -219,10 +223,11 @@ struct Buys<'b> {
     source: Text<'b>,
     as_of: &'b PrimitiveArray<Date32Type>,
     rate: &'b PrimitiveArray<Decimal128Type>,
+    lists: Lists<'b>,
 }
 
 /// What was bought, in numbers of one batch.
-type Numbers = ([Option<usize>; 4], Option<i32>, Option<i128>);
+type Numbers = ([Option<usize>; 4], Option<i32>, Option<i128>, ListNumbers);
 
 impl<'b> Buys<'b> {
     fn new(batch: &'b Batch) -> Result<Self, BooksError> {
@@ -234,21 +239,25 @@ impl<'b> Buys<'b> {
             source: batch.text("x_price_source")?,
             as_of: batch.day("x_price_as_of")?,
             rate: batch.decimal("x_node_rate")?,
+            lists: Lists::new(batch, LIST_IN_CHARGES)?,
         })
     }
 
     fn numbers(&self, row: usize) -> Numbers {
         let texts = [self.node, self.offer, self.kind, self.source];
-        (texts.map(|text| text.index(row)), value(self.as_of, row), value(self.rate, row))
+        let texts = texts.map(|text| text.index(row));
+        (texts, value(self.as_of, row), value(self.rate, row), self.lists.numbers(row))
     }
 
-    fn bought(&self, row: usize, currency: Currency) -> Result<Bought, BooksError> {
+    fn bought(&mut self, row: usize, currency: Currency) -> Result<Bought, BooksError> {
+        let list = self.lists.get(row, currency)?;
         let wrong = |column: &str| self.batch.wrong(row, column);
         let rate = value(self.rate, row).map(|pico| Money::from_pico(pico, currency));
         let provenance = Provenance {
             kind: price_kind(self.kind.get(row)).ok_or_else(|| wrong("x_price_kind"))?,
             source: self.source.get(row).ok_or_else(|| wrong("x_price_source"))?.to_owned(),
             as_of: day(value(self.as_of, row)).ok_or_else(|| wrong("x_price_as_of"))?,
+            list,
         };
         Ok(Bought {
             node: self.batch.parse(self.node.get(row), row, "x_node")?,
@@ -285,7 +294,7 @@ impl Totals {
         wanted: &mut Wanted<'_>,
     ) -> Result<Option<()>, BooksError> {
         let tests = wanted.tests(batch, hour)?;
-        let (rows, buys) = (group::Numbers::new(batch)?, Buys::new(batch)?);
+        let (rows, mut buys) = (group::Numbers::new(batch)?, Buys::new(batch)?);
         let workload = batch.text("x_workload")?;
         let mut workloads = vec![0_i128; workload.values().count()];
         let mut seen = vec![false; workloads.len()];

@@ -21,7 +21,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 /// First bytes of a file; the number grows when the form changes.
-const MAGIC: &[u8; 8] = b"FARTHP02";
+const MAGIC: &[u8; 8] = b"FARTHP03";
 /// Files that are kept; the oldest go.
 const FILES_MAX: usize = 8;
 /// Largest file that is read.

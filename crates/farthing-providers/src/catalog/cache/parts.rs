@@ -2,11 +2,13 @@
 
 use super::bytes::{Reader, Writer};
 use crate::Spot;
-use crate::catalog::asset::{AssetPrice, Per};
+use crate::catalog::asset::{AssetChange, AssetPrice, Per};
 use crate::catalog::catalogue::{Catalogue, From};
 use crate::manifest::Fault;
-use farthing_model::offer_table::{Arch, Parts, Row, Shape, Site, Terms};
-use farthing_model::{Asset, OfferTable, Place, PriceKind, Purchase, Resources};
+use farthing_model::offer_table::{Arch, Parts, Row, Shape, Site, Terms, Was};
+use farthing_model::{
+    Asset, OfferTable, PerResource, Place, PriceKind, Purchase, Ratio, Resource, Resources,
+};
 use std::sync::Arc;
 
 /// Kinds of price by the number that is written.
@@ -46,6 +48,11 @@ pub(crate) fn write(catalogue: &Catalogue, out: &mut Writer) {
         out.text(currency.code());
     }
     rows(&table.clone().into_parts().rows, out);
+    out.len(catalogue.contract_days.len());
+    for day in &catalogue.contract_days {
+        out.u64(0);
+        out.date(Some(*day));
+    }
     assets(&catalogue.assets, out);
 }
 
@@ -60,6 +67,13 @@ fn assets(prices: &[AssetPrice], out: &mut Writer) {
         out.date(Some(price.as_of));
         out.i64(price.pico);
         out.text(price.currency.code());
+        out.len(price.changes.len());
+        for change in &price.changes {
+            out.text(&change.provider);
+            out.text(&change.region);
+            out.text(&change.note);
+            out.u32(change.off.ppm());
+        }
     }
 }
 
@@ -98,6 +112,10 @@ fn terms(terms: &[Terms], out: &mut Writer) {
         out.date(Some(terms.as_of));
         out.u64(terms.available.map_or(NONE, u64::from));
         texts(&terms.warnings, out);
+        out.u32(terms.off.is_some().into());
+        for (_, off) in terms.off.iter().flat_map(PerResource::iter) {
+            out.u32(off.ppm());
+        }
     }
 }
 
@@ -125,6 +143,14 @@ fn rows(rows: &[Row], out: &mut Writer) {
     for row in rows {
         out.i64(row.pico);
     }
+    let changed: Vec<(usize, Was)> =
+        rows.iter().enumerate().filter_map(|(at, row)| Some((at, row.was?))).collect();
+    out.len(changed.len());
+    for (at, was) in changed {
+        out.len(at);
+        out.i64(was.list);
+        out.i64(was.before);
+    }
 }
 
 pub(crate) fn read(input: &mut Reader<'_>) -> Option<Catalogue> {
@@ -147,8 +173,11 @@ pub(crate) fn read(input: &mut Reader<'_>) -> Option<Catalogue> {
     let table = OfferTable::new(parts).ok()?;
     let as_of = oldest.zip(newest);
     let excluded = excluded.into_iter().collect();
+    // Every item of a list has eight bytes at least.
+    let contract_days = list(input, |input| input.u64().and_then(|_| input.date()?))?;
     let assets = list(input, asset)?;
-    Some(Catalogue { table, excluded, faults, as_of, assets, from: From::Cache })
+    let from = From::Cache;
+    Some(Catalogue { table, excluded, faults, as_of, assets, contract_days, from })
 }
 
 fn asset(input: &mut Reader<'_>) -> Option<AssetPrice> {
@@ -158,7 +187,24 @@ fn asset(input: &mut Reader<'_>) -> Option<AssetPrice> {
     let (class, provider, region, zone, source) = (text()?, text()?, text()?, text()?, text()?);
     let as_of = input.date()??;
     let (pico, currency) = (input.i64()?, input.text()?.parse().ok()?);
-    Some(AssetPrice { asset, class, provider, region, zone, as_of, per, pico, currency, source })
+    let changes = list(input, |input| {
+        let mut text = || input.text().map(str::to_owned);
+        let (provider, region, note) = (text()?, text()?, text()?);
+        Some(AssetChange { provider, region, note, off: Ratio::from_ppm(input.u32()?) })
+    })?;
+    Some(AssetPrice {
+        asset,
+        class,
+        provider,
+        region,
+        zone,
+        as_of,
+        per,
+        pico,
+        currency,
+        source,
+        changes,
+    })
 }
 
 fn list<T>(
@@ -206,7 +252,17 @@ fn term(input: &mut Reader<'_>) -> Option<Terms> {
         number => Some(u32::try_from(number).ok()?),
     };
     let warnings = list(input, |input| input.text().map(str::to_owned))?;
-    Some(Terms { kind, source, as_of, available, warnings })
+    let off = match input.u32()? {
+        0 => None,
+        _ => {
+            let mut off = PerResource::default();
+            for resource in Resource::CHARGED {
+                *off.get_mut(resource) = Ratio::from_ppm(input.u32()?);
+            }
+            Some(off)
+        }
+    };
+    Some(Terms { kind, source, as_of, available, warnings, off })
 }
 
 fn read_rows(input: &mut Reader<'_>) -> Option<Vec<Row>> {
@@ -221,7 +277,12 @@ fn read_rows(input: &mut Reader<'_>) -> Option<Vec<Row>> {
         let purchase = *Purchase::ALL.get(usize::from(purchases[at]))?;
         let (site, shape, terms) = (sites[at], shapes[at], terms[at]);
         let (currency, pico) = (currencies[at], picos[at]);
-        Some(Row { site, shape, terms, currency, purchase, pico })
+        Some(Row { site, shape, terms, currency, purchase, pico, was: None })
     };
-    (0..len).map(row).collect()
+    let mut rows: Vec<Row> = (0..len).map(row).collect::<Option<_>>()?;
+    for _ in 0..input.len(24)? {
+        let at = usize::try_from(input.u64()?).ok()?;
+        rows.get_mut(at)?.was = Some(Was { list: input.i64()?, before: input.i64()? });
+    }
+    Some(rows)
 }

@@ -45,7 +45,7 @@ impl World {
     fn fill(&self) -> Catalogue {
         let today = Some("2026-11-25".parse().unwrap());
         let (catalogue, days) =
-            Catalogue::read(&[self.path()], &Options { today, cache: None }).unwrap();
+            Catalogue::read(&[self.path()], &Options { today, ..Options::default() }).unwrap();
         self.slot().keep(&catalogue, days);
         catalogue
     }

@@ -245,7 +245,7 @@ impl Halves {
                 terms = intake.warn(terms, warning);
             }
             let (site, currency) = (host.half.site, host.half.currency);
-            intake.push(Row { site, shape, terms, currency, purchase, pico });
+            intake.push(Row { site, shape, terms, currency, purchase, pico, was: None });
         }
         Ok(())
     }

@@ -143,7 +143,8 @@ impl Table {
         });
         let site = intake.site(provider, region, "")?;
         let currency = intake.currency(currency)?;
-        intake.push(Row { site, shape, terms, currency, purchase: Purchase::OnDemand, pico });
+        let purchase = Purchase::OnDemand;
+        intake.push(Row { site, shape, terms, currency, purchase, pico, was: None });
         Ok(())
     }
 }

@@ -119,7 +119,7 @@ fn offer(offering: &Node, shape: u32, day: Date, intake: &mut Intake) -> Result<
     });
     let site = intake.site(PROVIDER, region, zone)?;
     let currency = intake.currency(Currency::USD)?;
-    intake.push(Row { site, shape, terms, currency, purchase, pico });
+    intake.push(Row { site, shape, terms, currency, purchase, pico, was: None });
     Ok(())
 }
 

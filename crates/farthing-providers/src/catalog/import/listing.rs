@@ -134,7 +134,7 @@ impl Listing {
             if let Some(pico) = price {
                 let (site, terms, currency) = (half.site, half.terms[at], half.currency);
                 let purchase = LISTED[at];
-                intake.push(Row { site, shape, terms, currency, purchase, pico });
+                intake.push(Row { site, shape, terms, currency, purchase, pico, was: None });
             }
         }
         Ok(())

@@ -48,7 +48,7 @@ fn prices_that_were_seen_later_do_not_count() {
         (None, "7.00", 0, 2),
     ] {
         let today: Option<Date> = today.map(|day| day.parse().unwrap());
-        let options = Options { today, cache: None };
+        let options = Options { today, ..Options::default() };
         let book = Catalogue::load(std::slice::from_ref(&path), &options).unwrap().book();
         assert_eq!(book.offers[0].price.rate().unwrap().per_hour().to_decimal(), price);
         let count = |reason: &str| book.excluded.get(reason).copied().unwrap_or(0);

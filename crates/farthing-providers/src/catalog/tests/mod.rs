@@ -8,7 +8,7 @@ mod skypilot;
 
 use super::*;
 use expect_test::{Expect, expect};
-use farthing_model::{Price, PriceKind, Purchase};
+use farthing_model::{Asset, Place, Price, PriceKind, Purchase, Resource};
 use std::fs;
 use std::path::PathBuf;
 use std::sync::Arc as Shared;
@@ -24,7 +24,7 @@ fn book(rows: &[String]) -> PriceBook {
     let text = format!("{HEADER}\n{}\n", rows.join("\n"));
     let mut intake = Intake::default();
     csv::rows(&text, Path::new("p.csv"), &mut intake).unwrap_or_else(|e| panic!("{e}"));
-    Catalogue::of(intake.finish(None).unwrap(), From::Files).book()
+    Catalogue::of(intake.finish(None, None).unwrap(), From::Files).book()
 }
 
 fn load(paths: &[PathBuf]) -> Result<PriceBook, BookError> {

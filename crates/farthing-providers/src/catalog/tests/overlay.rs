@@ -13,7 +13,7 @@ fn with(manifest: &str, today: Option<&str>) -> Result<PriceBook, BookError> {
     ];
     fs::write(&csv, format!("{HEADER}\n{}\n", rows.join("\n"))).unwrap();
     fs::write(&yaml, format!("kind: PriceBook\nspec:\n{manifest}")).unwrap();
-    let options = Options { today: today.map(|day| day.parse().unwrap()), cache: None };
+    let options = Options { today: today.map(|day| day.parse().unwrap()), ..Options::default() };
     Catalogue::load(&[csv, yaml], &options).map(|catalogue| catalogue.book())
 }
 
@@ -147,7 +147,7 @@ fn contracts_that_say_nothing_or_too_much_are_refused() {
     };
     assert_eq!(
         message("  adjust:\n  - {name: a, discount: 20%, off: 1 USD/h, source: c}\n"),
-        "`adjust` has not exactly one of discount, off, price and committed"
+        "`adjust` has not exactly one of discount, discounts, off, price and committed"
     );
     assert_eq!(
         message("  adjust:\n  - {name: a, discount: 120%, source: c}\n"),
@@ -169,4 +169,90 @@ fn contracts_that_say_nothing_or_too_much_are_refused() {
     assert!(
         message("  adjust:\n  - {name: a, price: 9 USD, source: c}\n").contains("no unit of time")
     );
+}
+
+/// What the list said stays beside what contracts make of it, one after another; a discount of one
+/// resource takes off that part of the machine that the weights say.
+#[test]
+fn what_the_list_said_stays_beside_the_price() {
+    let adjust = "  adjust:\n  - {name: EDP, purchase: on-demand, discount: 10%, source: c}\n  - \
+        {name: gpus, region: us-*, purchase: on-demand, discounts: {gpu: 20%}, source: d}\n  - \
+        {name: cores, region: us-*, purchase: on-demand, discounts: {cpu: 100%, gpu: 50%}, \
+        source: e}\n";
+    let book = with(adjust, None).unwrap();
+    let of = |id: &str| {
+        let offer = book.offers.iter().find(|offer| offer.id.as_str() == id).unwrap();
+        let Price::Known(rate, from) = &offer.price else { panic!() };
+        (*rate, from.list.clone(), offer.clone())
+    };
+    let (_, list, _) = of("aws/us-east-1/p5/spot");
+    assert_eq!(list, None, "no contract changes it");
+    let (rate, list, _) = of("aws/eu-west-1/p4/on-demand");
+    let list = list.unwrap();
+    assert_eq!(
+        (rate.to_string(), list.rate.to_string()),
+        ("10.80 USD/h".into(), "12.00 USD/h".into())
+    );
+    assert_eq!(list.discounts, None);
+    let (rate, list, offer) = of("aws/us-east-1/p5/on-demand");
+    let list = list.unwrap();
+    let discounts = list.discounts.as_ref().unwrap();
+    assert_eq!(
+        (list.rate.to_string(), discounts.before.to_string()),
+        ("10.00 USD/h".into(), "9.00 USD/h".into())
+    );
+    // A half of the four fifths that were left; of cores nothing.
+    assert_eq!(discounts.off.get(Resource::Gpu).ppm(), 600_000);
+    assert_eq!(discounts.off.get(Resource::Cpu).ppm(), 1_000_000);
+    let parts =
+        crate::hardware::weights().unwrap().parts(offer.accelerator.as_ref(), offer.capacity);
+    let whole: i128 = parts.iter().map(|(_, part)| part).sum();
+    let left = whole - parts.get(Resource::Cpu) - parts.get(Resource::Gpu) * 6 / 10;
+    let expected = farthing_model::proportion(9_000_000_000_000, left, whole).unwrap();
+    assert!((rate.per_hour().pico() - expected).abs() <= 1, "{rate}");
+    // Through the cache it is the same.
+    let folder = tempfile::tempdir().unwrap();
+    let (csv, yaml) = (folder.path().join("a.csv"), folder.path().join("b.yaml"));
+    fs::write(&csv, format!("{HEADER}\n{}\n", row("us-east-1", "on-demand", "10"))).unwrap();
+    fs::write(&yaml, format!("kind: PriceBook\nspec:\n{adjust}")).unwrap();
+    for path in [&csv, &yaml] {
+        let old = std::time::SystemTime::now() - std::time::Duration::from_secs(60);
+        fs::File::options().append(true).open(path).unwrap().set_modified(old).unwrap();
+    }
+    let options = Options { cache: Some(folder.path().join("cache")), ..Options::default() };
+    let load = || Catalogue::load(&[csv.clone(), yaml.clone()], &options).unwrap();
+    let (first, second) = (load(), load());
+    assert_eq!(first.book().offers, second.book().offers);
+    assert_eq!(second.book().offers[0].price.provenance().unwrap().list, Some(list));
+}
+
+/// Volumes and bytes sent are discounted like machines, where the contract holds.
+#[test]
+fn a_contract_reaches_what_is_no_machine() {
+    let folder = tempfile::tempdir().unwrap();
+    let (csv, yaml) = (folder.path().join("a.csv"), folder.path().join("b.yaml"));
+    let header = "provider,region,zone,instance_type,accelerator,accelerator_count,vcpus,\
+        memory_gib,storage_gib,purchase,price,currency,unit,source,as_of";
+    let rows = [
+        "*,*,,volume,,,,,,,0.10,USD,GiB-hour,me,2026-11-01",
+        "*,*,,network/internet,,,,,,,0.08,USD,GB,me,2026-11-01",
+        "*,*,,load-balancer,,,,,,,1,USD,hour,me,2026-11-01",
+    ];
+    fs::write(&csv, format!("{header}\n{}\n", rows.join("\n"))).unwrap();
+    let adjust = "{name: E, provider: aws, discounts: {network: 25%, storage: 50%}, source: c}, \
+        {name: F, discount: 10%, source: d}, {name: G, off: 0.01 USD/h, source: e}";
+    fs::write(&yaml, format!("kind: PriceBook\nspec: {{adjust: [{adjust}]}}\n")).unwrap();
+    let catalogue = Catalogue::load(&[csv, yaml], &Options::default()).unwrap();
+    let price = |asset, class, provider: &str| {
+        let place = Place { provider: provider.to_owned(), region: "r".to_owned(), zone: None };
+        let price = crate::catalog::asset_price(&catalogue.assets, (asset, class), &place, 1 << 30);
+        let price = price.unwrap();
+        let list = price.provenance().unwrap().list.clone().unwrap();
+        (price.rate().unwrap().to_string(), list.rate.to_string())
+    };
+    let two = |net: &str, list: &str| (format!("{net} USD/h"), format!("{list} USD/h"));
+    assert_eq!(price(Asset::Volume, "gp3", "aws"), two("0.045", "0.10"));
+    assert_eq!(price(Asset::Volume, "gp3", "gcp"), two("0.09", "0.10"));
+    assert_eq!(price(Asset::Network, "internet", "aws"), two("0.054", "0.08"));
+    assert_eq!(price(Asset::LoadBalancer, "", "aws"), two("0.90", "1.00"));
 }

@@ -167,6 +167,11 @@ pub(super) fn asset_name(asset: Asset, class: &str) -> String {
     }
 }
 
+/// The class in a name that [`asset_name`] made.
+pub(super) fn class_of(asset: Asset, name: &str) -> &str {
+    name.strip_prefix(asset.name()).and_then(|rest| rest.strip_prefix('/')).unwrap_or_default()
+}
+
 fn unknown(bought: &Bought, why: String) -> Result<Priced, IdError> {
     let text = |it: &Option<String>| it.clone().unwrap_or_else(|| "unknown".to_owned());
     let place = Place {

@@ -10,6 +10,7 @@ mod bought;
 mod claim;
 mod container;
 mod cover;
+mod dated;
 mod device;
 mod extra;
 mod facts;

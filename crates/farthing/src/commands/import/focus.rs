@@ -81,6 +81,10 @@ fn tell(name: &str, bill: &Bill) {
     for (what, (rows, first)) in &bill.faults {
         talk(&format!("{name}: {rows} rows are not as FOCUS says: {what} (first in row {first})"));
     }
+    if !bill.other_columns.is_empty() {
+        let (count, names) = (bill.other_columns.len(), bill.other_columns.join(", "));
+        talk(&format!("{name}: {count} columns are none of FOCUS, kept and not read: {names}"));
+    }
     if bill.rounded > 0 {
         let rounded = bill.rounded;
         talk(&format!("{name}: {rounded} numbers have more than 12 decimals and were rounded"));
@@ -170,6 +174,7 @@ fn bill_json(imported: &Imported) -> Value {
         "effective": bill.effective.to_decimal(),
         "services": bill.services.iter().map(service).collect::<Vec<_>>(),
         "faults": bill.faults.iter().map(fault_json).collect::<Vec<_>>(),
+        "other_columns": bill.other_columns,
         "rounded": bill.rounded,
     })
 }

@@ -2,7 +2,7 @@
 
 use super::{books, summary};
 use crate::args::{IntoBooks, Output, PrometheusArgs, TelemetryArgs};
-use crate::commands::{cache_folder, duration, price_book};
+use crate::commands::{cache_folder, duration, earlier_contracts, price_book};
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::print::{Progress, talk};
@@ -68,11 +68,16 @@ pub(super) fn server(
         hold: SignedDuration::from_mins(5),
     };
     let mut progress = Progress::new();
-    server
+    let read = server
         .read(&query, &mut intake, &mut |text| progress.tell(text))
         .with_context(|| "nothing was imported")?;
     progress.end();
-    finish(intake, Some(window), now, &args.into, (home, output))
+    let outcome = finish(intake, Some(read.window), now, &args.into, (home, output))?;
+    let Some((missing, why)) = read.missing else { return Ok(outcome) };
+    let why = anyhow::Error::from(why);
+    talk(&format!("missing: {missing} is not in these totals: {why:#}"));
+    talk("the same import again completes it; nothing is written twice");
+    Ok(Outcome::Failed)
 }
 
 /// Turns what was read into books, and prints what came of it.
@@ -87,12 +92,16 @@ fn finish(
     let options =
         ClusterOptions { window, coverage_min: into.coverage, ..ClusterOptions::default() };
     let faults: Vec<String> = intake.faults().map(ToString::to_string).collect();
-    let cluster = measure(intake, options, NodePrices::new(&catalogue)).map_err(|error| {
+    let mut cluster = measure(intake, options, NodePrices::new(&catalogue)).map_err(|error| {
         for fault in &faults {
             talk(&format!("left out: {fault}"));
         }
         WrongUse::new(error.to_string())
     })?;
+    let about = (cluster.window, &catalogue);
+    for (part, book) in earlier_contracts(&into.prices, now, about)? {
+        cluster.price_by(part, &book);
+    }
     summary::tell(&cluster);
     let posted = books::post(&cluster, &catalogue, into, (home, now))?;
     summary::print(&cluster, &posted, into, output)?;
