@@ -34,13 +34,17 @@ pub enum RecordKind {
     Undone,
     /// Something a person should know: stale data, a gap, a refused step.
     Noted,
+    /// Who may do what: a token was issued or revoked.
+    Identity,
+    /// Who came in, who was refused, and who read what is not his own.
+    Accessed,
     /// A run of the engine ended as it should.
     Closed,
 }
 
 impl RecordKind {
     /// All kinds.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 13] = [
         Self::Started,
         Self::Planned,
         Self::Approved,
@@ -51,6 +55,8 @@ impl RecordKind {
         Self::Verified,
         Self::Undone,
         Self::Noted,
+        Self::Identity,
+        Self::Accessed,
         Self::Closed,
     ];
 
@@ -67,6 +73,8 @@ impl RecordKind {
             Self::Verified => "verified",
             Self::Undone => "undone",
             Self::Noted => "noted",
+            Self::Identity => "identity",
+            Self::Accessed => "accessed",
             Self::Closed => "closed",
         }
     }

@@ -191,7 +191,12 @@ impl Open {
                 let budgets = budgets.iter().map(BudgetRecord::to_budget);
                 self.budgets = budgets.collect::<Result<_, _>>()?;
             }
-            Body::Noted { .. } | Body::Closed { .. } => {}
+            // Who may do what is nothing that the loop acts on: the server folds it for itself.
+            Body::Noted { .. }
+            | Body::Issued(_)
+            | Body::Revoked { .. }
+            | Body::Accessed(_)
+            | Body::Closed { .. } => {}
             Body::Claimed(claim) => self.claim(at, &claim)?,
             Body::Released { claim, spent, .. } => self.release(at, &claim, spent.as_deref())?,
             Body::Planned(plan) => self.planned(at, plan)?,

@@ -5,6 +5,7 @@
 //! only as an argument, reaches the world only through the contracts of `farthing-edge`, and keeps
 //! nothing that a restart does not find again in the journal and the books.
 
+mod access;
 mod accounts;
 mod binding;
 mod budget_record;
@@ -17,12 +18,14 @@ mod exposure;
 mod gate;
 mod journal;
 mod record;
+mod share;
 mod story;
 mod sums;
 mod tick;
 mod verify;
 mod what_if;
 
+pub use access::{AccessRecord, TokenRecord, record_access};
 pub use binding::BindingRecord;
 pub use budget_record::{BudgetRecord, LimitRecord, PeriodRecord, ScopeRecord};
 pub use claim::{Answer, Ask, Claim, ClaimRecord, Short, Shortage};
@@ -36,6 +39,7 @@ pub use journal::{Journal, Open, OpenStep, Scores, Stage};
 pub use record::{
     ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };
+pub use share::TeamShare;
 pub use story::Story;
 pub use tick::{Flow, Tick};
 pub use what_if::{Changes, WhatIf, what_if};

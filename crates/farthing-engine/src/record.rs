@@ -2,6 +2,7 @@
 //! as `12.34 USD`, times RFC 3339. These are storage types of this crate, not wire types: the
 //! server has its own.
 
+use crate::access::{AccessRecord, TokenRecord};
 use crate::binding::BindingRecord;
 use crate::budget_record::BudgetRecord;
 use crate::claim::ClaimRecord;
@@ -105,6 +106,17 @@ pub enum Body {
         /// What happened.
         text: String,
     },
+    /// A token was issued.
+    Issued(TokenRecord),
+    /// A token is no longer good.
+    Revoked {
+        /// Which.
+        token: String,
+        /// Who said so.
+        by: String,
+    },
+    /// Someone came in, was refused, or read what is not his own.
+    Accessed(AccessRecord),
     /// A run of the engine ended as it should.
     Closed {
         /// The end of what the books then held; nothing where nothing was measured.
@@ -267,6 +279,8 @@ impl Body {
             Self::Verified(_) => RecordKind::Verified,
             Self::Undone { .. } => RecordKind::Undone,
             Self::Noted { .. } => RecordKind::Noted,
+            Self::Issued(_) | Self::Revoked { .. } => RecordKind::Identity,
+            Self::Accessed(_) => RecordKind::Accessed,
             Self::Closed { .. } => RecordKind::Closed,
         }
     }

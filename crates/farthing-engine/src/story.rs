@@ -47,6 +47,9 @@ impl Body {
             | Self::Claimed(_)
             | Self::Released { .. }
             | Self::Noted { .. }
+            | Self::Issued(_)
+            | Self::Revoked { .. }
+            | Self::Accessed(_)
             | Self::Closed { .. } => None,
         }
     }

@@ -9,16 +9,18 @@ use crate::error::EngineError;
 use crate::execute::{Acted, note, target};
 use crate::journal::Stage;
 use crate::record::{Body, PlanRecord, StepRecord, VerifiedRecord, WaitingRecord};
+use crate::share::TeamShare;
 use farthing_edge::{Measured, Store};
 use farthing_ledger::{Metered, Usage};
 use farthing_model::{
     Coverage, Destination, Mode, Money, MoneyError, PerResource, PlanId, Policy, Receipt, Resource,
-    Snapshot, Window,
+    Snapshot, TeamId, Window,
 };
 use farthing_planner::{
     BudgetState, Input, Planned, Utilisation, Violation, check, plan, plan_as, sensitivity_within,
 };
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Columns times plans made again, and questions, for what binds a plan that is recorded: a tick
@@ -36,6 +38,8 @@ pub struct Tick {
     pub money: Flow,
     /// Where the resources of the window went.
     pub usage: PerResource<Usage>,
+    /// What of both is whose, by team; what has no team is in none.
+    pub teams: BTreeMap<TeamId, TeamShare>,
     /// How much of the window was measured.
     pub coverage: Coverage,
     /// The world that was planned for.
@@ -112,6 +116,7 @@ impl<W: World, S: Store> Engine<W, S> {
         let acted = self.execute(&snapshot, now)?;
         // 9. Say what happened.
         let usage = total_usage(&posted.tick);
+        let teams = crate::share::by_team(&posted.tick, Money::zero(self.config.currency))?;
         let coverage = posted.coverage;
         let money = Flow::of(&posted.tick, Money::zero(self.config.currency))?;
         Ok(Tick {
@@ -119,6 +124,7 @@ impl<W: World, S: Store> Engine<W, S> {
             window,
             money,
             usage,
+            teams,
             coverage,
             snapshot,
             planned,

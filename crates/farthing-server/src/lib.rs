@@ -10,13 +10,17 @@
 //! listens on loopback only and answers only requests that were meant for a loopback name.
 
 mod http;
+mod identity;
 mod metrics;
 mod orders;
 mod page;
 mod publish;
+mod reader;
+mod scope;
 pub mod wire;
 
-pub use http::{Behind, Bound, RankOffers, Running, Server, ServerError};
+pub use http::{Behind, Bound, RankOffers, Running, Server, ServerError, Tls, TlsError};
+pub use identity::{AccessRules, Deed, Minted, Role, TokenId, mint};
 pub use metrics::{METRICS_CONTENT_TYPE, metrics};
 pub use orders::{Carried, Desk, NotCarried, Order, Orders, orders};
 pub use page::page;

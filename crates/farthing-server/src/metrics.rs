@@ -26,10 +26,12 @@ pub fn metrics(view: &View) -> String {
         let name = "farthing_tick_duration_seconds";
         text.family(name, "gauge", "How long the last tick took.");
         text.sample(name, &[], Seconds(last.took));
-        let name = "farthing_journal_records";
-        text.family(name, "gauge", "Records in the journal.");
-        text.sample(name, &[], last.head.seq);
-        savings(&mut text, view);
+        if !view.partial {
+            let name = "farthing_journal_records";
+            text.family(name, "gauge", "Records in the journal.");
+            text.sample(name, &[], last.head.seq);
+            savings(&mut text, view);
+        }
     }
     if let Some(planned) = view.planned.as_ref().and_then(|ticked| ticked.tick.planned.as_ref()) {
         plan(&mut text, planned);
@@ -53,8 +55,10 @@ fn about(text: &mut Text, view: &View) {
     text.sample("farthing_ticks_total", &[], view.ticks);
     text.family("farthing_tick_failures", "counter", "Ticks that failed.");
     text.sample("farthing_tick_failures_total", &[], view.failures);
-    text.family("farthing_steps_done", "counter", "Steps done since the start.");
-    text.sample("farthing_steps_done_total", &[], view.steps_done);
+    if !view.partial {
+        text.family("farthing_steps_done", "counter", "Steps done since the start.");
+        text.sample("farthing_steps_done_total", &[], view.steps_done);
+    }
     if let Some(age) = view.age() {
         let name = "farthing_tick_age_seconds";
         text.family(name, "gauge", "Age of the last tick, in real time.");

@@ -5,7 +5,7 @@
 
 use crate::publish::Published;
 use farthing_edge::Store;
-use farthing_engine::{Answer, Ask, Engine, EngineError, World};
+use farthing_engine::{AccessRecord, Answer, Ask, Body, Engine, EngineError, World};
 use farthing_model::{Money, Receipt, StepId};
 use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
@@ -42,6 +42,8 @@ pub enum Order {
         /// Why.
         why: &'static str,
     },
+    /// Have the journal know of someone who came in, was refused, or read what is not his own.
+    Note(Box<AccessRecord>),
 }
 
 /// What came of an order.
@@ -111,6 +113,15 @@ impl Orders {
     }
 }
 
+impl Orders {
+    /// Tells the loop something that nobody waits for. Where too many orders wait it is lost.
+    pub(crate) fn tell(&self, order: Order) {
+        let (answer, _) = oneshot::channel();
+        let told = Ordered { order, by: String::new(), answer };
+        let _ = self.0.try_send(told);
+    }
+}
+
 impl Desk {
     /// Waits for `length`, and carries out what is ordered meanwhile. `now` is asked for each.
     pub fn attend<W: World, S: Store>(
@@ -125,8 +136,9 @@ impl Desk {
             let left = until.saturating_duration_since(Instant::now());
             match self.0.recv_timeout(left) {
                 Ok(Ordered { order, by, answer }) => {
-                    // Whoever asked may have given up: then nothing is done in its name.
-                    if !answer.is_closed() {
+                    // Whoever asked may have given up: then nothing is done in its name. For what
+                    // is only noted, nobody waits.
+                    if !answer.is_closed() || matches!(order, Order::Note(_)) {
                         let now = now();
                         let carried = carry_out(&order, &by, engine, now);
                         if let Ok(exposures) = engine.exposures(now) {
@@ -162,6 +174,9 @@ fn carry_out<W: World, S: Store>(
             let ask = Ask { expires, by: by.to_owned(), ..(**ask).clone() };
             engine.claim(&ask, now).map(|answer| Carried::Answered(answer, now))
         }
+        Order::Note(record) => engine
+            .record_access(&[Body::Accessed((**record).clone())], now)
+            .map(|()| Carried::Noted),
         Order::Settle { claim, spent, why } => {
             engine.settle_claim(claim, *spent, why, now).map(|()| Carried::Noted)
         }

@@ -4,14 +4,18 @@
 //! sees half of one; whoever watches is woken.
 
 use crate::orders::chain;
+use crate::scope::flow;
 use farthing_edge::Head;
 use farthing_engine::{Exposure, Flow, Open, Tick};
-use farthing_model::{ClusterId, Currency, Money, MoneyError, Offer, Policy, ReceiptOutcome};
+use farthing_model::{
+    ClusterId, Currency, Money, MoneyError, Offer, Policy, ReceiptOutcome, TeamId,
+};
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::watch;
 
 /// Ticks that may be missing before the loop counts as stuck.
@@ -73,6 +77,10 @@ pub struct Failure {
 pub struct View {
     /// What does not change.
     pub about: Arc<About>,
+    /// Grows with everything that is published.
+    pub version: u64,
+    /// Whether it is only the part of some teams: sums are then theirs, or left out.
+    pub partial: bool,
     /// Ticks that succeeded.
     pub ticks: u64,
     /// Ticks that failed.
@@ -91,6 +99,8 @@ pub struct View {
     pub failure: Option<Failure>,
     /// Where all money since the start went.
     pub total: Flow,
+    /// What of it was of which team.
+    pub teams: Arc<BTreeMap<TeamId, Flow>>,
     /// Steps done since the start.
     pub steps_done: u64,
     /// Why there will be no more ticks, where that is as it should be.
@@ -167,15 +177,19 @@ impl View {
 
 /// The cell between the loop's thread and all readers. Clones share it.
 #[derive(Clone, Debug)]
-pub struct Published(Arc<watch::Sender<Arc<View>>>);
+pub struct Published(Arc<watch::Sender<Arc<View>>>, u128);
 
 impl Published {
     /// Nothing has happened yet.
     pub fn new(about: About) -> Self {
         let zero = Money::zero(about.currency);
         let total = Flow { paid: zero, used: zero, idle: zero, unallocated: zero, overhead: zero };
-        Self(Arc::new(watch::Sender::new(Arc::new(View {
+        let born = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+        let born = born.map_or(0, |since| since.as_nanos());
+        let first = View {
             about: Arc::new(about),
+            version: 0,
+            partial: false,
             ticks: 0,
             failures: 0,
             last: None,
@@ -185,14 +199,21 @@ impl Published {
             seen: None,
             failure: None,
             total,
+            teams: Arc::default(),
             steps_done: 0,
             ended: None,
-        }))))
+        };
+        Self(Arc::new(watch::Sender::new(Arc::new(first))), born)
     }
 
     /// The newest view.
     pub fn view(&self) -> Arc<View> {
         Arc::clone(&self.0.borrow())
+    }
+
+    /// When this process began to publish, as a number that another run does not have.
+    pub(crate) fn born(&self) -> u128 {
+        self.1
     }
 
     /// A view each time there is a newer one.
@@ -220,10 +241,18 @@ impl Published {
         let receipts = ticked.tick.acted.receipts.iter().chain(&ticked.tick.resolved);
         let steps_done = receipts.filter(|receipt| done(&receipt.outcome)).count();
         let total = old.total.checked_add(ticked.tick.money)?;
+        let mut teams = (*old.teams).clone();
+        for (team, share) in &ticked.tick.teams {
+            let flow = flow(share);
+            let sum = teams.get(team).map_or(Ok(flow), |sum| sum.checked_add(flow))?;
+            teams.insert(team.clone(), sum);
+        }
         let ticked = Arc::new(ticked);
         let has_plan = ticked.tick.planned.is_some();
         self.replace(View {
             about: Arc::clone(&old.about),
+            version: old.version,
+            partial: false,
             ticks: old.ticks + 1,
             failures: old.failures,
             last: Some(Arc::clone(&ticked)),
@@ -233,6 +262,7 @@ impl Published {
             seen: Some(Instant::now()),
             failure: None,
             total,
+            teams: Arc::new(teams),
             // A count of steps fits in 64 bits wherever it fits in memory.
             steps_done: old.steps_done + steps_done as u64,
             ended: None,
@@ -254,6 +284,8 @@ impl Published {
     }
 
     fn replace(&self, view: View) {
-        self.0.send_replace(Arc::new(view));
+        self.0.send_modify(|newest| {
+            *newest = Arc::new(View { version: newest.version + 1, ..view });
+        });
     }
 }

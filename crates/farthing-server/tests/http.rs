@@ -1,10 +1,12 @@
 //! The routes through a real socket, with a client of a few lines.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
+mod client;
 mod world;
 
+use client::*;
 use farthing_model::Currency;
-use farthing_server::{About, Behind, Published, Running, Server, ServerError};
+use farthing_server::{About, AccessRules, Behind, Published, Running, Server, ServerError};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
@@ -14,24 +16,8 @@ use world::*;
 
 const LOOPBACK: ([u8; 4], u16) = ([127, 0, 0, 1], 0);
 
-struct Answer {
-    status: u16,
-    headers: BTreeMap<String, String>,
-    body: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
-
-    fn header(&self, name: &str) -> &str {
-        self.headers.get(name).map_or("", String::as_str)
-    }
-}
-
 fn serve(published: &Published) -> Running {
-    let bound = Server::bind(SocketAddr::from(LOOPBACK)).unwrap();
+    let bound = Server::bind(SocketAddr::from(LOOPBACK), AccessRules::default(), None).unwrap();
     bound
         .serve(Behind {
             published: published.clone(),
@@ -41,39 +27,6 @@ fn serve(published: &Published) -> Running {
             offers: None,
         })
         .unwrap()
-}
-
-/// Sends `head` as it is, and reads until the server closes.
-fn raw(server: &Running, head: &str) -> Answer {
-    let mut stream = TcpStream::connect(server.address()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
-    stream.write_all(head.as_bytes()).unwrap();
-    let mut text = String::new();
-    stream.read_to_string(&mut text).unwrap();
-    let (head, body) = text.split_once("\r\n\r\n").unwrap();
-    let mut lines = head.lines();
-    let status = lines.next().unwrap().split(' ').nth(1).unwrap().parse().unwrap();
-    let header = |line: &str| {
-        let (name, value) = line.split_once(": ").unwrap();
-        (name.to_ascii_lowercase(), value.to_owned())
-    };
-    Answer { status, headers: lines.map(header).collect(), body: body.to_owned() }
-}
-
-fn get(server: &Running, path: &str) -> Answer {
-    let host = server.address();
-    raw(server, &format!("GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"))
-}
-
-/// A problem of RFC 9457.
-fn problem(answer: &Answer, status: u16, name: &str) -> Value {
-    assert_eq!(answer.status, status, "{}", answer.body);
-    assert_eq!(answer.header("content-type"), "application/problem+json");
-    let json = answer.json();
-    assert_eq!(json["status"], status);
-    assert_eq!(json["type"], format!("tag:farthing.dev,2026:{name}"));
-    assert!(json["title"].is_string() && json["detail"].is_string());
-    json
 }
 
 #[test]
@@ -334,7 +287,7 @@ fn the_page_is_whole_without_script_and_without_others() {
 fn a_port_in_use_and_a_public_address_are_refused_in_words() {
     let holder = TcpListener::bind(SocketAddr::from(LOOPBACK)).unwrap();
     let taken = holder.local_addr().unwrap();
-    let error = Server::bind(taken).unwrap_err();
+    let error = Server::bind(taken, AccessRules::default(), None).unwrap_err();
     assert!(matches!(error, ServerError::Taken(address) if address == taken));
     assert_eq!(
         error.to_string(),
@@ -344,9 +297,13 @@ fn a_port_in_use_and_a_public_address_are_refused_in_words() {
         )
     );
     for address in ["0.0.0.0:0", "192.0.2.1:4040", "[::]:0"] {
-        let error = Server::bind(address.parse().unwrap()).unwrap_err();
+        let address: SocketAddr = address.parse().unwrap();
+        let error = Server::bind(address, AccessRules::default(), None).unwrap_err();
         let text = error.to_string();
-        assert!(matches!(error, ServerError::NotLoopback(_)), "{text}");
+        assert!(matches!(error, ServerError::Open(_)), "{text}");
+        let rules = AccessRules { required: true, ..AccessRules::default() };
+        let clear = Server::bind(address, rules, None).unwrap_err();
+        assert!(matches!(clear, ServerError::Clear(_)), "{clear}");
         assert!(text.starts_with(&format!("{address} can be reached from other machines")));
     }
 }

@@ -5,6 +5,8 @@ mod budget;
 mod correct;
 mod export;
 mod import;
+mod listen;
+mod token;
 
 pub(crate) use books::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, RetainArgs};
 pub(crate) use budget::{
@@ -16,7 +18,9 @@ pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
 pub(crate) use import::{
     ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
 };
+pub(crate) use listen::ListenArgs;
 use std::path::PathBuf;
+pub(crate) use token::{TokenArgs, TokenCreateArgs, TokenWhat};
 
 /// Keeps the books of an AI cluster and cuts the bill.
 #[derive(Debug, Parser)]
@@ -87,6 +91,8 @@ pub(crate) enum Command {
     Books(BooksArgs),
     /// Ask the charges in SQL: FROM charges, columns as in FOCUS
     Sql(SqlArgs),
+    /// Make, list and revoke the tokens by which others ask the server
+    Token(TokenArgs),
     /// Check that the ledger conserves and that the journal's chain holds
     Verify(VerifyArgs),
     /// Print the reference of all commands in Markdown
@@ -115,12 +121,8 @@ pub(crate) struct UpArgs {
     /// Time between two ticks of this machine
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub(crate) every: String,
-    /// Where the API and the page listen; loopback only
-    #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:4040")]
-    pub(crate) listen: String,
-    /// Do not listen at all
-    #[arg(long)]
-    pub(crate) no_listen: bool,
+    #[command(flatten)]
+    pub(crate) listen: ListenArgs,
     /// Prices of owned hardware, instead of those that ship in the program
     #[arg(long, value_name = "FILE")]
     pub(crate) hardware: Option<PathBuf>,

@@ -12,6 +12,7 @@ pub(crate) mod offers;
 pub(crate) mod plan;
 pub(crate) mod reference;
 pub(crate) mod sql;
+pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod verify;
 

@@ -1,24 +1,22 @@
 //! Budgets as they stand, and the gate for whatever wants to spend.
 
 use super::problem::Problem;
-use super::routes::{Sources, last, unread};
+use super::routes::{last, unread};
+use super::seen::{Id, unreadable};
 use super::steps::give;
 use crate::orders::{Carried, Order};
-use crate::publish::View;
+use crate::scope::{Prospect, Scoped};
 use crate::wire;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use farthing_engine::{Answer, Ask, Exposure};
-use farthing_ledger::{Books, ReportError};
+use farthing_engine::{Answer, Ask};
 use farthing_model::{Decimal, Money, TeamId, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// How long a reservation holds where nothing is said, and at most.
 const HELD: SignedDuration = SignedDuration::from_hours(1);
@@ -29,34 +27,17 @@ const WHAT_MAX: usize = 256;
 const LABELS_MAX: usize = 32;
 
 /// Each budget: spent, committed, reserved, left, how it got there, and where it is going.
-pub(super) async fn budgets(State(sources): State<Sources>) -> Result<Response, Problem> {
-    let view = sources.published.view();
+pub(super) async fn budgets(scoped: Scoped) -> Result<Response, Problem> {
+    let view = scoped.view();
     let now = last(&view)?.tick.at;
-    let read = move |books: &Books| states(books, &view, now);
-    let items = sources.books.read(read).await.map_err(unread)?;
+    let prospects = scoped.prospects(now).await.map_err(unread)?;
+    let items = prospects.iter().map(|Prospect { exposure, outlook, cuts }| {
+        wire::budget_state(exposure, outlook, cuts).map_err(|error| {
+            Problem::books(format!("budget {}: {error}", exposure.state.budget.id))
+        })
+    });
+    let items = items.collect::<Result<Vec<_>, _>>()?;
     Ok(Json(wire::PageJson { items, next: None }).into_response())
-}
-
-fn states(
-    books: &Books,
-    view: &View,
-    now: Timestamp,
-) -> Result<Vec<wire::BudgetStateJson>, ReportError> {
-    let planned = view.planned.as_ref().and_then(|ticked| ticked.tick.planned.as_ref());
-    let cuts = planned.map_or(&[][..], |planned| &planned.report.cuts);
-    let of = |exposure: &Exposure| {
-        let (cluster, currency) = (&view.about.cluster, view.about.currency);
-        let period = exposure.state.period;
-        let outlook = farthing_ledger::outlook(
-            (books, cluster, currency),
-            (&exposure.state.budget.scope, period),
-            exposure.state.spent,
-            now,
-        )?;
-        wire::budget_state(exposure, &outlook, cuts)
-            .map_err(|source| ReportError::Money { window: period, source })
-    };
-    view.exposures.iter().map(of).collect()
 }
 
 /// A reservation that is asked for.
@@ -86,18 +67,18 @@ pub(super) struct Ended {
 
 /// Reserves what is asked for, if it fits.
 pub(super) async fn reserve(
-    State(sources): State<Sources>,
+    scoped: Scoped,
     wanted: Result<Json<Wanted>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(wanted) = wanted.map_err(|error| Problem::content(error.body_text()))?;
+    let Json(wanted) = wanted.map_err(|error| unreadable(&error))?;
     let (ask, held) = ask(wanted)?;
-    let currency = sources.published.view().about.currency;
+    let currency = scoped.view().about.currency;
     if ask.amount.currency() != currency {
         let detail = format!("`estimate` is not in {currency}, which the budgets are in");
         return Err(Problem::content(detail));
     }
     let order = Order::Claim(Box::new(ask), held);
-    match give(&sources, order).await? {
+    match give(&scoped, order).await? {
         Carried::Answered(Answer::Granted(claim), at) => {
             let claim = wire::claim(&claim, at);
             Ok((StatusCode::CREATED, Json(claim)).into_response())
@@ -155,8 +136,8 @@ fn ask(wanted: Wanted) -> Result<(Ask, SignedDuration), Problem> {
 }
 
 /// Reservations that were granted and not ended.
-pub(super) async fn reservations(State(sources): State<Sources>) -> Result<Response, Problem> {
-    let view = sources.published.view();
+pub(super) async fn reservations(scoped: Scoped) -> Result<Response, Problem> {
+    let view = scoped.view();
     let now = last(&view)?.tick.at;
     let items: Vec<_> = view.open.claims.values().map(|it| wire::claim(it, now)).collect();
     Ok(Json(wire::PageJson { items, next: None }).into_response())
@@ -164,12 +145,12 @@ pub(super) async fn reservations(State(sources): State<Sources>) -> Result<Respo
 
 /// What was reserved was spent, all or another amount of it.
 pub(super) async fn confirm(
-    State(sources): State<Sources>,
-    Path(id): Path<String>,
+    scoped: Scoped,
+    Id(id): Id,
     ended: Result<Json<Ended>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(ended) = ended.map_err(|error| Problem::content(error.body_text()))?;
-    let view: Arc<View> = sources.published.view();
+    let Json(ended) = ended.map_err(|error| unreadable(&error))?;
+    let view = scoped.view();
     let spent = match ended.spent.as_deref() {
         Some(text) => {
             let read = text.parse::<Money>();
@@ -177,24 +158,21 @@ pub(super) async fn confirm(
         }
         None => view.open.claims.get(&id).map(|claim| claim.ask.amount),
     };
-    end(&sources, id, spent, "confirmed").await
+    end(&scoped, id, spent, "confirmed").await
 }
 
 /// What was reserved is free again.
-pub(super) async fn release(
-    State(sources): State<Sources>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    end(&sources, id, None, "released").await
+pub(super) async fn release(scoped: Scoped, Id(id): Id) -> Result<Response, Problem> {
+    end(&scoped, id, None, "released").await
 }
 
 async fn end(
-    sources: &Sources,
+    scoped: &Scoped,
     id: String,
     spent: Option<Money>,
     why: &'static str,
 ) -> Result<Response, Problem> {
-    give(sources, Order::Settle { claim: id.clone(), spent, why }).await?;
+    give(scoped, Order::Settle { claim: id.clone(), spent, why }).await?;
     let spent = spent.map(|spent| spent.to_string());
     Ok(Json(json!({ "id": id, "ended": why, "spent": spent })).into_response())
 }

@@ -1,6 +1,5 @@
 //! Connections with limits: how many at once, and how long without an answer.
 
-use axum::serve::Listener;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -12,8 +11,8 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep, sleep};
 
-/// Connections at once; more wait in the system's queue. People and a scraper need a handful.
-const CONNECTIONS_MAX: usize = 64;
+/// Connections at once; more wait in the system's queue. Whoever follows ticks holds one.
+const CONNECTIONS_MAX: usize = 1_024;
 
 /// From one answer (or the start) to the next: a request that trickles in, and a connection that
 /// is only held, ends here.
@@ -35,11 +34,9 @@ impl Bounded {
     }
 }
 
-impl Listener for Bounded {
-    type Io = Connection;
-    type Addr = SocketAddr;
-
-    async fn accept(&mut self) -> (Connection, SocketAddr) {
+impl Bounded {
+    /// The next connection, when there is one and room for it.
+    pub(super) async fn accept(&mut self) -> (Connection, SocketAddr) {
         // The semaphore is never closed; without a permit the connection would only not count.
         let permit = Arc::clone(&self.free).acquire_owned().await.ok();
         loop {
@@ -51,10 +48,6 @@ impl Listener for Bounded {
                 Err(_) => sleep(ACCEPT_PAUSE).await,
             }
         }
-    }
-
-    fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
     }
 }
 

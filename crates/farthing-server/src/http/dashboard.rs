@@ -3,9 +3,12 @@
 //! A path of the application itself, such as `/cost`, is answered with its first page, which reads
 //! the path. Files with a hash in their name never change; the first page is asked for each time.
 
+use super::guard::Guest;
 use super::problem::Problem;
-use super::routes::{ROUTES, Sources};
+use super::routes::ROUTES;
 use crate::page::page;
+use crate::scope::{Scoped, Sources};
+use axum::Extension;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::response::{IntoResponse, Response};
@@ -28,6 +31,7 @@ const HASHED: &str = "/assets/";
 /// Answers what no other route does.
 pub(super) async fn files(
     State(sources): State<Sources>,
+    Extension(guest): Extension<Guest>,
     method: Method,
     uri: Uri,
     headers: HeaderMap,
@@ -45,15 +49,18 @@ pub(super) async fn files(
         .is_some_and(|name| name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
     match find("/index.html") {
         Some(index) if is_page => answer(index, &headers),
-        None if path == "/" => plain(State(sources)).await,
+        None if path == "/" => match &guest.entered {
+            Some(entered) => plain(Scoped::new(&sources, entered.who.clone(), guest.from)).await,
+            None => Problem::log_in("log in first", sources.door().ways()).into_response(),
+        },
         _ => Problem::no_route(path, &ROUTES).into_response(),
     }
 }
 
 /// The plain page: what there is without scripts, and without the dashboard.
-pub(super) async fn plain(State(sources): State<Sources>) -> Response {
+pub(super) async fn plain(scoped: Scoped) -> Response {
     let kind = "text/html; charset=utf-8";
-    ([(header::CONTENT_TYPE, kind)], page(&sources.published.view())).into_response()
+    ([(header::CONTENT_TYPE, kind)], page(&scoped.view())).into_response()
 }
 
 fn find(path: &str) -> Option<&'static File> {

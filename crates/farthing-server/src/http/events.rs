@@ -1,39 +1,32 @@
 //! `/api/v1/events`: each tick as it happens, as server-sent events.
 
-use super::routes::Sources;
 use crate::publish::View;
+use crate::scope::Scoped;
 use crate::wire;
-use axum::extract::State;
 use axum::response::sse::{Event, KeepAlive, Sse};
 use futures::stream::{self, Stream};
 use std::convert::Infallible;
-use std::sync::Arc;
 use std::time::Duration;
 
 /// Between two signs of life: less than the silence after which a connection is closed.
 const ALIVE: Duration = Duration::from_secs(15);
 
 /// The newest tick, and then each that follows; a reader that is too slow misses some.
-pub(super) async fn events(
-    State(sources): State<Sources>,
-) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
-    let views = sources.published.watch();
+pub(super) async fn events(scoped: Scoped) -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
+    let views = scoped.watch();
     let events = stream::unfold((views, None), |(mut views, mut sent)| async move {
         loop {
-            let view: Arc<View> = Arc::clone(&views.borrow_and_update());
-            let mark = (view.ticks, view.failures, Arc::as_ptr(&view.open) as usize);
-            if sent != Some(mark) {
-                let what = match sent {
-                    Some((ticks, _, _)) if ticks == view.ticks => "changed",
-                    _ => "tick",
-                };
-                sent = Some(mark);
-                if let Some(event) = event(&view, what) {
-                    return Some((Ok(event), (views, sent)));
-                }
+            let view = views.next().await?;
+            if sent == Some((view.version, view.ticks)) {
+                continue;
             }
-            if views.changed().await.is_err() {
-                return None;
+            let what = match sent {
+                Some((_, ticks)) if ticks == view.ticks => "changed",
+                _ => "tick",
+            };
+            sent = Some((view.version, view.ticks));
+            if let Some(event) = event(&view, what) {
+                return Some((Ok(event), (views, sent)));
             }
         }
     });

@@ -1,4 +1,4 @@
-//! The HTTP server: one thread that answers and two that read, loopback only.
+//! The HTTP server: one thread that answers and three that read.
 //!
 //! Everything has a limit: connections, the time for a request to arrive and be answered, the size
 //! of a request, statements that wait for the books, and the time for a clean stop.
@@ -7,6 +7,7 @@ mod allocation;
 mod budgets;
 mod connection;
 mod dashboard;
+mod etag;
 mod events;
 mod guard;
 mod journal;
@@ -14,21 +15,29 @@ mod live;
 mod offers;
 mod parameters;
 mod problem;
-mod reader;
 mod reports;
+mod request_id;
 mod routes;
+mod seen;
+mod serving;
+mod session;
 mod statement;
 mod steps;
+mod tls;
 mod utilisation;
 mod what_if;
 
+pub use tls::{Tls, TlsError};
+
+use crate::identity::AccessRules;
 use crate::orders::Orders;
 use crate::publish::Published;
+use crate::scope::Sources;
 use connection::Bounded;
 use farthing_edge::Store;
 use farthing_ledger::Books;
-use reader::Reader;
-use routes::Sources;
+
+use std::future::Future;
 use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::Arc;
@@ -42,12 +51,12 @@ const STOP_MAX: Duration = Duration::from_secs(2);
 /// Why there is no server.
 #[derive(Debug, thiserror::Error)]
 pub enum ServerError {
-    /// The address can be reached from other machines.
-    #[error(
-        "{0} can be reached from other machines, and there is no authentication yet: \
-         listen on 127.0.0.1 or [::1], and reach it from elsewhere through an SSH tunnel"
-    )]
-    NotLoopback(SocketAddr),
+    /// The address can be reached from other machines, and nobody would have to log in.
+    #[error("{0} can be reached from other machines, and nobody would have to log in")]
+    Open(SocketAddr),
+    /// The address can be reached from other machines, and tokens would go over the wire in clear.
+    #[error("{0} can be reached from other machines, and nothing would be encrypted")]
+    Clear(SocketAddr),
     /// Someone else listens there.
     #[error(
         "{0} is in use: stop what listens there, choose another port with \
@@ -96,6 +105,8 @@ pub struct Server;
 pub struct Bound {
     listener: TcpListener,
     address: SocketAddr,
+    rules: AccessRules,
+    tls: Option<Tls>,
 }
 
 /// A server that answers. Dropping it stops it.
@@ -110,11 +121,22 @@ impl Server {
     /// Takes `address`, so that a port in use is known before anything else is started.
     ///
     /// # Errors
-    /// The address is not loopback, is in use, or cannot be listened on.
-    pub fn bind(address: SocketAddr) -> Result<Bound, ServerError> {
+    /// The address is in use, or cannot be listened on; or it can be reached from other machines,
+    /// and nobody has to log in, or nothing is encrypted and that was not asked for.
+    pub fn bind(
+        address: SocketAddr,
+        rules: AccessRules,
+        tls: Option<Tls>,
+    ) -> Result<Bound, ServerError> {
         if !address.ip().is_loopback() {
-            return Err(ServerError::NotLoopback(address));
+            if !rules.required {
+                return Err(ServerError::Open(address));
+            }
+            if tls.is_none() && !rules.proxied && !rules.insecure {
+                return Err(ServerError::Clear(address));
+            }
         }
+        let rules = AccessRules { tls: rules.tls || tls.is_some(), ..rules };
         let fault = |source: io::Error| match source.kind() {
             io::ErrorKind::AddrInUse => ServerError::Taken(address),
             _ => ServerError::Bind { address, source },
@@ -122,7 +144,7 @@ impl Server {
         let listener = TcpListener::bind(address).map_err(fault)?;
         let address = listener.local_addr().map_err(fault)?;
         listener.set_nonblocking(true).map_err(fault)?;
-        Ok(Bound { listener, address })
+        Ok(Bound { listener, address, rules, tls })
     }
 }
 
@@ -130,6 +152,11 @@ impl Bound {
     /// Where it listens; the port that the system chose, where it was asked to.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it speaks TLS.
+    pub const fn is_encrypted(&self) -> bool {
+        self.tls.is_some()
     }
 
     /// Answers from `behind` on a thread of its own, until it is stopped.
@@ -147,20 +174,15 @@ impl Bound {
             let _entered = runtime.enter();
             tokio::net::TcpListener::from_std(self.listener).map_err(ServerError::Start)?
         };
-        let start = |journal| Reader::start("journal", journal);
-        let router = routes::router(Sources {
-            published: behind.published,
-            books: Reader::start("books", behind.books).map_err(ServerError::Start)?,
-            journal: behind.journal.map(start).transpose().map_err(ServerError::Start)?,
-            planner: Reader::start("what-if", ()).map_err(ServerError::Start)?,
-            offers: behind.offers,
-            orders: behind.orders,
-        });
+        let sources = Sources::start(behind, self.rules).map_err(ServerError::Start)?;
+        let router = routes::router(sources);
+        let tls = self.tls;
         let (stop, stopped) = watch::channel(());
         let thread = std::thread::Builder::new()
             .name("http".to_owned())
             .spawn(move || {
-                runtime.block_on(run(Bounded::new(listener), router, stopped));
+                let serve = serving::serve(Bounded::new(listener), router, tls, stopped.clone());
+                runtime.block_on(run(serve, stopped));
                 // Connections that did not end in time are dropped with it.
                 runtime.shutdown_background();
             })
@@ -169,14 +191,10 @@ impl Bound {
     }
 }
 
-async fn run(listener: Bounded, router: axum::Router, stopped: watch::Receiver<()>) {
-    let wait = |mut stopped: watch::Receiver<()>| async move {
-        // Nothing is ever sent: the channel closes when the server shall stop.
-        let _ = stopped.changed().await;
-    };
-    let serve = axum::serve(listener, router).with_graceful_shutdown(wait(stopped.clone()));
-    let serve = tokio::spawn(async move { serve.await });
-    wait(stopped).await;
+async fn run(serve: impl Future<Output = ()> + Send + 'static, mut stopped: watch::Receiver<()>) {
+    let serve = tokio::spawn(serve);
+    // Nothing is ever sent: the channel closes when the server shall stop.
+    let _ = stopped.changed().await;
     let _ = tokio::time::timeout(STOP_MAX, serve).await;
 }
 

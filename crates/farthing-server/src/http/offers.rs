@@ -2,9 +2,8 @@
 
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::routes::Sources;
+use crate::scope::Scoped;
 use axum::Json;
-use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 
@@ -25,16 +24,16 @@ const PARAMETERS: [&str; 12] = [
 ];
 
 /// The cheapest ways to have what is asked for.
-pub(super) async fn offers(State(sources): State<Sources>, uri: Uri) -> Result<Response, Problem> {
+pub(super) async fn offers(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
     let parameters = Parameters::of(&uri, &PARAMETERS)?;
-    let Some(rank) = &sources.offers else {
-        return Err(Problem::nothing_here("this server has no price book"));
-    };
     let given = PARAMETERS.iter().filter_map(|name| {
         let value = parameters.get(name)?;
         Some(((*name).to_owned(), value.to_owned()))
     });
     let given: Vec<_> = given.collect();
-    let ranked = rank(&given).map_err(|why| Problem::parameter("query", why, PARAMETERS))?;
+    let Some(ranked) = scoped.rank_offers(&given) else {
+        return Err(Problem::nothing_here("this server has no price book"));
+    };
+    let ranked = ranked.map_err(|why| Problem::parameter("query", why, PARAMETERS))?;
     Ok(Json(ranked).into_response())
 }

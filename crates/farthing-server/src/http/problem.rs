@@ -1,5 +1,6 @@
 //! What goes wrong with a request, as RFC 9457 problem details.
 
+use crate::identity::Refusal;
 use crate::wire::ShortJson;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -10,21 +11,32 @@ use serde::Serialize;
 const TYPE: &str = "tag:farthing.dev,2026:";
 
 /// A problem: what, and what would be right.
-#[derive(Debug, Serialize)]
-pub(super) struct Problem {
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct Problem {
     #[serde(rename = "type")]
     kind: Box<str>,
     title: &'static str,
     status: u16,
     detail: String,
+    #[serde(flatten)]
+    more: Box<More>,
     #[serde(skip_serializing_if = "Option::is_none")]
-    parameter: Option<Box<str>>,
+    request_id: Option<Box<str>>,
+    #[serde(skip)]
+    retry_after_s: Option<u16>,
+}
+
+/// What some problems say beside that.
+#[derive(Clone, Debug, Default, Serialize)]
+struct More {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    parameter: Option<String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     allowed: Vec<String>,
-    #[serde(skip_serializing_if = "<[_]>::is_empty")]
-    budgets: Box<[ShortJson]>,
-    #[serde(skip)]
-    retry_after_s: Option<u8>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    budgets: Vec<ShortJson>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    login: Vec<&'static str>,
 }
 
 impl Problem {
@@ -34,11 +46,57 @@ impl Problem {
             title,
             status: status.as_u16(),
             detail: detail.into(),
-            parameter: None,
-            allowed: Vec::new(),
-            budgets: Box::new([]),
+            more: Box::default(),
+            request_id: None,
             retry_after_s: None,
         }
+    }
+
+    /// The same, of a request with this id.
+    pub(super) fn named(self, id: String) -> Self {
+        Self { request_id: Some(id.into()), ..self }
+    }
+
+    /// 401: whoever asks has to say who he is, in one of these ways.
+    pub(super) fn log_in(detail: impl Into<String>, ways: &[&'static str]) -> Self {
+        let mut problem = Self::new(StatusCode::UNAUTHORIZED, "log-in", "log in first", detail);
+        problem.more.login = ways.to_vec();
+        problem
+    }
+
+    /// 403: his role, his token or his teams do not allow it.
+    pub(super) fn not_allowed(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::FORBIDDEN, "not-allowed", "you may not do this", detail)
+    }
+
+    /// Why a request was not let in.
+    pub(super) fn refusal(refusal: &Refusal) -> Self {
+        match refusal {
+            Refusal::LogIn(why) => Self::log_in(*why, &[]),
+            Refusal::NoWord => {
+                let detail = "send the `csrf` of /api/v1/session as X-Farthing-CSRF";
+                Self::new(StatusCode::FORBIDDEN, "csrf", "not from a page of this session", detail)
+            }
+            Refusal::Wait(wait) => {
+                let seconds = u16::try_from(wait.as_secs() + 1).unwrap_or(u16::MAX);
+                let detail = format!("too many attempts failed: come again in {seconds} s");
+                let title = "too many attempts";
+                let status = StatusCode::TOO_MANY_REQUESTS;
+                let problem = Self::new(status, "too-many-attempts", title, detail);
+                Self { retry_after_s: Some(seconds), ..problem }
+            }
+            Refusal::Unavailable => {
+                Self::not_now("identity", "who may come in cannot be read at the moment", 5)
+            }
+        }
+    }
+
+    /// 431: the head of a request is too large.
+    pub(super) fn head_too_large(max: usize) -> Self {
+        let detail = format!("the head of a request has at most {max} bytes");
+        let title = "the head of the request is too large";
+        let status = StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE;
+        Self::new(status, "head-too-large", title, detail)
     }
 
     /// 400: a query parameter is wrong.
@@ -49,8 +107,8 @@ impl Problem {
     ) -> Self {
         let title = "a query parameter is wrong";
         let mut problem = Self::new(StatusCode::BAD_REQUEST, "bad-parameter", title, detail);
-        problem.parameter = Some(name.into());
-        problem.allowed = allowed.into_iter().map(str::to_owned).collect();
+        problem.more.parameter = Some(name.into());
+        problem.more.allowed = allowed.into_iter().map(str::to_owned).collect();
         problem
     }
 
@@ -59,7 +117,7 @@ impl Problem {
         let detail = format!("there is nothing at {path}");
         let title = "no such route";
         let mut problem = Self::new(StatusCode::NOT_FOUND, "no-such-route", title, detail);
-        problem.allowed = routes.iter().map(|route| (*route).to_owned()).collect();
+        problem.more.allowed = routes.iter().map(|route| (*route).to_owned()).collect();
         problem
     }
 
@@ -68,7 +126,7 @@ impl Problem {
         let detail = format!("{method} is not possible here: this route is read only");
         let mut problem =
             Self::new(StatusCode::METHOD_NOT_ALLOWED, "read-only", "only GET and HEAD", detail);
-        problem.allowed = vec!["GET".to_owned(), "HEAD".to_owned()];
+        problem.more.allowed = vec!["GET".to_owned(), "HEAD".to_owned()];
         problem
     }
 
@@ -82,7 +140,7 @@ impl Problem {
         let title = "only POST";
         let detail = "this route takes an order; ask /api/v1/steps for what there is";
         let mut problem = Self::new(StatusCode::METHOD_NOT_ALLOWED, "only-post", title, detail);
-        problem.allowed = vec!["POST".to_owned()];
+        problem.more.allowed = vec!["POST".to_owned()];
         problem
     }
 
@@ -105,8 +163,9 @@ impl Problem {
     /// 409: it does not fit into budgets.
     pub(super) fn over_budget(detail: impl Into<String>, budgets: Vec<ShortJson>) -> Self {
         let title = "it does not fit";
-        let problem = Self::new(StatusCode::CONFLICT, "over-budget", title, detail);
-        Self { budgets: budgets.into(), ..problem }
+        let mut problem = Self::new(StatusCode::CONFLICT, "over-budget", title, detail);
+        problem.more.budgets = budgets;
+        problem
     }
 
     /// 502: the world or the journal failed while an order was carried out.
@@ -131,7 +190,7 @@ impl Problem {
     }
 
     /// 503: not now; `retry_after_s` seconds are a sensible pause.
-    pub(super) fn not_now(name: &str, detail: impl Into<String>, retry_after_s: u8) -> Self {
+    pub(super) fn not_now(name: &str, detail: impl Into<String>, retry_after_s: u16) -> Self {
         let title = "not available at the moment";
         let mut problem = Self::new(StatusCode::SERVICE_UNAVAILABLE, name, title, detail);
         problem.retry_after_s = Some(retry_after_s);
@@ -149,11 +208,18 @@ impl IntoResponse for Problem {
     fn into_response(self) -> Response {
         let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
         let retry_after_s = self.retry_after_s;
+        let kept = self.clone();
+        let is_log_in = self.status == StatusCode::UNAUTHORIZED.as_u16();
         let mut response = (status, Json(self)).into_response();
+        response.extensions_mut().insert(kept);
+        if is_log_in {
+            let bearer = HeaderValue::from_static("Bearer realm=\"farthing\"");
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, bearer);
+        }
         let kind = HeaderValue::from_static("application/problem+json");
         response.headers_mut().insert(header::CONTENT_TYPE, kind);
         if let Some(seconds) = retry_after_s {
-            let seconds = HeaderValue::from(u16::from(seconds));
+            let seconds = HeaderValue::from(seconds);
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         response

@@ -1,32 +1,34 @@
 //! The routes.
 
-use super::guard::guard;
+use super::guard::{ANSWERS_MAX, Guarded, guard};
 use super::problem::Problem;
-use super::reader::{Reader, Unread};
 use super::{
-    RankOffers, budgets, dashboard, events, journal, live, offers, reports, steps, utilisation,
-    what_if,
+    budgets, dashboard, etag, events, journal, live, offers, reports, request_id, session, steps,
+    utilisation, what_if,
 };
-use crate::orders::Orders;
+use crate::identity::Deed;
+use crate::orders::NotCarried;
 use crate::page::{SCRIPT, STYLE};
-use crate::publish::{Published, Ticked, View};
+use crate::publish::{Ticked, View};
+use crate::reader::Unread;
+use crate::scope::{Scoped, Sources, Unfit};
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
-use farthing_edge::Store;
-use farthing_ledger::Books;
 use std::sync::Arc;
+use tokio::sync::Semaphore;
 
 /// All routes, for people who ask for one that is not there.
-pub(super) const ROUTES: [&str; 31] = [
+pub(super) const ROUTES: [&str; 32] = [
     "/",
     "/plain",
     "/healthz",
     "/readyz",
     "/metrics",
     "/api/v1/session",
+    "/api/v1/session/end",
     "/api/v1/health",
     "/api/v1/tick",
     "/api/v1/events",
@@ -57,26 +59,6 @@ pub(super) const ROUTES: [&str; 31] = [
 /// The most bytes of a request's content.
 pub(super) const CONTENT_MAX: usize = 64 << 10;
 
-/// A journal that another thread reads.
-pub(super) type Archive = Box<dyn Store + Send>;
-
-/// What routes answer from.
-#[derive(Clone)]
-pub(super) struct Sources {
-    /// What the loop publishes.
-    pub(super) published: Published,
-    /// The books.
-    pub(super) books: Reader<Books>,
-    /// The journal, where there is one to read.
-    pub(super) journal: Option<Reader<Archive>>,
-    /// A thread that plans what would be otherwise.
-    pub(super) planner: Reader<()>,
-    /// Ranks offers, where there is a price book.
-    pub(super) offers: Option<RankOffers>,
-    /// The way to the loop, where it takes orders.
-    pub(super) orders: Option<Orders>,
-}
-
 pub(super) fn router(sources: Sources) -> Router {
     let api = Router::new()
         .route("/health", get(live::health))
@@ -100,8 +82,11 @@ pub(super) fn router(sources: Sources) -> Router {
         .route("/utilisation", get(utilisation::utilisation))
         .route("/offers", get(offers::offers))
         .route("/what-if", get(what_if::now).post(what_if::changed))
-        .route("/session", get(live::session))
-        .route("/journal", get(journal::journal));
+        .route("/session", get(session::session).post(session::begin))
+        .route("/session/end", post(session::end))
+        .route("/journal", get(journal::journal))
+        .layer(middleware::from_fn_with_state(sources.clone(), etag::tag));
+    let guarded = Guarded { sources: sources.clone(), free: Arc::new(Semaphore::new(ANSWERS_MAX)) };
     Router::new()
         .route("/plain", get(dashboard::plain))
         .route("/app.js", get(([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)))
@@ -116,7 +101,8 @@ pub(super) fn router(sources: Sources) -> Router {
         .fallback(dashboard::files)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(CONTENT_MAX))
-        .layer(middleware::from_fn(guard))
+        .layer(middleware::from_fn_with_state(guarded, guard))
+        .layer(middleware::from_fn(request_id::name))
         .with_state(sources)
 }
 
@@ -140,5 +126,33 @@ pub(super) fn unread(why: Unread) -> Problem {
         Unread::Busy => Problem::not_now("busy", "too many answers are being made", 2),
         Unread::Gone => Problem::books("the thread that reads them has ended"),
         Unread::Failed(detail) => Problem::books(detail),
+        Unread::NotYours(why) => Problem::not_allowed(why),
     }
+}
+
+/// Why an order was not carried out, as a problem.
+pub(super) fn unfit(why: Unfit) -> Problem {
+    match why {
+        Unfit::MayNot(deed) => {
+            let (name, least) = (deed.name(), deed.least().name());
+            Problem::not_allowed(format!(
+                "this takes the role {least} or more, and a token that is not limited to other \
+                 scopes than `{name}`"
+            ))
+        }
+        Unfit::OtherTeam(own) => {
+            Problem::not_allowed(format!("`team` has to be one of yours: {own}"))
+        }
+        Unfit::NoLoop => Problem::conflict("the loop behind this server takes no orders"),
+        Unfit::Not(NotCarried::Unknown(text)) => Problem::nothing_here(text),
+        Unfit::Not(NotCarried::Conflict(text)) => Problem::conflict(text),
+        Unfit::Not(why @ NotCarried::Busy) => Problem::not_now("busy", why.to_string(), 2),
+        Unfit::Not(why @ NotCarried::Ended) => Problem::not_now("ended", why.to_string(), 30),
+        Unfit::Not(NotCarried::Failed(text)) => Problem::failed(text),
+    }
+}
+
+/// Refuses someone who may not read everything that is his to see.
+pub(super) fn reads(scoped: &Scoped) -> Result<(), Problem> {
+    if scoped.may(Deed::Read) { Ok(()) } else { Err(unfit(Unfit::MayNot(Deed::Read))) }
 }

@@ -1,46 +1,38 @@
 //! Steps: what is open, and what people say to it.
 
 use super::problem::Problem;
-use super::routes::{Sources, last};
-use crate::orders::{Carried, NotCarried, Order};
+use super::routes::{last, unfit};
+use super::seen::Id;
+use crate::orders::{Carried, Order};
+use crate::scope::Scoped;
 use crate::wire;
 use axum::Json;
-use axum::extract::{Path, State};
 use axum::response::{IntoResponse, Response};
 use farthing_model::StepId;
 use serde_json::json;
 
-/// Who gives orders where nobody has to say who he is.
-const LOCAL: &str = "local";
-
 /// Proposals of the newest plan, and what is in force.
-pub(super) async fn steps(State(sources): State<Sources>) -> Result<Response, Problem> {
-    let view = sources.published.view();
+pub(super) async fn steps(scoped: Scoped) -> Result<Response, Problem> {
+    let view = scoped.view();
     let (mode, now) = (view.about.policy.mode, last(&view)?.tick.at);
     let items = wire::open_steps(&view.open, mode, now);
     Ok(Json(wire::PageJson { items, next: None }).into_response())
 }
 
 /// Says yes to a proposal.
-pub(super) async fn approve(
-    State(sources): State<Sources>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    said(&sources, &id, true).await
+pub(super) async fn approve(scoped: Scoped, Id(id): Id) -> Result<Response, Problem> {
+    said(&scoped, &id, true).await
 }
 
 /// Says no to a proposal.
-pub(super) async fn reject(
-    State(sources): State<Sources>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    said(&sources, &id, false).await
+pub(super) async fn reject(scoped: Scoped, Id(id): Id) -> Result<Response, Problem> {
+    said(&scoped, &id, false).await
 }
 
-async fn said(sources: &Sources, id: &str, approved: bool) -> Result<Response, Problem> {
+async fn said(scoped: &Scoped, id: &str, approved: bool) -> Result<Response, Problem> {
     let step = step_id(id)?;
-    give(sources, Order::Approve { step: step.clone(), approved }).await?;
-    let view = sources.published.view();
+    give(scoped, Order::Approve { step: step.clone(), approved }).await?;
+    let view = scoped.view();
     let (mode, now) = (view.about.policy.mode, last(&view)?.tick.at);
     // A tick may have gone by: what is approved may be in force, or gone, by now.
     let open = view.open.steps.get(&step).map(|open| wire::open_step(open, mode, now));
@@ -51,11 +43,8 @@ async fn said(sources: &Sources, id: &str, approved: bool) -> Result<Response, P
 }
 
 /// Takes back a step that is in force.
-pub(super) async fn undo(
-    State(sources): State<Sources>,
-    Path(id): Path<String>,
-) -> Result<Response, Problem> {
-    match give(&sources, Order::Undo { step: step_id(&id)? }).await? {
+pub(super) async fn undo(scoped: Scoped, Id(id): Id) -> Result<Response, Problem> {
+    match give(&scoped, Order::Undo { step: step_id(&id)? }).await? {
         Carried::Undone(receipt) => Ok(Json(wire::ReceiptJson::of(&receipt)).into_response()),
         Carried::Noted | Carried::Answered(..) => Ok(Json(json!({ "step": id })).into_response()),
     }
@@ -66,15 +55,6 @@ fn step_id(text: &str) -> Result<StepId, Problem> {
 }
 
 /// Has the loop carry out an order.
-pub(super) async fn give(sources: &Sources, order: Order) -> Result<Carried, Problem> {
-    let Some(orders) = &sources.orders else {
-        return Err(Problem::conflict("the loop behind this server takes no orders"));
-    };
-    orders.give(order, LOCAL.to_owned()).await.map_err(|why| match why {
-        NotCarried::Unknown(text) => Problem::nothing_here(text),
-        NotCarried::Conflict(text) => Problem::conflict(text),
-        NotCarried::Busy => Problem::not_now("busy", why.to_string(), 2),
-        NotCarried::Ended => Problem::not_now("ended", why.to_string(), 30),
-        NotCarried::Failed(text) => Problem::failed(text),
-    })
+pub(super) async fn give(scoped: &Scoped, order: Order) -> Result<Carried, Problem> {
+    scoped.give(order).await.map_err(unfit)
 }

@@ -2,14 +2,14 @@
 
 use super::parameters::Parameters;
 use super::problem::Problem;
-use super::routes::{Sources, last, unread};
+use super::routes::{last, unread};
 use super::statement;
+use crate::scope::Scoped;
 use crate::wire;
 use axum::Json;
-use axum::extract::State;
 use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
-use farthing_ledger::{Books, Key, ReportError, StatementQuery};
+use farthing_ledger::{Key, StatementQuery};
 use farthing_model::Resource;
 
 /// Cells of a heat map, at most: more than that no screen shows and no reader reads.
@@ -19,11 +19,8 @@ const NODES: usize = 500;
 const NODES_MAX: usize = 10_000;
 
 /// How much of each resource was used, allocated and paid in each step, and by each node.
-pub(super) async fn utilisation(
-    State(sources): State<Sources>,
-    uri: Uri,
-) -> Result<Response, Problem> {
-    let view = sources.published.view();
+pub(super) async fn utilisation(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
+    let view = scoped.view();
     let now = last(&view)?.tick.at;
     let parameters = Parameters::of(&uri, &["window", "step", "limit", "sort", "node"])?;
     let window = statement::window(&parameters, now)?;
@@ -33,13 +30,9 @@ pub(super) async fn utilisation(
     let least_first = parameters.one_of("sort", &sorts)?.unwrap_or(false);
     let named = parameters.get("node").map(str::to_lowercase);
     let all = StatementQuery::of(view.about.cluster.clone(), window, view.about.currency);
-    let read = move |books: &Books| -> Result<_, ReportError> {
-        let by = |keys: Vec<Key>| StatementQuery { by: keys, ..all.clone() };
-        let times = farthing_ledger::statement(books, &by(vec![step.clone()]))?;
-        let nodes = farthing_ledger::statement(books, &by(vec![step, Key::Node]))?;
-        Ok((times, nodes))
-    };
-    let (times, nodes) = sources.books.read(read).await.map_err(unread)?;
+    let by = |keys: Vec<Key>| StatementQuery { by: keys, ..all.clone() };
+    let times = scoped.statement(by(vec![step.clone()])).await.map_err(unread)?;
+    let nodes = scoped.statement(by(vec![step, Key::Node])).await.map_err(unread)?;
     let mut json = wire::utilisation_over_time(&times, &nodes, Resource::Gpu);
     let all_nodes = json.nodes.len();
     json.nodes

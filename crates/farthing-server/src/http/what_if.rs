@@ -1,19 +1,17 @@
 //! What if: another plan for the world of now, of which nothing is recorded.
 
 use super::problem::Problem;
-use super::routes::{Sources, last, unread};
-use crate::publish::View;
+use super::routes::{last, reads, unread};
+use super::seen::unreadable;
+use crate::scope::Scoped;
 use crate::wire;
 use axum::Json;
-use axum::extract::State;
 use axum::extract::rejection::JsonRejection;
 use axum::response::{IntoResponse, Response};
-use farthing_engine::planner::Input;
-use farthing_engine::{Changes, what_if};
+use farthing_engine::Changes;
 use farthing_model::{BudgetId, Limit};
 use serde::Deserialize;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 /// Changes that are asked for.
 #[derive(Debug, Default, Deserialize)]
@@ -29,18 +27,19 @@ pub(super) struct Asked {
 }
 
 /// The plan of now beside the policies of old.
-pub(super) async fn now(State(sources): State<Sources>) -> Result<Response, Problem> {
-    answer(&sources, Changes::default()).await
+pub(super) async fn now(scoped: Scoped) -> Result<Response, Problem> {
+    answer(&scoped, Changes::default()).await
 }
 
 /// The plan with something else in the world.
 pub(super) async fn changed(
-    State(sources): State<Sources>,
+    scoped: Scoped,
     asked: Result<Json<Asked>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(asked) = asked.map_err(|error| Problem::content(error.body_text()))?;
+    let Json(asked) = asked.map_err(|error| unreadable(&error))?;
+    reads(&scoped)?;
     let mut limits = Vec::new();
-    let view = sources.published.view();
+    let view = scoped.view();
     for (name, text) in &asked.limits {
         let wrong = |why: String| Problem::content(format!("`limits.{name}` is wrong: {why}"));
         let id = BudgetId::new(name).map_err(|error| wrong(error.to_string()))?;
@@ -58,28 +57,17 @@ pub(super) async fn changed(
         without_providers: asked.without_providers,
         without_spot: asked.without_spot,
     };
-    answer(&sources, changes).await
+    answer(&scoped, changes).await
 }
 
-async fn answer(sources: &Sources, changes: Changes) -> Result<Response, Problem> {
-    let view = sources.published.view();
-    let input = input(&view)?;
-    let offers = Arc::clone(&input.offers);
-    // On the thread that plans, as the answers of others must not wait for it.
-    let made = sources.planner.read(move |()| what_if(&input, &changes)).await;
-    let made = made.map_err(unread)?;
-    let baselines = made.baselines.iter().map(|planned| wire::plan(planned, &offers, None));
-    let ours = wire::plan(&made.planned, &offers, None);
-    Ok(Json(ours.with_baselines(baselines)).into_response())
-}
-
-/// What the newest plan was made from.
-fn input(view: &View) -> Result<Arc<Input>, Problem> {
-    last(view)?;
-    let ticked = view.planned.as_ref();
-    let input = ticked.and_then(|ticked| ticked.tick.input.clone());
-    input.ok_or_else(|| {
+async fn answer(scoped: &Scoped, changes: Changes) -> Result<Response, Problem> {
+    let view = scoped.view();
+    last(&view)?;
+    let made = scoped.otherwise(changes).await.map_err(unread)?;
+    let made = made.ok_or_else(|| {
         let mode = view.about.policy.mode.name();
         Problem::not_now("no-plan", format!("nothing was planned yet (mode {mode})"), 5)
-    })
+    })?;
+    let plan = |planned| wire::plan(planned, &made.offers, None);
+    Ok(Json(plan(&made.planned).with_baselines(made.baselines.iter().map(plan))).into_response())
 }

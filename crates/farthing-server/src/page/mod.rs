@@ -106,8 +106,8 @@ fn header(html: &mut Html, view: &View) {
 
 fn footer(html: &mut Html, view: &View) {
     let journal = match &view.last {
-        Some(last) => format!("journal: {} records · ", last.head.seq),
-        None => String::new(),
+        Some(last) if !view.partial => format!("journal: {} records · ", last.head.seq),
+        _ => String::new(),
     };
     let version = html::escape(&view.about.version);
     html.put(format_args!(

@@ -14,8 +14,8 @@ pub struct RecordJson {
     pub at: String,
     /// What it is about.
     pub kind: &'static str,
-    /// Its own hash, in hex; the record after it carries it.
-    pub hash: String,
+    /// Its own hash, in hex; the record after it carries it. `null` where only a part is shown.
+    pub hash: Option<String>,
     /// What it says, byte for byte as it was sealed; `null` where that is not JSON.
     pub body: Option<Box<RawValue>>,
 }
@@ -29,13 +29,13 @@ pub struct PageJson<T> {
     pub next: Option<String>,
 }
 
-/// The wire form of a record.
-pub fn record(record: &Record) -> RecordJson {
+/// The wire form of a record, or of the part of one.
+pub fn record(record: &Record, is_part: bool) -> RecordJson {
     RecordJson {
         seq: record.seq,
         at: time(record.at),
         kind: record.kind.name(),
-        hash: hex(&record.hash),
+        hash: (!is_part).then(|| hex(&record.hash)),
         body: RawValue::from_string(record.body.clone()).ok(),
     }
 }

@@ -7,12 +7,12 @@ use farthing_engine::planner::{
     BudgetRow, BudgetState, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow,
     Waiting,
 };
-use farthing_engine::{Acted, Flow, Held, Open, Scores, Tick, VerifiedRecord};
-use farthing_ledger::{Books, MeterInput, Metered, Segment, Weights, meter};
+use farthing_engine::{Acted, Flow, Held, Open, Scores, TeamShare, Tick, VerifiedRecord};
+use farthing_ledger::{Books, MeterInput, Metered, Segment, Usage, Weights, meter};
 use farthing_model::*;
 use farthing_server::{About, Published, Ticked};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -142,8 +142,8 @@ fn sample(
     }
 }
 
-/// What was measured in a window.
-fn segment(window: Window) -> Segment {
+/// What was measured in a window, with so many thousandths of an accelerator that chat used.
+fn segment(window: Window, chat_used: i128) -> Segment {
     const GIB: i128 = 1 << 30;
     let (tune, chat) = (Some(("finetune-70b", "research")), Some(("chat", "product")));
     let gib = |count: i128| count * GIB * 1_000;
@@ -154,7 +154,7 @@ fn segment(window: Window) -> Segment {
             sample("gpu-1", tune, Resource::Gpu, (6_000, 5_100), window),
             sample("gpu-1", tune, Resource::Cpu, (64_000, 21_500), window),
             sample("gpu-1", tune, Resource::Memory, (gib(512), gib(417)), window),
-            sample("small-1", chat, Resource::Gpu, (1_000, 333), window),
+            sample("small-1", chat, Resource::Gpu, (1_000, chat_used), window),
             sample("small-1", chat, Resource::Cpu, (0, 1_777), window),
             sample("small-1", Some(("cron", "")), Resource::Cpu, (500, 1), window),
             sample("gpu-1", None, Resource::Cpu, (0, 950), window),
@@ -169,7 +169,14 @@ fn weights() -> Weights {
 }
 
 pub(crate) fn metered(window: Window) -> Metered {
-    let segment = segment(window);
+    metered_with(window, CHAT_USED)
+}
+
+/// How much of its accelerator chat uses, in thousandths.
+const CHAT_USED: i128 = 333;
+
+pub(crate) fn metered_with(window: Window, chat_used: i128) -> Metered {
+    let segment = segment(window, chat_used);
     meter(&MeterInput {
         cluster: &cluster(),
         window,
@@ -183,9 +190,13 @@ pub(crate) fn metered(window: Window) -> Metered {
 
 /// Books in memory that hold ten minutes.
 pub(crate) fn books() -> Books {
+    books_with(CHAT_USED)
+}
+
+pub(crate) fn books_with(chat_used: i128) -> Books {
     let books = Books::in_memory();
-    books.put_segment(&cluster(), &segment(ten_minutes())).unwrap();
-    books.put_hour(&metered(ten_minutes())).unwrap();
+    books.put_segment(&cluster(), &segment(ten_minutes(), chat_used)).unwrap();
+    books.put_hour(&metered_with(ten_minutes(), chat_used)).unwrap();
     books
 }
 
@@ -201,7 +212,14 @@ pub(crate) fn about() -> About {
     }
 }
 
-fn start(id: &str, name: &str, machine: &str, members: u32, hours: i64, cost: &str) -> Step {
+pub(crate) fn start(
+    id: &str,
+    name: &str,
+    machine: &str,
+    members: u32,
+    hours: i64,
+    cost: &str,
+) -> Step {
     let window = Window::starting(at("2026-11-24T12:10:00Z"), SignedDuration::from_hours(hours));
     Step {
         id: StepId::new(id).unwrap(),
@@ -226,7 +244,7 @@ fn start(id: &str, name: &str, machine: &str, members: u32, hours: i64, cost: &s
     }
 }
 
-fn placement(step: &Step) -> Placement {
+pub(crate) fn placement(step: &Step) -> Placement {
     let Action::Start { workload, offer, members, nodes_each, window } = &step.action else {
         panic!("only starts are placed here");
     };
@@ -337,7 +355,7 @@ fn report(placements: Vec<Placement>) -> Report {
     }
 }
 
-fn budget_state() -> BudgetState {
+pub(crate) fn budget_state() -> BudgetState {
     let now = at("2026-11-24T12:10:00Z");
     BudgetState {
         budget: Budget {
@@ -354,7 +372,7 @@ fn budget_state() -> BudgetState {
     }
 }
 
-fn snapshot() -> Snapshot {
+pub(crate) fn snapshot() -> Snapshot {
     let now = at("2026-11-24T12:10:00Z");
     let node = |name: &str, machine: &str| {
         let span = span(name, machine, ten_minutes());
@@ -389,6 +407,29 @@ pub(crate) fn flow(metered: &Metered) -> Flow {
     }
 }
 
+/// The parts of research and product, as the engine makes them.
+pub(crate) fn shares(metered: &Metered) -> BTreeMap<TeamId, TeamShare> {
+    let mut teams = BTreeMap::new();
+    for charge in &metered.charges {
+        let Some(team) = charge.attribution.as_ref().and_then(|who| who.team.clone()) else {
+            continue;
+        };
+        let share: &mut TeamShare = teams.entry(team).or_insert_with(|| TeamShare {
+            used: usd("0"),
+            idle: usd("0"),
+            usage: PerResource::from_fn(|_| Usage::default()),
+            nodes: BTreeSet::new(),
+        });
+        let money = match charge.destination {
+            Destination::Used => &mut share.used,
+            _ => &mut share.idle,
+        };
+        *money = money.checked_add(charge.cost).unwrap();
+        share.nodes.insert(charge.node.clone());
+    }
+    teams
+}
+
 pub(crate) fn tick() -> Tick {
     let metered = metered(tick_window());
     let planned = planned();
@@ -400,6 +441,7 @@ pub(crate) fn tick() -> Tick {
         window: Some(tick_window()),
         money: flow(&metered),
         usage: metered.usage,
+        teams: shares(&metered),
         coverage: metered.coverage,
         snapshot: snapshot(),
         input: None,

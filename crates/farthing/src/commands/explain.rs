@@ -99,6 +99,9 @@ fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
         | Body::Claimed(_)
         | Body::Released { .. }
         | Body::Noted { .. }
+        | Body::Issued(_)
+        | Body::Revoked { .. }
+        | Body::Accessed(_)
         | Body::Closed { .. } => return None,
     };
     Some(format!("{at} {line}"))

@@ -41,7 +41,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let end = end(args, &scenario, speed)?;
     let weights = crate::wiring::weights(book.offers.iter())?;
     let before = ClusterId::new(&format!("{}-before", scenario.cluster))?;
-    let listening = Listening::bind(args)?;
+    let listening = Listening::bind(args, false)?;
     // A demo begins anew each time: what an earlier one left is removed, and nothing else.
     home.forget(&scenario.cluster)?;
     home.forget(&before)?;

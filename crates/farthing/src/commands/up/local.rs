@@ -50,7 +50,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         offers: Arc::clone(&offers),
         machine: LocalMachine::open(root, cluster.clone(), offer, gpus)?,
     };
-    let listening = Listening::bind(args)?;
+    let listening = Listening::bind(args, crate::commands::token::are_there(home, &cluster)?)?;
     home.begin(&cluster)?;
     let config = config(cluster.clone(), every, super::told(args)?)?;
     let policy = config.policy.clone();

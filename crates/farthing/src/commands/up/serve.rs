@@ -1,13 +1,17 @@
 //! The API and the page beside a running loop.
 
 use crate::args::UpArgs;
+use crate::commands::plan::chain;
 use crate::outcome::WrongUse;
 use crate::print::talk;
 use farthing_edge::Head;
 use farthing_engine::{Engine, Tick, World};
 use farthing_model::{Offer, Policy};
 use farthing_providers::sqlite::SqliteStore;
-use farthing_server::{About, Behind, Bound, Desk, Published, Running, Server, Ticked, orders};
+use farthing_server::{
+    About, AccessRules, Behind, Bound, Desk, Published, Running, Server, ServerError, Ticked, Tls,
+    orders,
+};
 use jiff::Timestamp;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -36,19 +40,47 @@ pub(crate) struct Opening<'a> {
 pub(crate) struct Listening(Option<Bound>);
 
 impl Listening {
-    /// Takes the address, unless it was told not to listen.
-    pub(crate) fn bind(args: &UpArgs) -> anyhow::Result<Self> {
+    /// Takes the address, unless it was told not to listen. Whoever comes from another machine has
+    /// to log in, which takes `--auth`, or a token that there is already.
+    pub(crate) fn bind(args: &UpArgs, has_tokens: bool) -> anyhow::Result<Self> {
+        let args = &args.listen;
         if args.no_listen {
             return Ok(Self(None));
         }
-        let address = args.listen.parse().map_err(|_| {
-            WrongUse::new(format!("--listen `{}` is not an address", args.listen))
+        let address: SocketAddr = args.address.parse().map_err(|_| {
+            WrongUse::new(format!("--listen `{}` is not an address", args.address))
                 .hint("write it like 127.0.0.1:4040; port 0 lets the system choose")
         })?;
-        let bound = Server::bind(address).map_err(|error| {
-            WrongUse::new(error.to_string())
-                .hint("name another with --listen 127.0.0.1:PORT, or use --no-listen")
+        let tls = match (&args.tls_cert, &args.tls_key) {
+            (Some(certificate), Some(key)) => {
+                let tls = Tls::open(certificate, key);
+                Some(tls.map_err(|error| WrongUse::new(chain(&error)))?)
+            }
+            _ => None,
+        };
+        let rules = AccessRules {
+            required: args.auth || (has_tokens && !address.ip().is_loopback()),
+            tls: args.behind_proxy,
+            insecure: args.insecure_http,
+            proxied: args.behind_proxy,
+        };
+        let bound = Server::bind(address, rules, tls).map_err(|error| {
+            let hint = match error {
+                ServerError::Open(_) => {
+                    "use --auth and make a token with `farthing token create`, or listen on \
+                     127.0.0.1 and reach it from elsewhere through an SSH tunnel"
+                }
+                ServerError::Clear(_) => {
+                    "give it a certificate with --tls-cert and --tls-key, or say --behind-proxy \
+                     or --insecure-http"
+                }
+                _ => "name another with --listen 127.0.0.1:PORT, or use --no-listen",
+            };
+            WrongUse::new(error.to_string()).hint(hint)
         })?;
+        if rules.required && !has_tokens {
+            talk("nobody can log in yet: make a token with `farthing token create NAME`");
+        }
         Ok(Self(Some(bound)))
     }
 }
@@ -73,6 +105,7 @@ impl Front {
         });
         let (orders, desk) = orders();
         let Some(bound) = listening.0 else { return Ok(Self { published, running: None, desk }) };
+        let encrypted = bound.is_encrypted();
         let running = bound.serve(Behind {
             published: published.clone(),
             books: engine.books().clone(),
@@ -80,7 +113,8 @@ impl Front {
             orders: Some(orders),
             offers: Some(crate::commands::offers::ranker()),
         })?;
-        talk(&format!("listening on http://{}", running.address()));
+        let scheme = if encrypted { "https" } else { "http" };
+        talk(&format!("listening on {scheme}://{}", running.address()));
         Ok(Self { published, running: Some(running), desk })
     }
 

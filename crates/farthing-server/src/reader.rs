@@ -4,6 +4,7 @@
 //! thread for each makes one answer at a time; a few more may wait, others are told to come again.
 
 use crate::orders::chain;
+use farthing_edge::Store;
 use std::error::Error;
 use std::io;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -12,21 +13,32 @@ use tokio::sync::oneshot;
 /// Answers that may wait.
 const QUEUE_MAX: usize = 64;
 
+/// A journal that another thread reads.
+pub(crate) type Archive = Box<dyn Store + Send>;
+
 /// Asks the thread that reads a `T`.
-pub(super) struct Reader<T>(SyncSender<Task<T>>);
+pub(crate) struct Reader<T>(SyncSender<Task<T>>);
 
 /// Reads and answers, unless nobody waits any longer.
 type Task<T> = Box<dyn FnOnce(&T) + Send>;
 
 /// Why there is no answer.
 #[derive(Debug)]
-pub(super) enum Unread {
+pub(crate) enum Unread {
     /// Too many wait already.
     Busy,
     /// The thread is gone.
     Gone,
     /// It cannot be read, and why.
     Failed(String),
+    /// It is not for one team to see, and why.
+    NotYours(&'static str),
+}
+
+impl<T> std::fmt::Debug for Reader<T> {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        out.write_str("Reader")
+    }
 }
 
 impl<T> Clone for Reader<T> {
@@ -37,7 +49,7 @@ impl<T> Clone for Reader<T> {
 
 impl<T: Send + 'static> Reader<T> {
     /// Starts the thread, named `name`; it ends when the last reader is dropped.
-    pub(super) fn start(name: &str, source: T) -> io::Result<Self> {
+    pub(crate) fn start(name: &str, source: T) -> io::Result<Self> {
         let (ask, tasks) = sync_channel::<Task<T>>(QUEUE_MAX);
         std::thread::Builder::new().name(name.to_owned()).spawn(move || {
             for task in tasks {
@@ -48,7 +60,7 @@ impl<T: Send + 'static> Reader<T> {
     }
 
     /// What `read` makes of it.
-    pub(super) async fn read<R: Send + 'static, E: Error>(
+    pub(crate) async fn read<R: Send + 'static, E: Error>(
         &self,
         read: impl FnOnce(&T) -> Result<R, E> + Send + 'static,
     ) -> Result<R, Unread> {

@@ -1,0 +1,86 @@
+//! Tags of answers, so that what has not changed is not sent again.
+//!
+//! An answer that is made from what is published alone has a tag before it is made: while nothing
+//! new is published, asking again costs nothing. Any other answer is tagged by its bytes.
+
+use super::guard::Guest;
+use super::seen;
+use crate::identity::content_tag;
+use crate::scope::Sources;
+use axum::body::{Body, to_bytes};
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+
+/// Routes below `/api/v1` that are made from what is published, and from their own address.
+const PUBLISHED: [&str; 5] = ["/tick", "/snapshot", "/plan", "/steps", "/reservations"];
+
+/// Larger answers are sent as they are.
+const BYTES_MAX: usize = 8 << 20;
+
+/// Answers 304 to whoever has it already.
+pub(super) async fn tag(State(sources): State<Sources>, request: Request, next: Next) -> Response {
+    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        return next.run(request).await;
+    }
+    let known = request.headers().get(header::IF_NONE_MATCH).cloned();
+    let early = early(&sources, &request);
+    if let (Some(tag), Some(known)) = (&early, &known)
+        && matches(known, tag)
+    {
+        return unchanged(tag);
+    }
+    let response = next.run(request).await;
+    if response.status() != StatusCode::OK || is_stream(response.headers()) {
+        return response;
+    }
+    let (mut parts, body) = response.into_parts();
+    let (tag, body) = match early {
+        Some(tag) => (tag, body),
+        None => match to_bytes(body, BYTES_MAX).await {
+            Ok(bytes) => (content_tag(&bytes), Body::from(bytes)),
+            Err(_) => return StatusCode::INTERNAL_SERVER_ERROR.into_response(),
+        },
+    };
+    if known.is_some_and(|known| matches(&known, &tag)) {
+        return unchanged(&tag);
+    }
+    if let Ok(value) = HeaderValue::from_str(&tag) {
+        parts.headers.insert(header::ETAG, value);
+        // Kept, and asked for again each time: what is one's is of no use to another.
+        let private = HeaderValue::from_static("private, no-cache");
+        parts.headers.insert(header::CACHE_CONTROL, private);
+    }
+    Response::from_parts(parts, body)
+}
+
+/// The tag of an answer that is not made yet.
+fn early(sources: &Sources, request: &Request) -> Option<String> {
+    let guest = request.extensions().get::<Guest>()?;
+    let who = guest.entered.as_ref()?;
+    if !PUBLISHED.contains(&request.uri().path()) || !seen::may_read(&who.who, request.uri().path())
+    {
+        return None;
+    }
+    let of = format!("{} {:?} {}", sources.mark(), who.who.teams, request.uri());
+    Some(content_tag(of.as_bytes()))
+}
+
+fn matches(known: &HeaderValue, tag: &str) -> bool {
+    let weak = |one: &str| one.trim().trim_start_matches("W/").to_owned();
+    known.to_str().is_ok_and(|known| known.split(',').any(|one| weak(one) == weak(tag)))
+}
+
+fn unchanged(tag: &str) -> Response {
+    let mut response = StatusCode::NOT_MODIFIED.into_response();
+    if let Ok(value) = HeaderValue::from_str(tag) {
+        response.headers_mut().insert(header::ETAG, value);
+    }
+    response
+}
+
+fn is_stream(headers: &HeaderMap) -> bool {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    kind.is_some_and(|kind| kind.starts_with("text/event-stream"))
+}

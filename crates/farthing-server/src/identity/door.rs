@@ -1,0 +1,206 @@
+//! The door: from what a request carries to whom it is, or why it is not let in.
+
+use super::audit::Audit;
+use super::roster::Roster;
+use super::session::{Begun, Sessions, carries};
+use super::throttle::Throttle;
+use super::{AccessRules, Principal, Way};
+use crate::orders::Orders;
+use crate::reader::{Archive, Reader, Unread};
+use jiff::Timestamp;
+use std::net::IpAddr;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// What another process says of tokens counts here after this time.
+const FRESH: Duration = Duration::from_secs(1);
+
+/// What a request carries.
+#[derive(Clone, Debug)]
+pub(crate) struct Asking<'r> {
+    /// From where it comes.
+    pub(crate) from: IpAddr,
+    /// A token.
+    pub(crate) bearer: Option<&'r str>,
+    /// The cookie of a session.
+    pub(crate) cookie: Option<&'r str>,
+    /// The word against requests that other sites make.
+    pub(crate) csrf: Option<&'r str>,
+    /// Whether it changes something.
+    pub(crate) changes: bool,
+}
+
+/// Someone who was let in.
+#[derive(Clone, Debug)]
+pub(crate) struct Entered {
+    /// Who.
+    pub(crate) who: Arc<Principal>,
+    /// The word of his session.
+    pub(crate) csrf: Option<String>,
+}
+
+/// Why someone was not let in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Refusal {
+    /// He has to log in; the text says why.
+    LogIn(&'static str),
+    /// The word of the session is missing or wrong.
+    NoWord,
+    /// Too many attempts failed: come again.
+    Wait(Duration),
+    /// Tokens cannot be read at the moment.
+    Unavailable,
+}
+
+/// Who may come in.
+#[derive(Debug)]
+pub(crate) struct Door {
+    rules: AccessRules,
+    ways: Vec<&'static str>,
+    journal: Option<Reader<Archive>>,
+    roster: Arc<Mutex<Roster>>,
+    read: tokio::sync::Mutex<Option<Instant>>,
+    sessions: Sessions,
+    throttle: Throttle,
+    audit: Audit,
+}
+
+impl Door {
+    pub(crate) fn new(
+        rules: AccessRules,
+        journal: Option<Reader<Archive>>,
+        orders: Option<Orders>,
+    ) -> Self {
+        Self {
+            rules,
+            ways: vec!["token"],
+            journal,
+            roster: Arc::default(),
+            read: tokio::sync::Mutex::new(None),
+            sessions: Sessions::default(),
+            throttle: Throttle::default(),
+            audit: Audit::new(orders),
+        }
+    }
+
+    /// What is asked of those who come.
+    pub(crate) const fn rules(&self) -> AccessRules {
+        self.rules
+    }
+
+    /// In which ways one can log in.
+    pub(crate) fn ways(&self) -> &[&'static str] {
+        &self.ways
+    }
+
+    /// Who it is that asks.
+    pub(crate) async fn admit(&self, asking: &Asking<'_>) -> Result<Entered, Refusal> {
+        if let Some(shown) = asking.bearer {
+            let who = Arc::new(self.by_token(shown, asking.from, "a token").await?);
+            return Ok(Entered { who, csrf: None });
+        }
+        let session = asking.cookie.and_then(|cookie| self.sessions.of(cookie, Instant::now()));
+        if let Some((who, csrf)) = session
+            && self.is_good(&who).await?
+        {
+            if asking.changes && !carries(asking.csrf, &csrf) {
+                self.refused(Some(&who.name), asking.from, "without the word of its session");
+                return Err(Refusal::NoWord);
+            }
+            return Ok(Entered { who, csrf: Some(csrf) });
+        }
+        if self.rules.required {
+            return Err(Refusal::LogIn("log in, or send a token as `Authorization: Bearer`"));
+        }
+        Ok(Entered { who: Arc::new(Principal::local()), csrf: None })
+    }
+
+    /// Begins a session for whoever has a token.
+    pub(crate) async fn log_in(
+        &self,
+        shown: &str,
+        from: IpAddr,
+    ) -> Result<(Begun, Entered), Refusal> {
+        if let Some(wait) = self.throttle.wait(from, Instant::now()) {
+            return Err(Refusal::Wait(wait));
+        }
+        let who = self.by_token(shown, from, "a log-in").await?;
+        self.begin(who, from, "by token")
+    }
+
+    /// Begins a session for someone whose identity is known.
+    pub(crate) fn begin(
+        &self,
+        who: Principal,
+        from: IpAddr,
+        how: &str,
+    ) -> Result<(Begun, Entered), Refusal> {
+        self.audit.note("log-in", Some(&who.name), &from.to_string(), how);
+        let begun = self.sessions.begin(who.clone(), Instant::now());
+        let begun = begun.map_err(|_| Refusal::Unavailable)?;
+        let csrf = Some(begun.csrf.clone());
+        Ok((begun, Entered { who: Arc::new(who), csrf }))
+    }
+
+    /// Ends a session.
+    pub(crate) fn log_out(&self, who: &Principal, cookie: &str, from: IpAddr) {
+        self.sessions.end(cookie);
+        self.audit.note("log-out", Some(&who.name), &from.to_string(), "");
+    }
+
+    /// Whether someone who was let in would still be: his token may be revoked meanwhile.
+    pub(crate) async fn is_good(&self, who: &Principal) -> Result<bool, Refusal> {
+        let Way::Token(id) = &who.way else { return Ok(true) };
+        self.refresh().await?;
+        let roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
+        Ok(roster.is_good(id, Timestamp::now()))
+    }
+
+    /// Notes that someone was refused.
+    pub(crate) fn refused(&self, who: Option<&str>, from: IpAddr, why: &str) {
+        self.audit.note("refused", who, &from.to_string(), why);
+    }
+
+    /// Notes that someone read what is not only his own.
+    pub(crate) fn has_read(&self, who: &Principal, from: IpAddr, route: &str) {
+        self.audit.note("read", Some(&who.name), &from.to_string(), route);
+    }
+
+    async fn by_token(
+        &self,
+        shown: &str,
+        from: IpAddr,
+        what: &'static str,
+    ) -> Result<Principal, Refusal> {
+        self.refresh().await?;
+        let opened = {
+            let roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
+            roster.open(shown, Timestamp::now())
+        };
+        opened.ok_or_else(|| {
+            let now = Instant::now();
+            if let Some(wait) = self.throttle.wait(from, now) {
+                return Refusal::Wait(wait);
+            }
+            self.throttle.failed(from, now);
+            self.refused(None, from, &format!("{what} that is wrong, revoked or expired"));
+            Refusal::LogIn("this token is wrong, revoked or expired")
+        })
+    }
+
+    /// Reads what others say of tokens.
+    async fn refresh(&self) -> Result<(), Refusal> {
+        let Some(journal) = &self.journal else { return Ok(()) };
+        let mut read = self.read.lock().await;
+        if read.is_some_and(|read| read.elapsed() < FRESH) {
+            return Ok(());
+        }
+        let roster = Arc::clone(&self.roster);
+        let caught_up = journal.read(move |store| {
+            roster.lock().unwrap_or_else(PoisonError::into_inner).catch_up(&**store)
+        });
+        caught_up.await.map_err(|_: Unread| Refusal::Unavailable)?;
+        *read = Some(Instant::now());
+        Ok(())
+    }
+}

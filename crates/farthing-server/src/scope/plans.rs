@@ -1,0 +1,131 @@
+//! What of a plan is of some teams.
+
+use super::names::Names;
+use farthing_engine::planner::{Planned, Report, SolverReport, Status};
+use farthing_engine::{ActionRecord, PlanRecord};
+use farthing_model::{Money, Plan, Reason, Step};
+
+/// The part of a plan that is his: what is proven of the whole says nothing of it.
+pub(super) fn narrow(planned: &Planned, names: &Names) -> Planned {
+    let report = &planned.report;
+    let owns = |workload: &farthing_model::WorkloadId| names.owns(workload.as_str());
+    let mut placements: Vec<_> =
+        report.placements.iter().filter(|placed| owns(&placed.workload)).cloned().collect();
+    for placed in &mut placements {
+        hide(&mut placed.reasons, names);
+    }
+    let mut waiting: Vec<_> =
+        report.waiting.iter().filter(|waits| owns(&waits.workload)).cloned().collect();
+    for waits in &mut waiting {
+        waits.reason = shown(&waits.reason, names);
+    }
+    let cost = placements.iter().map(|placed| placed.cost);
+    let currency = report.cost.currency();
+    let budgets = report.budgets.iter().filter(|row| names.owns(row.budget.as_str()));
+    let is_late = waiting.iter().any(|waits| waits.late);
+    Planned {
+        plan: Plan {
+            id: planned.plan.id.clone(),
+            parent: planned.plan.parent.clone(),
+            at: planned.plan.at,
+            steps: steps(&planned.plan.steps, names),
+        },
+        report: Report {
+            policy: report.policy,
+            horizon: report.horizon,
+            // Parts of a sum that fits.
+            cost: Money::sum(cost, currency).unwrap_or(Money::zero(currency)),
+            lower_bound: None,
+            certified_bound: None,
+            gap: None,
+            value: farthing_model::Decimal::default(),
+            value_bound: None,
+            status: if is_late { Status::Infeasible } else { Status::Feasible },
+            solver: SolverReport::default(),
+            placements,
+            services: report.services.iter().filter(|it| owns(&it.workload)).cloned().collect(),
+            waiting,
+            utilisation: Vec::new(),
+            budgets: budgets.cloned().collect(),
+            cuts: report.cuts.iter().filter(|cut| owns(&cut.workload)).cloned().collect(),
+            excluded: report.excluded.clone(),
+            unknown: Vec::new(),
+        },
+    }
+}
+
+fn steps(all: &[Step], names: &Names) -> Vec<Step> {
+    let own = all.iter().filter(|step| {
+        step.action.workload().is_some_and(|workload| names.owns(workload.as_str()))
+    });
+    own.map(|step| {
+        let mut step = step.clone();
+        hide_reasons(&mut step, names);
+        step
+    })
+    .collect()
+}
+
+/// Hides reasons that name others.
+pub(super) fn hide_reasons(step: &mut Step, names: &Names) {
+    hide(&mut step.reasons, names);
+}
+
+fn hide(reasons: &mut [Reason], names: &Names) {
+    for reason in reasons {
+        *reason = shown(reason, names);
+    }
+}
+
+fn shown(reason: &Reason, names: &Names) -> Reason {
+    let text = reason.to_string();
+    let shown = names.text(&text);
+    if shown == text { reason.clone() } else { Reason::Rule(shown) }
+}
+
+/// The part of a plan of the journal; `None` where nothing of it is his.
+pub(super) fn narrow_record(plan: &PlanRecord, names: &Names) -> Option<PlanRecord> {
+    let workload = |action: &ActionRecord| match action {
+        ActionRecord::Start { workload, .. }
+        | ActionRecord::Scale { workload, .. }
+        | ActionRecord::Suspend { workload }
+        | ActionRecord::Resume { workload } => Some(workload.clone()),
+        ActionRecord::Release { .. } => None,
+    };
+    let steps = plan.steps.iter();
+    let steps = steps.filter(|step| workload(&step.action).is_some_and(|it| names.owns(&it)));
+    let steps: Vec<_> = steps
+        .map(|step| {
+            let mut step = step.clone();
+            for reason in &mut step.reasons {
+                *reason = names.text(reason);
+            }
+            step
+        })
+        .collect();
+    let waiting = plan.waiting.iter().filter(|waits| names.owns(&waits.workload));
+    let waiting: Vec<_> = waiting
+        .map(|waits| {
+            let mut waits = waits.clone();
+            waits.reason = names.text(&waits.reason);
+            waits
+        })
+        .collect();
+    if steps.is_empty() && waiting.is_empty() {
+        return None;
+    }
+    let costs = steps.iter().filter_map(|step| step.cost.parse::<Money>().ok());
+    let currency = plan.cost.parse::<Money>().ok()?.currency();
+    let status = if waiting.is_empty() { "feasible" } else { "infeasible" };
+    Some(PlanRecord {
+        plan: plan.plan.clone(),
+        parent: plan.parent.clone(),
+        policy: plan.policy.clone(),
+        cost: Money::sum(costs, currency).ok()?.to_string(),
+        lower_bound: None,
+        status: status.to_owned(),
+        steps,
+        waiting,
+        binding: Vec::new(),
+    })
+}

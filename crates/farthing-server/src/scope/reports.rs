@@ -1,0 +1,261 @@
+//! Reports from the books, as far as they are someone's.
+//!
+//! A team pays for what it holds: capacity that nobody has, and what is shared among all, says how
+//! much the others have, and is not told to one of them.
+
+use super::{Scoped, Teams, view};
+use crate::reader::Unread;
+use farthing_engine::planner::{Cut, Planned};
+use farthing_engine::{Changes, Exposure, what_if};
+use farthing_ledger::{
+    AllocationQuery, AllocationSet, Books, Explanation, Filter, Key, Outlook, ReportError,
+    ShareIdle, Sharing, Statement, StatementQuery, Survey, Usage, Watch, allocations, explain,
+    outlook, statement, survey,
+};
+use farthing_model::{Money, Offer};
+use jiff::Timestamp;
+use std::sync::Arc;
+
+/// What a team is told that asks for what is shared.
+const SHARED: &str = "what is shared among all says what others have: only those who see all teams \
+                      can ask for it";
+
+/// Names that something may be explained by.
+const NAMED: [Key; 7] =
+    [Key::Workload, Key::Process, Key::Pod, Key::Container, Key::User, Key::Namespace, Key::Team];
+
+/// A budget, how it got where it is, and what the newest plan cuts for it.
+pub(crate) struct Prospect {
+    /// As it stands.
+    pub(crate) exposure: Exposure,
+    /// Where it comes from and where it goes.
+    pub(crate) outlook: Outlook,
+    /// Of the newest plan.
+    pub(crate) cuts: Vec<Cut>,
+}
+
+/// What would be planned, and what the policies of old would have done.
+pub(crate) struct Otherwise {
+    /// The plan.
+    pub(crate) planned: Planned,
+    /// The baselines.
+    pub(crate) baselines: Vec<Planned>,
+    /// What could be bought.
+    pub(crate) offers: Arc<[Offer]>,
+}
+
+impl Scoped {
+    /// A statement.
+    pub(crate) async fn statement(&self, query: StatementQuery) -> Result<Statement, Unread> {
+        let Some(teams) = self.teams() else {
+            return self.read(move |books| statement(books, &query)).await;
+        };
+        if query.sharing != Sharing::default() {
+            return Err(Unread::NotYours(SHARED));
+        }
+        let query = StatementQuery { filter: of(teams, query.filter), ..query };
+        self.read(move |books| statement(books, &query)).await.map(own)
+    }
+
+    /// Allocations in the shape of OpenCost, of several windows.
+    pub(crate) async fn allocations(
+        &self,
+        mut queries: Vec<AllocationQuery>,
+    ) -> Result<Vec<AllocationSet>, Unread> {
+        if let Some(teams) = self.teams() {
+            let shares = |query: &AllocationQuery| {
+                query.idle != ShareIdle::Separate || query.common.is_some() || query.flat.is_some()
+            };
+            if queries.iter().any(shares) {
+                return Err(Unread::NotYours(SHARED));
+            }
+            for query in &mut queries {
+                query.filter = of(teams, query.filter.take());
+            }
+        }
+        let read = move |books: &Books| -> Result<Vec<_>, ReportError> {
+            queries.iter().map(|query| allocations(books, query)).collect()
+        };
+        let mut sets = self.read(read).await?;
+        if self.teams().is_some() {
+            for set in &mut sets {
+                set.allocations.retain(|_, allocation| !allocation.is_idle);
+            }
+        }
+        Ok(sets)
+    }
+
+    /// Where a row of a statement, or something that has a name, comes from; `None` where there is
+    /// no such thing.
+    pub(crate) async fn explanation(
+        &self,
+        query: StatementQuery,
+        id: String,
+    ) -> Result<Option<Explanation>, Unread> {
+        let teams = self.teams().cloned();
+        self.read(move |books| match teams {
+            None => found(explain(books, &query, &id)),
+            Some(teams) => explain_own(books, &query, &id, &teams),
+        })
+        .await
+    }
+
+    /// Who holds accelerators and does nothing with them.
+    pub(crate) async fn survey(&self, asked: Watch) -> Result<Survey, Unread> {
+        let cluster = self.inner().published.view().about.cluster.clone();
+        let own = self.names().await?;
+        let read = move |books: &Books| survey(books, &cluster, &asked);
+        let mut found = self.inner().books.read(read).await.map_err(|why| self.unread(why))?;
+        if let Some(names) = own {
+            found.verdicts.retain(|verdict| names.owns(verdict.workload.as_str()));
+            found.unallocated.clear();
+            found.ladders.retain(|ladder| {
+                ladder.workload.as_ref().is_some_and(|workload| names.owns(workload.as_str()))
+            });
+        }
+        Ok(found)
+    }
+
+    /// The budgets, with where they come from and where they go.
+    pub(crate) async fn prospects(&self, now: Timestamp) -> Result<Vec<Prospect>, Unread> {
+        let view = self.view();
+        self.read(move |books| {
+            let planned = view.planned.as_ref().and_then(|ticked| ticked.tick.planned.as_ref());
+            let cuts = planned.map_or(&[][..], |planned| &planned.report.cuts);
+            let of = |exposure: &Exposure| -> Result<Prospect, ReportError> {
+                let (cluster, currency) = (&view.about.cluster, view.about.currency);
+                let state = &exposure.state;
+                let scope = (&state.budget.scope, state.period);
+                Ok(Prospect {
+                    outlook: outlook((books, cluster, currency), scope, state.spent, now)?,
+                    exposure: exposure.clone(),
+                    cuts: cuts.iter().filter(|it| it.budget == state.budget.id).cloned().collect(),
+                })
+            };
+            view.exposures.iter().map(of).collect()
+        })
+        .await
+    }
+
+    /// The plan of now with something else in the world; `None` where nothing was planned yet.
+    pub(crate) async fn otherwise(&self, changes: Changes) -> Result<Option<Otherwise>, Unread> {
+        let whole = self.inner().published.view();
+        let planned = whole.planned.as_ref();
+        let Some(input) = planned.and_then(|ticked| ticked.tick.input.clone()) else {
+            return Ok(None);
+        };
+        let offers = Arc::clone(&input.offers);
+        // On the thread that plans, as the answers of others must not wait for it.
+        let made = self.inner().planner.read(move |()| what_if(&input, &changes)).await;
+        let made = made.map_err(|why| self.unread(why))?;
+        let narrow = |planned: Planned| match self.teams() {
+            None => planned,
+            Some(teams) => super::plans::narrow(&planned, &view::names(&whole, teams)),
+        };
+        Ok(Some(Otherwise {
+            planned: narrow(made.planned),
+            baselines: made.baselines.into_iter().map(narrow).collect(),
+            offers,
+        }))
+    }
+
+    async fn read<R: Send + 'static>(
+        &self,
+        read: impl FnOnce(&Books) -> Result<R, ReportError> + Send + 'static,
+    ) -> Result<R, Unread> {
+        self.inner().books.read(read).await.map_err(|why| self.unread(why))
+    }
+}
+
+/// A filter, and that it is of these teams.
+fn of(teams: &Teams, asked: Option<Filter>) -> Option<Filter> {
+    let names = teams.iter().map(ToString::to_string).collect();
+    Filter::all(asked.into_iter().chain([Filter::one_of(Key::Team, names)]))
+}
+
+/// A statement of what teams hold, without their part of what nobody holds.
+fn own(mut all: Statement) -> Statement {
+    let zero = Money::zero(all.currency);
+    for row in &mut all.rows {
+        (row.unallocated, row.overhead, row.shared) = (zero, zero, zero);
+        row.total = plus(row.used, row.idle);
+        row.usage = held(&row.usage);
+    }
+    let has = |usage: &Usage| usage.allocated_nano() != 0;
+    all.rows.retain(|row| !row.total.is_zero() || row.usage.iter().any(|(_, usage)| has(usage)));
+    all.paid = plus(all.used, all.idle);
+    (all.unallocated, all.overhead, all.shared) = (zero, zero, zero);
+    (all.filtered, all.apart) = (zero, zero);
+    let rows = Money::sum(all.rows.iter().map(|row| row.total), all.currency).unwrap_or(zero);
+    all.difference = all.paid.checked_sub(rows).unwrap_or(zero);
+    all.usage = held(&all.usage);
+    all.unpriced.clear();
+    all.corrections.clear();
+    all.spare.clear();
+    all
+}
+
+fn held(usage: &farthing_model::PerResource<Usage>) -> farthing_model::PerResource<Usage> {
+    farthing_model::PerResource::from_fn(|resource| Usage {
+        unallocated_nano: 0,
+        overhead_nano: 0,
+        ..*usage.get(resource)
+    })
+}
+
+/// Parts of a sum that fits.
+fn plus(one: Money, other: Money) -> Money {
+    one.checked_add(other).unwrap_or(one)
+}
+
+fn found(explained: Result<Explanation, ReportError>) -> Result<Option<Explanation>, ReportError> {
+    match explained {
+        Err(ReportError::NotFound { .. }) => Ok(None),
+        explained => explained.map(Some),
+    }
+}
+
+/// As [`explain`], of what is theirs: an id must be of a row of their own statement, and a name one
+/// that only they have. What is another's takes the same way as what is not there.
+fn explain_own(
+    books: &Books,
+    query: &StatementQuery,
+    id: &str,
+    teams: &Teams,
+) -> Result<Option<Explanation>, ReportError> {
+    let by = if id.starts_with("row-") { query.by.clone() } else { NAMED.to_vec() };
+    let asked =
+        StatementQuery { by: by.clone(), filter: of(teams, query.filter.clone()), ..query.clone() };
+    let rows = own(statement(books, &asked)?).rows;
+    if id.starts_with("row-") {
+        let is_row = rows.iter().any(|row| row.id == id);
+        // The same keys may be another's too, where they do not say whose.
+        let keys = rows.iter().find(|row| row.id == id).map(|row| row.keys.clone());
+        let is_own = is_row && only_theirs(books, query, (&by, &keys.unwrap_or_default()), teams)?;
+        return if is_own { found(explain(books, query, id)) } else { Ok(None) };
+    }
+    let position = (0..by.len()).find(|at| rows.iter().any(|row| row.keys[*at] == id));
+    let Some(position) = position else { return Ok(None) };
+    let (key, value) = (by[position].clone(), id.to_owned());
+    if !only_theirs(books, query, (&[key], &[value]), teams)? {
+        return Ok(None);
+    }
+    found(explain(books, query, id))
+}
+
+/// Whether what has these values of these keys is charged to these teams only.
+fn only_theirs(
+    books: &Books,
+    query: &StatementQuery,
+    (keys, values): (&[Key], &[String]),
+    teams: &Teams,
+) -> Result<bool, ReportError> {
+    let keys = keys.iter().zip(values).filter(|(key, _)| !key.is_time());
+    let each = keys.map(|(key, value)| Filter::one_of(key.clone(), vec![value.clone()]));
+    let all = StatementQuery { by: vec![Key::Team], filter: Filter::all(each), ..query.clone() };
+    let rows = own(statement(books, &all)?).rows;
+    let theirs = |row: &farthing_ledger::StatementRow| {
+        row.keys.first().is_some_and(|name| teams.iter().any(|team| team.as_str() == name))
+    };
+    Ok(!rows.is_empty() && rows.iter().all(theirs))
+}
