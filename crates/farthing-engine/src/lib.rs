@@ -16,6 +16,7 @@ mod execute;
 mod exposure;
 mod gate;
 mod journal;
+mod limits;
 mod record;
 mod story;
 mod sums;
@@ -24,7 +25,9 @@ mod verify;
 mod what_if;
 
 pub use binding::BindingRecord;
-pub use budget_record::{BudgetRecord, LimitRecord, PeriodRecord, ScopeRecord};
+pub use budget_record::{
+    BudgetRecord, CarryRecord, LimitRecord, PeriodRecord, RungRecord, ScopeRecord,
+};
 pub use claim::{Answer, Ask, Claim, ClaimRecord, Short, Shortage};
 pub use config::{Config, Planner};
 pub use engine::{Engine, World};
@@ -33,6 +36,7 @@ pub use execute::{Acted, Held, target};
 pub use exposure::Exposure;
 pub use gate::Gate;
 pub use journal::{Journal, Open, OpenStep, Scores, Stage};
+pub use limits::{Allowance, LimitedRecord, Limits, Told};
 pub use record::{
     ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };

@@ -11,7 +11,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use farthing_engine::{Answer, Ask, Exposure};
+use farthing_engine::{Answer, Ask};
 use farthing_ledger::{Books, ReportError};
 use farthing_model::{Decimal, Money, TeamId, parse_duration};
 use jiff::{SignedDuration, Timestamp};
@@ -44,19 +44,8 @@ fn states(
 ) -> Result<Vec<wire::BudgetStateJson>, ReportError> {
     let planned = view.planned.as_ref().and_then(|ticked| ticked.tick.planned.as_ref());
     let cuts = planned.map_or(&[][..], |planned| &planned.report.cuts);
-    let of = |exposure: &Exposure| {
-        let (cluster, currency) = (&view.about.cluster, view.about.currency);
-        let period = exposure.state.period;
-        let outlook = farthing_ledger::outlook(
-            (books, cluster, currency),
-            (&exposure.state.budget.scope, period),
-            exposure.state.spent,
-            now,
-        )?;
-        wire::budget_state(exposure, &outlook, cuts)
-            .map_err(|source| ReportError::Money { window: period, source })
-    };
-    view.exposures.iter().map(of).collect()
+    let books = (books, &view.about.cluster, view.about.currency);
+    wire::budget_states(books, &view.exposures, cuts, now)
 }
 
 /// A reservation that is asked for.

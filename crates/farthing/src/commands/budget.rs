@@ -9,7 +9,7 @@ use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use farthing_engine::{Answer, Ask, Gate};
-use farthing_ledger::{Books, outlook};
+use farthing_ledger::Books;
 use farthing_model::{Budget, ClusterId, Currency, Limit, TeamId};
 use farthing_providers::manifest;
 use farthing_providers::sqlite::SqliteStore;
@@ -78,18 +78,10 @@ impl Asked {
             let found = exposures.iter_mut().find(|it| it.state.budget.id.as_str() == name);
             let found = found.ok_or_else(|| no_budget(name, self.gate.budgets()))?;
             found.state.budget.limit = limit;
+            found.state.limit = limit;
         }
-        let mut states = Vec::new();
-        for exposure in &exposures {
-            let state = &exposure.state;
-            let outlook = outlook(
-                (&self.books, &self.cluster, self.currency),
-                (&state.budget.scope, state.period),
-                state.spent,
-                self.now,
-            )?;
-            states.push(wire::budget_state(exposure, &outlook, &[])?);
-        }
+        let books = (&self.books, &self.cluster, self.currency);
+        let states = wire::budget_states(books, &exposures, &[], self.now)?;
         print(
             output,
             || Ok(show::budget::text(&states)),
