@@ -12,9 +12,7 @@ use crate::exposure::{Exposure, Ground};
 use crate::journal::{Journal, Open};
 use crate::record::{Body, RecordError, money, time};
 use farthing_edge::{Class, Store};
-use farthing_model::{
-    Budget, BudgetId, Currency, EscalationAction, Limit, Money, MoneyError, Ratio, TeamId, Window,
-};
+use farthing_model::{Budget, BudgetId, Currency, Limit, Money, MoneyError, Ratio, TeamId, Window};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
@@ -134,7 +132,7 @@ pub(crate) fn shortages(exposures: &[Exposure], ask: &Ask) -> Result<Vec<Short>,
         if !budget.hard {
             continue;
         }
-        match budget.limit {
+        match exposure.state.limit {
             Limit::Money(limit) => {
                 let gone = exposure.state.spent.checked_add(exposure.state.committed)?;
                 let left = limit.checked_sub(gone)?;
@@ -163,10 +161,12 @@ fn covers(budget: &Budget, ask: &Ask) -> bool {
 
 /// The part of a budget that is gone, where its escalation holds new work back at that part.
 fn holds(exposure: &Exposure) -> Result<Option<Ratio>, MoneyError> {
-    let gone = exposure.gone()?;
-    let rung = exposure.state.budget.escalate.iter().rev().find(|rung| gone >= Some(rung.at));
-    let holds = rung.is_some_and(|rung| rung.action >= EscalationAction::Hold);
-    Ok(gone.filter(|_| holds))
+    for rung in exposure.state.budget.escalate.iter().filter(|rung| rung.holds()) {
+        if exposure.reaches(rung.at)? {
+            return Ok(Some(exposure.gone()?.unwrap_or(rung.at)));
+        }
+    }
+    Ok(None)
 }
 
 /// Claims what is asked for, if it fits.

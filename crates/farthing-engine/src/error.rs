@@ -48,6 +48,14 @@ pub enum EngineError {
     /// A budget that was named is not there.
     #[error("there is no budget `{0}`")]
     NoBudget(String),
+    /// A limit that a budget cannot have.
+    #[error("the limit of budget `{budget}` cannot be changed: {why}")]
+    Limit {
+        /// Which.
+        budget: String,
+        /// Why.
+        why: String,
+    },
     /// A plan for the asking that the checker refuses.
     #[error("the plan does not hold: {0}")]
     Refused(String),

@@ -204,7 +204,7 @@ impl<W: World, S: Store> Engine<W, S> {
                 .workload()
                 .and_then(|id| snapshot.workload(id))
                 .is_some_and(|observed| state.budget.scope.covers(&observed.workload));
-            let Limit::Money(limit) = state.budget.limit else { continue };
+            let Limit::Money(limit) = state.limit else { continue };
             if !covers || !state.budget.hard {
                 continue;
             }

@@ -5,12 +5,18 @@ use crate::engine::World;
 use crate::error::EngineError;
 use crate::execute::prorated;
 use crate::journal::{Open, OpenStep, Stage};
+use crate::limits::Allowance;
 use crate::sums::{self, Account, Sums};
 use farthing_edge::Store;
-use farthing_model::{Action, Budget, Currency, Limit, Money, MoneyError, Ratio, Window};
+use farthing_model::{
+    Action, Budget, BudgetId, Carry, Currency, Escalation, Limit, Money, MoneyError, Ratio, Window,
+};
 use farthing_planner::BudgetState;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
+
+/// Periods that something is carried over, at most: a century of days.
+const PERIODS_MAX: usize = 36_525;
 
 impl<W: World, S: Store> Engine<W, S> {
     /// Each budget whose period holds `now`, with what is already gone.
@@ -40,6 +46,10 @@ pub struct Exposure {
     pub gpu_hours_milli: u64,
     /// Claimed from outside the loop, in thousandths of accelerator-hours.
     pub gpu_claimed_milli: u64,
+    /// Of `state.limit`, what the period before left; `None` where nothing goes on.
+    pub carried: Option<Limit>,
+    /// What an operator allowed for a while, where it is in force: it is `state.limit`.
+    pub allowed: Option<Allowance>,
 }
 
 impl Exposure {
@@ -48,7 +58,7 @@ impl Exposure {
     /// # Errors
     /// The sums do not fit.
     pub fn gone(&self) -> Result<Option<Ratio>, MoneyError> {
-        Ok(match self.state.budget.limit {
+        Ok(match self.state.limit {
             Limit::Money(limit) => {
                 let gone = self.state.spent.checked_add(self.state.committed)?;
                 Ratio::of(gone.pico(), limit.pico())
@@ -58,6 +68,38 @@ impl Exposure {
                 Ratio::of(gone, i128::from(limit))
             }
         })
+    }
+
+    /// The rung of the ladder that is reached: the highest.
+    ///
+    /// # Errors
+    /// The sums do not fit.
+    pub fn rung(&self) -> Result<Option<Escalation>, MoneyError> {
+        for rung in self.state.budget.escalate.iter().rev() {
+            if self.reaches(rung.at)? {
+                return Ok(Some(*rung));
+            }
+        }
+        Ok(None)
+    }
+
+    /// Whether a part of the limit is gone; of a limit of nothing every part is.
+    ///
+    /// # Errors
+    /// The sums do not fit.
+    pub fn reaches(&self, part: Ratio) -> Result<bool, MoneyError> {
+        let (gone, limit) = match self.state.limit {
+            Limit::Money(limit) => {
+                (self.state.spent.checked_add(self.state.committed)?.pico(), limit.pico())
+            }
+            Limit::GpuHoursMilli(limit) => {
+                let gone = i128::from(self.gpu_hours_milli) + i128::from(self.gpu_claimed_milli);
+                (gone, i128::from(limit))
+            }
+        };
+        let have = gone.checked_mul(1_000_000).ok_or(MoneyError::Overflow)?;
+        let need = limit.checked_mul(i128::from(part.ppm())).ok_or(MoneyError::Overflow)?;
+        Ok(have >= need)
     }
 }
 
@@ -78,23 +120,67 @@ impl Ground<'_> {
         let mut exposures = Vec::new();
         for budget in budgets {
             let Some(period) = budget.period.window_at(now) else { continue };
-            let posted = sums::spent(&self.sums, &budget.id, period, self.currency);
-            let (posted, gpu_hours_milli) = posted.map_err(EngineError::Money)?;
-            let outside = self.open.spent_outside(&budget.id, period, self.currency);
-            let outside = outside.map_err(EngineError::Money)?;
-            let spent = posted.checked_add(outside).map_err(EngineError::Money)?;
-            let (claimed, gpu_claimed_milli) =
-                self.open.claimed(&budget.id, now, self.currency).map_err(EngineError::Money)?;
-            let committed = self.committed(budget, period)?;
-            let committed = committed.checked_add(claimed).map_err(EngineError::Money)?;
-            exposures.push(Exposure {
-                state: BudgetState { budget: budget.clone(), period, spent, committed },
-                claimed,
-                gpu_hours_milli,
-                gpu_claimed_milli,
-            });
+            exposures.push(self.exposure(budget, period, now)?);
         }
         Ok(exposures)
+    }
+
+    fn exposure(
+        &self,
+        budget: &Budget,
+        period: Window,
+        now: Timestamp,
+    ) -> Result<Exposure, EngineError> {
+        let (spent, gpu_hours_milli) = self.spent(&budget.id, period)?;
+        let (claimed, gpu_claimed_milli) =
+            self.open.claimed(&budget.id, now, self.currency).map_err(EngineError::Money)?;
+        let committed = self.committed(budget, period)?;
+        let committed = committed.checked_add(claimed).map_err(EngineError::Money)?;
+        let mut budget = budget.clone();
+        if let Some(set) = self.open.limits.set(&budget) {
+            budget.limit = set.limit;
+        }
+        let carried = match budget.carry {
+            Some(carry) => Some(self.carried(&budget, carry, period)?),
+            None => None,
+        };
+        let mut limit = match carried {
+            Some(carried) => plus(budget.limit, carried).map_err(EngineError::Money)?,
+            None => budget.limit,
+        };
+        let allowed = self.open.limits.allowed(&budget.id, now).cloned();
+        if let Some(allowed) = &allowed {
+            limit = allowed.limit;
+            // What is planned for later periods must not count on more than is allowed now.
+            budget.limit = less(budget.limit, limit);
+        }
+        let state = BudgetState { budget, period, limit, spent, committed };
+        Ok(Exposure { state, claimed, gpu_hours_milli, gpu_claimed_milli, carried, allowed })
+    }
+
+    /// What is spent in a period, in money and in thousandths of accelerator-hours.
+    fn spent(&self, budget: &BudgetId, period: Window) -> Result<(Money, u64), EngineError> {
+        let (posted, gpu_hours_milli) =
+            sums::spent(&self.sums, budget, period, self.currency).map_err(EngineError::Money)?;
+        let outside = self.open.spent_outside(budget, period, self.currency);
+        let spent = outside.and_then(|outside| posted.checked_add(outside));
+        Ok((spent.map_err(EngineError::Money)?, gpu_hours_milli))
+    }
+
+    /// What the periods before `period` left, from the one around `carry.since` on, each at most
+    /// `carry.most`. What was overspent is not taken from the next.
+    fn carried(&self, budget: &Budget, carry: Carry, period: Window) -> Result<Limit, EngineError> {
+        let mut carried = nothing_of(budget.limit);
+        let mut next = budget.period.window_at(carry.since);
+        for _ in 0..PERIODS_MAX {
+            let Some(past) = next.filter(|past| past.from() < period.from()) else { break };
+            let gone = self.spent(&budget.id, past)?;
+            carried = plus(budget.limit, carried)
+                .and_then(|limit| left_over(limit, gone, carry.most))
+                .map_err(EngineError::Money)?;
+            next = budget.period.after(past);
+        }
+        Ok(carried)
     }
 
     /// Reserved for steps that were begun or are in force, less what is already posted for them.
@@ -131,6 +217,50 @@ impl Ground<'_> {
             }
         }
         Ok(committed)
+    }
+}
+
+/// Nothing, in the unit of a limit.
+const fn nothing_of(limit: Limit) -> Limit {
+    match limit {
+        Limit::Money(limit) => Limit::Money(Money::zero(limit.currency())),
+        Limit::GpuHoursMilli(_) => Limit::GpuHoursMilli(0),
+    }
+}
+
+/// What of a limit is left, at most `most` and at least nothing.
+fn left_over(limit: Limit, gone: (Money, u64), most: Limit) -> Result<Limit, MoneyError> {
+    Ok(match (limit, most) {
+        (Limit::Money(limit), Limit::Money(most)) => {
+            let left = limit.checked_sub(gone.0)?;
+            let least = if most.checked_sub(left)?.is_negative() { most } else { left };
+            Limit::Money(if least.is_negative() { Money::zero(limit.currency()) } else { least })
+        }
+        (Limit::GpuHoursMilli(limit), Limit::GpuHoursMilli(most)) => {
+            Limit::GpuHoursMilli(limit.saturating_sub(gone.1).min(most))
+        }
+        // The reader of manifests refuses two units; of such nothing goes on.
+        (limit, _) => nothing_of(limit),
+    })
+}
+
+/// The sum of a limit and something of the same unit; of another it adds nothing.
+fn plus(limit: Limit, more: Limit) -> Result<Limit, MoneyError> {
+    Ok(match (limit, more) {
+        (Limit::Money(limit), Limit::Money(more)) => Limit::Money(limit.checked_add(more)?),
+        (Limit::GpuHoursMilli(limit), Limit::GpuHoursMilli(more)) => {
+            Limit::GpuHoursMilli(limit.checked_add(more).ok_or(MoneyError::Overflow)?)
+        }
+        (limit, _) => limit,
+    })
+}
+
+/// The smaller of two limits; where they have two units the first.
+fn less(one: Limit, other: Limit) -> Limit {
+    match (one, other) {
+        (Limit::Money(a), Limit::Money(b)) if b.pico() < a.pico() => other,
+        (Limit::GpuHoursMilli(a), Limit::GpuHoursMilli(b)) if b < a => other,
+        _ => one,
     }
 }
 

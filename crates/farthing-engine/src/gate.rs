@@ -6,6 +6,7 @@ use crate::engine::{Engine, World};
 use crate::error::EngineError;
 use crate::exposure::{Exposure, Ground};
 use crate::journal::Journal;
+use crate::limits::{self, Allowance, Told};
 use crate::sums::Sums;
 use farthing_edge::Store;
 use farthing_ledger::Books;
@@ -92,7 +93,26 @@ impl<S: Store> Gate<S> {
     }
 }
 
+impl<S: Store> Gate<S> {
+    /// Changes the limit of a budget, for good or for a while: the newest word counts.
+    ///
+    /// # Errors
+    /// There is no such budget, it cannot have such a limit, no reason is given, or the journal
+    /// failed.
+    pub fn limit(&mut self, told: &Told<'_>, now: Timestamp) -> Result<Allowance, EngineError> {
+        limits::limit(&mut self.journal, &self.budgets, told, now)
+    }
+}
+
 impl<W: World, S: Store> Engine<W, S> {
+    /// As [`Gate::limit`], for the loop's own journal.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn limit(&mut self, told: &Told<'_>, now: Timestamp) -> Result<Allowance, EngineError> {
+        limits::limit(&mut self.journal, &self.config.budgets, told, now)
+    }
+
     /// As [`Gate::claim`], for the loop's own journal.
     ///
     /// # Errors

@@ -6,6 +6,7 @@
 use crate::budget_record::BudgetRecord;
 use crate::claim::Claim;
 use crate::error::EngineError;
+use crate::limits::Limits;
 use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
 use farthing_edge::chain::{self, Hash};
 use farthing_edge::{Class, Head, Record, Store};
@@ -41,6 +42,8 @@ pub struct Open {
     pub claims: BTreeMap<String, Claim>,
     /// What was spent under claims that ended, by budget and when.
     pub outside: BTreeMap<String, BTreeMap<Timestamp, Money>>,
+    /// Limits that people changed.
+    pub limits: Limits,
     /// The budgets that the last run was told.
     pub budgets: Vec<Budget>,
     /// When the newest record was written.
@@ -199,6 +202,7 @@ impl Open {
             | Body::Closed { .. } => {}
             Body::Claimed(claim) => self.claim(at, &claim)?,
             Body::Released { claim, spent, .. } => self.release(at, &claim, spent.as_deref())?,
+            Body::Limited(limited) => self.limits.take(&limited)?,
             Body::Planned(plan) => self.planned(at, plan)?,
             Body::Approved { step, approved, .. } => {
                 self.with(&step, |open| open.approved = Some(approved))?;

@@ -17,6 +17,7 @@ mod execute;
 mod exposure;
 mod gate;
 mod journal;
+mod limits;
 mod record;
 mod share;
 mod story;
@@ -27,7 +28,9 @@ mod what_if;
 
 pub use access::{AccessRecord, TokenRecord, record_access};
 pub use binding::BindingRecord;
-pub use budget_record::{BudgetRecord, LimitRecord, PeriodRecord, ScopeRecord};
+pub use budget_record::{
+    BudgetRecord, CarryRecord, LimitRecord, PeriodRecord, RungRecord, ScopeRecord,
+};
 pub use claim::{Answer, Ask, Claim, ClaimRecord, Short, Shortage};
 pub use config::{Config, Planner};
 pub use engine::{Engine, World};
@@ -36,6 +39,7 @@ pub use execute::{Acted, Held, target};
 pub use exposure::Exposure;
 pub use gate::Gate;
 pub use journal::{Journal, Open, OpenStep, Scores, Stage};
+pub use limits::{Allowance, LimitedRecord, Limits, Told};
 pub use record::{
     ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };

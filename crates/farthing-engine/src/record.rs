@@ -6,6 +6,7 @@ use crate::access::{AccessRecord, TokenRecord};
 use crate::binding::BindingRecord;
 use crate::budget_record::BudgetRecord;
 use crate::claim::ClaimRecord;
+use crate::limits::LimitedRecord;
 use farthing_edge::{NewRecord, Record, RecordKind};
 use farthing_model::{
     Action, IdError, Money, MoneyError, OfferId, PlanId, Receipt, ReceiptOutcome, Step, StepId,
@@ -90,6 +91,8 @@ pub enum Body {
         /// Why: `confirmed`, `released`, or what its owner says.
         why: String,
     },
+    /// A person's word on the limit of a budget.
+    Limited(LimitedRecord),
     /// Predicted against realised.
     Verified(VerifiedRecord),
     /// A step was taken back.
@@ -271,7 +274,7 @@ impl Body {
         match self {
             Self::Started { .. } => RecordKind::Started,
             Self::Planned(_) => RecordKind::Planned,
-            Self::Approved { .. } => RecordKind::Approved,
+            Self::Approved { .. } | Self::Limited(_) => RecordKind::Approved,
             Self::Reserved { .. } | Self::Claimed(_) => RecordKind::Reserved,
             Self::Intended { .. } => RecordKind::Intended,
             Self::Receipted { .. } => RecordKind::Receipted,

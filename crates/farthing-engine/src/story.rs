@@ -46,6 +46,7 @@ impl Body {
             | Self::Started { .. }
             | Self::Claimed(_)
             | Self::Released { .. }
+            | Self::Limited(_)
             | Self::Noted { .. }
             | Self::Issued(_)
             | Self::Revoked { .. }

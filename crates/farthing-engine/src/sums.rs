@@ -4,10 +4,11 @@
 use crate::error::EngineError;
 use farthing_ledger::Books;
 use farthing_model::{
-    Action, Budget, BudgetId, Charge, ClusterId, Currency, Money, MoneyError, OfferId, Resource,
-    Window, WorkloadId, hour_floor,
+    Action, Attribution, Budget, BudgetId, Charge, ClusterId, Currency, Money, MoneyError, OfferId,
+    Resource, Window, WorkloadId, hour_floor,
 };
 use jiff::Timestamp;
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
@@ -86,11 +87,11 @@ impl Sums {
                 },
             };
             let hour = hour_floor(charge.window.from());
-            let labels = BTreeMap::new();
+            // What nobody is charged for counts only for the whole.
+            let team = who.and_then(|who| who.team.as_ref());
+            let labels = who.map_or_else(|| Cow::Owned(BTreeMap::new()), |who| labels(who));
             for budget in budgets {
-                // What nobody is charged for counts only for the whole.
-                let team = who.and_then(|who| who.team.as_ref());
-                if budget.scope.holds(team, who.map_or(&labels, |who| &who.labels)) {
+                if budget.scope.holds(team, &labels) {
                     let hours = self.budgets.entry(budget.id.clone()).or_default();
                     spend(hours.entry(hour), spent)?;
                 }
@@ -110,6 +111,19 @@ impl Sums {
             }
         }
         Ok(())
+    }
+}
+
+/// The labels that budgets look at: a user is one, whether a label or the owner of a process.
+fn labels(who: &Attribution) -> Cow<'_, BTreeMap<String, String>> {
+    const USER: &str = "user";
+    match &who.user {
+        Some(user) if !who.labels.contains_key(USER) => {
+            let mut labels = who.labels.clone();
+            labels.insert(USER.to_owned(), user.clone());
+            Cow::Owned(labels)
+        }
+        _ => Cow::Borrowed(&who.labels),
     }
 }
 

@@ -36,6 +36,7 @@ pub fn what_if(input: &Input, changes: &Changes) -> Result<WhatIf, EngineError> 
         let found = input.budgets.iter_mut().find(|state| state.budget.id == *id);
         let found = found.ok_or_else(|| EngineError::NoBudget(id.to_string()))?;
         found.budget.limit = *limit;
+        found.limit = *limit;
     }
     if changes.without_spot || !changes.without_providers.is_empty() {
         let spot = farthing_model::Purchase::Spot;

@@ -287,6 +287,7 @@ fn budget(dollars: &str) -> Budget {
         period: Period::Day,
         hard: true,
         escalate: Vec::new(),
+        carry: None,
     }
 }
 

@@ -219,6 +219,7 @@ fn a_budget_by_label_knows_after_a_restart_what_closed_hours_spent() {
         period: Period::Day,
         hard: true,
         escalate: Vec::new(),
+        carry: None,
     };
     lab.config.budgets = vec![by_label("alpha"), by_label("beta")];
     let mut engine = lab.open(0);

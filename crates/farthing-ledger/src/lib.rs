@@ -28,7 +28,7 @@ pub use books::{
     Again, Books, BooksError, Correction, Folded, Generation, HourBook, Kept, Mark, Migrated,
     Released, Retention, SampleFile, Segment,
 };
-pub use burn::{Outlook, burn, outlook};
+pub use burn::{Looked, Outlook, burns, outlooks};
 pub use correct::{CorrectError, Occasion, Posting, correct, post_segment};
 pub use focus::{
     BILL_KEYS, Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport,

@@ -2,12 +2,12 @@
 
 use crate::id::{BudgetId, TeamId};
 use crate::money::Money;
-use crate::policy::Ratio;
-use crate::time::{midnight, utc_day};
+use crate::policy::{Mode, Ratio};
+use crate::time::{hour_floor, midnight, utc_day};
 use crate::window::Window;
 use crate::workload::Workload;
 use jiff::civil::Date;
-use jiff::{Timestamp, ToSpan};
+use jiff::{SignedDuration, Timestamp, ToSpan};
 use std::collections::BTreeMap;
 
 /// A limit for a scope over a period.
@@ -25,6 +25,18 @@ pub struct Budget {
     pub hard: bool,
     /// What happens at which part of the limit, ascending.
     pub escalate: Vec<Escalation>,
+    /// What becomes of what a period leaves unspent; `None`: it is gone.
+    pub carry: Option<Carry>,
+}
+
+/// What a period leaves unspent goes on to the next one, up to a cap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Carry {
+    /// The most that a period begins with beside its limit, in the limit's unit.
+    pub most: Limit,
+    /// The first period that carries on is the one around this moment: what was before it is
+    /// nobody's saving.
+    pub since: Timestamp,
 }
 
 /// Whose spending.
@@ -36,6 +48,8 @@ pub enum Scope {
     Team(TeamId),
     /// One label, such as `project = alpha`.
     Label(String, String),
+    /// What every one of these holds: a project of a team, a user of a project.
+    Within(Vec<Scope>),
 }
 
 /// How much.
@@ -60,6 +74,8 @@ pub enum Period {
     Quarter,
     /// One fixed span.
     Fixed(Window),
+    /// The last so many days, at every moment.
+    Rolling(u16),
 }
 
 /// One rung of the escalation ladder.
@@ -69,6 +85,16 @@ pub struct Escalation {
     pub at: Ratio,
     /// What then happens.
     pub action: EscalationAction,
+    /// How much of it is done without a person. The mode of the policy is the ceiling of what acts
+    /// on workloads.
+    pub mode: Mode,
+}
+
+impl Escalation {
+    /// Whether it holds new work back. A rung that only tells does not.
+    pub fn holds(&self) -> bool {
+        self.action >= EscalationAction::Hold && self.mode >= Mode::Approve
+    }
 }
 
 /// What happens when a budget runs out.
@@ -96,7 +122,36 @@ impl Scope {
             Self::All => true,
             Self::Team(own) => team == Some(own),
             Self::Label(key, value) => labels.get(key) == Some(value),
+            Self::Within(scopes) => scopes.iter().all(|scope| scope.holds(team, labels)),
         }
+    }
+
+    /// What has to be so for something to count here: nothing for everything.
+    pub fn conditions(&self) -> Vec<&Self> {
+        match self {
+            Self::All => Vec::new(),
+            Self::Within(scopes) => scopes.iter().flat_map(Self::conditions).collect(),
+            one => vec![one],
+        }
+    }
+
+    /// Whether all that counts in `other` counts here too, as one knows from their words alone.
+    pub fn contains(&self, other: &Self) -> bool {
+        let narrower = other.conditions();
+        self.conditions().iter().all(|condition| narrower.contains(condition))
+    }
+}
+
+impl Budget {
+    /// The budget just above this one in the tree of scopes: of those whose scope is wider, the one
+    /// with the narrowest.
+    pub fn parent<'b>(&self, budgets: &'b [Self]) -> Option<&'b Self> {
+        let depth = |budget: &Self| budget.scope.conditions().len();
+        let wider = budgets.iter().filter(|other| {
+            other.scope.contains(&self.scope) && !self.scope.contains(&other.scope)
+        });
+        // Of two that are as narrow the first by name, so that the tree is always the same.
+        wider.max_by(|a, b| depth(a).cmp(&depth(b)).then_with(|| b.id.cmp(&a.id)))
     }
 }
 
@@ -106,6 +161,13 @@ impl Period {
         let day = utc_day(at);
         let (first, next) = match self {
             Self::Fixed(window) => return window.contains(at).then_some(window),
+            // To the end of time, as work that begins now counts whole: no later span of so many
+            // days can then hold more than this one.
+            Self::Rolling(days) => {
+                let from = at.checked_sub(SignedDuration::from_hours(24 * i64::from(days)));
+                // Whole hours, as the books have them: rather a part too many than one too few.
+                return Window::new(hour_floor(from.ok()?), Timestamp::MAX).ok();
+            }
             Self::Day => (day, day.checked_add(1.day()).ok()?),
             Self::Week => {
                 let since_monday = i64::from(day.weekday().to_monday_zero_offset());
@@ -125,6 +187,14 @@ impl Period {
         Window::new(midnight(first)?, midnight(next)?).ok()
     }
 
+    /// The period after `window`, which is one of these; `None` where none follows.
+    pub fn after(self, window: Window) -> Option<Window> {
+        match self {
+            Self::Fixed(_) | Self::Rolling(_) => None,
+            _ => self.window_at(window.to()),
+        }
+    }
+
     /// The name in manifests and tables.
     pub const fn name(self) -> &'static str {
         match self {
@@ -133,6 +203,7 @@ impl Period {
             Self::Month => "month",
             Self::Quarter => "quarter",
             Self::Fixed(_) => "fixed",
+            Self::Rolling(_) => "rolling",
         }
     }
 }
@@ -151,5 +222,39 @@ mod tests {
         check(Period::Week, "2026-11-23T00:00:00Z/2026-11-30T00:00:00Z");
         check(Period::Month, "2026-11-01T00:00:00Z/2026-12-01T00:00:00Z");
         check(Period::Quarter, "2026-10-01T00:00:00Z/2027-01-01T00:00:00Z");
+        let rolling = Period::Rolling(7).window_at(at).unwrap();
+        assert_eq!(rolling.from(), "2026-11-17T13:00:00Z".parse::<Timestamp>().unwrap());
+        assert_eq!(Period::Rolling(7).after(rolling), None);
+    }
+
+    #[test]
+    fn scopes_are_a_tree() {
+        let team = |name: &str| Scope::Team(TeamId::new(name).unwrap());
+        let label = |key: &str, value: &str| Scope::Label(key.to_owned(), value.to_owned());
+        let project = Scope::Within(vec![team("research"), label("project", "vision")]);
+        let user = Scope::Within(vec![project.clone(), label("user", "anna")]);
+        let of = |name: &str, scope: &Scope| Budget {
+            id: BudgetId::new(name).unwrap(),
+            scope: scope.clone(),
+            limit: Limit::GpuHoursMilli(1),
+            period: Period::Month,
+            hard: true,
+            escalate: Vec::new(),
+            carry: None,
+        };
+        let all = [
+            of("user", &user),
+            of("project", &project),
+            of("research", &team("research")),
+            of("other", &team("other")),
+            of("company", &Scope::All),
+        ];
+        let parents: Vec<_> =
+            all.iter().map(|it| it.parent(&all).map_or("", |parent| parent.id.as_str())).collect();
+        assert_eq!(parents, ["project", "research", "company", "company", ""]);
+        let (anna, labels) = (TeamId::new("research").unwrap(), [("project", "vision")]);
+        let labels = labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into();
+        let holds: Vec<_> = all.iter().map(|it| it.scope.holds(Some(&anna), &labels)).collect();
+        assert_eq!(holds, [false, true, true, false, true]);
     }
 }

@@ -143,19 +143,19 @@ fn main() {
     let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
     let month = Period::Month.window_at(now).unwrap();
     let zero = Money::zero(Currency::USD);
+    let usd = |whole| Money::from_pico(i128::from(whole) * 1_000_000_000_000, Currency::USD);
     let budgets = limit.map(|limit| BudgetState {
         budget: Budget {
             id: BudgetId::new("all").unwrap(),
             scope: Scope::All,
-            limit: Limit::Money(Money::from_pico(
-                i128::from(limit) * 1_000_000_000_000,
-                Currency::USD,
-            )),
+            limit: Limit::Money(usd(limit)),
             period: Period::Month,
             hard: true,
             escalate: Vec::new(),
+            carry: None,
         },
         period: month,
+        limit: Limit::Money(usd(limit)),
         spent: zero,
         committed: zero,
     });

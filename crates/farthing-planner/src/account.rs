@@ -67,7 +67,7 @@ impl Account<'_> {
     }
 }
 
-/// The accounts of all hard money budgets, for work that ends by `until`.
+/// The accounts of all hard money budgets, and of those that hold new work back, for work that ends by `until`.
 ///
 /// `held` is what placed work costs in a window under a budget.
 pub(crate) fn accounts(
@@ -77,12 +77,20 @@ pub(crate) fn accounts(
 ) -> Result<Vec<Account<'_>>, PlanError> {
     let mut accounts = Vec::new();
     for state in &input.budgets {
-        let Limit::Money(limit) = state.budget.limit else { continue };
+        let (Limit::Money(now), Limit::Money(limit)) = (state.limit, state.budget.limit) else {
+            continue;
+        };
+        let gone = exposure(state)?;
+        let held_back = on_hold(state, now, gone);
         if !state.budget.hard {
+            // A soft budget keeps new work away only while its ladder does.
+            if held_back {
+                let (period, current) = (state.period, true);
+                accounts.push(Account { state, period, current, room: 0 });
+            }
             continue;
         }
-        let gone = exposure(state)?;
-        let room = if on_hold(state, limit, gone) { 0 } else { left(state, limit, gone)? };
+        let room = if held_back { 0 } else { left(state, now, gone)? };
         let (period, current) = (state.period, true);
         accounts.push(Account { state, period, current, room: room.max(0) });
         for period in later(input, state, until) {
@@ -125,26 +133,20 @@ pub(crate) fn later(
 
 /// The period after one; `None` after a fixed one.
 pub(crate) fn after(period: Period, window: Window) -> Option<Window> {
-    match period {
-        Period::Fixed(_) => None,
-        _ => period.window_at(window.to()),
-    }
+    period.after(window)
 }
 
 /// Whether so much is gone that the ladder admits no new work.
 pub(crate) fn on_hold(state: &BudgetState, limit: Money, gone: Money) -> bool {
-    state
-        .budget
-        .escalate
-        .iter()
-        .any(|rung| rung.action >= EscalationAction::Hold && reached(rung.at.ppm(), limit, gone))
+    let mut rungs = state.budget.escalate.iter();
+    rungs.any(|rung| rung.holds() && reached(rung.at.ppm(), limit, gone))
 }
 
 /// The row of a budget in a report, for what a plan adds to it.
 pub(crate) fn row(state: &BudgetState, planned: Money) -> Result<BudgetRow, PlanError> {
     let forecast =
         exposure(state)?.checked_add(planned).map_err(|source| of_budget(state, source))?;
-    let limit = match state.budget.limit {
+    let limit = match state.limit {
         Limit::Money(limit) => Some(limit),
         Limit::GpuHoursMilli(_) => None,
     };

@@ -1,7 +1,7 @@
 //! What a plan is made from: nothing else may influence it.
 
 use farthing_model::{
-    Budget, Currency, Money, Offer, PerResource, PlanId, Policy, Ratio, Snapshot, Window,
+    Budget, Currency, Limit, Money, Offer, PerResource, PlanId, Policy, Ratio, Snapshot, Window,
 };
 use std::sync::Arc;
 
@@ -37,6 +37,9 @@ pub struct BudgetState {
     pub budget: Budget,
     /// Its period around now; only costs inside it count.
     pub period: Window,
+    /// What the limit is in that period: that of the budget, with what came over from the period
+    /// before and what an operator allowed. Later periods have the budget's own.
+    pub limit: Limit,
     /// Posted in the ledger.
     pub spent: Money,
     /// Reserved for steps that run or are scheduled, and not yet posted.

@@ -146,8 +146,10 @@ pub(crate) fn budget(id: &str, limit: &str) -> BudgetState {
             period: Period::Month,
             hard: true,
             escalate: Vec::new(),
+            carry: None,
         },
         period: Period::Month.window_at(now()).unwrap(),
+        limit: Limit::Money(usd(limit)),
         spent: usd("0"),
         committed: usd("0"),
     }

@@ -225,14 +225,12 @@ fn relaxed(input: &Input, slack: &Slack) -> Result<Input, PlanError> {
     let mut input = input.clone();
     match slack {
         Slack::Budget(id, more) => {
-            let states = input.budgets.iter_mut().map(|state| &mut state.budget);
-            for budget in states.filter(|budget| budget.id == *id) {
-                if let Limit::Money(limit) = budget.limit {
-                    let larger = limit.checked_add(*more).map_err(|source| PlanError::Money {
-                        object: format!("budget {id}"),
-                        source,
-                    })?;
-                    budget.limit = Limit::Money(larger);
+            let wrong = |source| PlanError::Money { object: format!("budget {id}"), source };
+            for state in input.budgets.iter_mut().filter(|state| state.budget.id == *id) {
+                for limit in [&mut state.budget.limit, &mut state.limit] {
+                    if let Limit::Money(money) = limit {
+                        *limit = Limit::Money(money.checked_add(*more).map_err(wrong)?);
+                    }
                 }
             }
         }

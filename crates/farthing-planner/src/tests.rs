@@ -98,7 +98,11 @@ fn the_ladder_holds_new_work() {
     let mut input = input(4, vec![offer("h100", H100, 1, "2")], vec![work]);
     let mut state = budget("all", "100");
     state.spent = usd("80");
-    let rung = |ppm, action| Escalation { at: Ratio::from_ppm(ppm), action };
+    let rung = |ppm, action| Escalation {
+        at: Ratio::from_ppm(ppm),
+        action,
+        mode: farthing_model::Mode::Enforce,
+    };
     let ladder = [(800_000, EscalationAction::Hold), (810_000, EscalationAction::Cut)];
     state.budget.escalate = ladder.map(|(ppm, action)| rung(ppm, action)).to_vec();
     input.budgets = vec![state];

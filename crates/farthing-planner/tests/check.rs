@@ -696,9 +696,11 @@ fn a_budget_exceeded() {
     let (mut input, planned) = good();
     let cost = planned.report.cost;
     input.budgets[0].budget.limit = farthing_model::Limit::Money(cost);
+    input.budgets[0].limit = farthing_model::Limit::Money(cost);
     assert!(!check(&input, &planned).iter().any(over));
     let less = cost.checked_sub(Money::from_pico(1, cost.currency())).unwrap();
     input.budgets[0].budget.limit = farthing_model::Limit::Money(less);
+    input.budgets[0].limit = farthing_model::Limit::Money(less);
     expect(&input, &planned, "everything", over);
     input.budgets[0].budget.hard = false;
     assert!(!check(&input, &planned).iter().any(over));
@@ -747,6 +749,7 @@ fn night(standing: &[(OfferId, farthing_model::Window)]) -> (Input, Planned) {
 
 fn limit_to(input: &mut Input, planned: &mut Planned, limit: Money) {
     input.budgets[0].budget.limit = farthing_model::Limit::Money(limit);
+    input.budgets[0].limit = farthing_model::Limit::Money(limit);
     planned.report.budgets[0].limit = Some(limit);
 }
 

@@ -157,7 +157,7 @@ fn budgets(text: &mut Text, tick: &Tick) {
     for state in &tick.budgets {
         let (currency, id) = (state.spent.currency(), state.budget.id.as_str());
         let mut amounts = vec![("spent", state.spent), ("committed", state.committed)];
-        if let Limit::Money(limit) = state.budget.limit {
+        if let Limit::Money(limit) = state.limit {
             amounts.push(("limit", limit));
         }
         for (part, amount) in amounts {

@@ -87,6 +87,8 @@ fn exposure(name: &str, scope: Scope, spent: &str) -> Exposure {
         claimed: usd("0"),
         gpu_hours_milli: 0,
         gpu_claimed_milli: 0,
+        carried: None,
+        allowed: None,
     }
 }
 

@@ -6,8 +6,8 @@ use farthing_edge::{Head, MemoryStore, Store};
 use farthing_engine::{Answer, Ask, Gate, Shortage};
 use farthing_ledger::Books;
 use farthing_model::{
-    Budget, BudgetId, ClusterId, Currency, Escalation, EscalationAction, Limit, Money, Period,
-    Ratio, Scope, TeamId,
+    Budget, BudgetId, ClusterId, Currency, Escalation, EscalationAction, Limit, Mode, Money,
+    Period, Ratio, Scope, TeamId,
 };
 use farthing_providers::sqlite::{SqliteStore, verify};
 use jiff::{SignedDuration, Timestamp};
@@ -30,7 +30,15 @@ fn team(name: &str) -> TeamId {
 
 fn budget(name: &str, scope: Scope, limit: Limit) -> Budget {
     let id = BudgetId::new(name).unwrap();
-    Budget { id, scope, limit, period: Period::Month, hard: true, escalate: Vec::new() }
+    Budget {
+        id,
+        scope,
+        limit,
+        period: Period::Month,
+        hard: true,
+        escalate: Vec::new(),
+        carry: None,
+    }
 }
 
 fn research(limit: &str) -> Vec<Budget> {
@@ -134,7 +142,7 @@ fn a_limit_in_accelerator_hours_holds_too() {
 #[test]
 fn an_escalation_that_holds_lets_nothing_new_in() {
     let mut budgets = research("100");
-    let rung = |ppm, action| Escalation { at: Ratio::from_ppm(ppm), action };
+    let rung = |ppm, action| Escalation { at: Ratio::from_ppm(ppm), action, mode: Mode::Enforce };
     budgets[1].hard = false;
     budgets[1].escalate =
         vec![rung(500_000, EscalationAction::Notify), rung(800_000, EscalationAction::Hold)];

@@ -77,7 +77,7 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
         };
         for state in &input.budgets {
-            let Limit::Money(limit) = state.budget.limit else { continue };
+            let Limit::Money(limit) = state.limit else { continue };
             if budgets == Budgets::Ignored || !state.budget.hard {
                 continue;
             }

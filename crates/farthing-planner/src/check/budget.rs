@@ -85,7 +85,7 @@ impl Audit<'_> {
     }
 
     fn limit(&mut self, state: &BudgetState, planned: Money) {
-        let Limit::Money(limit) = state.budget.limit else { return };
+        let Limit::Money(limit) = state.limit else { return };
         let total = state
             .spent
             .checked_add(state.committed)
@@ -120,7 +120,7 @@ impl Audit<'_> {
     }
 
     fn row_fault(row: &BudgetRow, state: &BudgetState, planned: Money) -> Option<&'static str> {
-        let limit = match state.budget.limit {
+        let limit = match state.limit {
             Limit::Money(limit) => Some(limit),
             Limit::GpuHoursMilli(_) => None,
         };

@@ -5,8 +5,19 @@ use super::fields::{Fields, items};
 use super::{scalar, scalar::Parsed, shape};
 use crate::yaml::{Node, Value};
 use farthing_model::{
-    Budget, BudgetId, Escalation, EscalationAction, Limit, Period, Scope, TeamId,
+    Budget, BudgetId, Carry, Escalation, EscalationAction, Limit, Mode, Period, Ratio, Scope,
+    TeamId,
 };
+
+/// The longest rolling period: ten years.
+const DAYS_MAX: u16 = 3_660;
+
+const MODES: [(&str, Mode); 4] = [
+    ("observe", Mode::Observe),
+    ("recommend", Mode::Recommend),
+    ("approve", Mode::Approve),
+    ("enforce", Mode::Enforce),
+];
 
 /// Reads the spec; `None` only where faults were reported.
 pub(crate) fn budget(id: BudgetId, spec: &Node, report: &mut Report) -> Option<Budget> {
@@ -16,10 +27,65 @@ pub(crate) fn budget(id: BudgetId, spec: &Node, report: &mut Report) -> Option<B
     let period = fields.get("period").and_then(|node| period(node, report));
     let hard = fields.read("hard", scalar::truth, report).unwrap_or(true);
     let escalate = escalation(fields, report);
-    Some(Budget { id, scope: scope?, limit: limit?, period: period?, hard, escalate })
+    let carry = match fields.get("carry") {
+        None => None,
+        Some(node) => Some(carry(node, (limit, period), report)?),
+    };
+    Some(Budget { id, scope: scope?, limit: limit?, period: period?, hard, escalate, carry })
 }
 
-fn limit(text: &str) -> Parsed<Limit> {
+/// What goes on to the next period. `limit` and `period` are those of the budget, where they are
+/// right.
+fn carry(
+    node: &Node,
+    (limit, period): (Option<Limit>, Option<Period>),
+    report: &mut Report,
+) -> Option<Carry> {
+    if matches!(period, Some(Period::Fixed(_) | Period::Rolling(_))) {
+        let what = "`carry` needs a period that another one follows: day, week, month or quarter";
+        report.fault(node.spot, what);
+        return None;
+    }
+    let fields = Fields::open(node, "carry", &shape::CARRY, report)?;
+    let most = |text: &str| match (text.trim_end().ends_with('%'), limit) {
+        (true, Some(limit)) => part(limit, scalar::ratio(text)?),
+        (true, None) => Err("it is a part of a limit that is not there".to_owned()),
+        (false, _) => self::limit(text),
+    };
+    let most = fields.read("max", most, report);
+    let since = fields.read("since", scalar::time, report);
+    let (most, since) = (most?, since?);
+    match (limit?, most) {
+        (Limit::Money(limit), Limit::Money(most)) if limit.currency() == most.currency() => {}
+        (Limit::GpuHoursMilli(_), Limit::GpuHoursMilli(_)) => {}
+        _ => {
+            report.fault(node.spot, "`max` is not in the unit of the limit");
+            return None;
+        }
+    }
+    Some(Carry { most, since })
+}
+
+/// A part of a limit, rounded down.
+fn part(limit: Limit, part: Ratio) -> Parsed<Limit> {
+    let ppm = part.ppm();
+    match limit {
+        Limit::Money(limit) => {
+            let whole = limit.checked_mul_int(i128::from(ppm));
+            let whole = whole.and_then(|money| money.div_rem(1_000_000));
+            whole.map(|(money, _)| Limit::Money(money)).map_err(|error| error.to_string())
+        }
+        Limit::GpuHoursMilli(milli) => {
+            let whole = u128::from(milli) * u128::from(ppm) / 1_000_000;
+            let whole = u64::try_from(whole).map_err(|_| "it is too large".to_owned());
+            whole.map(Limit::GpuHoursMilli)
+        }
+    }
+}
+
+/// Reads a limit: `120000 USD`, `500 GPU-hours`.
+
+pub(super) fn limit(text: &str) -> Parsed<Limit> {
     let hours = ["GPU-hours", "GPU-hour", "GPU-h"];
     let Some(number) = hours.iter().find_map(|unit| text.strip_suffix(unit)) else {
         return scalar::money(text).map(Limit::Money).map_err(|error| {
@@ -36,31 +102,54 @@ fn scope(node: &Node, report: &mut Report) -> Option<Scope> {
     let fields = Fields::open(node, "spec.scope", &shape::SCOPE, report)?;
     let before = report.faults.len();
     let team = |text: &str| TeamId::new(text).map_err(|error| error.to_string());
-    let team = fields.read("team", team, report).map(Scope::Team);
-    let all = fields.read("all", scalar::truth, report).filter(|all| *all).map(|_| Scope::All);
-    let label = fields.get("label").and_then(|node| label(node, report));
+    let all = fields.read("all", scalar::truth, report).unwrap_or(false);
+    let named = |level: &str, report: &mut Report| {
+        let text = |text: &str| match text.trim() {
+            "" => Err("it is empty".to_owned()),
+            text => Ok(text.to_owned()),
+        };
+        let name = fields.read(level, text, report);
+        name.map(|name| Scope::Label(level.to_owned(), name))
+    };
+    // From the widest to the narrowest, so that the same scope is always written the same.
+    let mut given: Vec<Scope> = named("organisation", report).into_iter().collect();
+    given.extend(fields.read("team", team, report).map(Scope::Team));
+    given.extend(named("project", report));
+    given.extend(named("user", report));
+    given.extend(fields.get("label").and_then(|node| label(node, report)).into_iter().flatten());
     if report.faults.len() != before {
         return None;
     }
-    let mut given: Vec<Scope> = [team, all, label].into_iter().flatten().collect();
-    if given.len() != 1 {
-        report.fault(node.spot, "`scope` needs exactly one of team, label and all");
+    match (all, given.len()) {
+        (true, 0) => Some(Scope::All),
+        (false, 1) => given.pop(),
+        (false, 2..) => Some(Scope::Within(given)),
+        (true, _) => {
+            report.fault(node.spot, "`scope` is all and something narrower; keep one of them");
+            None
+        }
+        (false, 0) => {
+            let what = "`scope` needs one of organisation, team, project, user, label and all";
+            report.fault(node.spot, what);
+            None
+        }
     }
-    given.pop()
 }
 
-fn label(node: &Node, report: &mut Report) -> Option<Scope> {
-    let pair = match &node.value {
-        Value::Map(entries) if entries.len() == 1 => {
-            entries.iter().find_map(|(key, node)| Some((key.name.as_str(), node.text()?)))
+/// The labels of a scope: all of them must be there.
+fn label(node: &Node, report: &mut Report) -> Option<Vec<Scope>> {
+    let pairs: Option<Vec<(&str, &str)>> = match &node.value {
+        Value::Map(entries) if !entries.is_empty() => {
+            entries.iter().map(|(key, node)| Some((key.name.as_str(), node.text()?))).collect()
         }
-        Value::Scalar(text) => text.split_once('='),
+        Value::Scalar(text) => text.split_once('=').map(|pair| vec![pair]),
         _ => None,
     };
-    if pair.is_none() {
-        report.fault(node.spot, "`label` is not one label such as {project: alpha}");
+    if pairs.is_none() {
+        report.fault(node.spot, "`label` is not labels such as {project: alpha}");
     }
-    pair.map(|(key, value)| Scope::Label(key.to_owned(), value.to_owned()))
+    let scope = |(key, value): (&str, &str)| Scope::Label(key.to_owned(), value.to_owned());
+    pairs.map(|pairs| pairs.into_iter().map(scope).collect())
 }
 
 fn period(node: &Node, report: &mut Report) -> Option<Period> {
@@ -74,6 +163,20 @@ fn period(node: &Node, report: &mut Report) -> Option<Period> {
         return found;
     }
     let fields = Fields::open(node, "spec.period", &shape::SPAN, report)?;
+    if let Some(last) = fields.get("last") {
+        if fields.get("from").or_else(|| fields.get("to")).is_some() {
+            report.fault(
+                node.spot,
+                "`period` is rolling or one span; keep `last` or `from` and `to`",
+            );
+            return None;
+        }
+        return super::fields::read(last, "last", rolling, report);
+    }
+    for missing in ["from", "to"].into_iter().filter(|name| fields.get(name).is_none()) {
+        let what = format!("`period` needs `{missing}`, or `last` for the last so many days");
+        report.fault(node.spot, what);
+    }
     let from = fields.read("from", scalar::time, report);
     let to = fields.read("to", scalar::time, report);
     match scalar::window(from?, to?) {
@@ -83,6 +186,16 @@ fn period(node: &Node, report: &mut Report) -> Option<Period> {
             None
         }
     }
+}
+
+/// Whole days: the books are looked at by the hour, and people by the day.
+fn rolling(text: &str) -> Parsed<Period> {
+    let length = scalar::duration(text)?;
+    let days = length.as_hours() / 24;
+    let whole = jiff::SignedDuration::from_hours(24 * days) == length;
+    let days = u16::try_from(days).ok().filter(|days| whole && (1..=DAYS_MAX).contains(days));
+    let what = || format!("`{text}` is not a whole number of days, from 1d to {DAYS_MAX}d");
+    days.map(Period::Rolling).ok_or_else(what)
 }
 
 fn escalation(fields: Fields<'_>, report: &mut Report) -> Vec<Escalation> {
@@ -108,5 +221,6 @@ fn rung(node: &Node, report: &mut Report) -> Option<Escalation> {
         ("suspend", EscalationAction::Suspend),
     ];
     let action = fields.choice("do", &choices, report);
-    Some(Escalation { at: at?, action: action? })
+    let mode = fields.choice("mode", &MODES, report).unwrap_or(Mode::Enforce);
+    Some(Escalation { at: at?, action: action?, mode })
 }

@@ -443,9 +443,19 @@ fn what_does_not_go_together() {
     bad(
         &object("Budget", spec),
         &expect![[r#"
-        m.yaml:4:10: Budget x: `scope` needs exactly one of team, label and all
+        m.yaml:4:10: Budget x: `scope` is all and something narrower; keep one of them
         m.yaml:6:11: Budget x: `period`: `fortnight` is not a period; known here: day, week, month, quarter
         m.yaml:7:45: Budget x: `do`: `holt` is not a choice; did you mean `hold`?
+    "#]],
+    );
+    let spec = "  scope: {}\n  limit: 1 USD\n  period: {last: 36h}\n  \
+        carry: {max: 5 EUR, since: 2026-11-01T00:00:00Z}\n";
+    bad(
+        &object("Budget", spec),
+        &expect![[r#"
+        m.yaml:4:10: Budget x: `scope` needs one of organisation, team, project, user, label and all
+        m.yaml:6:18: Budget x: `last`: `36h` is not a whole number of days, from 1d to 3660d
+        m.yaml:7:10: Budget x: `max` is not in the unit of the limit
     "#]],
     );
     let spec = concat!(

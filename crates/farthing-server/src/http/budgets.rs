@@ -5,7 +5,7 @@ use super::routes::{last, unread};
 use super::seen::{Id, unreadable};
 use super::steps::give;
 use crate::orders::{Carried, Order};
-use crate::scope::{Prospect, Scoped};
+use crate::scope::{Prospects, Scoped};
 use crate::wire;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
@@ -30,13 +30,9 @@ const LABELS_MAX: usize = 32;
 pub(super) async fn budgets(scoped: Scoped) -> Result<Response, Problem> {
     let view = scoped.view();
     let now = last(&view)?.tick.at;
-    let prospects = scoped.prospects(now).await.map_err(unread)?;
-    let items = prospects.iter().map(|Prospect { exposure, outlook, cuts }| {
-        wire::budget_state(exposure, outlook, cuts).map_err(|error| {
-            Problem::books(format!("budget {}: {error}", exposure.state.budget.id))
-        })
-    });
-    let items = items.collect::<Result<Vec<_>, _>>()?;
+    let Prospects { exposures, outlooks, cuts } = scoped.prospects(now).await.map_err(unread)?;
+    let items = wire::budget_states(&exposures, &outlooks, &cuts)
+        .map_err(|error| Problem::books(format!("the budgets: {error}")))?;
     Ok(Json(wire::PageJson { items, next: None }).into_response())
 }
 

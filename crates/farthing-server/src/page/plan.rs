@@ -187,7 +187,7 @@ pub(super) fn budgets(html: &mut Html, last: &Ticked) {
 
 fn budget(html: &mut Html, state: &BudgetState, row: Option<&BudgetRow>) {
     let currency = state.spent.currency();
-    let limit = match state.budget.limit {
+    let limit = match state.limit {
         Limit::Money(limit) => Some(limit),
         Limit::GpuHoursMilli(_) => None,
     };

@@ -22,7 +22,7 @@ mod watching;
 
 pub(crate) use orders::Unfit;
 pub(crate) use records::{Page, Wanted};
-pub(crate) use reports::Prospect;
+pub(crate) use reports::Prospects;
 pub(crate) use view::flow;
 
 use crate::http::{Behind, RankOffers};

@@ -1,7 +1,7 @@
 //! Names of others in texts for people: a reason may say who is in the way.
 
 use super::Teams;
-use farthing_model::{Budget, Scope, Snapshot};
+use farthing_model::{Budget, Scope, Snapshot, TeamId};
 use std::collections::{BTreeSet, HashSet};
 
 /// What is shown instead of a text that names others.
@@ -34,11 +34,8 @@ impl Names {
         for budget in budgets {
             let all = if sees(teams, budget) { &mut names.own } else { &mut names.others };
             all.insert(budget.id.to_string());
-            if let Scope::Team(team) = &budget.scope
-                && !teams.contains(team)
-            {
-                names.others.insert(team.to_string());
-            }
+            let others = of_teams(&budget.scope).filter(|team| !teams.contains(*team));
+            names.others.extend(others.map(ToString::to_string));
         }
         // Of a name that both have, nothing is his.
         names.own.retain(|name| !names.others.contains(name));
@@ -72,10 +69,15 @@ impl Names {
 
 /// Whether a budget is of his teams. What is of more than a team is not: its sums are others' too.
 pub(super) fn sees(teams: &Teams, budget: &Budget) -> bool {
-    match &budget.scope {
-        Scope::Team(team) => teams.contains(team),
-        _ => false,
-    }
+    of_teams(&budget.scope).any(|team| teams.contains(team))
+}
+
+/// The team that a scope lies within, if it lies within one.
+fn of_teams(scope: &Scope) -> impl Iterator<Item = &TeamId> {
+    scope.conditions().into_iter().filter_map(|condition| match condition {
+        Scope::Team(team) => Some(team),
+        _ => None,
+    })
 }
 
 #[cfg(test)]

@@ -5,12 +5,13 @@
 
 use super::{Scoped, Teams, view};
 use crate::reader::Unread;
+use crate::wire::looked;
 use farthing_engine::planner::{Cut, Planned};
 use farthing_engine::{Changes, Exposure, what_if};
 use farthing_ledger::{
     AllocationQuery, AllocationSet, Books, Explanation, Filter, Key, Outlook, ReportError,
     ShareIdle, Sharing, Statement, StatementQuery, Survey, Usage, Watch, allocations, explain,
-    outlook, statement, survey,
+    outlooks, statement, survey,
 };
 use farthing_model::{Money, Offer};
 use jiff::Timestamp;
@@ -24,12 +25,12 @@ const SHARED: &str = "what is shared among all says what others have: only those
 const NAMED: [Key; 7] =
     [Key::Workload, Key::Process, Key::Pod, Key::Container, Key::User, Key::Namespace, Key::Team];
 
-/// A budget, how it got where it is, and what the newest plan cuts for it.
-pub(crate) struct Prospect {
-    /// As it stands.
-    pub(crate) exposure: Exposure,
-    /// Where it comes from and where it goes.
-    pub(crate) outlook: Outlook,
+/// Budgets, how they got where they are, and what the newest plan cuts for them.
+pub(crate) struct Prospects {
+    /// As they stand.
+    pub(crate) exposures: Arc<[Exposure]>,
+    /// Where each comes from and where it goes.
+    pub(crate) outlooks: Vec<Outlook>,
     /// Of the newest plan.
     pub(crate) cuts: Vec<Cut>,
 }
@@ -116,23 +117,18 @@ impl Scoped {
         Ok(found)
     }
 
-    /// The budgets, with where they come from and where they go.
-    pub(crate) async fn prospects(&self, now: Timestamp) -> Result<Vec<Prospect>, Unread> {
+    /// The budgets, with where they come from and where they go; the books are read once for all.
+    pub(crate) async fn prospects(&self, now: Timestamp) -> Result<Prospects, Unread> {
         let view = self.view();
         self.read(move |books| {
             let planned = view.planned.as_ref().and_then(|ticked| ticked.tick.planned.as_ref());
             let cuts = planned.map_or(&[][..], |planned| &planned.report.cuts);
-            let of = |exposure: &Exposure| -> Result<Prospect, ReportError> {
-                let (cluster, currency) = (&view.about.cluster, view.about.currency);
-                let state = &exposure.state;
-                let scope = (&state.budget.scope, state.period);
-                Ok(Prospect {
-                    outlook: outlook((books, cluster, currency), scope, state.spent, now)?,
-                    exposure: exposure.clone(),
-                    cuts: cuts.iter().filter(|it| it.budget == state.budget.id).cloned().collect(),
-                })
-            };
-            view.exposures.iter().map(of).collect()
+            let books = (books, &view.about.cluster, view.about.currency);
+            Ok(Prospects {
+                outlooks: outlooks(books, &looked(&view.exposures), now)?,
+                exposures: Arc::clone(&view.exposures),
+                cuts: cuts.to_vec(),
+            })
         })
         .await
     }

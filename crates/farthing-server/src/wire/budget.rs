@@ -3,9 +3,11 @@
 use super::plan::{CutJson, rung_name};
 use super::scalar::{WindowJson, ratio, time};
 use farthing_engine::planner::Cut;
-use farthing_engine::{Claim, Exposure, Short, Shortage};
-use farthing_ledger::Outlook;
-use farthing_model::{Budget, EscalationAction, Limit, Money, Ratio, Scope, midnight};
+use farthing_engine::{Allowance, Claim, Exposure, Short, Shortage};
+use farthing_ledger::{Looked, Outlook};
+use farthing_model::{
+    Budget, Decimal, Escalation, Limit, Money, MoneyError, Period, Scope, midnight,
+};
 use jiff::Timestamp;
 use jiff::civil::Date;
 use serde::Serialize;
@@ -16,12 +18,20 @@ use std::collections::BTreeMap;
 pub struct BudgetStateJson {
     /// Which.
     pub budget: String,
-    /// Whose spending: `all`, `team=NAME` or `label:NAME=VALUE`.
+    /// Whose spending: `all`, `team=NAME`, `label:NAME=VALUE`, or several of them that must all be.
     pub scope: String,
-    /// Its limit in money; `null` for one in accelerator time.
+    /// The budget just above it in the tree of scopes; what counts here counts there too.
+    pub parent: Option<String>,
+    /// Its limit in money in this period; `null` for one in accelerator time.
     pub limit: Option<String>,
-    /// Its limit in GPU-hours; `null` for one in money.
+    /// Its limit in GPU-hours in this period; `null` for one in money.
     pub gpu_hours_limit: Option<f64>,
+    /// The limit of later periods, in the same unit.
+    pub base: String,
+    /// What the period before left, in the same unit; `null` where nothing goes on.
+    pub carried: Option<String>,
+    /// What an operator allowed for a while, where it is in force.
+    pub allowed: Option<AllowedJson>,
     /// GPU-hours posted in the period.
     pub gpu_hours: f64,
     /// The period around now.
@@ -44,6 +54,8 @@ pub struct BudgetStateJson {
     pub gone: Option<f64>,
     /// The rung of its escalation that is reached.
     pub rung: Option<&'static str>,
+    /// How much of that is done without a person: `observe`, `recommend`, `approve`, `enforce`.
+    pub rung_mode: Option<&'static str>,
     /// Its escalation.
     pub escalate: Vec<RungJson>,
     /// Spending up to the end of each day of the period so far.
@@ -59,12 +71,12 @@ pub struct BudgetStateJson {
 /// A period of a budget.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct PeriodJson {
-    /// `day`, `week`, `month`, `quarter` or `fixed`.
+    /// `day`, `week`, `month`, `quarter`, `fixed` or `rolling`.
     pub name: &'static str,
     /// Its start.
     pub from: String,
-    /// Its end.
-    pub to: String,
+    /// Its end; `null` of a rolling one, which is over the last days at every moment.
+    pub to: Option<String>,
 }
 
 /// A rung of an escalation.
@@ -75,6 +87,25 @@ pub struct RungJson {
     /// What then happens.
     #[serde(rename = "do")]
     pub action: &'static str,
+    /// How much of it is done without a person.
+    pub mode: &'static str,
+}
+
+/// What an operator allowed for a while.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AllowedJson {
+    /// Until when; `null`: for good.
+    pub until: Option<String>,
+    /// Why.
+    pub why: String,
+    /// Who said it.
+    pub by: String,
+}
+
+impl AllowedJson {
+    fn of(allowed: &Allowance) -> Self {
+        Self { until: allowed.until.map(time), why: allowed.why.clone(), by: allowed.by.clone() }
+    }
 }
 
 /// What was spent up to the end of a day.
@@ -101,25 +132,52 @@ pub struct ForecastJson {
     pub held: u32,
 }
 
+/// What to ask the books of budgets.
+pub fn looked(exposures: &[Exposure]) -> Vec<Looked<'_>> {
+    let states = exposures.iter().map(|exposure| &exposure.state);
+    states
+        .map(|it| Looked { scope: &it.budget.scope, period: it.period, spent: it.spent })
+        .collect()
+}
+
+/// The wire forms of budgets, each with its outlook: how it got here and where it is going. `cuts`
+/// are those of the newest plan.
+///
+/// # Errors
+/// The sums do not fit.
+pub fn budget_states(
+    exposures: &[Exposure],
+    outlooks: &[Outlook],
+    cuts: &[Cut],
+) -> Result<Vec<BudgetStateJson>, MoneyError> {
+    let budgets: Vec<Budget> = exposures.iter().map(|it| it.state.budget.clone()).collect();
+    let of = |(exposure, outlook): (&Exposure, &Outlook)| {
+        let parent = exposure.state.budget.parent(&budgets);
+        let mut state = budget_state(exposure, outlook, cuts)?;
+        state.parent = parent.map(|parent| parent.id.to_string());
+        Ok(state)
+    };
+    exposures.iter().zip(outlooks).map(of).collect()
+}
+
 /// The wire form of a budget, with how it got here and where it is going; `cuts` are those of the
 /// newest plan.
 ///
 /// # Errors
 /// The sums do not fit.
-pub fn budget_state(
+fn budget_state(
     exposure: &Exposure,
     outlook: &Outlook,
     cuts: &[Cut],
-) -> Result<BudgetStateJson, farthing_model::MoneyError> {
+) -> Result<BudgetStateJson, MoneyError> {
     let state = &exposure.state;
     let budget = &state.budget;
-    let (limit, gpu_limit) = match budget.limit {
-        Limit::Money(limit) => (Some(limit), None),
-        Limit::GpuHoursMilli(milli) => (None, Some(milli)),
-    };
+    let (limit, gpu_limit) = in_money_or_hours(state.limit);
+    let (base, gpu_base) = in_money_or_hours(budget.limit);
+    let (carried, gpu_carried) = exposure.carried.map_or((None, None), in_money_or_hours);
     let gone = state.spent.checked_add(state.committed)?;
     let part = exposure.gone()?;
-    let rung = budget.escalate.iter().rev().find(|rung| part >= Some(rung.at));
+    let rung = exposure.rung()?;
     let mut sum = Money::zero(gone.currency());
     let mut burnt = Vec::new();
     for (day, money) in &outlook.burnt {
@@ -128,14 +186,22 @@ pub fn budget_state(
     }
     Ok(BudgetStateJson {
         budget: budget.id.to_string(),
-        scope: scope(budget),
+        scope: scope(&budget.scope),
+        parent: None,
         limit: limit.map(Money::to_decimal),
         gpu_hours_limit: gpu_limit.map(hours),
+        base: plain(base, gpu_base),
+        carried: exposure.carried.map(|_| plain(carried, gpu_carried)),
+        allowed: exposure.allowed.as_ref().map(AllowedJson::of),
         gpu_hours: hours(exposure.gpu_hours_milli),
         period: PeriodJson {
             name: budget.period.name(),
             from: time(state.period.from()),
-            to: time(state.period.to()),
+            to: match budget.period {
+                // It has no end: it is over the last days at every moment.
+                Period::Rolling(_) => None,
+                _ => Some(time(state.period.to())),
+            },
         },
         hard: budget.hard,
         currency: gone.currency().to_string(),
@@ -146,7 +212,8 @@ pub fn budget_state(
         left: limit.map(|limit| limit.checked_sub(gone)).transpose()?.map(Money::to_decimal),
         gone: part.map(ratio),
         rung: rung.map(|rung| rung_name(rung.action)),
-        escalate: budget.escalate.iter().map(|rung| rung_json(rung.at, rung.action)).collect(),
+        rung_mode: rung.map(|rung| rung.mode.name()),
+        escalate: budget.escalate.iter().map(RungJson::of).collect(),
         burn: burnt,
         forecast: outlook.ahead.as_ref().map(|forecast| ForecastJson {
             p10: forecast.p10.to_decimal(),
@@ -160,8 +227,23 @@ pub fn budget_state(
     })
 }
 
-fn rung_json(at: Ratio, action: EscalationAction) -> RungJson {
-    RungJson { at: ratio(at), action: rung_name(action) }
+impl RungJson {
+    fn of(rung: &Escalation) -> Self {
+        Self { at: ratio(rung.at), action: rung_name(rung.action), mode: rung.mode.name() }
+    }
+}
+
+const fn in_money_or_hours(limit: Limit) -> (Option<Money>, Option<u64>) {
+    match limit {
+        Limit::Money(limit) => (Some(limit), None),
+        Limit::GpuHoursMilli(milli) => (None, Some(milli)),
+    }
+}
+
+/// An amount in whichever unit it is.
+fn plain(money: Option<Money>, milli: Option<u64>) -> String {
+    let hours = |milli| Decimal::from_nano(i128::from(milli) * 1_000_000).to_string();
+    money.map(Money::to_decimal).or_else(|| milli.map(hours)).unwrap_or_default()
 }
 
 /// The end of a UTC day.
@@ -170,11 +252,12 @@ fn end_of(day: Date) -> String {
 }
 
 /// Whose spending, as a word.
-fn scope(budget: &Budget) -> String {
-    match &budget.scope {
+fn scope(scope: &Scope) -> String {
+    match scope {
         Scope::All => "all".to_owned(),
         Scope::Team(team) => format!("team={team}"),
         Scope::Label(name, value) => format!("label:{name}={value}"),
+        Scope::Within(scopes) => scopes.iter().map(self::scope).collect::<Vec<_>>().join(", "),
     }
 }
 
@@ -253,7 +336,7 @@ pub fn short(short: &Short) -> ShortJson {
     let (left, of) = match &short.why {
         Shortage::Money { left, .. } => (Some(left.to_decimal()), "money"),
         Shortage::GpuHours { left_milli, .. } => {
-            let hours = farthing_model::Decimal::from_nano(left_milli.saturating_mul(1_000_000));
+            let hours = Decimal::from_nano(left_milli.saturating_mul(1_000_000));
             (Some(hours.to_string()), "gpu-hours")
         }
         Shortage::Held(_) => (None, "held"),

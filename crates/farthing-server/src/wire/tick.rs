@@ -288,7 +288,7 @@ impl WorkloadsJson {
 
 impl TickBudgetJson {
     fn of(state: &BudgetState) -> Self {
-        let limit = match state.budget.limit {
+        let limit = match state.limit {
             Limit::Money(limit) => Some(limit.to_decimal()),
             Limit::GpuHoursMilli(_) => None,
         };

@@ -365,8 +365,10 @@ pub(crate) fn budget_state() -> BudgetState {
             period: Period::Month,
             hard: true,
             escalate: Vec::new(),
+            carry: None,
         },
         period: Period::Month.window_at(now).unwrap(),
+        limit: Limit::Money(usd("120000")),
         spent: usd("81250.25"),
         committed: usd("21400"),
     }

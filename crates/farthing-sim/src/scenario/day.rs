@@ -253,6 +253,7 @@ fn budgets(mut draw: Random) -> Result<Vec<Budget>, ScenarioError> {
             period: Period::Day,
             hard,
             escalate: Vec::new(),
+            carry: None,
         })
     };
     let tight = draw.between(10, 120);

@@ -229,7 +229,7 @@ fn budgets(
             i128::from(job.duration_s) * i128::from(job.num_gpus);
     }
     let usd = |whole: i128| Money::from_pico(whole * 1_000_000_000_000, Currency::USD);
-    let rung = |ppm, action| Escalation { at: Ratio::from_ppm(ppm), action };
+    let rung = |ppm, action| Escalation { at: Ratio::from_ppm(ppm), action, mode: Mode::Enforce };
     let budget = |name: &str, scope, limit, period, hard| {
         Ok(Budget {
             id: BudgetId::new(name).map_err(ScenarioError::Id)?,
@@ -241,6 +241,7 @@ fn budgets(
                 rung(800_000, EscalationAction::Notify),
                 rung(1_000_000, EscalationAction::Hold),
             ],
+            carry: None,
         })
     };
     let team = |name: &str| TeamId::new(name).map(Scope::Team).map_err(ScenarioError::Id);

@@ -212,7 +212,7 @@ impl Guard {
         let spent = hours.map(|(_, hour)| match &budget.scope {
             Scope::All => hour.all,
             Scope::Team(team) => hour.teams.get(team).copied().unwrap_or(0),
-            Scope::Label(..) => panic!("the days have no budgets by label"),
+            Scope::Label(..) | Scope::Within(_) => panic!("the days have no budgets by label"),
         });
         spent.sum()
     }
@@ -286,7 +286,7 @@ fn covers(budget: &Budget, team: &TeamId) -> bool {
     match &budget.scope {
         Scope::All => true,
         Scope::Team(covered) => covered == team,
-        Scope::Label(..) => panic!("the days have no budgets by label"),
+        Scope::Label(..) | Scope::Within(_) => panic!("the days have no budgets by label"),
     }
 }
 

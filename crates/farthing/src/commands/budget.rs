@@ -9,7 +9,7 @@ use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use farthing_engine::{Answer, Ask, Gate};
-use farthing_ledger::{Books, outlook};
+use farthing_ledger::{Books, outlooks};
 use farthing_model::{Budget, ClusterId, Currency, Limit, TeamId};
 use farthing_providers::manifest;
 use farthing_providers::sqlite::SqliteStore;
@@ -78,18 +78,11 @@ impl Asked {
             let found = exposures.iter_mut().find(|it| it.state.budget.id.as_str() == name);
             let found = found.ok_or_else(|| no_budget(name, self.gate.budgets()))?;
             found.state.budget.limit = limit;
+            found.state.limit = limit;
         }
-        let mut states = Vec::new();
-        for exposure in &exposures {
-            let state = &exposure.state;
-            let outlook = outlook(
-                (&self.books, &self.cluster, self.currency),
-                (&state.budget.scope, state.period),
-                state.spent,
-                self.now,
-            )?;
-            states.push(wire::budget_state(exposure, &outlook, &[])?);
-        }
+        let books = (&self.books, &self.cluster, self.currency);
+        let outlooks = outlooks(books, &wire::looked(&exposures), self.now)?;
+        let states = wire::budget_states(&exposures, &outlooks, &[])?;
         print(
             output,
             || Ok(show::budget::text(&states)),

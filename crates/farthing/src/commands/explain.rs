@@ -98,6 +98,7 @@ fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
         | Body::Started { .. }
         | Body::Claimed(_)
         | Body::Released { .. }
+        | Body::Limited(_)
         | Body::Noted { .. }
         | Body::Issued(_)
         | Body::Revoked { .. }

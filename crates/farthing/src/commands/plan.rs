@@ -139,7 +139,8 @@ fn input(
     let state = |budget: Budget| {
         let period = budget.period.window_at(now)?;
         let zero = Money::zero(currency);
-        Some(BudgetState { budget, period, spent: zero, committed: zero })
+        let limit = budget.limit;
+        Some(BudgetState { budget, period, limit, spent: zero, committed: zero })
     };
     let input = Input {
         id: PlanId::new("p1")?,
@@ -201,6 +202,7 @@ fn budget(text: &str) -> anyhow::Result<Budget> {
         period: Period::Fixed(Window::new(Timestamp::MIN, Timestamp::MAX)?),
         hard: true,
         escalate: Vec::new(),
+        carry: None,
     })
 }
 

@@ -153,7 +153,7 @@ fn costs(svg: &mut Svg, scale: &Scale, (placements, input): (&[Placement], &Inpu
     let limits: Vec<(&BudgetState, f64)> = input
         .budgets
         .iter()
-        .filter_map(|state| match state.budget.limit {
+        .filter_map(|state| match state.limit {
             Limit::Money(limit) => Some((state, whole(limit))),
             Limit::GpuHoursMilli(_) => None,
         })

@@ -9,13 +9,24 @@ use std::fmt::Write as _;
 pub(crate) fn text(states: &[BudgetStateJson]) -> String {
     let mut out = rows(states).to_text();
     for state in states {
+        if let Some(allowed) = &state.allowed {
+            let until = allowed.until.as_deref().unwrap_or("further notice");
+            let (by, why) = (&allowed.by, &allowed.why);
+            let _ = write!(out, "\n{}: {by} allowed this limit until {until}: {why}", state.budget);
+        }
+        if let Some(carried) = &state.carried {
+            let _ = write!(out, "\n{}: of its limit {} came over", state.budget, short(carried));
+        }
         let Some(ahead) = &state.forecast else { continue };
+        let by = match &state.period.to {
+            Some(to) => format!("by {to}"),
+            None => "over as many days to come".to_owned(),
+        };
         let _ = write!(
             out,
-            "\n{}: by {} it will be {} (one in ten: below {}, above {}); of {} past weeks {} came \
+            "\n{}: {by} it will be {} (one in ten: below {}, above {}); of {} past weeks {} came \
              as forecast",
             state.budget,
-            state.period.to,
             short(&ahead.p50),
             short(&ahead.p10),
             short(&ahead.p90),
@@ -40,7 +51,7 @@ pub(crate) fn rows(states: &[BudgetStateJson]) -> Table {
         ("gone", Align::Right),
         ("now", Align::Left),
     ]);
-    for state in states {
+    for (state, depth) in tree(states) {
         let limit = match (&state.limit, state.gpu_hours_limit) {
             (Some(limit), _) => format!("{} {}", short(limit), state.currency),
             (None, Some(hours)) => format!("{hours} GPU-h"),
@@ -53,19 +64,38 @@ pub(crate) fn rows(states: &[BudgetStateJson]) -> Table {
         };
         let kind = if state.hard { "" } else { " (soft)" };
         table.row([
-            format!("{}{kind}", state.budget),
+            format!("{:depth$}{}{kind}", "", state.budget),
             state.scope.clone(),
-            state.period.to.clone(),
+            state.period.to.clone().unwrap_or_else(|| state.period.name.to_owned()),
             limit,
             short(&state.spent),
             short(&state.committed),
             short(&state.reserved),
             left,
             state.gone.map_or_else(String::new, |gone| format!("{:.1} %", gone * 100.0)),
-            state.rung.unwrap_or("").to_owned(),
+            match (state.rung, state.rung_mode) {
+                (Some(rung), Some("enforce") | None) => rung.to_owned(),
+                (Some(rung), Some(mode)) => format!("{rung} ({mode})"),
+                (None, _) => String::new(),
+            },
         ]);
     }
     table
+}
+
+/// Budgets in the order of their tree, each with twice its depth.
+fn tree(states: &[BudgetStateJson]) -> Vec<(&BudgetStateJson, usize)> {
+    let is_there = |name: &str| states.iter().any(|state| state.budget == name);
+    let mut left: Vec<_> = states.iter().rev().map(|state| (state, 0)).collect();
+    left.retain(|(state, _)| !state.parent.as_deref().is_some_and(is_there));
+    let mut rows = Vec::with_capacity(states.len());
+    while let Some((state, depth)) = left.pop() {
+        rows.push((state, depth));
+        let below = states.iter().rev();
+        let below = below.filter(|child| child.parent.as_ref() == Some(&state.budget));
+        left.extend(below.map(|child| (child, depth + 2)));
+    }
+    rows
 }
 
 /// Whether something fits.

@@ -207,5 +207,6 @@ fn is_about(scope: &Scope, dag: &Dag) -> bool {
         Scope::All => true,
         Scope::Team(team) => dag.team.as_ref() == Some(team),
         Scope::Label(key, value) => dag.labels.get(key) == Some(value),
+        Scope::Within(scopes) => scopes.iter().all(|scope| is_about(scope, dag)),
     }
 }
