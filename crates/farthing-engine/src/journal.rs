@@ -191,7 +191,7 @@ impl Open {
                 let budgets = budgets.iter().map(BudgetRecord::to_budget);
                 self.budgets = budgets.collect::<Result<_, _>>()?;
             }
-            Body::Noted { .. } | Body::Closed { .. } => {}
+            Body::Noted { .. } | Body::Checkpoint { .. } | Body::Closed { .. } => {}
             Body::Claimed(claim) => self.claim(at, &claim)?,
             Body::Released { claim, spent, .. } => self.release(at, &claim, spent.as_deref())?,
             Body::Planned(plan) => self.planned(at, plan)?,
