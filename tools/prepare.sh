@@ -5,8 +5,8 @@
 # had it names the packages in one line and ends with status 1. Silent when nothing is missing.
 #
 # `tools/prepare.sh --dry-run` only prints the command that it would run. With `--tests` it also
-# installs what tests start (a Prometheus, which is not started as a service, a Chromium, and a
-# server of the API of S3); where that cannot be had, those tests say that they were left out.
+# installs what tests start (a Prometheus and a PostgreSQL, which are not started as services, a
+# Chromium, and a server of the API of S3); where that cannot be had, those tests say that they were left out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -126,6 +126,9 @@ missing=$(missing_packages)
 if [ -n "$missing" ]; then install_packages "$missing"; fi
 if $tests && ! { command -v prometheus && command -v promtool; } >/dev/null; then
     (install_packages prometheus) || echo 'tests with a real Prometheus will be left out' >&2
+fi
+if $tests && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
+    (install_packages postgresql) || echo 'tests with a real PostgreSQL will be left out' >&2
 fi
 if $tests && [ ! -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
     (install_packages chromium) || echo 'tests of the dashboard will be left out' >&2

@@ -22,6 +22,63 @@ pub fn store(fresh: impl Fn() -> Box<dyn Store>) {
     keeps_bodies_exactly(&mut *fresh());
 }
 
+/// Runs what [`Store`] promises to several who share one journal, which `open` opens and which is
+/// empty at first.
+pub fn shared<S: Store>(open: impl Fn() -> S + Sync) {
+    const WRITERS: usize = 8;
+    const EACH: usize = 5;
+    std::thread::scope(|threads| {
+        for writer in 0..WRITERS {
+            let open = &open;
+            threads.spawn(move || {
+                let mut store = open();
+                for index in 0..EACH {
+                    append_at_last(&mut store, &format!("{writer}/{index}"));
+                }
+            });
+        }
+    });
+    let mut store = open();
+    let all = store.read(1, usize::MAX).unwrap();
+    let mut bodies: Vec<_> = all.iter().map(|record| record.body.clone()).collect();
+    bodies.sort();
+    bodies.dedup();
+    assert_eq!((all.len(), bodies.len()), (WRITERS * EACH, WRITERS * EACH), "each once");
+    assert_eq!(verify(&Head::GENESIS, &all), Ok(store.head().unwrap()));
+    // A batch of more than one page is still all or nothing, and seen by others at once.
+    let before = store.head().unwrap();
+    let many: Vec<_> = (0..2_500).map(|index| record(&format!("{index:060}"))).collect();
+    store.append(&before, &many).unwrap();
+    let other = open();
+    assert_eq!(other.head().unwrap(), store.head().unwrap());
+    assert!(verify(&before, &other.read(before.seq + 1, 3_000).unwrap()).is_ok());
+    assert!(store.append(&before, &many).is_err());
+    assert_eq!(other.head().unwrap().seq, before.seq + 2_500);
+    keeps_moments_exactly(&mut store);
+}
+
+/// Appends, however often others are first.
+fn append_at_last(store: &mut dyn Store, body: &str) {
+    for _ in 0..10_000 {
+        let head = store.head().unwrap();
+        match store.append(&head, &[record(body)]) {
+            Ok(_) => return,
+            Err(error) if error.class() == Class::Conflict => {}
+            Err(error) => panic!("{error:?}"),
+        }
+    }
+    panic!("others are always first");
+}
+
+fn keeps_moments_exactly(store: &mut dyn Store) {
+    let head = store.head().unwrap();
+    let moments = [Timestamp::MIN, Timestamp::UNIX_EPOCH, Timestamp::MAX];
+    let records: Vec<_> = moments.iter().map(|at| NewRecord { at: *at, ..record("x") }).collect();
+    store.append(&head, &records).unwrap();
+    let read = store.read(head.seq + 1, 10).unwrap();
+    assert_eq!(read.iter().map(|record| record.at).collect::<Vec<_>>(), moments);
+}
+
 fn starts_empty(store: &dyn Store) {
     assert_eq!(store.head().unwrap(), Head::GENESIS);
     assert!(store.read(1, 10).unwrap().is_empty());

@@ -7,6 +7,7 @@
 //! Start with [`Observe`], [`Act`] and [`Store`]; [`chain`] says how the journal is chained.
 
 pub mod chain;
+pub mod check;
 pub mod conformance;
 mod error;
 mod memory;
@@ -122,4 +123,18 @@ pub trait Store {
     /// # Errors
     /// The store cannot be read, or holds what is not a record.
     fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, EdgeError>;
+}
+
+impl<S: Store + ?Sized> Store for Box<S> {
+    fn head(&self) -> Result<Head, EdgeError> {
+        (**self).head()
+    }
+
+    fn append(&mut self, expected: &Head, records: &[NewRecord]) -> Result<Vec<Record>, EdgeError> {
+        (**self).append(expected, records)
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, EdgeError> {
+        (**self).read(from, limit)
+    }
 }

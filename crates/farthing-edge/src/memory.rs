@@ -36,9 +36,33 @@ impl Store for MemoryStore {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::sync::Mutex;
+
+    /// A store in memory that several hold.
+    struct Shared<'s>(&'s Mutex<MemoryStore>);
+
+    impl Store for Shared<'_> {
+        fn head(&self) -> Result<Head, EdgeError> {
+            self.0.lock().unwrap().head()
+        }
+
+        fn append(
+            &mut self,
+            expected: &Head,
+            records: &[NewRecord],
+        ) -> Result<Vec<Record>, EdgeError> {
+            self.0.lock().unwrap().append(expected, records)
+        }
+
+        fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, EdgeError> {
+            self.0.lock().unwrap().read(from, limit)
+        }
+    }
 
     #[test]
     fn conforms() {
         crate::conformance::store(|| Box::new(MemoryStore::default()));
+        let journal = Mutex::new(MemoryStore::default());
+        crate::conformance::shared(|| Shared(&journal));
     }
 }

@@ -196,6 +196,7 @@ impl Open {
             }
             // Who may do what is nothing that the loop acts on: the server folds it for itself.
             Body::Noted { .. }
+            | Body::Checkpoint { .. }
             | Body::Issued(_)
             | Body::Revoked { .. }
             | Body::Accessed(_)

@@ -120,6 +120,20 @@ pub enum Body {
     },
     /// Someone came in, was refused, or read what is not his own.
     Accessed(AccessRecord),
+    /// The record before this one, and so all before that, signed by a key. Written and checked by
+    /// whoever keeps the journal; nothing is decided on it.
+    Checkpoint {
+        /// Whose journal.
+        cluster: String,
+        /// The record that is signed.
+        seq: u64,
+        /// Its hash, in hexadecimal digits.
+        hash: String,
+        /// The public key.
+        key: String,
+        /// The signature.
+        signature: String,
+    },
     /// A run of the engine ended as it should.
     Closed {
         /// The end of what the books then held; nothing where nothing was measured.
@@ -281,9 +295,9 @@ impl Body {
             Self::Settled { .. } | Self::Released { .. } => RecordKind::Settled,
             Self::Verified(_) => RecordKind::Verified,
             Self::Undone { .. } => RecordKind::Undone,
-            Self::Noted { .. } => RecordKind::Noted,
             Self::Issued(_) | Self::Revoked { .. } => RecordKind::Identity,
             Self::Accessed(_) => RecordKind::Accessed,
+            Self::Noted { .. } | Self::Checkpoint { .. } => RecordKind::Noted,
             Self::Closed { .. } => RecordKind::Closed,
         }
     }

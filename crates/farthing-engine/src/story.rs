@@ -51,6 +51,7 @@ impl Body {
             | Self::Issued(_)
             | Self::Revoked { .. }
             | Self::Accessed(_)
+            | Self::Checkpoint { .. }
             | Self::Closed { .. } => None,
         }
     }

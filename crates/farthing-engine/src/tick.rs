@@ -86,7 +86,8 @@ impl<W: World, S: Store> Engine<W, S> {
     /// again.
     pub fn tick(&mut self, now: Timestamp) -> Result<Tick, EngineError> {
         let mut notes = std::mem::take(&mut self.untold);
-        // 1. Find out what became of steps whose outcome is not known.
+        // 1. Read what others wrote, and find out what became of steps whose outcome is not known.
+        self.journal.refresh()?;
         let resolved = self.resolve(now)?;
         // 2. Observe.
         let mut snapshot = self

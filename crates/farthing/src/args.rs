@@ -7,6 +7,7 @@ mod export;
 mod import;
 mod listen;
 mod token;
+mod journal;
 
 pub(crate) use books::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, RetainArgs};
 pub(crate) use budget::{
@@ -19,6 +20,9 @@ pub(crate) use import::{
     ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
 };
 pub(crate) use listen::ListenArgs;
+pub(crate) use journal::{
+    BackupArgs, JournalArgs, JournalExportArgs, JournalWhat, RestoreArgs, StoreArgs, StoreWhat,
+};
 use std::path::PathBuf;
 pub(crate) use token::{TokenArgs, TokenCreateArgs, TokenWhat};
 
@@ -48,6 +52,18 @@ pub(crate) struct Cli {
         hide_env_values = true
     )]
     pub(crate) books: Option<String>,
+    /// Where journals are kept: postgres://USER@HOST/DATABASE [default: files in --data]
+    #[arg(long, global = true, value_name = "URL", env = "FARTHING_STORE", hide_env_values = true)]
+    pub(crate) store: Option<String>,
+    /// The key that signs journals [default: signing.key in --data, made at first use]
+    #[arg(
+        long,
+        global = true,
+        value_name = "FILE",
+        env = "FARTHING_SIGNING_KEY",
+        hide_env_values = true
+    )]
+    pub(crate) signing_key: Option<PathBuf>,
     /// How to print
     #[arg(long, global = true, value_enum, default_value_t = Output::Table)]
     pub(crate) output: Output,
@@ -95,6 +111,10 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Check that the ledger conserves and that the journal's chain holds
     Verify(VerifyArgs),
+    /// Hand the journal out, and show the key that signs it
+    Journal(JournalArgs),
+    /// Back up a journal and put it back, also from files to PostgreSQL and from there to files
+    Store(StoreArgs),
     /// Print the reference of all commands in Markdown
     #[command(hide = true)]
     Reference,
@@ -381,6 +401,13 @@ pub(crate) struct SqlArgs {
 /// `farthing verify`.
 #[derive(Debug, Args)]
 pub(crate) struct VerifyArgs {
+    /// A public key that is trusted to sign, as digits or a PEM file; several times for several
+    /// [default: that of the key that signs here]
+    #[arg(long = "key", value_name = "KEY")]
+    pub(crate) keys: Vec<String>,
+    /// Also check this file of `farthing journal export`, and that the journal has what it has
+    #[arg(long, value_name = "FILE")]
+    pub(crate) exported: Option<PathBuf>,
     /// Whose books [default: those of the last run]
     #[arg(long, value_name = "NAME")]
     pub(crate) cluster: Option<String>,

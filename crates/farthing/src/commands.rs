@@ -8,11 +8,13 @@ pub(crate) mod explain;
 pub(crate) mod export;
 pub(crate) mod idle;
 pub(crate) mod import;
+pub(crate) mod journal;
 pub(crate) mod offers;
 pub(crate) mod plan;
 pub(crate) mod reference;
 pub(crate) mod sql;
 pub(crate) mod token;
+pub(crate) mod store;
 pub(crate) mod up;
 pub(crate) mod verify;
 

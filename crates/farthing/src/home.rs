@@ -4,20 +4,24 @@
 //! <data>/current                  the name of the cluster that ran last
 //! <data>/books/cluster=<name>/    the ledger
 //! <data>/<name>.journal           the journal
+//! <data>/signing.key              the key that signs it
 //! ```
 //!
-//! The ledger may be elsewhere: in another folder, or in a bucket.
+//! The ledger may be elsewhere: in another folder, or in a bucket; journals in a database.
 
 use anyhow::{Context as _, anyhow};
 use farthing_ledger::Books;
 use farthing_model::ClusterId;
 #[cfg(feature = "cloud")]
 use farthing_providers::bucket::{self, BucketUrl};
+use farthing_providers::signing::{PublicKey, Signed, Signer};
 use farthing_providers::text::{self, ReadError};
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use crate::outcome::WrongUse;
+use crate::store::{Journal, StoreAt};
 
 /// Most bytes of `current`: a name and its line feed.
 const CURRENT_BYTES_MAX: u64 = 1_024;
@@ -27,6 +31,8 @@ const CURRENT_BYTES_MAX: u64 = 1_024;
 pub(crate) struct Home {
     folder: PathBuf,
     ledger: Ledger,
+    store: StoreAt,
+    key: PathBuf,
 }
 
 /// Where the ledger is.
@@ -56,8 +62,13 @@ impl Ledger {
 }
 
 impl Home {
-    /// The folder that was asked for, or the user's; the ledger in it, or where it was asked for.
-    pub(crate) fn new(asked: Option<&Path>, ledger: Option<&str>) -> anyhow::Result<Self> {
+    /// The folder that was asked for, or the user's; ledger and journals in it, or where they were
+    /// asked for.
+    pub(crate) fn new(
+        asked: Option<&Path>,
+        ledger: Option<&str>,
+        store: Option<&str>,
+    ) -> anyhow::Result<Self> {
         let folder = match asked {
             Some(folder) => folder.to_path_buf(),
             None => users_folder()?,
@@ -66,7 +77,9 @@ impl Home {
             None => Ledger::Folder(folder.join("books")),
             Some(text) => Ledger::of(text)?,
         };
-        Ok(Self { folder, ledger })
+        let store = StoreAt::of(store, &folder)?;
+        let key = folder.join("signing.key");
+        Ok(Self { folder, ledger, store, key })
     }
 
     /// The books of all clusters.
@@ -98,16 +111,49 @@ impl Home {
         }
     }
 
-    /// The journal of a cluster.
-    pub(crate) fn journal(&self, cluster: &ClusterId) -> PathBuf {
-        self.folder.join(format!("{cluster}.journal"))
+    /// With the key that was asked for, instead of that of the folder.
+    pub(crate) fn with_key(self, asked: Option<&Path>) -> Self {
+        Self { key: asked.map_or(self.key, Path::to_path_buf), ..self }
+    }
+
+    /// The key that signs, and the file that it is in; made where it is not there.
+    pub(crate) fn signer(&self) -> anyhow::Result<Arc<Signer>> {
+        Ok(Arc::new(Signer::open(&self.key)?))
+    }
+
+    /// The key that checks, where there is one here.
+    pub(crate) fn public_key(&self) -> anyhow::Result<Option<PublicKey>> {
+        if !self.key.exists() {
+            return Ok(None);
+        }
+        Ok(Some(PublicKey::load(&self.key)?))
+    }
+
+    /// A journal whose records are signed from now on.
+    pub(crate) fn signed(&self, cluster: &ClusterId, journal: Journal) -> anyhow::Result<Journal> {
+        Ok(Box::new(Signed::new(journal, cluster.clone(), self.signer()?)))
+    }
+
+    /// Where journals are.
+    pub(crate) const fn store(&self) -> &StoreAt {
+        &self.store
+    }
+
+    /// Makes the folder.
+    pub(crate) fn make_folder(&self) -> anyhow::Result<()> {
+        let folder = self.folder.display();
+        std::fs::create_dir_all(&self.folder)
+            .with_context(|| format!("{folder} cannot be made; name another with --data"))
+    }
+
+    /// Makes `cluster` the one that later commands read, where there is none yet.
+    pub(crate) fn begin_if_new(&self, cluster: &ClusterId) -> anyhow::Result<()> {
+        if self.folder.join("current").exists() { Ok(()) } else { self.begin(cluster) }
     }
 
     /// Makes the folder, and `cluster` the one that later commands read.
     pub(crate) fn begin(&self, cluster: &ClusterId) -> anyhow::Result<()> {
-        let folder = self.folder.display();
-        std::fs::create_dir_all(&self.folder)
-            .with_context(|| format!("{folder} cannot be made; name another with --data"))?;
+        self.make_folder()?;
         let current = self.folder.join("current");
         let new = self.folder.join("current.new");
         // A rename shows either the old name or the new one, also on a full disk.
@@ -129,15 +175,7 @@ impl Home {
             #[cfg(feature = "cloud")]
             Ledger::Bucket(_) => self.books()?.forget(cluster)?,
         }
-        let journal = self.journal(cluster);
-        for ending in ["", "-wal", "-shm", "-seal"] {
-            let file = PathBuf::from(format!("{}{ending}", journal.display()));
-            if file.exists() {
-                std::fs::remove_file(&file)
-                    .with_context(|| format!("{} cannot be removed", file.display()))?;
-            }
-        }
-        Ok(())
+        self.store.forget(cluster)
     }
 
     /// The cluster that was asked for, or the one that ran last.
@@ -151,10 +189,11 @@ impl Home {
             Ok(text) => {
                 let name = text.strip_suffix('\n').unwrap_or_default();
                 let cluster = ClusterId::new(name).ok();
-                let is_there = |cluster: &ClusterId| {
-                    self.journal(cluster).exists() || there.contains(cluster.as_str())
+                let is_there = match &cluster {
+                    Some(cluster) => there.contains(cluster.as_str()) || self.store.has(cluster)?,
+                    None => false,
                 };
-                cluster.filter(is_there).ok_or_else(|| {
+                cluster.filter(|_| is_there).ok_or_else(|| {
                     let line = text.lines().next().unwrap_or_default();
                     anyhow!(
                         "{}: `{}` is not a line with the name of a cluster that is in {folder}; {}",

@@ -10,6 +10,7 @@ mod outcome;
 mod plot;
 mod print;
 mod show;
+mod store;
 mod table;
 mod wiring;
 
@@ -28,7 +29,10 @@ fn main() -> ExitCode {
 }
 
 fn run(cli: &Cli) -> anyhow::Result<Outcome> {
-    let home = || Home::new(cli.data.as_deref(), cli.books.as_deref());
+    let home = || {
+        let home = Home::new(cli.data.as_deref(), cli.books.as_deref(), cli.store.as_deref())?;
+        anyhow::Ok(home.with_key(cli.signing_key.as_deref()))
+    };
     match &cli.command {
         Command::Up(args) => commands::up::run(args, &home()?),
         Command::Plan(args) => commands::plan::run(args, cli.output),
@@ -44,6 +48,8 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Sql(args) => commands::sql::run(args, &home()?, cli.output),
         Command::Token(args) => commands::token::run(args, &home()?, cli.output),
         Command::Verify(args) => commands::verify::run(args, &home()?, cli.output),
+        Command::Journal(args) => commands::journal::run(args, &home()?, cli.output),
+        Command::Store(args) => commands::store::run(args, &home()?, cli.output),
         Command::Reference => commands::reference::run(),
     }
 }

@@ -2,6 +2,9 @@
 //! than there is.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
+#[path = "../../farthing-providers/tests/server/mod.rs"]
+mod server;
+
 use farthing_edge::{Head, MemoryStore, Store};
 use farthing_engine::{Answer, Ask, Gate, Shortage};
 use farthing_ledger::Books;
@@ -9,9 +12,11 @@ use farthing_model::{
     Budget, BudgetId, ClusterId, Currency, Escalation, EscalationAction, Limit, Mode, Money,
     Period, Ratio, Scope, TeamId,
 };
+use farthing_providers::postgres::{self, PgUrl, PostgresStore};
 use farthing_providers::sqlite::{SqliteStore, verify};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
+use std::sync::Barrier;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 const USD: Currency = Currency::USD;
@@ -65,18 +70,36 @@ fn gate<S: Store>(store: S, budgets: Vec<Budget>) -> Gate<S> {
 }
 
 #[test]
-fn two_hundred_at_once_cannot_overspend_by_one_unit() {
+fn two_hundred_at_once_cannot_overspend_by_one_unit_of_a_file() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("lab.journal");
-    drop(SqliteStore::open(&path).unwrap());
+    two_hundred_at_once(|| SqliteStore::open(&path).unwrap());
+    let check = verify(&path).unwrap();
+    assert_eq!((check.checked, check.first_fault), (36, None));
+}
+
+#[test]
+fn two_hundred_at_once_cannot_overspend_by_one_unit_of_a_database() {
+    let Some(server) = server::server() else { return };
+    let url: PgUrl = server.fresh().parse().unwrap();
+    let cluster = ClusterId::new("lab").unwrap();
+    two_hundred_at_once(|| PostgresStore::open(&url, &cluster).unwrap());
+    let check = postgres::verify_known(&url, &cluster, &[], &mut |_| {}).unwrap();
+    assert_eq!((check.checked, check.first_fault), (36, None));
+}
+
+/// Asks of 200 who have a connection each, as 200 processes have, and who are let go together.
+fn two_hundred_at_once<S: Store>(open: impl Fn() -> S + Sync) {
+    drop(open());
+    let together = Barrier::new(200);
     // 37 of these fit, and one unit more does not.
     let limit = "37.000000000036";
     let granted = AtomicUsize::new(0);
     std::thread::scope(|threads| {
         for _ in 0..200 {
             threads.spawn(|| {
-                // Each has a connection of its own, as another process has.
-                let mut gate = gate(SqliteStore::open(&path).unwrap(), research(limit));
+                let mut gate = gate(open(), research(limit));
+                together.wait();
                 match gate.claim(&ask("1.000000000001"), now()).unwrap() {
                     Answer::Granted(_) => {
                         granted.fetch_add(1, Ordering::Relaxed);
@@ -88,14 +111,11 @@ fn two_hundred_at_once_cannot_overspend_by_one_unit() {
     });
     // 37 times 1.000000000001 is one unit more than the limit.
     assert_eq!(granted.into_inner(), 36);
-    let after = gate(SqliteStore::open(&path).unwrap(), research(limit));
+    let after = gate(open(), research(limit));
     let exposures = after.exposures(now()).unwrap();
     for exposure in &exposures {
         assert_eq!(exposure.state.committed, usd("36.000000000036"));
     }
-    drop(after);
-    let check = verify(&path).unwrap();
-    assert_eq!((check.checked, check.first_fault), (36, None));
 }
 
 #[test]

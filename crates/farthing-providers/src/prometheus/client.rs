@@ -1,6 +1,7 @@
 //! The HTTP side: one GET or POST at a time, with retries and a limit on everything.
 
 use super::answer::{AnswerError, one_line};
+use crate::base64;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -147,7 +148,7 @@ impl Client {
         let authorization = match (&access.bearer, &access.basic) {
             (Some(token), _) => Some(format!("Bearer {token}")),
             (None, Some((user, password))) => {
-                Some(format!("Basic {}", base64(format!("{user}:{password}").as_bytes())))
+                Some(format!("Basic {}", base64::encode(format!("{user}:{password}").as_bytes())))
             }
             (None, None) => None,
         };
@@ -356,7 +357,8 @@ fn certificates(
     Ok(found)
 }
 
-fn system_roots() -> Result<Vec<Certificate<'static>>, PrometheusError> {
+/// The authorities that this system trusts.
+pub(crate) fn system_roots() -> Result<Vec<Certificate<'static>>, PrometheusError> {
     let what = "the system's certificates";
     let own = std::env::var_os("SSL_CERT_FILE").map(std::path::PathBuf::from);
     let known = SYSTEM_CERTS.iter().map(|path| Path::new(path).to_owned());
@@ -367,30 +369,4 @@ fn system_roots() -> Result<Vec<Certificate<'static>>, PrometheusError> {
     }
     let why = "none of the usual files is there; name one with --ca".to_owned();
     Err(PrometheusError::Pem { what, why })
-}
-
-/// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
-    const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (digit, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let index = (bits >> shift) & 63;
-            let is_there = digit <= group.len();
-            text.push(if is_there { char::from(DIGITS[index as usize]) } else { '=' });
-        }
-    }
-    text
-}
-
-#[test]
-fn credentials_are_written_as_the_standard_says() {
-    for (plain, text) in
-        [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foob", "Zm9vYg==")]
-    {
-        assert_eq!(base64(plain.as_bytes()), text);
-    }
-    assert_eq!(base64(b"Aladdin:open sesame"), "QWxhZGRpbjpvcGVuIHNlc2FtZQ==");
 }

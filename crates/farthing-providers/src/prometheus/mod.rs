@@ -12,6 +12,7 @@ mod client;
 mod read;
 
 pub use answer::{Answer, AnswerError, Series};
+pub(crate) use client::system_roots;
 #[cfg(feature = "cloud")]
 pub(crate) use client::system_tls;
 pub use client::{Access, PrometheusError};

@@ -4,55 +4,13 @@ use super::{
     APPLICATION_ID, BUSY, MIGRATIONS, TABLE, fault::fault, head, number, place, read, seal, wal,
 };
 use farthing_edge::chain::{self, Head, Record};
+use farthing_edge::check::{JournalCheck, JournalFault, Known, Wanted};
 use farthing_edge::{Class, EdgeError};
 use rusqlite::{Connection, OpenFlags};
-use std::collections::BTreeMap;
-use std::fmt;
 use std::path::Path;
 
 /// Records read at once.
 const PAGE: usize = 1_000;
-
-/// A record that someone else knows the journal to have.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Known<'k> {
-    /// Its number and hash.
-    pub head: Head,
-    /// Who knows it, for messages.
-    pub by: &'k str,
-}
-
-/// What was found in a journal file.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JournalCheck {
-    /// Records that hold, from the first on.
-    pub checked: u64,
-    /// The last of them.
-    pub head: Head,
-    /// Whether a seal held the bytes that belong to no record; without one (the last run did not
-    /// end cleanly, or runs now) only the records and `SQLite`'s own structure are held.
-    pub sealed: bool,
-    /// What does not hold, first; `None` = everything does.
-    pub first_fault: Option<JournalFault>,
-}
-
-/// Something in a journal file that does not hold.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct JournalFault {
-    /// The record, where it is one.
-    pub seq: Option<u64>,
-    /// What is wrong.
-    pub what: String,
-}
-
-impl fmt::Display for JournalFault {
-    fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self.seq {
-            Some(seq) => write!(out, "record {seq}: {}", self.what),
-            None => out.write_str(&self.what),
-        }
-    }
-}
 
 /// Verifies the journal at `path` without changing it.
 ///
@@ -154,41 +112,6 @@ fn file_fault(path: &Path, error: &EdgeError) -> JournalFault {
     let what = text.strip_prefix(&format!("{}: ", path.display())).unwrap_or(&text);
     let source = std::error::Error::source(error).map(|source| format!(" ({source})"));
     JournalFault { seq: None, what: format!("{what}{}", source.unwrap_or_default()) }
-}
-
-/// The records that must be there, by number.
-struct Wanted<'k> {
-    left: BTreeMap<u64, Vec<Known<'k>>>,
-    fault: Option<JournalFault>,
-}
-
-impl<'k> Wanted<'k> {
-    fn new(known: &[Known<'k>]) -> Self {
-        let mut left: BTreeMap<u64, Vec<Known<'k>>> = BTreeMap::new();
-        for one in known.iter().filter(|one| one.head.seq > 0) {
-            left.entry(one.head.seq).or_default().push(*one);
-        }
-        Self { left, fault: None }
-    }
-
-    fn see(&mut self, record: &Record) {
-        let known = self.left.remove(&record.seq).unwrap_or_default();
-        if let Some(other) = known.iter().find(|known| known.head.hash != record.hash) {
-            let what = format!("it is not the record that {} knows by this number", other.by);
-            self.fault.get_or_insert(JournalFault { seq: Some(record.seq), what });
-        }
-    }
-
-    fn fault(self, last: u64) -> Option<JournalFault> {
-        let gone = self.left.values().flatten().next().map(|known| {
-            let what = format!(
-                "records were taken from the end: {} knows record {}, and the last one is {last}",
-                known.by, known.head.seq
-            );
-            JournalFault { seq: Some(last + 1), what }
-        });
-        self.fault.or(gone)
-    }
 }
 
 /// Follows the chain from the first record; the first that does not hold.

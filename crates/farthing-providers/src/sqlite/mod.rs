@@ -13,7 +13,7 @@ mod fault;
 mod seal;
 mod wal;
 
-pub use check::{JournalCheck, JournalFault, Known, verify, verify_known};
+pub use check::{verify, verify_known};
 
 use farthing_edge::chain::{self, Head, NewRecord, Record, RecordKind};
 use farthing_edge::{Class, EdgeError, Store};

@@ -3,6 +3,7 @@
 
 use super::*;
 use expect_test::expect;
+use farthing_edge::check::Known;
 use farthing_edge::conformance;
 use std::fs;
 use std::io::{BufRead, BufReader};
@@ -47,6 +48,26 @@ fn conforms() {
         let path = folder.path().join(format!("{}.sqlite", number.get()));
         Box::new(SqliteStore::open(&path).unwrap())
     });
+    let path = folder.path().join("shared.sqlite");
+    conformance::shared(|| SqliteStore::open(&path).unwrap());
+    assert_eq!(verify(&path).unwrap().first_fault, None);
+}
+
+#[test]
+fn every_released_schema_is_brought_forward() {
+    let folder = tempfile::tempdir().unwrap();
+    let dumps = [include_str!("fixtures/v1.sql")];
+    for (index, dump) in dumps.iter().enumerate() {
+        let path = folder.path().join(format!("v{}.sqlite", index + 1));
+        Connection::open(&path).unwrap().execute_batch(dump).unwrap();
+        let mut store = SqliteStore::open(&path).unwrap();
+        assert_eq!(store.read(1, 10).unwrap()[1].body, "{\"text\":\"é\"}");
+        add(&mut store, "after");
+        store.close().unwrap();
+        let check = verify(&path).unwrap();
+        assert_eq!((check.checked, check.sealed, check.first_fault), (3, true, None));
+    }
+    assert_eq!(dumps.len(), MIGRATIONS.len(), "a dump for each version");
 }
 
 #[test]

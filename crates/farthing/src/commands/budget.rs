@@ -8,11 +8,11 @@ use crate::commands::plan::chain;
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
+use crate::store::Journal;
 use farthing_engine::{Answer, Ask, Gate};
 use farthing_ledger::{Books, outlooks};
 use farthing_model::{Budget, ClusterId, Currency, Limit, TeamId};
 use farthing_providers::manifest;
-use farthing_providers::sqlite::SqliteStore;
 use farthing_server::wire;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -32,7 +32,7 @@ pub(crate) fn run(args: &BudgetArgs, home: &Home, output: Output) -> anyhow::Res
 
 /// The budgets that are asked.
 struct Asked {
-    gate: Gate<SqliteStore>,
+    gate: Gate<Journal>,
     books: Books,
     cluster: ClusterId,
     currency: Currency,
@@ -57,7 +57,7 @@ impl Asked {
         let currency = newest.map(|book| book.currency);
         let currency = currency.or_else(|| told.budgets.iter().find_map(money));
         let currency = currency.unwrap_or(Currency::USD);
-        let store = SqliteStore::open(&home.journal(&cluster))?;
+        let store = home.store().open(&cluster)?;
         let gate = Gate::open(store, (&books, &cluster), told.budgets, currency)?;
         if gate.budgets().is_empty() {
             return Err(WrongUse::new(format!("the loop of {cluster} was told of no budgets"))

@@ -10,7 +10,6 @@ use anyhow::{Context as _, bail};
 use farthing_engine::{Body, PlanRecord, Story};
 use farthing_ledger::{ReportError, StatementQuery, explain, subjects};
 use farthing_model::ClusterId;
-use farthing_providers::sqlite;
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
@@ -103,6 +102,7 @@ fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
         | Body::Issued(_)
         | Body::Revoked { .. }
         | Body::Accessed(_)
+        | Body::Checkpoint { .. }
         | Body::Closed { .. } => return None,
     };
     Some(format!("{at} {line}"))
@@ -145,13 +145,12 @@ fn in_journal(
     cluster: &ClusterId,
 ) -> anyhow::Result<(Option<Story>, Vec<String>)> {
     let (mut found, mut written): (Option<Story>, Vec<String>) = (None, Vec::new());
-    let path = home.journal(cluster);
-    if !path.exists() {
+    if !home.store().has(cluster)? {
         return Ok((found, written));
     }
     let mut unreadable = None;
     // Read as it is verified: without writing, and only what holds is explained from.
-    let check = sqlite::verify_known(&path, &[], &mut |record| match Body::read(record) {
+    let check = home.store().verify(cluster, &[], &mut |record| match Body::read(record) {
         Ok(body) => {
             if let Body::Planned(plan) = &body {
                 written.push(plan.plan.clone());
@@ -161,7 +160,7 @@ fn in_journal(
         }
         Err(error) => unreadable = unreadable.take().or(Some(error)),
     })?;
-    let file = path.display();
+    let file = home.store().place(cluster);
     if let Some(error) = unreadable {
         return Err(error).with_context(|| format!("{file} cannot be explained from"));
     }

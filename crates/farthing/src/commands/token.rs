@@ -10,7 +10,6 @@ use anyhow::Context as _;
 use farthing_edge::Store;
 use farthing_engine::{Body, Journal, TokenRecord, record_access};
 use farthing_model::{ClusterId, TeamId};
-use farthing_providers::sqlite::SqliteStore;
 use farthing_server::{Deed, Minted, Role, mint};
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
@@ -42,7 +41,7 @@ struct Kept<'h> {
 }
 
 fn store<'h>(home: &'h Home, cluster: &ClusterId) -> anyhow::Result<Kept<'h>> {
-    if !home.journal(cluster).exists() {
+    if !home.store().has(cluster)? {
         return Err(WrongUse::new(format!("{cluster} has no journal yet"))
             .hint("start its loop once with `farthing up`")
             .into());
@@ -51,8 +50,8 @@ fn store<'h>(home: &'h Home, cluster: &ClusterId) -> anyhow::Result<Kept<'h>> {
 }
 
 impl Kept<'_> {
-    fn open(&self) -> anyhow::Result<SqliteStore> {
-        Ok(SqliteStore::open(&self.home.journal(&self.cluster))?)
+    fn open(&self) -> anyhow::Result<Box<dyn Store + Send>> {
+        Ok(self.home.store().open(&self.cluster)?)
     }
 
     /// The tokens that were issued and not revoked, by their visible beginning.
@@ -68,8 +67,8 @@ impl Kept<'_> {
 
 /// Whether a cluster has tokens.
 pub(crate) fn are_there(home: &Home, cluster: &ClusterId) -> anyhow::Result<bool> {
-    let journal = home.journal(cluster);
-    Ok(journal.exists() && !tokens(&SqliteStore::open(&journal)?)?.is_empty())
+    let store = home.store();
+    Ok(store.has(cluster)? && !tokens(&store.look(cluster)?)?.is_empty())
 }
 
 /// The tokens that were issued and not revoked, by their visible beginning.

@@ -1,6 +1,7 @@
 //! `farthing up`: the loop, on this machine or on a simulated cluster.
 
 mod demo;
+mod lead;
 mod local;
 mod serve;
 

@@ -1,46 +1,69 @@
 //! `farthing verify`: the ledger conserves, the journal's chain holds, and each has what the other
 //! knows of it.
 
+mod exported;
+
+use self::exported::Exported;
 use super::print;
 use crate::args::{Output, VerifyArgs};
+use crate::commands::journal::Keys;
 use crate::home::Home;
 use crate::outcome::Outcome;
 use crate::table::{Align, Table};
+use farthing_edge::check::{JournalCheck, JournalFault, Known};
 use farthing_edge::{Class, Head, Record};
 use farthing_engine::Body;
 use farthing_ledger::{Books, FirstFault, LedgerCheck, verify};
 use farthing_model::{ClusterId, Window};
-use farthing_providers::sqlite::{self, JournalCheck, JournalFault, Known};
+use farthing_providers::signing::Audit;
 use farthing_server::wire::{self, CheckJson, FaultJson};
 use jiff::Timestamp;
-use std::path::Path;
 
 /// Checks both and prints the first fault of each.
 pub(crate) fn run(args: &VerifyArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
-    let cluster = home.cluster(args.cluster.as_deref())?;
-    let (books, path) = (home.books()?, home.journal(&cluster));
+    let keys = Keys::of(args, home)?;
+    let exported = args.exported.as_deref().map(|file| exported::check(file, &keys)).transpose()?;
+    if let Some(exported) = exported.as_ref().filter(|it| !it.is_here(home)) {
+        return exported.alone(output);
+    }
+    let asked = exported.as_ref().and_then(Exported::cluster).or(args.cluster.as_deref());
+    let cluster = home.cluster(asked)?;
+    let books = home.books()?;
     let mut ledger = verify(&books, &cluster)?;
-    let mut closed = None;
-    let (journal, is_there) = journal(&path, &ledger, &mut |record| {
+    let (mut closed, mut audit) = (None, Audit::new(cluster.as_str(), keys.trusted()));
+    let known = exported.as_ref().and_then(Exported::known);
+    let (mut journal, is_there) = journal((home, &cluster), &ledger, known, &mut |record| {
+        audit.see(record);
         if let Ok(Body::Closed { posted_until: Some(until) }) = Body::read(record) {
             closed = until.parse().ok().map(|until| (record.seq, until));
         }
     })?;
+    let signed = keys.judge(audit, &mut journal);
     if let Some(closed) = closed.filter(|_| ledger.ok) {
         ledger.first_fault = cut_off(&books, &cluster, ledger.posted_until, closed);
         ledger.ok = ledger.first_fault.is_none();
     }
-    let file = path.display().to_string();
+    let file = home.store().place(&cluster);
     let fault = journal.first_fault.as_ref();
-    let result = wire::verify(
+    let mut result = wire::verify(
         &ledger,
         wire::JournalCheck {
             checked: journal.checked,
             file: &file,
             fault: fault.map(|fault| (fault.seq, fault.what.as_str())),
-            sealed: is_there.then_some(journal.sealed),
+            sealed: is_there.then_some(journal.sealed || home.store().is_shared()),
         },
     );
+    if result.journal.ok && is_there {
+        result.journal.notes.push(signed);
+    }
+    let mut parts = vec![("ledger", &result.ledger), ("journal", &result.journal)];
+    parts.extend(exported.as_ref().map(|exported| ("exported", &exported.check)));
+    tell(&parts, output)
+}
+
+/// Prints what each part was found to be, and says whether all hold.
+fn tell(parts: &[(&str, &CheckJson)], output: Output) -> anyhow::Result<Outcome> {
     let rows = || {
         let mut table = Table::new(&[
             ("what", Align::Left),
@@ -48,27 +71,42 @@ pub(crate) fn run(args: &VerifyArgs, home: &Home, output: Output) -> anyhow::Res
             ("checked", Align::Left),
             ("first fault", Align::Left),
         ]);
-        table.row(row("ledger", "hours", "row", &result.ledger));
-        table.row(row("journal", "records", "record", &result.journal));
+        for (name, check) in parts {
+            let (of, place) = match *name {
+                "ledger" => ("hours", "row"),
+                "journal" => ("records", "record"),
+                _ => ("records", "line"),
+            };
+            table.row(row(name, of, place, check));
+        }
         Ok(table)
     };
-    print(output, || Ok(rows()?.to_text()), || Ok(serde_json::to_value(&result)?), rows)?;
-    Ok(if ledger.ok && fault.is_none() { Outcome::Done } else { Outcome::Failed })
+    let json = || {
+        let parts = parts
+            .iter()
+            .map(|(name, check)| Ok(((*name).to_owned(), serde_json::to_value(check)?)));
+        parts.collect::<anyhow::Result<serde_json::Map<_, _>>>().map(serde_json::Value::Object)
+    };
+    print(output, || Ok(rows()?.to_text()), json, rows)?;
+    let all_hold = parts.iter().all(|(_, check)| check.ok);
+    Ok(if all_hold { Outcome::Done } else { Outcome::Failed })
 }
 
 /// The check of the journal, and whether there is one; that there is none is a fault of it, unless
 /// the books were imported: then no hour of them was posted with one.
 fn journal(
-    path: &Path,
+    (home, cluster): (&Home, &ClusterId),
     ledger: &LedgerCheck,
+    exported: Option<Known<'_>>,
     visit: &mut dyn FnMut(&Record),
 ) -> anyhow::Result<(JournalCheck, bool)> {
     let known: Vec<Known<'_>> = ledger
         .marks
         .iter()
         .map(|(file, mark)| Known { head: Head { seq: mark.seq, hash: mark.hash }, by: file })
+        .chain(exported)
         .collect();
-    match sqlite::verify_known(path, &known, visit) {
+    match home.store().verify(cluster, &known, visit) {
         Err(error) if error.class() == Class::NotFound => {
             let imported = ledger.checked > 0 && ledger.marks.is_empty();
             let fault = JournalFault { seq: None, what: "there is no such file".to_owned() };

@@ -8,12 +8,12 @@ use crate::home::Home;
 use crate::outcome::Outcome;
 use crate::print::{data, talk};
 use crate::show;
+use crate::store::Journal;
 use anyhow::Context as _;
 use farthing_engine::{Flow, Tick};
 use farthing_ledger::{Key, Statement, StatementQuery, statement};
 use farthing_model::{ClusterId, Money, Ratio};
 use farthing_providers::catalog;
-use farthing_providers::sqlite::SqliteStore;
 use farthing_sim::{Race, RaceResult, RaceTick, Records, Scenario};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write as _;
@@ -47,7 +47,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     home.forget(&before)?;
     home.begin(&scenario.cluster)?;
     let ours = Records {
-        store: SqliteStore::open(&home.journal(&scenario.cluster))?,
+        store: home.signed(&scenario.cluster, home.store().open(&scenario.cluster)?)?,
         books: home.books()?,
     };
     let mut race = Race::new(&scenario, &weights, (ours, Records::in_memory()), (TICK, end))?;
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let front = Front::open(
         listening,
         &race.ours,
-        SqliteStore::open(&home.journal(&scenario.cluster))?,
+        home.store().open(&scenario.cluster)?,
         Opening {
             world: "a simulated cluster",
             policy: scenario.policy.clone(),
@@ -91,7 +91,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
 }
 
 /// The simulated time is over: what it left can be looked at, and steps undone, until Ctrl-C.
-fn stay<T: farthing_edge::Store>(front: &Front, race: &mut Race<SqliteStore, T>, stop: &Stop) {
+fn stay<T: farthing_edge::Store>(front: &Front, race: &mut Race<Journal, T>, stop: &Stop) {
     let Some(address) = front.ended("the simulated time is over") else { return };
     talk(&format!("http://{address} stays open until Ctrl-C"));
     let now = race.now();
@@ -181,7 +181,7 @@ fn text(tick: &Tick, ours: &Flow, before: Money, steps: usize, scenario: &Scenar
 fn closing<T: farthing_edge::Store>(
     home: &Home,
     scenario: &Scenario,
-    race: &mut Race<SqliteStore, T>,
+    race: &mut Race<Journal, T>,
     result: &RaceResult,
     took: Duration,
 ) -> anyhow::Result<Outcome> {

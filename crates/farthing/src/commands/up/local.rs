@@ -1,5 +1,6 @@
 //! This machine: measured through procfs, cgroups and NVML, priced as owned hardware.
 
+use super::lead::Lead;
 use super::serve::{Front, Listening, Opening};
 use super::{Stop, std_duration};
 use crate::args::UpArgs;
@@ -21,7 +22,6 @@ use farthing_providers::hardware::{Hardware, Priced};
 use farthing_providers::local::{Inventory, LocalMachine, MachineOffer, inventory};
 use farthing_providers::manifest::Manifests;
 use farthing_providers::nvml;
-use farthing_providers::sqlite::SqliteStore;
 use jiff::{SignedDuration, Timestamp};
 use std::path::Path;
 use std::sync::Arc;
@@ -50,11 +50,14 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         offers: Arc::clone(&offers),
         machine: LocalMachine::open(root, cluster.clone(), offer, gpus)?,
     };
+    let Some(mut lead) = Lead::take(home, &cluster, stop)? else {
+        return Ok(Outcome::Done);
+    };
     let listening = Listening::bind(args, crate::commands::token::are_there(home, &cluster)?)?;
     home.begin(&cluster)?;
     let config = config(cluster.clone(), every, super::told(args)?)?;
     let policy = config.policy.clone();
-    let store = SqliteStore::open(&home.journal(&cluster))?;
+    let store = lead.journal(home, &cluster)?;
     let started = Timestamp::now();
     let mut engine = Engine::open(config, world, (store, home.books()?), started)?;
     let opening = Opening {
@@ -63,7 +66,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         started,
         every: std_duration(every)?,
     };
-    let journal = SqliteStore::open(&home.journal(&cluster))?;
+    let journal = home.store().open(&cluster)?;
     let front = Front::open(listening, &engine, journal, opening)?;
     let (mut next, mut told, mut goes_on) = (Instant::now(), Vec::new(), true);
     loop {
@@ -78,6 +81,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             // again from where the last one got to.
             Err(error) => {
                 front.failed(now, &error);
+                lead.check()?;
                 let error = anyhow::Error::from(error);
                 let then = if goes_on { "and will be tried again" } else { "and was the last" };
                 talk(&format!("this tick failed {then}: {error:#}"));

@@ -4,10 +4,10 @@ use crate::args::UpArgs;
 use crate::commands::plan::chain;
 use crate::outcome::WrongUse;
 use crate::print::talk;
+use crate::store::Journal;
 use farthing_edge::Head;
 use farthing_engine::{Engine, Tick, World};
 use farthing_model::{Offer, Policy};
-use farthing_providers::sqlite::SqliteStore;
 use farthing_server::{
     About, AccessRules, Behind, Bound, Desk, Published, Running, Server, ServerError, Ticked, Tls,
     orders,
@@ -90,7 +90,7 @@ impl Front {
     pub(crate) fn open<W: World, S: farthing_edge::Store>(
         listening: Listening,
         engine: &Engine<W, S>,
-        journal: SqliteStore,
+        journal: Journal,
         opening: Opening<'_>,
     ) -> anyhow::Result<Self> {
         let config = engine.config();
@@ -109,7 +109,7 @@ impl Front {
         let running = bound.serve(Behind {
             published: published.clone(),
             books: engine.books().clone(),
-            journal: Some(Box::new(journal)),
+            journal: Some(journal),
             orders: Some(orders),
             offers: Some(crate::commands::offers::ranker()),
         })?;

@@ -1,0 +1,133 @@
+//! Where journals are kept: in files beside the books, or in a PostgreSQL database.
+
+use crate::outcome::WrongUse;
+use anyhow::{Context as _, anyhow};
+use farthing_edge::check::{JournalCheck, Known};
+use farthing_edge::{EdgeError, Record, Store};
+use farthing_model::ClusterId;
+use farthing_providers::postgres::{self, Campaign, PgUrl, PostgresStore};
+use farthing_providers::sqlite::{self, SqliteStore};
+use std::path::{Path, PathBuf};
+
+/// A journal, wherever it is.
+pub(crate) type Journal = Box<dyn Store + Send>;
+
+/// Where journals are.
+#[derive(Clone, Debug)]
+pub(crate) enum StoreAt {
+    /// A file for each cluster.
+    Folder(PathBuf),
+    /// One database for all.
+    Postgres(Box<PgUrl>),
+}
+
+impl StoreAt {
+    /// What was asked for with `--store`, or the folder.
+    pub(crate) fn of(asked: Option<&str>, folder: &Path) -> anyhow::Result<Self> {
+        let Some(text) = asked else { return Ok(Self::Folder(folder.to_owned())) };
+        if !PgUrl::is_one(text) {
+            let what = "--store is the address of a PostgreSQL database";
+            return Err(WrongUse::new(what)
+                .hint("write postgres://USER@HOST/DATABASE; without it the journal is a file")
+                .into());
+        }
+        let url: PgUrl =
+            text.parse().map_err(|error| WrongUse::new(format!("--store: {error}")))?;
+        let password = std::env::var("PGPASSWORD").ok();
+        Ok(Self::Postgres(Box::new(url.or_password(password))))
+    }
+
+    /// The file of a cluster, where it is one.
+    fn file(folder: &Path, cluster: &ClusterId) -> PathBuf {
+        folder.join(format!("{cluster}.journal"))
+    }
+
+    /// The journal of a cluster, to read and append; made where it is not there.
+    pub(crate) fn open(&self, cluster: &ClusterId) -> Result<Journal, EdgeError> {
+        Ok(match self {
+            Self::Folder(folder) => Box::new(SqliteStore::open(&Self::file(folder, cluster))?),
+            Self::Postgres(url) => Box::new(PostgresStore::open(url, cluster)?),
+        })
+    }
+
+    /// The journal of a cluster, to be read only.
+    pub(crate) fn look(&self, cluster: &ClusterId) -> Result<Journal, EdgeError> {
+        Ok(match self {
+            Self::Folder(_) => return self.open(cluster),
+            Self::Postgres(url) => Box::new(PostgresStore::look(url, cluster)?),
+        })
+    }
+
+    /// The journal of a cluster, of which no loop may be the leader meanwhile.
+    pub(crate) fn open_alone(&self, cluster: &ClusterId) -> anyhow::Result<Journal> {
+        let Self::Postgres(url) = self else { return Ok(self.open(cluster)?) };
+        let mut store = PostgresStore::open(url, cluster)?;
+        let who = format!("farthing store restore, process {}", std::process::id());
+        match store.campaign(&who)? {
+            Campaign::Leads(_) => Ok(Box::new(store)),
+            Campaign::Follows(leader) => Err(anyhow!(
+                "{url}: {} leads {cluster} since {}: stop it first",
+                leader.name,
+                leader.since
+            )),
+        }
+    }
+
+    /// Whether it is a database, which several programs may lead.
+    pub(crate) const fn is_shared(&self) -> bool {
+        matches!(self, Self::Postgres(_))
+    }
+
+    /// Whether a cluster has a journal.
+    pub(crate) fn has(&self, cluster: &ClusterId) -> anyhow::Result<bool> {
+        Ok(match self {
+            Self::Folder(folder) => Self::file(folder, cluster).exists(),
+            Self::Postgres(url) => {
+                PostgresStore::clusters(url)?.iter().any(|name| name == cluster.as_str())
+            }
+        })
+    }
+
+    /// Where the journal of a cluster is, for messages.
+    pub(crate) fn place(&self, cluster: &ClusterId) -> String {
+        match self {
+            Self::Folder(folder) => Self::file(folder, cluster).display().to_string(),
+            Self::Postgres(url) => format!("{url} {cluster}"),
+        }
+    }
+
+    /// Verifies the journal of a cluster without changing it; `visit` sees each record that holds.
+    ///
+    /// # Errors
+    /// There is none, or it cannot be read. Damage is a fault in the answer.
+    pub(crate) fn verify(
+        &self,
+        cluster: &ClusterId,
+        known: &[Known<'_>],
+        visit: &mut dyn FnMut(&Record),
+    ) -> Result<JournalCheck, EdgeError> {
+        match self {
+            Self::Folder(folder) => {
+                sqlite::verify_known(&Self::file(folder, cluster), known, visit)
+            }
+            Self::Postgres(url) => postgres::verify_known(url, cluster, known, visit),
+        }
+    }
+
+    /// Removes the journal of a cluster.
+    pub(crate) fn forget(&self, cluster: &ClusterId) -> anyhow::Result<()> {
+        let folder = match self {
+            Self::Folder(folder) => folder,
+            Self::Postgres(url) => return Ok(PostgresStore::forget(url, cluster)?),
+        };
+        let journal = Self::file(folder, cluster);
+        for ending in ["", "-wal", "-shm", "-seal"] {
+            let file = PathBuf::from(format!("{}{ending}", journal.display()));
+            if file.exists() {
+                std::fs::remove_file(&file)
+                    .with_context(|| format!("{} cannot be removed", file.display()))?;
+            }
+        }
+        Ok(())
+    }
+}
