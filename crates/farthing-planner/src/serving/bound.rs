@@ -61,7 +61,10 @@ impl<'p> Bound<'p> {
     /// parts and counts whose price would bring the sum there. What the basis holds stays.
     pub(super) fn tighten(&self, state: &mut State, prices: &[i64], best: i128) -> Option<()> {
         let sum = self.sum(state, prices, true)?;
-        let left = best.checked_sub(self.grain)?.checked_mul(1 << self.shift)?.checked_sub(sum)?;
+        // Nor does any choice of the branch cost more than all that there may be.
+        let most = self.problem.cost(&state.upper);
+        let limit = best.checked_sub(self.grain)?.min(most);
+        let left = limit.checked_mul(1 << self.shift)?.checked_sub(sum)?;
         let kinds = self.costs.len();
         let exact = |price: &i64| (self.unit * i128::from(*price)) >> PLACES;
         let room: Vec<i128> = prices[..kinds].iter().map(exact).collect();

@@ -7,6 +7,7 @@
 use super::bound::Bound;
 use super::fixed::{ONE, PLACES};
 use super::narrow::{Narrowed, narrow};
+use super::pack::Manner;
 use super::problem::{Problem, Refused, Shares};
 use super::relax::Relaxation;
 use super::round::Rounding;
@@ -29,6 +30,13 @@ const LOOK_FIRST: u64 = 20;
 const DIVIDED_PART: u64 = 8;
 /// Branches of which one is rounded to slices that does not have to be.
 const ROUND_EVERY: u64 = 8;
+/// How slices are fitted in a branch, and where counts were chosen for them.
+const HASTY: [Manner; 1] = [Manner { patience: 8, waste: 2 }];
+const PATIENT: [Manner; 3] = [
+    Manner { patience: 40, waste: 2 },
+    Manner { patience: 40, waste: 0 },
+    Manner { patience: 40, waste: 16 },
+];
 /// Improvements in one look around, and counts tried for each.
 const LOOKS_MAX: u32 = 8;
 const NEAR_MAX: usize = 60;
@@ -137,6 +145,8 @@ struct Search<'p> {
     hint: Option<Vec<i64>>,
     /// The least bound of branches that were given up.
     given_up: Option<i128>,
+    /// Prices of the first relaxation: those of branches whose counts are fixed say little.
+    root_prices: Option<Vec<i64>>,
     branches: u64,
     rounds: u64,
     branches_max: u64,
@@ -154,6 +164,7 @@ impl<'p> Search<'p> {
             floor: 0,
             hint: None,
             given_up: None,
+            root_prices: None,
             branches: 0,
             rounds: 0,
             branches_max,
@@ -251,7 +262,7 @@ impl<'p> Search<'p> {
         let relaxed = self.relaxation.solve(&mut state);
         self.rounds += u64::from(relaxed.rounds);
         if relaxed.end == End::Optimal {
-            self.round(&state, &relaxed, 0);
+            self.round(&state, &relaxed, 0, &PATIENT);
         }
     }
 
@@ -360,12 +371,18 @@ impl<'p> Search<'p> {
             if self.closed(bound) {
                 return;
             }
-            self.round(&state, &relaxed, depth);
+            if depth == 0 && relaxed.end == End::Optimal {
+                self.root_prices = Some(relaxed.prices.clone());
+            }
+            self.round(&state, &relaxed, depth, &HASTY);
             if self.closed(bound) {
                 return;
             }
             if let Some((best, ..)) = &self.best {
                 self.bound.tighten(&mut state, &relaxed.prices, *best);
+                if let Some(prices) = &self.root_prices {
+                    self.bound.tighten(&mut state, prices, *best);
+                }
             }
         }
         let Some(children) = self.division(&state, &relaxed) else {
@@ -377,7 +394,7 @@ impl<'p> Search<'p> {
     }
 
     /// Makes a choice of a relaxation and keeps it if it is the best.
-    fn round(&mut self, state: &State, relaxed: &Relaxed, depth: u32) {
+    fn round(&mut self, state: &State, relaxed: &Relaxed, depth: u32, manners: &[Manner]) {
         let replicas = relaxed.replicas.iter().map(|units| self.relaxation.replicas(*units));
         let near: Vec<(i64, i64)> = replicas.collect();
         let whole = near.iter().all(|(_, rest)| (*rest).min(ONE - rest) <= WHOLE);
@@ -394,7 +411,7 @@ impl<'p> Search<'p> {
         {
             return;
         }
-        let rounding = Rounding { problem: self.problem, state, relaxed };
+        let rounding = Rounding { problem: self.problem, state, relaxed, manners };
         if let Some((counts, shares)) = rounding.choice(&counts) {
             self.keep(counts, shares);
         }
