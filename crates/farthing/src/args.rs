@@ -95,9 +95,13 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Check that the ledger conserves and that the journal's chain holds
     Verify(VerifyArgs),
-    /// Print the reference of all commands in Markdown
+    /// Print a reference: of all commands in Markdown, or of the API as OpenAPI
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// Of the API
+        #[arg(long)]
+        openapi: bool,
+    },
 }
 
 /// `farthing up`.

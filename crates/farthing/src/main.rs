@@ -44,6 +44,6 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Sql(args) => commands::sql::run(args, &home()?, cli.output),
         Command::Token(args) => commands::token::run(args, &home()?, cli.output),
         Command::Verify(args) => commands::verify::run(args, &home()?, cli.output),
-        Command::Reference => commands::reference::run(),
+        Command::Reference { openapi } => commands::reference::run(*openapi),
     }
 }

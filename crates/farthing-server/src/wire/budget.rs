@@ -45,7 +45,7 @@ pub struct BudgetStateJson {
     /// The rung of its escalation that is reached.
     pub rung: Option<&'static str>,
     /// Its escalation.
-    pub escalate: Vec<RungJson>,
+    pub escalate: Vec<BudgetRungJson>,
     /// Spending up to the end of each day of the period so far.
     pub burn: Vec<BurnJson>,
     /// What it will come to at the end of the period; `null` where too little is known.
@@ -69,7 +69,7 @@ pub struct PeriodJson {
 
 /// A rung of an escalation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RungJson {
+pub struct BudgetRungJson {
     /// At which part of the limit.
     pub at: f64,
     /// What then happens.
@@ -160,8 +160,8 @@ pub fn budget_state(
     })
 }
 
-fn rung_json(at: Ratio, action: EscalationAction) -> RungJson {
-    RungJson { at: ratio(at), action: rung_name(action) }
+fn rung_json(at: Ratio, action: EscalationAction) -> BudgetRungJson {
+    BudgetRungJson { at: ratio(at), action: rung_name(action) }
 }
 
 /// The end of a UTC day.

@@ -29,8 +29,8 @@ mod world;
 pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
 pub use budget::{
-    BudgetStateJson, BurnJson, ClaimJson, ForecastJson, PeriodJson, RungJson as BudgetRungJson,
-    ShortJson, budget_state, claim, short,
+    BudgetRungJson, BudgetStateJson, BurnJson, ClaimJson, ForecastJson, PeriodJson, ShortJson,
+    budget_state, claim, short,
 };
 pub use cost::{CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost};
 pub use dag::{
