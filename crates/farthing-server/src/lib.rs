@@ -6,8 +6,8 @@
 //! say goes to the loop's [`Desk`] as an [`Order`], and the loop answers: nothing here reaches the
 //! engine.
 //!
-//! It refuses to know how to plan, to meter or to act. There is no authentication yet, so it
-//! listens on loopback only and answers only requests that were meant for a loopback name.
+//! It refuses to know how to plan, to meter or to act. Who asks is told by `identity`, and what he
+//! may see is handed out by `scope`: handlers have no other way to data (ADR 0019).
 
 mod http;
 mod identity;
@@ -19,7 +19,7 @@ mod reader;
 mod scope;
 pub mod wire;
 
-pub use http::{Behind, Bound, RankOffers, Running, Server, ServerError, Tls, TlsError};
+pub use http::{Behind, Bound, RankOffers, Running, Server, ServerError, Tls, TlsError, openapi};
 pub use identity::{AccessRules, Deed, Minted, Role, TokenId, mint};
 pub use metrics::{METRICS_CONTENT_TYPE, metrics};
 pub use orders::{Carried, Desk, NotCarried, Order, Orders, orders};

@@ -115,9 +115,13 @@ pub(crate) enum Command {
     Journal(JournalArgs),
     /// Back up a journal and put it back, also from files to PostgreSQL and from there to files
     Store(StoreArgs),
-    /// Print the reference of all commands in Markdown
+    /// Print a reference: of all commands in Markdown, or of the API as OpenAPI
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// Of the API
+        #[arg(long)]
+        openapi: bool,
+    },
 }
 
 /// `farthing up`.

@@ -50,6 +50,6 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Verify(args) => commands::verify::run(args, &home()?, cli.output),
         Command::Journal(args) => commands::journal::run(args, &home()?, cli.output),
         Command::Store(args) => commands::store::run(args, &home()?, cli.output),
-        Command::Reference => commands::reference::run(),
+        Command::Reference { openapi } => commands::reference::run(*openapi),
     }
 }

@@ -7,20 +7,29 @@ use anyhow::{Context, Result, bail};
 
 use crate::tasks::Output;
 
-/// `docs/reference/cli.md`, from the hidden command `farthing reference`.
+/// `docs/reference/cli.md` and `openapi.json`, from the hidden command `farthing reference`.
 ///
 /// # Errors
 /// The program does not start, fails, or prints nothing.
 pub(crate) fn outputs(program: &Path) -> Result<Vec<Output>> {
+    let page = |path, arguments: &[&str]| -> Result<Output> {
+        Ok(Output { path, text: printed(program, arguments)? })
+    };
+    Ok(vec![
+        page("docs/reference/cli.md", &["reference"])?,
+        page("docs/reference/openapi.json", &["reference", "--openapi"])?,
+    ])
+}
+
+fn printed(program: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program)
-        .arg("reference")
+        .args(arguments)
         .output()
         .with_context(|| format!("cannot start {}", program.display()))?;
     if !output.status.success() || output.stdout.is_empty() {
         bail!("`farthing reference` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    let text = String::from_utf8(output.stdout).context("the reference is not UTF-8")?;
-    Ok(vec![Output { path: "docs/reference/cli.md", text }])
+    String::from_utf8(output.stdout).context("the reference is not UTF-8")
 }
 
 #[test]

@@ -138,8 +138,9 @@ fn a_key_is_made_once_and_for_its_owner_only() {
 fn keys_are_those_of_openssl() {
     let folder = tempfile::tempdir().unwrap();
     let openssl = |arguments: &[&str]| {
-        let run = std::process::Command::new("openssl").args(arguments).current_dir(&folder);
-        run.status().is_ok_and(|status| status.success())
+        let mut run = std::process::Command::new("openssl");
+        let status = run.args(arguments).current_dir(&folder).status();
+        status.is_ok_and(|status| status.success())
     };
     if !openssl(&["genpkey", "-algorithm", "ed25519", "-out", "theirs.pem"]) {
         assert!(std::env::var_os("CI").is_none(), "there is no openssl");

@@ -39,7 +39,7 @@ pub(super) async fn budgets(scoped: Scoped) -> Result<Response, Problem> {
 /// A reservation that is asked for.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Wanted {
+pub(super) struct ReservationWanted {
     estimate: String,
     #[serde(rename = "for")]
     what: String,
@@ -56,7 +56,7 @@ pub(super) struct Wanted {
 /// How a reservation ended.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Ended {
+pub(super) struct ReservationEnded {
     #[serde(default)]
     spent: Option<String>,
 }
@@ -64,7 +64,7 @@ pub(super) struct Ended {
 /// Reserves what is asked for, if it fits.
 pub(super) async fn reserve(
     scoped: Scoped,
-    wanted: Result<Json<Wanted>, JsonRejection>,
+    wanted: Result<Json<ReservationWanted>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(wanted) = wanted.map_err(|error| unreadable(&error))?;
     let (ask, held) = ask(wanted)?;
@@ -88,7 +88,7 @@ pub(super) async fn reserve(
     }
 }
 
-fn ask(wanted: Wanted) -> Result<(Ask, SignedDuration), Problem> {
+fn ask(wanted: ReservationWanted) -> Result<(Ask, SignedDuration), Problem> {
     let wrong = |field: &str, why: &dyn std::fmt::Display| {
         Problem::content(format!("`{field}` is wrong: {why}"))
     };
@@ -143,7 +143,7 @@ pub(super) async fn reservations(scoped: Scoped) -> Result<Response, Problem> {
 pub(super) async fn confirm(
     scoped: Scoped,
     Id(id): Id,
-    ended: Result<Json<Ended>, JsonRejection>,
+    ended: Result<Json<ReservationEnded>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(ended) = ended.map_err(|error| unreadable(&error))?;
     let view = scoped.view();

@@ -5,7 +5,7 @@
 
 use super::guard::Guest;
 use super::problem::Problem;
-use super::routes::ROUTES;
+use super::routes::PATHS;
 use crate::page::page;
 use crate::scope::{Scoped, Sources};
 use axum::Extension;
@@ -37,7 +37,7 @@ pub(super) async fn files(
     headers: HeaderMap,
 ) -> Response {
     if !matches!(method, Method::GET | Method::HEAD) {
-        return Problem::no_route(uri.path(), &ROUTES).into_response();
+        return Problem::no_route(uri.path(), &PATHS).into_response();
     }
     let path = uri.path();
     if let Some(file) = find(path) {
@@ -53,7 +53,7 @@ pub(super) async fn files(
             Some(entered) => plain(Scoped::new(&sources, entered.who.clone(), guest.from)).await,
             None => Problem::log_in("log in first", sources.door().ways()).into_response(),
         },
-        _ => Problem::no_route(path, &ROUTES).into_response(),
+        _ => Problem::no_route(path, &PATHS).into_response(),
     }
 }
 

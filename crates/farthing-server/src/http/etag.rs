@@ -13,15 +13,17 @@ use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-/// Routes below `/api/v1` that are made from what is published, and from their own address.
-const PUBLISHED: [&str; 5] = ["/tick", "/snapshot", "/plan", "/steps", "/reservations"];
+/// Routes that are made from what is published, and from their own address.
+const PUBLISHED: [&str; 5] =
+    ["/api/v1/tick", "/api/v1/snapshot", "/api/v1/plan", "/api/v1/steps", "/api/v1/reservations"];
 
 /// Larger answers are sent as they are.
 const BYTES_MAX: usize = 8 << 20;
 
 /// Answers 304 to whoever has it already.
 pub(super) async fn tag(State(sources): State<Sources>, request: Request, next: Next) -> Response {
-    if !matches!(*request.method(), Method::GET | Method::HEAD) {
+    let is_api = request.uri().path().starts_with("/api/v1/");
+    if !is_api || !matches!(*request.method(), Method::GET | Method::HEAD) {
         return next.run(request).await;
     }
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();

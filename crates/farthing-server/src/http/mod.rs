@@ -4,6 +4,7 @@
 //! of a request, statements that wait for the books, and the time for a clean stop.
 
 mod allocation;
+mod api;
 mod budgets;
 mod connection;
 mod dashboard;
@@ -13,6 +14,7 @@ mod guard;
 mod journal;
 mod live;
 mod offers;
+mod openapi;
 mod parameters;
 mod problem;
 mod reports;
@@ -27,6 +29,7 @@ mod tls;
 mod utilisation;
 mod what_if;
 
+pub use openapi::openapi;
 pub use tls::{Tls, TlsError};
 
 use crate::identity::AccessRules;

@@ -8,7 +8,7 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 
 /// The parameters: those of `farthing offers`, with `purchase` for its flags.
-const PARAMETERS: [&str; 12] = [
+pub(super) const PARAMETERS: [&str; 12] = [
     "accelerator",
     "count",
     "nodes",

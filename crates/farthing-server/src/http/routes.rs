@@ -2,10 +2,7 @@
 
 use super::guard::{ANSWERS_MAX, Guarded, guard};
 use super::problem::Problem;
-use super::{
-    budgets, dashboard, etag, events, journal, live, offers, reports, request_id, session, steps,
-    utilisation, what_if,
-};
+use super::{api, dashboard, etag, request_id};
 use crate::identity::Deed;
 use crate::orders::NotCarried;
 use crate::page::{SCRIPT, STYLE};
@@ -15,89 +12,36 @@ use crate::scope::{Scoped, Sources, Unfit};
 use axum::extract::DefaultBodyLimit;
 use axum::http::{Method, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::{get, post};
+use axum::routing::get;
 use axum::{Router, middleware};
-use std::sync::Arc;
+use std::sync::{Arc, LazyLock};
 use tokio::sync::Semaphore;
 
-/// All routes, for people who ask for one that is not there.
-pub(super) const ROUTES: [&str; 32] = [
-    "/",
-    "/plain",
-    "/healthz",
-    "/readyz",
-    "/metrics",
-    "/api/v1/session",
-    "/api/v1/session/end",
-    "/api/v1/health",
-    "/api/v1/tick",
-    "/api/v1/events",
-    "/api/v1/snapshot",
-    "/api/v1/plan",
-    "/api/v1/plans",
-    "/api/v1/steps",
-    "/api/v1/steps/{id}/approve",
-    "/api/v1/steps/{id}/reject",
-    "/api/v1/steps/{id}/undo",
-    "/api/v1/budgets",
-    "/api/v1/reservations",
-    "/api/v1/reservations/{id}/confirm",
-    "/api/v1/reservations/{id}/release",
-    "/api/v1/savings",
-    "/api/v1/cost",
-    "/api/v1/explain/{id}",
-    "/api/v1/verdicts",
-    "/api/v1/utilisation",
-    "/api/v1/offers",
-    "/api/v1/what-if",
-    "/api/v1/journal",
-    "/allocation",
-    "/allocation/compute",
-    "/assets",
-];
+/// All paths, for people who ask for one that is not there.
+pub(super) static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let mut paths = vec!["/"];
+    for route in api::routes() {
+        // Of two methods, one after the other.
+        if paths.last() != Some(&route.path) {
+            paths.push(route.path);
+        }
+    }
+    paths
+});
 
 /// The most bytes of a request's content.
 pub(super) const CONTENT_MAX: usize = 64 << 10;
 
 pub(super) fn router(sources: Sources) -> Router {
-    let api = Router::new()
-        .route("/health", get(live::health))
-        .route("/tick", get(live::tick))
-        .route("/events", get(events::events))
-        .route("/snapshot", get(live::snapshot))
-        .route("/plan", get(live::plan))
-        .route("/plans", get(journal::plans))
-        .route("/steps", get(steps::steps))
-        .route("/steps/{id}/approve", post(steps::approve))
-        .route("/steps/{id}/reject", post(steps::reject))
-        .route("/steps/{id}/undo", post(steps::undo))
-        .route("/budgets", get(budgets::budgets))
-        .route("/reservations", get(budgets::reservations).post(budgets::reserve))
-        .route("/reservations/{id}/confirm", post(budgets::confirm))
-        .route("/reservations/{id}/release", post(budgets::release))
-        .route("/savings", get(journal::savings))
-        .route("/cost", get(reports::cost))
-        .route("/explain/{id}", get(reports::explain))
-        .route("/verdicts", get(reports::verdicts))
-        .route("/utilisation", get(utilisation::utilisation))
-        .route("/offers", get(offers::offers))
-        .route("/what-if", get(what_if::now).post(what_if::changed))
-        .route("/session", get(session::session).post(session::begin))
-        .route("/session/end", post(session::end))
-        .route("/journal", get(journal::journal))
-        .layer(middleware::from_fn_with_state(sources.clone(), etag::tag));
+    let tagged = middleware::from_fn_with_state(sources.clone(), etag::tag);
+    let mut all = Router::new();
+    for route in api::routes() {
+        all = all.route(route.path, route.on);
+    }
     let guarded = Guarded { sources: sources.clone(), free: Arc::new(Semaphore::new(ANSWERS_MAX)) };
-    Router::new()
-        .route("/plain", get(dashboard::plain))
+    all.layer(tagged)
         .route("/app.js", get(([(header::CONTENT_TYPE, "text/javascript; charset=utf-8")], SCRIPT)))
         .route("/app.css", get(([(header::CONTENT_TYPE, "text/css; charset=utf-8")], STYLE)))
-        .route("/healthz", get(live::healthz))
-        .route("/readyz", get(live::readyz))
-        .route("/metrics", get(live::metrics_text))
-        .nest("/api/v1", api)
-        .route("/allocation", get(reports::allocations))
-        .route("/allocation/compute", get(reports::allocations))
-        .route("/assets", get(reports::assets))
         .fallback(dashboard::files)
         .method_not_allowed_fallback(not_allowed)
         .layer(DefaultBodyLimit::max(CONTENT_MAX))

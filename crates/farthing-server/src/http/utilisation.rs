@@ -12,6 +12,9 @@ use axum::response::{IntoResponse, Response};
 use farthing_ledger::{Key, StatementQuery};
 use farthing_model::Resource;
 
+/// The parameters.
+pub(super) const PARAMETERS: [&str; 5] = ["window", "step", "limit", "sort", "node"];
+
 /// Cells of a heat map, at most: more than that no screen shows and no reader reads.
 const CELLS_MAX: usize = 1_000_000;
 /// Nodes where nothing is said, and at most.
@@ -22,7 +25,7 @@ const NODES_MAX: usize = 10_000;
 pub(super) async fn utilisation(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
     let view = scoped.view();
     let now = last(&view)?.tick.at;
-    let parameters = Parameters::of(&uri, &["window", "step", "limit", "sort", "node"])?;
+    let parameters = Parameters::of(&uri, &PARAMETERS)?;
     let window = statement::window(&parameters, now)?;
     let step = parameters.one_of("step", &statement::STEPS)?.unwrap_or(Key::Hour);
     let limit = parameters.number("limit", 1..=NODES_MAX)?.unwrap_or(NODES);

@@ -16,7 +16,7 @@ use std::collections::BTreeMap;
 /// Changes that are asked for.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Asked {
+pub(super) struct WhatIfAsked {
     /// Budget -> another limit in money.
     #[serde(default)]
     limits: BTreeMap<String, String>,
@@ -34,7 +34,7 @@ pub(super) async fn now(scoped: Scoped) -> Result<Response, Problem> {
 /// The plan with something else in the world.
 pub(super) async fn changed(
     scoped: Scoped,
-    asked: Result<Json<Asked>, JsonRejection>,
+    asked: Result<Json<WhatIfAsked>, JsonRejection>,
 ) -> Result<Response, Problem> {
     let Json(asked) = asked.map_err(|error| unreadable(&error))?;
     reads(&scoped)?;

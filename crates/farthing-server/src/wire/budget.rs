@@ -57,7 +57,7 @@ pub struct BudgetStateJson {
     /// How much of that is done without a person: `observe`, `recommend`, `approve`, `enforce`.
     pub rung_mode: Option<&'static str>,
     /// Its escalation.
-    pub escalate: Vec<RungJson>,
+    pub escalate: Vec<BudgetRungJson>,
     /// Spending up to the end of each day of the period so far.
     pub burn: Vec<BurnJson>,
     /// What it will come to at the end of the period; `null` where too little is known.
@@ -81,7 +81,7 @@ pub struct PeriodJson {
 
 /// A rung of an escalation.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct RungJson {
+pub struct BudgetRungJson {
     /// At which part of the limit.
     pub at: f64,
     /// What then happens.
@@ -213,7 +213,7 @@ fn budget_state(
         gone: part.map(ratio),
         rung: rung.map(|rung| rung_name(rung.action)),
         rung_mode: rung.map(|rung| rung.mode.name()),
-        escalate: budget.escalate.iter().map(RungJson::of).collect(),
+        escalate: budget.escalate.iter().map(BudgetRungJson::of).collect(),
         burn: burnt,
         forecast: outlook.ahead.as_ref().map(|forecast| ForecastJson {
             p10: forecast.p10.to_decimal(),
@@ -227,7 +227,7 @@ fn budget_state(
     })
 }
 
-impl RungJson {
+impl BudgetRungJson {
     fn of(rung: &Escalation) -> Self {
         Self { at: ratio(rung.at), action: rung_name(rung.action), mode: rung.mode.name() }
     }

@@ -29,8 +29,8 @@ mod world;
 pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
 pub use budget::{
-    AllowedJson, BudgetStateJson, BurnJson, ClaimJson, ForecastJson, PeriodJson,
-    RungJson as BudgetRungJson, ShortJson, budget_states, claim, looked, short,
+    AllowedJson, BudgetRungJson, BudgetStateJson, BurnJson, ClaimJson, ForecastJson, PeriodJson,
+    ShortJson, budget_states, claim, looked, short,
 };
 pub use cost::{
     CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost, reconciliation,

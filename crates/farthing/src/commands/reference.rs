@@ -5,9 +5,10 @@ use crate::outcome::Outcome;
 use clap::CommandFactory as _;
 use std::fmt::Write as _;
 
-/// Prints the reference of all commands in Markdown.
-pub(crate) fn run() -> anyhow::Result<Outcome> {
-    crate::print::data(&markdown()?);
+/// Prints the reference of all commands in Markdown, or that of the API.
+pub(crate) fn run(openapi: bool) -> anyhow::Result<Outcome> {
+    let text = if openapi { farthing_server::openapi() } else { markdown()? };
+    crate::print::data(text.trim_end());
     Ok(Outcome::Done)
 }
 

@@ -1,15 +1,22 @@
 //! Puts the dashboard into the program: every file that `tools/web.sh` left in `dashboard/`, with
-//! its compressed forms. Without them the program has only its plain page.
+//! its compressed forms. Without them the program has only its plain page. Beside it, the schemas of
+//! what the API writes and reads.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
 
+mod schemas;
+
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
 fn main() -> io::Result<()> {
     let variable = |name: &str| env::var(name).map_err(io::Error::other);
-    let folder = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("dashboard");
+    let home = PathBuf::from(variable("CARGO_MANIFEST_DIR")?);
+    let out = PathBuf::from(variable("OUT_DIR")?);
+    fs::write(out.join("schemas.json"), schemas(&home)?)?;
+    let folder = home.join("dashboard");
     println!("cargo:rerun-if-changed={}", folder.display());
     let mut files = Vec::new();
     under(&folder, &mut files)?;
@@ -34,7 +41,25 @@ fn main() -> io::Result<()> {
         );
     }
     code.push_str("]\n");
-    fs::write(Path::new(&variable("OUT_DIR")?).join("dashboard.rs"), code)
+    fs::write(out.join("dashboard.rs"), code)
+}
+
+/// The schemas of all wire types, as one object of JSON.
+fn schemas(home: &Path) -> io::Result<String> {
+    let source = home.join("src");
+    println!("cargo:rerun-if-changed={}", source.join("wire").display());
+    println!("cargo:rerun-if-changed={}", source.join("http").display());
+    println!("cargo:rerun-if-changed={}", home.join("build").display());
+    let mut files = Vec::new();
+    under(&source.join("wire"), &mut files)?;
+    under(&source.join("http"), &mut files)?;
+    let mut found = BTreeMap::new();
+    for file in files.iter().filter(|file| file.extension().is_some_and(|it| it == "rs")) {
+        schemas::of(file, &mut found)?;
+    }
+    let all: Vec<String> =
+        found.iter().map(|(name, schema)| format!("{}:{schema}", schemas::string(name))).collect();
+    Ok(format!("{{{}}}\n", all.join(",\n")))
 }
 
 fn under(folder: &Path, files: &mut Vec<PathBuf>) -> io::Result<()> {
