@@ -166,9 +166,11 @@ pub enum Reason {
     NoOffer(String),
     /// No offer is in a permitted jurisdiction.
     Residency(Vec<String>),
-    /// No offer finishes in time; the fastest would finish at this moment.
+    /// No offer finishes in time.
     Deadline {
-        /// The earliest possible finish.
+        /// When it is due.
+        due: Timestamp,
+        /// The earliest possible finish: the nearest deadline that could be met.
         earliest: Timestamp,
     },
     /// All suitable capacity is in use within the horizon.
@@ -208,8 +210,12 @@ impl fmt::Display for Reason {
             }
             Self::NoOffer(why) => write!(out, "no offer: {why}"),
             Self::Residency(places) => write!(out, "no offer in {}", places.join(" or ")),
-            Self::Deadline { earliest } => {
-                write!(out, "deadline: the earliest finish is {earliest}")
+            Self::Deadline { due, earliest } => {
+                let late = earliest.duration_since(*due);
+                write!(
+                    out,
+                    "deadline: due at {due}, the earliest finish is {earliest}, {late:#} late"
+                )
             }
             Self::Capacity => write!(out, "all suitable capacity is in use"),
             Self::LessValue => {

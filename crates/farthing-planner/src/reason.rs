@@ -158,9 +158,9 @@ fn unplaceable(class: &Class<'_>, input: &Input) -> Reason {
         Some(Filter::Passed) => Reason::Capacity,
         Some(Filter::Deadline) => {
             let end = |way: &Way| class.earliest.checked_add(way.run).ok();
-            match class.ways.iter().filter_map(end).min() {
-                Some(earliest) => Reason::Deadline { earliest },
-                None => Reason::NoOffer("no run ends in representable time".to_owned()),
+            match (class.job.deadline, class.ways.iter().filter_map(end).min()) {
+                (Some(due), Some(earliest)) => Reason::Deadline { due, earliest },
+                _ => Reason::NoOffer("no run ends in representable time".to_owned()),
             }
         }
         reached => refused(reached, &class.workload.residency),

@@ -74,7 +74,10 @@ fn whoever_waits_knows_why() {
     let work = job("train", 1, "5", &[(H100, 3)]);
     let late = job_with(work.clone(), |job| job.deadline = Some(after(60)));
     let (why, status, _) = reason(late, &[]);
-    assert_eq!((why, status), (Reason::Deadline { earliest: after(180) }, Status::Infeasible));
+    assert_eq!(
+        (why, status),
+        (Reason::Deadline { due: after(60), earliest: after(180) }, Status::Infeasible)
+    );
     let there = with(work.clone(), |workload| workload.residency = vec!["us".to_owned()]);
     assert_eq!(reason(there, &[]).0, Reason::Residency(vec!["us".to_owned()]));
     let large = with(work.clone(), |workload| workload.resources.cpu_milli = 17_000);

@@ -462,8 +462,8 @@ fn a_deadline_missed() {
     let admit = |planned: &mut Planned| {
         both(planned, "urgent", |at| {
             at.window = span(1, 61);
-            let earliest = at_minute(61);
-            at.reasons = vec![farthing_model::Reason::Deadline { earliest }];
+            let (due, earliest) = (at_minute(60), at_minute(61));
+            at.reasons = vec![farthing_model::Reason::Deadline { due, earliest }];
         });
     };
     spoiled("urgent", is, |_, planned| {

@@ -193,6 +193,8 @@ type Cells = Vec<Vec<(Option<i128>, i64)>>;
 /// The plain reference: every combination of offers, its cost and its end.
 struct Reference<'a> {
     dag: &'a Dag,
+    /// Nodes of each offer.
+    available: Vec<u64>,
     /// For each task: offer, run time in ms, cost.
     ways: Vec<Vec<(usize, i64, i128)>>,
     /// For each transfer: from, to (tasks), and for each pair of offers price and delay. A port
@@ -229,6 +231,9 @@ fn ways(dag: &Dag, task: &Task, offers: &[Offer], policy: &Policy) -> Vec<(usize
         let pays = task.purchase.contains(&offer.purchase)
             || (task.purchase.is_empty() && offer.purchase == Purchase::OnDemand);
         if !pays {
+            continue;
+        }
+        if offer.available.is_some_and(|nodes| nodes < task.nodes) {
             continue;
         }
         if task.node_price_max.is_some_and(|cap| rate > cap.per_hour().pico()) {
@@ -312,7 +317,8 @@ impl<'a> Reference<'a> {
             moves.push((Some(port.task), None, port.size_bytes, cells));
         }
         let ways = dag.tasks.iter().map(|task| ways(dag, task, offers, policy)).collect();
-        Self { dag, ways, moves }
+        let available = offers.iter().map(|it| it.available.map_or(u64::MAX, Into::into)).collect();
+        Self { dag, available, ways, moves }
     }
 
     /// (end, bytes without a price, cost) of a combination, and the ends of its tasks.
@@ -348,6 +354,21 @@ impl<'a> Reference<'a> {
         ((last, unpriced, cost), ends)
     }
 
+    /// Whether no offer has too many nodes in use when a task starts.
+    fn fits(&self, choice: &[usize], ends: &[i64]) -> bool {
+        let way = |task: usize| self.ways[task][choice[task]];
+        let start = |task: usize| ends[task] - way(task).1;
+        (0..choice.len()).all(|task| {
+            let with = |other: &usize| {
+                let runs = start(*other) <= start(task) && start(task) < ends[*other];
+                way(*other).0 == way(task).0 && runs
+            };
+            let held = (0..choice.len()).filter(with);
+            let held: u64 = held.map(|other| u64::from(self.dag.tasks[other].nodes)).sum();
+            held <= self.available[way(task).0]
+        })
+    }
+
     /// The best in time, by the objective.
     fn best(&self, now: Timestamp) -> Option<(i64, u64, i128)> {
         let due = |at: Option<Timestamp>| {
@@ -368,7 +389,8 @@ impl<'a> Reference<'a> {
         loop {
             let (value, ends) = self.value(&choice);
             let in_time = value.0 <= whole && ends.iter().zip(&each).all(|(end, due)| end <= due);
-            if in_time && value.2 <= cap && best.is_none_or(|best| key(&value) < key(&best)) {
+            let fits = in_time && value.2 <= cap && self.fits(&choice, &ends);
+            if fits && best.is_none_or(|best| key(&value) < key(&best)) {
                 best = Some(value);
             }
             let next = (0..choice.len()).rev().find(|at| choice[*at] + 1 < self.ways[*at].len());
@@ -637,6 +659,53 @@ fn residency_of_the_dag_and_of_a_task_must_both_hold() {
     dag.tasks[1].residency = vec!["us".to_owned()];
     let plan = planned(&offers, &dag, Some(&flat()));
     assert!(matches!(&plan.obstacles[..], [Obstacle::NoOffer { task, .. }] if task == "eval"));
+}
+
+/// Plans where offers run out are as good as any, or say how good any can be.
+#[test]
+fn few_nodes_are_shared_out_as_well_as_trying_everything_does() {
+    let (mut feasible, mut found, mut equal, mut proven) = (0, 0, 0, 0);
+    for seed in 0..400 {
+        let mut dice = Dice(seed + 70_000);
+        let mut offers = offers(&mut dice).to_vec();
+        for offer in &mut offers {
+            offer.available = dice.chance(75).then(|| dice.pick(&[1, 1, 3, 4]));
+        }
+        let offers: Arc<[Offer]> = offers.into();
+        let table = egress(&mut dice, true);
+        let objective = dice.pick(&[Objective::Cost, Objective::Cost, Objective::Time]);
+        let dag = dag(&mut dice, objective);
+        let now = Timestamp::UNIX_EPOCH;
+        let market = Market::new(&offers, Currency::USD);
+        let (egress, policy) = (Some(&table), &bare());
+        let input = DagInput { dag: &dag, market: &market, egress, policy, now, work_max: WORK };
+        let plan = plan(&input, seed);
+        let best = Reference::new(&dag, &offers, &table, policy).best(now);
+        let Some((end, _, cost)) = best else {
+            assert_eq!(plan.status, Status::Infeasible, "seed {seed}");
+            continue;
+        };
+        feasible += 1;
+        if plan.status == Status::Infeasible {
+            continue;
+        }
+        found += 1;
+        let (value, least, bound) = match objective {
+            Objective::Time => {
+                let millis = |span: SignedDuration| span.as_millis();
+                (millis(plan.makespan), i128::from(end), plan.makespan_bound.map(millis))
+            }
+            _ => (plan.cost.pico(), cost, plan.lower_bound.map(Money::pico)),
+        };
+        assert!(value >= least, "seed {seed}: {value} is better than the best, {least}");
+        assert!(bound.is_none_or(|bound| bound <= least), "seed {seed}: {bound:?}, {least}");
+        equal += u32::from(value == least);
+        proven += u32::from(bound == Some(value));
+    }
+    assert!(feasible > 250, "{feasible}");
+    assert!(found * 100 >= feasible * 98, "{found} of {feasible}");
+    assert!(equal * 100 >= feasible * 95, "{equal} of {feasible}");
+    assert!(proven * 100 >= feasible * 70, "{proven} of {feasible}");
 }
 
 #[test]

@@ -77,7 +77,7 @@ fn member(
         return Ok(Err(Reason::Rule("it is submitted after the horizon".to_owned())));
     }
     let mut possible = false;
-    let mut soonest: Option<Timestamp> = None;
+    let mut soonest: Option<(Timestamp, Timestamp)> = None;
     let mut wishes: Vec<(i128, Spot<'_>)> = Vec::new();
     for offer in input.offers.iter().filter(|offer| refused(workload, offer, input).is_none()) {
         let rate = offer.price.rate().map_or(0, |rate| rate.per_hour().pico());
@@ -85,8 +85,9 @@ fn member(
             possible = true;
             let nodes = u64::from(run.nodes);
             let Some(window) = draft.earliest(offer, nodes, from, run.length) else { continue };
-            if job.deadline.is_some_and(|deadline| window.to() > deadline) {
-                soonest = Some(soonest.map_or(window.to(), |end| end.min(window.to())));
+            if let Some(due) = job.deadline.filter(|due| window.to() > *due) {
+                let end = soonest.map_or(window.to(), |(_, end)| window.to().min(end));
+                soonest = Some((due, end));
                 continue;
             }
             wishes.push((rate.saturating_mul(run.nodes.into()), Spot { offer, run, window }));
@@ -109,7 +110,7 @@ fn member(
             let reasons = vec![Reason::Rule("largest first, as quoted".to_owned())];
             draft.admit_quoted(workload, cost, reasons)
         }
-        (None, Some(earliest)) => Ok(Err(Reason::Deadline { earliest })),
+        (None, Some((due, earliest))) => Ok(Err(Reason::Deadline { due, earliest })),
         (None, None) if possible => Ok(Err(Reason::Capacity)),
         (None, None) => Ok(Err(nothing_fits(workload, input))),
     }

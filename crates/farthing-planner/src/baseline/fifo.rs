@@ -71,10 +71,9 @@ fn member(
     for (.., spot) in wishes {
         let mut reasons = vec![Reason::Rule("first come, first served, on demand".to_owned())];
         let end = spot.window.to();
-        let late = job.deadline.is_some_and(|deadline| end > deadline);
-        if late {
-            reasons.push(Reason::Deadline { earliest: end });
-        }
+        let missed = job.deadline.filter(|due| end > *due);
+        let late = missed.is_some();
+        reasons.extend(missed.map(|due| Reason::Deadline { due, earliest: end }));
         match draft.admit(workload, spot.offer, (1, spot.run.nodes), spot.window, reasons)? {
             Ok(()) if late => {
                 draft.notes.push(format!("{} ends at {end}, after its deadline", workload.id));

@@ -6,6 +6,7 @@ use farthing_model::{
     Assignment, Job, Observed, Offer, Policy, Purchase, Reason, Service, Target, Throughput,
     Window, Workload, WorkloadKind, WorkloadState,
 };
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 
 /// Nanoseconds in a millisecond.
@@ -284,10 +285,12 @@ impl Audit<'_> {
             });
         }
         // A baseline does not promise deadlines; one that says it is late is not wrong about it.
-        let admits = Reason::Deadline { earliest: window.to() };
-        let admitted =
-            self.planned.report.policy != "farthing" && placement.reasons.contains(&admits);
-        if let Some(deadline) = job.deadline.filter(|deadline| window.to() > *deadline && !admitted)
+        let admitted = |due: Timestamp| {
+            let admits = Reason::Deadline { due, earliest: window.to() };
+            self.planned.report.policy != "farthing" && placement.reasons.contains(&admits)
+        };
+        if let Some(deadline) =
+            job.deadline.filter(|deadline| window.to() > *deadline && !admitted(*deadline))
         {
             self.found.push(Violation::Late {
                 workload: placement.workload.clone(),

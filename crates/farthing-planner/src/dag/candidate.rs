@@ -13,6 +13,7 @@ use farthing_model::{
     Throughput, proportion,
 };
 use jiff::SignedDuration;
+use std::collections::BTreeSet;
 
 /// Nanoseconds in a millisecond, the grain of run times.
 const MILLI: i128 = 1_000_000;
@@ -81,6 +82,9 @@ enum Stop {
 pub(crate) struct Candidates {
     pub(crate) best: Vec<Candidate>,
     pub(crate) second: Vec<Candidate>,
+    /// Where there are only so many of the cheapest: all that are cheaper than the first of which there
+    /// is no end, and that one.
+    pub(crate) rest: Vec<Candidate>,
     /// Offers that passed all filters.
     pub(crate) passed: usize,
 }
@@ -130,7 +134,7 @@ pub(crate) fn candidates(
     if passed == 0 {
         return Ok(Err(filters.obstacle(market, &configurations)));
     }
-    let mut found = Candidates { best: Vec::new(), second: Vec::new(), passed };
+    let mut found = Candidates { best: Vec::new(), second: Vec::new(), rest: Vec::new(), passed };
     for (at, [first, second]) in least.iter().enumerate() {
         let run = runs[at / market.places.len()];
         let place = u32::try_from(at % market.places.len()).unwrap_or(u32::MAX);
@@ -140,7 +144,49 @@ pub(crate) fn candidates(
             list.push(Candidate { offer, place, run, busy, cost });
         }
     }
+    if market.limited {
+        found.rest = rest(market, &filters, &configurations, &found)?;
+    }
     Ok(Ok(found))
+}
+
+/// What may be chosen where the cheapest of a place and run time runs out, without the two that are
+/// known of each.
+fn rest(
+    market: &Market,
+    filters: &Filters<'_>,
+    configurations: &[Configuration],
+    known: &Candidates,
+) -> Result<Vec<Candidate>, DagError> {
+    let task = filters.task;
+    let mut all: Vec<(i64, u32, i128, u32, i64)> = Vec::new();
+    for configuration in configurations {
+        configuration.machines.each(market, |at| {
+            if filters.stop(market, at, configuration.count) == Stop::Nothing
+                && let Some(rate) = market.rate[at as usize]
+            {
+                let run = configuration.runs[way(market.purchase[at as usize])];
+                all.push((run, market.place[at as usize], rate, at, configuration.busy));
+            }
+        });
+    }
+    all.sort_unstable();
+    all.dedup_by_key(|(run, _, _, at, _)| (*run, *at));
+    let listed: BTreeSet<(i64, u32)> =
+        known.best.iter().chain(&known.second).map(|it| (it.run, it.offer)).collect();
+    let mut rest = Vec::new();
+    for same in all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
+        let endless =
+            same.iter().position(|(_, _, _, at, _)| market.available[*at as usize] == u32::MAX);
+        for (run, place, rate, offer, busy) in &same[..endless.map_or(same.len(), |at| at + 1)] {
+            if !listed.contains(&(*run, *offer)) {
+                let cost = cost(*rate, task.nodes, *run).ok_or_else(|| too_large(task))?;
+                let (offer, place) = (*offer, *place);
+                rest.push(Candidate { offer, place, run: *run, busy: *busy, cost });
+            }
+        }
+    }
+    Ok(rest)
 }
 
 /// Where a way to pay stands in [`Purchase::ALL`].

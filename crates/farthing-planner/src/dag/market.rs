@@ -19,6 +19,8 @@ pub struct Market {
     pub(crate) capacity: Vec<Resources>,
     pub(crate) purchase: Vec<Purchase>,
     pub(crate) available: Vec<u32>,
+    /// Whether there are only so many of any.
+    pub(crate) limited: bool,
     pub(crate) count: Vec<u32>,
     pub(crate) accelerators: Vec<Accelerator>,
     by_accelerator: Vec<Vec<u32>>,
@@ -40,6 +42,7 @@ impl Market {
             capacity: offers.iter().map(|offer| offer.capacity).collect(),
             purchase: offers.iter().map(|offer| offer.purchase).collect(),
             available: offers.iter().map(|offer| offer.available.unwrap_or(u32::MAX)).collect(),
+            limited: offers.iter().any(|offer| offer.available.is_some()),
             count: offers.iter().map(|offer| offer.accelerator_count).collect(),
             accelerators: Vec::new(),
             by_accelerator: Vec::new(),

@@ -10,6 +10,7 @@
 //! expected; that of a transfer is its bytes by the table, rounded down once.
 
 mod amount;
+mod available;
 mod baseline;
 mod branch;
 mod candidate;

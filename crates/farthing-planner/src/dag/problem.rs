@@ -43,3 +43,21 @@ pub(crate) struct Problem {
     /// Run times and order.
     pub(crate) timing: Timing,
 }
+
+impl Problem {
+    /// The same with only the labels at these positions.
+    pub(crate) fn restricted(&self, keep: &[Vec<usize>]) -> Self {
+        let unary = self.unary.iter().zip(keep);
+        let unary = unary.map(|(all, keep)| keep.iter().map(|at| all[*at]).collect()).collect();
+        let (groups, kept): (Vec<Groups>, Vec<Vec<usize>>) =
+            self.groups.iter().zip(keep).map(|(groups, keep)| groups.restricted(keep)).unzip();
+        let pair = |(u, v, costs): &(usize, usize, Costs)| {
+            let width = self.groups[*v].count;
+            let rows = kept[*u].iter().map(|x| &costs.cells[x * width..(x + 1) * width]);
+            let cells = rows.flat_map(|row| kept[*v].iter().map(|y| row[*y])).collect();
+            (*u, *v, Costs { cells, costs: costs.costs.clone() })
+        };
+        let pairs = self.pairs.iter().map(pair).collect();
+        Self { unary, groups, pairs, even: self.even, timing: self.timing.restricted(keep) }
+    }
+}

@@ -253,6 +253,7 @@ fn labels(
         .best
         .iter()
         .chain(second)
+        .chain(&candidates.rest)
         .map(|candidate| {
             let class = local.get(&candidate.place).map_or(0, |place| routes.class(*place));
             Label { candidate: Some(*candidate), class }

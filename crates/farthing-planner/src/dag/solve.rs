@@ -1,5 +1,6 @@
 //! From a program to a choice within its deadlines and caps, with what is proven of it.
 
+use super::available::settled;
 use super::deadline::{due, fastest, obstacles};
 use super::problem::Problem;
 use super::program::{Label, Program, Sum};
@@ -7,14 +8,13 @@ use super::search::{Found, TooLarge, cheaper};
 use super::timing::NEVER;
 use super::{DagError, DagInput, Obstacle};
 use farthing_model::{Money, Objective};
-use std::collections::BTreeMap;
 
 /// Halvings of a span of time where both time and cost are limited.
 const HALVINGS: u64 = 40;
+/// Ends that are tried where too few nodes are there for the first.
+const LATER: u32 = 12;
 /// The part of all work, one of so many, that is kept for the cheapest choice that ends first.
 const KEPT: u64 = 4;
-/// Times that a choice which holds too many nodes of an offer is mended.
-const MENDINGS: usize = 64;
 
 /// A choice, or what stands against every choice.
 pub(crate) enum Solved {
@@ -68,23 +68,23 @@ fn solved(input: &DagInput<'_>, program: &Program<'_>) -> Result<Solved, TooLarg
     if timed && let Some(plan) = first(input, program, (&due, &mut work), Some(&found))? {
         return Ok(plan);
     }
-    mended(input, program, (due, None), (found, work))
+    settled(input, program, (due, None), (found, work))
 }
 
 /// The work of all searches for one plan.
 #[derive(Clone, Copy)]
-struct Work {
-    all: u64,
-    done: u64,
+pub(super) struct Work {
+    pub(super) all: u64,
+    pub(super) done: u64,
 }
 
 impl Work {
-    fn left(&self) -> u64 {
+    pub(super) fn left(&self) -> u64 {
         self.all.saturating_sub(self.done)
     }
 
     /// A search with at most so much work.
-    fn cheapest(
+    pub(super) fn cheapest(
         &mut self,
         problem: &Problem,
         (due, seed): (Option<&[i64]>, Option<&[usize]>),
@@ -113,7 +113,7 @@ fn over_cap(
 }
 
 /// What is proven of a choice as bytes without a price and known cost.
-fn bound(program: &Program<'_>, found: &Found, sum: Sum) -> Option<(u128, i128)> {
+pub(super) fn bound(program: &Program<'_>, found: &Found, sum: Sum) -> Option<(u128, i128)> {
     let bound = found.bound?;
     let Some((weight, step)) = program.unknown else { return Some((0, bound)) };
     let steps = bound.div_euclid(weight).unsigned_abs() * u128::from(step);
@@ -170,8 +170,45 @@ fn first(
     }
     // What nothing costs less than that may end later, nothing costs less than that may not.
     best.bound = best.bound.max(cheap.and_then(|cheap| cheap.bound));
-    let due = due.iter().map(|due| (*due).min(high)).collect();
-    mended(input, program, (due, Some(low.min(high))), (best, left)).map(Some)
+    let early: Vec<i64> = due.iter().map(|due| (*due).min(high)).collect();
+    let low = low.min(high);
+    let plan = settled(input, program, (early, Some(low)), (best, left))?;
+    if matches!(plan, Solved::Plan(_)) || !program.market.limited {
+        return Ok(Some(plan));
+    }
+    later(input, program, (due, left), (low, high)).map(|later| Some(later.unwrap_or(plan)))
+}
+
+/// Where too few nodes are there to end first: the plan that ends soonest after that, as near as
+/// halvings come.
+fn later(
+    input: &DagInput<'_>,
+    program: &Program<'_>,
+    (due, mut work): (&[i64], Work),
+    (low, high): (i64, i64),
+) -> Result<Option<Solved>, TooLarge> {
+    let (mut before, mut after, mut found) = (high, None, None);
+    for turn in 0..LATER {
+        let by = match after {
+            Some(after) => before + (after - before) / 2,
+            None => high.saturating_add((high / 32).max(1) << turn),
+        };
+        let limits: Vec<i64> = due.iter().map(|due| (*due).min(by)).collect();
+        let most = (work.left() / 8).max(work.all / 64);
+        let cheap = work.cheapest(&program.problem, (Some(&limits), None), None, most)?;
+        let plan = settled(input, program, (limits, Some(low)), (cheap, work))?;
+        if let Solved::Plan(plan) = plan {
+            work.done = plan.work;
+            after = Some(plan.makespan);
+            found = Some(Solved::Plan(plan));
+        } else {
+            before = by;
+        }
+        if after.is_some_and(|after| after - before <= after / 1_000) {
+            break;
+        }
+    }
+    Ok(found)
 }
 
 /// Whether there is an affordable choice that ends by some moment.
@@ -240,90 +277,4 @@ fn over(input: &DagInput<'_>, program: &Program<'_>, found: &Found) -> bool {
         Some(least) if program.unknown.is_none() => least > cap.pico(),
         Some(_) => found.is_proven(),
     }
-}
-
-/// The plan of what was found, after tasks that would hold more nodes of an offer at once than
-/// there are have moved elsewhere. What is proven stays: the search knew of no such limit.
-fn mended(
-    input: &DagInput<'_>,
-    program: &Program<'_>,
-    (due, makespan_bound): (Vec<i64>, Option<i64>),
-    (mut found, mut work): (Found, Work),
-) -> Result<Solved, TooLarge> {
-    let problem = &program.problem;
-    let mut mended = problem.clone();
-    let proven = found.clone();
-    for _ in 0..MENDINGS {
-        let Some((_, choice)) = &found.best else { break };
-        let labels = program.chosen(choice);
-        let Some((vertex, obstacle)) = overbooked(input, program, choice, &labels) else {
-            let sum = program.sum(&labels);
-            return Ok(Solved::Plan(Chosen {
-                bound: bound(program, &proven, sum),
-                makespan: problem.timing.makespan(choice),
-                choice: choice.clone(),
-                labels,
-                sum,
-                makespan_bound,
-                due,
-                method: found.method,
-                nodes: found.nodes,
-                work: work.done,
-            }));
-        };
-        // Dearer than everything else together: taken only where nothing else is left.
-        let all =
-            mended.unary.iter().flatten().try_fold(1_i128, |sum, cost| sum.checked_add(*cost));
-        let pairs = mended.pairs.iter().map(|pair| pair.2.costs.iter().max().unwrap_or(&0));
-        let all = pairs.copied().try_fold(all.ok_or(TooLarge)?, i128::checked_add);
-        let label = choice[vertex];
-        if mended.unary[vertex].len() == 1
-            || mended.unary[vertex][label] > problem.unary[vertex][label]
-        {
-            return Ok(Solved::Obstacles(vec![obstacle]));
-        }
-        mended.unary[vertex][label] = all.ok_or(TooLarge)?;
-        let limited = due.iter().any(|due| *due != NEVER);
-        let most = (work.left() / 4).max(work.all / MENDINGS as u64);
-        found = work.cheapest(&mended, (limited.then_some(due.as_slice()), None), None, most)?;
-    }
-    Ok(Solved::Obstacles(obstacles(input, problem, &due)?))
-}
-
-/// The first offer of which tasks that run at once hold more nodes than there are, and the
-/// cheapest task to move from it.
-fn overbooked(
-    input: &DagInput<'_>,
-    program: &Program<'_>,
-    choice: &[usize],
-    labels: &[Label],
-) -> Option<(usize, Obstacle)> {
-    let mut limited: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
-    for (vertex, label) in labels.iter().enumerate() {
-        let Some(candidate) = label.candidate else { continue };
-        if program.market.offer(candidate.offer).available.is_some() {
-            limited.entry(candidate.offer).or_default().push(vertex);
-        }
-    }
-    let starts = program.problem.timing.starts(choice);
-    for (at, tasks) in limited {
-        let offer = program.market.offer(at);
-        let available = offer.available.unwrap_or(u32::MAX);
-        for task in &tasks {
-            let runs = |other: &&usize| {
-                let end = starts[**other] + labels[**other].run();
-                starts[**other] <= starts[*task] && starts[*task] < end
-            };
-            let held: Vec<usize> = tasks.iter().filter(runs).copied().collect();
-            let nodes = held.iter().map(|task| u64::from(input.dag.tasks[*task].nodes));
-            let wanted: u64 = nodes.sum();
-            if wanted <= available.into() {
-                continue;
-            }
-            let offer = offer.id.clone();
-            let mover = held.into_iter().min_by_key(|task| (labels[*task].cost(), *task))?;
-            return Some((mover, Obstacle::Available { offer, available, wanted }));
-        }
-    }
-    None
 }

@@ -76,16 +76,6 @@ impl Timing {
         }
     }
 
-    /// How long a path takes with a choice.
-    pub(crate) fn length(&self, path: &Path, choice: &[usize]) -> i64 {
-        let tasks: i64 = path.tasks.iter().map(|at| self.run[*at][choice[*at]]).sum();
-        let delay = |at: &usize| {
-            let link = &self.links[*at];
-            self.delay(*at, choice[link.from], choice[link.to])
-        };
-        tasks + path.links.iter().map(delay).sum::<i64>()
-    }
-
     /// How long the data of a link travels between two labels.
     pub(crate) fn delay(&self, link: usize, x: usize, y: usize) -> i64 {
         let Link { from, to, delay } = &self.links[link];

@@ -23,7 +23,7 @@ struct Peer {
     arguments: &'static [&'static str],
 }
 
-const PEERS: [Peer; 3] = [
+const PEERS: [Peer; 4] = [
     Peer {
         script: "bench/peers/skypilot_offers.py",
         package: "sky",
@@ -31,6 +31,14 @@ const PEERS: [Peer; 3] = [
         data: Some("../shared/data/catalog-skypilot"),
         // Queries: some of the peer take seconds.
         arguments: &["15"],
+    },
+    // DAGs: the peer takes seconds for each.
+    Peer {
+        script: "bench/peers/skypilot_dag.py",
+        package: "sky",
+        ours: ("farthing", None),
+        data: Some("../shared/data/catalog-skypilot"),
+        arguments: &["10"],
     },
     // Seconds for a case, and cases.
     Peer {
