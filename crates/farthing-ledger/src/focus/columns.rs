@@ -460,6 +460,11 @@ pub(super) fn names(version: FocusVersion) -> Vec<(&'static str, Kind)> {
     all(version).map(|(name, kind, _)| (*name, *kind)).collect()
 }
 
+/// Whether 1.3 is the first to have a column.
+pub(super) fn is_of_split(name: &str) -> bool {
+    V1_3.iter().any(|(known, ..)| *known == name)
+}
+
 /// The names that FOCUS gives, without those of our own.
 pub(super) fn focus_names() -> impl Iterator<Item = &'static str> {
     V1_2.iter().chain(&V1_3).map(|(name, ..)| *name)
