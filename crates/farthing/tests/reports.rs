@@ -5,6 +5,7 @@ mod program;
 
 use program::{Place, files};
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// A few hours of a simulated cluster.
 fn books() -> Place {
@@ -199,7 +200,8 @@ fn a_contract_holds_from_its_day_on() {
         let at = 1_793_656_800_i64 + minute * 60;
         let labels = "label_node_kubernetes_io_instance_type=\"m5.2xlarge\",\
             label_topology_kubernetes_io_region=\"us-east-1\",label_farthing_dev_provider=\"aws\"";
-        text += &format!(
+        let _ = write!(
+            text,
             "kube_node_info{{node=\"n\"}} 1 {at}000\n\
              kube_node_labels{{node=\"n\",{labels}}} 1 {at}000\n\
              kube_node_status_capacity{{node=\"n\",resource=\"cpu\"}} 8 {at}000\n\

@@ -369,9 +369,9 @@ impl Reading {
     }
 }
 
-/// Columns that only other versions than ours have: `Provider` and `Publisher` went, and these came.
-const NAMED_ELSEWHERE: [&str; 4] =
-    ["Provider", "Publisher", "Region", "CommitmentProgramEligibilityDetails"];
+/// Columns that only other versions than ours have.
+const NAMED_ELSEWHERE: [&str; 5] =
+    ["Provider", "Publisher", "Region", "CommitmentProgramEligibilityDetails", "InvoiceDetailId"];
 
 /// Whether a version of FOCUS has a column of this name.
 fn is_named(name: &str) -> bool {
