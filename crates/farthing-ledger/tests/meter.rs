@@ -376,8 +376,9 @@ fn listed(span: &mut NodeSpan, seed: u32) {
     let off = PerResource::from_fn(|resource| {
         Ratio::from_ppm(seed.wrapping_mul(resource as u32 + 1) % 1_000_001)
     });
-    let discounts = (seed % 3 == 0).then(|| Discounts { before: rate(9), off });
-    from.list = (seed % 4 > 0).then(|| Arc::new(ListPrice { rate: rate(11), discounts }));
+    let discounts = seed.is_multiple_of(3).then(|| Discounts { before: rate(9), off });
+    from.list =
+        (!seed.is_multiple_of(4)).then(|| Arc::new(ListPrice { rate: rate(11), discounts }));
 }
 
 /// What each stretch would cost at its list price, and what its charges say that it would.

@@ -264,6 +264,7 @@ pub(crate) struct OffersArgs {
 }
 
 /// `farthing cost`.
+#[expect(clippy::struct_excessive_bools, reason = "one for each flag")]
 #[derive(Debug, Args)]
 pub(crate) struct CostArgs {
     /// Keys of the rows: team, workload, user, namespace, pod, controller-kind, controller,

@@ -312,8 +312,8 @@ fn told(request: &str) -> (u16, String) {
     (status, format!("{head}\"values\":[{}]}}]}}}}", values.join(",")))
 }
 
-/// A server that fails on the way: the hours that it told whole are posted, what is missing is said,
-/// and the same import again completes it and writes nothing twice.
+/// A server that fails on the way: hours that it told whole are posted, and what is missing is
+/// said. The same import again completes it and writes nothing twice.
 #[test]
 fn what_a_server_told_before_it_failed_is_kept_and_completed() {
     let place = Place::new();

@@ -5,6 +5,7 @@ mod program;
 
 use program::{Place, files};
 use serde_json::Value;
+use std::fmt::Write as _;
 
 /// A few hours of a simulated cluster.
 fn books() -> Place {
@@ -115,6 +116,16 @@ fn focus_goes_out_whole_and_comes_back() {
     let before = state();
     assert_eq!(json(&place, &["import", "focus", "f.csv"])["bills"][0]["new"], false);
     assert_eq!(state(), before);
+    // Beside the books both say what the meter says, and that once.
+    let beside = json(&place, &["cost", "--bills", "--by", "provider,region"]);
+    assert_eq!((&beside["billed"], &beside["metered"]), (&whole["paid"], &whole["paid"]));
+    assert_eq!(beside["difference"], "0.00", "{beside}");
+    assert_eq!((beside["bills"].as_u64(), beside["repeated_rows"].as_u64()), (Some(2), Some(csv)));
+    let rows = beside["rows"].as_array().unwrap();
+    assert!(!rows.is_empty() && rows.iter().all(|row| row["difference"] == "0.00"), "{beside}");
+    let by_team = place.run(&["cost", "--bills", "--by", "team"]);
+    assert_eq!(by_team.code, 2, "{}", by_team.said);
+    assert!(by_team.said.contains("a bill does not say its team"), "{}", by_team.said);
     let out = place.run(&["export", "focus", "--out", "-"]);
     let lines: Vec<&str> = out.out.lines().collect();
     assert_eq!(lines.len() as u64, csv + 1);
@@ -176,4 +187,70 @@ fn bills_of_others_are_read() {
     // The sum of the column to twelve decimals; its floats have more.
     assert_eq!((sum(1).0, &sum(1).1[..8]), (Some(1_000), "20.52022"));
     assert_eq!(read["bills"][0]["faults"].as_array().unwrap().len(), 0);
+}
+
+/// A contract that begins while the time that is imported goes on: hours before it cost what the
+/// list says, hours after it what the contract leaves, and the list stays beside both.
+#[test]
+fn a_contract_holds_from_its_day_on() {
+    let place = Place::new();
+    let mut text = String::new();
+    // 22:00 to 02:00, each minute: two hours before the contract, two after its first midnight.
+    for minute in 0..=240 {
+        let at = 1_793_656_800_i64 + minute * 60;
+        let labels = "label_node_kubernetes_io_instance_type=\"m5.2xlarge\",\
+            label_topology_kubernetes_io_region=\"us-east-1\",label_farthing_dev_provider=\"aws\"";
+        let _ = write!(
+            text,
+            "kube_node_info{{node=\"n\"}} 1 {at}000\n\
+             kube_node_labels{{node=\"n\",{labels}}} 1 {at}000\n\
+             kube_node_status_capacity{{node=\"n\",resource=\"cpu\"}} 8 {at}000\n\
+             kube_node_status_capacity{{node=\"n\",resource=\"memory\"}} 34359738368 {at}000\n"
+        );
+    }
+    let telemetry = place.file("nodes.prom", text.as_bytes());
+    let fixtures = format!("{}/../../tests/fixtures", env!("CARGO_MANIFEST_DIR"));
+    let contract = place.file(
+        "contract.yaml",
+        b"kind: PriceBook\nspec:\n  adjust:\n  - {name: half, provider: aws, discount: 50%, \
+          from: 2026-11-03, source: made up}\n  - {name: cores, discounts: {cpu: 100%}, \
+          from: 2026-11-03, to: 2026-11-04, source: made up}\n",
+    );
+    let prices = format!("{fixtures}/prices.csv");
+    let run = place.run(&[
+        "import",
+        "telemetry",
+        &telemetry,
+        "--prices",
+        &prices,
+        "--prices",
+        &contract,
+        "--window",
+        "2026-11-02T22:00:00Z/2026-11-03T02:00:00Z",
+    ]);
+    assert_eq!(run.code, 0, "{}", run.said);
+    let window = ["--window", "2026-11-02T22:00:00Z,2026-11-03T02:00:00Z"];
+    let cost = json(&place, &[&["cost", "--by", "day,resource"], &window[..]].concat());
+    let row = |day: &str, resource: &str| {
+        let rows = cost["rows"].as_array().unwrap();
+        let found = rows.iter().find(|row| row["day"] == day && row["resource"] == resource);
+        let found = found.unwrap_or_else(|| panic!("{day} {resource} in {cost}"));
+        (pico(&found["total"]), pico(&found["list"]))
+    };
+    assert_eq!(
+        (pico(&cost["list"]), cost["difference"].as_str()),
+        (1_600_000_000_000, Some("0.00"))
+    );
+    let (cores, memory) = (row("2026-11-02", "cpu"), row("2026-11-02", "memory"));
+    assert_eq!((cores.0, memory.0), (cores.1, memory.1), "the list is what was paid");
+    assert_eq!(cores.0 + memory.0, 800_000_000_000);
+    let (later_cores, later_memory) = (row("2026-11-03", "cpu"), row("2026-11-03", "memory"));
+    assert_eq!((later_cores.1, later_memory.1), (cores.1, memory.1), "the list is the same");
+    assert_eq!(later_cores.0, 0, "all of what cores cost is taken off");
+    assert!((later_memory.0 * 2 - later_memory.1).abs() <= 8, "half of memory: {later_memory:?}");
+    assert_eq!(place.run(&["verify"]).code, 0);
+    let said = place.run(&[&["cost"], &window[..]].concat()).out;
+    assert!(said.contains("at list prices it would be 1.60: "), "{said}");
+    let out = place.run(&["export", "focus", "--out", "-"]);
+    assert_eq!(out.code, 0, "{}", out.said);
 }

@@ -74,8 +74,8 @@ pub(super) struct Origin {
 }
 
 impl Origin {
-    /// The part of it that a charge is, in 10^-12. It is the difference of what all up to it are, so
-    /// that the parts of one sum to one.
+    /// The part of it that a charge is, in 10^-12: the difference of what all up to it are, so that
+    /// the parts of one sum to one.
     pub(super) fn part(&mut self, charge: &Charge) -> Option<i128> {
         let key = (&charge.node, &charge.offer, charge.window, charge.node_rate);
         if !self.of.as_ref().is_some_and(|of| (&of.0, &of.1, of.2, of.3) == key) {
@@ -323,11 +323,10 @@ fn method_details<'a>(row: &Row<'a>) -> Cell<'a> {
     let (ratio, quantity) = (decimal(ratio), decimal(row.consumed));
     let (unit, charge) = (unit_name(row.charge.resource), row.charge);
     // Numbers as they are: a float has no twelve decimals of a large amount.
-    owned(format!(
-        r#"{{"Elements":[{{"AllocatedRatio":{ratio},"UsageUnit":"{unit}","UsageQuantity":{quantity},"x_Resource":"{}","x_Destination":"{}"}}]}}"#,
-        charge.resource,
-        charge.destination.name()
-    ))
+    let usage = format!(r#""UsageUnit":"{unit}","UsageQuantity":{quantity}"#);
+    let (resource, destination) = (charge.resource, charge.destination.name());
+    let own = format!(r#""x_Resource":"{resource}","x_Destination":"{destination}""#);
+    owned(format!(r#"{{"Elements":[{{"AllocatedRatio":{ratio},{usage},{own}}}]}}"#))
 }
 
 fn allocated<'a>(row: &Row<'a>) -> Cell<'a> {
@@ -458,6 +457,11 @@ fn all(version: FocusVersion) -> impl Iterator<Item = &'static Column> {
 /// Names and types, in order.
 pub(super) fn names(version: FocusVersion) -> Vec<(&'static str, Kind)> {
     all(version).map(|(name, kind, _)| (*name, *kind)).collect()
+}
+
+/// Whether 1.3 is the first to have a column.
+pub(super) fn is_of_split(name: &str) -> bool {
+    V1_3.iter().any(|(known, ..)| *known == name)
 }
 
 /// The names that FOCUS gives, without those of our own.

@@ -5,7 +5,7 @@ mod arrow;
 mod number;
 
 use super::check::{RowFault, check_row};
-use super::columns::Cell;
+use super::columns::{Cell, Kind};
 use bytes::Bytes;
 use farthing_model::{Currency, Money, Window};
 use jiff::Timestamp;
@@ -156,10 +156,36 @@ impl<'c, 'r> Cells<'c, 'r> {
         self.places.get(name).and_then(|column| (self.read)(*column))
     }
 
-    /// Everything that it says, by the names of columns, wherever they stand.
+    /// What tells it from other rows, by the names of columns, wherever they stand and however a
+    /// number or a time is written. What only the newest version has is left out: the same row may
+    /// come in both.
     pub(super) fn said(&self) -> impl Iterator<Item = (&'c str, Cow<'r, str>)> {
         let read = self.read;
-        self.places.iter().filter_map(move |(name, column)| Some((&**name, read(*column)?)))
+        let old = self.places.iter().filter(|(name, _)| !super::columns::is_of_split(name));
+        old.filter_map(move |(name, column)| {
+            let text = read(*column)?;
+            let alike = match kind_of(name) {
+                Kind::Time => instant(&text).map(|at| at.to_string()),
+                Kind::Number => pico(&text).map(|(pico, _)| pico.to_string()),
+                // Of columns of others it is not known what they are.
+                Kind::Text if name.starts_with("x_") => {
+                    pico(&text).map(|(pico, _)| pico.to_string())
+                }
+                Kind::Text => None,
+            };
+            Some((&**name, alike.map_or(text, Cow::Owned)))
+        })
+    }
+}
+
+/// What a column of FOCUS holds, by its name.
+fn kind_of(name: &str) -> Kind {
+    if name.ends_with("PeriodStart") || name.ends_with("PeriodEnd") {
+        Kind::Time
+    } else if ["Cost", "Quantity", "UnitPrice"].iter().any(|end| name.ends_with(end)) {
+        Kind::Number
+    } else {
+        Kind::Text
     }
 }
 
@@ -311,14 +337,10 @@ impl Reading {
                 return absent(name);
             }
             let Some(text) = self.get(read, name) else { return Cell::Null };
-            let is_time = name.ends_with("PeriodStart") || name.ends_with("PeriodEnd");
-            let is_number = ["Cost", "Quantity", "UnitPrice"].iter().any(|end| name.ends_with(end));
-            if is_time {
-                instant(&text).map_or(Cell::Null, Cell::Time)
-            } else if is_number {
-                pico(&text).map_or(Cell::Null, |(pico, _)| Cell::Number(pico))
-            } else {
-                Cell::Text(Cow::Owned(text.into_owned()))
+            match kind_of(name) {
+                Kind::Time => instant(&text).map_or(Cell::Null, Cell::Time),
+                Kind::Number => pico(&text).map_or(Cell::Null, |(pico, _)| Cell::Number(pico)),
+                Kind::Text => Cell::Text(Cow::Owned(text.into_owned())),
             }
         })
     }
@@ -347,9 +369,9 @@ impl Reading {
     }
 }
 
-/// Columns that only other versions than ours have: `Provider` and `Publisher` went, and these came.
-const NAMED_ELSEWHERE: [&str; 4] =
-    ["Provider", "Publisher", "Region", "CommitmentProgramEligibilityDetails"];
+/// Columns that only other versions than ours have.
+const NAMED_ELSEWHERE: [&str; 5] =
+    ["Provider", "Publisher", "Region", "CommitmentProgramEligibilityDetails", "InvoiceDetailId"];
 
 /// Whether a version of FOCUS has a column of this name.
 fn is_named(name: &str) -> bool {

@@ -177,11 +177,6 @@ impl<'a> Groups<'a> {
         };
         let (filter, common) = (over(&query.filter)?, over(&query.sharing.common)?);
         let detail = batch.optional_text("x_detail").map_err(books)?;
-        let unknown: Vec<bool> = detail.map_or_else(Vec::new, |detail| {
-            detail.values().map(|detail| UNKNOWN.contains(&detail)).collect()
-        });
-        let is_unknown =
-            |row| detail.and_then(|detail| detail.index(row)).is_some_and(|index| unknown[index]);
         let is_charged = |row| match query.basis {
             Basis::Reserved => true,
             Basis::Occupied => detail.and_then(|detail| detail.get(row)) != Some(BARE),
@@ -229,9 +224,7 @@ impl<'a> Groups<'a> {
             if last.0 != cells {
                 last = (cells.clone(), self.position(&cells));
             }
-            self.sums[last.1]
-                .add(&charge, is_unknown(row))
-                .ok_or(ReportError::Overflow(self.window))?;
+            self.sums[last.1].add(&charge).ok_or(ReportError::Overflow(self.window))?;
         }
         Ok(())
     }
@@ -328,12 +321,12 @@ fn spare(destination: Destination, has_owner: bool, charged: bool) -> Option<Cel
 }
 
 impl Sums {
-    fn add(&mut self, charge: &Numbered, is_unknown: bool) -> Option<()> {
+    fn add(&mut self, charge: &Numbered) -> Option<()> {
         let at = charge.destination as usize;
         let money = &mut self.pico[charge.resource as usize][at];
         *money = money.checked_add(charge.pico)?;
         self.list[at] = self.list[at].checked_add(charge.list_pico)?;
-        if is_unknown {
+        if charge.is_unknown {
             self.unknown[at] = self.unknown[at].checked_add(charge.pico)?;
             let nano = &mut self.unknown_nano[charge.resource as usize];
             *nano = nano.checked_add(charge.nano)?;
@@ -358,6 +351,8 @@ pub(super) struct Numbered {
     /// At the price of the list; what was paid where none is known.
     pub(super) list_pico: i128,
     pub(super) nano: i128,
+    /// Whether nobody measured whether it was used.
+    is_unknown: bool,
 }
 
 /// The columns of numbers in a batch.
@@ -369,12 +364,17 @@ pub(super) struct Numbers<'a> {
     cost: &'a PrimitiveArray<Decimal128Type>,
     list: Option<&'a PrimitiveArray<Decimal128Type>>,
     quantity: &'a PrimitiveArray<Decimal128Type>,
+    detail: Option<Text<'a>>,
+    /// Which of its distinct values say that nobody measured.
+    unknown: Vec<bool>,
 }
 
 impl<'a> Numbers<'a> {
     pub(super) fn new(batch: &'a Batch) -> Result<Self, BooksError> {
         let (destination, resource) = (batch.text("x_destination")?, batch.text("x_resource")?);
         let named = |name: &str| Destination::ALL.into_iter().find(|d| d.name() == name);
+        let detail = batch.optional_text("x_detail")?;
+        let is_unknown = |detail: &str| UNKNOWN.contains(&detail);
         Ok(Self {
             destination,
             destinations: destination.values().map(named).collect(),
@@ -383,6 +383,8 @@ impl<'a> Numbers<'a> {
             cost: batch.decimal("BilledCost")?,
             list: batch.optional_decimal("ListCost")?,
             quantity: batch.decimal("x_quantity_nano")?,
+            detail,
+            unknown: detail.into_iter().flat_map(Text::values).map(is_unknown).collect(),
         })
     }
 
@@ -391,7 +393,9 @@ impl<'a> Numbers<'a> {
         let destination = self.destination.index(row).and_then(|index| self.destinations[index]);
         let resource = self.resource.index(row).and_then(|index| self.resources[index]);
         let pico = value(self.cost, row).ok_or_else(|| wrong("BilledCost"))?;
+        let detail = self.detail.and_then(|detail| detail.index(row));
         Ok(Numbered {
+            is_unknown: detail.is_some_and(|index| self.unknown[index]),
             destination: destination.ok_or_else(|| wrong("x_destination"))?,
             resource: resource.ok_or_else(|| wrong("x_resource"))?,
             pico,

@@ -122,8 +122,8 @@ pub struct Statement {
     pub overhead: Money,
     /// Of idle and unallocated, that of which nobody measured whether it was used; before sharing.
     pub unknown: Money,
-    /// What it would cost at the prices of lists: that of the rows' own charges, before sharing, and
-    /// of what is shared. Where no list price is known, what was paid stands for it.
+    /// What it would cost at the prices of lists: the rows' own charges, before sharing, and what
+    /// is shared. Where no list price is known, what was paid stands for it.
     pub list: Money,
     /// What is in the rows of those who share it.
     pub shared: Money,

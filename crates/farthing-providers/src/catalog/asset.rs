@@ -183,7 +183,8 @@ impl AssetPrice {
             net = net
                 .and_then(|pico| pico.checked_mul(left))
                 .map(|pico| (pico + 500_000) / 1_000_000);
-            from.source += &format!("; {}", change.note);
+            from.source.push_str("; ");
+            from.source.push_str(&change.note);
             from.kind = PriceKind::Effective;
         }
         if from.kind == PriceKind::Effective {

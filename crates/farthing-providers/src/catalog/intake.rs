@@ -377,7 +377,7 @@ impl Intake {
         let Self { excluded, faults, mut assets, .. } = self;
         assets.sort();
         assets.dedup();
-        Ok(Finished { table, excluded, faults, as_of, days, assets, contract_days })
+        Ok(Finished { table, excluded, faults, as_of, contract_days, days, assets })
     }
 }
 

@@ -1,7 +1,10 @@
 //! What manifests may contain, as tables: one source for the check of unknown and missing fields,
 //! their suggestions, and the JSON Schema.
 
+mod contract;
 pub(crate) mod dag;
+
+pub(crate) use contract::{ADJUST, DISCOUNTS};
 
 /// A map with known fields.
 #[derive(Debug)]
@@ -449,39 +452,6 @@ pub(crate) static OWNED: Shape = Shape {
         may("electricity", Money, "The price of a kilowatt-hour."),
         must("source", Text, "Where the figures come from."),
         must("as_of", Date, "The day of the figures."),
-    ],
-};
-
-pub(crate) static ADJUST: Shape = Shape {
-    name: "Adjust",
-    doc: "A change of list prices; patterns may have * and ?.",
-    fields: &[
-        must("name", Text, "What provenance calls it."),
-        may("provider", Text, "A pattern. Default: all."),
-        may("region", Text, "A pattern. Default: all."),
-        may("instance_type", Text, "A pattern. Default: all."),
-        may("purchase", OneOf(&["on-demand", "spot", "reserved", "owned"]), "Which. Default: all."),
-        may("from", Date, "The first day that it holds."),
-        may("to", Date, "The first day that it holds no more."),
-        may("discount", Share, "So much of the price less."),
-        may("discounts", Map(&DISCOUNTS), "So much less of what each resource costs of it."),
-        may("off", Text, "So much less, such as 0.50 USD/h."),
-        may("price", Text, "This price instead, such as 30 USD/h."),
-        may("committed", Text, "This price beside on demand, as reserved, such as 21 USD/h."),
-        may("available", Whole, "At most so many nodes at it."),
-        must("source", Text, "The contract."),
-    ],
-};
-
-pub(crate) static DISCOUNTS: Shape = Shape {
-    name: "Discounts",
-    doc: "By resource; a machine's price is split over its resources as its cost is.",
-    fields: &[
-        may("gpu", Share, "Off accelerators."),
-        may("cpu", Share, "Off cores."),
-        may("memory", Share, "Off memory."),
-        may("storage", Share, "Off disks, and off volumes."),
-        may("network", Share, "Off bytes sent."),
     ],
 };
 

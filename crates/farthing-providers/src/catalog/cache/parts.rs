@@ -252,16 +252,13 @@ fn term(input: &mut Reader<'_>) -> Option<Terms> {
         number => Some(u32::try_from(number).ok()?),
     };
     let warnings = list(input, |input| input.text().map(str::to_owned))?;
-    let off = match input.u32()? {
-        0 => None,
-        _ => {
-            let mut off = PerResource::default();
-            for resource in Resource::CHARGED {
-                *off.get_mut(resource) = Ratio::from_ppm(input.u32()?);
-            }
-            Some(off)
+    let mut off = None;
+    if input.u32()? > 0 {
+        let of: &mut PerResource<Ratio> = off.insert(PerResource::default());
+        for resource in Resource::CHARGED {
+            *of.get_mut(resource) = Ratio::from_ppm(input.u32()?);
         }
-    };
+    }
     Some(Terms { kind, source, as_of, available, warnings, off })
 }
 

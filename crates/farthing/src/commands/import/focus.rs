@@ -19,6 +19,9 @@ use std::path::Path;
 /// Most bytes of a bill, also where it is compressed: a gzip bomb ends there.
 const BYTES_MAX: u64 = 4 << 30;
 
+/// No header of a bill is longer.
+const HEADER_BYTES_MAX: u64 = 1 << 20;
+
 /// A bill that was read, and whether it is a new one.
 struct Imported {
     name: String,
@@ -64,8 +67,16 @@ fn content(path: &Path) -> anyhow::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     (&mut file).take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
     if bytes.starts_with(&[0x1f, 0x8b]) {
-        let mut whole = Vec::new();
-        MultiGzDecoder::new(&*bytes).take(BYTES_MAX + 1).read_to_end(&mut whole).map_err(cannot)?;
+        let (mut whole, mut packed) = (Vec::new(), MultiGzDecoder::new(&*bytes));
+        packed.by_ref().take(HEADER_BYTES_MAX).read_to_end(&mut whole).map_err(cannot)?;
+        let is_none = !whole.starts_with(b"PAR1") && !whole.contains(&b'\n');
+        if is_none && whole.len() as u64 == HEADER_BYTES_MAX {
+            // A bomb is told before it fills the memory.
+            return Err(WrongUse::new(format!("{name} is not a FOCUS file: it has no header"))
+                .hint("FOCUS is CSV or Parquet, compressed by gzip or not")
+                .into());
+        }
+        packed.take(BYTES_MAX).read_to_end(&mut whole).map_err(cannot)?;
         bytes = whole;
     }
     if bytes.len() as u64 > BYTES_MAX {
