@@ -188,9 +188,10 @@ fn end(cluster: &str, head: &Head, last: &Last) -> Result<PublicKey, String> {
     }
     let key: PublicKey = last.key.parse().map_err(|error: signing::KeyError| error.to_string())?;
     let signature = unhex::<64>(&last.signature);
-    match signature.is_some_and(|it| signing::verifies(key, cluster, head, &it)) {
-        true => Ok(key),
-        false => Err("the signature of the end does not hold".to_owned()),
+    if signature.is_some_and(|it| signing::verifies(key, cluster, head, &it)) {
+        Ok(key)
+    } else {
+        Err("the signature of the end does not hold".to_owned())
     }
 }
 
