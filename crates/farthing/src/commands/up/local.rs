@@ -82,7 +82,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             Err(error) => {
                 front.failed(now, &error);
                 lead.check()?;
-                talk(&failed(error.into(), goes_on));
+                talk(&failed(&error.into(), goes_on));
             }
         }
         // The last tick measures what the ones before it left, so that the books reach the end.
@@ -100,7 +100,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
 }
 
 /// That a tick failed, and what becomes of what it was to do.
-fn failed(error: anyhow::Error, goes_on: bool) -> String {
+fn failed(error: &anyhow::Error, goes_on: bool) -> String {
     let then = if goes_on { "and will be tried again" } else { "and was the last" };
     format!("this tick failed {then}: {error:#}")
 }
