@@ -6,7 +6,8 @@
 #
 # `tools/prepare.sh --dry-run` only prints the command that it would run. With `--tests` it also
 # installs what tests start (a Prometheus and a PostgreSQL, which are not started as services, a
-# Chromium, and a server of the API of S3); where that cannot be had, those tests say that they were left out.
+# Chromium, and a server of the API of S3); where that cannot be had, those tests say that they were
+# left out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

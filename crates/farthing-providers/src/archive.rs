@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! {"farthing":"journal","version":1,"cluster":"lab"}
-//! {"seq":1,"at":"2026-11-26T12:00:00Z","kind":"started","previous":"00..","hash":"5e..","body":".."}
+//! {"seq":1,"at":"2026-11-26T12:00:00Z","kind":"noted","previous":"0..","hash":"5..","body":".."}
 //! {"end":1,"hash":"5e..","key":"3f..","signature":"9c.."}
 //! ```
 //!
@@ -156,24 +156,24 @@ pub fn read<E: From<ReadError>>(
             "a {} of version {}; this program reads a journal of version {VERSION}",
             first.farthing, first.version
         );
-        return Err(lines.fault(what).into());
+        return Err(lines.fault(&what).into());
     }
     let mut head = Head::GENESIS;
     loop {
         let text = lines.text()?;
         if !text.starts_with("{\"seq\":") {
             let last: Last = lines.parse(&text)?;
-            let key = end(&first.cluster, &head, &last).map_err(|what| lines.fault(what))?;
+            let key = end(&first.cluster, &head, &last).map_err(|what| lines.fault(&what))?;
             if !lines.is_over() {
                 lines.number += 1;
-                return Err(lines.fault("something follows the end".to_owned()).into());
+                return Err(lines.fault("something follows the end").into());
             }
             return Ok(Archive { cluster: first.cluster, head, key });
         }
         let record = lines.parse(&text)?;
-        let record = record_of(&record).map_err(|what| lines.fault(what))?;
+        let record = record_of(&record).map_err(|what| lines.fault(&what))?;
         head = chain::verify(&head, std::slice::from_ref(&record))
-            .map_err(|fault| lines.fault(fault.to_string()))?;
+            .map_err(|fault| lines.fault(&fault.to_string()))?;
         visit(&first.cluster, record)?;
     }
 }
@@ -188,9 +188,10 @@ fn end(cluster: &str, head: &Head, last: &Last) -> Result<PublicKey, String> {
     }
     let key: PublicKey = last.key.parse().map_err(|error: signing::KeyError| error.to_string())?;
     let signature = unhex::<64>(&last.signature);
-    match signature.is_some_and(|it| signing::verifies(key, cluster, head, &it)) {
-        true => Ok(key),
-        false => Err("the signature of the end does not hold".to_owned()),
+    if signature.is_some_and(|it| signing::verifies(key, cluster, head, &it)) {
+        Ok(key)
+    } else {
+        Err("the signature of the end does not hold".to_owned())
     }
 }
 
@@ -215,26 +216,28 @@ struct Lines<'i> {
 }
 
 impl Lines<'_> {
-    fn fault(&self, what: String) -> ReadError {
-        ReadError { line: self.number, what }
+    fn fault(&self, what: &str) -> ReadError {
+        // What is quoted of a foreign file stays in its line.
+        let plain = |letter: char| if letter.is_control() { ' ' } else { letter };
+        ReadError { line: self.number, what: what.chars().map(plain).collect() }
     }
 
     fn text(&mut self) -> Result<String, ReadError> {
         self.number += 1;
         let mut bytes = Vec::new();
         let read = (&mut *self.input).take(LINE_BYTES_MAX).read_until(b'\n', &mut bytes);
-        read.map_err(|error| self.fault(format!("cannot be read: {error}")))?;
+        read.map_err(|error| self.fault(&format!("cannot be read: {error}")))?;
         if bytes.pop() != Some(b'\n') {
-            return Err(self.fault("the file is cut off here".to_owned()));
+            return Err(self.fault("the file is cut off here"));
         }
-        String::from_utf8(bytes).map_err(|_| self.fault("not UTF-8".to_owned()))
+        String::from_utf8(bytes).map_err(|_| self.fault("not UTF-8"))
     }
 
     fn parse<T: Serialize + for<'de> Deserialize<'de>>(&self, text: &str) -> Result<T, ReadError> {
         let line: T = serde_json::from_str(text)
-            .map_err(|error| self.fault(format!("not a line of a journal: {error}")))?;
+            .map_err(|error| self.fault(&format!("not a line of a journal: {error}")))?;
         if written(&line) != text {
-            return Err(self.fault("not written as this program writes it".to_owned()));
+            return Err(self.fault("not written as this program writes it"));
         }
         Ok(line)
     }

@@ -9,8 +9,10 @@
     reason = "tests"
 )]
 
+use farthing_providers::archive::{self, ReadError};
 use farthing_providers::prometheus::Answer;
 use farthing_providers::telemetry::{Intake, SourceMap, TextOptions};
+use std::collections::BTreeSet;
 use std::path::Path;
 
 /// The files of a corpus, each whole, cut off at every byte, and with single bytes changed.
@@ -54,4 +56,17 @@ fn the_corpus_of_answers_is_read_or_told() {
             assert!(!error.to_string().contains('\n'));
         }
     });
+}
+
+#[test]
+fn the_corpus_of_journals_is_read_or_told() {
+    let mut whole = BTreeSet::new();
+    each("archive", |bytes| {
+        match archive::read(&mut &*bytes, &mut |_, _| Ok::<(), ReadError>(())) {
+            Ok(_) => drop(whole.insert(bytes.to_vec())),
+            Err(error) => assert!(!error.to_string().contains('\n'), "{error}"),
+        }
+    });
+    // The two that are whole: any other byte anywhere is found.
+    assert_eq!(whole.len(), 2);
 }

@@ -52,8 +52,14 @@ pub(crate) struct Cli {
         hide_env_values = true
     )]
     pub(crate) books: Option<String>,
-    /// Where journals are kept: postgres://USER@HOST/DATABASE [default: files in --data]
-    #[arg(long, global = true, value_name = "URL", env = "FARTHING_STORE", hide_env_values = true)]
+    /// The database that keeps journals, of PostgreSQL [default: files in --data]
+    #[arg(
+        long,
+        global = true,
+        value_name = "postgres://USER@HOST/DATABASE",
+        env = "FARTHING_STORE",
+        hide_env_values = true
+    )]
     pub(crate) store: Option<String>,
     /// The key that signs journals [default: signing.key in --data, made at first use]
     #[arg(

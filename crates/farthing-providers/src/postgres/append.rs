@@ -23,13 +23,11 @@ pub(crate) fn head(rows: &[Row], place: &str) -> Result<Head, EdgeError> {
     let Some(row) = rows.first() else { return Ok(Head::GENESIS) };
     let seq = row.int(0).and_then(|seq| u64::try_from(seq).ok());
     let hash = row.bytes(1).and_then(|hash| hash.try_into().ok());
-    match (seq, hash) {
-        (Some(seq), Some(hash)) => Ok(Head { seq, hash }),
-        _ => {
-            let message = format!("{place}: the journal is damaged: its last record has no hash");
-            Err(EdgeError::new(Class::Invalid, message))
-        }
-    }
+    let head = seq.zip(hash).map(|(seq, hash)| Head { seq, hash });
+    head.ok_or_else(|| {
+        let message = format!("{place}: the journal is damaged: its last record has no hash");
+        EdgeError::new(Class::Invalid, message)
+    })
 }
 
 /// What an attempt came to.
@@ -73,9 +71,8 @@ pub(super) fn append(
         });
         match done {
             Ok(Attempt::Written) => return Ok(sealed),
-            Ok(Attempt::Refused(error)) => return Err(error),
             Err(error) if is_broken(&error) && tries < TRIES => broke = true,
-            Err(error) => return Err(error),
+            Ok(Attempt::Refused(error)) | Err(error) => return Err(error),
         }
         sleep(wait);
         wait *= 2;

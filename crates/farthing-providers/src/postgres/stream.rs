@@ -81,22 +81,19 @@ fn config(roots: Option<&Path>) -> Result<Arc<ClientConfig>, Fault> {
     let mut add = |certificate: CertificateDer<'static>| {
         store.add(certificate).map_err(|error| Fault::Tls(error.to_string()))
     };
-    match roots {
-        Some(path) => {
-            let wrong = |error: &dyn std::fmt::Display| {
-                Fault::Tls(format!("sslrootcert {}: {error}", path.display()))
-            };
-            let found = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
-            for certificate in found {
-                add(certificate.map_err(|error| wrong(&error))?)?;
-            }
+    if let Some(path) = roots {
+        let wrong = |error: &dyn std::fmt::Display| {
+            Fault::Tls(format!("sslrootcert {}: {error}", path.display()))
+        };
+        let found = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
+        for certificate in found {
+            add(certificate.map_err(|error| wrong(&error))?)?;
         }
-        None => {
-            let found = system_roots().map_err(|error| Fault::Tls(error.to_string()))?;
-            for certificate in found {
-                // One that cannot be used is of no harm: the others are trusted.
-                let _ = add(CertificateDer::from(certificate.der().to_vec()));
-            }
+    } else {
+        let found = system_roots().map_err(|error| Fault::Tls(error.to_string()))?;
+        for certificate in found {
+            // One that cannot be used is of no harm: the others are trusted.
+            let _ = add(CertificateDer::from(certificate.der().to_vec()));
         }
     }
     let provider = Arc::new(rustls::crypto::ring::default_provider());

@@ -18,7 +18,7 @@ fn lab() -> ClusterId {
     ClusterId::new("lab").unwrap()
 }
 
-/// A journal with five checkpoints: at its begin, after 1,000 records, after an hour, at its end.
+/// A journal with four checkpoints: at its begin, after 1,000 records, after an hour, at its end.
 fn journal(signer: &Arc<Signer>) -> Vec<Record> {
     let mut store = Signed::new(MemoryStore::default(), lab(), Arc::clone(signer));
     let mut add = |records: &[NewRecord]| {
@@ -38,7 +38,9 @@ fn journal(signer: &Arc<Signer>) -> Vec<Record> {
 
 fn audit(records: &[Record], trusted: &[PublicKey]) -> (u64, u64, Option<String>) {
     let mut audit = Audit::new("lab", trusted);
-    records.iter().for_each(|record| audit.see(record));
+    for record in records {
+        audit.see(record);
+    }
     (audit.checkpoints, audit.signed, audit.first_fault.map(|fault| fault.to_string()))
 }
 
@@ -65,9 +67,9 @@ fn a_signed_store_is_a_store() {
 fn checkpoints_come_when_they_are_due_and_hold() {
     let (_folder, _, signer) = signer();
     let records = journal(&signer);
-    assert_eq!(chain::verify(&Head::GENESIS, &records).unwrap().seq, 1_007);
-    assert_eq!(audit(&records, &[]), (4, 1_006, None));
-    assert_eq!(audit(&records, &[signer.public()]), (4, 1_006, None));
+    assert_eq!(chain::verify(&Head::GENESIS, &records).unwrap().seq, 1_008);
+    assert_eq!(audit(&records, &[]), (4, 1_007, None));
+    assert_eq!(audit(&records, &[signer.public()]), (4, 1_007, None));
 }
 
 /// Someone who can write the whole journal makes the chain hold again, and has no key.
@@ -139,8 +141,8 @@ fn keys_are_those_of_openssl() {
     let folder = tempfile::tempdir().unwrap();
     let openssl = |arguments: &[&str]| {
         let mut run = std::process::Command::new("openssl");
-        let status = run.args(arguments).current_dir(&folder).status();
-        status.is_ok_and(|status| status.success())
+        run.args(arguments).current_dir(&folder).stderr(std::process::Stdio::null());
+        run.status().is_ok_and(|status| status.success())
     };
     if !openssl(&["genpkey", "-algorithm", "ed25519", "-out", "theirs.pem"]) {
         assert!(std::env::var_os("CI").is_none(), "there is no openssl");

@@ -52,6 +52,7 @@ pub(crate) fn server() -> Option<&'static Server> {
     SERVER.get_or_init(start).as_ref()
 }
 
+#[expect(clippy::zombie_processes, reason = "nobody waits: it outlives the tests")]
 fn start() -> Option<Server> {
     let Some(bin) = programs() else {
         assert!(std::env::var_os("CI").is_none(), "there is no PostgreSQL on this machine");

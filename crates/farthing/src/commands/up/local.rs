@@ -82,9 +82,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             Err(error) => {
                 front.failed(now, &error);
                 lead.check()?;
-                let error = anyhow::Error::from(error);
-                let then = if goes_on { "and will be tried again" } else { "and was the last" };
-                talk(&format!("this tick failed {then}: {error:#}"));
+                talk(&failed(&error.into(), goes_on));
             }
         }
         // The last tick measures what the ones before it left, so that the books reach the end.
@@ -99,6 +97,12 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     engine.close(Timestamp::now())?;
     front.close();
     closing(home, &cluster)
+}
+
+/// That a tick failed, and what becomes of what it was to do.
+fn failed(error: &anyhow::Error, goes_on: bool) -> String {
+    let then = if goes_on { "and will be tried again" } else { "and was the last" };
+    format!("this tick failed {then}: {error:#}")
 }
 
 /// What this machine is, and what it costs.

@@ -41,7 +41,9 @@ pub(super) fn check(file: &Path, keys: &Keys) -> anyhow::Result<Exported> {
         Err(error) => (None, Some(fault(Some(error.line), error.what)), Vec::new()),
         Ok(archive) => {
             let mut audit = Audit::new(&archive.cluster, keys.trusted());
-            records.iter().for_each(|record| audit.see(record));
+            for record in &records {
+                audit.see(record);
+            }
             let broken = audit.first_fault.map(|broken| fault(None, broken.to_string()));
             let broken = broken.or_else(|| keys.fault(archive.key).map(|what| fault(None, what)));
             let note = format!("signed up to record {} by {}", archive.head.seq, archive.key);
