@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Token(TokenArgs),
     /// Check that the ledger conserves and that the journal's chain holds
     Verify(VerifyArgs),
-    /// Print a reference: of all commands in Markdown, or of the API as OpenAPI
+    /// Print a reference: of all commands in Markdown, or of the API in JSON
     #[command(hide = true)]
     Reference {
         /// Of the API
