@@ -6,7 +6,8 @@
 #
 # `tools/prepare.sh --dry-run` only prints the command that it would run. With `--tests` it also
 # installs what tests start (a Prometheus, which is not started as a service, a Chromium, a
-# server of the API of S3, and schemathesis); where that cannot be had, those tests say that they were left out.
+# server of the API of S3, and schemathesis); where that cannot be had, those tests say that they
+# were left out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 

@@ -1,4 +1,4 @@
-//! Schemathesis, of PyPI, reads the document of the API and sends what it may and may not.
+//! Schemathesis reads the document of the API and sends what it allows, and what it forbids.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, reason = "tests")]
 
 mod world;
