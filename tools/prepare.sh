@@ -6,8 +6,8 @@
 #
 # `tools/prepare.sh --dry-run` only prints the command that it would run. With `--tests` it also
 # installs what tests start (a Prometheus and a PostgreSQL, which are not started as services, a
-# Chromium, and a server of the API of S3); where that cannot be had, those tests say that they were
-# left out.
+# Chromium, a server of the API of S3, and schemathesis); where that cannot be had, those tests say
+# that they were left out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -122,6 +122,20 @@ install_moto() {
         "$venv/bin/pip" install --quiet --disable-pip-version-check 'moto[server]==5.2.5' >&2
 }
 
+# What sends requests by an OpenAPI document (schemathesis, of PyPI), likewise.
+install_schemathesis() {
+    local venv=${XDG_CACHE_HOME:-$HOME/.cache}/farthing/schemathesis-4.32.5
+    if [ -x "$venv/bin/schemathesis" ]; then return 0; fi
+    if $dry_run; then
+        echo "python3 -m venv $venv && $venv/bin/pip install 'schemathesis==4.32.5'"
+        return 0
+    fi
+    command -v python3 >/dev/null || return 1
+    rm -rf "$venv"
+    python3 -m venv "$venv" &&
+        "$venv/bin/pip" install --quiet --disable-pip-version-check 'schemathesis==4.32.5' >&2
+}
+
 check_rust
 missing=$(missing_packages)
 if [ -n "$missing" ]; then install_packages "$missing"; fi
@@ -135,3 +149,4 @@ if $tests && [ ! -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
     (install_packages chromium) || echo 'tests of the dashboard will be left out' >&2
 fi
 if $tests; then install_moto || echo 'tests with an S3 server will be left out' >&2; fi
+if $tests; then install_schemathesis || echo 'fuzzing of the API will be left out' >&2; fi

@@ -9,13 +9,25 @@ use crate::error::EngineError;
 use crate::limits::Limits;
 use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
 use farthing_edge::chain::{self, Hash};
-use farthing_edge::{Class, Head, Record, Store};
+use farthing_edge::{Class, Head, Record, RecordKind, Store};
 use farthing_model::{Action, Budget, Currency, Money, Step, StepId, WorkloadId};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
 /// Records read at a time.
 const PAGE: usize = 1_000;
+
+/// How often an append is tried again after others wrote what does not matter to it.
+const TRIES: usize = 100;
+
+/// What others have appended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum News {
+    /// Who may come in, and who did; or nothing.
+    OfPeople,
+    /// Something that decisions are made from.
+    ToDecideOn,
+}
 
 /// The journal: a store, and the open state that its records fold to.
 #[derive(Debug)]
@@ -147,14 +159,19 @@ impl<S: Store> Journal<S> {
             .map(|body| body.seal(at))
             .collect::<Result<Vec<_>, _>>()
             .map_err(EngineError::Record)?;
-        match self.store.append(&self.head, &records) {
-            Ok(sealed) => self.fold_all(&sealed),
-            Err(error) if error.class() == Class::Conflict => {
-                self.catch_up()?;
-                Err(EngineError::Superseded)
+        for _ in 0..TRIES {
+            match self.store.append(&self.head, &records) {
+                Ok(sealed) => return self.fold_all(&sealed),
+                Err(error) if error.class() == Class::Conflict => {
+                    // Who may come in changes nothing that was decided here.
+                    if self.catch_up()? == News::ToDecideOn {
+                        break;
+                    }
+                }
+                Err(error) => return Err(EngineError::Store(error)),
             }
-            Err(error) => Err(EngineError::Store(error)),
         }
+        Err(EngineError::Superseded)
     }
 
     /// Reads what others have appended, before something is decided on it.
@@ -162,15 +179,20 @@ impl<S: Store> Journal<S> {
     /// # Errors
     /// The store cannot be read, or what is new in it does not hold.
     pub(crate) fn refresh(&mut self) -> Result<(), EngineError> {
-        self.catch_up()
+        self.catch_up().map(|_| ())
     }
 
     /// Reads what others have appended.
-    fn catch_up(&mut self) -> Result<(), EngineError> {
+    fn catch_up(&mut self) -> Result<News, EngineError> {
+        let mut news = News::OfPeople;
         loop {
             let page = self.store.read(self.head.seq + 1, PAGE).map_err(EngineError::Store)?;
             if page.is_empty() {
-                return Ok(());
+                return Ok(news);
+            }
+            let of_people = [RecordKind::Identity, RecordKind::Accessed];
+            if page.iter().any(|record| !of_people.contains(&record.kind)) {
+                news = News::ToDecideOn;
             }
             self.fold_all(&page)?;
         }

@@ -270,7 +270,7 @@ fn serve(b: &OfB, tokens: &Tokens, required: bool) -> Running {
         .unwrap()
 }
 
-/// All routes of the OpenAPI document that can be read, each with parameters that let it answer
+/// All routes of the document of the API that can be read, each with parameters that let it answer
 /// much.
 fn reads() -> Vec<String> {
     let document: Value = serde_json::from_str(&farthing_server::openapi()).unwrap();

@@ -1,4 +1,4 @@
-//! The OpenAPI document: it is the one that is committed, and says what the server does.
+//! The document of the API: it is the one that is committed, and says what the server does.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
 mod client;

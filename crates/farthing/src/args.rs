@@ -121,7 +121,7 @@ pub(crate) enum Command {
     Journal(JournalArgs),
     /// Back up a journal and put it back, also from files to PostgreSQL and from there to files
     Store(StoreArgs),
-    /// Print a reference: of all commands in Markdown, or of the API as OpenAPI
+    /// Print a reference: of all commands in Markdown, or of the API in JSON
     #[command(hide = true)]
     Reference {
         /// Of the API

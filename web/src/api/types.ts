@@ -422,7 +422,7 @@ export interface JournalRecord {
   seq: number;
   at: string;
   kind: string;
-  hash: string;
+  hash: string | null;
   body: unknown;
 }
 

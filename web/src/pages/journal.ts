@@ -66,7 +66,7 @@ function records(app: App, found: Page<JournalRecord>): TemplateResult {
         one.seq,
         one.at,
         one.kind,
-        one.hash,
+        one.hash ?? "",
         JSON.stringify(one.body),
       ]),
     });

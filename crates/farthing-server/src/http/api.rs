@@ -1,4 +1,4 @@
-//! All routes, each with what is to be said of it: the router and the OpenAPI document are made
+//! All routes, each with what is to be said of it: the router and the document of the API are made
 //! from this one list, so that neither has what the other has not.
 
 use super::{
@@ -90,6 +90,7 @@ pub(super) fn routes() -> Vec<Route> {
     let mut all = for_people();
     all.extend(published());
     all.extend(decided());
+    all.extend(money());
     all.extend(reported());
     all.extend(of_others());
     all
@@ -152,7 +153,7 @@ fn published() -> Vec<Route> {
     ]
 }
 
-/// Steps, budgets, and what is asked of them.
+/// Steps, and what people say to them.
 fn decided() -> Vec<Route> {
     vec![
         read(
@@ -182,6 +183,12 @@ fn decided() -> Vec<Route> {
             Object,
             post(steps::undo),
         ),
+    ]
+}
+
+/// Budgets, and what is asked of them.
+fn money() -> Vec<Route> {
+    vec![
         read(
             "/api/v1/budgets",
             "Budgets: spent, committed, reserved, left, and where they are going",
@@ -278,8 +285,8 @@ fn reported() -> Vec<Route> {
         .with(PAGES),
         read(
             "/api/v1/savings",
-            "Steps that ended, predicted against realised, newest first",
-            Page("RecordJson"),
+            "Steps that ended, predicted against realised, newest first; with `totals`",
+            Object,
             get(journal::savings),
         )
         .with(PAGES),

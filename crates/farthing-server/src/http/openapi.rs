@@ -1,5 +1,5 @@
-//! The OpenAPI 3.1 document: made from the list of routes, and from the schemas that the build reads
-//! from the source of the wire types.
+//! The document of the API, as of `OpenAPI` 3.1: made from the list of routes, and from the schemas
+//! that the build reads from the source of the wire types.
 
 use super::api::{Answer, Route, routes};
 use axum::http::header;

@@ -1,9 +1,10 @@
 //! Puts the dashboard into the program: every file that `tools/web.sh` left in `dashboard/`, with
-//! its compressed forms. Without them the program has only its plain page. Beside it, the schemas of
-//! what the API writes and reads.
+//! its compressed forms. Without them the program has only its plain page. Beside it, the schemas
+//! of what the API writes and reads.
 
 #![allow(clippy::print_stdout, reason = "this is how a build script talks to cargo")]
 
+#[path = "build/schemas.rs"]
 mod schemas;
 
 use std::collections::BTreeMap;
@@ -49,6 +50,7 @@ fn schemas(home: &Path) -> io::Result<String> {
     let source = home.join("src");
     println!("cargo:rerun-if-changed={}", source.join("wire").display());
     println!("cargo:rerun-if-changed={}", source.join("http").display());
+    println!("cargo:rerun-if-changed={}", home.join("build.rs").display());
     println!("cargo:rerun-if-changed={}", home.join("build").display());
     let mut files = Vec::new();
     under(&source.join("wire"), &mut files)?;
