@@ -7,6 +7,7 @@ use crate::budget_record::BudgetRecord;
 use crate::claim::Claim;
 use crate::error::EngineError;
 use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
+use crate::run_record::RunRecord;
 use farthing_edge::chain::{self, Hash};
 use farthing_edge::{Class, Head, Record, Store};
 use farthing_model::{Action, Budget, Currency, Money, Step, StepId, WorkloadId};
@@ -43,6 +44,8 @@ pub struct Open {
     pub outside: BTreeMap<String, BTreeMap<Timestamp, Money>>,
     /// The budgets that the last run was told.
     pub budgets: Vec<Budget>,
+    /// Commands that were run and metered, by kind, oldest first.
+    pub runs: BTreeMap<String, Vec<RunRecord>>,
     /// When the newest record was written.
     pub written: Option<Timestamp>,
 }
@@ -192,6 +195,7 @@ impl Open {
                 self.budgets = budgets.collect::<Result<_, _>>()?;
             }
             Body::Noted { .. } | Body::Closed { .. } => {}
+            Body::Ran(run) => self.ran(*run),
             Body::Claimed(claim) => self.claim(at, &claim)?,
             Body::Released { claim, spent, .. } => self.release(at, &claim, spent.as_deref())?,
             Body::Planned(plan) => self.planned(at, plan)?,

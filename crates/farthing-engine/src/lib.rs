@@ -17,6 +17,7 @@ mod exposure;
 mod gate;
 mod journal;
 mod record;
+mod run_record;
 mod story;
 mod sums;
 mod tick;
@@ -36,6 +37,7 @@ pub use journal::{Journal, Open, OpenStep, Scores, Stage};
 pub use record::{
     ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };
+pub use run_record::{RunRecord, record_run};
 pub use story::Story;
 pub use tick::{Flow, Tick};
 pub use what_if::{Changes, WhatIf, what_if};

@@ -5,6 +5,7 @@
 use crate::binding::BindingRecord;
 use crate::budget_record::BudgetRecord;
 use crate::claim::ClaimRecord;
+use crate::run_record::RunRecord;
 use farthing_edge::{NewRecord, Record, RecordKind};
 use farthing_model::{
     Action, IdError, Money, MoneyError, OfferId, PlanId, Receipt, ReceiptOutcome, Step, StepId,
@@ -98,6 +99,8 @@ pub enum Body {
         /// How that went.
         outcome: String,
     },
+    /// A command was run and metered.
+    Ran(Box<RunRecord>),
     /// Something a person should know.
     Noted {
         /// What it is about: `clock`, `stale`, `coverage`, `check`, `limit`, `measure`, `act`.
@@ -266,7 +269,7 @@ impl Body {
             Self::Settled { .. } | Self::Released { .. } => RecordKind::Settled,
             Self::Verified(_) => RecordKind::Verified,
             Self::Undone { .. } => RecordKind::Undone,
-            Self::Noted { .. } => RecordKind::Noted,
+            Self::Noted { .. } | Self::Ran(_) => RecordKind::Noted,
             Self::Closed { .. } => RecordKind::Closed,
         }
     }

@@ -47,6 +47,7 @@ impl Body {
             | Self::Claimed(_)
             | Self::Released { .. }
             | Self::Noted { .. }
+            | Self::Ran(_)
             | Self::Closed { .. } => None,
         }
     }

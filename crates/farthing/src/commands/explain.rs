@@ -99,6 +99,7 @@ fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
         | Body::Claimed(_)
         | Body::Released { .. }
         | Body::Noted { .. }
+        | Body::Ran(_)
         | Body::Closed { .. } => return None,
     };
     Some(format!("{at} {line}"))
