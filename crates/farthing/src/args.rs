@@ -3,8 +3,10 @@
 mod books;
 mod budget;
 mod correct;
+mod estimate;
 mod export;
 mod import;
+mod run;
 
 pub(crate) use books::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, RetainArgs};
 pub(crate) use budget::{
@@ -12,10 +14,12 @@ pub(crate) use budget::{
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use correct::CorrectArgs;
+pub(crate) use estimate::EstimateArgs;
 pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
 pub(crate) use import::{
     ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
 };
+pub(crate) use run::{BecomeArgs, Live, RunArgs, RunLimits, RunMetric, RunPays, RunPrice, RunSize};
 use std::path::PathBuf;
 
 /// Keeps the books of an AI cluster and cuts the bill.
@@ -67,6 +71,13 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Plan the cheapest way to run the work of manifests, with a proven bound
     Plan(PlanArgs),
+    /// Estimate what a job costs before it is started, from the file that it is submitted with
+    Estimate(Box<EstimateArgs>),
+    /// Run a command: reserved for, metered, stopped at its limits and accounted
+    Run(Box<RunArgs>),
+    /// What `run` starts itself as
+    #[command(hide = true)]
+    Become(BecomeArgs),
     /// Rank the offers for a request
     Offers(Box<OffersArgs>),
     /// Import what comes from elsewhere: telemetry of a cluster, bills
@@ -89,9 +100,18 @@ pub(crate) enum Command {
     Sql(SqlArgs),
     /// Check that the ledger conserves and that the journal's chain holds
     Verify(VerifyArgs),
+    /// Print what makes a shell complete the commands and options
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
     /// Print the reference of all commands in Markdown
     #[command(hide = true)]
-    Reference,
+    Reference {
+        /// As manual pages, each after a form feed and a line with its name.
+        #[arg(long)]
+        man: bool,
+    },
 }
 
 /// `farthing up`.

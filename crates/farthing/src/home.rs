@@ -103,11 +103,16 @@ impl Home {
         self.folder.join(format!("{cluster}.journal"))
     }
 
-    /// Makes the folder, and `cluster` the one that later commands read.
-    pub(crate) fn begin(&self, cluster: &ClusterId) -> anyhow::Result<()> {
+    /// Makes the folder.
+    pub(crate) fn make(&self) -> anyhow::Result<()> {
         let folder = self.folder.display();
         std::fs::create_dir_all(&self.folder)
-            .with_context(|| format!("{folder} cannot be made; name another with --data"))?;
+            .with_context(|| format!("{folder} cannot be made; name another with --data"))
+    }
+
+    /// Makes the folder, and `cluster` the one that later commands read.
+    pub(crate) fn begin(&self, cluster: &ClusterId) -> anyhow::Result<()> {
+        self.make()?;
         let current = self.folder.join("current");
         let new = self.folder.join("current.new");
         // A rename shows either the old name or the new one, also on a full disk.

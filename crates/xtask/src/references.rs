@@ -7,20 +7,33 @@ use anyhow::{Context, Result, bail};
 
 use crate::tasks::Output;
 
-/// `docs/reference/cli.md`, from the hidden command `farthing reference`.
+/// `docs/reference/cli.md` and a manual page of each command, from the hidden command
+/// `farthing reference`.
 ///
 /// # Errors
 /// The program does not start, fails, or prints nothing.
 pub(crate) fn outputs(program: &Path) -> Result<Vec<Output>> {
+    let path = "docs/reference/cli.md".to_owned();
+    let mut outputs = vec![Output { path, text: printed(program, &[])? }];
+    // Each page begins with a form feed and a line with its name.
+    for page in printed(program, &["--man"])?.split('\x0c').skip(1) {
+        let (name, text) = page.split_once('\n').context("a page has no name")?;
+        let path = format!("docs/reference/man/{name}");
+        outputs.push(Output { path, text: text.to_owned() });
+    }
+    Ok(outputs)
+}
+
+fn printed(program: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program)
         .arg("reference")
+        .args(arguments)
         .output()
         .with_context(|| format!("cannot start {}", program.display()))?;
     if !output.status.success() || output.stdout.is_empty() {
         bail!("`farthing reference` failed: {}", String::from_utf8_lossy(&output.stderr).trim());
     }
-    let text = String::from_utf8(output.stdout).context("the reference is not UTF-8")?;
-    Ok(vec![Output { path: "docs/reference/cli.md", text }])
+    String::from_utf8(output.stdout).context("the reference is not UTF-8")
 }
 
 #[test]

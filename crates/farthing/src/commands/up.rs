@@ -4,6 +4,8 @@ mod demo;
 mod local;
 mod serve;
 
+pub(crate) use local::machine_offer;
+
 use super::duration;
 use super::plan::chain;
 use crate::args::UpArgs;

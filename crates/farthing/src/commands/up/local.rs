@@ -98,7 +98,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
 }
 
 /// What this machine is, and what it costs.
-fn machine_offer(inventory: &Inventory, price: Price) -> anyhow::Result<MachineOffer> {
+pub(crate) fn machine_offer(inventory: &Inventory, price: Price) -> anyhow::Result<MachineOffer> {
     let place =
         Place { provider: "local".to_owned(), region: inventory.hostname.clone(), zone: None };
     let instance_type = inventory.cpu_model.clone().unwrap_or_else(|| "machine".to_owned());
