@@ -8,6 +8,7 @@ use crate::claim::Claim;
 use crate::error::EngineError;
 use crate::limits::Limits;
 use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
+use crate::run_record::RunRecord;
 use farthing_edge::chain::{self, Hash};
 use farthing_edge::{Class, Head, Record, RecordKind, Store};
 use farthing_model::{Action, Budget, Currency, Money, Step, StepId, WorkloadId};
@@ -58,6 +59,8 @@ pub struct Open {
     pub limits: Limits,
     /// The budgets that the last run was told.
     pub budgets: Vec<Budget>,
+    /// Commands that were run and metered, by kind, oldest first.
+    pub runs: BTreeMap<String, Vec<RunRecord>>,
     /// When the newest record was written.
     pub written: Option<Timestamp>,
 }
@@ -223,6 +226,7 @@ impl Open {
             | Body::Revoked { .. }
             | Body::Accessed(_)
             | Body::Closed { .. } => {}
+            Body::Ran(run) => self.ran(*run),
             Body::Claimed(claim) => self.claim(at, &claim)?,
             Body::Released { claim, spent, .. } => self.release(at, &claim, spent.as_deref())?,
             Body::Limited(limited) => self.limits.take(&limited)?,

@@ -20,6 +20,7 @@ mod journal;
 mod limits;
 mod record;
 mod share;
+mod run_record;
 mod story;
 mod sums;
 mod tick;
@@ -44,6 +45,7 @@ pub use record::{
     ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };
 pub use share::TeamShare;
+pub use run_record::{RunRecord, record_run};
 pub use story::Story;
 pub use tick::{Flow, Tick};
 pub use what_if::{Changes, WhatIf, what_if};

@@ -7,6 +7,7 @@ use crate::binding::BindingRecord;
 use crate::budget_record::BudgetRecord;
 use crate::claim::ClaimRecord;
 use crate::limits::LimitedRecord;
+use crate::run_record::RunRecord;
 use farthing_edge::{NewRecord, Record, RecordKind};
 use farthing_model::{
     Action, IdError, Money, MoneyError, OfferId, PlanId, Receipt, ReceiptOutcome, Step, StepId,
@@ -102,6 +103,8 @@ pub enum Body {
         /// How that went.
         outcome: String,
     },
+    /// A command was run and metered.
+    Ran(Box<RunRecord>),
     /// Something a person should know.
     Noted {
         /// What it is about: `clock`, `stale`, `coverage`, `check`, `limit`, `measure`, `act`.
@@ -297,7 +300,7 @@ impl Body {
             Self::Undone { .. } => RecordKind::Undone,
             Self::Issued(_) | Self::Revoked { .. } => RecordKind::Identity,
             Self::Accessed(_) => RecordKind::Accessed,
-            Self::Noted { .. } | Self::Checkpoint { .. } => RecordKind::Noted,
+            Self::Noted { .. } | Self::Checkpoint { .. } | Self::Ran(_) => RecordKind::Noted,
             Self::Closed { .. } => RecordKind::Closed,
         }
     }

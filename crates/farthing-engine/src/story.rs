@@ -52,6 +52,7 @@ impl Body {
             | Self::Revoked { .. }
             | Self::Accessed(_)
             | Self::Checkpoint { .. }
+            | Self::Ran(_)
             | Self::Closed { .. } => None,
         }
     }

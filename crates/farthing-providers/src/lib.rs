@@ -10,6 +10,7 @@
 //! - `bucket`: object stores of clouds, by URL (feature `cloud`).
 //! - [`catalog`]: price books from CSV, Parquet and the default that ships in the binary.
 //! - [`egress`]: what moving data costs, from CSV.
+//! - [`estimate`]: what a job asks for, from the file that it is submitted with.
 //! - [`telemetry`]: clusters out of metrics; [`exposition`] reads them as text, [`prometheus`] asks
 //!   a server for them.
 //! - [`hardware`]: what a machine that one owns costs per hour, and the tables beside it.
@@ -25,6 +26,7 @@ mod base64;
 pub mod bucket;
 pub mod catalog;
 pub mod egress;
+pub mod estimate;
 pub mod exposition;
 pub mod hardware;
 pub mod local;

@@ -3,11 +3,13 @@
 mod books;
 mod budget;
 mod correct;
+mod estimate;
 mod export;
 mod import;
 mod listen;
 mod token;
 mod journal;
+mod run;
 
 pub(crate) use books::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, RetainArgs};
 pub(crate) use budget::{
@@ -15,6 +17,7 @@ pub(crate) use budget::{
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use correct::CorrectArgs;
+pub(crate) use estimate::EstimateArgs;
 pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
 pub(crate) use import::{
     ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
@@ -23,6 +26,7 @@ pub(crate) use listen::ListenArgs;
 pub(crate) use journal::{
     BackupArgs, JournalArgs, JournalExportArgs, JournalWhat, RestoreArgs, StoreArgs, StoreWhat,
 };
+pub(crate) use run::{BecomeArgs, Live, RunArgs, RunLimits, RunMetric, RunPays, RunPrice, RunSize};
 use std::path::PathBuf;
 pub(crate) use token::{TokenArgs, TokenCreateArgs, TokenWhat};
 
@@ -93,6 +97,13 @@ pub(crate) enum Command {
     Up(UpArgs),
     /// Plan the cheapest way to run the work of manifests, with a proven bound
     Plan(PlanArgs),
+    /// Estimate what a job costs before it is started, from the file that it is submitted with
+    Estimate(Box<EstimateArgs>),
+    /// Run a command: reserved for, metered, stopped at its limits and accounted
+    Run(Box<RunArgs>),
+    /// What `run` starts itself as
+    #[command(hide = true)]
+    Become(BecomeArgs),
     /// Rank the offers for a request
     Offers(Box<OffersArgs>),
     /// Import what comes from elsewhere: telemetry of a cluster, bills
@@ -121,12 +132,20 @@ pub(crate) enum Command {
     Journal(JournalArgs),
     /// Back up a journal and put it back, also from files to PostgreSQL and from there to files
     Store(StoreArgs),
-    /// Print a reference: of all commands in Markdown, or of the API in JSON
+    /// Print what makes a shell complete the commands and options
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// Print a reference: of all commands in Markdown, or what else is asked for
     #[command(hide = true)]
     Reference {
-        /// Of the API
+        /// Of the API, in JSON
         #[arg(long)]
         openapi: bool,
+        /// As manual pages, each after a form feed and a line with its name
+        #[arg(long, conflicts_with = "openapi")]
+        man: bool,
     },
 }
 

@@ -1,6 +1,7 @@
 //! The farthing binary: arguments, wiring, exit codes. Everything else is in the crates.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 infeasible or over budget (the output says why).
+//! Exit codes: 0 done, 1 failed, 2 wrong use, 3 infeasible or over budget (the output says why);
+//! `run` gives that of its command, or 124 when it stopped it at a limit.
 #![allow(unreachable_pub, reason = "a binary has no public interface")]
 
 mod args;
@@ -36,6 +37,9 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
     match &cli.command {
         Command::Up(args) => commands::up::run(args, &home()?),
         Command::Plan(args) => commands::plan::run(args, cli.output),
+        Command::Estimate(args) => commands::estimate::run(args, &home()?, cli.output),
+        Command::Run(args) => commands::run::run(args, &home()?, cli.output),
+        Command::Become(args) => Ok(commands::run::become_command(args)),
         Command::Offers(args) => commands::offers::run(args, cli.output),
         Command::Import(args) => commands::import::run(args, &home()?, cli.output),
         Command::Export(args) => commands::export::run(args, &home()?),
@@ -50,6 +54,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Verify(args) => commands::verify::run(args, &home()?, cli.output),
         Command::Journal(args) => commands::journal::run(args, &home()?, cli.output),
         Command::Store(args) => commands::store::run(args, &home()?, cli.output),
-        Command::Reference { openapi } => commands::reference::run(*openapi),
+        Command::Completions { shell } => commands::reference::completions(*shell),
+        Command::Reference { openapi, man } => commands::reference::run(*openapi, *man),
     }
 }

@@ -11,6 +11,8 @@ pub(crate) enum Outcome {
     Failed,
     /// Nothing fits the budget or a deadline; the output says why.
     Infeasible,
+    /// As the command that was run.
+    Code(u8),
 }
 
 /// A fault of the user's making: wrong arguments, a bad file. Exit code 2.
@@ -46,6 +48,7 @@ impl From<Outcome> for ExitCode {
             Outcome::Done => Self::SUCCESS,
             Outcome::Failed => Self::from(1),
             Outcome::Infeasible => Self::from(3),
+            Outcome::Code(code) => Self::from(code),
         }
     }
 }

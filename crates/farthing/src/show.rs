@@ -4,6 +4,7 @@ pub(crate) mod bills;
 pub(crate) mod binding;
 pub(crate) mod budget;
 pub(crate) mod dag;
+pub(crate) mod estimate;
 pub(crate) mod idle;
 pub(crate) mod plan;
 pub(crate) mod prices;

@@ -7,22 +7,31 @@ use anyhow::{Context, Result, bail};
 
 use crate::tasks::Output;
 
-/// `docs/reference/cli.md` and `openapi.json`, from the hidden command `farthing reference`.
+/// `docs/reference/cli.md`, `openapi.json` and a manual page of each command, from the hidden
+/// command `farthing reference`.
 ///
 /// # Errors
 /// The program does not start, fails, or prints nothing.
 pub(crate) fn outputs(program: &Path) -> Result<Vec<Output>> {
-    let page = |path, arguments: &[&str]| -> Result<Output> {
-        Ok(Output { path, text: printed(program, arguments)? })
+    let page = |path: &str, arguments: &[&str]| -> Result<Output> {
+        Ok(Output { path: path.to_owned(), text: printed(program, arguments)? })
     };
-    Ok(vec![
-        page("docs/reference/cli.md", &["reference"])?,
-        page("docs/reference/openapi.json", &["reference", "--openapi"])?,
-    ])
+    let mut outputs = vec![
+        page("docs/reference/cli.md", &[])?,
+        page("docs/reference/openapi.json", &["--openapi"])?,
+    ];
+    // Each page begins with a form feed and a line with its name.
+    for page in printed(program, &["--man"])?.split('\x0c').skip(1) {
+        let (name, text) = page.split_once('\n').context("a page has no name")?;
+        let path = format!("docs/reference/man/{name}");
+        outputs.push(Output { path, text: text.to_owned() });
+    }
+    Ok(outputs)
 }
 
 fn printed(program: &Path, arguments: &[&str]) -> Result<String> {
     let output = Command::new(program)
+        .arg("reference")
         .args(arguments)
         .output()
         .with_context(|| format!("cannot start {}", program.display()))?;

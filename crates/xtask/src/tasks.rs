@@ -12,7 +12,7 @@ use crate::{catalog, prices, spot, traces, weights};
 /// A file of the repository, by its path from the root, and what it should hold.
 #[derive(Debug)]
 pub(crate) struct Output {
-    pub(crate) path: &'static str,
+    pub(crate) path: String,
     pub(crate) text: String,
 }
 
@@ -32,7 +32,7 @@ pub(crate) fn outputs(task: &str, shared: &Path) -> Result<Vec<Output>> {
         outputs.extend(trace_outputs(shared)?);
     }
     if wants("spot") {
-        outputs.push(Output { path: "data/spot.csv", text: spot::csv(shared)? });
+        outputs.push(Output { path: "data/spot.csv".into(), text: spot::csv(shared)? });
     }
     if outputs.is_empty() {
         bail!("no task {task}: prices, traces, spot or all");
@@ -54,9 +54,9 @@ fn price_outputs(shared: &Path) -> Result<Vec<Output>> {
         .replace("{faults}", report.markdown(true).trim_end())
         .replace("{scope}", report.markdown(false).trim_end());
     Ok(vec![
-        Output { path: "data/prices/default.csv", text },
-        Output { path: "data/prices/SOURCE.md", text: note },
-        Output { path: "data/weights.yaml", text: weights::yaml(&offers)? },
+        Output { path: "data/prices/default.csv".into(), text },
+        Output { path: "data/prices/SOURCE.md".into(), text: note },
+        Output { path: "data/weights.yaml".into(), text: weights::yaml(&offers)? },
     ])
 }
 
@@ -67,10 +67,10 @@ fn trace_outputs(shared: &Path) -> Result<Vec<Output>> {
         .replace("{jobs}", &job_rows.to_string())
         .replace("{requests}", &request_rows.to_string());
     Ok(vec![
-        Output { path: "data/traces/philly-jobs.csv", text: jobs },
-        Output { path: "data/traces/azure-llm-conv.csv", text: requests },
-        Output { path: "data/traces/day-shape.csv", text: traces::day_shape(shared)? },
-        Output { path: "data/traces/SOURCE.md", text: note },
+        Output { path: "data/traces/philly-jobs.csv".into(), text: jobs },
+        Output { path: "data/traces/azure-llm-conv.csv".into(), text: requests },
+        Output { path: "data/traces/day-shape.csv".into(), text: traces::day_shape(shared)? },
+        Output { path: "data/traces/SOURCE.md".into(), text: note },
     ])
 }
 

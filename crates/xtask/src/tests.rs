@@ -252,7 +252,8 @@ fn committed_files_are_what_the_tasks_make() {
     let outputs = tasks::outputs("all", &shared).expect("the sources read");
     assert_eq!(outputs.len(), 8);
     for output in outputs {
-        let found = fs::read_to_string(tasks::root().join(output.path)).expect("the file is there");
+        let found =
+            fs::read_to_string(tasks::root().join(&output.path)).expect("the file is there");
         assert!(found == output.text, "{} differs: run `xtask all`", output.path);
     }
 }

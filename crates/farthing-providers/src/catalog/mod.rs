@@ -35,7 +35,8 @@ pub(crate) use asset::price as asset_price;
 pub use catalogue::{Catalogue, From, Options};
 pub use error::BookError;
 pub use names::{
-    KnownAccelerator, accelerator, accelerator_or_slice, accelerators, architecture, residency,
+    KnownAccelerator, accelerator, accelerator_of_label, accelerator_or_slice, accelerators,
+    architecture, residency,
 };
 pub(crate) use number::price as decimal_cell;
 pub use row::COLUMNS;

@@ -71,6 +71,22 @@ pub fn accelerator(spelling: &str) -> Option<&'static KnownAccelerator> {
     names.by_spelling.get(&spelling.trim().to_lowercase()).and_then(|index| names.known.get(*index))
 }
 
+/// The accelerator that a label of a node calls `label`: the driver's spelling with dashes for
+/// blanks (`NVIDIA-H100-80GB-HBM3`), or a cloud's (`nvidia-h100-80gb`, `nvidia-tesla-t4`).
+pub fn accelerator_of_label(label: &str) -> Option<&'static KnownAccelerator> {
+    let plain = |text: &str| text.trim().to_lowercase().replace('-', " ");
+    let wanted = plain(label);
+    let names = &*ACCELERATORS;
+    let short = wanted.strip_prefix("nvidia ").unwrap_or(&wanted);
+    let short = short.strip_prefix("tesla ").unwrap_or(short);
+    [wanted.as_str(), short].into_iter().find_map(|wanted| {
+        let same = |(spelling, _): &(&String, &usize)| plain(spelling) == wanted;
+        // Spellings that differ in dashes alone are of one accelerator.
+        let index = names.by_spelling.iter().filter(same).map(|(_, index)| *index).min()?;
+        names.known.get(index)
+    })
+}
+
 /// All known accelerators, in the order of the table.
 pub fn accelerators() -> &'static [KnownAccelerator] {
     &ACCELERATORS.known
@@ -156,6 +172,14 @@ mod tests {
     #[test]
     fn spellings_of_catalogues_and_drivers_are_known() {
         let name = |spelling: &str| accelerator(spelling).map(|known| known.name.to_string());
+        for (label, name) in [
+            ("NVIDIA-H100-80GB-HBM3", "H100-80GB-SXM"),
+            ("nvidia-h100-80gb", "H100-80GB"),
+            ("nvidia-tesla-t4", "T4-16GB"),
+        ] {
+            let known = accelerator_of_label(label).map(|known| known.name.to_string());
+            assert_eq!(known.as_deref(), Some(name), "{label}");
+        }
         assert_eq!(name("nvidia h100 80gb hbm3").as_deref(), Some("H100-80GB-SXM"));
         assert_eq!(name("A100").as_deref(), Some("A100-40GB"));
         assert_eq!(name("A100-80GB-SXM").as_deref(), Some("A100-80GB-SXM"));

@@ -27,6 +27,8 @@ mod owner;
 mod process;
 mod rapl;
 mod rows;
+mod run_group;
+mod run_meter;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -34,6 +36,8 @@ mod uses;
 
 pub use disks::{BlockDevice, FileSystem};
 pub use inventory::{Inventory, inventory};
+pub use run_group::RunGroup;
+pub use run_meter::{RunLook, RunMeter, RunMeterOptions};
 
 use crate::nvml::GpuDriver;
 use cpu::{CpuAccount, CpuLook};

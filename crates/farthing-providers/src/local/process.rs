@@ -21,6 +21,10 @@ pub(super) struct ProcessStat<'a> {
     pub(super) cpu_ticks: u64,
     /// When it started, in ticks since boot; tells processes of one id apart.
     pub(super) start_ticks: u64,
+    /// Who started it, or took it over.
+    pub(super) parent: u32,
+    /// Processor time of the children that it waited for, and theirs, in ticks.
+    pub(super) reaped_ticks: u64,
 }
 
 impl<'a> ProcessStat<'a> {
@@ -31,15 +35,21 @@ impl<'a> ProcessStat<'a> {
         let close = text.iter().rposition(|byte| *byte == b')').filter(|close| *close > open)?;
         // Counted as in proc(5), where the state after the name is field 3.
         let mut fields = words(&text[close + 1..]);
-        let flags = number(fields.nth(9 - 3)?)?;
+        let parent = number(fields.nth(4 - 3)?)?;
+        let flags = number(fields.nth(9 - 5)?)?;
         let user = number(fields.nth(14 - 10)?)?;
         let system = number(fields.next()?)?;
-        let start_ticks = number(fields.nth(22 - 16)?)?;
+        // These two are signed and may be below zero on old kernels: then nothing is known.
+        let reaped_user = number(fields.next()?).unwrap_or(0);
+        let reaped_system = number(fields.next()?).unwrap_or(0);
+        let start_ticks = number(fields.nth(22 - 18)?)?;
         Some(Self {
             comm: &text[open + 1..close],
             kernel: flags & KERNEL_THREAD != 0,
             cpu_ticks: user.checked_add(system)?,
             start_ticks,
+            parent: u32::try_from(parent).ok()?,
+            reaped_ticks: reaped_user.checked_add(reaped_system)?,
         })
     }
 }
@@ -107,6 +117,7 @@ mod tests {
             let text = line(comm, 0x0040_0100, 11, 22, 333);
             let stat = ProcessStat::parse(&text).unwrap();
             assert_eq!((stat.cpu_ticks, stat.start_ticks, stat.kernel), (33, 333, false));
+            assert_eq!((stat.parent, stat.reaped_ticks), (1, 15));
             assert_eq!(stat.comm, comm);
         }
         assert!(ProcessStat::parse(&line(b"kworker/0:1", 0x0420_8060, 0, 5, 9)).unwrap().kernel);

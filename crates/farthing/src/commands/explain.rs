@@ -103,6 +103,7 @@ fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
         | Body::Revoked { .. }
         | Body::Accessed(_)
         | Body::Checkpoint { .. }
+        | Body::Ran(_)
         | Body::Closed { .. } => return None,
     };
     Some(format!("{at} {line}"))

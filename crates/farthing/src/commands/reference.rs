@@ -1,15 +1,51 @@
-//! `farthing reference` (hidden): the command reference, generated and committed.
+//! `farthing reference` (hidden): the command reference, generated and committed; and what shells
+//! complete commands by.
 
 use crate::args::Cli;
 use crate::outcome::Outcome;
 use clap::CommandFactory as _;
 use std::fmt::Write as _;
 
-/// Prints the reference of all commands in Markdown, or that of the API.
-pub(crate) fn run(openapi: bool) -> anyhow::Result<Outcome> {
-    let text = if openapi { farthing_server::openapi() } else { markdown()? };
+/// Prints the reference of all commands in Markdown or as manual pages, or that of the API.
+pub(crate) fn run(openapi: bool, man: bool) -> anyhow::Result<Outcome> {
+    let text = match (openapi, man) {
+        (true, _) => farthing_server::openapi().to_owned(),
+        (false, true) => pages()?,
+        (false, false) => markdown()?,
+    };
     crate::print::data(text.trim_end());
     Ok(Outcome::Done)
+}
+
+/// Prints what makes a shell complete commands and options.
+pub(crate) fn completions(shell: clap_complete::Shell) -> anyhow::Result<Outcome> {
+    let mut text = Vec::new();
+    clap_complete::generate(shell, &mut Cli::command(), "farthing", &mut text);
+    crate::print::data(&String::from_utf8(text)?);
+    Ok(Outcome::Done)
+}
+
+/// A manual page of the program and of each command, and of each command of those.
+fn pages() -> anyhow::Result<String> {
+    let mut root = Cli::command();
+    root.build();
+    let mut text = String::new();
+    page(root, "farthing", &mut text)?;
+    Ok(text)
+}
+
+fn page(command: clap::Command, name: &str, text: &mut String) -> anyhow::Result<()> {
+    let shown = |command: &&clap::Command| !command.is_hide_set() && command.get_name() != "help";
+    let below: Vec<clap::Command> = command.get_subcommands().filter(shown).cloned().collect();
+    let mut page = Vec::new();
+    let named = command.display_name(name.to_owned());
+    clap_mangen::Man::new(named).date("").render(&mut page)?;
+    write!(text, "\x0c{name}.1\n{}", String::from_utf8(page)?)?;
+    for command in below {
+        let name = format!("{name}-{}", command.get_name());
+        self::page(command, &name, text)?;
+    }
+    Ok(())
 }
 
 fn markdown() -> anyhow::Result<String> {

@@ -5,6 +5,8 @@ mod lead;
 mod local;
 mod serve;
 
+pub(crate) use local::machine_offer;
+
 use super::duration;
 use super::plan::chain;
 use crate::args::UpArgs;

@@ -106,7 +106,7 @@ fn failed(error: &anyhow::Error, goes_on: bool) -> String {
 }
 
 /// What this machine is, and what it costs.
-fn machine_offer(inventory: &Inventory, price: Price) -> anyhow::Result<MachineOffer> {
+pub(crate) fn machine_offer(inventory: &Inventory, price: Price) -> anyhow::Result<MachineOffer> {
     let place =
         Place { provider: "local".to_owned(), region: inventory.hostname.clone(), zone: None };
     let instance_type = inventory.cpu_model.clone().unwrap_or_else(|| "machine".to_owned());
