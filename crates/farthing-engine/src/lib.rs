@@ -19,8 +19,8 @@ mod gate;
 mod journal;
 mod limits;
 mod record;
-mod share;
 mod run_record;
+mod share;
 mod story;
 mod sums;
 mod tick;
@@ -44,8 +44,8 @@ pub use limits::{Allowance, LimitedRecord, Limits, Told};
 pub use record::{
     ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };
-pub use share::TeamShare;
 pub use run_record::{RunRecord, record_run};
+pub use share::TeamShare;
 pub use story::Story;
 pub use tick::{Flow, Tick};
 pub use what_if::{Changes, WhatIf, what_if};

@@ -6,10 +6,10 @@ mod correct;
 mod estimate;
 mod export;
 mod import;
-mod listen;
-mod token;
 mod journal;
+mod listen;
 mod run;
+mod token;
 
 pub(crate) use books::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, RetainArgs};
 pub(crate) use budget::{
@@ -22,10 +22,10 @@ pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
 pub(crate) use import::{
     ImportArgs, ImportFocusArgs, ImportWhat, IntoBooks, PrometheusArgs, TelemetryArgs,
 };
-pub(crate) use listen::ListenArgs;
 pub(crate) use journal::{
     BackupArgs, JournalArgs, JournalExportArgs, JournalWhat, RestoreArgs, StoreArgs, StoreWhat,
 };
+pub(crate) use listen::ListenArgs;
 pub(crate) use run::{BecomeArgs, Live, RunArgs, RunLimits, RunMetric, RunPays, RunPrice, RunSize};
 use std::path::PathBuf;
 pub(crate) use token::{TokenArgs, TokenCreateArgs, TokenWhat};

@@ -15,8 +15,8 @@ pub(crate) mod plan;
 pub(crate) mod reference;
 pub(crate) mod run;
 pub(crate) mod sql;
-pub(crate) mod token;
 pub(crate) mod store;
+pub(crate) mod token;
 pub(crate) mod up;
 pub(crate) mod verify;
 

@@ -208,12 +208,20 @@ impl Network<'_> {
                 }
             }
         }
+        let due: Vec<usize> = (0..tasks)
+            .filter(|task| self.due[*task] != NEVER && slack[tasks + task] < FAR)
+            .collect();
+        let late = |task: &usize| self.potential[tasks + task] - self.due[*task];
+        let before = due.iter().map(late).max()?;
+        let last = due.into_iter().max_by_key(|task| late(task) - slack[tasks + task])?;
+        let ends = late(&last) <= slack[tasks + last];
+        // What ends in time is told at the very time that is due: the last round goes that far and
+        // no further.
+        let most_lowered = if ends { before.max(0) } else { FAR / 2 };
         for (potential, slack) in self.potential.iter_mut().zip(&slack) {
-            *potential -= (*slack).min(FAR / 2);
+            *potential -= (*slack).min(most_lowered);
         }
-        let due = (0..tasks).filter(|task| self.due[*task] != NEVER && slack[tasks + task] < FAR);
-        let last = due.max_by_key(|task| self.potential[tasks + task] - self.due[*task])?;
-        if self.potential[tasks + last] <= self.due[last] {
+        if ends {
             return None;
         }
         Some(self.pay(&came, last, most))

@@ -108,7 +108,8 @@ fn price(args: &RunPrice, inventory: &Inventory) -> anyhow::Result<(MachineOffer
             WrongUse::new(format!("--price `{text}`: {error}")).hint("write it like '3.90 USD/h'")
         })?;
         let source = "--price".to_owned();
-        let from = Provenance { kind: PriceKind::Contracted, source, as_of: utc_day(now), list: None };
+        let from =
+            Provenance { kind: PriceKind::Contracted, source, as_of: utc_day(now), list: None };
         let offer = machine_offer(inventory, Price::Known(rate, from))?;
         return Ok((offer, Purchase::Owned));
     }
