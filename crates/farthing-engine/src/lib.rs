@@ -6,16 +6,19 @@
 //! nothing that a restart does not find again in the journal and the books.
 
 mod accounts;
+mod alert;
 mod binding;
 mod budget_record;
 mod claim;
 mod config;
+mod cuts;
 mod engine;
 mod error;
 mod execute;
 mod exposure;
 mod gate;
 mod journal;
+mod ladder;
 mod limits;
 mod record;
 mod story;
@@ -24,6 +27,7 @@ mod tick;
 mod verify;
 mod what_if;
 
+pub use alert::{AlertRules, AlertedRecord, Alerts, DeliveredRecord, Delivery, Quiet, Raised};
 pub use binding::BindingRecord;
 pub use budget_record::{
     BudgetRecord, CarryRecord, LimitRecord, PeriodRecord, RungRecord, ScopeRecord,
@@ -33,12 +37,14 @@ pub use config::{Config, Planner};
 pub use engine::{Engine, World};
 pub use error::EngineError;
 pub use execute::{Acted, Held, target};
-pub use exposure::Exposure;
+pub use exposure::{Driver, Exposure, Undo};
 pub use gate::Gate;
-pub use journal::{Journal, Open, OpenStep, Scores, Stage};
+pub use journal::{Journal, Ladder, Open, OpenStep, Scores, Stage};
+pub use ladder::{Cut, Relief};
 pub use limits::{Allowance, LimitedRecord, Limits, Told};
 pub use record::{
-    ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
+    ActionRecord, Body, EscalatedRecord, PlanRecord, RecordError, StepRecord, VerifiedRecord,
+    WaitingRecord,
 };
 pub use story::Story;
 pub use tick::{Flow, Tick};

@@ -4,6 +4,7 @@
 //! contract of `farthing-edge`. What is wrong in a foreign file is a value that names the file,
 //! the line and the object and says what would be right; nothing here prints, exits or guesses.
 //!
+//! - [`alert`]: webhook, Slack, Alertmanager and e-mail.
 //! - [`manifest`]: workloads, DAGs, budgets, policies and price books from YAML.
 //! - `bucket`: object stores of clouds, by URL (feature `cloud`).
 //! - [`catalog`]: price books from CSV, Parquet and the default that ships in the binary.
@@ -15,6 +16,7 @@
 //! - [`nvml`]: NVIDIA devices, loaded at run time.
 //! - [`sqlite`]: the journal in a `SQLite` file, and how to verify it.
 
+pub mod alert;
 #[cfg(feature = "cloud")]
 pub mod bucket;
 pub mod catalog;

@@ -8,7 +8,8 @@ mod import;
 
 pub(crate) use books::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, RetainArgs};
 pub(crate) use budget::{
-    BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetWhat,
+    BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetSimulateArgs,
+    BudgetWhat,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use correct::CorrectArgs;

@@ -5,6 +5,7 @@ use super::fields::Fields;
 use super::shape::{self, API_VERSION, KINDS};
 use super::table::Folder;
 use super::{budget, dag, policy, price_book, workload};
+use crate::alert::Settings;
 use crate::catalog::BookParts;
 use crate::yaml::{Node, Spot, Value};
 use farthing_model::{Budget, BudgetId, Dag, Policy, TeamId, Workload, WorkloadId};
@@ -33,7 +34,7 @@ pub(crate) struct Meta {
 pub(crate) enum Object {
     Workload(Box<Workload>),
     Budget(Budget),
-    Policy(Box<Policy>),
+    Policy(Box<(Policy, Option<Settings>)>),
     Dag(Box<Dag>),
     Book(Box<BookParts>),
 }

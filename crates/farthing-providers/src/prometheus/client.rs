@@ -1,6 +1,7 @@
 //! The HTTP side: one GET or POST at a time, with retries and a limit on everything.
 
 use super::answer::{AnswerError, one_line};
+use rustls::pki_types::CertificateDer;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -332,7 +333,6 @@ fn tls(access: &Access) -> Result<TlsConfig, PrometheusError> {
 }
 
 /// A secure connection to whoever shows a certificate that this system trusts.
-#[cfg(feature = "cloud")]
 pub(crate) fn system_tls() -> Result<TlsConfig, PrometheusError> {
     tls(&Access::default())
 }
@@ -369,8 +369,14 @@ fn system_roots() -> Result<Vec<Certificate<'static>>, PrometheusError> {
     Err(PrometheusError::Pem { what, why })
 }
 
+/// The certificates that this system trusts, in DER form.
+pub(crate) fn trusted() -> Result<Vec<CertificateDer<'static>>, PrometheusError> {
+    let roots = system_roots()?;
+    Ok(roots.iter().map(|root| CertificateDer::from(root.der().to_vec())).collect())
+}
+
 /// RFC 4648, with padding.
-fn base64(bytes: &[u8]) -> String {
+pub(crate) fn base64(bytes: &[u8]) -> String {
     const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {

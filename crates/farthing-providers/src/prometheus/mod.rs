@@ -12,9 +12,8 @@ mod client;
 mod read;
 
 pub use answer::{Answer, AnswerError, Series};
-#[cfg(feature = "cloud")]
-pub(crate) use client::system_tls;
 pub use client::{Access, PrometheusError};
+pub(crate) use client::{base64, system_tls, trusted};
 pub use read::Query;
 
 use client::Client;

@@ -11,9 +11,9 @@ use axum::extract::rejection::JsonRejection;
 use axum::extract::{Path, State};
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use farthing_engine::{Answer, Ask};
+use farthing_engine::{Answer, Ask, Exposure};
 use farthing_ledger::{Books, ReportError};
-use farthing_model::{Decimal, Money, TeamId, parse_duration};
+use farthing_model::{Decimal, Limit, Money, TeamId, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
@@ -23,6 +23,8 @@ use std::sync::Arc;
 /// How long a reservation holds where nothing is said, and at most.
 const HELD: SignedDuration = SignedDuration::from_hours(1);
 const HELD_MAX: SignedDuration = SignedDuration::from_hours(31 * 24);
+/// The longest that another limit is allowed for a while: a year.
+const OVERRIDE_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// The longest text that says what a reservation is for.
 const WHAT_MAX: usize = 256;
 /// Labels of a reservation, at most.
@@ -32,7 +34,8 @@ const LABELS_MAX: usize = 32;
 pub(super) async fn budgets(State(sources): State<Sources>) -> Result<Response, Problem> {
     let view = sources.published.view();
     let now = last(&view)?.tick.at;
-    let read = move |books: &Books| states(books, &view, now);
+    let exposures = view.exposures.to_vec();
+    let read = move |books: &Books| states(books, &view, &exposures, now);
     let items = sources.books.read(read).await.map_err(unread)?;
     Ok(Json(wire::PageJson { items, next: None }).into_response())
 }
@@ -40,12 +43,91 @@ pub(super) async fn budgets(State(sources): State<Sources>) -> Result<Response, 
 fn states(
     books: &Books,
     view: &View,
+    exposures: &[Exposure],
     now: Timestamp,
 ) -> Result<Vec<wire::BudgetStateJson>, ReportError> {
     let planned = view.planned.as_ref().and_then(|ticked| ticked.tick.planned.as_ref());
     let cuts = planned.map_or(&[][..], |planned| &planned.report.cuts);
+    let reliefs = view.last.as_ref().map_or(&[][..], |ticked| &ticked.tick.reliefs);
     let books = (books, &view.about.cluster, view.about.currency);
-    wire::budget_states(books, &view.exposures, cuts, now)
+    wire::budget_states(books, exposures, wire::Taken { cuts, reliefs }, now)
+}
+
+/// Limits that are tried.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Tried {
+    /// Budget -> another limit.
+    limits: BTreeMap<String, String>,
+}
+
+/// Each budget as it would stand with other limits; nothing is changed.
+pub(super) async fn simulate(
+    State(sources): State<Sources>,
+    tried: Result<Json<Tried>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(tried) = tried.map_err(|error| Problem::content(error.body_text()))?;
+    let view = sources.published.view();
+    let now = last(&view)?.tick.at;
+    let mut exposures = view.exposures.to_vec();
+    for (name, text) in &tried.limits {
+        let wrong = |why: &str| Problem::content(format!("`limits.{name}` is wrong: {why}"));
+        let limit = limit(text).map_err(|why| wrong(&why))?;
+        let found = exposures.iter_mut().find(|it| it.state.budget.id.as_str() == name);
+        let found = found.ok_or_else(|| wrong("there is no such budget"))?;
+        found.state.budget.limit = limit;
+        found.state.limit = limit;
+        (found.carried, found.allowed) = (None, None);
+    }
+    let read = move |books: &Books| states(books, &view, &exposures, now);
+    let items = sources.books.read(read).await.map_err(unread)?;
+    Ok(Json(wire::PageJson { items, next: None }).into_response())
+}
+
+/// A limit that a person gives a budget.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Limited {
+    limit: String,
+    why: String,
+    /// How long; for good where nothing is said.
+    #[serde(default, rename = "for")]
+    length: Option<String>,
+}
+
+/// Changes the limit of a budget, for good or for a while.
+pub(super) async fn change_limit(
+    State(sources): State<Sources>,
+    Path(budget): Path<String>,
+    limited: Result<Json<Limited>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(limited) = limited.map_err(|error| Problem::content(error.body_text()))?;
+    let wrong = |field: &str, why: &str| Problem::content(format!("`{field}` is wrong: {why}"));
+    let held = match limited.length.as_deref() {
+        None => None,
+        Some(text) => {
+            let held = parse_duration(text).filter(|held| *held <= OVERRIDE_MAX);
+            Some(held.ok_or_else(|| wrong("for", "write it like 4h, at most 8784h"))?)
+        }
+    };
+    let limit = limit(&limited.limit).map_err(|why| wrong("limit", &why))?;
+    let order = Order::Limit { budget: budget.clone(), limit, held, why: limited.why };
+    give(&sources, order).await?;
+    let text = limited.limit;
+    Ok(Json(json!({ "budget": budget, "limit": text, "for": limited.length })).into_response())
+}
+
+/// A limit as manifests write it.
+fn limit(text: &str) -> Result<Limit, String> {
+    if let Some(hours) = text.trim().strip_suffix("GPU-hours") {
+        let hours: Decimal = hours.trim().parse().map_err(|error| format!("{error}"))?;
+        let milli = u64::try_from(hours.nano().div_euclid(1_000_000));
+        return milli.map(Limit::GpuHoursMilli).map_err(|_| "it is below zero".to_owned());
+    }
+    let money = text.parse().map_err(|error: farthing_model::MoneyError| {
+        format!("{error}; write it like 1500 USD or 500 GPU-hours")
+    });
+    money.map(Limit::Money)
 }
 
 /// A reservation that is asked for.

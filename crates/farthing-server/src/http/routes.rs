@@ -20,7 +20,7 @@ use farthing_ledger::Books;
 use std::sync::Arc;
 
 /// All routes, for people who ask for one that is not there.
-pub(super) const ROUTES: [&str; 31] = [
+pub(super) const ROUTES: [&str; 33] = [
     "/",
     "/plain",
     "/healthz",
@@ -38,6 +38,8 @@ pub(super) const ROUTES: [&str; 31] = [
     "/api/v1/steps/{id}/reject",
     "/api/v1/steps/{id}/undo",
     "/api/v1/budgets",
+    "/api/v1/budgets/simulate",
+    "/api/v1/budgets/{id}/limit",
     "/api/v1/reservations",
     "/api/v1/reservations/{id}/confirm",
     "/api/v1/reservations/{id}/release",
@@ -90,6 +92,8 @@ pub(super) fn router(sources: Sources) -> Router {
         .route("/steps/{id}/reject", post(steps::reject))
         .route("/steps/{id}/undo", post(steps::undo))
         .route("/budgets", get(budgets::budgets))
+        .route("/budgets/simulate", post(budgets::simulate))
+        .route("/budgets/{id}/limit", post(budgets::change_limit))
         .route("/reservations", get(budgets::reservations).post(budgets::reserve))
         .route("/reservations/{id}/confirm", post(budgets::confirm))
         .route("/reservations/{id}/release", post(budgets::release))

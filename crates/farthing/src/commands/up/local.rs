@@ -1,5 +1,6 @@
 //! This machine: measured through procfs, cgroups and NVML, priced as owned hardware.
 
+use super::bell::Bell;
 use super::serve::{Front, Listening, Opening};
 use super::{Stop, std_duration};
 use crate::args::UpArgs;
@@ -52,7 +53,9 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     };
     let listening = Listening::bind(args)?;
     home.begin(&cluster)?;
-    let config = config(cluster.clone(), every, super::told(args)?)?;
+    let told_us = super::told(args)?;
+    let bell = Bell::open(told_us.alerts.as_ref())?;
+    let config = config(cluster.clone(), every, told_us)?;
     let policy = config.policy.clone();
     let store = SqliteStore::open(&home.journal(&cluster))?;
     let started = Timestamp::now();
@@ -72,6 +75,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             Ok(tick) => {
                 talk(&show::tick::line(&tick, &policy));
                 talk_about(&tick, &mut told);
+                bell.ring(&mut engine, &tick);
                 front.publish(tick, began.elapsed(), Arc::clone(&offers), &engine)?;
             }
             // A full disk or a busy journal is no reason to stop measuring: the next tick tries
@@ -92,6 +96,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             front.attend(nap, &mut engine, Timestamp::now);
         });
     }
+    bell.close(&mut engine, Timestamp::now());
     engine.close(Timestamp::now())?;
     front.close();
     closing(home, &cluster)
