@@ -12,7 +12,8 @@ use crate::exposure::Exposure;
 use crate::record::{Body, RecordError, time};
 use crate::tick::Tick;
 use farthing_edge::{Alert, Change, Notice, Severity, Store};
-use farthing_model::{EscalationAction, Limit, MoneyError};
+use farthing_ledger::{Key, anomalies};
+use farthing_model::{EscalationAction, Limit, MoneyError, hour_floor};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use std::collections::{BTreeMap, BTreeSet};
@@ -94,6 +95,7 @@ impl<W: World, S: Store> Engine<W, S> {
     /// The journal failed, or the sums do not fit.
     pub fn notices(&mut self, tick: &Tick, rules: &AlertRules) -> Result<Vec<Notice>, EngineError> {
         let now = tick.at;
+        self.look_for_anomalies(now)?;
         let mut alerts = self.alerts(tick)?;
         alerts.sort_by(|a, b| b.severity.cmp(&a.severity).then_with(|| key(a).cmp(&key(b))));
         alerts.truncate(ALERTS_MAX);
@@ -120,6 +122,22 @@ impl<W: World, S: Store> Engine<W, S> {
         self.journal.append(now, &bodies)
     }
 
+    /// Once an hour, as only whole hours are compared.
+    fn look_for_anomalies(&mut self, now: Timestamp) -> Result<(), EngineError> {
+        let hour = hour_floor(now);
+        if self.odd.as_ref().is_some_and(|(looked, _)| *looked == hour) {
+            return Ok(());
+        }
+        let books = (self.accounts.books(), &self.config.cluster, self.config.currency);
+        let mut found = BTreeMap::new();
+        for (of, key) in [("team", Key::Team), ("workload", Key::Workload)] {
+            let odd = anomalies(books, &key, now).map_err(EngineError::Report)?;
+            found.extend(odd.into_iter().map(|(name, odd)| (format!("{of} {name}"), odd)));
+        }
+        self.odd = Some((hour, found));
+        Ok(())
+    }
+
     /// What is so after a tick.
     fn alerts(&self, tick: &Tick) -> Result<Vec<Alert>, EngineError> {
         let cluster = self.config.cluster.as_str();
@@ -136,6 +154,19 @@ impl<W: World, S: Store> Engine<W, S> {
             let told = budget(&exposure).map_err(EngineError::Money)?;
             let id = exposure.state.budget.id.as_str();
             alerts.extend(told.map(|(severity, text)| alert("budget", id, severity, text)));
+        }
+        let raised = &self.journal.state().alerts;
+        for (object, odd) in self.odd.iter().flat_map(|(_, odd)| odd) {
+            // As it was said first: the next hour costs something else, and is no news.
+            let said = raised.get(&("anomaly".to_owned(), object.clone()));
+            let text = said.map_or_else(
+                || {
+                    let (spent, usual) = (odd.spent, odd.usual);
+                    format!("{object} cost {spent} in the hour of {}, usual is {usual}", odd.hour)
+                },
+                |said| said.alert.summary.clone(),
+            );
+            alerts.push(alert("anomaly", object, Severity::Warning, text));
         }
         let least = self.config.policy.limits.coverage_min;
         if let Some(ratio) = tick.coverage.ratio().filter(|ratio| *ratio < least) {

@@ -49,7 +49,8 @@ fn a_cut_suspends_what_loses_the_least_and_goes_on_when_there_is_room() {
     let mut engine = lab.open(0);
     let first = engine.tick(at(0)).unwrap();
     assert_eq!((lab.world.done(), cuts(&first)), (3, vec![]));
-    // With three minutes to boot all three are 11.34 USD: one has to go, and `b` is productive again the soonest.
+    // With three minutes to boot all three are 11.34 USD: one has to go, and `b` is productive
+    // again the soonest.
     let second = engine.tick(at(300)).unwrap();
     assert_eq!((cuts(&second), suspended(&lab)), (vec!["b"], vec!["b"]));
     let relief = &second.reliefs[0];

@@ -10,7 +10,7 @@ use crate::books::Books;
 use crate::report::{Key, ReportError, StatementQuery, statement};
 use farthing_model::{ClusterId, Currency, Money, MoneyError, Window, hour_floor};
 use jiff::{SignedDuration, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Weeks that are looked back, and how many must be known before anything is said.
 const WEEKS: i64 = 8;
@@ -18,7 +18,7 @@ const WEEKS_MIN: usize = 3;
 /// Hours in a row.
 const IN_A_ROW: i64 = 2;
 /// How many times the usual distance an hour is above the usual.
-const FAR: i128 = 6;
+const FAR: i128 = 4;
 /// An hour is at least this part of the usual, in per cent: small steps of a steady load are none.
 const PART: i128 = 150;
 
@@ -112,12 +112,12 @@ pub fn anomalies(
     let query = StatementQuery { by, ..StatementQuery::of(cluster.clone(), window, currency) };
     let rows = statement(books, &query)?.rows;
     let wrong = |source| ReportError::Money { window, source };
-    let mut known: BTreeMap<Timestamp, ()> = BTreeMap::new();
+    let mut known = BTreeSet::new();
     let mut all: BTreeMap<String, BTreeMap<Timestamp, Money>> = BTreeMap::new();
     for row in rows {
         let hour = row.keys.first().and_then(|hour| hour.parse::<Timestamp>().ok());
         let (Some(hour), Some(value)) = (hour, row.keys.get(1)) else { continue };
-        known.insert(hour, ());
+        known.insert(hour);
         if !row.named.get(1).copied().unwrap_or(false) {
             continue;
         }
@@ -128,7 +128,7 @@ pub fn anomalies(
     let newest = end.checked_sub(HOUR).unwrap_or(end);
     let mut found = BTreeMap::new();
     for (value, mut hours) in all {
-        for hour in known.keys() {
+        for hour in &known {
             hours.entry(*hour).or_insert_with(|| Money::zero(currency));
         }
         if let Some(anomaly) = anomaly(&hours, newest).map_err(wrong)? {

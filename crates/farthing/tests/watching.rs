@@ -155,7 +155,7 @@ fn a_rung_is_told_once_and_when_a_larger_limit_ends_it() {
     assert_eq!(up.reserve("80 USD"), 201);
     let first = told.recv_timeout(WAIT).unwrap();
     assert_eq!((&first["change"], &first["severity"]), (&json!("raised"), &json!("warning")));
-    assert_eq!(first["summary"], "budget pipelines has reached 50 % of 100 USD");
+    assert_eq!(first["summary"], "budget pipelines has reached 50.0 % of 100.00 USD");
     assert_eq!(up.reserve("30 USD"), 409);
     // What would be, without changing anything.
     let (status, would) =

@@ -675,9 +675,9 @@ fn a_policy_says_when_and_where_people_are_told() {
         &expect![[r#"
         m.yaml:5:19: Policy x: `from`: `22` is not a time of the day such as "22:00"
         m.yaml:5:27: Policy x: `to`: `25:00` is not a time of the day such as "22:00"
-        m.yaml:7:62: Policy x: `secret` is not written here: say {file: PATH} or {env: NAME}
-        m.yaml:8:60: Policy x: `to` does not belong to `slack`
-        m.yaml:9:32: Policy x: `server`: `mail` is not host:port, such as smtp.example.org:587
+        m.yaml:7:61: Policy x: `secret` is not written here: say {file: PATH} or {env: NAME}
+        m.yaml:8:55: Policy x: `to` does not belong to `slack`
+        m.yaml:9:31: Policy x: `server`: `mail` is not host:port, such as smtp.example.org:587
         m.yaml:10:16: Policy x: `type`: `pager` is not a choice; known here: webhook, slack, alertmanager, email
     "#]],
     );

@@ -53,6 +53,17 @@ fn states(
     wire::budget_states(books, exposures, wire::Taken { cuts, reliefs }, now)
 }
 
+/// Teams and workloads whose last hours cost far more than those hours of past weeks.
+pub(super) async fn anomalies(State(sources): State<Sources>) -> Result<Response, Problem> {
+    let view = sources.published.view();
+    let now = last(&view)?.tick.at;
+    let read = move |books: &Books| {
+        wire::anomalies((books, &view.about.cluster, view.about.currency), now)
+    };
+    let items = sources.books.read(read).await.map_err(unread)?;
+    Ok(Json(wire::PageJson { items, next: None }).into_response())
+}
+
 /// Limits that are tried.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]

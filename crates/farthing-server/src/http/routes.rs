@@ -20,7 +20,7 @@ use farthing_ledger::Books;
 use std::sync::Arc;
 
 /// All routes, for people who ask for one that is not there.
-pub(super) const ROUTES: [&str; 33] = [
+pub(super) const ROUTES: [&str; 34] = [
     "/",
     "/plain",
     "/healthz",
@@ -37,6 +37,7 @@ pub(super) const ROUTES: [&str; 33] = [
     "/api/v1/steps/{id}/approve",
     "/api/v1/steps/{id}/reject",
     "/api/v1/steps/{id}/undo",
+    "/api/v1/anomalies",
     "/api/v1/budgets",
     "/api/v1/budgets/simulate",
     "/api/v1/budgets/{id}/limit",
@@ -91,6 +92,7 @@ pub(super) fn router(sources: Sources) -> Router {
         .route("/steps/{id}/approve", post(steps::approve))
         .route("/steps/{id}/reject", post(steps::reject))
         .route("/steps/{id}/undo", post(steps::undo))
+        .route("/anomalies", get(budgets::anomalies))
         .route("/budgets", get(budgets::budgets))
         .route("/budgets/simulate", post(budgets::simulate))
         .route("/budgets/{id}/limit", post(budgets::change_limit))

@@ -4,7 +4,7 @@ use super::plan::{CutJson, rung_name};
 use super::scalar::{WindowJson, ratio, time};
 use farthing_engine::planner::Cut;
 use farthing_engine::{Allowance, Claim, Driver, Exposure, Relief, Short, Shortage, Undo};
-use farthing_ledger::{Books, Looked, Outlook, ReportError, outlooks};
+use farthing_ledger::{Books, Key, Looked, Outlook, ReportError, outlooks};
 use farthing_model::{
     Budget, ClusterId, Currency, Decimal, Escalation, Limit, Money, Period, Scope, midnight,
 };
@@ -357,6 +357,49 @@ fn scope(scope: &Scope) -> String {
 #[allow(clippy::cast_precision_loss, reason = "for people to read; nothing is computed from it")]
 fn hours(milli: u64) -> f64 {
     milli as f64 / 1e3
+}
+
+/// Hours that cost far more than the same hours of past weeks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnomalyJson {
+    /// `team` or `workload`.
+    pub of: &'static str,
+    /// Which.
+    pub name: String,
+    /// The newest of the hours.
+    pub hour: String,
+    /// What it cost.
+    pub spent: String,
+    /// What such an hour usually costs.
+    pub usual: String,
+    /// From what on it is far above.
+    pub bound: String,
+    /// The currency of all money here.
+    pub currency: String,
+}
+
+/// The anomalies of the last whole hours, by team and by workload.
+///
+/// # Errors
+/// The books cannot be read, or the sums do not fit.
+pub fn anomalies(
+    books: (&Books, &ClusterId, Currency),
+    now: Timestamp,
+) -> Result<Vec<AnomalyJson>, ReportError> {
+    let mut all = Vec::new();
+    for (of, key) in [("team", Key::Team), ("workload", Key::Workload)] {
+        let found = farthing_ledger::anomalies(books, &key, now)?;
+        all.extend(found.into_iter().map(|(name, odd)| AnomalyJson {
+            of,
+            name,
+            hour: time(odd.hour),
+            spent: odd.spent.to_decimal(),
+            usual: odd.usual.to_decimal(),
+            bound: odd.bound.to_decimal(),
+            currency: odd.spent.currency().to_string(),
+        }));
+    }
+    Ok(all)
 }
 
 /// A claim.

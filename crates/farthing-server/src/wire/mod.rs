@@ -29,9 +29,9 @@ mod world;
 pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
 pub use budget::{
-    AllowedJson, BudgetStateJson, BurnJson, ClaimJson, DriverJson, ForecastJson, PeriodJson,
-    ReliefCutJson, ReliefJson, RungJson as BudgetRungJson, ShortJson, Taken, budget_states, claim,
-    short,
+    AllowedJson, AnomalyJson, BudgetStateJson, BurnJson, ClaimJson, DriverJson, ForecastJson,
+    PeriodJson, ReliefCutJson, ReliefJson, RungJson as BudgetRungJson, ShortJson, Taken, anomalies,
+    budget_states, claim, short,
 };
 pub use cost::{CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost};
 pub use dag::{

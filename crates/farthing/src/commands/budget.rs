@@ -32,7 +32,11 @@ pub(crate) fn run(args: &BudgetArgs, home: &Home, output: Output) -> anyhow::Res
             asked.limit((&args.name, &args.limit, &args.why), None, output)
         }
         Some(BudgetWhat::Override(args)) => {
-            let length = duration("--for", &args.length)?;
+            // Also of no length: that ends one.
+            let length = match args.length.as_str() {
+                "0s" => SignedDuration::ZERO,
+                text => duration("--for", text)?,
+            };
             let until = asked.now.checked_add(length).unwrap_or(Timestamp::MAX);
             asked.limit((&args.name, &args.limit, &args.why), Some(until), output)
         }
@@ -80,10 +84,11 @@ impl Asked {
     fn show(&self, args: &BudgetShowArgs, output: Output) -> anyhow::Result<Outcome> {
         let exposures = self.with_limits("--if", &args.limits)?;
         let states = self.states(&exposures)?;
+        let odd = wire::anomalies((&self.books, &self.cluster, self.currency), self.now)?;
         print(
             output,
-            || Ok(show::budget::text(&states)),
-            || Ok(json!({ "at": self.now.to_string(), "budgets": states })),
+            || Ok(show::budget::text(&states) + &show::budget::odd(&odd)),
+            || Ok(json!({ "at": self.now.to_string(), "budgets": states, "anomalies": odd })),
             || Ok(show::budget::rows(&states)),
         )?;
         Ok(Outcome::Done)

@@ -2,7 +2,7 @@
 
 use crate::table::{Align, Table};
 use farthing_engine::{Ask, Short};
-use farthing_server::wire::{BudgetStateJson, ClaimJson, ShortJson};
+use farthing_server::wire::{AnomalyJson, BudgetStateJson, ClaimJson, ShortJson};
 use std::fmt::Write as _;
 
 /// Budgets as they stand, and where they are going.
@@ -35,6 +35,16 @@ pub(crate) fn text(states: &[BudgetStateJson]) -> String {
         );
     }
     out
+}
+
+/// What costs far more than usual, a line each.
+pub(crate) fn odd(anomalies: &[AnomalyJson]) -> String {
+    let line = |it: &AnomalyJson| {
+        let (spent, usual, currency) = (short(&it.spent), short(&it.usual), &it.currency);
+        let (of, name, hour) = (it.of, &it.name, &it.hour);
+        format!("\n{of} {name} cost {spent} {currency} in the hour of {hour}; usual is {usual}")
+    };
+    anomalies.iter().map(line).collect()
 }
 
 /// One row a budget.

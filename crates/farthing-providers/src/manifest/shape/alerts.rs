@@ -14,7 +14,7 @@ pub(crate) static ALERTS: Shape = Shape {
 
 pub(crate) static QUIET: Shape = Shape {
     name: "Quiet",
-    doc: "Hours in which people sleep, UTC. What comes up in them is told after, if it is still so.",
+    doc: "Hours in which people sleep, UTC. What comes up then is told after, if it is still so.",
     fields: &[
         must("from", Text, "A time of the day, such as \"22:00\"."),
         must("to", Text, "A time of the day; before `from` where they go over midnight."),

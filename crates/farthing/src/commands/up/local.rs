@@ -53,19 +53,15 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     };
     let listening = Listening::bind(args)?;
     home.begin(&cluster)?;
-    let told_us = super::told(args)?;
-    let bell = Bell::open(told_us.alerts.as_ref())?;
-    let config = config(cluster.clone(), every, told_us)?;
+    let told = super::told(args)?;
+    let bell = Bell::open(told.alerts.as_ref())?;
+    let config = config(cluster.clone(), every, told)?;
     let policy = config.policy.clone();
     let store = SqliteStore::open(&home.journal(&cluster))?;
     let started = Timestamp::now();
     let mut engine = Engine::open(config, world, (store, home.books()?), started)?;
-    let opening = Opening {
-        world: "this machine",
-        policy: policy.clone(),
-        started,
-        every: std_duration(every)?,
-    };
+    let (world, every) = ("this machine", std_duration(every)?);
+    let opening = Opening { world, policy: policy.clone(), started, every };
     let journal = SqliteStore::open(&home.journal(&cluster))?;
     let front = Front::open(listening, &engine, journal, opening)?;
     let (mut next, mut told, mut goes_on) = (Instant::now(), Vec::new(), true);
@@ -91,7 +87,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         if !goes_on {
             break;
         }
-        next += std_duration(every)?;
+        next += every;
         goes_on = stop.nap_until(next, &mut |nap| {
             front.attend(nap, &mut engine, Timestamp::now);
         });
