@@ -139,7 +139,7 @@ pub struct EscalatedRecord {
 impl EscalatedRecord {
     /// The record of what a rung proposes.
     pub fn of(budget: &BudgetId, rung: Escalation, steps: Vec<StepRecord>) -> Self {
-        Self { budget: budget.to_string(), rung: RungRecord::of(&rung), steps }
+        Self { budget: budget.to_string(), rung: RungRecord::of(rung), steps }
     }
 
     pub(crate) fn ladder(&self) -> Result<Ladder, RecordError> {

@@ -1,6 +1,7 @@
 //! How often the search for anomalies cries wolf on load that was recorded: the Philly cluster,
 //! node by node and virtual cluster by virtual cluster, and how soon it finds a doubling there.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
+#![allow(clippy::print_stdout, reason = "what was measured is told")]
 
 use arrow_array::cast::AsArray as _;
 use arrow_array::types::{

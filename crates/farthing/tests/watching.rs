@@ -190,7 +190,7 @@ fn a_rung_is_told_once_and_when_a_larger_limit_ends_it() {
 #[test]
 fn the_command_line_changes_limits_in_the_journal() {
     let place = Place::new();
-    let file = place.file("tells.yaml", &config("http://127.0.0.1:9"));
+    let file = place.file("tells.yaml", config("http://127.0.0.1:9"));
     let farthing = |words: &[&str]| {
         let out = Command::new(PROGRAM)
             .args(["budget", "--config", &file, "--cluster", "lab"])

@@ -296,7 +296,7 @@ impl State {
                 self.stop(workload, now, WorkloadState::Suspended);
                 Ok(())
             }
-            other => panic!("no step of this world: {other:?}"),
+            other @ Action::Resume { .. } => panic!("no step of this world: {other:?}"),
         }
     }
 

@@ -260,7 +260,7 @@ fn what_is_not_taken_is_tried_again_and_in_the_end_given_up() {
 struct Deaf(Receiver<()>);
 
 impl Notify for Deaf {
-    fn name(&self) -> &str {
+    fn name(&self) -> &'static str {
         "deaf"
     }
 

@@ -100,23 +100,20 @@ fn channel(node: &Node, report: &mut Report) -> Option<Channel> {
         }
         found
     };
-    let kind = match given {
-        Type::Email => {
-            let (server, from, to) = (needs("server"), needs("from"), needs("to"));
-            let (server, from, to) = (server?, from?, to?);
-            Kind::Email(Box::new(mail(fields, (server, from, to), report)?))
-        }
-        _ => {
-            let url = needs("url");
-            let url = secret(url?, "url", report)?;
-            match given {
-                Type::Slack => Kind::Slack { url },
-                Type::Alertmanager => Kind::Alertmanager { url },
-                _ => {
-                    let found = fields.get("secret");
-                    let secret = found.and_then(|node| hidden(node, "secret", report));
-                    Kind::Webhook { url, secret }
-                }
+    let kind = if let Type::Email = given {
+        let (server, from, to) = (needs("server"), needs("from"), needs("to"));
+        let (server, from, to) = (server?, from?, to?);
+        Kind::Email(Box::new(mail(fields, (server, from, to), report)?))
+    } else {
+        let url = needs("url");
+        let url = secret(url?, "url", report)?;
+        match given {
+            Type::Slack => Kind::Slack { url },
+            Type::Alertmanager => Kind::Alertmanager { url },
+            Type::Webhook | Type::Email => {
+                let found = fields.get("secret");
+                let secret = found.and_then(|node| hidden(node, "secret", report));
+                Kind::Webhook { url, secret }
             }
         }
     };

@@ -203,7 +203,7 @@ impl Set {
     fn keep(&mut self, object: Object) {
         match object {
             Object::Workload(workload) => self.manifests.workloads.push(*workload),
-            Object::Budget(budget) => self.manifests.budgets.push(budget),
+            Object::Budget(budget) => self.manifests.budgets.push(*budget),
             Object::Dag(dag) => self.manifests.dags.push(*dag),
             Object::Policy(both) => {
                 let (policy, alerts) = *both;

@@ -33,7 +33,7 @@ pub(crate) struct Meta {
 #[derive(Debug)]
 pub(crate) enum Object {
     Workload(Box<Workload>),
-    Budget(Budget),
+    Budget(Box<Budget>),
     Policy(Box<(Policy, Option<Settings>)>),
     Dag(Box<Dag>),
     Book(Box<BookParts>),
@@ -85,7 +85,10 @@ fn body(
             let read = workload::workload(id, meta, spec, reader, report);
             read.map(Box::new).map(Object::Workload)
         }
-        "Budget" => budget::budget(BudgetId::new(name).ok()?, spec, report).map(Object::Budget),
+        "Budget" => {
+            let read = budget::budget(BudgetId::new(name).ok()?, spec, report);
+            read.map(Box::new).map(Object::Budget)
+        }
         "Dag" => {
             let id = WorkloadId::new(name).ok()?;
             dag::dag(id, meta, spec, reader, report).map(Box::new).map(Object::Dag)

@@ -303,7 +303,7 @@ fn budget_state(
         gone: part.map(ratio),
         rung: rung.map(|rung| rung_name(rung.action)),
         rung_mode: rung.map(|rung| rung.mode.name()),
-        escalate: budget.escalate.iter().map(RungJson::of).collect(),
+        escalate: budget.escalate.iter().copied().map(RungJson::of).collect(),
         burn: burnt,
         forecast: outlook.ahead.as_ref().map(|forecast| ForecastJson {
             p10: forecast.p10.to_decimal(),
@@ -320,7 +320,7 @@ fn budget_state(
 }
 
 impl RungJson {
-    fn of(rung: &Escalation) -> Self {
+    fn of(rung: Escalation) -> Self {
         Self { at: ratio(rung.at), action: rung_name(rung.action), mode: rung.mode.name() }
     }
 }
