@@ -68,6 +68,24 @@ fn whole(column: &ArrayRef) -> Vec<i64> {
     panic!("{:?} is not read here", column.data_type())
 }
 
+/// A column of names, whichever way it is kept.
+fn names(column: &ArrayRef) -> Vec<String> {
+    if let Some(names) = column.as_string_opt::<i32>() {
+        return names.iter().map(|name| name.unwrap().to_owned()).collect();
+    }
+    if let Some(names) = column.as_string_opt::<i64>() {
+        return names.iter().map(|name| name.unwrap().to_owned()).collect();
+    }
+    if let Some(names) = column.as_string_view_opt() {
+        return names.iter().map(|name| name.unwrap().to_owned()).collect();
+    }
+    if let Some(words) = column.as_any_dictionary_opt() {
+        let values = names(words.values());
+        return words.normalized_keys().into_iter().map(|key| values[key].clone()).collect();
+    }
+    whole(column).into_iter().map(|number| number.to_string()).collect()
+}
+
 /// Whole units of a minute or a second as money: only how they compare matters.
 fn hours(sums: &BTreeMap<i64, i64>) -> Hours {
     let (first, last) = (*sums.keys().next().unwrap(), *sums.keys().last().unwrap());
@@ -143,10 +161,9 @@ fn the_teams_of_a_recorded_cluster_raise_alarms_that_are_counted() {
         let submitted = whole(batch.column_by_name("submit_time").unwrap());
         let lengths = whole(batch.column_by_name("duration_s").unwrap());
         let gpus = whole(batch.column_by_name("num_gpus").unwrap());
-        let vc = batch.column_by_name("vc").unwrap();
-        let vc = arrow_array::cast::as_string_array(vc).clone();
+        let vc = names(batch.column_by_name("vc").unwrap());
         for (row, from) in submitted.into_iter().enumerate() {
-            let sums = teams.entry(vc.value(row).to_owned()).or_default();
+            let sums = teams.entry(vc[row].clone()).or_default();
             let to = from + lengths[row].clamp(0, 30 * 24 * HOUR_S);
             for hour in from.div_euclid(HOUR_S)..=to.div_euclid(HOUR_S) {
                 let inside = to.min((hour + 1) * HOUR_S) - from.max(hour * HOUR_S);

@@ -182,7 +182,7 @@ fn a_rung_is_told_once_and_when_a_larger_limit_ends_it() {
     let last = told.recv_timeout(WAIT).unwrap();
     assert_eq!(last["change"], "resolved", "{last}");
     // What was told, and that it was carried, is in the journal.
-    let (_, journal) = up.ask("GET", "/journal?limit=1000", &Value::Null);
+    let (_, journal) = up.ask("GET", "/journal?limit=500", &Value::Null);
     let text = journal.to_string();
     assert!(text.contains("a deadline"), "{text}");
 }
