@@ -11,10 +11,12 @@ pub mod check;
 pub mod conformance;
 mod error;
 mod memory;
+mod notify;
 
 pub use chain::{ChainFault, Head, NewRecord, Record, RecordKind};
 pub use error::{Class, EdgeError};
 pub use memory::MemoryStore;
+pub use notify::{Alert, Change, Notice, Notify, Severity};
 
 use farthing_model::{
     Coverage, DeviceUse, NodeSpan, Offer, Receipt, Sample, Snapshot, Step, StepId, Window,

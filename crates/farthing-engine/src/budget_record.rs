@@ -110,7 +110,7 @@ impl BudgetRecord {
                 each => PeriodRecord::Each(each.name().to_owned()),
             },
             hard: budget.hard,
-            escalate: budget.escalate.iter().map(RungRecord::of).collect(),
+            escalate: budget.escalate.iter().copied().map(RungRecord::of).collect(),
             carry: budget.carry.map(|carry| CarryRecord {
                 most: LimitRecord::of(carry.most),
                 since: carry.since.to_string(),
@@ -190,7 +190,7 @@ impl LimitRecord {
 }
 
 impl RungRecord {
-    fn of(rung: &Escalation) -> Self {
+    pub(crate) fn of(rung: Escalation) -> Self {
         let found = ACTIONS.iter().find(|(_, known)| *known == rung.action);
         let action = found.map_or_else(String::new, |(name, _)| (*name).to_owned());
         match rung.mode {
@@ -199,7 +199,7 @@ impl RungRecord {
         }
     }
 
-    fn to_rung(&self) -> Result<Escalation, RecordError> {
+    pub(crate) fn to_rung(&self) -> Result<Escalation, RecordError> {
         let (ppm, action, mode) = match self {
             Self::Enforced(ppm, action) => (*ppm, action, Mode::Enforce.name()),
             Self::In(ppm, action, mode) => (*ppm, action, mode.as_str()),

@@ -8,9 +8,10 @@ use crate::execute::note;
 use crate::journal::{Journal, Open, Stage};
 use crate::record::Body;
 use farthing_edge::{Act, Head, Measure, Observe, Quote, Store};
-use farthing_ledger::Books;
+use farthing_ledger::{Anomaly, Books};
 use farthing_model::{Money, Receipt, StepId, WorkloadId};
 use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What the engine observes and acts on. Everything that observes, measures, quotes and acts is
 /// one: the simulator, this machine, a cluster.
@@ -29,6 +30,10 @@ pub struct Engine<W, S> {
     pub(crate) measured_until: Option<Timestamp>,
     /// What opening found and the first tick is to say.
     pub(crate) untold: Vec<String>,
+    /// Alerts that this run has handed over to be carried.
+    pub(crate) carrying: BTreeSet<(String, String)>,
+    /// The hour in which anomalies were last looked for, and those that were found.
+    pub(crate) odd: Option<(Timestamp, BTreeMap<String, Anomaly>)>,
 }
 
 impl<W: World, S: Store> Engine<W, S> {
@@ -50,7 +55,9 @@ impl<W: World, S: Store> Engine<W, S> {
         // A first tick measures nothing and may buy: what it bought is paid from its records on.
         let measured_until = accounts.measured_until().or(journal.state().written);
         let untold = Vec::new();
-        let mut engine = Self { config, world, journal, accounts, measured_until, untold };
+        let (carrying, odd) = (BTreeSet::new(), None);
+        let mut engine =
+            Self { config, world, journal, accounts, measured_until, untold, carrying, odd };
         engine.begin(now)?;
         engine.resolve(now)?;
         Ok(engine)

@@ -2,7 +2,7 @@
 
 use crate::record::RecordError;
 use farthing_edge::{ChainFault, EdgeError};
-use farthing_ledger::{BooksError, MeterError};
+use farthing_ledger::{BooksError, MeterError, ReportError};
 use farthing_model::MoneyError;
 use farthing_planner::PlanError;
 
@@ -33,6 +33,9 @@ pub enum EngineError {
     /// The ledger could not be read or written.
     #[error("the ledger failed")]
     Books(#[source] BooksError),
+    /// The ledger could not be summed.
+    #[error("the ledger could not be summed")]
+    Report(#[source] ReportError),
     /// The measurements could not be turned into charges that conserve.
     #[error("metering failed")]
     Meter(#[source] MeterError),

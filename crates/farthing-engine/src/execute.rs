@@ -134,7 +134,8 @@ impl<W: World, S: Store> Engine<W, S> {
         now: Timestamp,
     ) -> Result<Option<Held>, EngineError> {
         let limits = self.config.policy.limits;
-        match self.config.policy.mode {
+        let rung = open.ladder.as_ref().map_or(Mode::Enforce, |ladder| ladder.mode);
+        match self.config.policy.mode.min(rung) {
             mode @ (Mode::Observe | Mode::Recommend) => return Ok(Some(Held::OnlyProposed(mode))),
             Mode::Approve if open.approved != Some(true) => return Ok(Some(Held::NotApproved)),
             Mode::Approve | Mode::Enforce => {}

@@ -9,12 +9,15 @@ use crate::limits::Allowance;
 use crate::sums::{self, Account, Sums};
 use farthing_edge::Store;
 use farthing_model::{
-    Action, Budget, BudgetId, Carry, Currency, Escalation, Limit, Money, MoneyError, Ratio, Window,
+    Action, Budget, BudgetId, Carry, Currency, Escalation, Limit, Money, MoneyError, Ratio, StepId,
+    Window,
 };
 use farthing_planner::BudgetState;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
+/// Drivers of a budget that are told.
+const DRIVERS_MAX: usize = 10;
 /// Periods that something is carried over, at most: a century of days.
 const PERIODS_MAX: usize = 36_525;
 
@@ -50,6 +53,28 @@ pub struct Exposure {
     pub carried: Option<Limit>,
     /// What an operator allowed for a while, where it is in force: it is `state.limit`.
     pub allowed: Option<Allowance>,
+    /// What holds the most of it and is not spent yet, the most first.
+    pub drivers: Vec<Driver>,
+}
+
+/// Something that holds part of a budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Driver {
+    /// What: a workload on an offer, or what a claim is for.
+    pub what: String,
+    /// How much.
+    pub amount: Money,
+    /// What gives it back.
+    pub undo: Undo,
+}
+
+/// What gives back what holds a budget.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Undo {
+    /// These steps, taken back.
+    Steps(Vec<StepId>),
+    /// This claim, ended.
+    Claim(String),
 }
 
 impl Exposure {
@@ -134,8 +159,11 @@ impl Ground<'_> {
         let (spent, gpu_hours_milli) = self.spent(&budget.id, period)?;
         let (claimed, gpu_claimed_milli) =
             self.open.claimed(&budget.id, now, self.currency).map_err(EngineError::Money)?;
-        let committed = self.committed(budget, period)?;
+        let held = self.held(budget, period)?;
+        let amounts = held.values().map(|held| held.rest);
+        let committed = Money::sum(amounts, self.currency).map_err(EngineError::Money)?;
         let committed = committed.checked_add(claimed).map_err(EngineError::Money)?;
+        let drivers = self.drivers(&budget.id, held, now);
         let mut budget = budget.clone();
         if let Some(set) = self.open.limits.set(&budget) {
             budget.limit = set.limit;
@@ -155,7 +183,15 @@ impl Ground<'_> {
             budget.limit = less(budget.limit, limit);
         }
         let state = BudgetState { budget, period, limit, spent, committed };
-        Ok(Exposure { state, claimed, gpu_hours_milli, gpu_claimed_milli, carried, allowed })
+        Ok(Exposure {
+            state,
+            claimed,
+            gpu_hours_milli,
+            gpu_claimed_milli,
+            carried,
+            allowed,
+            drivers,
+        })
     }
 
     /// What is spent in a period, in money and in thousandths of accelerator-hours.
@@ -183,12 +219,45 @@ impl Ground<'_> {
         Ok(carried)
     }
 
+    /// What holds the most of a budget and is not spent.
+    fn drivers(
+        &self,
+        budget: &BudgetId,
+        held: BTreeMap<Account, Held>,
+        now: Timestamp,
+    ) -> Vec<Driver> {
+        let steps = held.into_iter().filter(|(_, held)| held.rest.pico() > 0);
+        let mut drivers: Vec<Driver> = steps
+            .map(|(account, held)| Driver {
+                what: format!("{} on {}", account.workload, account.offer),
+                amount: held.rest,
+                undo: Undo::Steps(held.steps),
+            })
+            .collect();
+        let name = budget.as_str();
+        let claims = self.open.claims.values().filter(|claim| {
+            now < claim.ask.expires && claim.budgets.iter().any(|budget| budget == name)
+        });
+        drivers.extend(claims.map(|claim| Driver {
+            what: claim.ask.what.clone(),
+            amount: claim.ask.amount,
+            undo: Undo::Claim(claim.id.clone()),
+        }));
+        drivers.sort_by_key(|driver| -driver.amount.pico());
+        drivers.truncate(DRIVERS_MAX);
+        drivers
+    }
+
     /// Reserved for steps that were begun or are in force, less what is already posted for them.
     ///
     /// Steps of one workload on one offer are posted together, so they are taken together.
-    fn committed(&self, budget: &Budget, period: Window) -> Result<Money, EngineError> {
+    fn held(
+        &self,
+        budget: &Budget,
+        period: Window,
+    ) -> Result<BTreeMap<Account, Held>, EngineError> {
         let name = budget.id.as_str();
-        let mut groups: BTreeMap<Account, (Money, Money)> = BTreeMap::new();
+        let mut groups: BTreeMap<Account, Held> = BTreeMap::new();
         for open in self.open.steps.values() {
             let begun = open.stage != Stage::Proposed;
             if !begun || !open.budgets.iter().any(|covered| covered == name) {
@@ -201,23 +270,30 @@ impl Ground<'_> {
             };
             let rest = outstanding(open, reserved, period)?;
             let zero = Money::zero(self.currency);
-            let group = groups.entry(account).or_insert((zero, before));
-            group.0 = group.0.checked_add(rest).map_err(EngineError::Money)?;
-            if before.pico() < group.1.pico() {
-                group.1 = before;
+            let fresh = Held { rest: zero, before, steps: Vec::new() };
+            let group = groups.entry(account).or_insert(fresh);
+            group.rest = group.rest.checked_add(rest).map_err(EngineError::Money)?;
+            group.steps.push(open.step.id.clone());
+            if before.pico() < group.before.pico() {
+                group.before = before;
             }
         }
-        let mut committed = Money::zero(self.currency);
-        for (account, (reserved, before)) in groups {
-            let posted = sums::posted(&self.sums, &account, self.currency);
-            let posted = posted.checked_sub(before).map_err(EngineError::Money)?;
-            let rest = reserved.checked_sub(posted).map_err(EngineError::Money)?;
-            if rest.pico() > 0 {
-                committed = committed.checked_add(rest).map_err(EngineError::Money)?;
-            }
+        for (account, held) in &mut groups {
+            let posted = sums::posted(&self.sums, account, self.currency);
+            let posted = posted.checked_sub(held.before).map_err(EngineError::Money)?;
+            let rest = held.rest.checked_sub(posted).map_err(EngineError::Money)?;
+            // What took more than was set aside for it holds nothing any more.
+            held.rest = if rest.is_negative() { Money::zero(self.currency) } else { rest };
         }
-        Ok(committed)
+        Ok(groups)
     }
+}
+
+/// What steps of one workload on one offer hold of a budget.
+struct Held {
+    rest: Money,
+    before: Money,
+    steps: Vec<StepId>,
 }
 
 /// Nothing, in the unit of a limit.

@@ -3,15 +3,20 @@
 //! The state is only what is open: proposals of the newest plan, and steps that were begun and are
 //! not settled. Everything else stays in the store and is read when a person asks.
 
+use crate::alert::Alerts;
 use crate::budget_record::BudgetRecord;
 use crate::claim::Claim;
 use crate::error::EngineError;
 use crate::limits::Limits;
-use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
+use crate::record::{
+    Body, EscalatedRecord, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time,
+};
 use crate::run_record::RunRecord;
 use farthing_edge::chain::{self, Hash};
 use farthing_edge::{Class, Head, Record, RecordKind, Store};
-use farthing_model::{Action, Budget, Currency, Money, Step, StepId, WorkloadId};
+use farthing_model::{
+    Action, Budget, BudgetId, Currency, Mode, Money, Ratio, Step, StepId, WorkloadId,
+};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 
@@ -55,6 +60,8 @@ pub struct Open {
     pub claims: BTreeMap<String, Claim>,
     /// What was spent under claims that ended, by budget and when.
     pub outside: BTreeMap<String, BTreeMap<Timestamp, Money>>,
+    /// What people were told and is not over.
+    pub alerts: Alerts,
     /// Limits that people changed.
     pub limits: Limits,
     /// The budgets that the last run was told.
@@ -93,6 +100,19 @@ pub struct OpenStep {
     pub budgets: Vec<String>,
     /// How far it is.
     pub stage: Stage,
+    /// The rung that proposed it; `None`: a plan did.
+    pub ladder: Option<Ladder>,
+}
+
+/// A rung that proposed a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Ladder {
+    /// Of which budget.
+    pub budget: BudgetId,
+    /// At which part of its limit.
+    pub at: Ratio,
+    /// How much of it is done without a person; the policy's mode is the ceiling.
+    pub mode: Mode,
 }
 
 /// How far a step is.
@@ -110,6 +130,11 @@ impl OpenStep {
     /// The workload that it acts on.
     pub fn workload(&self) -> Option<&WorkloadId> {
         self.step.action.workload()
+    }
+
+    /// Whether it is a proposal of the newest plan.
+    pub fn is_planned(&self) -> bool {
+        self.stage == Stage::Proposed && self.ladder.is_none()
     }
 }
 
@@ -229,8 +254,11 @@ impl Open {
             Body::Ran(run) => self.ran(*run),
             Body::Claimed(claim) => self.claim(at, &claim)?,
             Body::Released { claim, spent, .. } => self.release(at, &claim, spent.as_deref())?,
+            Body::Alerted(alerted) => alerted.fold(at, &mut self.alerts)?,
+            Body::Delivered(delivered) => delivered.fold(&mut self.alerts),
             Body::Limited(limited) => self.limits.take(&limited)?,
             Body::Planned(plan) => self.planned(at, plan)?,
+            Body::Escalated(record) => self.escalated(at, &record)?,
             Body::Approved { step, approved, .. } => {
                 self.with(&step, |open| open.approved = Some(approved))?;
             }
@@ -266,10 +294,13 @@ impl Open {
     /// A new plan replaces the proposals of the old one; what was begun stays.
     fn planned(&mut self, at: Timestamp, plan: PlanRecord) -> Result<(), RecordError> {
         self.plans += 1;
-        let proposed = self.steps.values().filter(|open| open.stage == Stage::Proposed);
+        let proposed = self.steps.values().filter(|open| open.is_planned());
         let rejected = proposed.filter(|open| open.approved == Some(false));
         let rejected: Vec<Step> = rejected.map(|open| open.step.clone()).collect();
-        self.steps.retain(|_, open| open.stage != Stage::Proposed);
+        // What a rung proposed is not the plan's to take back; it expires.
+        self.steps.retain(|_, open| {
+            open.stage != Stage::Proposed || (open.ladder.is_some() && at <= open.step.expires)
+        });
         for record in &plan.steps {
             let step = record.to_step()?;
             // A no is for the thing, and not for the minute in which it was proposed.
@@ -282,10 +313,33 @@ impl Open {
                 posted_before: None,
                 budgets: Vec::new(),
                 stage: Stage::Proposed,
+                ladder: None,
             };
             self.steps.insert(open.step.id.clone(), open);
         }
         self.plan = Some(plan);
+        Ok(())
+    }
+
+    /// What a rung proposes stands beside the plan.
+    fn escalated(&mut self, at: Timestamp, record: &EscalatedRecord) -> Result<(), RecordError> {
+        let ladder = record.ladder()?;
+        self.steps.retain(|_, open| {
+            open.stage != Stage::Proposed || open.ladder.is_none() || at <= open.step.expires
+        });
+        for step in &record.steps {
+            let open = OpenStep {
+                step: step.to_step()?,
+                proposed: at,
+                approved: None,
+                reserved: None,
+                posted_before: None,
+                budgets: Vec::new(),
+                stage: Stage::Proposed,
+                ladder: Some(ladder.clone()),
+            };
+            self.steps.insert(open.step.id.clone(), open);
+        }
         Ok(())
     }
 

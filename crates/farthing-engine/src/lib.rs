@@ -7,16 +7,19 @@
 
 mod access;
 mod accounts;
+mod alert;
 mod binding;
 mod budget_record;
 mod claim;
 mod config;
+mod cuts;
 mod engine;
 mod error;
 mod execute;
 mod exposure;
 mod gate;
 mod journal;
+mod ladder;
 mod limits;
 mod record;
 mod run_record;
@@ -28,6 +31,7 @@ mod verify;
 mod what_if;
 
 pub use access::{AccessRecord, TokenRecord, record_access};
+pub use alert::{AlertRules, AlertedRecord, Alerts, DeliveredRecord, Delivery, Quiet, Raised};
 pub use binding::BindingRecord;
 pub use budget_record::{
     BudgetRecord, CarryRecord, LimitRecord, PeriodRecord, RungRecord, ScopeRecord,
@@ -37,12 +41,14 @@ pub use config::{Config, Planner};
 pub use engine::{Engine, World};
 pub use error::EngineError;
 pub use execute::{Acted, Held, target};
-pub use exposure::Exposure;
+pub use exposure::{Driver, Exposure, Undo};
 pub use gate::Gate;
-pub use journal::{Journal, Open, OpenStep, Scores, Stage};
+pub use journal::{Journal, Ladder, Open, OpenStep, Scores, Stage};
+pub use ladder::{Cut, Relief};
 pub use limits::{Allowance, LimitedRecord, Limits, Told};
 pub use record::{
-    ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
+    ActionRecord, Body, EscalatedRecord, PlanRecord, RecordError, StepRecord, VerifiedRecord,
+    WaitingRecord,
 };
 pub use run_record::{RunRecord, record_run};
 pub use share::TeamShare;

@@ -3,15 +3,17 @@
 //! server has its own.
 
 use crate::access::{AccessRecord, TokenRecord};
+use crate::alert::{AlertedRecord, DeliveredRecord};
 use crate::binding::BindingRecord;
-use crate::budget_record::BudgetRecord;
+use crate::budget_record::{BudgetRecord, RungRecord};
 use crate::claim::ClaimRecord;
+use crate::journal::Ladder;
 use crate::limits::LimitedRecord;
 use crate::run_record::RunRecord;
 use farthing_edge::{NewRecord, Record, RecordKind};
 use farthing_model::{
-    Action, IdError, Money, MoneyError, OfferId, PlanId, Receipt, ReceiptOutcome, Step, StepId,
-    Window, WorkloadId,
+    Action, BudgetId, Escalation, IdError, Money, MoneyError, OfferId, PlanId, Receipt,
+    ReceiptOutcome, Step, StepId, Window, WorkloadId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,6 +36,8 @@ pub enum Body {
     },
     /// A plan whose steps differ from the plan before it.
     Planned(PlanRecord),
+    /// What a rung of a budget's ladder proposes, beside the plan.
+    Escalated(EscalatedRecord),
     /// A person's word on a step.
     Approved {
         /// Which step.
@@ -94,6 +98,10 @@ pub enum Body {
     },
     /// A person's word on the limit of a budget.
     Limited(LimitedRecord),
+    /// People are told something.
+    Alerted(AlertedRecord),
+    /// What became of that on a channel.
+    Delivered(DeliveredRecord),
     /// Predicted against realised.
     Verified(VerifiedRecord),
     /// A step was taken back.
@@ -143,6 +151,31 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         posted_until: Option<String>,
     },
+}
+
+/// Steps that a rung of a ladder proposes.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct EscalatedRecord {
+    /// Of which budget.
+    pub budget: String,
+    /// The rung: parts per million of the limit, what happens there, and in which mode.
+    pub rung: RungRecord,
+    /// The steps.
+    pub steps: Vec<StepRecord>,
+}
+
+impl EscalatedRecord {
+    /// The record of what a rung proposes.
+    pub fn of(budget: &BudgetId, rung: Escalation, steps: Vec<StepRecord>) -> Self {
+        Self { budget: budget.to_string(), rung: RungRecord::of(rung), steps }
+    }
+
+    pub(crate) fn ladder(&self) -> Result<Ladder, RecordError> {
+        let budget = BudgetId::new(&self.budget).map_err(RecordError::Id)?;
+        let rung = self.rung.to_rung()?;
+        Ok(Ladder { budget, at: rung.at, mode: rung.mode })
+    }
 }
 
 /// A plan, as far as people and recovery need it again.
@@ -290,7 +323,7 @@ impl Body {
     pub const fn kind(&self) -> RecordKind {
         match self {
             Self::Started { .. } => RecordKind::Started,
-            Self::Planned(_) => RecordKind::Planned,
+            Self::Planned(_) | Self::Escalated(_) => RecordKind::Planned,
             Self::Approved { .. } | Self::Limited(_) => RecordKind::Approved,
             Self::Reserved { .. } | Self::Claimed(_) => RecordKind::Reserved,
             Self::Intended { .. } => RecordKind::Intended,
@@ -300,7 +333,11 @@ impl Body {
             Self::Undone { .. } => RecordKind::Undone,
             Self::Issued(_) | Self::Revoked { .. } => RecordKind::Identity,
             Self::Accessed(_) => RecordKind::Accessed,
-            Self::Noted { .. } | Self::Checkpoint { .. } | Self::Ran(_) => RecordKind::Noted,
+            Self::Noted { .. }
+            | Self::Checkpoint { .. }
+            | Self::Ran(_)
+            | Self::Alerted(_)
+            | Self::Delivered(_) => RecordKind::Noted,
             Self::Closed { .. } => RecordKind::Closed,
         }
     }

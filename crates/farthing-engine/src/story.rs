@@ -47,6 +47,9 @@ impl Body {
             | Self::Claimed(_)
             | Self::Released { .. }
             | Self::Limited(_)
+            | Self::Escalated(_)
+            | Self::Alerted(_)
+            | Self::Delivered(_)
             | Self::Noted { .. }
             | Self::Issued(_)
             | Self::Revoked { .. }

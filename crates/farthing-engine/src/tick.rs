@@ -8,6 +8,7 @@ use crate::engine::World;
 use crate::error::EngineError;
 use crate::execute::{Acted, note, target};
 use crate::journal::Stage;
+use crate::ladder::Relief;
 use crate::record::{Body, PlanRecord, StepRecord, VerifiedRecord, WaitingRecord};
 use crate::share::TeamShare;
 use farthing_edge::{Measured, Store};
@@ -50,6 +51,8 @@ pub struct Tick {
     pub input: Option<Arc<Input>>,
     /// Each budget.
     pub budgets: Vec<BudgetState>,
+    /// What the ladders of budgets take away, or would.
+    pub reliefs: Vec<Relief>,
     /// What was done.
     pub acted: Acted,
     /// What was found out about steps begun earlier.
@@ -113,6 +116,8 @@ impl<W: World, S: Store> Engine<W, S> {
             self.record(input, planned, &mut notes)?;
         }
         let (input, planned) = planned.map(|(input, planned)| (Arc::new(input), planned)).unzip();
+        // 7b. What the ladders of budgets take back, and what they propose beside the plan.
+        let reliefs = self.climb(&snapshot, now, &mut notes)?;
         // 8. Approve and act, each step reserved and journalled before.
         let acted = self.execute(&snapshot, now)?;
         // 9. Say what happened.
@@ -131,6 +136,7 @@ impl<W: World, S: Store> Engine<W, S> {
             planned,
             input,
             budgets,
+            reliefs,
             acted,
             resolved,
             verified,
@@ -260,7 +266,7 @@ impl<W: World, S: Store> Engine<W, S> {
                 reason: waiting.reason.to_string(),
             })
             .collect();
-        let proposed = || open.steps.values().filter(|open| open.stage == Stage::Proposed);
+        let proposed = || open.steps.values().filter(|open| open.is_planned());
         let outdated = proposed().next().is_some();
         let acts = matches!(self.config.policy.mode, Mode::Approve | Mode::Enforce);
         let expired = acts && proposed().any(|open| now > open.step.expires);

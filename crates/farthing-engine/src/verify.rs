@@ -173,7 +173,12 @@ fn end_of(
         Action::Scale { window, .. } => (now >= window.to()).then_some((window.to(), false)),
         // Kept open until the end of what it promised, as the node could have been paid till then.
         Action::Release { .. } => (now >= promised.to()).then_some((promised.to(), false)),
-        Action::Suspend { .. } | Action::Resume { .. } => Some((now, true)),
+        // In force as long as it holds, so that it can be taken back.
+        Action::Suspend { workload } => match snapshot.workload(workload).map(|seen| &seen.state) {
+            Some(WorkloadState::Suspended) => None,
+            _ => Some((now, true)),
+        },
+        Action::Resume { .. } => Some((now, true)),
     }
 }
 

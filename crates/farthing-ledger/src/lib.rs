@@ -13,6 +13,7 @@
 #![deny(clippy::float_arithmetic)]
 
 mod amount;
+mod anomaly;
 mod books;
 mod burn;
 mod correct;
@@ -24,6 +25,7 @@ mod report;
 mod verdict;
 mod weights;
 
+pub use anomaly::{Anomaly, anomalies, anomaly, usual};
 pub use books::{
     Again, Books, BooksError, Correction, Folded, Generation, HourBook, Kept, Mark, Migrated,
     Released, Retention, SampleFile, Segment,

@@ -67,7 +67,8 @@ impl Account<'_> {
     }
 }
 
-/// The accounts of all hard money budgets, and of those that hold new work back, for work that ends by `until`.
+/// The accounts of all hard money budgets, and of those that hold new work back, for work that
+/// ends by `until`.
 ///
 /// `held` is what placed work costs in a window under a budget.
 pub(crate) fn accounts(

@@ -112,7 +112,14 @@ fn the_ladder_holds_new_work() {
     let planned = plan(&input).unwrap();
     assert_eq!((planned.plan.steps.len(), planned.report.cuts.len()), (0, 1));
     assert_eq!(planned.report.budgets[0].rung, Some(EscalationAction::Hold));
+    // Of a soft budget too: holding is the ladder's business, and the limit's is something else.
     input.budgets[0].budget.hard = false;
+    let planned = plan(&input).unwrap();
+    assert_eq!((planned.plan.steps.len(), planned.report.cuts.len()), (0, 1));
+    // A rung that only recommends holds nobody.
+    for rung in &mut input.budgets[0].budget.escalate {
+        rung.mode = farthing_model::Mode::Recommend;
+    }
     let planned = plan(&input).unwrap();
     assert_eq!((planned.plan.steps.len(), planned.report.cuts.len()), (1, 0));
     assert_eq!(planned.report.budgets[0].forecast, usd("82"));
@@ -224,8 +231,8 @@ fn a_member_moved_to_an_earlier_start_leaves_room_for_those_that_stay() {
     // 8 USD whole, or 4 on each side of midnight: 12 of 13 today with three at 22:00, none moved.
     assert_eq!(starts, [(after(22 * 60), 3)]);
     // With four more there is room for one whole and two halves: 16.
-    let Limit::Money(limit) = &mut input.budgets[0].budget.limit else { panic!("money") };
-    *limit = usd("17");
+    input.budgets[0].budget.limit = Limit::Money(usd("17"));
+    input.budgets[0].limit = Limit::Money(usd("17"));
     let planned = plan(&input).unwrap();
     assert_eq!(check(&input, &planned), []);
     let today: Vec<_> = planned

@@ -5,6 +5,7 @@
 //! contract of `farthing-edge`. What is wrong in a foreign file is a value that names the file,
 //! the line and the object and says what would be right; nothing here prints, exits or guesses.
 //!
+//! - [`alert`]: webhook, Slack, Alertmanager and e-mail.
 //! - [`manifest`]: workloads, DAGs, budgets, policies and price books from YAML.
 //! - [`archive`]: a journal in a file, to back up, hand out and move.
 //! - `bucket`: object stores of clouds, by URL (feature `cloud`).
@@ -20,6 +21,7 @@
 //! - [`signing`]: signed checkpoints of a journal, and the keys for them.
 //! - [`sqlite`]: the journal in a `SQLite` file, and how to verify it.
 
+pub mod alert;
 pub mod archive;
 mod base64;
 #[cfg(feature = "cloud")]

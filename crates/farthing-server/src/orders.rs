@@ -5,8 +5,8 @@
 
 use crate::publish::Published;
 use farthing_edge::Store;
-use farthing_engine::{AccessRecord, Answer, Ask, Body, Engine, EngineError, World};
-use farthing_model::{Money, Receipt, StepId};
+use farthing_engine::{AccessRecord, Answer, Ask, Body, Engine, EngineError, Told, World};
+use farthing_model::{Limit, Money, Receipt, StepId};
 use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
@@ -33,6 +33,17 @@ pub enum Order {
     },
     /// Set budget aside for something outside of the loop. It expires so long after it is granted.
     Claim(Box<Ask>, SignedDuration),
+    /// Give a budget another limit: for so long, or for good.
+    Limit {
+        /// Which.
+        budget: String,
+        /// The limit.
+        limit: Limit,
+        /// For how long.
+        held: Option<SignedDuration>,
+        /// Why.
+        why: String,
+    },
     /// End a claim.
     Settle {
         /// Which.
@@ -177,6 +188,11 @@ fn carry_out<W: World, S: Store>(
         Order::Note(record) => engine
             .record_access(&[Body::Accessed((**record).clone())], now)
             .map(|()| Carried::Noted),
+        Order::Limit { budget, limit, held, why } => {
+            let until = held.map(|held| now.checked_add(held).unwrap_or(Timestamp::MAX));
+            let told = Told { budget, limit: *limit, until, why, by };
+            engine.limit(&told, now).map(|_| Carried::Noted)
+        }
         Order::Settle { claim, spent, why } => {
             engine.settle_claim(claim, *spent, why, now).map(|()| Carried::Noted)
         }
@@ -184,8 +200,11 @@ fn carry_out<W: World, S: Store>(
     carried.map_err(|error| {
         let text = chain(&error);
         match error {
-            EngineError::NoStep(_) | EngineError::NoClaim(_) => NotCarried::Unknown(text),
+            EngineError::NoStep(_) | EngineError::NoClaim(_) | EngineError::NoBudget(_) => {
+                NotCarried::Unknown(text)
+            }
             EngineError::NotProposed { .. }
+            | EngineError::Limit { .. }
             | EngineError::NotUndone { .. }
             | EngineError::Superseded => NotCarried::Conflict(text),
             _ => NotCarried::Failed(text),

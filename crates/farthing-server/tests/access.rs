@@ -91,6 +91,7 @@ fn exposure(name: &str, scope: Scope, spent: &str) -> Exposure {
         gpu_claimed_milli: 0,
         carried: None,
         allowed: None,
+        drivers: Vec::new(),
     }
 }
 
@@ -150,6 +151,7 @@ fn ticked_of(b: &OfB) -> Ticked {
             posted_before: None,
             budgets: vec!["everybody".to_owned()],
             stage: Stage::InForce(at("2026-11-24T12:10:00Z")),
+            ladder: None,
         };
         (step.id.clone(), open)
     };

@@ -13,7 +13,8 @@ mod token;
 
 pub(crate) use books::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, RetainArgs};
 pub(crate) use budget::{
-    BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetWhat,
+    BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetSimulateArgs,
+    BudgetWhat,
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use correct::CorrectArgs;

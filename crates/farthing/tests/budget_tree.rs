@@ -2,14 +2,16 @@
 //! them grants more than it has, whoever asks at once.
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
-use farthing_edge::{MemoryStore, Store};
+use farthing_edge::{Class, EdgeError, Head, MemoryStore, NewRecord, Record, Store};
 use farthing_engine::{Answer, Ask, Gate, Shortage, Told};
 use farthing_ledger::Books;
 use farthing_model::{Budget, ClusterId, Currency, Limit, Money, Scope, TeamId};
 use farthing_providers::manifest;
 use farthing_providers::sqlite::{SqliteStore, verify};
 use jiff::{SignedDuration, Timestamp};
+use std::cell::RefCell;
 use std::collections::BTreeMap;
+use std::rc::Rc;
 use std::sync::Mutex;
 
 const USD: Currency = Currency::USD;
@@ -262,4 +264,75 @@ fn scopes_are_read_level_by_level() {
         all.iter().filter_map(|it| Some((it.id.as_str(), it.parent(&all)?.id.as_str()))).collect();
     let expect = [("b-research", "a-company"), ("c-vision", "b-research"), ("d-anna", "c-vision")];
     assert_eq!(parents, BTreeMap::from(expect));
+}
+
+/// A store of a process that dies at its n-th append: before it is written, or after.
+#[derive(Clone, Debug)]
+struct Mortal {
+    store: Rc<RefCell<MemoryStore>>,
+    left: usize,
+    after: bool,
+}
+
+impl Store for Mortal {
+    fn head(&self) -> Result<Head, EdgeError> {
+        self.store.borrow().head()
+    }
+
+    fn append(&mut self, expected: &Head, new: &[NewRecord]) -> Result<Vec<Record>, EdgeError> {
+        let dead = || EdgeError::new(Class::Exhausted, "the process is gone");
+        if self.left == 0 {
+            return Err(dead());
+        }
+        self.left -= 1;
+        if self.left == 0 && !self.after {
+            return Err(dead());
+        }
+        let written = self.store.borrow_mut().append(expected, new)?;
+        if self.left == 0 { Err(dead()) } else { Ok(written) }
+    }
+
+    fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, EdgeError> {
+        self.store.borrow().read(from, limit)
+    }
+}
+
+/// The process dies at each point between asking, spending and telling. Whoever comes next sees
+/// what was reserved, neither lost nor twice, and it is free again when it expires or is ended.
+#[test]
+fn a_crash_at_any_point_loses_and_doubles_no_reservation() {
+    let all = budgets(TREE);
+    let who = ["research", "", ""];
+    for (point, after) in [(1, false), (1, true), (2, false), (2, true)] {
+        let store = Rc::new(RefCell::new(MemoryStore::default()));
+        let mortal = |left| Mortal { store: Rc::clone(&store), left, after };
+        let mut first = gate(mortal(point), all.clone());
+        // Asked for, spent, and told, until it dies.
+        let claimed = first.claim(&ask("10", who), now());
+        if let Ok(Answer::Granted(claim)) = &claimed {
+            assert!(first.settle(&claim.id, Some(usd("7")), "confirmed", now()).is_err());
+        }
+        drop(first);
+        let mut next = gate(mortal(usize::MAX), all.clone());
+        let state = next.exposures(now()).unwrap().remove(1).state;
+        let open: Vec<String> = next.claims().map(|claim| claim.id.clone()).collect();
+        // What was written is there once; what was not never was.
+        let (spent, committed, claims) = match (point, after) {
+            (1, false) => ("0", "0", 0),
+            (1, true) | (2, false) => ("0", "10", 1),
+            _ => ("7", "0", 0),
+        };
+        assert_eq!((state.spent, state.committed), (usd(spent), usd(committed)), "{point} {after}");
+        assert_eq!(open.len(), claims);
+        // By time, and before that by whoever knows what became of it.
+        let expired = now().checked_add(SignedDuration::from_hours(1)).unwrap();
+        let state = next.exposures(expired).unwrap().remove(1).state;
+        assert_eq!(state.committed, usd("0"));
+        for id in &open {
+            next.settle(id, Some(usd("7")), "found after a crash", now()).unwrap();
+            assert!(next.settle(id, Some(usd("7")), "twice", now()).is_err());
+            let state = next.exposures(now()).unwrap().remove(1).state;
+            assert_eq!((state.spent, state.committed), (usd("7"), usd("0")));
+        }
+    }
 }

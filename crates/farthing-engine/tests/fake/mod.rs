@@ -9,10 +9,10 @@ use farthing_engine::{Body, Config, Engine, Planner};
 use farthing_ledger::{Books, Statement, StatementQuery, Weights, statement};
 use farthing_model::{
     Action, Age, Asset, Assignment, Attribution, Bucket, BucketRate, ClusterId, Coverage, Currency,
-    Decimal, Job, Mode, Money, Node, NodeId, NodeSpan, NodeState, Observed, Offer, Place, Policy,
-    Price, PriceKind, Provenance, Purchase, Receipt, ReceiptOutcome, Requests, Resource, Resources,
-    Sample, Service, Sizing, Snapshot, SourceId, Split, Step, StepId, Target, TeamId, Throughput,
-    Window, Work, Workload, WorkloadId, WorkloadKind, WorkloadState,
+    Decimal, Interruptible, Job, Mode, Money, Node, NodeId, NodeSpan, NodeState, Observed, Offer,
+    Place, Policy, Price, PriceKind, Provenance, Purchase, Receipt, ReceiptOutcome, Requests,
+    Resource, Resources, Sample, Service, Sizing, Snapshot, SourceId, Split, Step, StepId, Target,
+    TeamId, Throughput, Window, Work, Workload, WorkloadId, WorkloadKind, WorkloadState,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
@@ -156,6 +156,23 @@ impl Fake {
         fake
     }
 
+    /// A job may be interrupted, and takes so many seconds to be productive again.
+    pub(crate) fn interruptible(&self, name: &str, restart_s: i64) {
+        let mut state = self.0.borrow_mut();
+        let mut jobs = state.jobs.iter_mut();
+        let job = jobs.find(|job| job.workload.id.as_str() == name).unwrap();
+        let WorkloadKind::Job(it) = &mut Arc::make_mut(&mut job.workload).kind else { return };
+        let restart = SignedDuration::from_secs(restart_s);
+        it.interruptible = Some(Interruptible { checkpoint: SignedDuration::ZERO, restart });
+    }
+
+    /// What has become of a job.
+    pub(crate) fn state_of(&self, name: &str) -> WorkloadState {
+        let state = self.0.borrow();
+        let mut jobs = state.jobs.iter();
+        jobs.find(|job| job.workload.id.as_str() == name).unwrap().state.clone()
+    }
+
     /// How many steps took effect.
     pub(crate) fn done(&self) -> usize {
         self.0.borrow().done.len()
@@ -228,7 +245,7 @@ fn node(name: &str, since: Timestamp) -> Node {
 }
 
 impl State {
-    fn effect(&mut self, step: &Step) -> Result<(), String> {
+    fn effect(&mut self, step: &Step, now: Timestamp) -> Result<(), String> {
         match &step.action {
             Action::Start { workload, offer, members, nodes_each, window } => {
                 let number = self.nodes.len();
@@ -272,7 +289,26 @@ impl State {
                 self.nodes.retain(|there| there.id != *node);
                 Ok(())
             }
-            other => panic!("no step of this world: {other:?}"),
+            Action::Suspend { workload } => {
+                let job = self.jobs.iter_mut().find(|job| job.workload.id == *workload).unwrap();
+                if job.generation != step.generation {
+                    return Err(format!("it has generation {}", job.generation));
+                }
+                self.stop(workload, now, WorkloadState::Suspended);
+                Ok(())
+            }
+            other @ Action::Resume { .. } => panic!("no step of this world: {other:?}"),
+        }
+    }
+
+    /// A job gives its node back.
+    fn stop(&mut self, workload: &WorkloadId, now: Timestamp, then: WorkloadState) {
+        let job = self.jobs.iter_mut().find(|job| job.workload.id == *workload).unwrap();
+        job.state = then;
+        job.generation += 1;
+        let held = job.node.take();
+        for node in self.nodes.iter_mut().filter(|node| Some(&node.id) == held.as_ref()) {
+            node.until = Some(now);
         }
     }
 
@@ -392,7 +428,7 @@ impl Act for Fake {
             Answer::LostBefore => return Err(lost(&step.id)),
             Answer::Done | Answer::LostAfter => {}
         }
-        if let Err(why) = state.effect(step) {
+        if let Err(why) = state.effect(step, now) {
             return Ok(receipt(ReceiptOutcome::Conflict(why)));
         }
         let receipt = receipt(ReceiptOutcome::Done);
@@ -411,16 +447,14 @@ impl Act for Fake {
 
     fn undo(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
         let mut state = self.0.borrow_mut();
-        let Action::Start { workload, .. } = &step.action else {
-            let text = format!("step {} cannot be taken back", step.id);
-            return Err(EdgeError::new(Class::Denied, text));
-        };
-        let job = state.jobs.iter_mut().find(|job| job.workload.id == *workload).unwrap();
-        job.state = WorkloadState::Suspended;
-        job.generation += 1;
-        let held = job.node.take().unwrap();
-        let node = state.nodes.iter_mut().find(|node| node.id == held).unwrap();
-        node.until = Some(now);
+        match &step.action {
+            Action::Start { workload, .. } => state.stop(workload, now, WorkloadState::Suspended),
+            Action::Suspend { workload } => state.stop(workload, now, WorkloadState::Waiting),
+            _ => {
+                let text = format!("step {} cannot be taken back", step.id);
+                return Err(EdgeError::new(Class::Denied, text));
+            }
+        }
         state.undone.push(step.id.clone());
         let outcome = ReceiptOutcome::Done;
         Ok(Receipt { step: step.id.clone(), at: now, outcome })

@@ -84,7 +84,6 @@ fn part(limit: Limit, part: Ratio) -> Parsed<Limit> {
 }
 
 /// Reads a limit: `120000 USD`, `500 GPU-hours`.
-
 pub(super) fn limit(text: &str) -> Parsed<Limit> {
     let hours = ["GPU-hours", "GPU-hour", "GPU-h"];
     let Some(number) = hours.iter().find_map(|unit| text.strip_suffix(unit)) else {

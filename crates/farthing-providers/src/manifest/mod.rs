@@ -12,6 +12,7 @@
 //!
 //! Start with [`parse`]; `shape` lists all fields and is also what the JSON Schema is made from.
 
+mod alerts;
 mod budget;
 mod curve;
 mod dag;
@@ -32,6 +33,7 @@ pub use schema::json_schema;
 
 pub(crate) use fault::suggestion;
 
+use crate::alert::Settings;
 use crate::catalog::{BookError, BookParts, PriceBook};
 use crate::text::{ReadError, read_text};
 use crate::yaml::{Spot, documents};
@@ -57,6 +59,8 @@ pub struct Manifests {
     pub budgets: Vec<Budget>,
     /// The policy, where there is one; `spot` is `None` unless the manifest gives it.
     pub policy: Option<Policy>,
+    /// When and where people are told, where the policy says so.
+    pub alerts: Option<Settings>,
     /// All `PriceBook` objects together, where there are any; they replace the default book.
     pub price_book: Option<PriceBook>,
 }
@@ -75,6 +79,14 @@ pub fn quantity(text: &str) -> Result<u64, String> {
 /// Says what would be right.
 pub fn milli(text: &str) -> Result<u64, String> {
     scalar::milli(text)
+}
+
+/// Reads a limit as manifests write it: `120000 USD`, `500 GPU-hours`.
+///
+/// # Errors
+/// Says what would be right.
+pub fn limit(text: &str) -> Result<farthing_model::Limit, String> {
+    budget::limit(text.trim())
 }
 
 /// Reads manifests for planning. `now` is what relative times count from.
@@ -191,9 +203,12 @@ impl Set {
     fn keep(&mut self, object: Object) {
         match object {
             Object::Workload(workload) => self.manifests.workloads.push(*workload),
-            Object::Budget(budget) => self.manifests.budgets.push(budget),
+            Object::Budget(budget) => self.manifests.budgets.push(*budget),
             Object::Dag(dag) => self.manifests.dags.push(*dag),
-            Object::Policy(policy) => self.manifests.policy = Some(*policy),
+            Object::Policy(both) => {
+                let (policy, alerts) = *both;
+                (self.manifests.policy, self.manifests.alerts) = (Some(policy), alerts);
+            }
             Object::Book(book) => self.book.get_or_insert_default().extend(*book),
         }
     }

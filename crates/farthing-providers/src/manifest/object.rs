@@ -5,6 +5,7 @@ use super::fields::Fields;
 use super::shape::{self, API_VERSION, KINDS};
 use super::table::Folder;
 use super::{budget, dag, policy, price_book, workload};
+use crate::alert::Settings;
 use crate::catalog::BookParts;
 use crate::yaml::{Node, Spot, Value};
 use farthing_model::{Budget, BudgetId, Dag, Policy, TeamId, Workload, WorkloadId};
@@ -32,8 +33,8 @@ pub(crate) struct Meta {
 #[derive(Debug)]
 pub(crate) enum Object {
     Workload(Box<Workload>),
-    Budget(Budget),
-    Policy(Box<Policy>),
+    Budget(Box<Budget>),
+    Policy(Box<(Policy, Option<Settings>)>),
     Dag(Box<Dag>),
     Book(Box<BookParts>),
 }
@@ -84,7 +85,10 @@ fn body(
             let read = workload::workload(id, meta, spec, reader, report);
             read.map(Box::new).map(Object::Workload)
         }
-        "Budget" => budget::budget(BudgetId::new(name).ok()?, spec, report).map(Object::Budget),
+        "Budget" => {
+            let read = budget::budget(BudgetId::new(name).ok()?, spec, report);
+            read.map(Box::new).map(Object::Budget)
+        }
         "Dag" => {
             let id = WorkloadId::new(name).ok()?;
             dag::dag(id, meta, spec, reader, report).map(Box::new).map(Object::Dag)

@@ -1,13 +1,15 @@
 //! `kind: Policy`. What is left out keeps the model's default.
 
+use super::alerts::alerts;
 use super::fault::Report;
 use super::fields::Fields;
 use super::{scalar, shape};
+use crate::alert::Settings;
 use crate::yaml::Node;
 use farthing_model::{Band, Limits, Mode, Objective, Policy, Resource, SpotLoss};
 
 /// Reads the spec; `None` only where faults were reported.
-pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<Policy> {
+pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<(Policy, Option<Settings>)> {
     let fields = Fields::open(spec, "spec", &shape::POLICY, report)?;
     let mut policy = Policy::default();
     let modes = [
@@ -35,7 +37,8 @@ pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<Policy> {
     policy.idle_release = idle.unwrap_or(policy.idle_release);
     policy.boot = fields.read("boot", scalar::duration, report).unwrap_or(policy.boot);
     policy.spot = fields.get("spot").and_then(|node| spot(node, report));
-    Some(policy)
+    let alerts = fields.get("alerts").and_then(|node| alerts(node, report));
+    Some((policy, alerts))
 }
 
 fn band(node: &Node, report: &mut Report) -> Option<Band> {

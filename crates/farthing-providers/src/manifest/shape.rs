@@ -1,9 +1,13 @@
 //! What manifests may contain, as tables: one source for the check of unknown and missing fields,
 //! their suggestions, and the JSON Schema.
 
+pub(crate) mod alerts;
+mod budget;
 mod contract;
 pub(crate) mod dag;
 
+pub(crate) use alerts::{ALERTS, CHANNEL, QUIET, SECRET};
+pub(crate) use budget::{BUDGET, CARRY, ESCALATION, PERIODS, SCOPE, SPAN};
 pub(crate) use contract::{ADJUST, DISCOUNTS};
 
 /// A map with known fields.
@@ -281,81 +285,6 @@ pub(crate) static SLICES: Shape = Shape {
     fields: &[must("slices", Count, "How many.")],
 };
 
-pub(crate) static BUDGET: Shape = Shape {
-    name: "BudgetSpec",
-    doc: "A limit for a scope over a period.",
-    fields: &[
-        must("scope", Any(&[OneOf(&["all"]), Map(&SCOPE)]), "Whose spending."),
-        must(
-            "limit",
-            Any(&[Money, Text]),
-            "Money (120000 USD) or accelerator time (500 GPU-hours).",
-        ),
-        must("period", Any(&[OneOf(PERIODS), Map(&SPAN)]), "Over which span, in UTC."),
-        may("hard", Truth, "Whether work is held back by it. Default: true."),
-        may(
-            "escalate",
-            List(&Map(&ESCALATION)),
-            "What happens at which part of the limit, ascending.",
-        ),
-        may(
-            "carry",
-            Map(&CARRY),
-            "What is not spent goes on to the next period. Default: it is gone.",
-        ),
-    ],
-};
-
-pub(crate) const PERIODS: &[&str] = &["day", "week", "month", "quarter"];
-
-pub(crate) static SCOPE: Shape = Shape {
-    name: "Scope",
-    doc: "What counts, level by level: what is given must all be so. Or all.",
-    fields: &[
-        may("organisation", Text, "The label `organisation`."),
-        may("team", Text, "The label `team`."),
-        may("project", Text, "The label `project`."),
-        may("user", Text, "The label `user`, or the owner of a process."),
-        may("label", Labels, "Other labels, such as {stage: nightly}."),
-        may("all", Truth, "Everything: true."),
-    ],
-};
-
-pub(crate) static SPAN: Shape = Shape {
-    name: "Span",
-    doc: "One fixed span, or the last so many days at every moment.",
-    fields: &[
-        may("from", Time, "First moment."),
-        may("to", Time, "First moment after."),
-        may("last", Duration, "Whole days, such as 30d."),
-    ],
-};
-
-pub(crate) static CARRY: Shape = Shape {
-    name: "Carry",
-    doc: "What a period leaves goes on to the next one.",
-    fields: &[
-        must(
-            "max",
-            Any(&[Money, Text]),
-            "The most that goes on: an amount, or a part of the limit.",
-        ),
-        must("since", Time, "The first period that carries on is the one around this moment."),
-    ],
-};
-
-pub(crate) const ACTIONS: &[&str] = &["notify", "hold", "cut", "suspend"];
-
-pub(crate) static ESCALATION: Shape = Shape {
-    name: "Escalation",
-    doc: "One rung of the ladder.",
-    fields: &[
-        must("at", Share, "Part of the limit that is spent or committed."),
-        must("do", OneOf(ACTIONS), "What then happens."),
-        may("mode", OneOf(MODES), "How much of it is done without a person. Default: enforce."),
-    ],
-};
-
 pub(crate) const MODES: &[&str] = &["observe", "recommend", "approve", "enforce"];
 pub(crate) const OBJECTIVES: &[&str] = &["cost", "time", "carbon"];
 
@@ -374,6 +303,7 @@ pub(crate) static POLICY: Shape = Shape {
         ),
         may("boot", Duration, "How long a bought node is paid before it is usable. Default: 3m."),
         may("spot", Map(&SPOT), "What an interruption of spot capacity is expected to cost."),
+        may("alerts", Map(&ALERTS), "When people are told, and where."),
     ],
 };
 

@@ -642,3 +642,43 @@ fn quantities_of_kubernetes_and_catalogues() {
     assert_eq!(scalar::measured("9e-20"), Ok(Decimal::ZERO));
     assert_eq!(scalar::measured("1.5e-9"), Ok(Decimal::from_nano(2)));
 }
+
+#[test]
+fn a_policy_says_when_and_where_people_are_told() {
+    use crate::alert::{Kind, MailTls, Secret};
+    let spec = concat!(
+        "  alerts:\n    repeat: 6h\n",
+        "    quiet: {from: \"22:00\", to: \"06:30\", unless: critical}\n    channels:\n",
+        "      - {type: webhook, name: ops, url: https://ops.example.org, secret: {env: OPS}}\n",
+        "      - {type: slack, url: {file: /run/secrets/slack}}\n",
+        "      - {type: alertmanager, url: 'http://alertmanager:9093'}\n",
+        "      - {type: email, server: mail.example.org:587, user: f, password: {env: P},\n",
+        "         from: farthing@example.org, to: [anna@example.org, ben@example.org]}\n",
+    );
+    let told = good(&object("Policy", spec)).alerts.unwrap();
+    assert_eq!(told.repeat, SignedDuration::from_hours(6));
+    let quiet = told.quiet.unwrap();
+    assert_eq!((quiet.from_s, quiet.to_s), (79_200, 23_400));
+    let names: Vec<_> = told.channels.iter().map(|channel| channel.name.as_str()).collect();
+    assert_eq!(names, ["ops", "slack", "alertmanager", "email"]);
+    let Kind::Email(mail) = &told.channels[3].kind else { panic!("{told:?}") };
+    assert_eq!((mail.tls, mail.to.len()), (MailTls::StartTls, 2));
+    assert_eq!(mail.login, Some(("f".to_owned(), Secret::Env("P".to_owned()))));
+    let spec = concat!(
+        "  alerts:\n    quiet: {from: 22, to: \"25:00\"}\n    channels:\n",
+        "      - {type: webhook, url: https://a.example.org, secret: hunter2}\n",
+        "      - {type: slack, url: https://b.example.org, to: a@b}\n",
+        "      - {type: email, server: mail, from: a@b, to: c@d}\n      - {type: pager}\n",
+    );
+    bad(
+        &object("Policy", spec),
+        &expect![[r#"
+        m.yaml:5:19: Policy x: `from`: `22` is not a time of the day such as "22:00"
+        m.yaml:5:27: Policy x: `to`: `25:00` is not a time of the day such as "22:00"
+        m.yaml:7:61: Policy x: `secret` is not written here: say {file: PATH} or {env: NAME}
+        m.yaml:8:55: Policy x: `to` does not belong to `slack`
+        m.yaml:9:31: Policy x: `server`: `mail` is not host:port, such as smtp.example.org:587
+        m.yaml:10:16: Policy x: `type`: `pager` is not a choice; known here: webhook, slack, alertmanager, email
+    "#]],
+    );
+}

@@ -2,6 +2,7 @@
 
 use super::answer::{AnswerError, one_line};
 use crate::base64;
+use rustls::pki_types::CertificateDer;
 use std::path::Path;
 use std::sync::Arc;
 use std::thread::sleep;
@@ -333,7 +334,6 @@ fn tls(access: &Access) -> Result<TlsConfig, PrometheusError> {
 }
 
 /// A secure connection to whoever shows a certificate that this system trusts.
-#[cfg(feature = "cloud")]
 pub(crate) fn system_tls() -> Result<TlsConfig, PrometheusError> {
     tls(&Access::default())
 }
@@ -369,4 +369,10 @@ pub(crate) fn system_roots() -> Result<Vec<Certificate<'static>>, PrometheusErro
     }
     let why = "none of the usual files is there; name one with --ca".to_owned();
     Err(PrometheusError::Pem { what, why })
+}
+
+/// The certificates that this system trusts, in DER form.
+pub(crate) fn trusted() -> Result<Vec<CertificateDer<'static>>, PrometheusError> {
+    let roots = system_roots()?;
+    Ok(roots.iter().map(|root| CertificateDer::from(root.der().to_vec())).collect())
 }

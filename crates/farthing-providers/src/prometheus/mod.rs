@@ -12,10 +12,8 @@ mod client;
 mod read;
 
 pub use answer::{Answer, AnswerError, Series};
-pub(crate) use client::system_roots;
-#[cfg(feature = "cloud")]
-pub(crate) use client::system_tls;
 pub use client::{Access, PrometheusError};
+pub(crate) use client::{system_roots, system_tls, trusted};
 pub use read::{Query, Read};
 
 use client::Client;

@@ -196,6 +196,28 @@ fn money() -> Vec<Route> {
             get(budgets::budgets),
         ),
         read(
+            "/api/v1/anomalies",
+            "Teams and workloads whose last hours cost far more than those of past weeks",
+            Page("AnomalyJson"),
+            get(budgets::anomalies),
+        ),
+        order(
+            "/api/v1/budgets/simulate",
+            "Budgets as they would stand with other limits; nothing is changed",
+            Deed::Read,
+            Page("BudgetStateJson"),
+            post(budgets::simulate),
+        )
+        .of("LimitsTried"),
+        order(
+            "/api/v1/budgets/{id}/limit",
+            "Change the limit of a budget, for good or for a while",
+            Deed::Steps,
+            Object,
+            post(budgets::change_limit),
+        )
+        .of("LimitGiven"),
+        read(
             "/api/v1/reservations",
             "Reservations that were granted and not ended",
             Page("ClaimJson"),

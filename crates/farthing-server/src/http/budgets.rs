@@ -1,7 +1,7 @@
 //! Budgets as they stand, and the gate for whatever wants to spend.
 
 use super::problem::Problem;
-use super::routes::{last, unread};
+use super::routes::{last, reads, unread};
 use super::seen::{Id, unreadable};
 use super::steps::give;
 use crate::orders::{Carried, Order};
@@ -12,7 +12,7 @@ use axum::extract::rejection::JsonRejection;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use farthing_engine::{Answer, Ask};
-use farthing_model::{Decimal, Money, TeamId, parse_duration};
+use farthing_model::{Decimal, Limit, Money, TeamId, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 /// How long a reservation holds where nothing is said, and at most.
 const HELD: SignedDuration = SignedDuration::from_hours(1);
 const HELD_MAX: SignedDuration = SignedDuration::from_hours(31 * 24);
+/// The longest that another limit is allowed for a while: a year.
+const OVERRIDE_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// The longest text that says what a reservation is for.
 const WHAT_MAX: usize = 256;
 /// Labels of a reservation, at most.
@@ -30,10 +32,101 @@ const LABELS_MAX: usize = 32;
 pub(super) async fn budgets(scoped: Scoped) -> Result<Response, Problem> {
     let view = scoped.view();
     let now = last(&view)?.tick.at;
-    let Prospects { exposures, outlooks, cuts } = scoped.prospects(now).await.map_err(unread)?;
-    let items = wire::budget_states(&exposures, &outlooks, &cuts)
+    let prospects = scoped.prospects(None, now).await.map_err(unread)?;
+    states(&prospects)
+}
+
+fn states(all: &Prospects) -> Result<Response, Problem> {
+    let taken = wire::Taken { cuts: &all.cuts, reliefs: &all.reliefs };
+    let items = wire::budget_states(&all.exposures, &all.outlooks, taken)
         .map_err(|error| Problem::books(format!("the budgets: {error}")))?;
     Ok(Json(wire::PageJson { items, next: None }).into_response())
+}
+
+/// Teams and workloads whose last hours cost far more than those hours of past weeks.
+pub(super) async fn anomalies(scoped: Scoped) -> Result<Response, Problem> {
+    let view = scoped.view();
+    let now = last(&view)?.tick.at;
+    let found = scoped.anomalies(now).await.map_err(unread)?;
+    let items = found.into_iter().map(|(of, name, odd)| wire::AnomalyJson::of(of, name, &odd));
+    Ok(Json(wire::PageJson { items: items.collect(), next: None }).into_response())
+}
+
+/// Limits that are tried.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitsTried {
+    /// Budget -> another limit.
+    limits: BTreeMap<String, String>,
+}
+
+/// Each budget as it would stand with other limits; nothing is changed.
+pub(super) async fn simulate(
+    scoped: Scoped,
+    tried: Result<Json<LimitsTried>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(tried) = tried.map_err(|error| unreadable(&error))?;
+    reads(&scoped)?;
+    let view = scoped.view();
+    let now = last(&view)?.tick.at;
+    let mut exposures = view.exposures.to_vec();
+    for (name, text) in &tried.limits {
+        let wrong = |why: &str| Problem::content(format!("`limits.{name}` is wrong: {why}"));
+        let limit = limit(text).map_err(|why| wrong(&why))?;
+        let found = exposures.iter_mut().find(|it| it.state.budget.id.as_str() == name);
+        let found = found.ok_or_else(|| wrong("there is no such budget"))?;
+        found.state.budget.limit = limit;
+        found.state.limit = limit;
+        (found.carried, found.allowed) = (None, None);
+    }
+    let prospects = scoped.prospects(Some(exposures), now).await.map_err(unread)?;
+    states(&prospects)
+}
+
+/// A limit that a person gives a budget.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct LimitGiven {
+    limit: String,
+    why: String,
+    /// How long; for good where nothing is said.
+    #[serde(default, rename = "for")]
+    length: Option<String>,
+}
+
+/// Changes the limit of a budget, for good or for a while.
+pub(super) async fn change_limit(
+    scoped: Scoped,
+    Id(budget): Id,
+    limited: Result<Json<LimitGiven>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let Json(limited) = limited.map_err(|error| unreadable(&error))?;
+    let wrong = |field: &str, why: &str| Problem::content(format!("`{field}` is wrong: {why}"));
+    let held = match limited.length.as_deref() {
+        None => None,
+        Some(text) => {
+            let held = parse_duration(text).filter(|held| *held <= OVERRIDE_MAX);
+            Some(held.ok_or_else(|| wrong("for", "write it like 4h, at most 8784h"))?)
+        }
+    };
+    let limit = limit(&limited.limit).map_err(|why| wrong("limit", &why))?;
+    let order = Order::Limit { budget: budget.clone(), limit, held, why: limited.why };
+    give(&scoped, order).await?;
+    let text = limited.limit;
+    Ok(Json(json!({ "budget": budget, "limit": text, "for": limited.length })).into_response())
+}
+
+/// A limit as manifests write it.
+fn limit(text: &str) -> Result<Limit, String> {
+    if let Some(hours) = text.trim().strip_suffix("GPU-hours") {
+        let hours: Decimal = hours.trim().parse().map_err(|error| format!("{error}"))?;
+        let milli = u64::try_from(hours.nano().div_euclid(1_000_000));
+        return milli.map(Limit::GpuHoursMilli).map_err(|_| "it is below zero".to_owned());
+    }
+    let money = text.parse().map_err(|error: farthing_model::MoneyError| {
+        format!("{error}; write it like 1500 USD or 500 GPU-hours")
+    });
+    money.map(Limit::Money)
 }
 
 /// A reservation that is asked for.

@@ -23,7 +23,7 @@ impl Scoped {
     /// Has the loop carry out an order in his name.
     pub(crate) async fn give(&self, order: Order) -> Result<Carried, Unfit> {
         let deed = match &order {
-            Order::Approve { .. } | Order::Undo { .. } => Deed::Steps,
+            Order::Approve { .. } | Order::Undo { .. } | Order::Limit { .. } => Deed::Steps,
             Order::Claim(..) | Order::Settle { .. } => Deed::Reserve,
             // Only the server itself notes.
             Order::Note(_) => Deed::Audit,
@@ -65,6 +65,13 @@ impl Scoped {
             }
             Order::Settle { claim, .. } if !open.claims.contains_key(claim) => {
                 Err(none(EngineError::NoClaim(claim.clone())))
+            }
+            Order::Limit { budget, .. } => {
+                let own = self.view();
+                let is_own = own.exposures.iter().any(|it| it.state.budget.id.as_str() == budget);
+                is_own
+                    .then_some(order.clone())
+                    .ok_or_else(|| none(EngineError::NoBudget(budget.clone())))
             }
             Order::Claim(ask, held) => {
                 let team = ask.team.clone().or_else(|| only(teams)).filter(|it| teams.contains(it));

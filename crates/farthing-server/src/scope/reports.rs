@@ -7,11 +7,11 @@ use super::{Scoped, Teams, view};
 use crate::reader::Unread;
 use crate::wire::looked;
 use farthing_engine::planner::{Cut, Planned};
-use farthing_engine::{Changes, Exposure, what_if};
+use farthing_engine::{Changes, Exposure, Relief, what_if};
 use farthing_ledger::{
-    AllocationQuery, AllocationSet, Books, Explanation, Filter, Key, Outlook, ReportError,
-    ShareIdle, Sharing, Statement, StatementQuery, Survey, Usage, Watch, allocations, explain,
-    outlooks, statement, survey,
+    AllocationQuery, AllocationSet, Anomaly, Books, Explanation, Filter, Key, Outlook, ReportError,
+    ShareIdle, Sharing, Statement, StatementQuery, Survey, Usage, Watch, allocations, anomalies,
+    explain, outlooks, statement, survey,
 };
 use farthing_model::{Money, Offer};
 use jiff::Timestamp;
@@ -33,6 +33,8 @@ pub(crate) struct Prospects {
     pub(crate) outlooks: Vec<Outlook>,
     /// Of the newest plan.
     pub(crate) cuts: Vec<Cut>,
+    /// Of ladders.
+    pub(crate) reliefs: Vec<Relief>,
 }
 
 /// What would be planned, and what the policies of old would have done.
@@ -118,17 +120,51 @@ impl Scoped {
     }
 
     /// The budgets, with where they come from and where they go; the books are read once for all.
-    pub(crate) async fn prospects(&self, now: Timestamp) -> Result<Prospects, Unread> {
+    ///
+    /// `tried` are these budgets with other limits.
+    pub(crate) async fn prospects(
+        &self,
+        tried: Option<Vec<Exposure>>,
+        now: Timestamp,
+    ) -> Result<Prospects, Unread> {
         let view = self.view();
+        let exposures = tried.map_or_else(|| Arc::clone(&view.exposures), Arc::from);
         self.read(move |books| {
             let planned = view.planned.as_ref().and_then(|ticked| ticked.tick.planned.as_ref());
             let cuts = planned.map_or(&[][..], |planned| &planned.report.cuts);
             let books = (books, &view.about.cluster, view.about.currency);
             Ok(Prospects {
-                outlooks: outlooks(books, &looked(&view.exposures), now)?,
-                exposures: Arc::clone(&view.exposures),
+                outlooks: outlooks(books, &looked(&exposures), now)?,
+                exposures,
                 cuts: cuts.to_vec(),
+                reliefs: view.last.as_ref().map_or_else(Vec::new, |it| it.tick.reliefs.clone()),
             })
+        })
+        .await
+    }
+
+    /// Whose last hours cost far more than those of past weeks: `team` or `workload`, and which.
+    pub(crate) async fn anomalies(
+        &self,
+        now: Timestamp,
+    ) -> Result<Vec<(&'static str, String, Anomaly)>, Unread> {
+        let view = self.view();
+        let own = self.names().await?;
+        let teams = self.teams().cloned();
+        self.read(move |books| {
+            let books = (books, &view.about.cluster, view.about.currency);
+            let mut found = Vec::new();
+            for (name, odd) in anomalies(books, &Key::Team, now)? {
+                if teams.as_ref().is_none_or(|own| own.iter().any(|it| it.as_str() == name)) {
+                    found.push(("team", name, odd));
+                }
+            }
+            for (name, odd) in anomalies(books, &Key::Workload, now)? {
+                if own.as_ref().is_none_or(|own| own.owns(&name)) {
+                    found.push(("workload", name, odd));
+                }
+            }
+            Ok(found)
         })
         .await
     }

@@ -119,6 +119,13 @@ fn narrow_tick(tick: &Tick, teams: &Teams, names: &Names) -> Tick {
         resolved: receipts(&tick.resolved),
         verified: tick.verified.iter().filter(verified).cloned().collect(),
         notes: Vec::new(),
+        reliefs: tick
+            .reliefs
+            .iter()
+            .filter(|relief| names.owns(relief.budget.as_str()))
+            .filter(|relief| relief.cuts.iter().all(|cut| names.owns(cut.workload.as_str())))
+            .cloned()
+            .collect(),
     }
 }
 
@@ -160,6 +167,7 @@ fn narrow_open(open: &Open, teams: &Teams, names: &Names) -> Open {
                 let mut step = step.clone();
                 plans::hide_reasons(&mut step.step, names);
                 step.budgets.retain(|budget| names.owns(budget));
+                step.ladder = step.ladder.filter(|ladder| names.owns(ladder.budget.as_str()));
                 (id.clone(), step)
             })
             .collect(),

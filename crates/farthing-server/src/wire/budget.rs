@@ -3,13 +3,13 @@
 use super::plan::{CutJson, rung_name};
 use super::scalar::{WindowJson, ratio, time};
 use farthing_engine::planner::Cut;
-use farthing_engine::{Allowance, Claim, Exposure, Short, Shortage};
-use farthing_ledger::{Looked, Outlook};
+use farthing_engine::{Allowance, Claim, Driver, Exposure, Relief, Short, Shortage, Undo};
+use farthing_ledger::{Anomaly, Looked, Outlook};
 use farthing_model::{
     Budget, Decimal, Escalation, Limit, Money, MoneyError, Period, Scope, midnight,
 };
-use jiff::Timestamp;
 use jiff::civil::Date;
+use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
 use std::collections::BTreeMap;
 
@@ -66,6 +66,89 @@ pub struct BudgetStateJson {
     pub runs_out: Option<String>,
     /// What the newest plan takes away to hold it.
     pub cuts: Vec<CutJson>,
+    /// What its ladder takes away, or would; `null` where no rung acts.
+    pub relief: Option<ReliefJson>,
+    /// What holds the most of it and is not spent yet, the most first.
+    pub drivers: Vec<DriverJson>,
+}
+
+/// What a rung takes away.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReliefJson {
+    /// What has to be free again for the budget to be below its rung.
+    pub need: String,
+    /// Whether the cuts free that much.
+    pub enough: bool,
+    /// Whether nothing that frees as much loses less.
+    pub proven: bool,
+    /// The cuts.
+    pub cuts: Vec<ReliefCutJson>,
+}
+
+/// A job that is suspended for a budget, or would be.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ReliefCutJson {
+    /// Which.
+    pub workload: String,
+    /// What it would still have cost in the period.
+    pub frees: String,
+    /// What saving its work and starting it again costs.
+    pub loses: String,
+    /// The value of what is then not done in time.
+    pub loses_value: String,
+    /// The step that does it; undoing it takes it back.
+    pub step: Option<String>,
+}
+
+/// Something that holds part of a budget.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct DriverJson {
+    /// What.
+    pub what: String,
+    /// How much.
+    pub amount: String,
+    /// What gives it back: `undo p1-2` or `settle c7`, as the command line has it.
+    pub undo: String,
+}
+
+/// What plans and ladders take away to hold budgets.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Taken<'a> {
+    /// By the newest plan.
+    pub cuts: &'a [Cut],
+    /// By ladders.
+    pub reliefs: &'a [Relief],
+}
+
+impl ReliefJson {
+    fn of(relief: &Relief) -> Self {
+        let cut = |cut: &farthing_engine::Cut| ReliefCutJson {
+            workload: cut.workload.to_string(),
+            frees: cut.frees.to_decimal(),
+            loses: cut.loses.to_decimal(),
+            loses_value: cut.loses_value.to_string(),
+            step: cut.step.as_ref().map(ToString::to_string),
+        };
+        Self {
+            need: relief.need.to_decimal(),
+            enough: relief.enough,
+            proven: relief.proven,
+            cuts: relief.cuts.iter().map(cut).collect(),
+        }
+    }
+}
+
+impl DriverJson {
+    fn of(driver: &Driver) -> Self {
+        let undo = match &driver.undo {
+            Undo::Claim(claim) => format!("settle {claim}"),
+            Undo::Steps(steps) => {
+                let names: Vec<&str> = steps.iter().map(farthing_model::StepId::as_str).collect();
+                format!("undo {}", names.join(", "))
+            }
+        };
+        Self { what: driver.what.clone(), amount: driver.amount.to_decimal(), undo }
+    }
 }
 
 /// A period of a budget.
@@ -75,8 +158,9 @@ pub struct PeriodJson {
     pub name: &'static str,
     /// Its start.
     pub from: String,
-    /// Its end; `null` of a rolling one, which is over the last days at every moment.
-    pub to: Option<String>,
+    /// Its end; of a rolling one, which is over the last days at every moment, the end of as many
+    /// days to come, for which the forecast is.
+    pub to: String,
 }
 
 /// A rung of an escalation.
@@ -140,20 +224,20 @@ pub fn looked(exposures: &[Exposure]) -> Vec<Looked<'_>> {
         .collect()
 }
 
-/// The wire forms of budgets, each with its outlook: how it got here and where it is going. `cuts`
-/// are those of the newest plan.
+/// The wire forms of budgets, each with its outlook: how it got here and where it is going. `taken`
+/// is what is taken away to hold them.
 ///
 /// # Errors
 /// The sums do not fit.
 pub fn budget_states(
     exposures: &[Exposure],
     outlooks: &[Outlook],
-    cuts: &[Cut],
+    taken: Taken<'_>,
 ) -> Result<Vec<BudgetStateJson>, MoneyError> {
     let budgets: Vec<Budget> = exposures.iter().map(|it| it.state.budget.clone()).collect();
     let of = |(exposure, outlook): (&Exposure, &Outlook)| {
         let parent = exposure.state.budget.parent(&budgets);
-        let mut state = budget_state(exposure, outlook, cuts)?;
+        let mut state = budget_state(exposure, outlook, taken)?;
         state.parent = parent.map(|parent| parent.id.to_string());
         Ok(state)
     };
@@ -168,7 +252,7 @@ pub fn budget_states(
 fn budget_state(
     exposure: &Exposure,
     outlook: &Outlook,
-    cuts: &[Cut],
+    taken: Taken<'_>,
 ) -> Result<BudgetStateJson, MoneyError> {
     let state = &exposure.state;
     let budget = &state.budget;
@@ -197,11 +281,13 @@ fn budget_state(
         period: PeriodJson {
             name: budget.period.name(),
             from: time(state.period.from()),
-            to: match budget.period {
-                // It has no end: it is over the last days at every moment.
-                Period::Rolling(_) => None,
-                _ => Some(time(state.period.to())),
-            },
+            to: time(match budget.period {
+                Period::Rolling(days) => {
+                    let both = SignedDuration::from_hours(2 * 24 * i64::from(days));
+                    state.period.from().checked_add(both).unwrap_or(state.period.to())
+                }
+                _ => state.period.to(),
+            }),
         },
         hard: budget.hard,
         currency: gone.currency().to_string(),
@@ -213,7 +299,7 @@ fn budget_state(
         gone: part.map(ratio),
         rung: rung.map(|rung| rung_name(rung.action)),
         rung_mode: rung.map(|rung| rung.mode.name()),
-        escalate: budget.escalate.iter().map(BudgetRungJson::of).collect(),
+        escalate: budget.escalate.iter().copied().map(BudgetRungJson::of).collect(),
         burn: burnt,
         forecast: outlook.ahead.as_ref().map(|forecast| ForecastJson {
             p10: forecast.p10.to_decimal(),
@@ -223,12 +309,14 @@ fn budget_state(
             held: forecast.held,
         }),
         runs_out: limit.and_then(|limit| outlook.reaches(limit)).map(|day| day.to_string()),
-        cuts: cuts.iter().filter(|cut| cut.budget == budget.id).map(CutJson::of).collect(),
+        cuts: taken.cuts.iter().filter(|cut| cut.budget == budget.id).map(CutJson::of).collect(),
+        relief: taken.reliefs.iter().find(|it| it.budget == budget.id).map(ReliefJson::of),
+        drivers: exposure.drivers.iter().map(DriverJson::of).collect(),
     })
 }
 
 impl BudgetRungJson {
-    fn of(rung: &Escalation) -> Self {
+    fn of(rung: Escalation) -> Self {
         Self { at: ratio(rung.at), action: rung_name(rung.action), mode: rung.mode.name() }
     }
 }
@@ -265,6 +353,40 @@ fn scope(scope: &Scope) -> String {
 #[allow(clippy::cast_precision_loss, reason = "for people to read; nothing is computed from it")]
 fn hours(milli: u64) -> f64 {
     milli as f64 / 1e3
+}
+
+/// Hours that cost far more than the same hours of past weeks.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct AnomalyJson {
+    /// `team` or `workload`.
+    pub of: &'static str,
+    /// Which.
+    pub name: String,
+    /// The newest of the hours.
+    pub hour: String,
+    /// What it cost.
+    pub spent: String,
+    /// What such an hour usually costs.
+    pub usual: String,
+    /// From what on it is far above.
+    pub bound: String,
+    /// The currency of all money here.
+    pub currency: String,
+}
+
+impl AnomalyJson {
+    /// That of a team or a workload.
+    pub fn of(of: &'static str, name: String, odd: &Anomaly) -> Self {
+        Self {
+            of,
+            name,
+            hour: time(odd.hour),
+            spent: odd.spent.to_decimal(),
+            usual: odd.usual.to_decimal(),
+            bound: odd.bound.to_decimal(),
+            currency: odd.spent.currency().to_string(),
+        }
+    }
 }
 
 /// A claim.

@@ -29,8 +29,9 @@ mod world;
 pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
 pub use budget::{
-    AllowedJson, BudgetRungJson, BudgetStateJson, BurnJson, ClaimJson, ForecastJson, PeriodJson,
-    ShortJson, budget_states, claim, looked, short,
+    AllowedJson, AnomalyJson, BudgetRungJson, BudgetStateJson, BurnJson, ClaimJson, DriverJson,
+    ForecastJson, PeriodJson, ReliefCutJson, ReliefJson, ShortJson, Taken, budget_states, claim,
+    looked, short,
 };
 pub use cost::{
     CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost, reconciliation,

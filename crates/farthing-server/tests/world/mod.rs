@@ -448,6 +448,7 @@ pub(crate) fn tick() -> Tick {
         snapshot: snapshot(),
         input: None,
         budgets: vec![budget_state()],
+        reliefs: Vec::new(),
         acted: Acted {
             receipts: vec![receipt],
             held: vec![(planned.plan.steps[1].clone(), Held::NotApproved)],

@@ -229,7 +229,7 @@ fn budgets(
             i128::from(job.duration_s) * i128::from(job.num_gpus);
     }
     let usd = |whole: i128| Money::from_pico(whole * 1_000_000_000_000, Currency::USD);
-    let rung = |ppm, action| Escalation { at: Ratio::from_ppm(ppm), action, mode: Mode::Enforce };
+    let rung = |ppm, action, mode| Escalation { at: Ratio::from_ppm(ppm), action, mode };
     let budget = |name: &str, scope, limit, period, hard| {
         Ok(Budget {
             id: BudgetId::new(name).map_err(ScenarioError::Id)?,
@@ -238,8 +238,13 @@ fn budgets(
             period,
             hard,
             escalate: vec![
-                rung(800_000, EscalationAction::Notify),
-                rung(1_000_000, EscalationAction::Hold),
+                rung(800_000, EscalationAction::Notify, Mode::Enforce),
+                // A soft one only says what it would do.
+                rung(
+                    1_000_000,
+                    EscalationAction::Hold,
+                    if hard { Mode::Enforce } else { Mode::Recommend },
+                ),
             ],
             carry: None,
         })

@@ -34,6 +34,12 @@ pub(crate) enum BudgetWhat {
     Show(BudgetShowArgs),
     /// Ask whether something fits before it is started; exit code 3 when it does not
     Check(Box<BudgetCheckArgs>),
+    /// Show where each budget would stand if limits were others; nothing is changed
+    Simulate(BudgetSimulateArgs),
+    /// Change a limit until its manifest says something else than now
+    Set(BudgetSetArgs),
+    /// Allow another limit for a while, with a reason
+    Override(BudgetOverrideArgs),
     /// End a reservation, and say what was spent under it
     Settle(BudgetSettleArgs),
     /// List reservations
@@ -46,6 +52,41 @@ pub(crate) struct BudgetShowArgs {
     /// What if the limit of a budget were another, such as research=150000USD
     #[arg(long = "if", value_name = "NAME=MONEY")]
     pub(crate) limits: Vec<String>,
+}
+
+/// `farthing budget simulate`.
+#[derive(Debug, Args)]
+pub(crate) struct BudgetSimulateArgs {
+    /// The limit of a budget, such as research=150000USD or gpus='500 GPU-hours'
+    #[arg(long = "limit", value_name = "NAME=LIMIT", required = true)]
+    pub(crate) limits: Vec<String>,
+}
+
+/// `farthing budget set`.
+#[derive(Debug, Args)]
+pub(crate) struct BudgetSetArgs {
+    /// The budget
+    pub(crate) name: String,
+    /// Its limit, such as 150000USD or '500 GPU-hours'
+    pub(crate) limit: String,
+    /// Why, for the journal
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
+}
+
+/// `farthing budget override`.
+#[derive(Debug, Args)]
+pub(crate) struct BudgetOverrideArgs {
+    /// The budget
+    pub(crate) name: String,
+    /// Its limit meanwhile, such as 150000USD or '500 GPU-hours'
+    pub(crate) limit: String,
+    /// How long; `0s` ends one that is in force
+    #[arg(long = "for", value_name = "DURATION")]
+    pub(crate) length: String,
+    /// Why, for the journal
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) why: String,
 }
 
 /// `farthing budget check`.

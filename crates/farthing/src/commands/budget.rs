@@ -2,15 +2,16 @@
 
 use super::{amount, duration, moment, print};
 use crate::args::{
-    BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetWhat, Output,
+    BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetSimulateArgs,
+    BudgetWhat, Output,
 };
 use crate::commands::plan::chain;
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use crate::store::Journal;
-use farthing_engine::{Answer, Ask, Gate};
-use farthing_ledger::{Books, outlooks};
+use farthing_engine::{Answer, Ask, Exposure, Gate, Told};
+use farthing_ledger::{Books, Key, anomalies, outlooks};
 use farthing_model::{Budget, ClusterId, Currency, Limit, TeamId};
 use farthing_providers::manifest;
 use farthing_server::wire;
@@ -26,6 +27,19 @@ pub(crate) fn run(args: &BudgetArgs, home: &Home, output: Output) -> anyhow::Res
         Some(BudgetWhat::Show(show)) => asked.show(show, output),
         Some(BudgetWhat::Check(check)) => asked.check(check, output),
         Some(BudgetWhat::Settle(settle)) => asked.settle(settle, output),
+        Some(BudgetWhat::Simulate(args)) => asked.simulate(args, output),
+        Some(BudgetWhat::Set(args)) => {
+            asked.limit((&args.name, &args.limit, &args.why), None, output)
+        }
+        Some(BudgetWhat::Override(args)) => {
+            // Also of no length: that ends one.
+            let length = match args.length.as_str() {
+                "0s" => SignedDuration::ZERO,
+                text => duration("--for", text)?,
+            };
+            let until = asked.now.checked_add(length).unwrap_or(Timestamp::MAX);
+            asked.limit((&args.name, &args.limit, &args.why), Some(until), output)
+        }
         Some(BudgetWhat::Reservations) => asked.reservations(output),
     }
 }
@@ -68,28 +82,79 @@ impl Asked {
     }
 
     fn show(&self, args: &BudgetShowArgs, output: Output) -> anyhow::Result<Outcome> {
+        let exposures = self.with_limits("--if", &args.limits)?;
+        let states = self.states(&exposures)?;
+        let odd = self.odd()?;
+        print(
+            output,
+            || Ok(show::budget::text(&states) + &show::budget::odd(&odd)),
+            || Ok(json!({ "at": self.now.to_string(), "budgets": states, "anomalies": odd })),
+            || Ok(show::budget::rows(&states)),
+        )?;
+        Ok(Outcome::Done)
+    }
+
+    /// The budgets as they would stand with other limits.
+    fn with_limits(&self, flag: &str, limits: &[String]) -> anyhow::Result<Vec<Exposure>> {
         let mut exposures = self.gate.exposures(self.now)?;
-        for text in &args.limits {
-            let (name, money) = text.split_once('=').ok_or_else(|| {
-                WrongUse::new(format!("--if `{text}` is not NAME=MONEY"))
+        for text in limits {
+            let (name, limit) = text.split_once('=').ok_or_else(|| {
+                WrongUse::new(format!("{flag} `{text}` is not NAME=LIMIT"))
                     .hint("write it like research=150000USD")
             })?;
-            let limit = Limit::Money(amount("--if", money)?);
+            let limit = any_limit(flag, limit)?;
             let found = exposures.iter_mut().find(|it| it.state.budget.id.as_str() == name);
             let found = found.ok_or_else(|| no_budget(name, self.gate.budgets()))?;
             found.state.budget.limit = limit;
             found.state.limit = limit;
+            (found.carried, found.allowed) = (None, None);
         }
+        Ok(exposures)
+    }
+
+    /// Teams and workloads whose last hours cost far more than those of past weeks.
+    fn odd(&self) -> anyhow::Result<Vec<wire::AnomalyJson>> {
+        let mut odd = Vec::new();
+        for (of, key) in [("team", Key::Team), ("workload", Key::Workload)] {
+            let books = (&self.books, &self.cluster, self.currency);
+            let found = anomalies(books, &key, self.now)?.into_iter();
+            odd.extend(found.map(|(name, it)| wire::AnomalyJson::of(of, name, &it)));
+        }
+        Ok(odd)
+    }
+
+    fn states(&self, exposures: &[Exposure]) -> anyhow::Result<Vec<wire::BudgetStateJson>> {
         let books = (&self.books, &self.cluster, self.currency);
-        let outlooks = outlooks(books, &wire::looked(&exposures), self.now)?;
-        let states = wire::budget_states(&exposures, &outlooks, &[])?;
+        let outlooks = outlooks(books, &wire::looked(exposures), self.now)?;
+        Ok(wire::budget_states(exposures, &outlooks, wire::Taken::default())?)
+    }
+
+    fn simulate(&self, args: &BudgetSimulateArgs, output: Output) -> anyhow::Result<Outcome> {
+        let now = self.states(&self.gate.exposures(self.now)?)?;
+        let then = self.states(&self.with_limits("--limit", &args.limits)?)?;
         print(
             output,
-            || Ok(show::budget::text(&states)),
-            || Ok(json!({ "at": self.now.to_string(), "budgets": states })),
-            || Ok(show::budget::rows(&states)),
+            || Ok(show::budget::simulated(&now, &then)),
+            || Ok(json!({ "at": self.now.to_string(), "now": now, "then": then })),
+            || Ok(show::budget::rows(&then)),
         )?;
         Ok(Outcome::Done)
+    }
+
+    fn limit(
+        &mut self,
+        (name, limit, why): (&str, &str, &str),
+        until: Option<Timestamp>,
+        output: Output,
+    ) -> anyhow::Result<Outcome> {
+        let limit = any_limit("the limit", limit)?;
+        if !self.gate.budgets().iter().any(|budget| budget.id.as_str() == name) {
+            return Err(no_budget(name, self.gate.budgets()).into());
+        }
+        let told = Told { budget: name, limit, until, why, by: "command line" };
+        let told = self.gate.limit(&told, self.now);
+        told.map_err(|error| WrongUse::new(error.to_string()))?;
+        self.show(&BudgetShowArgs::default(), output)
     }
 
     fn check(&mut self, args: &BudgetCheckArgs, output: Output) -> anyhow::Result<Outcome> {
@@ -169,6 +234,15 @@ impl Asked {
         )?;
         Ok(Outcome::Done)
     }
+}
+
+/// A limit in money or in accelerator time.
+fn any_limit(flag: &str, text: &str) -> anyhow::Result<Limit> {
+    if text.contains("GPU") {
+        let limit = manifest::limit(text);
+        return Ok(limit.map_err(|error| WrongUse::new(format!("{flag}: {error}")))?);
+    }
+    Ok(Limit::Money(amount(flag, text)?))
 }
 
 fn no_budget(name: &str, budgets: &[Budget]) -> WrongUse {

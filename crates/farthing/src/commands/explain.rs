@@ -98,6 +98,9 @@ fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
         | Body::Claimed(_)
         | Body::Released { .. }
         | Body::Limited(_)
+        | Body::Escalated(_)
+        | Body::Alerted(_)
+        | Body::Delivered(_)
         | Body::Noted { .. }
         | Body::Issued(_)
         | Body::Revoked { .. }

@@ -1,5 +1,6 @@
 //! `farthing up`: the loop, on this machine or on a simulated cluster.
 
+mod bell;
 mod demo;
 mod lead;
 mod local;

@@ -2,7 +2,7 @@
 
 use crate::table::{Align, Table};
 use farthing_engine::{Ask, Short};
-use farthing_server::wire::{BudgetStateJson, ClaimJson, ShortJson};
+use farthing_server::wire::{AnomalyJson, BudgetStateJson, ClaimJson, ShortJson};
 use std::fmt::Write as _;
 
 /// Budgets as they stand, and where they are going.
@@ -18,9 +18,9 @@ pub(crate) fn text(states: &[BudgetStateJson]) -> String {
             let _ = write!(out, "\n{}: of its limit {} came over", state.budget, short(carried));
         }
         let Some(ahead) = &state.forecast else { continue };
-        let by = match &state.period.to {
-            Some(to) => format!("by {to}"),
-            None => "over as many days to come".to_owned(),
+        let by = match state.period.name {
+            "rolling" => format!("over the days to come, until {}", state.period.to),
+            _ => format!("by {}", state.period.to),
         };
         let _ = write!(
             out,
@@ -35,6 +35,16 @@ pub(crate) fn text(states: &[BudgetStateJson]) -> String {
         );
     }
     out
+}
+
+/// What costs far more than usual, a line each.
+pub(crate) fn odd(anomalies: &[AnomalyJson]) -> String {
+    let line = |it: &AnomalyJson| {
+        let (spent, usual, currency) = (short(&it.spent), short(&it.usual), &it.currency);
+        let (of, name, hour) = (it.of, &it.name, &it.hour);
+        format!("\n{of} {name} cost {spent} {currency} in the hour of {hour}; usual is {usual}")
+    };
+    anomalies.iter().map(line).collect()
 }
 
 /// One row a budget.
@@ -66,7 +76,11 @@ pub(crate) fn rows(states: &[BudgetStateJson]) -> Table {
         table.row([
             format!("{:depth$}{}{kind}", "", state.budget),
             state.scope.clone(),
-            state.period.to.clone().unwrap_or_else(|| state.period.name.to_owned()),
+            if state.period.name == "rolling" {
+                "rolling".to_owned()
+            } else {
+                state.period.to.clone()
+            },
             limit,
             short(&state.spent),
             short(&state.committed),
@@ -81,6 +95,26 @@ pub(crate) fn rows(states: &[BudgetStateJson]) -> Table {
         ]);
     }
     table
+}
+
+/// Where budgets would stand beside where they do, and what would have to go.
+pub(crate) fn simulated(now: &[BudgetStateJson], then: &[BudgetStateJson]) -> String {
+    let mut out = rows(then).to_text();
+    for (now, then) in now.iter().zip(then) {
+        let rung = |state: &BudgetStateJson| state.rung.unwrap_or("no rung");
+        if rung(now) != rung(then) {
+            let _ = write!(out, "\n{}: {} instead of {}", then.budget, rung(then), rung(now));
+        }
+        let over = then.left.as_deref().and_then(|left| left.strip_prefix('-'));
+        let Some(over) = over else { continue };
+        let (over, currency) = (short(over), &then.currency);
+        let _ = write!(out, "\n{}: {over} {currency} too much; what holds it:", then.budget);
+        for driver in &then.drivers {
+            let amount = short(&driver.amount);
+            let _ = write!(out, "\n  {amount:>12}  {} ({})", driver.what, driver.undo);
+        }
+    }
+    out
 }
 
 /// Budgets in the order of their tree, each with twice its depth.

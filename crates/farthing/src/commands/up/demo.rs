@@ -1,6 +1,7 @@
 //! `farthing up --demo`: a simulated cluster through the same engine, under a virtual clock.
 
 use super::Stop;
+use super::bell::Bell;
 use super::serve::{Front, Listening, Opening};
 use crate::args::UpArgs;
 use crate::commands::{covered, duration};
@@ -33,8 +34,10 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let speed = args.speed.unwrap_or(SPEED).max(1);
     let book = catalog::default_book();
     let mut scenario = Scenario::demo(args.seed, &book.offers)?;
+    let mut bell = Bell::open(None)?;
     if !args.config.is_empty() {
         let told = super::told(args)?;
+        bell = Bell::open(told.alerts.as_ref())?;
         scenario.policy = told.policy.unwrap_or(scenario.policy);
         scenario.budgets.extend(told.budgets);
     }
@@ -74,6 +77,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             talk(&line);
         }
         let (took, now) = (tick_began.elapsed(), tick.ours.at);
+        bell.ring(&mut race.ours, &tick.ours);
         front.publish(tick.ours, took, book.offers.clone(), &race.ours)?;
         next += pace;
         let mut nap = |nap| front.attend(nap, &mut race.ours, || now);
@@ -81,6 +85,8 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             break;
         }
     }
+    let now = race.now();
+    bell.close(&mut race.ours, now);
     let result = race.finish()?;
     let outcome = closing(home, &scenario, &mut race, &result, began.elapsed())?;
     if args.r#for.is_none() {

@@ -1,5 +1,6 @@
 //! This machine: measured through procfs, cgroups and NVML, priced as owned hardware.
 
+use super::bell::Bell;
 use super::lead::Lead;
 use super::serve::{Front, Listening, Opening};
 use super::{Stop, std_duration};
@@ -55,17 +56,15 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     };
     let listening = Listening::bind(args, crate::commands::token::are_there(home, &cluster)?)?;
     home.begin(&cluster)?;
-    let config = config(cluster.clone(), every, super::told(args)?)?;
+    let told = super::told(args)?;
+    let bell = Bell::open(told.alerts.as_ref())?;
+    let config = config(cluster.clone(), every, told)?;
     let policy = config.policy.clone();
     let store = lead.journal(home, &cluster)?;
     let started = Timestamp::now();
     let mut engine = Engine::open(config, world, (store, home.books()?), started)?;
-    let opening = Opening {
-        world: "this machine",
-        policy: policy.clone(),
-        started,
-        every: std_duration(every)?,
-    };
+    let (world, every) = ("this machine", std_duration(every)?);
+    let opening = Opening { world, policy: policy.clone(), started, every };
     let journal = home.store().open(&cluster)?;
     let front = Front::open(listening, &engine, journal, opening)?;
     let (mut next, mut told, mut goes_on) = (Instant::now(), Vec::new(), true);
@@ -75,6 +74,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             Ok(tick) => {
                 talk(&show::tick::line(&tick, &policy));
                 talk_about(&tick, &mut told);
+                bell.ring(&mut engine, &tick);
                 front.publish(tick, began.elapsed(), Arc::clone(&offers), &engine)?;
             }
             // A full disk or a busy journal is no reason to stop measuring: the next tick tries
@@ -89,11 +89,12 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         if !goes_on {
             break;
         }
-        next += std_duration(every)?;
+        next += every;
         goes_on = stop.nap_until(next, &mut |nap| {
             front.attend(nap, &mut engine, Timestamp::now);
         });
     }
+    bell.close(&mut engine, Timestamp::now());
     engine.close(Timestamp::now())?;
     front.close();
     closing(home, &cluster)
