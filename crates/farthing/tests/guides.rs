@@ -113,7 +113,7 @@ fn the_commands_of_every_guide_run() {
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-    assert!(run >= 8, "only {run} commands in {} guides: is their mark `sh`?", guides.len());
+    assert!(run >= 20, "only {run} commands in {} guides: is their mark `sh`?", guides.len());
 }
 
 #[test]

@@ -277,7 +277,7 @@ fn a_signal_to_us_is_one_to_the_command() {
 fn on_a_terminal_keys_sizes_and_stops_reach_the_command() {
     let place = Place::new();
     let script = r#"
-import os, pty, re, select, sys, time, fcntl, struct, termios
+import signal, os, pty, re, select, sys, time, fcntl, struct, termios
 def expect(fd, pattern, limit=15):
     seen, until = b'', time.time() + limit
     while time.time() < until:
@@ -289,6 +289,9 @@ def expect(fd, pattern, limit=15):
 pid, fd = pty.fork()
 if pid == 0:
     os.environ['PS1'] = 'P> '
+    # A runner in the background ignores them, and what is ignored stays so.
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGTSTP):
+        signal.signal(number, signal.SIG_DFL)
     os.execvp('bash', ['bash', '--norc', '--noediting', '-i'])
 fcntl.ioctl(fd, termios.TIOCSWINSZ, struct.pack('HHHH', 33, 77, 0, 0))
 expect(fd, rb'P> ')
