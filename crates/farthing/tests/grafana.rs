@@ -7,6 +7,7 @@ mod program;
 use program::Place;
 use program::up::Demo;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::path::Path;
@@ -77,7 +78,11 @@ impl Drop for Prometheus {
 }
 
 fn encoded(text: &str) -> String {
-    text.bytes().map(|byte| format!("%{byte:02X}")).collect()
+    let mut all = String::new();
+    for byte in text.bytes() {
+        let _ = write!(all, "%{byte:02X}");
+    }
+    all
 }
 
 /// The queries of all panels, as Grafana would send them.

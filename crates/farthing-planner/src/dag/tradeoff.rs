@@ -167,10 +167,10 @@ impl Network<'_> {
         let mut came: Vec<Step> = vec![Step::Begin; 2 * tasks];
         let mut done = vec![false; 2 * tasks];
         let mut heap = BinaryHeap::new();
-        for task in 0..tasks {
+        for (task, slack) in slack.iter_mut().enumerate().take(tasks) {
             if self.timing.before(task).is_empty() {
-                slack[task] = self.potential[task];
-                heap.push(Next(slack[task], task));
+                *slack = self.potential[task];
+                heap.push(Next(*slack, task));
             }
         }
         while let Some(Next(far, point)) = heap.pop() {

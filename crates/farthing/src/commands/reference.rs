@@ -9,7 +9,7 @@ use std::fmt::Write as _;
 /// Prints the reference of all commands in Markdown or as manual pages, or that of the API.
 pub(crate) fn run(openapi: bool, man: bool) -> anyhow::Result<Outcome> {
     let text = match (openapi, man) {
-        (true, _) => farthing_server::openapi().to_owned(),
+        (true, _) => farthing_server::openapi(),
         (false, true) => pages()?,
         (false, false) => markdown()?,
     };
