@@ -7,27 +7,30 @@
 //! `serving_scale [SEED] [FOLDER|-] [SET]` prints the lines for `make bench`, and the cases that
 //! were not proven. With a folder it also writes each case there, with the cost that was found,
 //! for `bench/peers/serving_pulp.py`.
+//!
+//! After them cases of the first three sets are compared with a solver of integer programs, by a
+//! formulation of its own (`exact.rs`): 500 cases that it decides in each way of dividing,
+//! equal to the last
+//! unit or counted. `serving_scale [SEED] - exact` does only that.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::float_arithmetic)]
 
+mod exact;
 mod made_up;
+mod stated;
 
-use farthing_model::{
-    Bucket, BucketRate, ClusterId, Coverage, Currency, Decimal, HourlyRate, Money, Observed, Offer,
-    PerResource, Place, PlanId, Policy, Price, PriceKind, Provenance, Purchase, Ratio, Requests,
-    Resources, Service, Sizing, Snapshot, Split, Window, Workload, WorkloadId, WorkloadKind,
-    WorkloadState,
-};
-use farthing_planner::{Effort, Input, Planned, check, plan};
-use jiff::{SignedDuration, Timestamp};
-use made_up::{Case, KINDS, Kind, harsh, near, scarce, skewed, usual};
-use std::collections::BTreeMap;
+use farthing_model::{Money, Ratio, Split};
+use farthing_planner::{Input, Planned, check, plan};
+use made_up::{Case, harsh, near, scarce, skewed, usual};
+use stated::input;
 use std::fmt::Write as _;
 use std::path::Path;
 use std::time::Instant;
 
 const CASES: u64 = 150;
+/// Cases that are compared with another solver, in each way of dividing.
+const EXACT: u64 = 500;
 
 /// Makes a case of a seed and a number.
 type Generator = fn(u64, u64) -> Case;
@@ -35,97 +38,6 @@ type Generator = fn(u64, u64) -> Case;
 /// The sets: what their figures are called by, and what makes a case.
 const SETS: [(&str, Generator); 5] =
     [("", usual), ("-harsh", harsh), ("-skewed", skewed), ("-near", near), ("-scarce", scarce)];
-
-fn offer(kind: &Kind) -> Offer {
-    let name = KINDS[kind.name].0;
-    let rate = Money::from_pico(i128::from(kind.cents) * 10_000_000_000, Currency::USD);
-    let place = Place { provider: "cloud".to_owned(), region: "r".to_owned(), zone: None };
-    let provenance = Provenance {
-        kind: PriceKind::List,
-        source: "generated".to_owned(),
-        as_of: "2026-11-01".parse().unwrap(),
-        list: None,
-    };
-    Offer {
-        id: Offer::id_of(&place, name, Purchase::OnDemand).unwrap(),
-        place,
-        instance_type: name.to_owned(),
-        accelerator: Some(name.parse().unwrap()),
-        accelerator_count: kind.count,
-        capacity: Resources { gpu_milli: u64::from(kind.count) * 1_000, ..Resources::default() },
-        purchase: Purchase::OnDemand,
-        price: Price::Known(HourlyRate::new(rate).unwrap(), provenance),
-        available: kind.available,
-        residency: Vec::new(),
-        warnings: Vec::new(),
-    }
-}
-
-fn input(case: &Case, split: Split) -> Input {
-    let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
-    let buckets = case.buckets.iter().map(|(input_tokens, output_tokens, share)| Bucket {
-        input_tokens: *input_tokens,
-        output_tokens: *output_tokens,
-        share: Decimal::from_nano(i128::from(*share)),
-    });
-    let rows = case.most.iter().enumerate().flat_map(|(kind, most)| {
-        most.iter().zip(&case.buckets).map(move |(most, (input_tokens, output_tokens, _))| {
-            BucketRate {
-                accelerator: KINDS[case.kinds[kind].name].0.parse().unwrap(),
-                count: case.kinds[kind].count,
-                input_tokens: *input_tokens,
-                output_tokens: *output_tokens,
-                requests_per_s: Decimal::from_nano(i128::from(*most)),
-                phases: None,
-            }
-        })
-    });
-    let service = Service {
-        requests: Requests { rate_per_s: Decimal::from_int(case.rate), buckets: buckets.collect() },
-        throughput: rows.collect(),
-        slo: None,
-        split,
-        replicas_min: 1,
-        sizing: Sizing { target: Some(Ratio::ONE), ..Sizing::default() },
-    };
-    let workload = Workload {
-        id: WorkloadId::new("chat").unwrap(),
-        team: None,
-        labels: BTreeMap::new(),
-        resources: Resources::default(),
-        residency: Vec::new(),
-        value: Decimal::ONE,
-        data: None,
-        kind: WorkloadKind::Service(service),
-    };
-    let mut offers: Vec<Offer> = case.kinds.iter().map(offer).collect();
-    offers.sort_by(|a, b| a.id.cmp(&b.id));
-    Input {
-        id: PlanId::new("p1").unwrap(),
-        parent: None,
-        snapshot: Snapshot {
-            cluster: ClusterId::new("bench").unwrap(),
-            at: now,
-            nodes: Vec::new(),
-            workloads: vec![Observed {
-                workload: workload.into(),
-                state: WorkloadState::Waiting,
-                generation: 1,
-                since: now,
-                demand_per_s: None,
-            }],
-            ages: Vec::new(),
-            coverage: Coverage::default(),
-        },
-        horizon: Window::starting(now, SignedDuration::from_hours(1)).unwrap(),
-        currency: Currency::USD,
-        offers: offers.into(),
-        budgets: Vec::new(),
-        policy: Policy::default(),
-        utilisation: PerResource::default(),
-        effort: Effort::default(),
-    }
-}
 
 /// The case as a peer reads it, with what we found and in how many milliseconds.
 fn json(case: &Case, divided: &(Planned, f64), sliced: &(Planned, f64)) -> String {
@@ -206,11 +118,46 @@ impl Measured {
     }
 }
 
+/// Compares cases with the solver of integer programs until it has decided so many of them, and
+/// prints what came of it. Of cases that it leaves open only its bound was looked at.
+fn compare(seed: u64) {
+    for sliced in [false, true] {
+        let (mut decided, mut different, mut open) = (0, 0, 0);
+        for number in 0..2 * EXACT {
+            if number - open >= EXACT {
+                break;
+            }
+            let generate = SETS[usize::try_from(number % 3).unwrap()].1;
+            let case = generate(seed, 1_000 + number);
+            let slices = sliced.then_some(case.slices);
+            let split = slices.map_or(Split::Continuous, Split::Slices);
+            let planned = plan(&input(&case, split)).unwrap();
+            match exact::agrees(&case, slices, &planned.report) {
+                exact::Answer::Same => decided += 1,
+                exact::Answer::Open => open += 1,
+                exact::Answer::Different(why) => {
+                    println!("case {number} of {seed}: {why}");
+                    different += 1;
+                }
+            }
+        }
+        let name = if sliced { "slices" } else { "continuous" };
+        println!(
+            "{{\"bench\": \"serving-{name}-not-the-optimum\", \"value\": {different}, \"limit\": 0, \
+             \"unit\": \"cases\", \"seed\": {seed}, \"compared\": {decided}, \
+             \"left_open_by_the_solver\": {open}}}"
+        );
+    }
+}
+
 fn main() {
     let mut arguments = std::env::args().skip(1);
     let seed: u64 = arguments.next().map_or(1, |text| text.parse().unwrap());
     let folder = arguments.next().filter(|folder| folder != "-");
     let only = arguments.next();
+    if only.as_deref() == Some("exact") {
+        return compare(seed);
+    }
     // The last two take minutes: they are measured when they are named.
     let wanted = |set: &&(&str, _)| match &only {
         Some(only) => set.0 == format!("-{only}"),
@@ -231,5 +178,8 @@ fn main() {
         }
         divided.print(&format!("serving-continuous{set}"), seed, false);
         sliced.print(&format!("serving-slices{set}"), seed, !set.is_empty());
+    }
+    if only.is_none() {
+        compare(seed);
     }
 }

@@ -1,7 +1,7 @@
 //! `farthing plan` of a Dag: tasks with data between them.
 
 use super::chain;
-use super::market::{all, currency};
+use super::market::{currency, of_dag};
 use crate::args::{Output, PlanArgs, PlanGiven};
 use crate::commands::explain::near;
 use crate::commands::print;
@@ -118,7 +118,7 @@ struct Given {
 impl Given {
     fn of(given: &PlanGiven, now: Timestamp, mut manifests: Manifests) -> anyhow::Result<Self> {
         let mut dag = the_only_one(given, &mut manifests)?;
-        let book = all(given, now, &manifests)?;
+        let book = of_dag(given, now, &manifests, &dag)?;
         let market = Market::new(&book, currency(&book)?);
         let egress = given.egress.as_deref().map(egress::load).transpose();
         let egress = egress.map_err(|error| WrongUse::new(chain(&error)))?;

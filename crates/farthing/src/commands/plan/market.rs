@@ -3,28 +3,81 @@
 //! A catalogue of five clouds has ninety thousand offers, and a plan of one model looks at some
 //! thousands. An offer is made of its rows only where somebody has measured something on its
 //! accelerator; the rest could only be counted as unusable. Refuses to know what is cheap. Start at
-//! [`of_workloads`].
+//! [`of_workloads`] and [`of_dag`].
 
 use crate::args::PlanGiven;
 use crate::commands::{cache_folder, price_book};
 use crate::outcome::WrongUse;
-use farthing_model::offer_table::Filter;
-use farthing_model::{AcceleratorQuery, Currency, Offer, Target, Workload, WorkloadKind};
+use farthing_model::offer_table::{Filter, Sizes};
+use farthing_model::{
+    AcceleratorQuery, Currency, Dag, Offer, Run, Target, Task, Throughput, Workload, WorkloadKind,
+};
 use farthing_providers::catalog::{self, Catalogue};
 use farthing_providers::manifest::Manifests;
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// All offers of the given prices, of the files, or of the book that ships.
-pub(super) fn all(
+/// The offers that the tasks of a Dag may use.
+pub(super) fn of_dag(
     given: &PlanGiven,
     now: Timestamp,
     manifests: &Manifests,
+    dag: &Dag,
 ) -> anyhow::Result<Arc<[Offer]>> {
-    match given_book(given, now)? {
-        Some(book) => Ok(book.book().offers),
-        None => Ok(without_prices(manifests)),
+    let Some(book) = given_book(given, now)? else { return Ok(without_prices(manifests)) };
+    if let [first, other, ..] = book.table.currencies() {
+        return Err(two(*first, *other));
     }
+    Ok(for_tasks(&book, &dag.tasks).unwrap_or_else(|| book.book().offers))
+}
+
+/// What the tasks of a Dag may use of a catalogue; `None` where a task names a machine, or has
+/// nowhere to run, as why it has not is told from all offers.
+fn for_tasks(book: &Catalogue, tasks: &[Task]) -> Option<Arc<[Offer]>> {
+    let mut found = Vec::new();
+    let mut seen: Vec<Filter> = Vec::new();
+    for task in tasks {
+        let accelerators = asked(task)?;
+        let any = accelerators.is_empty();
+        let least = |size: u64| if any { Sizes::at_least(size) } else { Sizes::ANY };
+        let filter = Filter {
+            accelerators,
+            cpu_milli: least(task.resources.cpu_milli),
+            memory_bytes: least(task.resources.memory_bytes),
+            ..Filter::default()
+        };
+        if seen.contains(&filter) {
+            continue;
+        }
+        let offers = book.select(&filter);
+        // A name without any offer is told from all names that there are.
+        let known = |query: &AcceleratorQuery| {
+            let mut names = offers.iter().filter_map(|offer| offer.accelerator.as_ref());
+            names.any(|name| query.matches(name))
+        };
+        if offers.is_empty() || !filter.accelerators.iter().all(known) {
+            return None;
+        }
+        found.extend(offers);
+        seen.push(filter);
+    }
+    found.sort_by(|a: &Offer, b: &Offer| a.id.cmp(&b.id));
+    found.dedup_by(|a, b| a.id == b.id);
+    Some(found.into())
+}
+
+/// The accelerators that a task may run on, none where any machine does; `None` where it names one
+/// machine.
+fn asked(task: &Task) -> Option<Vec<AcceleratorQuery>> {
+    if !task.accelerators.is_empty() {
+        return Some(task.accelerators.iter().map(|one| one.accelerator.clone()).collect());
+    }
+    let Run::Work { throughput, .. } = &task.run else { return Some(Vec::new()) };
+    let query = |row: &Throughput| match &row.target {
+        Target::Accelerator(query) => Some(query.clone()),
+        Target::InstanceType(_) => None,
+    };
+    throughput.iter().map(query).collect()
 }
 
 /// The offers that the workloads of the files may use, and how many are left out as nothing is
@@ -108,7 +161,9 @@ fn two(first: Currency, other: Currency) -> anyhow::Error {
 mod tests {
     use super::*;
     use crate::commands::plan::{input, read};
-    use farthing_planner::{Input, plan};
+    use farthing_model::Policy;
+    use farthing_planner::{DAG_WORK_MAX, DagInput, Input, Market, plan, plan_dag};
+    use jiff::SignedDuration;
     use std::path::Path;
 
     /// A plan of what can be used is the plan of everything, on five clouds.
@@ -129,7 +184,7 @@ mod tests {
         for (file, is_less) in [("examples/serving.yaml", true), ("examples/seed-5-2.yaml", false)]
         {
             let (now, manifests) = read(&[root.join(file)], &given).unwrap();
-            let whole = all(&given, now, &manifests).unwrap();
+            let whole = given_book(&given, now).unwrap().unwrap().book().offers;
             let (some, left_out) = input(&given, now, manifests).unwrap();
             assert_eq!(left_out > 0, is_less, "{file}");
             assert_eq!(some.offers.len() + left_out, whole.len(), "{file}");
@@ -139,5 +194,41 @@ mod tests {
             many.report.excluded.clear();
             assert_eq!(few, many, "{file}");
         }
+    }
+
+    /// A Dag on what its tasks can use is the Dag on everything; the reason why a task has nowhere
+    /// to run is told from everything.
+    #[test]
+    #[allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that may be left out")]
+    fn a_dag_loses_nothing_that_it_can_use() {
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+        let prices = root.join("../shared/data/catalog-skypilot");
+        if !prices.is_dir() {
+            println!("left out: no ../shared/data/catalog-skypilot");
+            return;
+        }
+        let given = PlanGiven {
+            prices: vec![prices],
+            now: Some("2026-12-01T00:00:00Z".to_owned()),
+            ..PlanGiven::default()
+        };
+        let (now, mut manifests) = read(&[root.join("examples/dag-diamond.yaml")], &given).unwrap();
+        let mut dag = manifests.dags.pop().unwrap();
+        let book = given_book(&given, now).unwrap().unwrap();
+        let (whole, some) = (book.book().offers, for_tasks(&book, &dag.tasks).unwrap());
+        assert!(some.len() * 2 < whole.len(), "{} of {}", some.len(), whole.len());
+        let policy = Policy { boot: SignedDuration::ZERO, ..Policy::default() };
+        let planned = |offers: &Arc<[Offer]>| {
+            let market = Market::new(offers, currency(offers).unwrap());
+            let (dag, market, policy) = (&dag, &market, &policy);
+            let work_max = DAG_WORK_MAX;
+            plan_dag(&DagInput { dag, market, egress: None, policy, now, work_max }).unwrap()
+        };
+        let (few, many) = (planned(&some), planned(&whole));
+        assert_eq!((few.cost, few.lower_bound), (many.cost, many.lower_bound));
+        assert_eq!(few.tasks, many.tasks);
+        let nowhere: AcceleratorQuery = "H100-640GB".parse().unwrap();
+        dag.tasks[1].accelerators[0].accelerator = nowhere;
+        assert!(for_tasks(&book, &dag.tasks).is_none());
     }
 }
