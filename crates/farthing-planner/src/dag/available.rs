@@ -1,11 +1,11 @@
 //! Choices that never hold more nodes of an offer at once than there are.
 //!
 //! The search knows of no such limit. Where its choice breaks one, some of the tasks that hold the
-//! offer at once must go elsewhere: the problem is solved again for each of them without that offer,
-//! the part with the least bound first, until a part's own best choice holds no more than there is.
-//! What is left over is in the bound. First a choice is made without regard to proof: all that is too
-//! much goes elsewhere at once. Tasks that need not run at once may also stay and run at other
-//! times, which no part states: then the bound is no higher than that of the part they are in.
+//! offer at once must go elsewhere: the problem is solved again for each of them without that
+//! offer, the part with the least bound first, until a part's own best choice holds no more than
+//! there is. What is left over is in the bound. First a choice is made without regard to proof: all
+//! that is too much goes elsewhere at once. Tasks that need not run at once may also stay and run
+//! at other times, which no part states: then the bound is no higher than that of the part they are in.
 
 use super::problem::Problem;
 use super::program::{Label, Program};

@@ -82,8 +82,8 @@ enum Stop {
 pub(crate) struct Candidates {
     pub(crate) best: Vec<Candidate>,
     pub(crate) second: Vec<Candidate>,
-    /// Where there are only so many of the cheapest: all that are cheaper than the first of which there
-    /// is no end, and that one.
+    /// Where there are only so many of the cheapest: all that are cheaper than the first of which
+    /// there is no end, and that one.
     pub(crate) rest: Vec<Candidate>,
     /// Offers that passed all filters.
     pub(crate) passed: usize,
