@@ -5,7 +5,8 @@
 //! offer, the part with the least bound first, until a part's own best choice holds no more than
 //! there is. What is left over is in the bound. First a choice is made without regard to proof: all
 //! that is too much goes elsewhere at once. Tasks that need not run at once may also stay and run
-//! at other times, which no part states: then the bound is no higher than that of the part they are in.
+//! at other times, which no part states: then the bound is no higher than that of the part that
+//! they are in.
 
 use super::problem::Problem;
 use super::program::{Label, Program};
