@@ -245,6 +245,8 @@ fn a_statement_has_its_keys_and_its_parts_sum() {
               "unallocated": "0.00",
               "overhead": "0.00",
               "total": "9.270514793273",
+              "unknown": "0.00",
+              "list": "4.253514939567",
               "gpu_hours": 0.85,
               "core_hours": 9.066666667,
               "gib_hours": 72.533333333,
