@@ -91,6 +91,7 @@ pub(super) fn routes() -> Vec<Route> {
     all.extend(published());
     all.extend(decided());
     all.extend(money());
+    all.extend(otherwise());
     all.extend(reported());
     all.extend(of_others());
     all
@@ -246,6 +247,12 @@ fn money() -> Vec<Route> {
             Object,
             post(budgets::release),
         ),
+    ]
+}
+
+/// What would be planned in another world.
+fn otherwise() -> Vec<Route> {
+    vec![
         read(
             "/api/v1/what-if",
             "The plan of now beside the policies of old",
