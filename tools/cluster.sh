@@ -27,9 +27,13 @@ if [ "${1:-}" = --build ]; then
 fi
 
 folder=$(mktemp -d "${TMPDIR:-/tmp}/farthing-cluster-XXXXXX")
-trap 'rm -rf "$folder"' EXIT
 printf '%s\n' "starting; when it is ready, in another shell:" \
     "  export KUBECONFIG=$folder/admin.kubeconfig" \
     "  $folder/bin/kubectl get nodes,pods -A" \
     "Ctrl-C ends it and removes $folder" >&2
-"$program" up --dir "$folder" --apply demo/nodes.yaml --apply demo/work.yaml
+"$program" up --dir "$folder" --apply demo/nodes.yaml --apply demo/work.yaml &
+cluster=$!
+# However this script ends, the cluster ends first and its folder is removed.
+trap 'kill "$cluster" 2>/dev/null; wait "$cluster" || true; rm -rf "$folder"' EXIT
+trap 'exit 0' INT TERM
+wait "$cluster"
