@@ -21,7 +21,8 @@ use fault::fault;
 use jiff::Timestamp;
 use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior};
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 /// Marks a `SQLite` file as ours: `frth`.
 const APPLICATION_ID: i32 = 0x6672_7468;
@@ -48,6 +49,18 @@ impl SqliteStore {
     /// The folder is not there or not writable, the file is a folder, damaged, of another program
     /// or of a newer version of this one. The message names the file; nothing is written then.
     pub fn open(path: &Path) -> Result<Self, EdgeError> {
+        // Whoever makes the file keeps all others out for a moment, and for that SQLite itself does
+        // not wait.
+        let began = Instant::now();
+        loop {
+            match Self::open_now(path) {
+                Err(error) if is_busy(&error) && began.elapsed() < BUSY => sleep(BUSY / 250),
+                opened => return opened,
+            }
+        }
+    }
+
+    fn open_now(path: &Path) -> Result<Self, EdgeError> {
         place(path)?;
         as_it_was_sealed(path)?;
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
@@ -346,3 +359,10 @@ fn record(seq: u64, row: &Row<'_>) -> Result<Record, String> {
 
 #[cfg(test)]
 mod tests;
+
+/// Whether another process held the file.
+fn is_busy(error: &EdgeError) -> bool {
+    let source = std::error::Error::source(error);
+    let source = source.and_then(|source| source.downcast_ref::<rusqlite::Error>());
+    source.and_then(rusqlite::Error::sqlite_error_code) == Some(rusqlite::ErrorCode::DatabaseBusy)
+}
