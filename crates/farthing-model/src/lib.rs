@@ -12,6 +12,7 @@ mod dag;
 mod decimal;
 mod device_use;
 mod egress;
+mod hex;
 mod id;
 mod mig;
 mod money;
@@ -39,6 +40,7 @@ pub use dag::{Accelerators, Dag, Edge, Port, Run, Task};
 pub use decimal::{Decimal, DecimalError};
 pub use device_use::{DeviceUse, Missing, PerMille, Progress, Reading, Rung, Rungs};
 pub use egress::{EgressRow, EgressSpot, EgressTable, Tariff};
+pub use hex::{hex, unhex};
 pub use id::{
     BudgetId, ClusterId, DeviceId, IdError, NodeId, OfferId, PlanId, ReservationId, SourceId,
     StepId, TeamId, WorkloadId,

@@ -9,9 +9,10 @@
 //!
 //! Reading is strict: each line must be, byte for byte, what would be written for what it says.
 
-use crate::signing::{self, PublicKey, Signer, hex, unhex};
+use crate::signing::{self, PublicKey, Signer};
 use farthing_edge::chain::{self, Head, Record, RecordKind};
 use farthing_edge::{EdgeError, Store};
+use farthing_model::{hex, unhex};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use std::io::{self, BufRead, Read as _, Write};

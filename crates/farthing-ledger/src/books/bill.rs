@@ -2,10 +2,10 @@
 
 use super::{Books, BooksError};
 use bytes::Bytes;
+use farthing_model::hex;
 use futures::executor::block_on;
 use object_store::{ObjectStoreExt as _, path::Path};
 use sha2::Digest as _;
-use std::fmt::Write as _;
 
 impl Books {
     /// Keeps a bill from elsewhere, by the hash of its bytes; whether it is new. The same bill
@@ -15,11 +15,7 @@ impl Books {
     /// The store cannot be read or written; then nothing is kept.
     pub fn put_bill(&self, bytes: Bytes) -> Result<bool, BooksError> {
         let hash = sha2::Sha256::digest(&bytes);
-        let mut name = String::with_capacity(64);
-        for byte in hash {
-            // Writing to a String cannot fail.
-            let _ = write!(name, "{byte:02x}");
-        }
+        let name = hex(&hash);
         let path = Path::default().join("bills").join(name);
         match block_on(self.store.head(&path)) {
             Ok(_) => Ok(false),

@@ -4,6 +4,7 @@
 //! were taken from its end. An hour that remembers the journal's end shows that too. What a record
 //! is and how it is chained is not known here.
 
+use farthing_model::hex;
 use std::fmt;
 use std::str::FromStr;
 
@@ -18,8 +19,7 @@ pub struct Mark {
 
 impl fmt::Display for Mark {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(out, "{} ", self.seq)?;
-        self.hash.iter().try_for_each(|byte| write!(out, "{byte:02x}"))
+        write!(out, "{} {}", self.seq, hex(&self.hash))
     }
 }
 

@@ -1,6 +1,6 @@
 //! What statements group by and filters look at, and the ids of rows.
 
-use farthing_model::{Attribution, ClusterId, TeamId, hour_floor, utc_day};
+use farthing_model::{Attribution, ClusterId, TeamId, hex, hour_floor, utc_day};
 #[cfg(test)]
 use farthing_model::{Charge, Destination};
 use jiff::Timestamp;
@@ -8,7 +8,6 @@ use sha2::{Digest, Sha256};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fmt::Write as _;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -378,7 +377,7 @@ impl<'k> RowIds<'k> {
             }
             of_clusters.update(cluster.as_str());
         }
-        let prefix = format!("row-{}", hex(&of_keys.finalize(), KEY_DIGITS));
+        let prefix = format!("row-{}", first_digits(&of_keys.finalize(), KEY_DIGITS));
         Self { by, prefix, of_clusters }
     }
 
@@ -398,7 +397,7 @@ impl<'k> RowIds<'k> {
                 hasher.update(name.as_bytes());
             }
         }
-        format!("{}{}", self.prefix, hex(&hasher.finalize(), ROW_DIGITS))
+        format!("{}{}", self.prefix, first_digits(&hasher.finalize(), ROW_DIGITS))
     }
 }
 
@@ -419,12 +418,8 @@ pub(super) fn lists_of(clusters: &[ClusterId], id: &str) -> Vec<Vec<Key>> {
 }
 
 /// The first digits of some bytes.
-fn hex(bytes: &[u8], digits: usize) -> String {
-    let mut text = String::with_capacity(digits + 1);
-    for byte in &bytes[..digits.div_ceil(2)] {
-        // Writing to a String cannot fail.
-        let _ = write!(text, "{byte:02x}");
-    }
+fn first_digits(bytes: &[u8], digits: usize) -> String {
+    let mut text = hex(&bytes[..digits.div_ceil(2)]);
     text.truncate(digits);
     text
 }

@@ -7,9 +7,9 @@
 use super::message;
 use crate::prometheus::system_tls;
 use farthing_edge::{Class, EdgeError, Notice, Notify};
+use farthing_model::hex;
 use jiff::{SignedDuration, Timestamp};
 use ring::hmac;
-use std::fmt::Write as _;
 use std::time::Duration;
 use ureq::Agent;
 
@@ -102,9 +102,5 @@ impl Notify for Post {
 pub(super) fn signature(secret: &str, at: i64, body: &str) -> String {
     let key = hmac::Key::new(hmac::HMAC_SHA256, secret.as_bytes());
     let tag = hmac::sign(&key, format!("{at}.{body}").as_bytes());
-    let mut text = String::from("v1=");
-    for byte in tag.as_ref() {
-        let _ = write!(text, "{byte:02x}");
-    }
-    text
+    format!("v1={}", hex(tag.as_ref()))
 }

@@ -3,6 +3,7 @@
 //! Files are PEM as `openssl` writes and reads it: `PRIVATE KEY` (PKCS#8) and `PUBLIC KEY`.
 
 use crate::base64;
+use farthing_model::{hex, unhex};
 use ring::rand::SystemRandom;
 use ring::signature::{self, Ed25519KeyPair, KeyPair as _, UnparsedPublicKey};
 use std::fmt;
@@ -66,25 +67,6 @@ impl fmt::Debug for Signer {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(out, "Signer({})", self.public)
     }
-}
-
-/// Bytes as lower-case digits.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    use fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
-}
-
-/// Bytes of lower-case digits, exactly so many.
-pub(crate) fn unhex<const N: usize>(text: &str) -> Option<[u8; N]> {
-    let mut bytes = [0; N];
-    for (index, byte) in bytes.iter_mut().enumerate() {
-        *byte = u8::from_str_radix(text.get(index * 2..index * 2 + 2)?, 16).ok()?;
-    }
-    (hex(&bytes) == text).then_some(bytes)
 }
 
 impl fmt::Display for PublicKey {

@@ -6,8 +6,8 @@
 //! one every byte of the file is as it was. Without one (a crash) the chain still holds.
 
 use farthing_edge::{Class, EdgeError};
+use farthing_model::hex;
 use sha2::{Digest, Sha256};
-use std::fmt::Write as _;
 use std::fs::{self, File};
 use std::io::{self, ErrorKind, Read, Write};
 use std::path::{Path, PathBuf};
@@ -35,12 +35,9 @@ fn beside(path: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().take(DIGEST).fold(String::new(), |mut text, byte| {
-        // Writing to a text cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
+/// What is kept of a digest.
+fn digits(bytes: &[u8]) -> String {
+    hex(&Sha256::digest(bytes)[..DIGEST])
 }
 
 /// Length and digest lines of a file.
@@ -60,7 +57,7 @@ fn digests(path: &Path) -> io::Result<(u64, Vec<String>)> {
             return Ok((len, lines));
         }
         len += u64::try_from(filled).unwrap_or_default();
-        lines.push(hex(&Sha256::digest(&block[..filled])));
+        lines.push(digits(&block[..filled]));
     }
 }
 
@@ -70,7 +67,7 @@ fn render(len: u64, lines: &[String]) -> String {
         text.push_str(line);
         text.push('\n');
     }
-    let end = hex(&Sha256::digest(text.as_bytes()));
+    let end = digits(text.as_bytes());
     text + "end " + &end + "\n"
 }
 
@@ -124,7 +121,7 @@ pub(crate) fn check(path: &Path) -> Result<Seal, EdgeError> {
     }
     let mut given = text.lines();
     let whole = text.rfind("end ").is_some_and(|at| {
-        let end = hex(&Sha256::digest(&text.as_bytes()[..at]));
+        let end = digits(&text.as_bytes()[..at]);
         text[at..] == format!("end {end}\n")
     });
     if !whole || given.next() != Some(TITLE) {

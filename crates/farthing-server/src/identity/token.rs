@@ -8,12 +8,12 @@ use super::{Deed, Principal, Role, Way};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use farthing_engine::TokenRecord;
-use farthing_model::TeamId;
+use farthing_model::{TeamId, hex};
 use jiff::Timestamp;
 use ring::digest::{SHA256, digest};
 use ring::rand::{SecureRandom, SystemRandom};
 use std::collections::BTreeSet;
-use std::fmt::{self, Write as _};
+use std::fmt;
 
 /// What every token begins with, so that people and scanners of repositories know one.
 const BEGIN: &str = "fth_";
@@ -88,15 +88,6 @@ pub(crate) fn content_tag(content: &[u8]) -> String {
 /// Bytes as base64url.
 pub(crate) fn words(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
-}
-
-/// Bytes as hex.
-pub(crate) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
 
 /// SHA-256 of a text, in hex.

@@ -2,6 +2,7 @@
 
 use super::scalar::time;
 use farthing_edge::Record;
+use farthing_model::hex;
 use serde::Serialize;
 use serde_json::value::RawValue;
 
@@ -38,13 +39,4 @@ pub fn record(record: &Record, is_part: bool) -> RecordJson {
         hash: (!is_part).then(|| hex(&record.hash)),
         body: RawValue::from_string(record.body.clone()).ok(),
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    use std::fmt::Write as _;
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, byte| {
-        // Writing into a string cannot fail.
-        let _ = write!(text, "{byte:02x}");
-        text
-    })
 }
