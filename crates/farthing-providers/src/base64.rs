@@ -1,39 +1,16 @@
 //! Base64 (RFC 4648, with padding): what headers, key files and log-ins are written in.
 
-const DIGITS: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+use ::base64::Engine as _;
+use ::base64::engine::general_purpose::STANDARD;
 
 /// Writes bytes.
 pub(crate) fn encode(bytes: &[u8]) -> String {
-    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
-    for group in bytes.chunks(3) {
-        let byte = |at: usize| u32::from(group.get(at).copied().unwrap_or(0));
-        let bits = byte(0) << 16 | byte(1) << 8 | byte(2);
-        for (digit, shift) in [18, 12, 6, 0].into_iter().enumerate() {
-            let index = (bits >> shift) & 63;
-            let is_there = digit <= group.len();
-            text.push(if is_there { char::from(DIGITS[index as usize]) } else { '=' });
-        }
-    }
-    text
+    STANDARD.encode(bytes)
 }
 
 /// Reads bytes; `None` where the text is not exactly what [`encode`] writes.
 pub(crate) fn decode(text: &str) -> Option<Vec<u8>> {
-    let mut bytes = Vec::with_capacity(text.len() / 4 * 3);
-    for group in text.as_bytes().chunks(4) {
-        let digits = group.iter().take_while(|digit| **digit != b'=').count();
-        let mut bits = 0_usize;
-        for digit in group.iter().take(digits) {
-            bits = bits << 6 | DIGITS.iter().position(|known| known == digit)?;
-        }
-        bits <<= 6 * (4 - digits);
-        let all = [(bits >> 16) & 255, (bits >> 8) & 255, bits & 255];
-        let count = digits.checked_sub(1)?;
-        for byte in all.iter().take(count) {
-            bytes.push(u8::try_from(*byte).ok()?);
-        }
-    }
-    (encode(&bytes) == text).then_some(bytes)
+    STANDARD.decode(text).ok()
 }
 
 #[cfg(test)]
