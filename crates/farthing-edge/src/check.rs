@@ -64,39 +64,44 @@ pub fn follow(
         let source = std::error::Error::source(error).map(|source| format!(" ({source})"));
         format!("{error}{}", source.unwrap_or_default())
     };
+    let mut see = |record: &Record| {
+        known.see(record);
+        visit(record);
+    };
+    let fault = records(&|from, limit| store.read(from, limit), &said, &mut check, &mut see);
+    check.first_fault = fault.or_else(|| known.fault(check.head.seq));
+    check
+}
+
+/// Follows the chain of what `read` reads, from a number on and so many at most, and counts in
+/// `check` what holds; `said` is what is said of an error. The first that does not hold.
+pub fn records(
+    read: &dyn Fn(u64, usize) -> Result<Vec<Record>, EdgeError>,
+    said: &dyn Fn(&EdgeError) -> String,
+    check: &mut JournalCheck,
+    see: &mut dyn FnMut(&Record),
+) -> Option<JournalFault> {
     loop {
         let next = check.head.seq + 1;
-        let page = match store.read(next, PAGE) {
+        // Where one record cannot be read: on one by one up to it, so that it is located.
+        let page = match read(next, PAGE).or_else(|_| read(next, 1)) {
             Ok(page) => page,
-            // One record cannot be read: go on one by one up to it, so that it is located.
-            Err(_) => match store.read(next, 1) {
-                Ok(page) => page,
-                Err(error) => {
-                    let what = said(&error);
-                    check.first_fault = Some(JournalFault { seq: Some(next), what });
-                    return check;
-                }
-            },
+            Err(error) => return Some(JournalFault { seq: Some(next), what: said(&error) }),
         };
         if page.is_empty() {
-            break;
+            return None;
         }
         for record in page {
             match chain::verify(&check.head, std::slice::from_ref(&record)) {
                 Ok(head) => check.head = head,
                 Err(fault) => {
-                    let fault = JournalFault { seq: Some(fault.seq), what: fault.what };
-                    check.first_fault = Some(fault);
-                    return check;
+                    return Some(JournalFault { seq: Some(fault.seq), what: fault.what });
                 }
             }
             check.checked += 1;
-            known.see(&record);
-            visit(&record);
+            see(&record);
         }
     }
-    check.first_fault = known.fault(check.head.seq);
-    check
 }
 
 /// The records that must be there, by number.

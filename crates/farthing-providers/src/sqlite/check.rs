@@ -3,14 +3,11 @@
 use super::{
     APPLICATION_ID, BUSY, MIGRATIONS, TABLE, fault::fault, head, number, place, read, seal, wal,
 };
-use farthing_edge::chain::{self, Head, Record};
-use farthing_edge::check::{JournalCheck, JournalFault, Known, Wanted};
+use farthing_edge::chain::{Head, Record};
+use farthing_edge::check::{JournalCheck, JournalFault, Known, Wanted, records};
 use farthing_edge::{Class, EdgeError};
 use rusqlite::{Connection, OpenFlags};
 use std::path::Path;
-
-/// Records read at once.
-const PAGE: usize = 1_000;
 
 /// Verifies the journal at `path` without changing it.
 ///
@@ -60,7 +57,7 @@ pub fn verify_known(
                 visit(record);
             };
             // A record that does not hold says most: it comes first.
-            match records(&connection, path, &mut check, &mut see) {
+            match chain(&connection, path, &mut check, &mut see) {
                 Some(fault) => faults.insert(0, fault),
                 None => faults.extend(known.fault(check.head.seq)),
             }
@@ -114,38 +111,18 @@ fn file_fault(path: &Path, error: &EdgeError) -> JournalFault {
     JournalFault { seq: None, what: format!("{what}{}", source.unwrap_or_default()) }
 }
 
-/// Follows the chain from the first record; the first that does not hold.
-fn records(
+/// Follows the chain from the first record to the end that the file says it has; what does not hold.
+fn chain(
     connection: &Connection,
     path: &Path,
     check: &mut JournalCheck,
     see: &mut dyn FnMut(&Record),
 ) -> Option<JournalFault> {
-    loop {
-        let page = match read(connection, path, check.head.seq + 1, PAGE) {
-            Ok(page) => page,
-            // One record cannot be read: go on one by one up to it, so that it is located.
-            Err(_) => match read(connection, path, check.head.seq + 1, 1) {
-                Ok(page) => page,
-                Err(error) => {
-                    let seq = Some(check.head.seq + 1);
-                    return Some(JournalFault { seq, what: file_fault(path, &error).what });
-                }
-            },
-        };
-        if page.is_empty() {
-            break;
-        }
-        for record in page {
-            match chain::verify(&check.head, std::slice::from_ref(&record)) {
-                Ok(head) => check.head = head,
-                Err(fault) => {
-                    return Some(JournalFault { seq: Some(fault.seq), what: fault.what });
-                }
-            }
-            check.checked += 1;
-            see(&record);
-        }
+    let read = |from, limit| read(connection, path, from, limit);
+    let said = |error: &EdgeError| file_fault(path, error).what;
+    let broken = records(&read, &said, check, see);
+    if broken.is_some() {
+        return broken;
     }
     // The index by number and the scan must agree on the end; a negative number is in no page.
     let whole = connection.query_row("SELECT count(*) FROM journal", [], number);
