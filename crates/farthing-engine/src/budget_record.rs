@@ -86,15 +86,6 @@ pub enum PeriodRecord {
 
 const CALENDAR: [Period; 4] = [Period::Day, Period::Week, Period::Month, Period::Quarter];
 
-const ACTIONS: [(&str, EscalationAction); 4] = [
-    ("notify", EscalationAction::Notify),
-    ("hold", EscalationAction::Hold),
-    ("cut", EscalationAction::Cut),
-    ("suspend", EscalationAction::Suspend),
-];
-
-const MODES: [Mode; 4] = [Mode::Observe, Mode::Recommend, Mode::Approve, Mode::Enforce];
-
 impl BudgetRecord {
     /// The record of a budget.
     pub fn of(budget: &Budget) -> Self {
@@ -191,8 +182,7 @@ impl LimitRecord {
 
 impl RungRecord {
     pub(crate) fn of(rung: Escalation) -> Self {
-        let found = ACTIONS.iter().find(|(_, known)| *known == rung.action);
-        let action = found.map_or_else(String::new, |(name, _)| (*name).to_owned());
+        let action = rung.action.name().to_owned();
         match rung.mode {
             Mode::Enforce => Self::Enforced(rung.at.ppm(), action),
             mode => Self::In(rung.at.ppm(), action, mode.name().to_owned()),
@@ -205,10 +195,11 @@ impl RungRecord {
             Self::In(ppm, action, mode) => (*ppm, action, mode.as_str()),
         };
         let wrong = |text: &str| RecordError::Word(text.to_owned());
-        let found = ACTIONS.iter().find(|(known, _)| known == action);
-        let (_, action) = found.ok_or_else(|| wrong(action))?;
-        let mode = MODES.into_iter().find(|known| known.name() == mode).ok_or_else(|| wrong(mode));
-        Ok(Escalation { at: Ratio::from_ppm(ppm), action: *action, mode: mode? })
+        let found = EscalationAction::ALL.into_iter().find(|known| known.name() == action);
+        let action = found.ok_or_else(|| wrong(action))?;
+        let found = Mode::ALL.into_iter().find(|known| known.name() == mode);
+        let mode = found.ok_or_else(|| wrong(mode))?;
+        Ok(Escalation { at: Ratio::from_ppm(ppm), action, mode })
     }
 }
 
@@ -242,11 +233,11 @@ mod tests {
                 limit,
                 period,
                 hard: true,
-                escalate: ACTIONS
+                escalate: EscalationAction::ALL
                     .into_iter()
                     .zip([800_000, 1_000_000, 1_100_000, 1_200_000])
-                    .zip(MODES)
-                    .map(|(((_, action), ppm), mode)| Escalation {
+                    .zip(Mode::ALL)
+                    .map(|((action, ppm), mode)| Escalation {
                         at: Ratio::from_ppm(ppm),
                         action,
                         mode,

@@ -110,6 +110,21 @@ pub enum EscalationAction {
     Suspend,
 }
 
+impl EscalationAction {
+    /// All, from the mildest.
+    pub const ALL: [Self; 4] = [Self::Notify, Self::Hold, Self::Cut, Self::Suspend];
+
+    /// The name in manifests and JSON.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Notify => "notify",
+            Self::Hold => "hold",
+            Self::Cut => "cut",
+            Self::Suspend => "suspend",
+        }
+    }
+}
+
 impl Scope {
     /// Whether a workload's spending counts here.
     pub fn covers(&self, workload: &Workload) -> bool {

@@ -130,6 +130,9 @@ pub enum Mode {
 }
 
 impl Mode {
+    /// All, from the least that is done without a person to the most.
+    pub const ALL: [Self; 4] = [Self::Observe, Self::Recommend, Self::Approve, Self::Enforce];
+
     /// The name in manifests and JSON.
     pub const fn name(self) -> &'static str {
         match self {

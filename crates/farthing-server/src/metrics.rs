@@ -47,7 +47,7 @@ fn about(text: &mut Text, view: &View) {
     text.sample("farthing_build_info", &labels, 1);
     let name = "farthing_mode";
     text.family(name, "stateset", "How much may be done without a person.");
-    for mode in [Mode::Observe, Mode::Recommend, Mode::Approve, Mode::Enforce] {
+    for mode in Mode::ALL {
         let set = u8::from(mode == about.policy.mode);
         text.sample(name, &[(name, mode.name())], set);
     }

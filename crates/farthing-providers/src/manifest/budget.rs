@@ -12,13 +12,6 @@ use farthing_model::{
 /// The longest rolling period: ten years.
 const DAYS_MAX: u16 = 3_660;
 
-const MODES: [(&str, Mode); 4] = [
-    ("observe", Mode::Observe),
-    ("recommend", Mode::Recommend),
-    ("approve", Mode::Approve),
-    ("enforce", Mode::Enforce),
-];
-
 /// Reads the spec; `None` only where faults were reported.
 pub(crate) fn budget(id: BudgetId, spec: &Node, report: &mut Report) -> Option<Budget> {
     let fields = Fields::open(spec, "spec", &shape::BUDGET, report)?;
@@ -213,13 +206,9 @@ fn escalation(fields: Fields<'_>, report: &mut Report) -> Vec<Escalation> {
 fn rung(node: &Node, report: &mut Report) -> Option<Escalation> {
     let fields = Fields::open(node, "escalate", &shape::ESCALATION, report)?;
     let at = fields.read("at", scalar::ratio, report);
-    let choices = [
-        ("notify", EscalationAction::Notify),
-        ("hold", EscalationAction::Hold),
-        ("cut", EscalationAction::Cut),
-        ("suspend", EscalationAction::Suspend),
-    ];
+    let choices = EscalationAction::ALL.map(|action| (action.name(), action));
     let action = fields.choice("do", &choices, report);
-    let mode = fields.choice("mode", &MODES, report).unwrap_or(Mode::Enforce);
+    let modes = Mode::ALL.map(|mode| (mode.name(), mode));
+    let mode = fields.choice("mode", &modes, report).unwrap_or(Mode::Enforce);
     Some(Escalation { at: at?, action: action?, mode })
 }

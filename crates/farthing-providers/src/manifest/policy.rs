@@ -12,12 +12,7 @@ use farthing_model::{Band, Limits, Mode, Objective, Policy, Resource, SpotLoss};
 pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<(Policy, Option<Settings>)> {
     let fields = Fields::open(spec, "spec", &shape::POLICY, report)?;
     let mut policy = Policy::default();
-    let modes = [
-        ("observe", Mode::Observe),
-        ("recommend", Mode::Recommend),
-        ("approve", Mode::Approve),
-        ("enforce", Mode::Enforce),
-    ];
+    let modes = Mode::ALL.map(|mode| (mode.name(), mode));
     policy.mode = fields.choice("mode", &modes, report).unwrap_or(policy.mode);
     let objectives =
         [("cost", Objective::Cost), ("time", Objective::Time), ("carbon", Objective::Carbon)];

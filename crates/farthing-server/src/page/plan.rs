@@ -5,7 +5,7 @@ use super::html::{Html, amount, digits, escape, percent, short};
 use crate::publish::{Ticked, View};
 use farthing_engine::planner::{BudgetRow, BudgetState, Planned, Report};
 use farthing_engine::target;
-use farthing_model::{Action, Limit, Money, Step};
+use farthing_model::{Action, EscalationAction, Limit, Money, Step};
 
 /// Rows of a table on the page; the rest is in the API.
 const ROWS_MAX: usize = 40;
@@ -210,7 +210,7 @@ fn budget(html: &mut Html, state: &BudgetState, row: Option<&BudgetRow>) {
         digits(state.committed),
         digits(planned)
     );
-    let rung = row.and_then(|row| row.rung).map(crate::wire::rung_name);
+    let rung = row.and_then(|row| row.rung).map(EscalationAction::name);
     let rung = rung.map_or_else(String::new, |rung| {
         format!(" <span class=\"chip warn\">forecast reaches: {rung}</span>")
     });

@@ -1,6 +1,6 @@
 //! `budgets`: limits as they stand, how they got there, and where they are going; `reservations`.
 
-use super::plan::{CutJson, rung_name};
+use super::plan::CutJson;
 use super::scalar::{WindowJson, ratio, time};
 use farthing_engine::planner::Cut;
 use farthing_engine::{Allowance, Claim, Driver, Exposure, Relief, Short, Shortage, Undo};
@@ -297,7 +297,7 @@ fn budget_state(
         exposure: gone.to_decimal(),
         left: limit.map(|limit| limit.checked_sub(gone)).transpose()?.map(Money::to_decimal),
         gone: part.map(ratio),
-        rung: rung.map(|rung| rung_name(rung.action)),
+        rung: rung.map(|rung| rung.action.name()),
         rung_mode: rung.map(|rung| rung.mode.name()),
         escalate: budget.escalate.iter().copied().map(BudgetRungJson::of).collect(),
         burn: burnt,
@@ -317,7 +317,7 @@ fn budget_state(
 
 impl BudgetRungJson {
     fn of(rung: Escalation) -> Self {
-        Self { at: ratio(rung.at), action: rung_name(rung.action), mode: rung.mode.name() }
+        Self { at: ratio(rung.at), action: rung.action.name(), mode: rung.mode.name() }
     }
 }
 

@@ -46,7 +46,6 @@ pub use heat::{AmountsJson, NodeUseJson, UseJson, UtilisationOverTimeJson, utili
 pub use idle::{DeviceJson, DeviceVerdictJson, IdleJson, LadderJson, RungJson, VerdictJson, idle};
 pub use journal::{PageJson, RecordJson, record};
 pub use offers::{Book, Listed, Listing, NearJson, OfferJson, OffersJson, offers};
-pub(crate) use plan::rung_name;
 pub use plan::{
     BudgetJson, CutJson, PlacementJson, PlanJson, SolverJson, StepJson, UtilisationJson,
     WaitingJson, plan,

@@ -360,18 +360,8 @@ impl BudgetJson {
             committed: row.committed.to_decimal(),
             planned: row.planned.to_decimal(),
             forecast: row.forecast.to_decimal(),
-            rung: row.rung.map(rung_name),
+            rung: row.rung.map(EscalationAction::name),
         }
-    }
-}
-
-/// The name of a rung, as in manifests.
-pub(crate) const fn rung_name(rung: EscalationAction) -> &'static str {
-    match rung {
-        EscalationAction::Notify => "notify",
-        EscalationAction::Hold => "hold",
-        EscalationAction::Cut => "cut",
-        EscalationAction::Suspend => "suspend",
     }
 }
 
