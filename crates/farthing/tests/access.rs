@@ -3,61 +3,21 @@
 
 mod program;
 
-use program::{PROGRAM, Place};
+use program::Place;
+use program::up::Demo;
 use serde_json::Value;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 /// A loop that runs until it is dropped.
-struct Loop(Child, String);
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
+struct Loop(Demo);
 
 impl Loop {
     fn start(place: &Place, more: &[&str]) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["up", "--demo", "--for", "60s", "--listen", "127.0.0.1:0"])
-            .args(more)
-            .env("FARTHING_DATA", place.state())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap());
-        let mut line = String::new();
-        let address = loop {
-            line.clear();
-            assert_ne!(said.read_line(&mut line).unwrap(), 0, "it ended");
-            if let Some(address) = line.trim().strip_prefix("listening on http://") {
-                break address.to_owned();
-            }
-        };
-        // What it says further is read, so that it is never held up.
-        std::thread::spawn(move || std::io::copy(&mut said, &mut std::io::sink()));
-        Self(child, address)
+        Self(Demo::start(place, &[&["--for", "60s"], more].concat()))
     }
 
     fn get(&self, path: &str, token: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.1).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let bearer = match token {
-            "" => String::new(),
-            token => format!("Authorization: Bearer {token}\r\n"),
-        };
-        let host = &self.1;
-        let head = format!("Host: {host}\r\nConnection: close\r\n{bearer}\r\n");
-        write!(stream, "GET {path} HTTP/1.1\r\n{head}").unwrap();
-        let mut text = String::new();
-        stream.read_to_string(&mut text).unwrap();
-        let status = text.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, text.split_once("\r\n\r\n").unwrap().1.to_owned())
+        self.0.ask("GET", path, "", token)
     }
 
     /// Asks again until the status is as it should be: what another process writes counts soon.

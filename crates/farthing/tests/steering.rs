@@ -4,11 +4,9 @@
 
 mod program;
 
-use program::{PROGRAM, Place};
+use program::Place;
+use program::up::Demo;
 use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 const APPROVE: &str = "\
@@ -23,51 +21,17 @@ metadata: {name: pipelines}
 spec: {scope: {label: {pipeline: nightly}}, limit: 100 USD, period: month}
 ";
 
-/// A demo that is stopped when the test ends.
-struct Up {
-    child: Child,
-    address: String,
-}
+/// A demo that asks people.
+struct Up(Demo);
 
 impl Up {
-    /// Starts a demo in `place`, and waits until it says where it listens.
     fn start(place: &Place, speed: &str) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["up", "--demo", "--listen", "127.0.0.1:0", "--for", "60s", "--speed", speed])
-            .args(["--config", &place.file("asks.yaml", APPROVE)])
-            .current_dir(place.path())
-            .env("FARTHING_DATA", place.state())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line = said.next().expect("it says where it listens").unwrap();
-            if let Some(address) = line.strip_prefix("listening on http://") {
-                break address.to_owned();
-            }
-        };
-        // What it says after that must not fill the pipe.
-        std::thread::spawn(move || said.for_each(drop));
-        Self { child, address }
+        let config = place.file("asks.yaml", APPROVE);
+        Self(Demo::start(place, &["--for", "60s", "--speed", speed, "--config", &config]))
     }
 
     fn ask(&self, method: &str, path: &str, body: Option<&Value>) -> (u16, Value) {
-        let body = body.map_or_else(String::new, Value::to_string);
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let (address, length) = (&self.address, body.len());
-        let head = format!(
-            "{method} /api/v1{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
+        self.0.json(method, path, body)
     }
 
     fn get(&self, path: &str) -> Value {
@@ -89,13 +53,6 @@ impl Up {
             std::thread::sleep(Duration::from_millis(50));
         }
         panic!("{path} never had it: {}", self.ask("GET", path, None).1);
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -4,11 +4,12 @@
 
 mod program;
 
+use program::up::Demo;
 use program::{PROGRAM, Place};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::{TcpListener, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::net::TcpListener;
+use std::process::Command;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -71,49 +72,17 @@ fn sink() -> (String, Receiver<Value>) {
     (url, take)
 }
 
-/// A demo that is stopped when the test ends.
-struct Up {
-    child: Child,
-    address: String,
-}
+/// A demo that tells people.
+struct Up(Demo);
 
 impl Up {
     fn start(place: &Place, config: &str) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["up", "--demo", "--listen", "127.0.0.1:0", "--for", "60s", "--speed", "600"])
-            .args(["--config", &place.file("tells.yaml", config)])
-            .current_dir(place.path())
-            .env("FARTHING_DATA", place.state())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line = said.next().expect("it says where it listens").unwrap();
-            if let Some(address) = line.strip_prefix("listening on http://") {
-                break address.to_owned();
-            }
-        };
-        std::thread::spawn(move || said.for_each(drop));
-        Self { child, address }
+        let config = place.file("tells.yaml", config);
+        Self(Demo::start(place, &["--for", "60s", "--speed", "600", "--config", &config]))
     }
 
     fn ask(&self, method: &str, path: &str, body: &Value) -> (u16, Value) {
-        let body = body.to_string();
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(WAIT)).unwrap();
-        let (address, length) = (&self.address, body.len());
-        let head = format!(
-            "{method} /api/v1{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        let status = head.split(' ').nth(1).unwrap().parse().unwrap();
-        (status, serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}")))
+        self.0.json(method, path, Some(body))
     }
 
     /// The budget of this test.
@@ -137,13 +106,6 @@ impl Up {
             std::thread::sleep(Duration::from_millis(100));
         }
         panic!("there is no tick")
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
