@@ -12,7 +12,7 @@ use crate::exposure::Exposure;
 use crate::record::{Body, RecordError, time};
 use crate::tick::Tick;
 use farthing_edge::{Alert, Change, Notice, Severity, Store};
-use farthing_ledger::{Key, anomalies};
+use farthing_ledger::all_anomalies;
 use farthing_model::{EscalationAction, Limit, MoneyError, hour_floor};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
@@ -129,11 +129,8 @@ impl<W: World, S: Store> Engine<W, S> {
             return Ok(());
         }
         let books = (self.accounts.books(), &self.config.cluster, self.config.currency);
-        let mut found = BTreeMap::new();
-        for (of, key) in [("team", Key::Team), ("workload", Key::Workload)] {
-            let odd = anomalies(books, &key, now).map_err(EngineError::Report)?;
-            found.extend(odd.into_iter().map(|(name, odd)| (format!("{of} {name}"), odd)));
-        }
+        let odd = all_anomalies(books, now).map_err(EngineError::Report)?.into_iter();
+        let found = odd.map(|(of, name, odd)| (format!("{of} {name}"), odd)).collect();
         self.odd = Some((hour, found));
         Ok(())
     }

@@ -78,6 +78,12 @@ pub enum Undo {
 }
 
 impl Exposure {
+    /// Tries another limit: nothing goes on from before, and no operator's word counts.
+    pub fn try_limit(&mut self, limit: Limit) {
+        (self.state.budget.limit, self.state.limit) = (limit, limit);
+        (self.carried, self.allowed) = (None, None);
+    }
+
     /// The part of the limit that is spent or committed; `None` of a limit of nothing.
     ///
     /// # Errors

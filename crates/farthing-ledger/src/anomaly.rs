@@ -93,6 +93,22 @@ pub fn anomaly(
     Ok(found)
 }
 
+/// The anomalies of teams and of workloads: `team` or `workload`, its name, and what is odd.
+///
+/// # Errors
+/// The books cannot be read, or the sums do not fit.
+pub fn all_anomalies(
+    books: (&Books, &ClusterId, Currency),
+    now: Timestamp,
+) -> Result<Vec<(&'static str, String, Anomaly)>, ReportError> {
+    let mut all = Vec::new();
+    for (of, key) in [("team", Key::Team), ("workload", Key::Workload)] {
+        let found = anomalies(books, &key, now)?;
+        all.extend(found.into_iter().map(|(name, odd)| (of, name, odd)));
+    }
+    Ok(all)
+}
+
 /// The anomalies of each value of a key, such as the team, in the last whole hours before `now`.
 /// A value that spent nothing in an hour that the books have spent 0.
 ///

@@ -25,7 +25,7 @@ mod report;
 mod verdict;
 mod weights;
 
-pub use anomaly::{Anomaly, anomalies, anomaly, usual};
+pub use anomaly::{Anomaly, all_anomalies, anomalies, anomaly, usual};
 pub use books::{
     Again, Books, BooksError, Correction, Folded, Generation, HourBook, Kept, Mark, Migrated,
     Released, Retention, SampleFile, Segment,

@@ -71,6 +71,32 @@ pub struct MachineOffer {
     pub price: Price,
 }
 
+impl MachineOffer {
+    /// All of the machine over a window: what is paid.
+    pub fn span(
+        &self,
+        node: &NodeId,
+        (capacity, purchase): (Resources, Purchase),
+        window: Window,
+        measured: bool,
+    ) -> NodeSpan {
+        NodeSpan {
+            node: node.clone(),
+            asset: Asset::Node,
+            offer: self.offer.clone(),
+            place: self.place.clone(),
+            instance_type: self.instance_type.clone(),
+            purchase,
+            capacity,
+            price: self.price.clone(),
+            window,
+            ready: window.from(),
+            held_for: None,
+            measured,
+        }
+    }
+}
+
 /// Why this machine cannot be looked at.
 #[derive(Debug, thiserror::Error)]
 pub enum LocalError {
@@ -275,20 +301,7 @@ impl LocalMachine {
     }
 
     fn span(&self, window: Window, measured: bool) -> NodeSpan {
-        NodeSpan {
-            node: self.node.clone(),
-            asset: Asset::Node,
-            offer: self.offer.offer.clone(),
-            place: self.offer.place.clone(),
-            instance_type: self.offer.instance_type.clone(),
-            purchase: Purchase::Owned,
-            capacity: self.capacity,
-            price: self.offer.price.clone(),
-            window,
-            ready: window.from(),
-            held_for: None,
-            measured,
-        }
+        self.offer.span(&self.node, (self.capacity, Purchase::Owned), window, measured)
     }
 
     /// Sorted by resource, then attribution, as the contract says.

@@ -111,7 +111,8 @@ fn file_fault(path: &Path, error: &EdgeError) -> JournalFault {
     JournalFault { seq: None, what: format!("{what}{}", source.unwrap_or_default()) }
 }
 
-/// Follows the chain from the first record to the end that the file says it has; what does not hold.
+/// Follows the chain from the first record to the end that the file says it has; what does not
+/// hold.
 fn chain(
     connection: &Connection,
     path: &Path,

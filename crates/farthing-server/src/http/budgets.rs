@@ -75,9 +75,7 @@ pub(super) async fn simulate(
         let limit = limit(text).map_err(|why| wrong(&why))?;
         let found = exposures.iter_mut().find(|it| it.state.budget.id.as_str() == name);
         let found = found.ok_or_else(|| wrong("there is no such budget"))?;
-        found.state.budget.limit = limit;
-        found.state.limit = limit;
-        (found.carried, found.allowed) = (None, None);
+        found.try_limit(limit);
     }
     let prospects = scoped.prospects(Some(exposures), now).await.map_err(unread)?;
     states(&prospects)

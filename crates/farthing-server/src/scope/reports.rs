@@ -10,8 +10,8 @@ use farthing_engine::planner::{Cut, Planned};
 use farthing_engine::{Changes, Exposure, Relief, what_if};
 use farthing_ledger::{
     AllocationQuery, AllocationSet, Anomaly, Books, Explanation, Filter, Key, Outlook, ReportError,
-    ShareIdle, Sharing, Statement, StatementQuery, Survey, Usage, Watch, allocations, anomalies,
-    explain, outlooks, statement, survey,
+    ShareIdle, Sharing, Statement, StatementQuery, Survey, Usage, Watch, all_anomalies,
+    allocations, explain, outlooks, statement, survey,
 };
 use farthing_model::{Money, Offer};
 use jiff::Timestamp;
@@ -153,17 +153,11 @@ impl Scoped {
         let teams = self.teams().cloned();
         self.read(move |books| {
             let books = (books, &view.about.cluster, view.about.currency);
-            let mut found = Vec::new();
-            for (name, odd) in anomalies(books, &Key::Team, now)? {
-                if teams.as_ref().is_none_or(|own| own.iter().any(|it| it.as_str() == name)) {
-                    found.push(("team", name, odd));
-                }
-            }
-            for (name, odd) in anomalies(books, &Key::Workload, now)? {
-                if own.as_ref().is_none_or(|own| own.owns(&name)) {
-                    found.push(("workload", name, odd));
-                }
-            }
+            let mut found = all_anomalies(books, now)?;
+            found.retain(|(of, name, _)| match *of {
+                "team" => teams.as_ref().is_none_or(|own| own.iter().any(|it| it.as_str() == name)),
+                _ => own.as_ref().is_none_or(|own| own.owns(name)),
+            });
             Ok(found)
         })
         .await

@@ -8,7 +8,7 @@ use super::names::{Names, sees};
 use super::plans;
 use crate::publish::{Failure, Ticked, View};
 use farthing_edge::Head;
-use farthing_engine::{Flow, Open, TeamShare, Tick, VerifiedRecord};
+use farthing_engine::{Exposure, Flow, Open, TeamShare, Tick, VerifiedRecord};
 use farthing_ledger::Usage;
 use farthing_model::{Currency, Money, PerResource, Receipt, Snapshot, Step};
 use std::collections::BTreeSet;
@@ -33,12 +33,7 @@ pub(super) fn narrow(whole: &View, teams: &Teams) -> View {
         last,
         planned,
         open: Arc::new(narrow_open(&whole.open, teams, &names)),
-        exposures: whole
-            .exposures
-            .iter()
-            .filter(|exposure| sees(teams, &exposure.state.budget))
-            .cloned()
-            .collect(),
+        exposures: narrow_exposures(&whole.exposures, teams),
         seen: whole.seen,
         // What failed may name anybody.
         failure: whole.failure.as_ref().map(|failure| Failure {
@@ -61,6 +56,10 @@ pub(super) fn names(whole: &View, teams: &Teams) -> Names {
     Names::of(teams, snapshots, budgets.chain(told.map(|state| &state.budget)))
 }
 
+fn narrow_exposures(all: &[Exposure], teams: &Teams) -> Arc<[Exposure]> {
+    all.iter().filter(|exposure| sees(teams, &exposure.state.budget)).cloned().collect()
+}
+
 fn narrow_ticked(ticked: &Ticked, teams: &Teams, names: &Names) -> Ticked {
     Ticked {
         tick: narrow_tick(&ticked.tick, teams, names),
@@ -70,12 +69,7 @@ fn narrow_ticked(ticked: &Ticked, teams: &Teams, names: &Names) -> Ticked {
         // How many records there are is of everybody.
         head: Head::GENESIS,
         open: Arc::new(narrow_open(&ticked.open, teams, names)),
-        exposures: ticked
-            .exposures
-            .iter()
-            .filter(|exposure| sees(teams, &exposure.state.budget))
-            .cloned()
-            .collect(),
+        exposures: narrow_exposures(&ticked.exposures, teams),
     }
 }
 

@@ -6,18 +6,18 @@ use crate::args::{
     BudgetWhat, Output,
 };
 use crate::commands::plan::chain;
+use crate::commands::run::reserve::Payer;
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use crate::store::Journal;
 use farthing_engine::{Answer, Ask, Exposure, Gate, Told};
-use farthing_ledger::{Books, Key, anomalies, outlooks};
-use farthing_model::{Budget, ClusterId, Currency, Limit, TeamId};
+use farthing_ledger::{Books, all_anomalies, outlooks};
+use farthing_model::{Budget, ClusterId, Currency, Limit};
 use farthing_providers::manifest;
 use farthing_server::wire;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
-use std::collections::BTreeMap;
 
 /// Shows budgets, or asks them.
 pub(crate) fn run(args: &BudgetArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
@@ -105,22 +105,16 @@ impl Asked {
             let limit = any_limit(flag, limit)?;
             let found = exposures.iter_mut().find(|it| it.state.budget.id.as_str() == name);
             let found = found.ok_or_else(|| no_budget(name, self.gate.budgets()))?;
-            found.state.budget.limit = limit;
-            found.state.limit = limit;
-            (found.carried, found.allowed) = (None, None);
+            found.try_limit(limit);
         }
         Ok(exposures)
     }
 
     /// Teams and workloads whose last hours cost far more than those of past weeks.
     fn odd(&self) -> anyhow::Result<Vec<wire::AnomalyJson>> {
-        let mut odd = Vec::new();
-        for (of, key) in [("team", Key::Team), ("workload", Key::Workload)] {
-            let books = (&self.books, &self.cluster, self.currency);
-            let found = anomalies(books, &key, self.now)?.into_iter();
-            odd.extend(found.map(|(name, it)| wire::AnomalyJson::of(of, name, &it)));
-        }
-        Ok(odd)
+        let books = (&self.books, &self.cluster, self.currency);
+        let odd = all_anomalies(books, self.now)?.into_iter();
+        Ok(odd.map(|(of, name, odd)| wire::AnomalyJson::of(of, name, &odd)).collect())
     }
 
     fn states(&self, exposures: &[Exposure]) -> anyhow::Result<Vec<wire::BudgetStateJson>> {
@@ -180,15 +174,7 @@ impl Asked {
     }
 
     fn ask(&self, args: &BudgetCheckArgs) -> anyhow::Result<Ask> {
-        let team = args.team.as_deref().map(TeamId::new).transpose();
-        let team = team.map_err(|error| WrongUse::new(format!("--team: {error}")))?;
-        let mut labels = BTreeMap::new();
-        for text in &args.labels {
-            let (key, value) = text
-                .split_once('=')
-                .ok_or_else(|| WrongUse::new(format!("--label `{text}` is not KEY=VALUE")))?;
-            labels.insert(key.to_owned(), value.to_owned());
-        }
+        let Payer { team, labels } = Payer::of(args.team.as_deref(), &args.labels)?;
         let hours = args.gpu_hours.as_deref().map(manifest::milli).transpose();
         let hours = hours.map_err(|error| WrongUse::new(format!("--gpu-hours: {error}")))?;
         let amount = amount("--estimate", &args.estimate)?;

@@ -149,7 +149,7 @@ fn short(
     let (Ok(priced), Some(high)) = (&estimate.priced, estimate.to_finish().high) else {
         return Ok(None);
     };
-    let mut payer = Payer::of(&args.pays)?;
+    let mut payer = Payer::of(args.pays.team.as_deref(), &args.pays.labels)?;
     if payer.team.is_none() {
         let team = estimate.job.labels.get("team").and_then(|team| TeamId::new(team).ok());
         payer.team = team;

@@ -131,7 +131,7 @@ type Ordered = Result<(Order, Box<dyn GpuDriver>), u8>;
 /// Reads what was asked for; or the exit code that says why it cannot be.
 fn order(args: &RunArgs) -> anyhow::Result<Ordered> {
     let metric = Metric::of(&args.metric)?;
-    let payer = Payer::of(&args.pays)?;
+    let payer = Payer::of(args.pays.team.as_deref(), &args.pays.labels)?;
     let cluster = ClusterId::new(&args.pays.post_to)
         .map_err(|error| WrongUse::new(format!("--post-to: {error}")))?;
     let (machine, gpus) = Machine::look(args)?;

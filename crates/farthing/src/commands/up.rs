@@ -6,7 +6,7 @@ mod lead;
 mod local;
 mod serve;
 
-pub(crate) use local::machine_offer;
+pub(crate) use local::{machine_offer, owned};
 
 use super::duration;
 use super::plan::chain;

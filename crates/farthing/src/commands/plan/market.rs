@@ -164,23 +164,26 @@ mod tests {
     use farthing_model::Policy;
     use farthing_planner::{DAG_WORK_MAX, DagInput, Input, Market, plan, plan_dag};
     use jiff::SignedDuration;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
-    /// A plan of what can be used is the plan of everything, on five clouds.
-    #[test]
-    #[allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that may be left out")]
-    fn what_is_left_out_changes_nothing() {
+    /// The root of the project, and the prices of five clouds; `None` where they are not here.
+    #[allow(clippy::print_stdout, reason = "what is left out is said")]
+    fn five_clouds() -> Option<(PathBuf, PlanGiven)> {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
         let prices = root.join("../shared/data/catalog-skypilot");
         if !prices.is_dir() {
             println!("left out: no ../shared/data/catalog-skypilot");
-            return;
+            return None;
         }
-        let given = PlanGiven {
-            prices: vec![prices],
-            now: Some("2026-12-01T00:00:00Z".to_owned()),
-            ..PlanGiven::default()
-        };
+        let now = Some("2026-12-01T00:00:00Z".to_owned());
+        Some((root, PlanGiven { prices: vec![prices], now, ..PlanGiven::default() }))
+    }
+
+    /// A plan of what can be used is the plan of everything, on five clouds.
+    #[test]
+    #[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+    fn what_is_left_out_changes_nothing() {
+        let Some((root, given)) = five_clouds() else { return };
         for (file, is_less) in [("examples/serving.yaml", true), ("examples/seed-5-2.yaml", false)]
         {
             let (now, manifests) = read(&[root.join(file)], &given).unwrap();
@@ -199,19 +202,9 @@ mod tests {
     /// A Dag on what its tasks can use is the Dag on everything; the reason why a task has nowhere
     /// to run is told from everything.
     #[test]
-    #[allow(clippy::unwrap_used, clippy::print_stdout, reason = "a test that may be left out")]
+    #[allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
     fn a_dag_loses_nothing_that_it_can_use() {
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-        let prices = root.join("../shared/data/catalog-skypilot");
-        if !prices.is_dir() {
-            println!("left out: no ../shared/data/catalog-skypilot");
-            return;
-        }
-        let given = PlanGiven {
-            prices: vec![prices],
-            now: Some("2026-12-01T00:00:00Z".to_owned()),
-            ..PlanGiven::default()
-        };
+        let Some((root, given)) = five_clouds() else { return };
         let (now, mut manifests) = read(&[root.join("examples/dag-diamond.yaml")], &given).unwrap();
         let mut dag = manifests.dags.pop().unwrap();
         let book = given_book(&given, now).unwrap().unwrap();

@@ -2,17 +2,15 @@
 //! set aside.
 
 use crate::args::{RunArgs, RunPrice, RunSize};
-use crate::commands::plan::chain;
-use crate::commands::up::machine_offer;
+use crate::commands::up::{machine_offer, owned};
 use crate::commands::{cache_folder, price_book};
 use crate::outcome::WrongUse;
 use crate::wiring;
 use farthing_ledger::Weights;
 use farthing_model::{
-    Asset, Currency, HourlyRate, NodeId, NodeSpan, Offer, Price, PriceKind, Provenance, Purchase,
+    Currency, HourlyRate, NodeId, NodeSpan, Offer, Price, PriceKind, Provenance, Purchase,
     Resource, Resources, Window, utc_day,
 };
-use farthing_providers::hardware::Hardware;
 use farthing_providers::local::{Inventory, MachineOffer, inventory};
 use farthing_providers::manifest;
 use farthing_providers::nvml::{self, GpuDriver};
@@ -77,20 +75,7 @@ impl Machine {
 
     /// All of it over a window: what is paid.
     pub(crate) fn span(&self, window: Window) -> NodeSpan {
-        NodeSpan {
-            node: self.node.clone(),
-            asset: Asset::Node,
-            offer: self.offer.offer.clone(),
-            place: self.offer.place.clone(),
-            instance_type: self.offer.instance_type.clone(),
-            purchase: self.purchase,
-            capacity: self.inventory.capacity(),
-            price: self.offer.price.clone(),
-            window,
-            ready: window.from(),
-            held_for: None,
-            measured: true,
-        }
+        self.offer.span(&self.node, (self.inventory.capacity(), self.purchase), window, true)
     }
 
     /// What is set aside of a resource over a window, in 10^-9 unit-seconds.
@@ -124,11 +109,7 @@ fn price(args: &RunPrice, inventory: &Inventory) -> anyhow::Result<(MachineOffer
         };
         return Ok((machine, purchase));
     }
-    let hardware = match &args.hardware {
-        Some(file) => Hardware::load(file).map_err(|error| WrongUse::new(chain(&error)))?,
-        None => Hardware::built_in()?,
-    };
-    let priced = hardware.price(&wiring::parts(inventory), Currency::USD);
+    let priced = owned(inventory, args.hardware.as_deref())?;
     Ok((machine_offer(inventory, priced.price)?, Purchase::Owned))
 }
 

@@ -24,11 +24,11 @@ pub(crate) struct Payer {
 
 impl Payer {
     /// As the flags say.
-    pub(crate) fn of(args: &RunPays) -> anyhow::Result<Self> {
-        let team = args.team.as_deref().map(TeamId::new).transpose();
+    pub(crate) fn of(team: Option<&str>, asked: &[String]) -> anyhow::Result<Self> {
+        let team = team.map(TeamId::new).transpose();
         let team = team.map_err(|error| WrongUse::new(format!("--team: {error}")))?;
         let mut labels = BTreeMap::new();
-        for text in &args.labels {
+        for text in asked {
             let (key, value) = text
                 .split_once('=')
                 .ok_or_else(|| WrongUse::new(format!("--label `{text}` is not KEY=VALUE")))?;

@@ -34,11 +34,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let root = Path::new("/");
     let mut gpus = nvml::driver();
     let inventory = inventory(root, &mut *gpus)?;
-    let hardware = match &args.hardware {
-        Some(file) => Hardware::load(file).map_err(|error| WrongUse::new(chain(&error)))?,
-        None => Hardware::built_in()?,
-    };
-    let priced = hardware.price(&crate::wiring::parts(&inventory), Currency::USD);
+    let priced = owned(&inventory, args.hardware.as_deref())?;
     let assumed = assumptions(&priced);
     let offer = machine_offer(&inventory, priced.price)?;
     let cluster = ClusterId::new(&inventory.hostname)?;
@@ -104,6 +100,16 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
 fn failed(error: &anyhow::Error, goes_on: bool) -> String {
     let then = if goes_on { "and will be tried again" } else { "and was the last" };
     format!("this tick failed {then}: {error:#}")
+}
+
+/// What an hour of this machine costs as owned hardware, by the figures of a file or the built-in
+/// ones.
+pub(crate) fn owned(inventory: &Inventory, file: Option<&Path>) -> anyhow::Result<Priced> {
+    let hardware = match file {
+        Some(file) => Hardware::load(file).map_err(|error| WrongUse::new(chain(&error)))?,
+        None => Hardware::built_in()?,
+    };
+    Ok(hardware.price(&crate::wiring::parts(inventory), Currency::USD))
 }
 
 /// What this machine is, and what it costs.
