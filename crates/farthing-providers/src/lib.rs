@@ -40,6 +40,7 @@ pub mod signing;
 pub mod sqlite;
 pub mod telemetry;
 pub mod text;
+mod trust;
 mod yaml;
 
 pub use yaml::Spot;

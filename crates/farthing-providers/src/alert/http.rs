@@ -5,7 +5,7 @@
 //! receives it computes the same, and refuses what is older than a few minutes.
 
 use super::message;
-use crate::prometheus::system_tls;
+use crate::trust;
 use farthing_edge::{Class, EdgeError, Notice, Notify};
 use farthing_model::hex;
 use jiff::{SignedDuration, Timestamp};
@@ -44,8 +44,8 @@ impl Post {
             .user_agent(concat!("farthing/", env!("CARGO_PKG_VERSION")));
         let url = url.trim();
         if url.starts_with("https://") {
-            let tls = system_tls().map_err(|error| error.to_string())?;
-            config = config.tls_config(tls);
+            let roots = trust::system().map_err(|error| error.to_string())?;
+            config = config.tls_config(trust::over_http(&roots, None));
         } else if !url.starts_with("http://") {
             return Err("its address does not begin with https:// or http://".to_owned());
         }

@@ -7,11 +7,11 @@
 use super::message;
 use super::{Mail, MailTls};
 use crate::base64::encode as base64;
-use crate::prometheus::trusted;
+use crate::trust::{self, TrustError};
 use farthing_edge::{Class, EdgeError, Notice, Notify};
 use jiff::fmt::rfc2822;
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::fmt::Write as _;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
@@ -52,7 +52,9 @@ impl Smtp {
         }
         let tls = match mail.tls {
             MailTls::None => None,
-            MailTls::StartTls | MailTls::Implicit => Some(Arc::new(tls()?)),
+            MailTls::StartTls | MailTls::Implicit => {
+                Some(Arc::new(tls().map_err(|error| error.to_string())?))
+            }
         };
         Ok(Self { name, mail, login, tls })
     }
@@ -180,18 +182,8 @@ fn header(text: &str) -> String {
     words.join("\r\n ")
 }
 
-fn tls() -> Result<ClientConfig, String> {
-    let mut roots = RootCertStore::empty();
-    let found = trusted().map_err(|error| error.to_string())?;
-    let (added, _) = roots.add_parsable_certificates(found);
-    if added == 0 {
-        return Err("this system trusts no certificate".to_owned());
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config =
-        ClientConfig::builder_with_provider(provider).with_safe_default_protocol_versions();
-    let config = config.map_err(|error| error.to_string())?;
-    Ok(config.with_root_certificates(roots).with_no_client_auth())
+fn tls() -> Result<ClientConfig, TrustError> {
+    trust::config(trust::system()?)
 }
 
 fn connect((host, port): &(String, u16)) -> Result<TcpStream, EdgeError> {

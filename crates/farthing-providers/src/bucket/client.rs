@@ -1,6 +1,6 @@
 //! The HTTP side of buckets: one request at a time, tried again where that is safe.
 
-use crate::prometheus::system_tls;
+use crate::trust;
 use http_body_util::BodyExt as _;
 use object_store::ClientOptions;
 use object_store::client::{
@@ -39,8 +39,8 @@ impl HttpConnector for Connector {
             .max_redirects(0)
             .user_agent(concat!("farthing/", env!("CARGO_PKG_VERSION")));
         // Without certificates only servers that need none can be reached, and they may do.
-        if let Ok(tls) = system_tls() {
-            config = config.tls_config(tls);
+        if let Ok(roots) = trust::system() {
+            config = config.tls_config(trust::over_http(&roots, None));
         }
         Ok(HttpClient::new(Client { agent: config.build().new_agent() }))
     }

@@ -4,10 +4,9 @@
 use super::fault::Fault;
 use super::url::{PgUrl, Place, Tls};
 use super::wire::Outgoing;
-use crate::prometheus::system_roots;
-use rustls::pki_types::pem::PemObject as _;
-use rustls::pki_types::{CertificateDer, ServerName};
-use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
+use crate::trust;
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs as _};
 use std::os::unix::net::UnixStream;
@@ -77,30 +76,18 @@ fn connect(host: &str, port: u16) -> io::Result<TcpStream> {
 }
 
 fn config(roots: Option<&Path>) -> Result<Arc<ClientConfig>, Fault> {
-    let mut store = RootCertStore::empty();
-    let mut add = |certificate: CertificateDer<'static>| {
-        store.add(certificate).map_err(|error| Fault::Tls(error.to_string()))
+    let tls = |error: trust::TrustError| Fault::Tls(error.to_string());
+    let roots = match roots {
+        Some(path) => {
+            let wrong = |error: &dyn std::fmt::Display| {
+                Fault::Tls(format!("sslrootcert {}: {error}", path.display()))
+            };
+            let text = std::fs::read(path).map_err(|error| wrong(&error))?;
+            trust::read(&text).map_err(|error| wrong(&error))?
+        }
+        None => trust::system().map_err(tls)?,
     };
-    if let Some(path) = roots {
-        let wrong = |error: &dyn std::fmt::Display| {
-            Fault::Tls(format!("sslrootcert {}: {error}", path.display()))
-        };
-        let found = CertificateDer::pem_file_iter(path).map_err(|error| wrong(&error))?;
-        for certificate in found {
-            add(certificate.map_err(|error| wrong(&error))?)?;
-        }
-    } else {
-        let found = system_roots().map_err(|error| Fault::Tls(error.to_string()))?;
-        for certificate in found {
-            // One that cannot be used is of no harm: the others are trusted.
-            let _ = add(CertificateDer::from(certificate.der().to_vec()));
-        }
-    }
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let config = ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(|error| Fault::Tls(error.to_string()))?;
-    Ok(Arc::new(config.with_root_certificates(store).with_no_client_auth()))
+    Ok(Arc::new(trust::config(roots).map_err(tls)?))
 }
 
 impl Read for Stream {

@@ -2,12 +2,10 @@
 
 use super::answer::{AnswerError, one_line};
 use crate::base64;
-use rustls::pki_types::CertificateDer;
-use std::path::Path;
-use std::sync::Arc;
+use crate::trust::{self, Root};
 use std::thread::sleep;
 use std::time::Duration;
-use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::tls::{ClientCert, PrivateKey, TlsConfig};
 use ureq::{Agent, Error};
 
 /// Tries of one request.
@@ -16,13 +14,6 @@ const TRIES: u32 = 4;
 const BACK_OFF: Duration = Duration::from_millis(250);
 /// Most bytes of one answer: a stretch that has more is halved.
 const BODY_BYTES_MAX: u64 = 256 << 20;
-/// Where systems keep the certificates that they trust.
-const SYSTEM_CERTS: [&str; 4] = [
-    "/etc/ssl/certs/ca-certificates.crt",
-    "/etc/pki/tls/certs/ca-bundle.crt",
-    "/etc/ssl/ca-bundle.pem",
-    "/etc/ssl/cert.pem",
-];
 
 /// How a server is reached.
 #[derive(Clone)]
@@ -312,67 +303,26 @@ fn too_much(status: u16, body: &[u8]) -> Option<String> {
 }
 
 fn tls(access: &Access) -> Result<TlsConfig, PrometheusError> {
-    let pem = |what, error: &Error| PrometheusError::Pem { what, why: error.to_string() };
     let roots = match &access.ca {
         Some(text) => certificates("the certificates to trust", text)?,
-        None => system_roots()?,
+        None => trust::system().map_err(|error| pem("the system's certificates", &error))?,
     };
     let identity = match &access.identity {
         Some((certificate, key)) => {
             let chain = certificates("the certificate", certificate)?;
             let key = PrivateKey::from_pem(key.as_bytes());
             let key = key.map_err(|error| pem("the private key", &error))?;
-            Some(ClientCert::new_with_certs(&chain, key))
+            Some(ClientCert::new_with_certs(&trust::as_shown(&chain), key))
         }
         None => None,
     };
-    Ok(TlsConfig::builder()
-        .root_certs(RootCerts::new_with_certs(&roots))
-        .client_cert(identity)
-        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-        .build())
+    Ok(trust::over_http(&roots, identity))
 }
 
-/// A secure connection to whoever shows a certificate that this system trusts.
-pub(crate) fn system_tls() -> Result<TlsConfig, PrometheusError> {
-    tls(&Access::default())
+fn certificates(what: &'static str, text: &str) -> Result<Vec<Root>, PrometheusError> {
+    trust::read(text.as_bytes()).map_err(|error| pem(what, &error))
 }
 
-fn certificates(
-    what: &'static str,
-    text: &str,
-) -> Result<Vec<Certificate<'static>>, PrometheusError> {
-    let mut found = Vec::new();
-    for item in parse_pem(text.as_bytes()) {
-        match item {
-            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
-            Ok(_) => {}
-            Err(error) => return Err(PrometheusError::Pem { what, why: error.to_string() }),
-        }
-    }
-    if found.is_empty() {
-        let why = "there is no certificate in PEM form".to_owned();
-        return Err(PrometheusError::Pem { what, why });
-    }
-    Ok(found)
-}
-
-/// The authorities that this system trusts.
-pub(crate) fn system_roots() -> Result<Vec<Certificate<'static>>, PrometheusError> {
-    let what = "the system's certificates";
-    let own = std::env::var_os("SSL_CERT_FILE").map(std::path::PathBuf::from);
-    let known = SYSTEM_CERTS.iter().map(|path| Path::new(path).to_owned());
-    for path in own.into_iter().chain(known) {
-        if let Ok(text) = std::fs::read_to_string(&path) {
-            return certificates(what, &text);
-        }
-    }
-    let why = "none of the usual files is there; name one with --ca".to_owned();
-    Err(PrometheusError::Pem { what, why })
-}
-
-/// The certificates that this system trusts, in DER form.
-pub(crate) fn trusted() -> Result<Vec<CertificateDer<'static>>, PrometheusError> {
-    let roots = system_roots()?;
-    Ok(roots.iter().map(|root| CertificateDer::from(root.der().to_vec())).collect())
+fn pem(what: &'static str, error: &dyn std::fmt::Display) -> PrometheusError {
+    PrometheusError::Pem { what, why: error.to_string() }
 }

@@ -13,7 +13,6 @@ mod read;
 
 pub use answer::{Answer, AnswerError, Series};
 pub use client::{Access, PrometheusError};
-pub(crate) use client::{system_roots, system_tls, trusted};
 pub use read::{Query, Read};
 
 use client::Client;
