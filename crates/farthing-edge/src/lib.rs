@@ -10,11 +10,13 @@ pub mod chain;
 pub mod check;
 pub mod conformance;
 mod error;
+mod fetch;
 mod memory;
 mod notify;
 
 pub use chain::{ChainFault, Head, NewRecord, Record, RecordKind};
 pub use error::{Class, EdgeError};
+pub use fetch::{Fetch, Question, Reply};
 pub use memory::MemoryStore;
 pub use notify::{Alert, Change, Notice, Notify, Severity};
 

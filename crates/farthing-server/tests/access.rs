@@ -268,6 +268,7 @@ fn serve(b: &OfB, tokens: &Tokens, required: bool) -> Running {
             journal: Some(Box::new(journal(b, tokens))),
             orders: None,
             offers: Some(Arc::new(|_| Ok(serde_json::json!({ "offers": [] })))),
+            oidc: None,
         })
         .unwrap()
 }

@@ -35,6 +35,7 @@ fn what_the_document_allows_and_forbids_is_answered_as_it_says() {
         journal: Some(Box::new(farthing_edge::MemoryStore::default())),
         orders: None,
         offers: None,
+        oidc: None,
     };
     let server = bound.serve(behind).unwrap();
     let folder = tempfile::tempdir().unwrap();

@@ -21,6 +21,7 @@ fn serve() -> Running {
             journal: None,
             orders: None,
             offers: None,
+            oidc: None,
         })
         .unwrap()
 }

@@ -25,6 +25,7 @@ fn serve(published: &Published) -> Running {
             journal: None,
             orders: None,
             offers: None,
+            oidc: None,
         })
         .unwrap()
 }

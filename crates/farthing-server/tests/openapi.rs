@@ -25,6 +25,7 @@ fn serve() -> Running {
             journal: Some(Box::new(farthing_edge::MemoryStore::default())),
             orders: None,
             offers: None,
+            oidc: None,
         })
         .unwrap()
 }

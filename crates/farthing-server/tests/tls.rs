@@ -34,6 +34,7 @@ fn serve(folder: &Path) -> (Running, Tls) {
         journal: None,
         orders: None,
         offers: None,
+        oidc: None,
     };
     (bound.serve(behind).unwrap(), tls)
 }

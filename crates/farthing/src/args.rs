@@ -165,7 +165,7 @@ pub(crate) struct UpArgs {
     /// Demo only: what chance is made from; the same seed gives the same run
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Manifests with budgets and a policy
+    /// Manifests with budgets, a policy and a provider of identities
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Vec<PathBuf>,
     /// Time between two ticks of this machine

@@ -180,7 +180,11 @@ impl Channel {
 }
 
 impl Secret {
-    fn read(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
+    /// What it is.
+    ///
+    /// # Errors
+    /// It is not where it is said to be.
+    pub fn read(&self, env: &dyn Fn(&str) -> Option<String>) -> Result<String, String> {
         match self {
             Self::Text(text) => Ok(text.clone()),
             Self::Env(name) => env(name)

@@ -170,7 +170,7 @@ fn secret(node: &Node, name: &str, report: &mut Report) -> Option<Secret> {
 }
 
 /// Where something is that is in no manifest.
-fn hidden(node: &Node, name: &str, report: &mut Report) -> Option<Secret> {
+pub(super) fn hidden(node: &Node, name: &str, report: &mut Report) -> Option<Secret> {
     if node.text().is_some() {
         let what = format!("`{name}` is not written here: say {{file: PATH}} or {{env: NAME}}");
         report.fault(node.spot, what);

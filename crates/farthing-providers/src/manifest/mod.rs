@@ -18,6 +18,7 @@ mod curve;
 mod dag;
 mod fault;
 mod fields;
+mod identity;
 mod object;
 mod policy;
 mod price_book;
@@ -29,6 +30,7 @@ mod table;
 mod workload;
 
 pub use fault::{Fault, ManifestError};
+pub use identity::{Identity, IdentityGrant};
 pub use schema::json_schema;
 
 pub(crate) use fault::suggestion;
@@ -61,6 +63,8 @@ pub struct Manifests {
     pub policy: Option<Policy>,
     /// When and where people are told, where the policy says so.
     pub alerts: Option<Settings>,
+    /// Who gets in by a provider of identities, where one is named.
+    pub identity: Option<Identity>,
     /// All `PriceBook` objects together, where there are any; they replace the default book.
     pub price_book: Option<PriceBook>,
 }
@@ -185,10 +189,11 @@ impl Set {
 
     fn is_first(&mut self, header: Header, report: &mut Report) -> bool {
         let Header { kind, name, spot } = header;
-        // A plan has one policy, whatever it is called.
-        let key = if kind == "Policy" { String::new() } else { name };
+        // A plan has one policy, and a loop one provider, whatever they are called.
+        let is_only = matches!(kind, "Policy" | "Identity");
+        let key = if is_only { String::new() } else { name };
         if let Some((source, first)) = self.names.get(&(kind, key.clone())) {
-            let which = if kind == "Policy" { "" } else { " of this name" };
+            let which = if is_only { "" } else { " of this name" };
             let what = format!(
                 "there is already a {kind}{which} at {source}:{}:{}; keep one of them",
                 first.line, first.column
@@ -209,6 +214,7 @@ impl Set {
                 let (policy, alerts) = *both;
                 (self.manifests.policy, self.manifests.alerts) = (Some(policy), alerts);
             }
+            Object::Identity(identity) => self.manifests.identity = Some(*identity),
             Object::Book(book) => self.book.get_or_insert_default().extend(*book),
         }
     }

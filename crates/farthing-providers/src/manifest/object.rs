@@ -2,9 +2,10 @@
 
 use super::fault::{Report, suggestion};
 use super::fields::Fields;
+use super::identity::Identity;
 use super::shape::{self, API_VERSION, KINDS};
 use super::table::Folder;
-use super::{budget, dag, policy, price_book, workload};
+use super::{budget, dag, identity, policy, price_book, workload};
 use crate::alert::Settings;
 use crate::catalog::BookParts;
 use crate::yaml::{Node, Spot, Value};
@@ -36,6 +37,7 @@ pub(crate) enum Object {
     Budget(Box<Budget>),
     Policy(Box<(Policy, Option<Settings>)>),
     Dag(Box<Dag>),
+    Identity(Box<Identity>),
     Book(Box<BookParts>),
 }
 
@@ -58,7 +60,7 @@ pub(crate) fn object(
     let meta = meta(node, report);
     let name = match &meta.name {
         Some(name) => name.clone(),
-        None if matches!(kind, "Policy" | "PriceBook") => "default".to_owned(),
+        None if matches!(kind, "Policy" | "PriceBook" | "Identity") => "default".to_owned(),
         None => {
             let what = "`metadata.name` is missing: every object of this kind has its own name";
             report.fault(node.spot, what);
@@ -93,6 +95,7 @@ fn body(
             let id = WorkloadId::new(name).ok()?;
             dag::dag(id, meta, spec, reader, report).map(Box::new).map(Object::Dag)
         }
+        "Identity" => identity::identity(spec, report).map(Box::new).map(Object::Identity),
         "Policy" => policy::policy(spec, report).map(Box::new).map(Object::Policy),
         _ => price_book::price_book(spec, report).map(Box::new).map(Object::Book),
     }

@@ -15,12 +15,13 @@ enum Json {
 
 /// The JSON Schema (draft 2020-12) of a manifest, as text that ends with a line feed.
 pub fn json_schema() -> String {
-    let kinds: [(&str, &'static Shape); 5] = [
+    let kinds: [(&str, &'static Shape); 6] = [
         ("Workload", &shape::WORKLOAD),
         ("Budget", &shape::BUDGET),
         ("Policy", &shape::POLICY),
         ("PriceBook", &shape::PRICE_BOOK),
         ("Dag", &shape::dag::DAG),
+        ("Identity", &shape::IDENTITY),
     ];
     let mut definitions = BTreeMap::new();
     define(&shape::METADATA, &mut definitions);

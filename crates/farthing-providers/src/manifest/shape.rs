@@ -5,10 +5,12 @@ pub(crate) mod alerts;
 mod budget;
 mod contract;
 pub(crate) mod dag;
+mod identity;
 
 pub(crate) use alerts::{ALERTS, CHANNEL, QUIET, SECRET};
 pub(crate) use budget::{BUDGET, CARRY, ESCALATION, PERIODS, SCOPE, SPAN};
 pub(crate) use contract::{ADJUST, DISCOUNTS};
+pub(crate) use identity::{GRANT, IDENTITY, ROLES};
 
 /// A map with known fields.
 #[derive(Debug)]
@@ -71,7 +73,8 @@ const fn may(name: &'static str, form: Form, doc: &'static str) -> Field {
 }
 
 /// Kinds that are read.
-pub(crate) const KINDS: [&str; 5] = ["Workload", "Budget", "Policy", "PriceBook", "Dag"];
+pub(crate) const KINDS: [&str; 6] =
+    ["Workload", "Budget", "Policy", "PriceBook", "Dag", "Identity"];
 
 /// The only version.
 pub(crate) const API_VERSION: &str = "farthing.dev/v1alpha1";
@@ -85,7 +88,8 @@ pub(crate) static METADATA: Shape = Shape {
         may(
             "name",
             Text,
-            "Unique among the objects of its kind. Only a Policy or PriceBook may go without.",
+            "Unique among the objects of its kind. Only a Policy, PriceBook or Identity may go \
+             without.",
         ),
         may("labels", Labels, "For statements and budgets; `team` is the team."),
         may("annotations", Labels, "Kept by people, ignored here."),

@@ -2,10 +2,10 @@
 //! from this one list, so that neither has what the other has not.
 
 use super::{
-    allocation, budgets, dashboard, events, journal, live, offers, openapi, reports, session,
+    allocation, budgets, dashboard, events, journal, live, offers, oidc, openapi, reports, session,
     statement, steps, utilisation, what_if,
 };
-use crate::identity::Deed;
+use crate::identity::{BACK, Deed};
 use crate::scope::Sources;
 use axum::routing::{MethodRouter, get, post};
 
@@ -42,11 +42,13 @@ pub(super) enum Answer {
     Created(&'static str),
     /// Nothing.
     Nothing,
+    /// Where to go.
+    Elsewhere,
     /// Text of a media type.
     Text(&'static str),
 }
 
-use Answer::{Created, Json, Nothing, Object, Page, Text};
+use Answer::{Created, Elsewhere, Json, Nothing, Object, Page, Text};
 
 fn read(
     path: &'static str,
@@ -123,6 +125,16 @@ fn for_people() -> Vec<Route> {
         .of("LogIn")
         .for_anybody(),
         order("/api/v1/session/end", "Log out", Deed::Read, Nothing, post(session::end))
+            .for_anybody(),
+        read(
+            "/api/v1/login/oidc",
+            "Send a browser to the provider of identities",
+            Elsewhere,
+            get(oidc::begin),
+        )
+        .with(&oidc::PARAMETERS)
+        .for_anybody(),
+        read(BACK, "Take a browser that comes back from it", Elsewhere, get(oidc::back))
             .for_anybody(),
         read("/api/v1/openapi.json", "This document", Object, get(openapi::document)).for_anybody(),
     ]

@@ -53,6 +53,9 @@ const CSRF: &str = "x-farthing-csrf";
 /// Cookies of sessions: with the prefix, a browser takes it only by TLS and only of this host.
 const COOKIES: [&str; 2] = ["__Host-farthing", "farthing"];
 
+/// Cookies of log-ins that are on their way.
+const LOG_IN_COOKIES: [&str; 2] = ["__Host-farthing-login", "farthing-login"];
+
 /// Who a request is from.
 #[derive(Clone, Debug)]
 pub(super) struct Guest {
@@ -151,20 +154,36 @@ async fn admit(
 
 /// The cookie of a session.
 fn cookie(headers: &HeaderMap) -> Option<&str> {
+    cookie_of(headers, &COOKIES)
+}
+
+/// The cookie of a log-in through a provider of identities.
+pub(super) fn log_in_cookie_of(headers: &HeaderMap) -> Option<&str> {
+    cookie_of(headers, &LOG_IN_COOKIES)
+}
+
+fn cookie_of<'h>(headers: &'h HeaderMap, names: &[&str; 2]) -> Option<&'h str> {
     let lines = headers.get_all(header::COOKIE).iter().filter_map(|line| line.to_str().ok());
     let pairs = lines.flat_map(|line| line.split(';')).filter_map(|pair| pair.split_once('='));
     let pairs: Vec<_> = pairs.map(|(name, value)| (name.trim(), value.trim())).collect();
     let find = |name: &&str| pairs.iter().find(|(given, _)| given == name);
-    COOKIES.iter().find_map(find).map(|(_, value)| *value)
+    names.iter().find_map(find).map(|(_, value)| *value)
 }
 
 /// The header that gives, or takes, the cookie of a session.
 pub(super) fn set_cookie(value: &str, tls: bool, seconds: Option<u32>) -> Option<HeaderValue> {
-    let name = if tls { COOKIES[0] } else { COOKIES[1] };
-    let secure = if tls { "; Secure" } else { "" };
     let age = seconds.map(|seconds| format!("; Max-Age={seconds}")).unwrap_or_default();
-    let line = format!("{name}={value}; Path=/; HttpOnly; SameSite=Strict{secure}{age}");
-    HeaderValue::from_str(&line).ok()
+    cookie_line(COOKIES, value, tls, &format!("SameSite=Strict{age}"))
+}
+
+/// The same of a log-in: the provider's page leads back with it, which is another site's.
+pub(super) fn log_in_cookie(value: &str, tls: bool, seconds: u32) -> Option<HeaderValue> {
+    cookie_line(LOG_IN_COOKIES, value, tls, &format!("SameSite=Lax; Max-Age={seconds}"))
+}
+
+fn cookie_line(names: [&str; 2], value: &str, tls: bool, how: &str) -> Option<HeaderValue> {
+    let (name, secure) = if tls { (names[0], "; Secure") } else { (names[1], "") };
+    HeaderValue::from_str(&format!("{name}={value}; Path=/; HttpOnly; {how}{secure}")).ok()
 }
 
 /// From which address; where a proxy is before this server, as that says.

@@ -14,6 +14,7 @@ mod guard;
 mod journal;
 mod live;
 mod offers;
+mod oidc;
 mod openapi;
 mod parameters;
 mod problem;
@@ -32,7 +33,7 @@ mod what_if;
 pub use openapi::openapi;
 pub use tls::{Tls, TlsError};
 
-use crate::identity::AccessRules;
+use crate::identity::{AccessRules, Oidc};
 use crate::orders::Orders;
 use crate::publish::Published;
 use crate::scope::Sources;
@@ -92,6 +93,8 @@ pub struct Behind {
     pub orders: Option<Orders>,
     /// Ranks offers; without it nobody can ask for any.
     pub offers: Option<RankOffers>,
+    /// A provider of identities; without it one logs in by tokens only.
+    pub oidc: Option<Oidc>,
 }
 
 /// Answers a request for offers, given as names and values of its parameters, with what

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 const SCHEMAS: &str = include_str!(concat!(env!("OUT_DIR"), "/schemas.json"));
 
 /// What parameters mean, and of which type they are, where that is not a text.
-const PARAMETERS: [(&str, &str, &str); 17] = [
+const PARAMETERS: [(&str, &str, &str); 18] = [
     ("window", "string", "A span, UTC: 90m, 1h, 7d, today, or FROM,TO in RFC 3339"),
     ("by", "string", "Keys of the rows, separated by commas"),
     ("step", "string", "Rows for each of these: 1h or 1d"),
@@ -21,6 +21,7 @@ const PARAMETERS: [(&str, &str, &str); 17] = [
     ("share", "string", "A filter of charges that all others share"),
     ("basis", "string", "reserved, occupied or used"),
     ("resource", "string", "Only these resources, separated by commas"),
+    ("return", "string", "The page of ours to go to afterwards"),
     ("cursor", "string", "`next` of the page before"),
     ("limit", "integer", "So many items at most"),
     ("kind", "string", "Only records of these kinds, separated by commas"),
@@ -135,6 +136,7 @@ fn responses(route: &Route) -> Value {
         Answer::Created(name) => ("201", json(reference(name))),
         Answer::Object => ("200", json(json!({ "type": "object" }))),
         Answer::Nothing => ("204", Value::Null),
+        Answer::Elsewhere => ("302", Value::Null),
         Answer::Text(kind) => ("200", json!({ kind: { "schema": { "type": "string" } } })),
         Answer::Page(name) => (
             "200",

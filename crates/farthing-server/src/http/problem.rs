@@ -1,6 +1,6 @@
 //! What goes wrong with a request, as RFC 9457 problem details.
 
-use crate::identity::Refusal;
+use crate::identity::{Refusal, Refused};
 use crate::wire::ShortJson;
 use axum::Json;
 use axum::http::{HeaderValue, StatusCode, header};
@@ -69,10 +69,23 @@ impl Problem {
         Self::new(StatusCode::FORBIDDEN, "not-allowed", "you may not do this", detail)
     }
 
+    /// What the provider of identities says does not let him in.
+    fn identity(why: &Refused) -> Self {
+        match why {
+            Refused::Provider(_) => {
+                // Why is in the journal: it is nobody's else.
+                Self::not_now("identity-provider", "the provider of identities cannot be asked", 10)
+            }
+            Refused::NoGrant => Self::not_allowed("none of your groups may do anything here"),
+            why => Self::log_in(why.to_string(), &[]),
+        }
+    }
+
     /// Why a request was not let in.
     pub(super) fn refusal(refusal: &Refusal) -> Self {
         match refusal {
             Refusal::LogIn(why) => Self::log_in(*why, &[]),
+            Refusal::Identity(why) => Self::identity(why),
             Refusal::NoWord => {
                 let detail = "send the `csrf` of /api/v1/session as X-Farthing-CSRF";
                 Self::new(StatusCode::FORBIDDEN, "csrf", "not from a page of this session", detail)

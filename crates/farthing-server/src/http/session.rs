@@ -26,7 +26,14 @@ pub(super) async fn session(
     Extension(guest): Extension<Guest>,
 ) -> Result<Response, Problem> {
     match guest.entered {
-        Some(entered) => Ok(Json(told(&entered)).into_response()),
+        Some(entered) => {
+            let mut told = told(&entered);
+            if let (Way::Oidc, Some(oidc)) = (&entered.who.way, sources.door().oidc()) {
+                // Where his browser can go after its session ends here, to end it there, too.
+                told["leave"] = json!(oidc.leave().await);
+            }
+            Ok(Json(told).into_response())
+        }
         None => Err(Problem::log_in("log in to see anything", sources.door().ways())),
     }
 }
@@ -75,6 +82,7 @@ fn told(entered: &Entered) -> Value {
     let login = match who.way {
         Way::Local => "none",
         Way::Token(_) => "token",
+        Way::Oidc => "oidc",
     };
     json!({
         "user": { "name": who.name, "role": who.role.name(), "teams": teams },

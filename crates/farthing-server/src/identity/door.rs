@@ -1,6 +1,7 @@
 //! The door: from what a request carries to whom it is, or why it is not let in.
 
 use super::audit::Audit;
+use super::oidc::{self, Back, Done, Oidc, Refused};
 use super::roster::Roster;
 use super::session::{Begun, Sessions, carries};
 use super::throttle::Throttle;
@@ -50,6 +51,8 @@ pub(crate) enum Refusal {
     Wait(Duration),
     /// Tokens cannot be read at the moment.
     Unavailable,
+    /// What the provider of identities says does not let him in.
+    Identity(Refused),
 }
 
 /// Who may come in.
@@ -57,6 +60,7 @@ pub(crate) enum Refusal {
 pub(crate) struct Door {
     rules: AccessRules,
     ways: Vec<&'static str>,
+    oidc: Option<Oidc>,
     journal: Option<Reader<Archive>>,
     roster: Arc<Mutex<Roster>>,
     read: tokio::sync::Mutex<Option<Instant>>,
@@ -68,12 +72,15 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn new(
         rules: AccessRules,
+        oidc: Option<Oidc>,
         journal: Option<Reader<Archive>>,
         orders: Option<Orders>,
     ) -> Self {
+        let ways = if oidc.is_some() { vec!["oidc", "token"] } else { vec!["token"] };
         Self {
             rules,
-            ways: vec!["token"],
+            ways,
+            oidc,
             journal,
             roster: Arc::default(),
             read: tokio::sync::Mutex::new(None),
@@ -96,8 +103,14 @@ impl Door {
     /// Who it is that asks.
     pub(crate) async fn admit(&self, asking: &Asking<'_>) -> Result<Entered, Refusal> {
         if let Some(shown) = asking.bearer {
-            let who = Arc::new(self.by_token(shown, asking.from, "a token").await?);
-            return Ok(Entered { who, csrf: None });
+            let who = match &self.oidc {
+                Some(oidc) if oidc::is_token(shown) => {
+                    let found = oidc.of_token(shown).await;
+                    found.map_err(|why| self.not_known(why, asking.from))?
+                }
+                _ => self.by_token(shown, asking.from, "a token").await?,
+            };
+            return Ok(Entered { who: Arc::new(who), csrf: None });
         }
         let session = asking.cookie.and_then(|cookie| self.sessions.of(cookie, Instant::now()));
         if let Some((who, csrf)) = session
@@ -140,6 +153,43 @@ impl Door {
         let begun = begun.map_err(|_| Refusal::Unavailable)?;
         let csrf = Some(begun.csrf.clone());
         Ok((begun, Entered { who: Arc::new(who), csrf }))
+    }
+
+    /// The provider of identities, where there is one.
+    pub(crate) const fn oidc(&self) -> Option<&Oidc> {
+        self.oidc.as_ref()
+    }
+
+    /// Begins a session for whoever comes back from the provider of identities; with it, where he
+    /// wanted to go.
+    pub(crate) async fn come_back(
+        &self,
+        oidc: &Oidc,
+        back: &Back,
+        cookie: Option<&str>,
+        from: IpAddr,
+    ) -> Result<(Begun, String), Refusal> {
+        if let Some(wait) = self.throttle.wait(from, Instant::now()) {
+            return Err(Refusal::Wait(wait));
+        }
+        let done = oidc.finish(back, cookie).await;
+        let Done { who, subject, back_to } = done.map_err(|why| self.not_known(why, from))?;
+        let (begun, _) = self.begin(who, from, &format!("by OIDC as {subject}"))?;
+        Ok((begun, back_to))
+    }
+
+    /// Notes why someone with a token of the provider is not let in.
+    pub(crate) fn not_known(&self, why: Refused, from: IpAddr) -> Refusal {
+        let now = Instant::now();
+        // That the provider is down is nobody's attempt.
+        if !matches!(why, Refused::Provider(_)) {
+            if let Some(wait) = self.throttle.wait(from, now) {
+                return Refusal::Wait(wait);
+            }
+            self.throttle.failed(from, now);
+        }
+        self.refused(None, from, &why.to_string());
+        Refusal::Identity(why)
     }
 
     /// Ends a session.

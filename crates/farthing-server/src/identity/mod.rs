@@ -1,19 +1,23 @@
 //! Who asks, and what he may do: tokens, sessions, and the door that every request passes.
 //!
-//! A [`Principal`] is made here and nowhere else, from a token of the journal, from a session, or,
-//! on loopback where no log-in is asked for, of whoever is at the machine. What he may *see* is not
+//! A [`Principal`] is made here and nowhere else: from a token of the journal, from what a provider
+//! of identities says ([`oidc`]), from a session, or, on loopback where no log-in is asked for, of
+//! whoever is at the machine. What he may *see* is not
 //! decided here but in [`crate::scope`], which hands out nothing without a principal.
 //!
 //! It refuses to know routes and reports. Start with [`Door::admit`](door::Door::admit).
 
 mod audit;
 mod door;
+mod oidc;
 mod roster;
 mod session;
 mod throttle;
 mod token;
 
 pub(crate) use door::{Asking, Door, Entered, Refusal};
+pub(crate) use oidc::{BACK, Back, LOG_IN_S, Refused};
+pub use oidc::{Grant, Oidc, OidcSettings};
 pub(crate) use session::Begun;
 pub use token::{Minted, TokenId, mint};
 pub(crate) use token::{content_tag, request_id};
@@ -122,6 +126,8 @@ pub(crate) enum Way {
     Local,
     /// By a token.
     Token(TokenId),
+    /// By a provider of identities.
+    Oidc,
 }
 
 /// Someone who was let in.

@@ -90,6 +90,11 @@ pub(crate) fn words(bytes: &[u8]) -> String {
     URL_SAFE_NO_PAD.encode(bytes)
 }
 
+/// The text that base64url stands for.
+pub(super) fn from_words(words: &str) -> Option<String> {
+    String::from_utf8(URL_SAFE_NO_PAD.decode(words).ok()?).ok()
+}
+
 /// SHA-256 of a text, in hex.
 pub(crate) fn hash(text: &str) -> String {
     hex(digest(&SHA256, text.as_bytes()).as_ref())

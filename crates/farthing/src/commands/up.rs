@@ -2,6 +2,7 @@
 
 mod bell;
 mod demo;
+mod identity;
 mod lead;
 mod local;
 mod serve;
@@ -40,7 +41,8 @@ pub(crate) fn told(args: &UpArgs) -> anyhow::Result<Manifests> {
         }
         return Ok(told);
     }
-    let what = "--config is for budgets and a policy; it has workloads, DAGs or price books";
+    let what = "--config is for budgets, a policy and a provider of identities; it has workloads, DAGs or \
+                price books";
     Err(WrongUse::new(what).hint("plan those with `farthing plan -f FILE`").into())
 }
 

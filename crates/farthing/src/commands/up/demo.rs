@@ -35,8 +35,10 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let book = catalog::default_book();
     let mut scenario = Scenario::demo(args.seed, &book.offers)?;
     let mut bell = Bell::open(None)?;
+    let mut identity = None;
     if !args.config.is_empty() {
         let told = super::told(args)?;
+        identity = told.identity;
         bell = Bell::open(told.alerts.as_ref())?;
         scenario.policy = told.policy.unwrap_or(scenario.policy);
         scenario.budgets.extend(told.budgets);
@@ -44,7 +46,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let end = end(args, &scenario, speed)?;
     let weights = crate::wiring::weights(book.offers.iter())?;
     let before = ClusterId::new(&format!("{}-before", scenario.cluster))?;
-    let listening = Listening::bind(args, false)?;
+    let listening = Listening::bind(args, false, identity.as_ref())?;
     // A demo begins anew each time: what an earlier one left is removed, and nothing else.
     home.forget(&scenario.cluster)?;
     home.forget(&before)?;

@@ -50,9 +50,10 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let Some(mut lead) = Lead::take(home, &cluster, stop)? else {
         return Ok(Outcome::Done);
     };
-    let listening = Listening::bind(args, crate::commands::token::are_there(home, &cluster)?)?;
-    home.begin(&cluster)?;
     let told = super::told(args)?;
+    let has_tokens = crate::commands::token::are_there(home, &cluster)?;
+    let listening = Listening::bind(args, has_tokens, told.identity.as_ref())?;
+    home.begin(&cluster)?;
     let bell = Bell::open(told.alerts.as_ref())?;
     let config = config(cluster.clone(), every, told)?;
     let policy = config.policy.clone();

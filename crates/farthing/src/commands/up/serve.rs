@@ -8,9 +8,10 @@ use crate::store::Journal;
 use farthing_edge::Head;
 use farthing_engine::{Engine, Tick, World};
 use farthing_model::{Offer, Policy};
+use farthing_providers::manifest::Identity;
 use farthing_server::{
-    About, AccessRules, Behind, Bound, Desk, Published, Running, Server, ServerError, Ticked, Tls,
-    orders,
+    About, AccessRules, Behind, Bound, Desk, Oidc, Published, Running, Server, ServerError, Ticked,
+    Tls, orders,
 };
 use jiff::Timestamp;
 use std::net::SocketAddr;
@@ -37,12 +38,16 @@ pub(crate) struct Opening<'a> {
 }
 
 /// The address, taken and not yet answered on: nothing is written before it is known to be free.
-pub(crate) struct Listening(Option<Bound>);
+pub(crate) struct Listening(Option<(Bound, Option<Oidc>)>);
 
 impl Listening {
     /// Takes the address, unless it was told not to listen. Whoever comes from another machine has
-    /// to log in, which takes `--auth`, or a token that there is already.
-    pub(crate) fn bind(args: &UpArgs, has_tokens: bool) -> anyhow::Result<Self> {
+    /// to log in, which takes `--auth`, a token that there is already, or a provider of identities.
+    pub(crate) fn bind(
+        args: &UpArgs,
+        has_tokens: bool,
+        identity: Option<&Identity>,
+    ) -> anyhow::Result<Self> {
         let args = &args.listen;
         if args.no_listen {
             return Ok(Self(None));
@@ -58,8 +63,9 @@ impl Listening {
             }
             _ => None,
         };
+        let can_log_in = has_tokens || identity.is_some();
         let rules = AccessRules {
-            required: args.auth || (has_tokens && !address.ip().is_loopback()),
+            required: args.auth || (can_log_in && !address.ip().is_loopback()),
             tls: args.behind_proxy,
             insecure: args.insecure_http,
             proxied: args.behind_proxy,
@@ -78,10 +84,11 @@ impl Listening {
             };
             WrongUse::new(error.to_string()).hint(hint)
         })?;
-        if rules.required && !has_tokens {
+        if rules.required && !can_log_in {
             talk("nobody can log in yet: make a token with `farthing token create NAME`");
         }
-        Ok(Self(Some(bound)))
+        let oidc = identity.map(|identity| super::identity::open(identity, &bound)).transpose()?;
+        Ok(Self(Some((bound, oidc))))
     }
 }
 
@@ -104,7 +111,9 @@ impl Front {
             every: opening.every,
         });
         let (orders, desk) = orders();
-        let Some(bound) = listening.0 else { return Ok(Self { published, running: None, desk }) };
+        let Some((bound, oidc)) = listening.0 else {
+            return Ok(Self { published, running: None, desk });
+        };
         let encrypted = bound.is_encrypted();
         let running = bound.serve(Behind {
             published: published.clone(),
@@ -112,6 +121,7 @@ impl Front {
             journal: Some(journal),
             orders: Some(orders),
             offers: Some(crate::commands::offers::ranker()),
+            oidc,
         })?;
         let scheme = if encrypted { "https" } else { "http" };
         talk(&format!("listening on {scheme}://{}", running.address()));
