@@ -1,7 +1,15 @@
 /** Answers requests from a made-up world, with the statuses and headers of the API. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Act, Session } from "../src/api/types.ts";
-import { budgets, offers, snapshot, utilisation, verdicts } from "./world-fleet.ts";
+import {
+  anomalies,
+  budgets,
+  offers,
+  simulated,
+  snapshot,
+  utilisation,
+  verdicts,
+} from "./world-fleet.ts";
 import { journal, plan, savings, steps, story } from "./world-plan.ts";
 import { type World } from "./world.ts";
 
@@ -16,11 +24,12 @@ export async function answer(
 ): Promise<void> {
   const url = new URL(request.url ?? "/", "http://made-up");
   const route = url.pathname.replace("/api/v1", "");
-  const body = await bodyOf(request);
-  const may = !world.options.tokens || /session=open/.test(request.headers.cookie ?? "");
-  if (route === "/session" && request.method === "POST") return send(response, enter(world, body));
-  if (!may) return send(response, refused(401, "log-in needed", { login: ["token", "oidc"] }));
   if (route === "/events") return events(world, response);
+  const body = await bodyOf(request);
+  if (route === "/budgets/simulate") {
+    const { limits } = JSON.parse(body || "{}") as { limits?: Record<string, string> };
+    return send(response, list(simulated(world, limits ?? {})));
+  }
   send(response, find(world, route, url.searchParams, request.method ?? "GET"));
 }
 
@@ -42,12 +51,11 @@ function find(world: World, route: string, query: URLSearchParams, method: strin
 function routes(world: World, query: URLSearchParams): Record<string, () => Answer> {
   const session: Session = {
     user: { name: "ada", role: "operator", teams: null },
-    login: world.options.tokens ? "token" : "none",
+    login: "none",
     csrf: "csrf-1",
   };
   return {
     "/session": () => ({ body: session }),
-    "/session/end": () => ({ status: 204, headers: { "set-cookie": "session=; Max-Age=0" } }),
     "/health": () => ({ body: world.health() }),
     "/tick": () => ({ body: world.tick() }),
     "/plan": () =>
@@ -57,6 +65,7 @@ function routes(world: World, query: URLSearchParams): Record<string, () => Answ
     "/snapshot": () => ({ body: snapshot(world) }),
     "/cost": () => ({ body: world.cost(query) }),
     "/budgets": () => list(budgets(world)),
+    "/anomalies": () => list(anomalies(world)),
     "/verdicts": () => ({ body: verdicts(world) }),
     "/utilisation": () => ({ body: utilisation(world, query) }),
     "/savings": () => {
@@ -112,17 +121,8 @@ function decide(world: World, id: string, act: Act): Answer {
   return { body: steps(world).find((step) => step.id === id) };
 }
 
-function enter(world: World, body: string): Answer {
-  const { token } = JSON.parse(body || "{}") as { token?: string };
-  if (!world.options.tokens?.includes(token ?? "")) {
-    return refused(401, "the token is not known", { login: ["token", "oidc"] });
-  }
-  const made = routes(world, new URLSearchParams())["/session"]?.() ?? {};
-  return { ...made, headers: { "set-cookie": "session=open; HttpOnly; SameSite=Strict; Path=/" } };
-}
-
-function refused(status: number, detail: string, more: object = {}): Answer {
-  return { status, body: { type: "about:blank", title: "refused", status, detail, ...more } };
+function refused(status: number, detail: string): Answer {
+  return { status, body: { type: "about:blank", title: "refused", status, detail } };
 }
 
 function send(response: ServerResponse, { status = 200, body, headers = {} }: Answer): void {

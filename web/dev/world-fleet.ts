@@ -1,5 +1,6 @@
 /** Nodes, their use, verdicts, budgets and offers of a made-up world. */
 import type { Offers } from "../src/api/offer-types.ts";
+import type { Anomaly, Budget } from "../src/api/budget-types.ts";
 import type * as wire from "../src/api/types.ts";
 import { Chance } from "./random.ts";
 import { at, money, type World } from "./world.ts";
@@ -77,7 +78,12 @@ export function utilisation(world: World, query: URLSearchParams): wire.Utilisat
       return index % 17 === 3 && span > 4 ? null : value;
     });
     const node = world.name(`node-${String(index).padStart(5, "0")}`);
-    return { node, resource: "gpu", mean: level, values };
+    // Of some nothing is measured at all, of some the first hours.
+    const dark = (span: number) => index % 11 === 6 || (index % 13 === 4 && span < 3);
+    const measured = values.map((value, span) => (value === null ? null : dark(span) ? 0 : 1));
+    const known = values.map((value, span) => (dark(span) ? null : value));
+    const mean = known.some((value) => value !== null) ? level : null;
+    return { node, resource: "gpu", mean, values: known, measured };
   }).filter((row) => row.node.toLowerCase().includes(part));
   return {
     resources: ["gpu", "cpu", "memory"],
@@ -153,12 +159,12 @@ export function verdicts(world: World): wire.Verdicts {
   };
 }
 
-export function budgets(world: World): wire.Budget[] {
+export function budgets(world: World): Budget[] {
   if (world.options.empty) return [];
   return Array.from({ length: 5 }, (_, index) => budget(world, index));
 }
 
-function budget(world: World, index: number): wire.Budget {
+function budget(world: World, index: number): Budget {
   const limit = 2_000 * (index + 1);
   const over = index === 1;
   const hours = index === 4;
@@ -169,7 +175,11 @@ function budget(world: World, index: number): wire.Budget {
   const days = 12;
   return {
     budget: world.name(`${["language", "search", "vision", "speech", "ranking"][index]}-monthly`),
-    scope: `team=${world.team(index)}`,
+    scope: index === 2 ? `team=${world.team(1)}, label:project=x` : `team=${world.team(index)}`,
+    parent: index === 2 ? world.name("search-monthly") : null,
+    base: hours ? "4000" : money(over ? limit * 0.9 : limit),
+    carried: index === 0 ? money(120) : null,
+    allowed: over ? { until: at(30), why: world.name("a deadline"), by: world.name("ada") } : null,
     limit: hours ? null : money(limit),
     gpu_hours_limit: hours ? 4_000 : null,
     gpu_hours: hours ? 2_400 : 900,
@@ -186,7 +196,8 @@ function budget(world: World, index: number): wire.Budget {
       index === 3
         ? null
         : { p10: money(p50 * 0.9), p50: money(p50), p90: money(p50 * 1.15), tried: 6, held: 5 },
-    rung: over ? "notify" : null,
+    rung: over ? "hold" : null,
+    rung_mode: over ? "enforce" : null,
     runs_out: over ? at(13 * 24).slice(0, 10) : null,
     cuts: over
       ? [
@@ -200,16 +211,61 @@ function budget(world: World, index: number): wire.Budget {
           },
         ]
       : [],
+    relief: over ? relief(world) : null,
+    drivers: over
+      ? [
+          { what: world.name("search-0001"), amount: money(210), undo: "undo p7/2" },
+          { what: world.name("a CI job"), amount: money(40), undo: "settle c7" },
+        ]
+      : [],
     escalate: [
-      { at: 0.8, do: "notify" },
-      { at: 1, do: "hold" },
-      { at: 1.1, do: "suspend" },
+      { at: 0.8, do: "notify", mode: "enforce" },
+      { at: 1, do: "hold", mode: "enforce" },
+      { at: 1.1, do: "suspend", mode: "approve" },
     ],
     burn: Array.from({ length: days }, (_, day) => ({
       at: at((day + 1 - days) * 24),
       spent: money((spent * (day + 1 + Math.sin(day * 2) * 0.3)) / days),
     })),
   };
+}
+
+function relief(world: World): Budget["relief"] {
+  return {
+    need: money(180),
+    enough: true,
+    proven: true,
+    cuts: [
+      {
+        workload: world.name("search-0001"),
+        frees: money(210),
+        loses: money(4.5),
+        loses_value: "3",
+        step: "p7/2",
+      },
+    ],
+  };
+}
+
+/** With a limit that is tried, where the address asks for one. */
+export function simulated(world: World, limits: Record<string, string>): Budget[] {
+  return budgets(world).map((budget) => {
+    const limit = Number.parseFloat(limits[budget.budget] ?? "");
+    if (Number.isNaN(limit)) return budget;
+    const gone = Number(budget.exposure) / limit;
+    const left = money(limit - Number(budget.exposure));
+    const rung = gone >= 1.1 ? "suspend" : gone >= 1 ? "hold" : gone >= 0.8 ? "notify" : null;
+    return { ...budget, limit: money(limit), left, gone, rung, relief: relief(world) };
+  });
+}
+
+export function anomalies(world: World): Anomaly[] {
+  if (world.options.empty) return [];
+  const odd = { hour: at(-1), spent: "41.5", usual: "18.2", bound: "29.9", currency: "USD" };
+  return [
+    { of: "team", name: world.name("search"), ...odd },
+    { of: "workload", name: world.name("search-0001"), ...odd },
+  ];
 }
 
 export function offers(world: World, query: URLSearchParams): Offers {

@@ -14,8 +14,6 @@ export interface WorldOptions {
   prefix?: string;
   /** Nothing was seen, planned or paid. */
   empty?: boolean;
-  /** Tokens that open a session; absent: no log-in. */
-  tokens?: string[];
 }
 
 const HOUR_MS = 3_600_000;

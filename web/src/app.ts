@@ -130,10 +130,18 @@ export class App {
   }
 
   enter(session: Session): void {
+    // Who logged in at the page of the log-in has no page yet.
+    if (this.route.page === "login") this.go("/", true);
     this.client.csrf = session.csrf;
     this.access = { state: "open", session };
     this.#live.start();
     this.redraw();
+  }
+
+  /** After a log-out: the server says which ways there are to log in again. */
+  async leave(): Promise<void> {
+    this.lock([], null);
+    await this.openSession();
   }
 
   lock(ways: string[], refused: string | null): void {

@@ -127,7 +127,11 @@ function about(app: App, session: Session): TemplateResult {
 
 function who(app: App, session: Session): TemplateResult {
   const out = () => {
-    const left = () => app.lock([session.login], null);
+    const left = () => {
+      // A session at the provider would let the next one in without a word.
+      if (session.leave) location.assign(session.leave);
+      else void app.leave();
+    };
     void app.client.post("/session/end", {}).then(left, left);
   };
   return html`<div>

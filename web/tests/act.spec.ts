@@ -1,4 +1,4 @@
-/** Steps that people decide about, log-in, and the line to the server. */
+/** Steps that people decide about, and the line to the server. */
 import { answer } from "../dev/answer.ts";
 import { serve } from "../dev/serve.ts";
 import { DIST, expect, PATHS, settled, test } from "./fixtures.ts";
@@ -40,25 +40,6 @@ test("what the server refuses is said where it was asked", async ({ page, start 
   await dialog.getByRole("button", { name: "Approve", exact: true }).click();
   await expect(dialog.getByRole("alert")).toContainText(detail);
   await expect(dialog).toBeVisible();
-});
-
-test("a log-in by token; a wrong one is refused; the address is kept", async ({ page, start }) => {
-  const { url } = await start({ tokens: ["fth_secret"] });
-  await page.goto(`${url}/budgets?budget=ranking-monthly`);
-  await expect(page.getByRole("heading", { name: "Log in" })).toBeVisible();
-  const oidc = page.getByRole("link", { name: "Log in at your provider" });
-  const back = "return=%2Fbudgets%3Fbudget%3Dranking-monthly";
-  await expect(oidc).toHaveAttribute("href", `/api/v1/login/oidc?${back}`);
-  await page.getByLabel("API token").fill("wrong");
-  await page.getByRole("button", { name: /Log in with/ }).click();
-  await expect(page.getByRole("alert")).toContainText("not known");
-  await expect(page.getByLabel("API token")).toHaveValue("");
-  await page.getByLabel("API token").fill("fth_secret");
-  await page.keyboard.press("Enter");
-  await expect(page.locator("#h-one")).toContainText("ranking-monthly");
-  await page.getByRole("button", { name: "Log out" }).click();
-  await expect(page.getByRole("heading", { name: "Log in" })).toBeVisible();
-  await expect(page.getByText("ranking-monthly")).toHaveCount(0);
 });
 
 test("the server gone, and back, with the figures kept meanwhile", async ({ page, start }) => {

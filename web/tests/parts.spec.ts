@@ -2,8 +2,9 @@
 import { expect, test } from "@playwright/test";
 import { backOff } from "../src/api/live.ts";
 import { amountOf, happened, planOf, verifiedOf } from "../src/api/records.ts";
-import type { Cost, JournalRecord, Placement } from "../src/api/types.ts";
-import { countsOf, rowsOf } from "../src/charts/heat.ts";
+import type { Cost, JournalRecord, NodeUse, Placement, Utilisation } from "../src/api/types.ts";
+import { countsOf, heat, rowsOf } from "../src/charts/heat.ts";
+import type { Ink } from "../src/charts/spec.ts";
 import { lanesOf } from "../src/charts/gantt.ts";
 import { sumsOf } from "../src/charts/savings.ts";
 import { rowsByName } from "../src/charts/series.ts";
@@ -82,22 +83,24 @@ test("placements that overlap get lanes of their own", () => {
   }
 });
 
-test("a node that was not paid is in no count, and sorts last", () => {
+test("of a node, not paid and not measured are two things, and neither is 0", () => {
   const window = { from: "2026-11-02T00:00:00Z", to: "2026-11-02T01:00:00Z" };
-  const use = {
-    resources: ["gpu"],
-    series: [{ window }],
-    nodes: [
-      { node: "full", resource: "gpu", mean: 1, values: [1] },
-      { node: "dark", resource: "gpu", mean: 0, values: [null] },
-      { node: "none", resource: "gpu", mean: 0, values: [0] },
-    ],
-    matched: 3,
-    of: 3,
+  const node = (name: string, value: number | null, measured: number | null): NodeUse => {
+    return { node: name, resource: "gpu", mean: value, values: [value], measured: [measured] };
   };
-  const counts = countsOf(use).map((row) => row[0]);
-  expect(counts).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
-  expect(rowsOf(use).map((row) => row.node)).toEqual(["none", "full", "dark"]);
+  const nodes = [node("full", 1, 1), node("gone", null, null), node("none", 0, 1)];
+  const use: Utilisation = { resources: ["gpu"], series: [{ window }], nodes, matched: 3, of: 3 };
+  const counts = (use: Utilisation) => countsOf(use).map((row) => row[0]);
+  expect(counts(use)).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 1]);
+  expect(rowsOf(use).map((row) => row.node)).toEqual(["none", "full", "gone"]);
+  const dark: Utilisation = { ...use, nodes: [...nodes, node("dark", null, 0.2)] };
+  expect(counts(dark)).toEqual([1, 0, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
+  const spec = heat(dark, rowsOf(dark), "utc");
+  const ink = { ramp: [], series: [], places: {}, soft: "s", empty: "e" } as unknown as Ink;
+  const [series] = (spec.option(ink, 800) as { series: { data: { itemStyle?: object }[] }[] })
+    .series;
+  const hatched = series?.data.filter(({ itemStyle }) => itemStyle && "decal" in itemStyle);
+  expect(hatched).toHaveLength(1);
 });
 
 test("a statement by the hour is one span after the other, and sums to what is paid", () => {

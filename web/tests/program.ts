@@ -1,12 +1,16 @@
 /** The program with its demo world, as people start it; the path is in `FARTHING_PROGRAM`. */
-import { spawn } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { execFileSync, spawn } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
+import { createInterface } from "node:readline";
+import { fileURLToPath } from "node:url";
 import { forward } from "../dev/forward.ts";
 import { serve } from "../dev/serve.ts";
 import { DIST } from "./fixtures.ts";
+
+const HERE = dirname(fileURLToPath(import.meta.url));
 
 export const PROGRAM = process.env["FARTHING_PROGRAM"];
 
@@ -23,6 +27,72 @@ async function freePort(): Promise<number> {
   await new Promise((closed) => server.close(closed));
   if (address === null || typeof address === "string") throw new Error("no free port");
   return address.port;
+}
+
+/** Runs a command of the program on the data of a demo, and gives what it prints. */
+export function run(program: string, data: string, command: string[]): string {
+  return execFileSync(program, ["--data", data, ...command], { encoding: "utf8" });
+}
+
+/** A demo that asks everybody to log in, at a provider of identities, too. */
+export interface Guarded extends Running {
+  data: string;
+  provider: { issuer: string };
+}
+
+/** People of the provider are in `tests/provider.mjs`; who is in `ml-research` is of `team`. */
+export async function startGuarded(program: string, team: string): Promise<Guarded> {
+  const data = mkdtempSync(join(tmpdir(), "farthing-web-"));
+  const upstream = `http://127.0.0.1:${await freePort()}`;
+  const served = await serve(DIST, (request, response) => forward(upstream, request, response));
+  const provider = spawn("node", [join(HERE, "provider.mjs"), "--thin"], {
+    stdio: ["pipe", "pipe", "ignore"],
+  });
+  const lines = createInterface({ input: provider.stdout });
+  const first = await new Promise<string>((line) => lines.once("line", line));
+  const { issuer } = JSON.parse(first) as { issuer: string };
+  const redirect_uris = [`${served.url}/api/v1/login/oidc/back`];
+  const post_logout_redirect_uris = [`${served.url}/login`];
+  const body = JSON.stringify({ redirect_uris, post_logout_redirect_uris });
+  await fetch(`${issuer}/test/client`, { method: "POST", body });
+  const config = join(data, "identity.yaml");
+  writeFileSync(config, identity(issuer, served.url, team));
+  const flags = ["--demo", "--auth", "--speed", "600", "--config", config, "--for", "10m"];
+  const child = spawn(program, ["--data", data, "up", ...flags, "--listen", upstream.slice(7)], {
+    stdio: "ignore",
+    env: { ...process.env, FARTHING_TEST_SECRET: "only for tests: +/" },
+  });
+  const ended = new Promise<void>((done) => child.once("exit", () => done()));
+  const stop = async () => {
+    child.kill("SIGTERM");
+    provider.kill();
+    await Promise.all([ended, served.close()]);
+    rmSync(data, { recursive: true, force: true });
+  };
+  const until = Date.now() + 30_000;
+  while (!(await fetch(`${upstream}/readyz`).catch(() => null))?.ok) {
+    if (Date.now() > until) throw new Error(`${upstream} is not ready within half a minute`);
+    await new Promise((waited) => setTimeout(waited, 200));
+  }
+  return { url: served.url, data, provider: { issuer }, stop };
+}
+
+function identity(issuer: string, url: string, team: string): string {
+  return `apiVersion: farthing.dev/v1alpha1
+kind: Policy
+spec: {mode: enforce}
+---
+apiVersion: farthing.dev/v1alpha1
+kind: Identity
+spec:
+  issuer: ${issuer}
+  client: farthing
+  secret: {env: FARTHING_TEST_SECRET}
+  url: ${url}
+  grants:
+    - {group: platform, role: admin}
+    - {group: ml-research, role: team, teams: [${team}]}
+`;
 }
 
 export interface Pace {

@@ -1,11 +1,11 @@
 /**
  * A real provider of identities for tests, on loopback: `node provider.mjs [--thin]`.
  *
- * Prints one line of JSON with its issuer. Anybody logs in by his name and any password; groups are
- * those of `GROUPS`. Clients are registered by `POST /test/client`, keys change by
- * `POST /test/rotate`, and `POST /test/sign` signs whatever it is told with the current key: so that
- * tokens which no provider would issue can be tried. With `--thin`, claims are not in ID tokens but
- * at the userinfo endpoint only. It ends with its standard input.
+ * Prints one line of JSON with its issuer. Anybody logs in by his name and any password; groups
+ * are those of `GROUPS`. Clients are registered by `POST /test/client`, keys change by
+ * `POST /test/rotate`, and `POST /test/sign` signs whatever it is told with the current key, so
+ * that tokens which no provider would issue can be tried. With `--thin`, claims are not in ID
+ * tokens but at the userinfo endpoint only. It ends with its standard input.
  */
 import { createServer } from "node:http";
 import { createHmac, createPublicKey } from "node:crypto";
@@ -30,7 +30,11 @@ let callback;
 
 async function newKey() {
   const { privateKey } = await generateKeyPair("RS256", { extractable: true });
-  return { ...(await exportJWK(privateKey)), kid: `key-${Date.now()}-${keys.length}`, alg: "RS256" };
+  return {
+    ...(await exportJWK(privateKey)),
+    kid: `key-${Date.now()}-${keys.length}`,
+    alg: "RS256",
+  };
 }
 
 function claims(id) {
@@ -49,7 +53,12 @@ function start() {
     jwks: { keys },
     cookies: { keys: ["only for tests"] },
     conformIdTokenClaims: process.argv.includes("--thin"),
-    claims: { openid: ["sub"], profile: ["preferred_username"], email: ["email"], groups: ["groups"] },
+    claims: {
+      openid: ["sub"],
+      profile: ["preferred_username"],
+      email: ["email"],
+      groups: ["groups"],
+    },
     findAccount: (_, id) => ({ accountId: id, claims: () => claims(id) }),
     features: {
       devInteractions: { enabled: true },
@@ -93,7 +102,8 @@ async function sign({ claims: told = {}, head = {}, how = "key" }) {
     const pem = createPublicKey({ key, format: "jwk" }).export({ type: "spki", format: "pem" });
     return `${text}.${createHmac("sha256", pem).update(text).digest("base64url")}`;
   }
-  const secret = how === "key" ? await importJWK(key, "RS256") : await importJWK(await newKey(), "RS256");
+  const secret =
+    how === "key" ? await importJWK(key, "RS256") : await importJWK(await newKey(), "RS256");
   return new SignJWT(payload)
     .setProtectedHeader({ alg: "RS256", kid: key.kid, ...head })
     .sign(secret);

@@ -25,7 +25,11 @@ impl Provider {
     fn start(flags: &[&str]) -> Option<Self> {
         let web = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../web");
         if !web.join("node_modules/oidc-provider").is_dir() {
-            assert_ne!(std::env::var("CI").as_deref(), Ok("true"), "oidc-provider is not installed");
+            assert_ne!(
+                std::env::var("CI").as_deref(),
+                Ok("true"),
+                "oidc-provider is not installed"
+            );
             println!("left out: oidc-provider is not installed (npm ci in web/)");
             return None;
         }
@@ -102,12 +106,14 @@ impl Browser {
     fn send(&mut self, method: &str, url: &str, head: &[(&str, &str)], body: &str) -> Page {
         let rest = url.strip_prefix("http://").unwrap();
         let (host, path) = rest.split_once('/').unwrap_or((rest, ""));
-        let mut text = format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
+        let mut text =
+            format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         for (name, value) in head {
             text += &format!("{name}: {value}\r\n");
         }
         let own = self.cookies.iter().filter(|((of, _), _)| of == host);
-        let cookies: Vec<String> = own.map(|((_, name), value)| format!("{name}={value}")).collect();
+        let cookies: Vec<String> =
+            own.map(|((_, name), value)| format!("{name}={value}")).collect();
         if !cookies.is_empty() {
             text += &format!("Cookie: {}\r\n", cookies.join("; "));
         }
@@ -164,7 +170,13 @@ impl Browser {
         panic!("no end of redirects: {url}");
     }
 
-    fn ask(&mut self, demo: &Demo, method: &str, path: &str, head: &[(&str, &str)]) -> (u16, Value) {
+    fn ask(
+        &mut self,
+        demo: &Demo,
+        method: &str,
+        path: &str,
+        head: &[(&str, &str)],
+    ) -> (u16, Value) {
         let page = self.send(method, &format!("http://{}{path}", demo.address), head, "");
         (page.status, serde_json::from_str(&page.body).unwrap_or_default())
     }
@@ -184,10 +196,8 @@ fn start(place: &Place, provider: &Provider) -> Demo {
     let demo = Demo::start(place, &["--for", "90s", "--auth", "--config", "identity.yaml"]);
     let back = format!("http://{}/api/v1/login/oidc/back", demo.address);
     let leave = format!("http://{}/login", demo.address);
-    provider.told(
-        "client",
-        &json!({ "redirect_uris": [back], "post_logout_redirect_uris": [leave] }),
-    );
+    provider
+        .told("client", &json!({ "redirect_uris": [back], "post_logout_redirect_uris": [leave] }));
     demo
 }
 

@@ -30,6 +30,8 @@ export interface Session {
   user: { name: string; role: "viewer" | "team" | "operator" | "admin"; teams: string[] | null };
   login: "none" | "token" | "oidc";
   csrf: string | null;
+  /** Where the browser can go after it logged out here, to log out of its provider, too. */
+  leave?: string | null;
 }
 
 /** The places that what is paid goes to. */
@@ -305,43 +307,6 @@ export interface Snapshot {
   ages: { part: string; age_s: number }[];
 }
 
-export interface Budget {
-  budget: string;
-  /** `all`, `team=NAME` or `label:NAME=VALUE`. */
-  scope: string;
-  limit: string | null;
-  gpu_hours_limit: number | null;
-  gpu_hours: number;
-  period: { name: string; from: string; to: string };
-  hard: boolean;
-  currency: string;
-  spent: string;
-  committed: string;
-  reserved: string;
-  exposure: string;
-  left: string | null;
-  /** The part of the limit that is gone. */
-  gone: number | null;
-  rung: string | null;
-  escalate: { at: number; do: string }[];
-  /** Spending up to the end of each day of the period so far. */
-  burn: { at: string; spent: string }[];
-  forecast: Forecast | null;
-  /** The day on which the limit is reached, at the usual pace. */
-  runs_out: string | null;
-  /** What the newest plan takes away to hold it. */
-  cuts: Cut[];
-}
-
-export interface Forecast {
-  p10: string;
-  p50: string;
-  p90: string;
-  /** Past weeks for which the same was forecast, and those that came from `p10` to `p90`. */
-  tried: number;
-  held: number;
-}
-
 export interface Verdict {
   workload: string;
   state: string;
@@ -404,11 +369,21 @@ export interface UtilisationSpan {
 export interface Utilisation {
   resources: string[];
   series: UtilisationSpan[];
-  /** `mean` and `values` are used / paid; `null` where nothing was paid or measured. */
-  nodes: { node: string; resource: string; mean: number | null; values: (number | null)[] }[];
+  nodes: NodeUse[];
   /** Nodes that have the name asked for, and all. */
   matched: number;
   of: number;
+}
+
+export interface NodeUse {
+  node: string;
+  resource: string;
+  /** Used / paid where that is known; `null` where it never is. */
+  mean: number | null;
+  /** The same of each step; `null` where it was not paid, or too little of it was measured. */
+  values: (number | null)[];
+  /** The part of each step that was measured; `null` where it was not paid. */
+  measured: (number | null)[];
 }
 
 export interface Savings extends Page<JournalRecord> {

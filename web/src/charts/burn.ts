@@ -1,5 +1,5 @@
 /** A budget over its period: what was spent, the forecast as a fan, the limit and its rungs. */
-import type { Budget } from "../api/types.ts";
+import type { Budget } from "../api/budget-types.ts";
 import { format, parse, parseOrNull, type Pico, toNumber } from "../money/decimal.ts";
 import { percent } from "../money/number.ts";
 import { show, utc, type Zone } from "../money/time.ts";

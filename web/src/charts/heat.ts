@@ -1,5 +1,5 @@
 /** Use over time as a heat map: node by node, or how many nodes are at which level. */
-import type { Utilisation } from "../api/types.ts";
+import type { NodeUse, Utilisation } from "../api/types.ts";
 import { count, percent } from "../money/number.ts";
 import { axis, type Zone } from "../money/time.ts";
 import { derive } from "../parts/derive.ts";
@@ -7,24 +7,23 @@ import { when } from "./axes.ts";
 import { tooltipStyle } from "./series.ts";
 import type { ChartSpec, Ink } from "./spec.ts";
 
-export interface Row {
-  node: string;
-  values: (number | null)[];
-  /** Of what is known; null when nothing is. */
-  mean: number | null;
+export type Row = NodeUse;
+
+/** The least used first; those of which nothing is known last. */
+export function rowsOf(use: Utilisation): Row[] {
+  return derive(use, "rows", () =>
+    [...use.nodes].sort((a, b) => (a.mean ?? 2) - (b.mean ?? 2) || (a.node < b.node ? -1 : 1)),
+  );
 }
 
-/** The least used first; those that were not paid at all last. */
-export function rowsOf(use: Utilisation): Row[] {
-  return derive(use, "rows", () => {
-    const paid = (row: Row) => row.values.some((value) => value !== null);
-    const rows = use.nodes.map((row) => ({ ...row, mean: paid(row) ? row.mean : null }));
-    return rows.sort((a, b) => (a.mean ?? 2) - (b.mean ?? 2) || (a.node < b.node ? -1 : 1));
-  });
-}
+/** Paid, and not known: that is another thing than not paid, and than 0. */
+const isUnknown = (row: Row, x: number): boolean =>
+  row.values[x] === null && (row.measured[x] ?? null) !== null;
 
 export function heat(use: Utilisation, rows: readonly Row[], zone: Zone): ChartSpec {
-  const cells = rows.flatMap((row, y) => row.values.map((value, x) => [x, y, value] as const));
+  const cells = rows.flatMap((row, y) =>
+    row.values.map((value, x): Cell => [x, y, isUnknown(row, x) ? "unknown" : value]),
+  );
   const names = rows.map((row) => row.node);
   return grid(use, zone, {
     key: `heat ${zone} ${use.series[0]?.window.from} ${names.join()} ${rows[0]?.values.join()}`,
@@ -33,20 +32,25 @@ export function heat(use: Utilisation, rows: readonly Row[], zone: Zone): ChartS
     cells,
     most: 1,
     text: (value) => String(Math.round(value * 100)),
-    told: (x, y, value) =>
-      `${names[y]}\n${windowText(use, x, zone)}\n${value === null ? "not paid then" : percent(value)}`,
+    told: (x, y, value) => {
+      const text = typeof value === "number" ? percent(value) : WORDS[value ?? "empty"];
+      const part = rows[y]?.measured[x] ?? 1;
+      const measured = part < 1 && value !== null ? `\n${percent(part, 0)} of it was measured` : "";
+      return `${names[y]}\n${windowText(use, x, zone)}\n${text}${measured}`;
+    },
   });
 }
+
+const WORDS = { unknown: "unknown: too little of it was measured", empty: "not paid then" };
 
 const BUCKETS = 10;
 
 /** For fleets that are too large to read row by row. */
 export function density(use: Utilisation, zone: Zone): ChartSpec {
   const counts = derive(use, "density", () => countsOf(use));
-  const names = Array.from({ length: BUCKETS }, (_, at) => level(at)).reverse();
-  const cells = counts.flatMap((row, y) =>
-    row.map((value, x) => [x, BUCKETS - 1 - y, value] as const),
-  );
+  const top = counts.length - 1;
+  const names = counts.map((_, at) => (at < BUCKETS ? level(at) : "unknown")).reverse();
+  const cells = counts.flatMap((row, y) => row.map((value, x): Cell => [x, top - y, value]));
   const most = counts.flat().reduce((most, one) => Math.max(most, one), 1);
   return grid(use, zone, {
     key: `density ${zone} ${use.series[0]?.window.from} ${counts.map((row) => row.join()).join()}`,
@@ -56,23 +60,28 @@ export function density(use: Utilisation, zone: Zone): ChartSpec {
     most,
     text: (value) => (value === 0 ? "" : count(value)),
     told: (x, y, value) =>
-      `${names[y]}\n${windowText(use, x, zone)}\n${count(value ?? 0)} of ${count(use.nodes.length)} nodes`,
+      `${names[y]}\n${windowText(use, x, zone)}\n${count(Number(value))} of ${count(use.nodes.length)} nodes`,
   });
 }
 
 const level = (at: number): string => `${at * 10} to ${(at + 1) * 10} %`;
 
-/** Row 0 counts those under 10 %, and so on; a node that was not paid is in none. */
+/**
+ * Row 0 counts those under 10 %, and so on; a last row, if there are any, those that are unknown. A
+ * node that was not paid is in none.
+ */
 export function countsOf(use: Utilisation): number[][] {
-  const counts = Array.from({ length: BUCKETS }, () => use.series.map(() => 0));
-  for (const { values } of use.nodes) {
-    values.forEach((value, x) => {
-      if (value === null) return;
-      const row = counts[Math.min(BUCKETS - 1, Math.floor(value * BUCKETS))];
+  const counts = Array.from({ length: BUCKETS + 1 }, () => use.series.map(() => 0));
+  for (const node of use.nodes) {
+    node.values.forEach((value, x) => {
+      const unknown = isUnknown(node, x);
+      if (value === null && !unknown) return;
+      const at = unknown ? BUCKETS : Math.min(BUCKETS - 1, Math.floor((value ?? 0) * BUCKETS));
+      const row = counts[at];
       if (row) row[x] = (row[x] ?? 0) + 1;
     });
   }
-  return counts;
+  return counts[BUCKETS]?.some((one) => one > 0) ? counts : counts.slice(0, BUCKETS);
 }
 
 function windowText(use: Utilisation, x: number, zone: Zone): string {
@@ -80,14 +89,17 @@ function windowText(use: Utilisation, x: number, zone: Zone): string {
   return window ? when(Date.parse(window.from), Date.parse(window.to), zone) : "";
 }
 
+/** Column, row, and a value; `null` where there is nothing to be known. */
+type Cell = readonly [x: number, y: number, value: number | "unknown" | null];
+
 interface Grid {
   key: string;
   label: string;
   names: string[];
-  cells: (readonly [number, number, number | null])[];
+  cells: Cell[];
   most: number;
   text(value: number): string;
-  told(x: number, y: number, value: number | null): string;
+  told(...cell: Cell): string;
 }
 
 const ROW_PX = 20;
@@ -115,8 +127,7 @@ function option(use: Utilisation, zone: Zone, spec: Grid, { ink, width }: Place)
     grid: { left, right: 12, top: 8, bottom: 52 },
     tooltip: {
       ...tooltipStyle(ink),
-      formatter: ({ data }: { data: { at: [number, number, number | null] } }) =>
-        spec.told(...data.at),
+      formatter: ({ data }: { data: { at: Cell } }) => spec.told(...data.at),
     },
     xAxis: {
       type: "category",
@@ -168,17 +179,27 @@ function scale(spec: Grid, ink: Ink): object {
   };
 }
 
-/** Figures stand in the cells where there is room; where nothing was paid the cell is empty. */
+/**
+ * Figures stand in the cells where there is room. Where nothing was paid the cell is empty, and
+ * hatched where nobody knows: neither must look like little use.
+ */
 function data(spec: Grid, ink: Ink, cell_px: number): object[] {
   const room = cell_px >= 22;
   return spec.cells.map(([x, y, value]) => {
-    if (value === null) {
-      const itemStyle = { color: ink.empty, borderColor: ink.line, borderWidth: 0.5 };
-      return { value: [x, y, 0], at: [x, y, null], visualMap: false, itemStyle };
+    if (value === null || value === "unknown") {
+      const decal = value === null ? {} : { decal: hatch(ink) };
+      const itemStyle = { color: ink.empty, borderColor: ink.line, borderWidth: 0.5, ...decal };
+      return { value: [x, y, 0], at: [x, y, value], visualMap: false, itemStyle };
     }
     const dark = value / spec.most > 0.65;
     const color = dark ? ink.onRamp : ink.text;
     const label = { show: room, formatter: spec.text(value), color, fontSize: 10 };
     return { value: [x, y, value], at: [x, y, value], label };
   });
+}
+
+/** Lines across a cell: what is unknown, in words of pattern and not of colour. */
+function hatch(ink: Ink): object {
+  const lines = { dashArrayX: [1, 0], dashArrayY: [1.2, 4], rotation: Math.PI / 4 };
+  return { symbol: "rect", color: ink.soft, ...lines };
 }

@@ -1,24 +1,24 @@
 /** Budgets: how far each is, how it ends, what would break it, what would be cut. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import { valueOf } from "../api/cache.ts";
+import type { Budget } from "../api/budget-types.ts";
 import { path } from "../api/client.ts";
-import type { Budget, Page, Tick } from "../api/types.ts";
+import type { Page } from "../api/types.ts";
 import type { App } from "../app.ts";
-import { burn, pointsOf } from "../charts/burn.ts";
-import { parse, parseOrNull, plain } from "../money/decimal.ts";
-import { fixed, percent, plural } from "../money/number.ts";
+import { parse, parseOrNull } from "../money/decimal.ts";
+import { percent } from "../money/number.ts";
+import { anomaliesBrief } from "../parts/anomalies.ts";
 import { budgetBar } from "../parts/budget-bar.ts";
 import { derive } from "../parts/derive.ts";
-import { figure } from "../parts/figure.ts";
 import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
-import { badge, money, time, unknown } from "../parts/text.ts";
+import { badge, money, unknown } from "../parts/text.ts";
 import { changed } from "../router.ts";
+import { detail, limit } from "./budget-detail.ts";
 
 export function budgets(app: App): TemplateResult {
   const all = app.read<Page<Budget>>(path("/budgets", { limit: 500 }), 5_000);
   return html`<h1 id="title" tabindex="-1">Budgets</h1>
-    ${when(all, (all) => page(app, all.items))}`;
+    ${anomaliesBrief(app)} ${when(all, (all) => page(app, all.items))}`;
 }
 
 function page(app: App, all: Budget[]): TemplateResult {
@@ -36,121 +36,42 @@ function nearest(all: Budget[]): Budget | undefined {
   return derive(all, "nearest", () => [...all].sort((a, b) => (b.gone ?? -1) - (a.gone ?? -1)))[0];
 }
 
-function detail(app: App, budget: Budget): TemplateResult {
-  const now = valueOf(app.read<Tick>("/tick", 60_000))?.at;
-  const at = now ? Date.parse(now) : Date.now();
-  return html`<section class="card" aria-labelledby="h-one">
-    <h2 id="h-one">
-      ${budget.budget}
-      <small
-        >${budget.scope}, ${budget.period.name} of ${time(app, budget.period.from, "day")} to
-        ${time(app, budget.period.to, "day")}, ${budget.hard ? "hard" : "soft"}</small
-      >
-    </h2>
-    ${facts(budget)}
-    ${figure({
-      id: `budget-${budget.budget}`,
-      title: "Burn-down and forecast",
-      picture: burn(budget, at, app.settings.zone),
-      note: forecastNote(budget),
-      sheet: () => ({
-        head: ["at", "spent"],
-        rows: pointsOf(budget, at).map((one) => [new Date(one.at).toISOString(), plain(one.spent)]),
-      }),
-    })}
-    ${rungs(budget)} ${cuts(app, budget)}
-  </section>`;
+interface Branch {
+  budget: Budget;
+  /** How many are above it. */
+  depth: number;
 }
 
-function forecastNote(budget: Budget): string {
-  const { forecast } = budget;
-  if (!forecast) return "No forecast: there is too little history for one.";
-  const tried =
-    forecast.tried === 0
-      ? "no past week could be tried"
-      : `of ${forecast.tried} past weeks, ${forecast.held} came within such a band`;
-  return `The band holds 8 of 10 ends of the period, the dashed line is the middle one; ${tried}.`;
-}
-
-function facts(budget: Budget): TemplateResult {
-  const { currency } = budget;
-  const left = parseOrNull(budget.left);
-  const fact = (name: string, value: unknown) =>
-    html`<div>
-      <dt>${name}</dt>
-      <dd>${value}</dd>
-    </div>`;
-  return html`<dl class="facts">
-    ${fact("Limit", limit(budget))} ${fact("Spent", money(parse(budget.spent), currency))}
-    ${fact("Committed", money(parse(budget.committed), currency))}
-    ${fact("Reserved", money(parse(budget.reserved), currency))}
-    ${
-      budget.gpu_hours_limit === null
-        ? fact(
-            "Left",
-            html`${money(left, currency)}
-            ${left !== null && left < 0n ? badge("warn", "over") : nothing}`,
-          )
-        : fact("GPU-hours", fixed(budget.gpu_hours))
-    }
-    ${fact("Gone", budget.gone === null ? unknown("it has no limit") : percent(budget.gone))}
-    ${fact("Runs out", runsOut(budget))}
-    ${fact(
-      "Forecast at the end",
-      money(parseOrNull(budget.forecast?.p50), currency, 2, "too little history for a forecast"),
-    )}
-  </dl>`;
-}
-
-function runsOut(budget: Budget): TemplateResult | string {
-  if (budget.runs_out) return budget.runs_out;
-  return budget.forecast ? "not in it" : unknown("too little history for a usual pace");
-}
-
-function limit(budget: Budget): TemplateResult {
-  if (budget.gpu_hours_limit !== null) {
-    return html`<span class="num">${fixed(budget.gpu_hours_limit, 0)} GPU-h</span>`;
-  }
-  return money(parseOrNull(budget.limit), budget.currency, 2, "it has no limit");
-}
-
-function rungs(budget: Budget): TemplateResult | typeof nothing {
-  if (budget.escalate.length === 0) return nothing;
-  return html`<p class="note">
-    Escalation: ${budget.escalate.map((rung) => `at ${percent(rung.at, 0)} ${rung.do}`).join(", ")}.
-    ${budget.rung ? html`Now at ${badge("warn", budget.rung)}.` : "None is reached."}
-  </p>`;
-}
-
-/** What the newest plan left out for it, the least work lost for the money first. */
-function cuts(app: App, budget: Budget): TemplateResult | typeof nothing {
-  const all = budget.cuts;
-  if (all.length === 0) return nothing;
-  return html`<h3>What the newest plan leaves out for it</h3>
-    <ul class="rows">
-      ${all.map(
-        (cut) =>
-          html`<li>
-            <span>${cut.workload}</span>
-            <span class="soft">${plural(cut.members, "member")}, value ${cut.value}</span>
-            <span class="numeric">${money(parse(cut.saved), budget.currency)} not spent</span>
-            <span class="soft why"
-              >${cut.retry ? html`Again at ${time(app, cut.retry)}` : "It waits for room."}</span
-            >
-          </li>`,
-      )}
-    </ul>`;
+/** Each below the one that it counts in, those that are furthest gone first. */
+export function treeOf(all: Budget[]): Branch[] {
+  const names = new Set(all.map((one) => one.budget));
+  const roots = (one: Budget) => one.parent === null || !names.has(one.parent);
+  const gone = (of: Budget[]) => of.sort((a, b) => (b.gone ?? -1) - (a.gone ?? -1));
+  const under = (parent: Budget, depth: number): Branch[] => [
+    { budget: parent, depth },
+    // Deeper than there are budgets is a circle, which the server never makes.
+    ...(depth < all.length
+      ? gone(all.filter((one) => one.parent === parent.budget)).flatMap((one) =>
+          under(one, depth + 1),
+        )
+      : []),
+  ];
+  return gone(all.filter(roots)).flatMap((one) => under(one, 0));
 }
 
 function list(app: App, all: Budget[], shown: Budget | undefined): TemplateResult {
+  const tree = derive(all, "tree", () => treeOf(all));
+  const depths = derive(all, "depths", () => new Map(tree.map((one) => [one.budget, one.depth])));
+  const depth = (one: Budget) => Math.min(depths.get(one) ?? 0, 4);
   const columns: Column<Budget>[] = [
     {
       id: "budget",
       head: "Budget",
       cell: (one) =>
-        html`<a href=${changed(app.route, { budget: one.budget })}>${one.budget}</a><br /><small
-            >${one.scope}, ${one.period.name}</small
-          >`,
+        html`<div class="depth-${depth(one)}">
+          <a href=${changed(app.route, { budget: one.budget, try: null })}>${one.budget}</a><br />
+          <small>${one.scope}, ${one.period.name}${one.parent ? `, in ${one.parent}` : ""}</small>
+        </div>`,
       sort: (one) => one.budget,
       csv: (one) => one.budget,
     },
@@ -186,7 +107,10 @@ function list(app: App, all: Budget[], shown: Budget | undefined): TemplateResul
       id: "rung",
       head: "Rung",
       wide: true,
-      cell: (one) => (one.rung ? badge("warn", one.rung) : html`<span class="soft">none</span>`),
+      cell: (one) =>
+        one.rung
+          ? badge("warn", one.rung, one.rung_mode ?? "")
+          : html`<span class="soft">none</span>`,
       sort: (one) => one.rung,
       csv: (one) => one.rung,
     },
@@ -195,9 +119,8 @@ function list(app: App, all: Budget[], shown: Budget | undefined): TemplateResul
     id: "budgets",
     label: "All budgets",
     columns,
-    rows: all,
+    rows: derive(all, "rows", () => tree.map(({ budget }) => budget)),
     key: (one) => one.budget,
-    sort: "-gone",
     empty: empty("No budget is set.", "A manifest with kind: Budget sets one."),
     chosen: (one) => one === shown,
   });

@@ -8,6 +8,7 @@ import { spansOf } from "../charts/spans.ts";
 import { treemap } from "../charts/treemap.ts";
 import { compare, format, parse, plain } from "../money/decimal.ts";
 import { fixed, percent, plural } from "../money/number.ts";
+import { anomalies } from "../parts/anomalies.ts";
 import { type Choice, chosen, field, select, stepOf, WINDOW } from "../parts/controls.ts";
 import { derive } from "../parts/derive.ts";
 import { figure } from "../parts/figure.ts";
@@ -83,6 +84,10 @@ export function cost(app: App): TemplateResult {
     </div>
     ${filter ? filterChip(app, filter) : nothing}
     ${when(found, (found) => statement(app, found, query))}
+    <section class="card" aria-labelledby="h-odd">
+      <h2 id="h-odd">Unusual costs</h2>
+      ${anomalies(app)}
+    </section>
     ${explanation(app, { window, by, ...(filter ? { filter } : {}) })}`;
 }
 

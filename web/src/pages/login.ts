@@ -9,20 +9,38 @@ type Locked = Extract<Access, { state: "locked" }>;
 
 export function login(app: App, access: Locked): TemplateResult {
   const has = (way: string) => access.ways.length === 0 || access.ways.includes(way);
-  const here = encodeURIComponent(location.pathname + location.search);
+  const { page, query } = app.route;
+  const here = page === "login" ? "/" : location.pathname + location.search;
+  const refused = access.refused ?? (page === "login" ? why(query.get("refused")) : null);
   return html`<section class="card login" aria-labelledby="title">
     <p class="brand"><img src="/favicon.svg" width="28" height="28" alt="" /> Farthing</p>
     <h1 id="title" tabindex="-1">Log in</h1>
-    ${access.refused ? html`<p class="state refused" role="alert">${access.refused}</p>` : nothing}
+    ${refused ? html`<p class="state refused" role="alert">${refused}</p>` : nothing}
     ${
       has("oidc")
         ? html`<p>
-            <a class="button" href="${BASE}/login/oidc?return=${here}">Log in at your provider</a>
+            <a class="button" href="${BASE}/login/oidc?return=${encodeURIComponent(here)}"
+              >Log in at your provider</a
+            >
           </p>`
         : nothing
     }
     ${has("token") ? tokenForm(app, access) : nothing}
   </section>`;
+}
+
+/** What the server means by its word, where a log-in at the provider led to nothing. */
+const WHY: Record<string, string> = {
+  state: "This log-in was not begun in this browser, or too long ago. Begin again.",
+  denied: "Your provider refused the log-in.",
+  "no-grant": "None of your groups may do anything here. Ask who runs this server.",
+  provider: "Your provider cannot be asked at the moment. Try again in a minute.",
+  token: "What your provider says of you could not be verified. Ask who runs this server.",
+  wait: "Too many attempts failed from here. Try again in a minute.",
+};
+
+function why(word: string | null): string | null {
+  return word === null ? null : (WHY[word] ?? "The log-in led to nothing. Begin again.");
 }
 
 function tokenForm(app: App, access: Locked): TemplateResult {

@@ -115,7 +115,9 @@ function heatMaps(app: App, use: Utilisation): TemplateResult {
     title: "GPU use by node, the least used first",
     picture: heat(use, rows, app.settings.zone),
     sheet: () => sheet(use, all),
-    note: "Figures are per cent of what was paid. Where a cell is empty, the node was not paid.",
+    note:
+      "Figures are per cent of what was paid. Where a cell is empty, the node was not paid; where " +
+      "it is hatched, too little was measured to know.",
   })}
   ${pages > 1 ? pager(app, page, pages, all.length) : nothing}`;
 }
@@ -123,7 +125,13 @@ function heatMaps(app: App, use: Utilisation): TemplateResult {
 function sheet(use: Utilisation, rows: readonly Row[]) {
   return {
     head: ["node", "mean", ...use.series.map(({ window }) => window.from)],
-    rows: rows.map((row) => [row.node, row.mean, ...row.values]),
+    rows: rows.map((row) => [
+      row.node,
+      row.mean,
+      ...row.values.map(
+        (value, x) => value ?? ((row.measured[x] ?? null) === null ? null : "unknown"),
+      ),
+    ]),
   };
 }
 

@@ -9,6 +9,7 @@ import { spansOf } from "../charts/spans.ts";
 import { format, parse, type Pico, perHour, plain, sum } from "../money/decimal.ts";
 import { duration, percent, plural } from "../money/number.ts";
 import { seconds } from "../money/time.ts";
+import { anomaliesBrief } from "../parts/anomalies.ts";
 import { bands } from "../parts/bands.ts";
 import { figure } from "../parts/figure.ts";
 import { type Amounts, amountsOf, PLACES, placesBar, placesTable } from "../parts/places.ts";
@@ -72,7 +73,7 @@ function head(app: App, tick: Tick): TemplateResult {
         ${tick.coverage === null ? "coverage unknown" : `${percent(tick.coverage, 0)} measured`}
       </p>
     </div>
-    ${places(app, hour, tick, day)}
+    ${anomaliesBrief(app)} ${places(app, hour, tick, day)}
   </section>`;
 }
 

@@ -1,6 +1,7 @@
 /** What-if: the last snapshot planned again under another policy or budget, side by side. */
 import { html, nothing, type TemplateResult } from "lit-html";
-import type { Budget, Page, Plan } from "../api/types.ts";
+import type { Budget } from "../api/budget-types.ts";
+import type { Page, Plan } from "../api/types.ts";
 import { valueOf } from "../api/cache.ts";
 import type { App } from "../app.ts";
 import { bars } from "../charts/bars.ts";

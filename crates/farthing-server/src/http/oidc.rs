@@ -35,7 +35,7 @@ pub(super) async fn begin(
         }
     };
     let cookie = log_in_cookie(&cookie, door.rules().tls, LOG_IN_S);
-    Ok(to(&address, [cookie, None])?)
+    to(&address, [cookie, None])
 }
 
 /// Takes a browser that comes back from the provider.

@@ -35,14 +35,24 @@ pub(super) async fn utilisation(scoped: Scoped, uri: Uri) -> Result<Response, Pr
     let all = StatementQuery::of(view.about.cluster.clone(), window, view.about.currency);
     let by = |keys: Vec<Key>| StatementQuery { by: keys, ..all.clone() };
     let times = scoped.statement(by(vec![step.clone()])).await.map_err(unread)?;
-    let nodes = scoped.statement(by(vec![step, Key::Node])).await.map_err(unread)?;
-    let mut json = wire::utilisation_over_time(&times, &nodes, Resource::Gpu);
+    let mut nodes = Vec::new();
+    // Of one resource at a time, as only then it is known of what nobody measured anything.
+    for resource in [Resource::Gpu, Resource::Cpu] {
+        let by_node = by(vec![step.clone(), Key::Node]);
+        let of = StatementQuery { resources: Some(vec![resource]), ..by_node };
+        nodes.push((resource, scoped.statement(of).await.map_err(unread)?));
+    }
+    let mut json = wire::utilisation_over_time(&times, &nodes);
     let all_nodes = json.nodes.len();
     json.nodes
         .retain(|row| named.as_ref().is_none_or(|part| row.node.to_lowercase().contains(part)));
     json.nodes.sort_by(|a, b| {
-        let order = a.mean.total_cmp(&b.mean).then_with(|| a.node.cmp(&b.node));
-        if least_first { order } else { order.reverse() }
+        // What is not known comes last, whichever way.
+        let mean = |row: &wire::NodeUseJson| row.mean.map_or((true, 0.0), |mean| (false, mean));
+        let (a_mean, b_mean) = (mean(a), mean(b));
+        let by_mean = a_mean.1.total_cmp(&b_mean.1).then_with(|| a.node.cmp(&b.node));
+        let by_mean = if least_first { by_mean } else { by_mean.reverse() };
+        a_mean.0.cmp(&b_mean.0).then(by_mean)
     });
     json.matched = json.nodes.len();
     json.of = all_nodes;

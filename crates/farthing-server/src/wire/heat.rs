@@ -16,7 +16,7 @@ pub struct UtilisationOverTimeJson {
     /// Each step, in order; a step in which nothing was paid is not there.
     pub series: Vec<UseJson>,
     /// Nodes with what they used of their accelerators, or of their cores where they have none, of
-    /// what was paid: a number for each step, `null` where it was not paid.
+    /// what was paid: a number for each step.
     pub nodes: Vec<NodeUseJson>,
     /// Nodes that match what was asked for.
     pub matched: usize,
@@ -52,18 +52,22 @@ pub struct NodeUseJson {
     pub node: String,
     /// Of which resource.
     pub resource: &'static str,
-    /// Over all steps.
-    pub mean: f64,
-    /// In each step.
+    /// Over all steps in which it is known; `null` where it is in none.
+    pub mean: Option<f64>,
+    /// In each step; `null` where it was not paid, and where less than half of it was measured.
     pub values: Vec<Option<f64>>,
+    /// The part of it that was measured in each step; `null` where it was not paid.
+    pub measured: Vec<Option<f64>>,
 }
 
-/// The wire form; `times` is by the step, `nodes` by the step and the node. `first` is the resource
-/// that counts where a node has it.
+/// Below this part, what was measured says nothing of a step.
+const MEASURED_MIN: f64 = 0.5;
+
+/// The wire form; `times` is by the step, the others by the step and the node, each of one resource:
+/// of several, the first that a node has counts.
 pub fn utilisation_over_time(
     times: &Statement,
-    nodes: &Statement,
-    first: Resource,
+    nodes: &[(Resource, Statement)],
 ) -> UtilisationOverTimeJson {
     let mut order: Vec<(&str, Window)> = Vec::new();
     let mut series = Vec::new();
@@ -76,40 +80,58 @@ pub fn utilisation_over_time(
     }
     let places: BTreeMap<&str, usize> =
         order.iter().enumerate().map(|(place, (name, _))| (*name, place)).collect();
-    let mut by_node: BTreeMap<&str, Vec<Option<&StatementRow>>> = BTreeMap::new();
-    for row in &nodes.rows {
-        let [time, node] = row.keys.as_slice() else { continue };
-        let Some(place) = places.get(time.as_str()) else { continue };
-        let cells = by_node.entry(node).or_insert_with(|| vec![None; order.len()]);
-        cells[*place] = Some(row);
+    let mut by_node: BTreeMap<&str, (Resource, Vec<Option<&StatementRow>>)> = BTreeMap::new();
+    for (resource, statement) in nodes {
+        for row in statement.rows.iter().filter(|row| row.usage.get(*resource).paid_nano() > 0) {
+            let [time, node] = row.keys.as_slice() else { continue };
+            let Some(place) = places.get(time.as_str()) else { continue };
+            let new = || (*resource, vec![None; order.len()]);
+            let (of, cells) = by_node.entry(node).or_insert_with(new);
+            if of == resource {
+                cells[*place] = Some(row);
+            }
+        }
     }
     UtilisationOverTimeJson {
         resources: Resource::ALL.iter().map(|resource| resource.name()).collect(),
         series,
-        nodes: by_node.into_iter().map(|(node, cells)| node_use(node, &cells, first)).collect(),
+        nodes: by_node
+            .into_iter()
+            .map(|(node, (resource, cells))| node_use(node, &cells, resource))
+            .collect(),
         matched: 0,
         of: 0,
     }
 }
 
-fn node_use(node: &str, cells: &[Option<&StatementRow>], first: Resource) -> NodeUseJson {
-    let has = |row: &&StatementRow| row.usage.get(first).paid_nano() > 0;
-    let resource = if cells.iter().flatten().any(has) { first } else { Resource::Cpu };
-    let usage = |row: &StatementRow| *row.usage.get(resource);
+fn node_use(node: &str, cells: &[Option<&StatementRow>], resource: Resource) -> NodeUseJson {
     let (mut used, mut paid) = (0_i128, 0_i128);
-    for row in cells.iter().flatten() {
-        used += usage(row).used_nano;
-        paid += usage(row).paid_nano();
+    let mut values = Vec::with_capacity(cells.len());
+    let measured: Vec<_> = cells.iter().map(|cell| cell.map(measured)).collect();
+    for (cell, measured) in cells.iter().zip(&measured) {
+        let is_known = measured.is_some_and(|part| part >= MEASURED_MIN);
+        values.push(cell.filter(|_| is_known).and_then(|row| {
+            let usage = *row.usage.get(resource);
+            used += usage.used_nano;
+            paid += usage.paid_nano();
+            share(usage.used_nano, usage.paid_nano())
+        }));
     }
-    NodeUseJson {
-        node: node.to_owned(),
-        resource: resource.name(),
-        mean: share(used, paid).unwrap_or(0.0),
-        values: cells
-            .iter()
-            .map(|cell| cell.and_then(|row| share(usage(row).used_nano, usage(row).paid_nano())))
-            .collect(),
-    }
+    let (node, resource) = (node.to_owned(), resource.name());
+    NodeUseJson { node, resource, mean: share(used, paid), values, measured }
+}
+
+/// The part of a row of one resource of which somebody measured whether it was used.
+fn measured(row: &StatementRow) -> f64 {
+    let parts = [row.used, row.idle, row.unallocated, row.overhead];
+    let paid: i128 = parts.iter().map(|part| part.pico()).sum();
+    // Of what has no price, only what was used says that it was measured.
+    let nothing = if used_any(row) { 1.0 } else { 0.0 };
+    share(paid - row.unknown.pico(), paid).unwrap_or(nothing)
+}
+
+fn used_any(row: &StatementRow) -> bool {
+    Resource::ALL.iter().any(|resource| row.usage.get(*resource).used_nano > 0)
 }
 
 /// A share to four places: a colour of a heat map.

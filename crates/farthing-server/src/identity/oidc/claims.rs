@@ -98,7 +98,7 @@ pub(super) fn check(
     wanted.set_issuer(&[&settings.issuer]);
     wanted.set_audience(audiences);
     wanted.set_required_spec_claims(&["exp", "iss", "aud", "sub"]);
-    let read = jsonwebtoken::decode::<Claims>(token, &key.key, &wanted);
+    let read = jsonwebtoken::decode::<Claims>(token, &key.public, &wanted);
     let claims = read.map_err(|error| refused(error.kind()))?.claims;
     // An issuer is one text: that one of several is ours is not enough.
     if claims.iss != settings.issuer {
@@ -111,7 +111,7 @@ pub(super) fn check(
 }
 
 impl Claims {
-    /// Whether this is the answer to one log-in, and for us alone (OpenID Connect Core, 3.1.3.7).
+    /// Whether this is the answer to one log-in, and for us alone (`OpenID` Connect Core, 3.1.3.7).
     pub(super) fn answers(&self, nonce: &str, client: &str) -> Result<(), Refused> {
         if !self.nonce.as_deref().is_some_and(|given| same(given, nonce)) {
             return Err(Refused::Nonce);
@@ -133,8 +133,9 @@ fn refused(kind: &ErrorKind) -> Refused {
         ErrorKind::ImmatureSignature => Refused::NotYet,
         ErrorKind::InvalidIssuer => Refused::Issuer,
         ErrorKind::InvalidAudience => Refused::Audience,
-        ErrorKind::MissingRequiredClaim(_) | ErrorKind::InvalidClaimFormat(_) => Refused::Claims,
-        ErrorKind::Json(_) => Refused::Claims,
+        ErrorKind::MissingRequiredClaim(_)
+        | ErrorKind::InvalidClaimFormat(_)
+        | ErrorKind::Json(_) => Refused::Claims,
         _ => Refused::Unreadable,
     }
 }

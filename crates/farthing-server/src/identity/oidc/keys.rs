@@ -15,7 +15,7 @@ pub(super) struct Key {
     id: Option<String>,
     /// What it is for: from its own type, and not from what a token says.
     pub(super) algorithms: Vec<Algorithm>,
-    pub(super) key: DecodingKey,
+    pub(super) public: DecodingKey,
 }
 
 /// Reads a set of keys (RFC 7517). What is not for signatures, or of a kind that is not known, is
@@ -45,8 +45,8 @@ fn key(value: &Value) -> Option<Key> {
             fits.iter().copied().filter(|one| *one == only).collect()
         }
     };
-    let key = DecodingKey::from_jwk(&jwk).ok()?;
-    (!algorithms.is_empty()).then(|| Key { id: common.key_id.clone(), algorithms, key })
+    let public = DecodingKey::from_jwk(&jwk).ok()?;
+    (!algorithms.is_empty()).then(|| Key { id: common.key_id.clone(), algorithms, public })
 }
 
 /// What a key of a type can be for. A secret that is shared is no key of a provider: whoever had

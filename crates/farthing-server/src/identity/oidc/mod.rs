@@ -1,4 +1,4 @@
-//! Log-in by a provider of identities: OpenID Connect.
+//! Log-in by a provider of identities: `OpenID` Connect.
 //!
 //! Two ways in, judged by the same code: a browser that comes back with a code, which becomes an ID
 //! token ([`Oidc::finish`]), and a program that shows an ID or access token of the provider

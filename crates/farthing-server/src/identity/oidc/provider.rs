@@ -22,7 +22,7 @@ const STALE_MAX: Duration = Duration::from_secs(3_600);
 const ASKED_MAX: u32 = 5;
 const AGAIN: Duration = Duration::from_secs(30);
 
-/// Where a provider is asked (OpenID Connect Discovery 1.0).
+/// Where a provider is asked (`OpenID` Connect Discovery 1.0).
 #[derive(Clone, Debug, Deserialize)]
 pub(super) struct Metadata {
     issuer: String,

@@ -20,10 +20,12 @@ pub(super) fn install() {
     let _ = PROVIDER.install_default();
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the type of the library")]
 fn signer(_: &Algorithm, _: &EncodingKey) -> Result<Box<dyn JwtSigner>> {
     Err(Error::from(ErrorKind::InvalidAlgorithm))
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the type of the library")]
 fn verifier(algorithm: &Algorithm, key: &DecodingKey) -> Result<Box<dyn JwtVerifier>> {
     let algorithm = *algorithm;
     let key = match key.kind() {

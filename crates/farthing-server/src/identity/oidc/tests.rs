@@ -220,7 +220,7 @@ fn what_is_not_of_the_provider_for_us_and_now_is_refused() {
         (("realm", json!({ "groups": { "platform": true } })), Refused::NoGrant),
         (("realm", Value::Null), Refused::NoGrant),
     ] {
-        assert_eq!(of(&good, &with(&[changes.clone()])), Some(why), "{changes:?}");
+        assert_eq!(of(&good, &with(std::slice::from_ref(&changes))), Some(why), "{changes:?}");
     }
     for (head, why) in [
         (json!({ "alg": "none" }), Refused::Unsigned),
