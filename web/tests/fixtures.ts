@@ -27,6 +27,7 @@ export const STATES = [
   "/plan?step=p7/1",
   "/plan?step=p7/1&act=approve",
   "/plan?plan=p3&rows=workload",
+  "/budgets?budget=search-monthly&try=3000%20USD",
   "/nodes?verdict=vision-1",
   "/journal?record=188",
 ];

@@ -39,8 +39,8 @@ export function detail(app: App, budget: Budget): TemplateResult {
         rows: pointsOf(budget, at).map((one) => [new Date(one.at).toISOString(), plain(one.spent)]),
       }),
     })}
-    ${ladder(budget)} ${relief(budget)} ${cuts(app, budget)} ${drivers(budget)}
-    ${simulation(app, budget)}
+    ${ladder(budget)} ${relief(budget, "What its ladder takes away")} ${cuts(app, budget)}
+    ${drivers(budget)} ${simulation(app, budget)}
   </section>`;
 }
 
@@ -93,6 +93,8 @@ function left(budget: Budget): TemplateResult {
   const over = left !== null && left < 0n ? badge("warn", "over") : nothing;
   return html`${money(left, budget.currency)} ${over}`;
 }
+
+const leftOnly = (budget: Budget) => money(parseOrNull(budget.left), budget.currency);
 
 function runsOut(budget: Budget): TemplateResult | string {
   if (budget.runs_out) return budget.runs_out;
@@ -160,10 +162,10 @@ const MODES: Record<string, string> = {
 };
 
 /** The cuts that lose least, with what each is worth and how it is taken back. */
-function relief(budget: Budget): TemplateResult | typeof nothing {
+function relief(budget: Budget, title: string): TemplateResult | typeof nothing {
   const { relief, currency } = budget;
   if (!relief) return nothing;
-  return html`<h3>What its ladder takes away</h3>
+  return html`<h3>${title}</h3>
     <p class="note">
       ${money(parse(relief.need), currency)} ${currency} have to be free again.
       ${relief.enough ? "The cuts free that much." : badge("warn", "all cuts do not free that much")}
@@ -217,10 +219,18 @@ function drivers(budget: Budget): TemplateResult | typeof nothing {
           html`<li>
             <span>${one.what}</span>
             <span class="numeric">${money(parse(one.amount), budget.currency)}</span>
-            <span class="soft why">given back by <code>farthing budget ${one.undo}</code></span>
+            <span class="soft why">${givenBack(one.undo)}</span>
           </li>`,
       )}
     </ul>`;
+}
+
+/** `settle c7`, or `undo p1-2, p1-3`. */
+function givenBack(undo: string): TemplateResult {
+  const steps = undo.startsWith("undo ") ? undo.slice(5).split(", ") : [];
+  if (steps.length === 0) return html`given back by <code>farthing budget ${undo}</code>`;
+  const link = (step: string) => html` <a href=${href("plan", { step })}>${step}</a>`;
+  return html`given back by undoing${steps.map(link)}`;
 }
 
 /** Another limit, worked out by the server and changed by nobody. */
@@ -274,10 +284,10 @@ function compared(is: Budget, would: Budget): TemplateResult {
         <tbody>
           ${row("Limit", limit)}
           ${row("Gone", (one) => (one.gone === null ? unknown("no limit") : percent(one.gone)))}
-          ${is.gpu_hours_limit === null ? row("Left", left) : nothing}
+          ${is.gpu_hours_limit === null ? row("Left", leftOnly) : nothing}
           ${row("Rung", (one) => one.rung ?? "none")} ${row("Runs out", runsOut)}
         </tbody>
       </table>
     </div>
-    ${would.relief ? relief(would) : nothing}`;
+    ${relief(would, "What its ladder would then take away")}`;
 }
