@@ -430,3 +430,25 @@ fn a_check_says_where_it_does_not_hold() {
     assert_eq!(json["journal"]["first_fault"]["row"], 17);
     assert_eq!(json["journal"]["first_fault"]["file"], "lab.journal");
 }
+
+#[test]
+fn what_nobody_measured_is_unknown_and_neither_unused_nor_unpaid() {
+    let books = books_with_a_dark_node();
+    let day = Window::new(at("2026-11-24T00:00:00Z"), at("2026-11-25T00:00:00Z")).unwrap();
+    let by = |keys: &[Key], resources: Option<Vec<Resource>>| {
+        let all = StatementQuery::of(cluster(), day, Currency::USD);
+        statement(&books, &StatementQuery { by: keys.to_vec(), resources, ..all }).unwrap()
+    };
+    let nodes = [Resource::Gpu, Resource::Cpu]
+        .map(|resource| (resource, by(&[Key::Hour, Key::Node], Some(vec![resource]))));
+    let json = wire::utilisation_over_time(&by(&[Key::Hour], None), &nodes);
+    assert_eq!(json.series.len(), 1);
+    let of = |name: &str| json.nodes.iter().find(|row| row.node == name).unwrap();
+    let dark = of("dark-1");
+    assert_eq!((dark.resource, dark.mean, dark.values.as_slice()), ("gpu", None, &[None][..]));
+    // Of ten minutes it booted for one and a half, which is known.
+    assert_eq!(dark.measured, [Some(0.15)]);
+    let gpu = of("gpu-1");
+    assert_eq!(gpu.measured, [Some(1.0)]);
+    assert!(gpu.mean.unwrap() > 0.5 && gpu.values == [gpu.mean], "{gpu:?}");
+}

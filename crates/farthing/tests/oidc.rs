@@ -1,5 +1,5 @@
-//! Log-in by a real provider of identities (oidc-provider of npm, on loopback): through a browser of
-//! a few lines, and by tokens, good ones and those that no provider would sign.
+//! Log-in by a real provider of identities (oidc-provider of npm, on loopback): through a browser
+//! of a few lines, and by tokens, good ones and those that no provider would sign.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "tests")]
 
 mod program;
@@ -186,7 +186,8 @@ fn start(place: &Place, provider: &Provider) -> Demo {
     place.file("secret", "only for tests: +/\n");
     let of = "apiVersion: farthing.dev/v1alpha1\nkind:";
     let config = format!(
-        "{of} Policy\nspec: {{mode: enforce}}\n---\n{of} Identity\nspec:\n  issuer: {}\n  client: farthing\n  secret: {{file: secret}}\n  \
+        "{of} Policy\nspec: {{mode: enforce}}\n---\n{of} Identity\nspec:\n  issuer: {}\n  \
+         client: farthing\n  secret: {{file: secret}}\n  \
          audience: urn:farthing:api\n  grants:\n    - {{group: platform, role: admin}}\n    \
          - {{group: ml-research, role: team, teams: [speech]}}\n    \
          - {{group: ml-leads, role: operator, teams: [speech]}}\n",

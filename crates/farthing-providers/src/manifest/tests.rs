@@ -374,7 +374,7 @@ fn wrong_kind() {
     bad(
         "metadata: {name: x}\nspec: {}\n",
         &expect![[r#"
-            m.yaml:1:1: `kind` is missing: one of Workload, Budget, Policy, PriceBook, Dag
+            m.yaml:1:1: `kind` is missing: one of Workload, Budget, Policy, PriceBook, Dag, Identity
         "#]],
     );
     bad(

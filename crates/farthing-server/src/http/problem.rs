@@ -76,7 +76,9 @@ impl Problem {
                 // Why is in the journal: it is nobody's else.
                 Self::not_now("identity-provider", "the provider of identities cannot be asked", 10)
             }
-            Refused::NoGrant => Self::not_allowed("none of your groups may do anything here"),
+            Refused::NoGrant { .. } => {
+                Self::not_allowed("none of your groups may do anything here")
+            }
             why => Self::log_in(why.to_string(), &[]),
         }
     }

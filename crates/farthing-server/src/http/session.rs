@@ -30,7 +30,7 @@ pub(super) async fn session(
             let mut told = told(&entered);
             if let (Way::Oidc, Some(oidc)) = (&entered.who.way, sources.door().oidc()) {
                 // Where his browser can go after its session ends here, to end it there, too.
-                told["leave"] = json!(oidc.leave().await);
+                told["leave"] = json!(oidc.leave());
             }
             Ok(Json(told).into_response())
         }

@@ -188,7 +188,7 @@ impl Door {
             }
             self.throttle.failed(from, now);
         }
-        self.refused(None, from, &why.to_string());
+        self.refused(why.who(), from, &why.to_string());
         Refusal::Identity(why)
     }
 

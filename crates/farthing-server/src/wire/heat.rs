@@ -63,8 +63,8 @@ pub struct NodeUseJson {
 /// Below this part, what was measured says nothing of a step.
 const MEASURED_MIN: f64 = 0.5;
 
-/// The wire form; `times` is by the step, the others by the step and the node, each of one resource:
-/// of several, the first that a node has counts.
+/// The wire form; `times` is by the step, the others by the step and the node, each of one
+/// resource: of several, the first that a node has counts.
 pub fn utilisation_over_time(
     times: &Statement,
     nodes: &[(Resource, Statement)],

@@ -188,6 +188,25 @@ pub(crate) fn metered_with(window: Window, chat_used: i128) -> Metered {
     .unwrap()
 }
 
+/// Books in memory with a node beside the others of which nobody measured anything.
+pub(crate) fn books_with_a_dark_node() -> Books {
+    let (books, window) = (Books::in_memory(), ten_minutes());
+    let mut segment = segment(window, CHAT_USED);
+    let dark = NodeSpan { measured: false, ..span("dark-1", "p5.48xlarge", window) };
+    segment.spans.insert(0, dark);
+    let metered = meter(&MeterInput {
+        cluster: &cluster(),
+        window,
+        currency: Currency::USD,
+        spans: &segment.spans,
+        samples: &segment.samples,
+        weights: &weights(),
+    });
+    books.put_segment(&cluster(), &segment).unwrap();
+    books.put_hour(&metered.unwrap()).unwrap();
+    books
+}
+
 /// Books in memory that hold ten minutes.
 pub(crate) fn books() -> Books {
     books_with(CHAT_USED)

@@ -41,8 +41,8 @@ pub(crate) fn told(args: &UpArgs) -> anyhow::Result<Manifests> {
         }
         return Ok(told);
     }
-    let what = "--config is for budgets, a policy and a provider of identities; it has workloads, DAGs or \
-                price books";
+    let what =
+        "--config is for budgets, a policy and an identity; it has workloads, DAGs or price books";
     Err(WrongUse::new(what).hint("plan those with `farthing plan -f FILE`").into())
 }
 

@@ -161,6 +161,10 @@ pub(super) fn groups(claims: &Map<String, Value>, path: &str) -> Option<BTreeSet
 pub(super) fn name(claims: &Map<String, Value>, claim: &str, subject: &str) -> String {
     let shown = claims.get(claim).and_then(Value::as_str).map(str::trim);
     let good = |name: &&str| !name.is_empty() && !name.chars().any(char::is_control);
-    let name = shown.filter(good).unwrap_or(subject);
-    name.chars().filter(|letter| !letter.is_control()).take(NAME_MAX).collect()
+    self::shown(shown.filter(good).unwrap_or(subject))
+}
+
+/// What of a text is fit for records and pages.
+pub(super) fn shown(text: &str) -> String {
+    text.chars().filter(|letter| !letter.is_control()).take(NAME_MAX).collect()
 }

@@ -91,9 +91,14 @@ impl Oidc {
     }
 
     /// Where a browser logs out of the provider, where that can be.
-    pub(crate) async fn leave(&self) -> Option<String> {
-        let known = self.provider.known(Instant::now()).await.ok()?;
+    pub(crate) fn leave(&self) -> Option<String> {
+        // Who asks for his session does not wait for the provider.
+        let known = self.provider.held()?;
         let at = known.metadata.end_session_endpoint.as_ref()?;
+        let is_page = ["https://", "http://"].iter().any(|scheme| at.starts_with(scheme));
+        if !is_page {
+            return None;
+        }
         let separator = if at.contains('?') { '&' } else { '?' };
         let client = flow::encoded(&self.settings.client);
         let back = flow::encoded(&format!("{}/login", self.settings.url));
@@ -124,7 +129,7 @@ impl Oidc {
         let id_token = text("id_token").ok_or(Refused::Claims)?;
         let claims = self.checked(id_token, &[&self.settings.client]).await?;
         claims.answers(&begun.nonce(), &self.settings.client)?;
-        let subject = claims.sub.clone();
+        let subject = claims::shown(&claims.sub);
         let claims = self.with_more(&known, claims, text("access_token")).await?;
         let who = self.principal(&subject, &claims)?;
         Ok(Done { who, subject, back_to: begun.back_to })
@@ -214,8 +219,9 @@ impl Oidc {
 
     fn principal(&self, subject: &str, claims: &Map<String, Value>) -> Result<Principal, Refused> {
         let groups = claims::groups(claims, &self.settings.groups).unwrap_or_default();
-        let (role, teams) = self.settings.granted(&groups).ok_or(Refused::NoGrant)?;
         let name = claims::name(claims, &self.settings.name, subject);
+        let granted = self.settings.granted(&groups);
+        let (role, teams) = granted.ok_or_else(|| Refused::NoGrant { who: name.clone() })?;
         Ok(Principal { name, role, teams, only: None, way: Way::Oidc })
     }
 }

@@ -130,7 +130,8 @@ impl Provider {
         keys::named(&newer.keys, id, algorithm).cloned()
     }
 
-    fn held(&self) -> Option<Arc<Known>> {
+    /// What it said last, however old that is.
+    pub(super) fn held(&self) -> Option<Arc<Known>> {
         self.known.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 

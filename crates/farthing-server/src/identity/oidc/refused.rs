@@ -48,7 +48,10 @@ pub(crate) enum Refused {
     Denied,
     /// None of his groups may do anything here.
     #[error("a log-in by someone none of whose groups may do anything here")]
-    NoGrant,
+    NoGrant {
+        /// Who, as the provider says.
+        who: String,
+    },
     /// The provider cannot be asked, or answers what is none.
     #[error("the provider of identities cannot be asked: {0}")]
     Provider(String),
@@ -60,9 +63,19 @@ impl Refused {
         match self {
             Self::State | Self::Nonce => "state",
             Self::Denied => "denied",
-            Self::NoGrant => "no-grant",
+            Self::NoGrant { .. } => "no-grant",
             Self::Provider(_) => "provider",
             _ => "token",
+        }
+    }
+}
+
+impl Refused {
+    /// Who it was, where that is known all the same.
+    pub(crate) fn who(&self) -> Option<&str> {
+        match self {
+            Self::NoGrant { who } => Some(who),
+            _ => None,
         }
     }
 }

@@ -169,6 +169,10 @@ fn with(changes: &[(&str, Value)]) -> Value {
     claims
 }
 
+fn no_grant(who: &str) -> Refused {
+    Refused::NoGrant { who: who.to_owned() }
+}
+
 fn ed(id: &str) -> Value {
     json!({ "alg": "EdDSA", "kid": id })
 }
@@ -216,9 +220,9 @@ fn what_is_not_of_the_provider_for_us_and_now_is_refused() {
         (("nbf", json!("never")), Refused::Claims),
         (("sub", Value::Null), Refused::Claims),
         (("sub", json!("")), Refused::Claims),
-        (("realm", json!({ "groups": ["strangers"] })), Refused::NoGrant),
-        (("realm", json!({ "groups": { "platform": true } })), Refused::NoGrant),
-        (("realm", Value::Null), Refused::NoGrant),
+        (("realm", json!({ "groups": ["strangers"] })), no_grant("anna")),
+        (("realm", json!({ "groups": { "platform": true } })), no_grant("anna")),
+        (("realm", Value::Null), no_grant("anna")),
     ] {
         assert_eq!(of(&good, &with(std::slice::from_ref(&changes))), Some(why), "{changes:?}");
     }
@@ -417,7 +421,7 @@ fn groups_that_are_not_in_the_token_are_asked_for_of_the_same_person() {
     *says.userinfo.lock().unwrap() = json!({ "sub": "u-1", "realm": { "groups": ["platform"] } });
     let done = now(oidc.finish(&back, Some(&cookie)));
     // A claim that is there and says nothing is not filled by another.
-    assert_eq!(done.err(), Some(Refused::NoGrant));
+    assert_eq!(done.err(), Some(no_grant("anna")));
     let mut without = with(&[("nonce", json!(nonce))]);
     without.as_object_mut().unwrap().remove("realm");
     let token = key.token(&ed("one"), &without);
