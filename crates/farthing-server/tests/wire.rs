@@ -7,7 +7,7 @@ use expect_test::{Expect, expect};
 use farthing_ledger::{
     FirstFault, Key, LedgerCheck, ShareIdle, Sharing, StatementQuery, statement,
 };
-use farthing_model::{Currency, Price, Window};
+use farthing_model::{Currency, Price, Resource, Window};
 use farthing_server::wire::{self, Book, JournalCheck, Listed, Listing};
 use serde::Serialize;
 use serde_json::Value;

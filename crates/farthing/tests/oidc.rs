@@ -8,6 +8,7 @@ use program::Place;
 use program::up::Demo;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::path::Path;
@@ -109,16 +110,16 @@ impl Browser {
         let mut text =
             format!("{method} /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n");
         for (name, value) in head {
-            text += &format!("{name}: {value}\r\n");
+            write!(text, "{name}: {value}\r\n").unwrap();
         }
         let own = self.cookies.iter().filter(|((of, _), _)| of == host);
         let cookies: Vec<String> =
             own.map(|((_, name), value)| format!("{name}={value}")).collect();
         if !cookies.is_empty() {
-            text += &format!("Cookie: {}\r\n", cookies.join("; "));
+            write!(text, "Cookie: {}\r\n", cookies.join("; ")).unwrap();
         }
         if method == "POST" {
-            text += &format!("Content-Length: {}\r\n", body.len());
+            write!(text, "Content-Length: {}\r\n", body.len()).unwrap();
         }
         let mut stream = TcpStream::connect(host).unwrap();
         stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
