@@ -6,6 +6,7 @@ import { render } from "lit-html";
 import { App } from "./app.ts";
 import { RECOLOURED } from "./charts/element.ts";
 import { linkOf } from "./router.ts";
+import { apply, DARK } from "./settings.ts";
 import { shell } from "./shell.ts";
 import "./style/base.css";
 import "./style/shell.css";
@@ -33,7 +34,8 @@ function start(root: HTMLElement): void {
     event.preventDefault();
     app.go(to.pathname + to.search + to.hash);
   });
-  matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => {
+  DARK.addEventListener("change", () => {
+    apply(app.settings.theme);
     document.dispatchEvent(new Event(RECOLOURED));
   });
   // Ages, and the seconds to the next try, go on while nothing else happens.

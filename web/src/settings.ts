@@ -30,8 +30,10 @@ export function save(settings: Settings): void {
   }
 }
 
-/** Puts the theme on the document; `auto` leaves it to the system. */
+export const DARK = matchMedia("(prefers-color-scheme: dark)");
+
+/** Puts the theme on the document; `auto` is what the system says now. */
 export function apply(theme: Theme): void {
-  if (theme === "auto") delete document.documentElement.dataset["theme"];
-  else document.documentElement.dataset["theme"] = theme;
+  const auto = DARK.matches ? "dark" : "light";
+  document.documentElement.dataset["theme"] = theme === "auto" ? auto : theme;
 }

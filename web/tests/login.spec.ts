@@ -1,5 +1,6 @@
 /** Logging in to the program itself: by a token of it, and at a real provider of identities. */
 import type { Page } from "@playwright/test";
+import { axe } from "./axe.ts";
 import { expect, settled, test } from "./fixtures.ts";
 import { type Guarded, PROGRAM, run, startGuarded } from "./program.ts";
 
@@ -93,5 +94,11 @@ test("someone of no group is told why he is not let in", async ({ page, faults }
   await page.goto(`${guarded.url}/api/v1/login/oidc/back?code=stolen&state=made-up`);
   await expect(page).toHaveURL(`${guarded.url}/login?refused=state`);
   await expect(page.getByRole("alert")).toContainText("not begun in this browser");
+  for (const colorScheme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme });
+    expect(await axe(page), colorScheme).toEqual([]);
+  }
+  await page.setViewportSize({ width: 375, height: 800 });
+  expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(375);
   expect(faults).toEqual([]);
 });

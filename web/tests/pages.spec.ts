@@ -1,27 +1,6 @@
 /** Each page and state: figures, no faults, axe in light and dark, useful at 375 px. */
-import type { Page } from "@playwright/test";
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
+import { axe } from "./axe.ts";
 import { expect, PATHS, settled, STATES, test } from "./fixtures.ts";
-
-const AXE = readFileSync(createRequire(import.meta.url).resolve("axe-core/axe.min.js"), "utf8");
-
-interface AxeResult {
-  violations: { id: string; help: string; nodes: { target: string[]; html: string }[] }[];
-}
-
-/** Runs in the page's own world through the debugger, which the page's policy does not bind. */
-async function axe(page: Page): Promise<string[]> {
-  await page.evaluate(AXE);
-  const result = await page.evaluate(async () => {
-    const { axe } = window as unknown as { axe: { run(o: object): Promise<AxeResult> } };
-    const tags = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"];
-    return axe.run({ runOnly: { type: "tag", values: tags } });
-  });
-  return result.violations.map(
-    ({ id, nodes }) => `${id}: ${nodes.map((n) => `${n.target.join(" ")} ${n.html}`).join("; ")}`,
-  );
-}
 
 for (const scheme of ["light", "dark"] as const) {
   test(`every page is axe-core clean in ${scheme}`, async ({ page, start, faults }) => {
