@@ -77,6 +77,10 @@ use std::sync::Arc;
 /// File name of an hour's compacted telemetry.
 const COMPACTED: &str = "hour.parquet";
 
+/// How often a folder is listed again whose files are replaced while they are read. An hour is
+/// folded once when it is over, so twice is rare already.
+const LISTED_MAX: usize = 8;
+
 /// The books of any number of clusters, in one object store.
 #[derive(Clone)]
 pub struct Books {
@@ -226,11 +230,20 @@ impl Books {
 
     /// The telemetry of the UTC hour that holds `at`, by window.
     ///
+    /// A reader waits for no writer: a file that was folded into another one, or let go of, since
+    /// the folder was listed is looked for again.
+    ///
     /// # Errors
     /// A file that cannot be read or is damaged.
     pub fn segments(&self, cluster: &ClusterId, at: Timestamp) -> Result<Vec<Segment>, BooksError> {
-        let files = self.list(&Hour::of(at).telemetry(cluster))?;
-        self.read_segments(&files)
+        let folder = Hour::of(at).telemetry(cluster);
+        for _ in 1..LISTED_MAX {
+            match self.read_segments(&self.list(&folder)?) {
+                Err(error) if error.is_gone() => {}
+                read => return read,
+            }
+        }
+        self.read_segments(&self.list(&folder)?)
     }
 
     /// The compacted file first, so that a tick written after it stands: either it was being

@@ -181,6 +181,8 @@ fn known_price(rate: &str) -> farthing_model::Price {
 struct Failing {
     inner: Arc<InMemory>,
     left: Arc<AtomicI64>,
+    /// What others do before a file is read.
+    meanwhile: Box<dyn Fn(&Path) + Send + Sync>,
 }
 
 fn may(left: &AtomicI64, path: &Path) -> Stored<()> {
@@ -192,7 +194,16 @@ fn may(left: &AtomicI64, path: &Path) -> Stored<()> {
 
 impl Failing {
     fn new(inner: Arc<InMemory>, left: i64) -> Arc<Self> {
-        Arc::new(Self { inner, left: Arc::new(AtomicI64::new(left)) })
+        Arc::new(Self { inner, left: Arc::new(AtomicI64::new(left)), meanwhile: Box::new(|_| {}) })
+    }
+
+    /// A store that fails never, and in which others do something before each file is read.
+    fn shared(
+        inner: Arc<InMemory>,
+        meanwhile: impl Fn(&Path) + Send + Sync + 'static,
+    ) -> Arc<Self> {
+        let left = Arc::new(AtomicI64::new(i64::MAX));
+        Arc::new(Self { inner, left, meanwhile: Box::new(meanwhile) })
     }
 }
 
@@ -229,6 +240,7 @@ impl ObjectStore for Failing {
     }
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Stored<GetResult> {
+        (self.meanwhile)(path);
         self.inner.get_opts(path, options).await
     }
 
@@ -295,6 +307,29 @@ const FEW: Range<i64> = 11..16;
 /// A copy, as filling takes long.
 fn copy_of(store: &InMemory) -> Arc<InMemory> {
     Arc::new(store.fork())
+}
+
+#[test]
+fn telemetry_that_is_folded_while_it_is_read_is_read_all_the_same() {
+    let store = Arc::new(InMemory::new());
+    let hour = hour_at(0);
+    let writer = Books::new(store.clone(), "memory:");
+    let half = |from, to| Segment { window: window(from, to), ..segment(window(from, to)) };
+    for part in [half(0, 1_200), half(1_200, 2_400)] {
+        writer.put_segment(&cluster(), &part).unwrap();
+    }
+    let before = writer.segments(&cluster(), hour.from()).unwrap();
+    assert_eq!(before.len(), 2);
+    let folds = AtomicI64::new(0);
+    let shared = Failing::shared(store.clone(), move |_| {
+        if folds.fetch_add(1, Ordering::SeqCst) == 0 {
+            // On a thread of its own, as another program would.
+            let folded = || writer.compact(&cluster(), hour.from()).unwrap();
+            std::thread::scope(|threads| threads.spawn(folded).join().unwrap());
+        }
+    });
+    let reader = Books::new(shared, "memory:");
+    assert_eq!(reader.segments(&cluster(), hour.from()).unwrap(), before);
 }
 
 #[test]

@@ -93,6 +93,12 @@ impl BooksError {
         Self::Damaged { file: file.to_owned(), what: what.to_owned() }
     }
 
+    /// Whether the file was there when it was looked for, and not any more when it was read.
+    pub(super) fn is_gone(&self) -> bool {
+        matches!(self, Self::Store { source, .. }
+            if matches!(**source, object_store::Error::NotFound { .. }))
+    }
+
     /// What is wrong, without the name of the file.
     pub fn what(&self) -> String {
         let (file, row) = self.place();
