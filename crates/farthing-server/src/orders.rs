@@ -9,12 +9,16 @@ use farthing_engine::{AccessRecord, Answer, Ask, Body, Engine, EngineError, Told
 use farthing_model::{Limit, Money, Receipt, StepId};
 use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
+use std::iter;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
 /// Orders that may wait; more are told to come again.
 const WAITING_MAX: usize = 64;
+
+/// Orders that are carried out before they are published and answered, beside the first.
+const TOGETHER_MAX: usize = WAITING_MAX;
 
 /// Something that a person wants done.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -134,7 +138,11 @@ impl Orders {
 }
 
 impl Desk {
-    /// Waits for `length`, and carries out what is ordered meanwhile. `now` is asked for each.
+    /// Waits for `length`, and carries out what is ordered meanwhile; what waits already is carried
+    /// out also where there is no time. `now` is asked for each.
+    ///
+    /// Orders that came together are published together, and then answered: what is open is copied
+    /// once for all of them, and whoever asked sees what came of it.
     pub fn attend<W: World, S: Store>(
         &self,
         length: Duration,
@@ -144,18 +152,15 @@ impl Desk {
     ) {
         let until = Instant::now() + length;
         loop {
-            let left = until.saturating_duration_since(Instant::now());
-            match self.0.recv_timeout(left) {
-                Ok(Ordered { order, by, answer }) => {
-                    // Whoever asked may have given up: then nothing is done in its name. For what
-                    // is only noted, nobody waits.
-                    if !answer.is_closed() || matches!(order, Order::Note(_)) {
-                        let now = now();
-                        let carried = carry_out(&order, &by, engine, now);
-                        if let Ok(exposures) = engine.exposures(now) {
-                            published.opened(engine.open_state().clone(), exposures);
-                        }
-                        let _ = answer.send(carried);
+            match self.0.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(first) => {
+                    let others = std::iter::from_fn(|| self.0.try_recv().ok());
+                    let all: Vec<Ordered> =
+                        iter::once(first).chain(others.take(TOGETHER_MAX)).collect();
+                    attend_to(all, engine, published, &now);
+                    // Who orders without an end does not keep the loop from its next tick.
+                    if Instant::now() >= until {
+                        return;
                     }
                 }
                 Err(RecvTimeoutError::Timeout) => return,
@@ -166,6 +171,32 @@ impl Desk {
                 }
             }
         }
+    }
+}
+
+/// Carries out orders, publishes what is open afterwards, and answers.
+fn attend_to<W: World, S: Store>(
+    all: Vec<Ordered>,
+    engine: &mut Engine<W, S>,
+    published: &Published,
+    now: &impl Fn() -> Timestamp,
+) {
+    let mut answers = Vec::new();
+    for Ordered { order, by, answer } in all {
+        // Whoever asked may have given up: then nothing is done in its name. For what is only
+        // noted, nobody waits.
+        if !answer.is_closed() || matches!(order, Order::Note(_)) {
+            answers.push((carry_out(&order, &by, engine, now()), answer));
+        }
+    }
+    if answers.is_empty() {
+        return;
+    }
+    if let Ok(exposures) = engine.exposures(now()) {
+        published.opened(engine.open_state().clone(), exposures);
+    }
+    for (carried, answer) in answers {
+        let _ = answer.send(carried);
     }
 }
 

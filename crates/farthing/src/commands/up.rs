@@ -71,17 +71,19 @@ impl Stop {
         self.nap_until_signal(until, nap) && until == moment
     }
 
-    /// Passes the time until `moment` in naps; `false` when it was told to stop by a signal.
+    /// Passes the time until `moment` in naps; `false` when it was told to stop by a signal. Where
+    /// that moment has passed there is one nap of no length all the same: whoever waits for the
+    /// loop is heard also when ticks take longer than they should.
     pub(crate) fn nap_until_signal(&self, moment: Instant, nap: &mut dyn FnMut(Duration)) -> bool {
         loop {
             if self.signalled.load(Ordering::SeqCst) {
                 return false;
             }
             let left = moment.saturating_duration_since(Instant::now());
+            nap(left.min(NAP));
             if left.is_zero() {
                 return true;
             }
-            nap(left.min(NAP));
         }
     }
 }
@@ -89,4 +91,21 @@ impl Stop {
 /// A duration of the system's clock.
 pub(crate) fn std_duration(length: SignedDuration) -> anyhow::Result<Duration> {
     Duration::try_from(length).context("a duration below zero")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_late_loop_hears_people_once_a_tick() {
+        let stop = Stop { signalled: Arc::default(), until: None };
+        let mut naps = Vec::new();
+        let now = Instant::now();
+        assert!(stop.nap_until_signal(now, &mut |nap| naps.push(nap)));
+        assert!(stop.nap_until(now, &mut |nap| naps.push(nap)));
+        assert_eq!(naps, [Duration::ZERO; 2]);
+        stop.signalled.store(true, Ordering::SeqCst);
+        assert!(!stop.nap_until_signal(now, &mut |_| panic!("it was told to stop")));
+    }
 }
