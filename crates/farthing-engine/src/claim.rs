@@ -110,6 +110,24 @@ impl std::fmt::Display for Short {
     }
 }
 
+impl Short {
+    /// How much more there would have to be, in money or GPU-hours; `None` where all new work is
+    /// held, or the amount does not fit.
+    pub fn by(&self) -> Option<String> {
+        match &self.why {
+            Shortage::Money { left, asked } => {
+                asked.checked_sub(*left).ok().map(|lacks| lacks.to_string())
+            }
+            Shortage::GpuHours { left_milli, asked_milli } => {
+                let lacks = i128::from(*asked_milli) - left_milli;
+                let hours = farthing_model::Decimal::from_nano(lacks.checked_mul(1_000_000)?);
+                Some(format!("{hours} GPU-hours"))
+            }
+            Shortage::Held(_) => None,
+        }
+    }
+}
+
 /// What came of asking.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Answer {
@@ -129,29 +147,46 @@ pub(crate) fn shortages(exposures: &[Exposure], ask: &Ask) -> Result<Vec<Short>,
             short.push(lacks(Shortage::Held(at)));
             continue;
         }
-        if !budget.hard {
-            continue;
-        }
-        match exposure.state.limit {
-            Limit::Money(limit) => {
-                let gone = exposure.state.spent.checked_add(exposure.state.committed)?;
-                let left = limit.checked_sub(gone)?;
-                if left.checked_sub(ask.amount)?.is_negative() {
-                    short.push(lacks(Shortage::Money { left, asked: ask.amount }));
-                }
-            }
-            Limit::GpuHoursMilli(limit) => {
-                let gone =
-                    i128::from(exposure.gpu_hours_milli) + i128::from(exposure.gpu_claimed_milli);
-                let left_milli = i128::from(limit) - gone;
-                if left_milli < i128::from(ask.gpu_hours_milli) {
-                    let asked_milli = ask.gpu_hours_milli;
-                    short.push(lacks(Shortage::GpuHours { left_milli, asked_milli }));
-                }
-            }
+        if budget.hard {
+            short.extend(shortage(exposure, ask)?.map(lacks));
         }
     }
     Ok(short)
+}
+
+/// The soft budgets that `ask` would exceed, and by how much.
+pub(crate) fn overruns(exposures: &[Exposure], ask: &Ask) -> Result<Vec<Short>, MoneyError> {
+    let mut over = Vec::new();
+    for exposure in exposures.iter().filter(|exposure| covers(&exposure.state.budget, ask)) {
+        let (budget, period) = (&exposure.state.budget, exposure.state.period);
+        if budget.hard {
+            continue;
+        }
+        if let Some(why) = shortage(exposure, ask)? {
+            over.push(Short { budget: budget.id.clone(), period, why });
+        }
+    }
+    Ok(over)
+}
+
+/// What a budget has too little of for `ask`, be it hard or soft.
+fn shortage(exposure: &Exposure, ask: &Ask) -> Result<Option<Shortage>, MoneyError> {
+    match exposure.state.limit {
+        Limit::Money(limit) => {
+            let gone = exposure.state.spent.checked_add(exposure.state.committed)?;
+            let left = limit.checked_sub(gone)?;
+            let lacks = left.checked_sub(ask.amount)?.is_negative();
+            Ok(lacks.then_some(Shortage::Money { left, asked: ask.amount }))
+        }
+        Limit::GpuHoursMilli(limit) => {
+            let gone =
+                i128::from(exposure.gpu_hours_milli) + i128::from(exposure.gpu_claimed_milli);
+            let left_milli = i128::from(limit) - gone;
+            let asked_milli = ask.gpu_hours_milli;
+            let lacks = left_milli < i128::from(asked_milli);
+            Ok(lacks.then_some(Shortage::GpuHours { left_milli, asked_milli }))
+        }
+    }
 }
 
 /// Whether a budget counts what is asked for.

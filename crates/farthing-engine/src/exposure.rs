@@ -188,7 +188,10 @@ impl Ground<'_> {
             // What is planned for later periods must not count on more than is allowed now.
             budget.limit = less(budget.limit, limit);
         }
-        let state = BudgetState { budget, period, limit, spent, committed };
+        let gpu_gone_milli = gpu_hours_milli
+            .checked_add(gpu_claimed_milli)
+            .ok_or(EngineError::Money(MoneyError::Overflow))?;
+        let state = BudgetState { budget, period, limit, spent, committed, gpu_gone_milli };
         Ok(Exposure {
             state,
             claimed,

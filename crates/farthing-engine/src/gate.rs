@@ -69,6 +69,14 @@ impl<S: Store> Gate<S> {
         claim::shortages(&self.exposures(now)?, ask).map_err(EngineError::Money)
     }
 
+    /// The soft budgets that it would exceed now, which only warn; nothing is claimed.
+    ///
+    /// # Errors
+    /// The sums do not fit, or it is in another currency.
+    pub fn overruns(&self, ask: &Ask, now: Timestamp) -> Result<Vec<claim::Short>, EngineError> {
+        claim::overruns(&self.exposures(now)?, ask).map_err(EngineError::Money)
+    }
+
     /// Claims what is asked for, if it fits: the record is durable when this returns.
     ///
     /// # Errors

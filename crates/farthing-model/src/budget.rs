@@ -1,14 +1,17 @@
 //! Budgets: limits in money or GPU-hours over a period for a scope, with an escalation.
 
+use crate::decimal::{Decimal, DecimalError};
 use crate::id::{BudgetId, TeamId};
-use crate::money::Money;
+use crate::money::{Currency, Money, MoneyError};
 use crate::policy::{Mode, Ratio};
+use crate::price::HourlyRate;
 use crate::time::{hour_floor, midnight, utc_day};
 use crate::window::Window;
 use crate::workload::Workload;
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp, ToSpan};
 use std::collections::BTreeMap;
+use std::str::FromStr;
 
 /// A limit for a scope over a period.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -59,6 +62,73 @@ pub enum Limit {
     Money(Money),
     /// Accelerator time, in thousandths of a GPU-hour.
     GpuHoursMilli(u64),
+}
+
+/// Why a text is no [`Limit`].
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum LimitError {
+    /// It is not money, and has no unit of accelerator time.
+    #[error("{0} (a limit is money such as 120000 USD, or time such as 500 GPU-hours)")]
+    Money(MoneyError),
+    /// It has a unit of accelerator time, and no number of it.
+    #[error("{0} (a limit is money such as 120000 USD, or time such as 500 GPU-hours)")]
+    Hours(DecimalError),
+    /// Finer than it is counted.
+    #[error("`{0}` is finer than a thousandth of a GPU-hour")]
+    Fine(String),
+    /// Less than nothing.
+    #[error("`{0}` is below zero")]
+    Negative(String),
+    /// More than can be counted.
+    #[error("`{0}` is too large")]
+    Large(String),
+}
+
+/// Units of accelerator time, the longest first.
+const GPU_HOURS: [&str; 3] = ["GPU-hours", "GPU-hour", "GPU-h"];
+
+impl Limit {
+    /// The limit as an amount: of money, or of [`Currency::GPU_HOURS`].
+    pub fn amount(self) -> Money {
+        match self {
+            Self::Money(limit) => limit,
+            Self::GpuHoursMilli(milli) => gpu_hours(milli),
+        }
+    }
+}
+
+/// Thousandths of accelerator-hours as an amount of [`Currency::GPU_HOURS`].
+pub fn gpu_hours(milli: u64) -> Money {
+    Money::from_pico(i128::from(milli) * 1_000_000_000, Currency::GPU_HOURS)
+}
+
+/// What a node with so many accelerators takes of a budget in GPU-hours.
+pub fn gpu_rate(accelerators: u32) -> HourlyRate {
+    let per_hour = gpu_hours(u64::from(accelerators) * 1_000);
+    // A count is not below zero.
+    HourlyRate::new(per_hour).unwrap_or(HourlyRate::free(Currency::GPU_HOURS))
+}
+
+impl FromStr for Limit {
+    type Err = LimitError;
+
+    /// Reads `120000 USD`, `500 GPU-hours`, `0.5 GPU-h`.
+    fn from_str(text: &str) -> Result<Self, LimitError> {
+        let trimmed = text.trim();
+        let Some(number) = GPU_HOURS.iter().find_map(|unit| trimmed.strip_suffix(unit)) else {
+            let money: Money = trimmed.parse().map_err(LimitError::Money)?;
+            let is_negative = money.is_negative();
+            let negative = || LimitError::Negative(trimmed.to_owned());
+            return if is_negative { Err(negative()) } else { Ok(Self::Money(money)) };
+        };
+        let nano = number.trim().parse::<Decimal>().map_err(LimitError::Hours)?.nano();
+        match (nano < 0, nano % 1_000_000, u64::try_from(nano / 1_000_000)) {
+            (true, ..) => Err(LimitError::Negative(trimmed.to_owned())),
+            (_, 0, Ok(milli)) => Ok(Self::GpuHoursMilli(milli)),
+            (_, 0, Err(_)) => Err(LimitError::Large(trimmed.to_owned())),
+            _ => Err(LimitError::Fine(trimmed.to_owned())),
+        }
+    }
 }
 
 /// The span that a limit covers, in UTC.
@@ -226,6 +296,28 @@ impl Period {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_limit_is_read_in_every_unit_that_it_is_written_in() {
+        let read = |text: &str| text.parse::<Limit>().map_err(|error| error.to_string());
+        for text in ["500.5 GPU-hours", " 500.5 GPU-h ", "500.5GPU-hour", "500.500 GPU-hours"] {
+            assert_eq!(read(text), Ok(Limit::GpuHoursMilli(500_500)), "{text}");
+        }
+        let usd = Money::from_pico(12_500_000_000_000, Currency::USD);
+        assert_eq!(read(" 12.5 USD"), Ok(Limit::Money(usd)));
+        assert_eq!(Limit::GpuHoursMilli(500_500).amount().to_string(), "500.50 GPU-hours");
+        let end = "(a limit is money such as 120000 USD, or time such as 500 GPU-hours)";
+        for (text, wrong) in [
+            ("100", format!("`100` has no currency: write it like 12.34 USD {end}")),
+            ("x GPU-h", format!("`x` is not a decimal number such as 12, 0.5 or 1.25e6 {end}")),
+            ("-1 USD", "`-1 USD` is below zero".to_owned()),
+            ("-1 GPU-h", "`-1 GPU-h` is below zero".to_owned()),
+            ("0.0001 GPU-h", "`0.0001 GPU-h` is finer than a thousandth of a GPU-hour".to_owned()),
+            ("1e20 GPU-h", "`1e20 GPU-h` is too large".to_owned()),
+        ] {
+            assert_eq!(read(text), Err(wrong), "{text}");
+        }
+    }
 
     #[test]
     fn periods_are_calendar_spans() {

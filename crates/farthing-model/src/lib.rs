@@ -34,7 +34,10 @@ mod window;
 mod workload;
 
 pub use accelerator::{Accelerator, AcceleratorError, AcceleratorQuery};
-pub use budget::{Budget, Carry, Escalation, EscalationAction, Limit, Period, Scope};
+pub use budget::{
+    Budget, Carry, Escalation, EscalationAction, Limit, LimitError, Period, Scope, gpu_hours,
+    gpu_rate,
+};
 pub use charge::{Charge, Destination, Detail};
 pub use dag::{Accelerators, Dag, Edge, Port, Run, Task};
 pub use decimal::{Decimal, DecimalError};

@@ -14,8 +14,15 @@ impl Currency {
     /// The United States dollar, the currency of nearly every public price list.
     pub const USD: Self = Self(*b"USD");
 
+    /// Accelerator-hours, which budgets in that unit are planned in: an amount that is counted as
+    /// money is and adds to no money. No text is read as this currency.
+    pub const GPU_HOURS: Self = Self(*b"gph");
+
     /// The code, such as `USD`.
     pub fn code(&self) -> &str {
+        if *self == Self::GPU_HOURS {
+            return "GPU-hours";
+        }
         // The bytes are ASCII letters by construction.
         std::str::from_utf8(&self.0).unwrap_or("???")
     }

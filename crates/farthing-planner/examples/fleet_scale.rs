@@ -158,6 +158,7 @@ fn main() {
         limit: Limit::Money(usd(limit)),
         spent: zero,
         committed: zero,
+        gpu_gone_milli: 0,
     });
     let input = Input {
         id: PlanId::new("scale").unwrap(),

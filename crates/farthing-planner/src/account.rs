@@ -3,17 +3,31 @@
 //! A budget has one state, that of its period around now. Work that is planned now may run past
 //! its end, so the periods after it get an account each, with the whole limit less what already
 //! placed work will cost there; otherwise the next period would be spent before it begins.
+//!
+//! A budget in GPU-hours is an account like any other: its amounts are of
+//! [`Currency::GPU_HOURS`], and a node takes of it as many as it has accelerators in an hour.
 
 use crate::candidate::Way;
+use crate::standing::Standing;
 use crate::{BudgetRow, BudgetState, Input, PlanError};
 use farthing_model::{
-    EscalationAction, HourlyRate, Limit, Money, MoneyError, Period, Window, Workload,
+    Currency, EscalationAction, HourlyRate, Limit, Money, MoneyError, Offer, Period, Window,
+    Workload, gpu_hours, gpu_rate,
 };
 use jiff::Timestamp;
 
 /// Periods of a budget after the horizon that are looked at: a month of days and a few more.
 /// Nothing starts there, so that a period costs no more than one before it that is as long.
 const PERIODS_MAX: usize = 40;
+
+/// What a node of an offer takes of a budget in an hour, in the budget's unit; `None` where the
+/// price is not known.
+pub(crate) fn rate_under(state: &BudgetState, offer: &Offer) -> Option<HourlyRate> {
+    match state.limit {
+        Limit::Money(_) => offer.price.rate(),
+        Limit::GpuHoursMilli(_) => Some(gpu_rate(offer.accelerator_count)),
+    }
+}
 
 /// What one hard budget leaves in one period.
 #[derive(Clone, Debug)]
@@ -34,13 +48,32 @@ impl Account<'_> {
         self.state.budget.scope.covers(workload)
     }
 
-    /// What `nodes` nodes at a rate cost inside this period, in 10^-12.
-    pub(crate) fn inside(
+    /// What the amounts of this account are of.
+    pub(crate) fn unit(&self) -> Currency {
+        self.state.limit.amount().currency()
+    }
+
+    /// What `nodes` nodes of an offer cost inside this period, in 10^-12.
+    pub(crate) fn of_offer(
         &self,
-        rate: HourlyRate,
+        offer: &Offer,
         nodes: u32,
         window: Window,
     ) -> Result<i128, MoneyError> {
+        rate_under(self.state, offer).map_or(Ok(0), |rate| self.inside(rate, nodes, window))
+    }
+
+    /// What one node that stands costs inside this period, in 10^-12.
+    pub(crate) fn of_standing(
+        &self,
+        stand: &Standing<'_>,
+        window: Window,
+    ) -> Result<i128, MoneyError> {
+        stand.rate_under(self.state).map_or(Ok(0), |rate| self.inside(rate, 1, window))
+    }
+
+    /// What `nodes` nodes at a rate cost inside this period, in 10^-12.
+    fn inside(&self, rate: HourlyRate, nodes: u32, window: Window) -> Result<i128, MoneyError> {
         match window.intersect(self.period) {
             None => Ok(0),
             Some(inside) => {
@@ -58,17 +91,15 @@ impl Account<'_> {
         window: Window,
     ) -> Result<i128, MoneyError> {
         match way.offer {
+            None if self.unit() == Currency::GPU_HOURS => Ok(0),
             None => Ok(if self.current { way.floor } else { 0 }),
-            Some(offer) => match input.offers[offer].price.rate() {
-                Some(rate) => self.inside(rate, way.nodes, window),
-                None => Ok(0),
-            },
+            Some(offer) => self.of_offer(&input.offers[offer], way.nodes, window),
         }
     }
 }
 
-/// The accounts of all hard money budgets, and of those that hold new work back, for work that
-/// ends by `until`.
+/// The accounts of all hard budgets, and of those that hold new work back, for work that ends by
+/// `until`.
 ///
 /// `held` is what placed work costs in a window under a budget.
 pub(crate) fn accounts(
@@ -78,9 +109,7 @@ pub(crate) fn accounts(
 ) -> Result<Vec<Account<'_>>, PlanError> {
     let mut accounts = Vec::new();
     for state in &input.budgets {
-        let (Limit::Money(now), Limit::Money(limit)) = (state.limit, state.budget.limit) else {
-            continue;
-        };
+        let (now, limit) = (state.limit.amount(), state.budget.limit.amount());
         let gone = exposure(state)?;
         let held_back = on_hold(state, now, gone);
         if !state.budget.hard {
@@ -91,6 +120,14 @@ pub(crate) fn accounts(
             }
             continue;
         }
+        // What stands takes more accelerator time; of money it is among what is committed.
+        let gone = match state.limit {
+            Limit::Money(_) => gone,
+            Limit::GpuHoursMilli(_) => {
+                let standing = held(state, state.period)?;
+                gone.checked_add(standing).map_err(|source| of_budget(state, source))?
+            }
+        };
         let room = if held_back { 0 } else { left(state, now, gone)? };
         let (period, current) = (state.period, true);
         accounts.push(Account { state, period, current, room: room.max(0) });
@@ -102,8 +139,16 @@ pub(crate) fn accounts(
     Ok(accounts)
 }
 
-/// Spent and committed.
+/// Spent and committed, in the unit of the limit.
 pub(crate) fn exposure(state: &BudgetState) -> Result<Money, PlanError> {
+    match state.limit {
+        Limit::Money(_) => spending(state),
+        Limit::GpuHoursMilli(_) => Ok(gpu_hours(state.gpu_gone_milli)),
+    }
+}
+
+/// Spent and committed, in money.
+fn spending(state: &BudgetState) -> Result<Money, PlanError> {
     state.spent.checked_add(state.committed).map_err(|source| of_budget(state, source))
 }
 
@@ -146,7 +191,7 @@ pub(crate) fn on_hold(state: &BudgetState, limit: Money, gone: Money) -> bool {
 /// The row of a budget in a report, for what a plan adds to it.
 pub(crate) fn row(state: &BudgetState, planned: Money) -> Result<BudgetRow, PlanError> {
     let forecast =
-        exposure(state)?.checked_add(planned).map_err(|source| of_budget(state, source))?;
+        spending(state)?.checked_add(planned).map_err(|source| of_budget(state, source))?;
     let limit = match state.limit {
         Limit::Money(limit) => Some(limit),
         Limit::GpuHoursMilli(_) => None,

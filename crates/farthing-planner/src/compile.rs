@@ -166,7 +166,7 @@ impl Draft<'_, '_> {
     fn unserved(&mut self, index: usize, room: &Room) {
         let program = &self.decision.program;
         let workload = &program.services[index].observed.workload;
-        let (reason, account, saved) = reason::unserved(program, room, self.input, index);
+        let (reason, account, saved) = reason::unserved(program, room, index);
         if let (Some(account), Some(saved)) = (account, saved) {
             self.cut(account, workload, 1, saved);
         }

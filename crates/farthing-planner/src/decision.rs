@@ -54,7 +54,7 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
     let classes = classes(input, &mut considered)?;
     let used = offers_used(input, &mut considered);
     let until = last_end(input, &classes);
-    let accounts = accounts(input, until, |state, window| held(input, &standing, state, window))?;
+    let accounts = accounts(input, until, |state, window| held(&standing, state, window))?;
     let Opened { settled, sufficient } = open_services(input, &mut standing, &used)?;
     let ground = Ground { input, classes: &classes, accounts: &accounts, standing: &standing };
     let pools = ground.pools(&used);

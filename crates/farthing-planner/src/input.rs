@@ -44,6 +44,9 @@ pub struct BudgetState {
     pub spent: Money,
     /// Reserved for steps that run or are scheduled, and not yet posted.
     pub committed: Money,
+    /// Accelerator time that is posted, or claimed by others than the loop, in thousandths of an
+    /// hour. What stands takes more of it from now on, which is counted from the snapshot.
+    pub gpu_gone_milli: u64,
 }
 
 /// Use of a resource over a window, in 10^-9 unit-seconds.

@@ -135,7 +135,7 @@ pub(crate) fn waiting(
         }
     }
     if let Some((needed, account)) = short {
-        let money = |pico| Money::from_pico(pico, input.currency);
+        let money = |pico| Money::from_pico(pico, program.accounts[account].unit());
         let budget = program.accounts[account].state.budget.id.clone();
         let left = money(room.accounts[account].max(0));
         return (Reason::OverBudget { budget, left, needed: money(needed) }, Some(account));
@@ -236,7 +236,6 @@ pub(crate) fn serving(
 pub(crate) fn unserved(
     program: &Program<'_>,
     room: &Room,
-    input: &Input,
     index: usize,
 ) -> (Reason, Option<usize>, Option<i128>) {
     let service = &program.services[index];
@@ -248,7 +247,7 @@ pub(crate) fn unserved(
         let needed = inside * count - given.map_or(0, |(_, cost)| *cost);
         let left = room.accounts[*account].max(0);
         if needed > left {
-            let money = |pico| Money::from_pico(pico, input.currency);
+            let money = |pico| Money::from_pico(pico, program.accounts[*account].unit());
             let budget = program.accounts[*account].state.budget.id.clone();
             let reason = Reason::OverBudget { budget, left: money(left), needed: money(needed) };
             return (reason, Some(*account), Some(cost - service.present_cost));

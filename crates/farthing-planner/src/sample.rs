@@ -152,6 +152,7 @@ pub(crate) fn budget(id: &str, limit: &str) -> BudgetState {
         limit: Limit::Money(usd(limit)),
         spent: usd("0"),
         committed: usd("0"),
+        gpu_gone_milli: 0,
     }
 }
 

@@ -5,11 +5,12 @@
 //! compared. That is exact where a shadow price of a relaxation is not: work comes in whole jobs
 //! and machines. Nothing here chooses anything for the plan itself; start at [`sensitivity`].
 
+use crate::account::of_budget;
 use crate::compile::plan_alone;
 use crate::{Input, PlanError, Planned, Report};
 use farthing_model::{
     BudgetId, Decimal, Job, Limit, Money, MoneyError, Offer, OfferId, Reason, Workload, WorkloadId,
-    WorkloadKind,
+    WorkloadKind, gpu_hours,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -20,7 +21,7 @@ const WORK_MAX: usize = 20_000;
 /// Questions that are asked at most.
 const QUESTIONS_MAX: usize = 24;
 /// How much larger a budget is tried: one part in so many.
-const BUDGET_PART: i128 = 10;
+const BUDGET_PART: u16 = 10;
 /// How much later a deadline is tried, or a quarter of the time to it if that is shorter.
 const LATER_MAX: SignedDuration = SignedDuration::from_hours(6);
 
@@ -124,12 +125,14 @@ pub fn sensitivity_within(
 fn questions(input: &Input, report: &Report) -> Result<Vec<Slack>, PlanError> {
     let mut questions = Vec::new();
     for state in input.budgets.iter().filter(|state| state.budget.hard) {
-        let Limit::Money(limit) = state.budget.limit else { continue };
-        let more = limit.div_rem(BUDGET_PART).map_err(|source| PlanError::Money {
-            object: format!("budget {}", state.budget.id),
-            source,
-        })?;
-        questions.push(Slack::Budget(state.budget.id.clone(), more.0));
+        let more = match state.budget.limit {
+            Limit::Money(limit) => {
+                let wrong = |source| of_budget(state, source);
+                limit.div_rem(BUDGET_PART.into()).map_err(wrong)?.0
+            }
+            Limit::GpuHoursMilli(milli) => gpu_hours(milli / u64::from(BUDGET_PART)),
+        };
+        questions.push(Slack::Budget(state.budget.id.clone(), more));
     }
     questions.extend(full(input, report).into_iter().map(Slack::Node));
     for observed in &input.snapshot.workloads {
@@ -228,9 +231,15 @@ fn relaxed(input: &Input, slack: &Slack) -> Result<Input, PlanError> {
             let wrong = |source| PlanError::Money { object: format!("budget {id}"), source };
             for state in input.budgets.iter_mut().filter(|state| state.budget.id == *id) {
                 for limit in [&mut state.budget.limit, &mut state.limit] {
-                    if let Limit::Money(money) = limit {
-                        *limit = Limit::Money(money.checked_add(*more).map_err(wrong)?);
-                    }
+                    let larger = limit.amount().checked_add(*more).map_err(wrong)?;
+                    *limit = match limit {
+                        Limit::Money(_) => Limit::Money(larger),
+                        // Of whole thousandths, as both of them are.
+                        Limit::GpuHoursMilli(_) => {
+                            let milli = u64::try_from(larger.pico() / 1_000_000_000);
+                            Limit::GpuHoursMilli(milli.map_err(|_| wrong(MoneyError::Overflow))?)
+                        }
+                    };
                 }
             }
         }

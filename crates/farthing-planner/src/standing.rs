@@ -1,7 +1,9 @@
 //! What stands: assignments that go on, with what they hold and cost from now.
 
 use crate::{BudgetState, Input, PlanError};
-use farthing_model::{Assignment, HourlyRate, Money, MoneyError, Observed, Window, WorkloadState};
+use farthing_model::{
+    Assignment, HourlyRate, Limit, Money, MoneyError, Observed, Window, WorkloadState, gpu_rate,
+};
 
 /// An assignment that has not ended.
 #[derive(Clone, Debug)]
@@ -14,6 +16,8 @@ pub(crate) struct Standing<'a> {
     pub(crate) offer: Option<usize>,
     /// What one node costs, in the plan's currency; `None` where that is not known any more.
     pub(crate) rate: Option<HourlyRate>,
+    /// Accelerators of one node.
+    pub(crate) accelerators: u32,
     /// From now (or its start) to its end; a service's is the horizon.
     pub(crate) window: Window,
     /// Whether it is decided about anew, so that it holds nothing by itself.
@@ -24,6 +28,22 @@ impl Standing<'_> {
     /// Nodes that it holds.
     pub(crate) fn nodes(&self) -> i128 {
         i128::from(self.assignment.members) * i128::from(self.assignment.nodes_each)
+    }
+
+    /// What one node takes of a budget in an hour, in the budget's unit.
+    pub(crate) fn rate_under(&self, state: &BudgetState) -> Option<HourlyRate> {
+        match state.limit {
+            Limit::Money(_) => self.rate,
+            Limit::GpuHoursMilli(_) => Some(gpu_rate(self.accelerators)),
+        }
+    }
+
+    /// What it takes of a budget inside a window.
+    fn held_in(&self, state: &BudgetState, window: Window) -> Result<Money, MoneyError> {
+        match (self.rate_under(state), self.window.intersect(window)) {
+            (Some(rate), Some(inside)) => rate.cost(inside)?.checked_mul_int(self.nodes()),
+            _ => Ok(Money::zero(state.limit.amount().currency())),
+        }
     }
 
     /// What it costs inside a window.
@@ -55,7 +75,9 @@ pub(crate) fn standing(input: &Input) -> Vec<Standing<'_>> {
             let offer = input.offers.iter().position(|offer| offer.id == assignment.offer);
             let window = if service { input.horizon } else { rest };
             let rate = rate(input, assignment, offer);
-            all.push(Standing { observed, assignment, offer, rate, window, open: false });
+            let accelerators = accelerators(input, assignment, offer);
+            let open = false;
+            all.push(Standing { observed, assignment, offer, rate, accelerators, window, open });
         }
     }
     all
@@ -71,18 +93,27 @@ fn rate(input: &Input, assignment: &Assignment, offer: Option<usize>) -> Option<
     listed.or_else(captured).filter(|rate| rate.per_hour().currency() == input.currency)
 }
 
-/// What stands costs inside a window, under a budget.
+/// Accelerators of one node, by the price book, or by a node that is there.
+fn accelerators(input: &Input, assignment: &Assignment, offer: Option<usize>) -> u32 {
+    let listed = offer.map(|offer| input.offers[offer].accelerator_count);
+    let seen = || {
+        let mut nodes = input.snapshot.nodes.iter();
+        let node = nodes.find(|node| node.offer == assignment.offer)?;
+        u32::try_from(node.capacity.gpu_milli / 1_000).ok()
+    };
+    listed.or_else(seen).unwrap_or(0)
+}
+
+/// What stands costs inside a window, under a budget and in its unit.
 pub(crate) fn held(
-    input: &Input,
     standing: &[Standing<'_>],
     state: &BudgetState,
     window: Window,
 ) -> Result<Money, PlanError> {
-    let zero = Money::zero(input.currency);
-    let mut total = zero;
+    let mut total = Money::zero(state.limit.amount().currency());
     for stand in standing {
         if state.budget.scope.covers(&stand.observed.workload) {
-            let cost = stand.cost_in(window, zero).map_err(|source| stand.wrong(source))?;
+            let cost = stand.held_in(state, window).map_err(|source| stand.wrong(source))?;
             total = total.checked_add(cost).map_err(|source| stand.wrong(source))?;
         }
     }

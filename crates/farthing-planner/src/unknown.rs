@@ -2,7 +2,7 @@
 
 use crate::standing::Standing;
 use crate::{Input, Placement};
-use farthing_model::{Limit, Objective, Purchase, Resource};
+use farthing_model::{Objective, Purchase, Resource};
 
 /// One sentence for each thing that is not known.
 pub(crate) fn notes(
@@ -24,12 +24,6 @@ pub(crate) fn notes(
         Objective::Cost => {}
         Objective::Time => notes.push("planned for cost: the objective time is not known".into()),
         Objective::Carbon => notes.push("planned for cost: no carbon intensity is known".into()),
-    }
-    for state in &input.budgets {
-        if matches!(state.budget.limit, Limit::GpuHoursMilli(_)) {
-            let id = &state.budget.id;
-            notes.push(format!("budget {id}: the GPU-hours used are not known; it limits nothing"));
-        }
     }
     for stand in standing.iter().filter(|stand| stand.rate.is_none()) {
         let (id, offer) = (&stand.observed.workload.id, &stand.assignment.offer);

@@ -176,3 +176,59 @@ fn the_command_line_asks_the_budgets_of_the_last_run() {
     assert!(what_if.out.contains("50.00 USD"), "{}", what_if.out);
     assert_eq!(place.run(&[&["budget", "show", "--if", "no=50USD"][..], &now].concat()).code, 2);
 }
+
+#[test]
+fn a_loop_that_is_late_with_every_tick_hears_people() {
+    let place = Place::new();
+    // A tick is due every third of a millisecond: there is never time to wait for people.
+    let up = Up::start(&place, "1000000");
+    up.until("/budgets", |budgets| budgets["items"][0]["budget"].as_str().map(|_| ()));
+    let want = json!({ "estimate": "1 USD", "for": "a run", "labels": { "pipeline": "nightly" } });
+    let began = Instant::now();
+    for _ in 0..3 {
+        let (status, said) = up.ask("POST", "/reservations", Some(&want));
+        assert_eq!(status, 201, "{said}");
+    }
+    let took = began.elapsed();
+    // Not because the simulated time was over.
+    let (ticks, state) = (up.get("/health")["ticks"].clone(), up.get("/health"));
+    assert!(state["ended"].is_null() || took < Duration::from_secs(5), "{took:?}, {state}");
+    assert!(ticks.as_u64().unwrap() > 0 && took < Duration::from_secs(10), "{took:?}, {state}");
+}
+
+#[test]
+fn an_estimate_over_a_soft_budget_fits_and_names_it() {
+    let place = Place::new();
+    let soft = "\
+apiVersion: farthing.dev/v1alpha1
+kind: Budget
+metadata: {name: hint}
+spec: {scope: {label: {pipeline: nightly}}, limit: 80 USD, period: month, hard: false}
+---
+apiVersion: farthing.dev/v1alpha1
+kind: Budget
+metadata: {name: hours}
+spec: {scope: {label: {pipeline: nightly}}, limit: 2.5 GPU-h, period: month, hard: false}
+";
+    let config = place.file("soft.yaml", &format!("{APPROVE}---\n{soft}"));
+    let up = ["up", "--demo", "--no-listen", "--for", "1s", "--speed", "300", "--config", &config];
+    assert_eq!(place.run(&up).code, 0);
+    let check = |more: &[&str]| {
+        let ask = ["budget", "check", "--label", "pipeline=nightly"];
+        let now = ["--now", "2026-11-02T12:00:00Z"];
+        place.run(&[&ask[..], &now, more].concat())
+    };
+    assert_eq!(check(&["--estimate", "80USD"]).out.trim(), "80.00 USD fits");
+    let over = check(&["--estimate", "99USD", "--gpu-hours", "4"]);
+    assert_eq!(over.code, 0);
+    let expected = "\
+99.00 USD fits the hard limits
+exceeds soft budget hint by 19.00 USD: budget hint has 80.00 USD left of";
+    assert!(over.out.starts_with(expected), "{}", over.out);
+    assert!(over.out.contains("exceeds soft budget hours by 1.5 GPU-hours: "), "{}", over.out);
+    let over = check(&["--estimate", "101USD", "--output", "json"]);
+    let said: Value = serde_json::from_str(&over.out).unwrap();
+    assert_eq!((over.code, &said["fits"]), (3, &json!(false)));
+    assert_eq!(said["short"][0]["budget"], "pipelines");
+    assert_eq!(said["soft"][0]["short_by"], "21.00 USD");
+}

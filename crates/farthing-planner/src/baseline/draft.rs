@@ -1,12 +1,12 @@
 //! A plan in the making: who holds what, what budgets have left, and what waits.
 
 use super::member::{Replicas, Run};
-use crate::account::later;
+use crate::account::{exposure, later, rate_under};
 use crate::standing::{Standing, held, standing};
 use crate::{BudgetState, Input, Placement, PlanError, Waiting};
 use farthing_model::{
-    Decimal, Limit, Money, MoneyError, Observed, Offer, OfferId, Reason, Window, Workload,
-    WorkloadId, WorkloadKind, WorkloadState,
+    Currency, Decimal, HourlyRate, Limit, Money, MoneyError, Observed, Offer, OfferId, Reason,
+    Window, Workload, WorkloadId, WorkloadKind, WorkloadState,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -33,7 +33,7 @@ pub(super) struct Draft<'a> {
     pub(super) input: &'a Input,
     /// Who holds how many nodes of each offer, and when.
     holds: BTreeMap<&'a OfferId, Vec<(Window, u64)>>,
-    /// What hard budgets of money still allow, in their period around now and, as far as
+    /// What hard budgets still allow, each in its unit, in their period around now and, as far as
     /// placements reach, in later ones.
     left: Vec<Left<'a>>,
     /// What was there before.
@@ -77,14 +77,16 @@ impl<'a> Draft<'a> {
             notes: Vec::new(),
         };
         for state in &input.budgets {
-            let Limit::Money(limit) = state.limit else { continue };
             if budgets == Budgets::Ignored || !state.budget.hard {
                 continue;
             }
-            let money = limit
-                .checked_sub(state.spent)
-                .and_then(|left| left.checked_sub(state.committed))
-                .map_err(money_of(state.budget.id.as_str()))?;
+            let mut gone = exposure(state)?;
+            if let Limit::GpuHoursMilli(_) = state.limit {
+                let standing = held(&draft.standing, state, state.period)?;
+                gone = gone.checked_add(standing).map_err(money_of(state.budget.id.as_str()))?;
+            }
+            let money = state.limit.amount().checked_sub(gone);
+            let money = money.map_err(money_of(state.budget.id.as_str()))?;
             draft.left.push(Left { state, period: state.period, money });
         }
         for observed in &input.snapshot.workloads {
@@ -194,16 +196,22 @@ impl<'a> Draft<'a> {
     ) -> Result<Result<(), Reason>, PlanError> {
         let wrong = || money_of(workload.id.as_str());
         let nodes = u64::from(members) * u64::from(nodes_each);
-        let cost_in = |window: Option<Window>| match (offer.price.rate(), window) {
-            (Some(rate), Some(window)) => rate.cost(window)?.checked_mul_int(nodes.into()),
-            _ => Ok(Money::zero(self.input.currency)),
-        };
+        let cost_in =
+            |rate: Option<HourlyRate>, window: Option<Window>, unit: Currency| match (rate, window)
+            {
+                (Some(rate), Some(window)) => rate.cost(window)?.checked_mul_int(nodes.into()),
+                _ => Ok(Money::zero(unit)),
+            };
         self.look_ahead(window.to())?;
-        let needed = |left: &Left<'_>| cost_in(window.intersect(left.period));
+        let needed = |left: &Left<'_>| {
+            let (rate, inside) = (rate_under(left.state, offer), window.intersect(left.period));
+            cost_in(rate, inside, left.money.currency())
+        };
         if let Err(reason) = self.reserve(workload, needed)? {
             return Ok(Err(reason));
         }
-        let cost = cost_in(Some(window)).map_err(wrong())?;
+        let cost = cost_in(offer.price.rate(), Some(window), self.input.currency);
+        let cost = cost.map_err(wrong())?;
         self.holds.entry(&offer.id).or_default().push((window, nodes));
         self.placements.push(Placement {
             workload: workload.id.clone(),
@@ -227,10 +235,12 @@ impl<'a> Draft<'a> {
         cost: Money,
         reasons: Vec<Reason>,
     ) -> Result<Result<(), Reason>, PlanError> {
-        // A quoted cost is due at once.
-        let zero = Money::zero(cost.currency());
-        let needed =
-            |left: &Left<'_>| Ok(if left.period == left.state.period { cost } else { zero });
+        // A quoted cost is due at once, and is no accelerator time.
+        let needed = |left: &Left<'_>| {
+            let (is_now, unit) = (left.period == left.state.period, left.money.currency());
+            let counts = is_now && unit == cost.currency();
+            Ok(if counts { cost } else { Money::zero(unit) })
+        };
         if let Err(reason) = self.reserve(workload, needed)? {
             return Ok(Err(reason));
         }
@@ -259,7 +269,7 @@ impl<'a> Draft<'a> {
                     left.period == period && left.state.budget.id == state.budget.id
                 }
             };
-            let Limit::Money(limit) = state.budget.limit else { continue };
+            let limit = state.budget.limit.amount();
             if !self.left.iter().any(opened(state.period)) {
                 continue;
             }
@@ -267,7 +277,7 @@ impl<'a> Draft<'a> {
                 if self.left.iter().any(opened(period)) {
                     continue;
                 }
-                let gone = held(input, &self.standing, state, period)?;
+                let gone = held(&self.standing, state, period)?;
                 let money = limit.checked_sub(gone).map_err(money_of(state.budget.id.as_str()))?;
                 self.left.push(Left { state, period, money });
             }

@@ -84,6 +84,7 @@ impl Audit<'_> {
         Ok(gone)
     }
 
+    /// A budget of money around now; one of accelerator time is held in each of its periods alike.
     fn limit(&mut self, state: &BudgetState, planned: Money) {
         let Limit::Money(limit) = state.limit else { return };
         let total = state

@@ -134,7 +134,7 @@ impl<'a> Scene<'a, '_> {
                 if let Some(window) =
                     committed.filter(|_| account.covers(&serving.observed.workload))
                 {
-                    let one = account.inside(rate, 1, window)?;
+                    let one = account.of_standing(stand, window)?;
                     costs[position] += one * stand.nodes();
                 }
             }
@@ -191,7 +191,7 @@ impl<'a> Scene<'a, '_> {
         let most = i64::try_from(most).map_err(|_| overflow(workload))?;
         let wrong =
             |source| PlanError::Money { object: format!("workload {}", workload.id), source };
-        let (cost, costs) = self.costs(workload, hourly, replica.nodes).map_err(wrong)?;
+        let (cost, costs) = self.costs(workload, hourly, &replica).map_err(wrong)?;
         let pool = pool.map(|pool| (pool, self.pools[pool].instants.len()));
         Ok(Some(ServingKind { replica, cost, costs, loads, most, pool }))
     }
@@ -200,14 +200,14 @@ impl<'a> Scene<'a, '_> {
         &self,
         workload: &Workload,
         rate: HourlyRate,
-        nodes: u32,
+        replica: &ReplicaKind,
     ) -> Result<(i128, Vec<(usize, i128)>), MoneyError> {
-        let horizon = self.input.horizon;
+        let (horizon, nodes) = (self.input.horizon, replica.nodes);
         let cost = rate.cost(horizon)?.checked_mul_int(i128::from(nodes))?.pico();
         let mut costs = Vec::new();
         for (position, account) in self.accounts.iter().enumerate() {
             if account.covers(workload) {
-                let inside = account.inside(rate, nodes, horizon)?;
+                let inside = account.of_offer(&self.input.offers[replica.offer], nodes, horizon)?;
                 if inside > 0 {
                     costs.push((position, inside));
                 }

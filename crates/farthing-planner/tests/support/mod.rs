@@ -166,6 +166,7 @@ pub(crate) fn hard_budget(name: &str, scope: Scope, limit: &str) -> BudgetState 
         limit: Limit::Money(usd(limit)),
         spent: usd("0"),
         committed: usd("0"),
+        gpu_gone_milli: 0,
     }
 }
 

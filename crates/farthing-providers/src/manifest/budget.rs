@@ -5,8 +5,8 @@ use super::fields::{Fields, items};
 use super::{scalar, scalar::Parsed, shape};
 use crate::yaml::{Node, Value};
 use farthing_model::{
-    Budget, BudgetId, Carry, Escalation, EscalationAction, Limit, Mode, Period, Ratio, Scope,
-    TeamId,
+    Budget, BudgetId, Carry, Escalation, EscalationAction, Limit, LimitError, Mode, Period, Ratio,
+    Scope, TeamId,
 };
 
 /// The longest rolling period: ten years.
@@ -77,14 +77,8 @@ fn part(limit: Limit, part: Ratio) -> Parsed<Limit> {
 }
 
 /// Reads a limit: `120000 USD`, `500 GPU-hours`.
-pub(super) fn limit(text: &str) -> Parsed<Limit> {
-    let hours = ["GPU-hours", "GPU-hour", "GPU-h"];
-    let Some(number) = hours.iter().find_map(|unit| text.strip_suffix(unit)) else {
-        return scalar::money(text).map(Limit::Money).map_err(|error| {
-            format!("{error} (a limit is money such as 120000 USD, or time such as 500 GPU-hours)")
-        });
-    };
-    scalar::milli(number.trim()).map(Limit::GpuHoursMilli)
+fn limit(text: &str) -> Parsed<Limit> {
+    text.parse().map_err(|error: LimitError| error.to_string())
 }
 
 fn scope(node: &Node, report: &mut Report) -> Option<Scope> {

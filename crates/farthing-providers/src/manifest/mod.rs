@@ -85,14 +85,6 @@ pub fn milli(text: &str) -> Result<u64, String> {
     scalar::milli(text)
 }
 
-/// Reads a limit as manifests write it: `120000 USD`, `500 GPU-hours`.
-///
-/// # Errors
-/// Says what would be right.
-pub fn limit(text: &str) -> Result<farthing_model::Limit, String> {
-    budget::limit(text.trim())
-}
-
 /// Reads manifests for planning. `now` is what relative times count from.
 ///
 /// # Errors

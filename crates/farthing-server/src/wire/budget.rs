@@ -447,6 +447,8 @@ pub struct ShortJson {
     pub window: WindowJson,
     /// What is left, in money or GPU-hours; `null` where the budget holds all new work.
     pub left: Option<String>,
+    /// How much more there would have to be, with its unit; `null` where that is not known.
+    pub short_by: Option<String>,
     /// `money`, `gpu-hours` or `held`.
     pub of: &'static str,
     /// In words.
@@ -467,6 +469,7 @@ pub fn short(short: &Short) -> ShortJson {
         budget: short.budget.to_string(),
         window: short.period.into(),
         left,
+        short_by: short.by(),
         of,
         why: short.to_string(),
     }

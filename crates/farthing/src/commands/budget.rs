@@ -153,6 +153,7 @@ impl Asked {
 
     fn check(&mut self, args: &BudgetCheckArgs, output: Output) -> anyhow::Result<Outcome> {
         let ask = self.ask(args)?;
+        let over = self.gate.overruns(&ask, self.now)?;
         let (granted, short) = if args.reserve.is_some() {
             match self.gate.claim(&ask, self.now)? {
                 Answer::Granted(claim) => (Some(claim), Vec::new()),
@@ -164,11 +165,15 @@ impl Asked {
         let fits = short.is_empty();
         let granted = granted.map(|claim| wire::claim(&claim, self.now));
         let shorts: Vec<_> = short.iter().map(wire::short).collect();
+        let overs: Vec<_> = over.iter().map(wire::short).collect();
         print(
             output,
-            || Ok(show::budget::answer(&ask, granted.as_ref(), &short)),
-            || Ok(json!({ "fits": fits, "reservation": granted, "short": shorts })),
-            || Ok(show::budget::shortages(&shorts)),
+            || Ok(show::budget::answer(&ask, granted.as_ref(), (&short, &over))),
+            || {
+                let (short, soft) = (&shorts, &overs);
+                Ok(json!({ "fits": fits, "reservation": granted, "short": short, "soft": soft }))
+            },
+            || Ok(show::budget::shortages(&[&shorts[..], &overs].concat())),
         )?;
         Ok(if fits { Outcome::Done } else { Outcome::Infeasible })
     }
@@ -225,7 +230,7 @@ impl Asked {
 /// A limit in money or in accelerator time.
 fn any_limit(flag: &str, text: &str) -> anyhow::Result<Limit> {
     if text.contains("GPU") {
-        let limit = manifest::limit(text);
+        let limit = text.parse::<Limit>();
         return Ok(limit.map_err(|error| WrongUse::new(format!("{flag}: {error}")))?);
     }
     Ok(Limit::Money(amount(flag, text)?))

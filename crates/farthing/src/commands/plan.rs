@@ -140,7 +140,8 @@ fn input(
         let period = budget.period.window_at(now)?;
         let zero = Money::zero(currency);
         let limit = budget.limit;
-        Some(BudgetState { budget, period, limit, spent: zero, committed: zero })
+        let (spent, committed) = (zero, zero);
+        Some(BudgetState { budget, period, limit, spent, committed, gpu_gone_milli: 0 })
     };
     let input = Input {
         id: PlanId::new("p1")?,

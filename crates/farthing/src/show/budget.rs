@@ -133,20 +133,32 @@ fn tree(states: &[BudgetStateJson]) -> Vec<(&BudgetStateJson, usize)> {
 }
 
 /// Whether something fits.
-pub(crate) fn answer(ask: &Ask, granted: Option<&ClaimJson>, shorts: &[Short]) -> String {
+pub(crate) fn answer(
+    ask: &Ask,
+    granted: Option<&ClaimJson>,
+    (shorts, over): (&[Short], &[Short]),
+) -> String {
+    let by = |short: &Short| short.by().map_or_else(String::new, |by| format!(" by {by}"));
+    let soft = over
+        .iter()
+        .map(|short| format!("\nexceeds soft budget {}{}: {short}", short.budget, by(short)));
+    let soft: String = soft.collect();
     if let Some(claim) = granted {
         let budgets = claim.budgets.join(", ");
         return format!(
-            "reserved {} as {} until {} in {budgets}\nafterwards: farthing budget settle {} \
+            "reserved {} as {} until {} in {budgets}{soft}\nafterwards: farthing budget settle {} \
              --spent MONEY",
             ask.amount, claim.id, claim.expires, claim.id
         );
     }
-    if shorts.is_empty() {
-        return format!("{} fits", ask.amount);
+    match (shorts.is_empty(), over.is_empty()) {
+        (true, true) => format!("{} fits", ask.amount),
+        (true, false) => format!("{} fits the hard limits{soft}", ask.amount),
+        (false, _) => {
+            let lines: String = shorts.iter().map(|short| format!("\n  {short}")).collect();
+            format!("{} does not fit:{lines}{soft}", ask.amount)
+        }
     }
-    let lines: Vec<String> = shorts.iter().map(|short| format!("  {short}")).collect();
-    format!("{} does not fit:\n{}", ask.amount, lines.join("\n"))
 }
 
 /// What something does not fit into, one row a budget.
