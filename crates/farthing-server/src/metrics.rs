@@ -6,8 +6,9 @@
 use crate::publish::View;
 use crate::wire;
 use farthing_engine::planner::{Planned, Status, Utilisation};
-use farthing_engine::{Flow, Tick};
-use farthing_model::{Limit, Mode, Money, Ratio, Resource};
+use farthing_engine::{Exposure, Flow, Tick};
+use farthing_model::{Limit, Mode, Money, Ratio, Resource, TeamId, gpu_hours};
+use std::collections::BTreeSet;
 use std::fmt::{self, Display, Write as _};
 use std::time::Duration;
 
@@ -19,10 +20,12 @@ pub fn metrics(view: &View) -> String {
     let mut text = Text::default();
     about(&mut text, view);
     totals(&mut text, view);
+    teams(&mut text, view);
     if let Some(last) = &view.last {
         tick(&mut text, &last.tick);
         utilisation(&mut text, view, &last.tick);
         budgets(&mut text, &last.tick);
+        gpu_budgets(&mut text, view);
         let name = "farthing_tick_duration_seconds";
         text.family(name, "gauge", "How long the last tick took.");
         text.sample(name, &[], Seconds(last.took));
@@ -76,6 +79,54 @@ fn totals(text: &mut Text, view: &View) {
     for (destination, amount) in destinations(&view.total) {
         let labels = [("destination", destination), ("currency", currency)];
         text.sample("farthing_cost_total", &labels, Number(amount));
+    }
+}
+
+/// What teams without series of their own are together.
+const OTHER: &str = "other";
+
+/// What each team had since the start, as many of them as the configuration says; the rest is one
+/// team, and what is of no team has an empty name.
+fn teams(text: &mut Text, view: &View) {
+    let name = "farthing_team_cost";
+    let help = "What teams had since the start, allocated and used or idle; all of them, with \
+                team=\"\" for nobody's, sum to farthing_cost_total of these destinations.";
+    text.family(name, "counter", help);
+    // A team of this name is one of the others, as two series of one name are not allowed.
+    let named = view.seen_teams.iter().filter(|team| team.as_str() != OTHER);
+    let named: BTreeSet<&TeamId> = named.take(view.about.metrics_teams).collect();
+    let zero = Money::zero(view.about.currency);
+    let none = Flow { paid: zero, used: zero, idle: zero, unallocated: zero, overhead: zero };
+    let mut sample = |team: &str, flow: &Flow| {
+        for (destination, amount) in [("used", flow.used), ("idle", flow.idle)] {
+            let labels = [
+                ("team", team),
+                ("destination", destination),
+                ("currency", view.about.currency.code()),
+            ];
+            text.sample("farthing_team_cost_total", &labels, Number(amount));
+        }
+    };
+    let (mut all, mut other, mut is_folded) = (none, none, false);
+    for (team, flow) in view.teams.iter() {
+        // Parts of a sum that fits.
+        all = all.checked_add(*flow).unwrap_or(all);
+        if named.contains(team) {
+            sample(team.as_str(), flow);
+        } else {
+            other = other.checked_add(*flow).unwrap_or(other);
+            is_folded = true;
+        }
+    }
+    if is_folded {
+        sample(OTHER, &other);
+    }
+    // What is nobody's is not told to a team.
+    let rest = |whole: Money, part: Money| whole.checked_sub(part).unwrap_or(zero);
+    let used = rest(view.total.used, all.used);
+    let idle = rest(view.total.idle, all.idle);
+    if !view.partial {
+        sample("", &Flow { used, idle, ..none });
     }
 }
 
@@ -163,6 +214,30 @@ fn budgets(text: &mut Text, tick: &Tick) {
         for (part, amount) in amounts {
             let labels = [("budget", id), ("part", part), ("currency", currency.code())];
             text.sample(name, &labels, Number(amount));
+        }
+    }
+}
+
+/// Budgets in accelerator time, which the configuration bounds as it does those in money.
+fn gpu_budgets(text: &mut Text, view: &View) {
+    let hours = |exposure: &Exposure| match exposure.state.limit {
+        Limit::GpuHoursMilli(limit) => Some((exposure.state.budget.id.clone(), limit)),
+        Limit::Money(_) => None,
+    };
+    if !view.exposures.iter().any(|exposure| hours(exposure).is_some()) {
+        return;
+    }
+    let name = "farthing_budget_gpu_hours";
+    text.family(name, "gauge", "Budgets in GPU-hours: limit, posted, and claimed.");
+    for exposure in view.exposures.iter() {
+        let Some((budget, limit)) = hours(exposure) else { continue };
+        for (part, milli) in [
+            ("spent", exposure.gpu_hours_milli),
+            ("claimed", exposure.gpu_claimed_milli),
+            ("limit", limit),
+        ] {
+            let amount = gpu_hours(milli);
+            text.sample(name, &[("budget", budget.as_str()), ("part", part)], Number(amount));
         }
     }
 }

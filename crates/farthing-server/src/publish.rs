@@ -42,6 +42,8 @@ pub struct About {
     pub started: Timestamp,
     /// How long a tick is, in real time also where the world's clock is a virtual one.
     pub every: Duration,
+    /// Teams that have series of their own in `/metrics`, at most; the others are one series.
+    pub metrics_teams: usize,
 }
 
 /// A tick that succeeded, with what belongs to it.
@@ -101,6 +103,9 @@ pub struct View {
     pub total: Flow,
     /// What of it was of which team.
     pub teams: Arc<BTreeMap<TeamId, Flow>>,
+    /// The teams in the order in which they were first seen, of several at once the one that paid
+    /// the most first: it never changes, so that what is told of the first of them goes on.
+    pub seen_teams: Arc<[TeamId]>,
     /// Steps done since the start.
     pub steps_done: u64,
     /// Why there will be no more ticks, where that is as it should be.
@@ -200,6 +205,7 @@ impl Published {
             failure: None,
             total,
             teams: Arc::default(),
+            seen_teams: Arc::from([]),
             steps_done: 0,
             ended: None,
         };
@@ -241,6 +247,7 @@ impl Published {
         let receipts = ticked.tick.acted.receipts.iter().chain(&ticked.tick.resolved);
         let steps_done = receipts.filter(|receipt| done(&receipt.outcome)).count();
         let total = old.total.checked_add(ticked.tick.money)?;
+        let seen_teams = seen(&old, &ticked.tick);
         let mut teams = (*old.teams).clone();
         for (team, share) in &ticked.tick.teams {
             let flow = flow(share);
@@ -263,6 +270,7 @@ impl Published {
             failure: None,
             total,
             teams: Arc::new(teams),
+            seen_teams,
             // A count of steps fits in 64 bits wherever it fits in memory.
             steps_done: old.steps_done + steps_done as u64,
             ended: None,
@@ -288,4 +296,15 @@ impl Published {
             *newest = Arc::new(View { version: newest.version + 1, ..view });
         });
     }
+}
+
+/// The teams that were seen, those of a tick included.
+fn seen(old: &View, tick: &Tick) -> Arc<[TeamId]> {
+    let new = tick.teams.iter().filter(|(team, _)| !old.teams.contains_key(*team));
+    let mut new: Vec<_> = new.map(|(team, share)| (flow(share).paid, team)).collect();
+    if new.is_empty() {
+        return Arc::clone(&old.seen_teams);
+    }
+    new.sort_by_key(|(paid, team)| (-paid.pico(), *team));
+    old.seen_teams.iter().chain(new.into_iter().map(|(_, team)| team)).cloned().collect()
 }

@@ -5,6 +5,7 @@ mod client;
 mod world;
 
 use client::*;
+use farthing_engine::{Flow, TeamShare};
 use farthing_model::Currency;
 use farthing_server::{About, AccessRules, Behind, Published, Running, Server, ServerError};
 use serde_json::Value;
@@ -382,6 +383,55 @@ fn metrics_are_openmetrics_and_say_what_the_tick_says() {
     assert_eq!(sample("farthing_journal_records"), "42");
     let realised = "farthing_saving{kind=\"realised\",currency=\"USD\"}";
     assert_eq!(sample(realised), "1436.085");
+}
+
+#[test]
+fn teams_beyond_the_configured_number_are_one_series_and_the_sum_stays() {
+    let many = |tick: &mut farthing_engine::Tick| {
+        let share = tick.teams.values().next().unwrap().clone();
+        for index in 0..100 {
+            let team = farthing_model::TeamId::new(&format!("t{index:03}")).unwrap();
+            let used = usd(&format!("0.{:03}", index + 1));
+            tick.teams.insert(team, TeamShare { used, idle: usd("0"), ..share.clone() });
+        }
+        // One is called as the rest of them are.
+        tick.teams.insert(farthing_model::TeamId::new("other").unwrap(), share);
+        let zero = usd("0");
+        let sum = |of: fn(&TeamShare) -> farthing_model::Money| {
+            let all = tick.teams.values().map(of);
+            farthing_model::Money::sum(all, Currency::USD).unwrap()
+        };
+        let (used, idle) = (sum(|it| it.used), sum(|it| it.idle));
+        let paid = used.checked_add(idle).unwrap();
+        tick.money = Flow { paid, used, idle, unallocated: zero, overhead: zero };
+    };
+    for (most, series) in [(0, 1), (3, 4), (50, 51), (1_000, tick().teams.len() + 101)] {
+        let published = Published::new(About { metrics_teams: most, ..about() });
+        let mut newest = ticked();
+        many(&mut newest.tick);
+        published.ticked(newest.clone()).unwrap();
+        let before = published.view().seen_teams.clone();
+        published.ticked(newest).unwrap();
+        assert_eq!(published.view().seen_teams, before);
+        let samples = parse(&farthing_server::metrics(&published.view()));
+        let used = |team: &str| {
+            let labels = format!("team=\"{team}\",destination=\"used\",currency=\"USD\"");
+            samples.get(&format!("farthing_team_cost_total{{{labels}}}"))
+        };
+        let teams: BTreeSet<&str> = samples
+            .keys()
+            .filter_map(|name| name.strip_prefix("farthing_team_cost_total{team=\""))
+            .filter_map(|rest| rest.split_once('"').map(|(team, _)| team))
+            .filter(|team| !team.is_empty())
+            .collect();
+        assert_eq!(teams.len(), series, "{teams:?}");
+        // Whoever paid the most is the first that is told apart.
+        assert_eq!(used("t099").is_some(), most >= 3, "{teams:?}");
+        let all = teams.iter().map(|team| usd(used(team).unwrap()));
+        let total = usd(&samples["farthing_cost_total{destination=\"used\",currency=\"USD\"}"]);
+        assert_eq!(farthing_model::Money::sum(all, Currency::USD).unwrap(), total);
+        assert_eq!(usd(used("").unwrap()), usd("0"));
+    }
 }
 
 /// Parses the text line by line; panics where it is not `OpenMetrics`. Samples by name and labels.

@@ -174,7 +174,8 @@ fn decided() -> Vec<Route> {
             "Proposals of the newest plan, and steps that are in force",
             Page("OpenStepJson"),
             get(steps::steps),
-        ),
+        )
+        .with(PAGES),
         order(
             "/api/v1/steps/{id}/approve",
             "Say yes to a proposal",
@@ -207,7 +208,8 @@ fn money() -> Vec<Route> {
             "Budgets: spent, committed, reserved, left, and where they are going",
             Page("BudgetStateJson"),
             get(budgets::budgets),
-        ),
+        )
+        .with(PAGES),
         read(
             "/api/v1/anomalies",
             "Teams and workloads whose last hours cost far more than those of past weeks",
@@ -235,7 +237,8 @@ fn money() -> Vec<Route> {
             "Reservations that were granted and not ended",
             Page("ClaimJson"),
             get(budgets::reservations),
-        ),
+        )
+        .with(PAGES),
         order(
             "/api/v1/reservations",
             "Reserve money of the budgets, if it fits",

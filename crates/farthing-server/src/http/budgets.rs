@@ -1,5 +1,6 @@
 //! Budgets as they stand, and the gate for whatever wants to spend.
 
+use super::page;
 use super::problem::Problem;
 use super::routes::{last, reads, unread};
 use super::seen::{Id, unreadable};
@@ -9,10 +10,10 @@ use crate::scope::{Prospects, Scoped};
 use crate::wire;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
-use axum::http::StatusCode;
+use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
 use farthing_engine::{Answer, Ask};
-use farthing_model::{Decimal, Limit, Money, TeamId, parse_duration};
+use farthing_model::{Decimal, Limit, LimitError, Money, TeamId, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use serde::Deserialize;
 use serde_json::json;
@@ -29,18 +30,19 @@ const WHAT_MAX: usize = 256;
 const LABELS_MAX: usize = 32;
 
 /// Each budget: spent, committed, reserved, left, how it got there, and where it is going.
-pub(super) async fn budgets(scoped: Scoped) -> Result<Response, Problem> {
+pub(super) async fn budgets(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
+    let asked = page::Asked::of(&uri)?;
     let view = scoped.view();
     let now = last(&view)?.tick.at;
     let prospects = scoped.prospects(None, now).await.map_err(unread)?;
-    states(&prospects)
+    let items = states(&prospects)?;
+    Ok(Json(asked.page(items, |item| &item.budget)).into_response())
 }
 
-fn states(all: &Prospects) -> Result<Response, Problem> {
+fn states(all: &Prospects) -> Result<Vec<wire::BudgetStateJson>, Problem> {
     let taken = wire::Taken { cuts: &all.cuts, reliefs: &all.reliefs };
-    let items = wire::budget_states(&all.exposures, &all.outlooks, taken)
-        .map_err(|error| Problem::books(format!("the budgets: {error}")))?;
-    Ok(Json(wire::PageJson { items, next: None }).into_response())
+    wire::budget_states(&all.exposures, &all.outlooks, taken)
+        .map_err(|error| Problem::books(format!("the budgets: {error}")))
 }
 
 /// Teams and workloads whose last hours cost far more than those hours of past weeks.
@@ -78,7 +80,7 @@ pub(super) async fn simulate(
         found.try_limit(limit);
     }
     let prospects = scoped.prospects(Some(exposures), now).await.map_err(unread)?;
-    states(&prospects)
+    Ok(Json(wire::PageJson { items: states(&prospects)?, next: None }).into_response())
 }
 
 /// A limit that a person gives a budget.
@@ -116,15 +118,7 @@ pub(super) async fn change_limit(
 
 /// A limit as manifests write it.
 fn limit(text: &str) -> Result<Limit, String> {
-    if let Some(hours) = text.trim().strip_suffix("GPU-hours") {
-        let hours: Decimal = hours.trim().parse().map_err(|error| format!("{error}"))?;
-        let milli = u64::try_from(hours.nano().div_euclid(1_000_000));
-        return milli.map(Limit::GpuHoursMilli).map_err(|_| "it is below zero".to_owned());
-    }
-    let money = text.parse().map_err(|error: farthing_model::MoneyError| {
-        format!("{error}; write it like 1500 USD or 500 GPU-hours")
-    });
-    money.map(Limit::Money)
+    text.parse().map_err(|error: LimitError| error.to_string())
 }
 
 /// A reservation that is asked for.
@@ -223,11 +217,12 @@ fn ask(wanted: ReservationWanted) -> Result<(Ask, SignedDuration), Problem> {
 }
 
 /// Reservations that were granted and not ended.
-pub(super) async fn reservations(scoped: Scoped) -> Result<Response, Problem> {
+pub(super) async fn reservations(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
+    let asked = page::Asked::of(&uri)?;
     let view = scoped.view();
     let now = last(&view)?.tick.at;
     let items: Vec<_> = view.open.claims.values().map(|it| wire::claim(it, now)).collect();
-    Ok(Json(wire::PageJson { items, next: None }).into_response())
+    Ok(Json(asked.page(items, |item| &item.id)).into_response())
 }
 
 /// What was reserved was spent, all or another amount of it.

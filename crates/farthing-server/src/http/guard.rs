@@ -111,7 +111,7 @@ async fn answer(free: &Semaphore, request: Request, next: Next) -> Response {
     let is_probe = matches!(request.uri().path(), "/healthz" | "/readyz");
     let Ok(_permit) = (if is_probe { Ok(None) } else { free.try_acquire().map(Some) }) else {
         let detail = "more is asked than can be answered at once";
-        return Problem::not_now("busy", detail, 1).into_response();
+        return Problem::busy(detail, 1).into_response();
     };
     let answered = tokio::time::timeout(ANSWER_MAX, next.run(request)).await;
     answered.unwrap_or_else(|_| {

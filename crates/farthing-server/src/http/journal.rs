@@ -1,5 +1,6 @@
 //! The journal in pages, newest first: its records, and the plans and savings among them.
 
+use super::page::{ITEMS, ITEMS_MAX};
 use super::parameters::Parameters;
 use super::problem::Problem;
 use super::routes::unread;
@@ -10,10 +11,6 @@ use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use farthing_edge::RecordKind;
 use serde_json::json as object;
-
-/// Items on a page where nothing is said, and at most.
-const ITEMS: usize = 100;
-const ITEMS_MAX: usize = 500;
 
 /// The records.
 pub(super) async fn journal(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {

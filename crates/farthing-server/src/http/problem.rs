@@ -204,6 +204,14 @@ impl Problem {
         Self::new(StatusCode::MISDIRECTED_REQUEST, "other-host", title, detail)
     }
 
+    /// 429: more is asked than can be answered; `retry_after_s` seconds are a sensible pause.
+    pub(super) fn busy(detail: impl Into<String>, retry_after_s: u16) -> Self {
+        let title = "more is asked than can be answered";
+        let mut problem = Self::new(StatusCode::TOO_MANY_REQUESTS, "busy", title, detail);
+        problem.retry_after_s = Some(retry_after_s);
+        problem
+    }
+
     /// 503: not now; `retry_after_s` seconds are a sensible pause.
     pub(super) fn not_now(name: &str, detail: impl Into<String>, retry_after_s: u16) -> Self {
         let title = "not available at the moment";

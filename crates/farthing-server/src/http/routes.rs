@@ -33,7 +33,8 @@ pub(super) static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 pub(super) const CONTENT_MAX: usize = 64 << 10;
 
 pub(super) fn router(sources: Sources) -> Router {
-    let tagged = middleware::from_fn_with_state(sources.clone(), etag::tag);
+    let tagging = etag::Tagging { sources: sources.clone(), shared: Arc::default() };
+    let tagged = middleware::from_fn_with_state(tagging, etag::tag);
     let mut all = Router::new();
     for route in api::routes() {
         all = all.route(route.path, route.on);
@@ -67,7 +68,7 @@ pub(super) fn last(view: &View) -> Result<&Arc<Ticked>, Problem> {
 /// Why something could not be read, as a problem.
 pub(super) fn unread(why: Unread) -> Problem {
     match why {
-        Unread::Busy => Problem::not_now("busy", "too many answers are being made", 2),
+        Unread::Busy(wait_s) => Problem::busy("too many answers are being made", wait_s),
         Unread::Gone => Problem::books("the thread that reads them has ended"),
         Unread::Failed(detail) => Problem::books(detail),
         Unread::NotYours(why) => Problem::not_allowed(why),
@@ -90,7 +91,7 @@ pub(super) fn unfit(why: Unfit) -> Problem {
         Unfit::NoLoop => Problem::conflict("the loop behind this server takes no orders"),
         Unfit::Not(NotCarried::Unknown(text)) => Problem::nothing_here(text),
         Unfit::Not(NotCarried::Conflict(text)) => Problem::conflict(text),
-        Unfit::Not(why @ NotCarried::Busy) => Problem::not_now("busy", why.to_string(), 2),
+        Unfit::Not(why @ NotCarried::Busy) => Problem::busy(why.to_string(), 2),
         Unfit::Not(why @ NotCarried::Ended) => Problem::not_now("ended", why.to_string(), 30),
         Unfit::Not(NotCarried::Failed(text)) => Problem::failed(text),
     }

@@ -1,5 +1,6 @@
 //! Steps: what is open, and what people say to it.
 
+use super::page;
 use super::problem::Problem;
 use super::routes::{last, unfit};
 use super::seen::Id;
@@ -7,16 +8,18 @@ use crate::orders::{Carried, Order};
 use crate::scope::Scoped;
 use crate::wire;
 use axum::Json;
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use farthing_model::StepId;
 use serde_json::json;
 
 /// Proposals of the newest plan, and what is in force.
-pub(super) async fn steps(scoped: Scoped) -> Result<Response, Problem> {
+pub(super) async fn steps(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
+    let asked = page::Asked::of(&uri)?;
     let view = scoped.view();
     let (mode, now) = (view.about.policy.mode, last(&view)?.tick.at);
     let items = wire::open_steps(&view.open, mode, now);
-    Ok(Json(wire::PageJson { items, next: None }).into_response())
+    Ok(Json(asked.page(items, |item| &item.step.id)).into_response())
 }
 
 /// Says yes to a proposal.

@@ -42,6 +42,7 @@ pub(super) fn narrow(whole: &View, teams: &Teams) -> View {
         }),
         total: sum(own.clone().map(|(_, flow)| *flow), whole.about.currency),
         teams: Arc::new(own.map(|(team, flow)| (team.clone(), *flow)).collect()),
+        seen_teams: whole.seen_teams.iter().filter(|team| teams.contains(*team)).cloned().collect(),
         steps_done: 0,
         ended: whole.ended,
     }

@@ -228,6 +228,7 @@ pub(crate) fn about() -> About {
         policy: Policy::default(),
         started: at("2026-11-24T12:00:00Z"),
         every: Duration::from_secs(15),
+        metrics_teams: 50,
     }
 }
 
@@ -390,6 +391,7 @@ pub(crate) fn budget_state() -> BudgetState {
         limit: Limit::Money(usd("120000")),
         spent: usd("81250.25"),
         committed: usd("21400"),
+        gpu_gone_milli: 0,
     }
 }
 

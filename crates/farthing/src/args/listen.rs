@@ -25,6 +25,9 @@ pub(crate) struct ListenArgs {
     /// A proxy is before it, speaks TLS to others, and says in X-Forwarded-For who asks
     #[arg(long, conflicts_with = "tls_cert")]
     pub(crate) behind_proxy: bool,
+    /// Teams that have series of their own in /metrics, at most; the others are one, `other`
+    #[arg(long, value_name = "COUNT", default_value_t = 50)]
+    pub(crate) metrics_teams: usize,
     /// Listen on other addresses than loopback without TLS: tokens then cross the network in clear
     #[arg(long, conflicts_with_all = ["tls_cert", "behind_proxy"])]
     pub(crate) insecure_http: bool,

@@ -38,7 +38,11 @@ pub(crate) struct Opening<'a> {
 }
 
 /// The address, taken and not yet answered on: nothing is written before it is known to be free.
-pub(crate) struct Listening(Option<(Bound, Option<Oidc>)>);
+pub(crate) struct Listening {
+    bound: Option<(Bound, Option<Oidc>)>,
+    /// Teams that have series of their own.
+    metrics_teams: usize,
+}
 
 impl Listening {
     /// Takes the address, unless it was told not to listen. Whoever comes from another machine has
@@ -49,8 +53,9 @@ impl Listening {
         identity: Option<&Identity>,
     ) -> anyhow::Result<Self> {
         let args = &args.listen;
+        let metrics_teams = args.metrics_teams;
         if args.no_listen {
-            return Ok(Self(None));
+            return Ok(Self { bound: None, metrics_teams });
         }
         let address: SocketAddr = args.address.parse().map_err(|_| {
             WrongUse::new(format!("--listen `{}` is not an address", args.address))
@@ -88,7 +93,7 @@ impl Listening {
             talk("nobody can log in yet: make a token with `farthing token create NAME`");
         }
         let oidc = identity.map(|identity| super::identity::open(identity, &bound)).transpose()?;
-        Ok(Self(Some((bound, oidc))))
+        Ok(Self { bound: Some((bound, oidc)), metrics_teams })
     }
 }
 
@@ -109,9 +114,10 @@ impl Front {
             policy: opening.policy,
             started: opening.started,
             every: opening.every,
+            metrics_teams: listening.metrics_teams,
         });
         let (orders, desk) = orders();
-        let Some((bound, oidc)) = listening.0 else {
+        let Some((bound, oidc)) = listening.bound else {
             return Ok(Self { published, running: None, desk });
         };
         let encrypted = bound.is_encrypted();
