@@ -45,6 +45,8 @@ use tab::Tab;
 const STOPPED: u8 = 124;
 /// Where nothing bounds the cost, budget is set aside for so long at a time.
 const AT_A_TIME: SignedDuration = SignedDuration::from_hours(1);
+/// A loop that posted something so long ago still runs, as far as one knows.
+const BETWEEN_TICKS: SignedDuration = SignedDuration::from_mins(1);
 
 /// Runs a command.
 pub(crate) fn run(args: &RunArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
@@ -152,6 +154,7 @@ fn account(
     (ended, achieved): (&Ended, Option<Decimal>),
     (args, home, output): (&RunArgs, &Home, Output),
 ) -> anyhow::Result<()> {
+    let also = also_metered(home, order, tab.began());
     let statement = Statement {
         name: &order.name,
         run: &order.run,
@@ -165,12 +168,27 @@ fn account(
         sums: tab.sums()?,
         metric: achieved.map(|achieved| (achieved, args.metric.unit.as_str())),
         unposted: tab.unposted.as_deref(),
+        also: also.as_ref(),
     };
     statement.tell(output);
     tell_failed("the statement cannot be written", statement.write(args.statement.as_deref()));
     let recorded = record(home, &order.cluster, &statement, args);
     tell_failed("the run cannot be recorded in the journal", recorded);
     Ok(())
+}
+
+/// Whose loop metered this machine while the command ran, so that its time is in two books.
+fn also_metered(home: &Home, order: &Order, began: Timestamp) -> Option<ClusterId> {
+    let machine = ClusterId::new(&order.machine.inventory.hostname).ok()?;
+    if machine == order.cluster {
+        return None;
+    }
+    let books = home.books().ok()?;
+    let since = began.checked_sub(BETWEEN_TICKS).ok()?;
+    // The hour of the end, or that of the beginning where no tick of this hour is posted yet.
+    let hours = [Timestamp::now(), began].into_iter();
+    let mut posted = hours.filter_map(|at| books.hour(&machine, at).ok().flatten());
+    posted.any(|book| book.window.to() >= since).then_some(machine)
 }
 
 /// A container, if it is one, and the command that is started; or the exit code that says why it

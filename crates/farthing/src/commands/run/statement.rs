@@ -33,6 +33,8 @@ pub(crate) struct Statement<'a> {
     pub(crate) metric: Option<(Decimal, &'a str)>,
     /// Why it is not in the books, if it is not.
     pub(crate) unposted: Option<&'a str>,
+    /// Whose loop meters this machine too, if one does.
+    pub(crate) also: Option<&'a ClusterId>,
 }
 
 impl Statement<'_> {
@@ -100,6 +102,12 @@ impl Statement<'_> {
                 "  in the books: farthing cost --cluster {} --filter 'label[run]:\"{}\"'",
                 self.cluster, self.run
             )),
+        }
+        if let Some(also) = self.also {
+            lines.push(format!(
+                "  `farthing up` meters this machine too: this time is also in the books of {also}, \
+                 so do not add the two"
+            ));
         }
         lines.join("\n")
     }
@@ -193,6 +201,7 @@ impl Statement<'_> {
             "gpu_memory_peak_bytes": self.ended.device_memory_peak,
             "energy_joules": self.ended.energy().map(|energy| nano_decimal(energy.nano())),
             "posted": self.unposted.is_none(),
+            "also_metered_by": self.also.map(ClusterId::as_str),
         })
     }
 }
