@@ -6,8 +6,8 @@
 #
 # `tools/prepare.sh --dry-run` only prints the command that it would run. With `--tests` it also
 # installs what tests start (a Prometheus and a PostgreSQL, which are not started as services, a
-# Chromium, a server of the API of S3, and schemathesis); where that cannot be had, those tests say
-# that they were left out.
+# Chromium, Podman with runc and a static busybox, a server of the API of S3, and schemathesis);
+# where that cannot be had, those tests say that they were left out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -147,6 +147,22 @@ if $tests && ! compgen -G '/usr/lib/postgresql/*/bin/initdb' >/dev/null; then
 fi
 if $tests && [ ! -x "${CHROMIUM:-/usr/bin/chromium}" ]; then
     (install_packages chromium) || echo 'tests of the dashboard will be left out' >&2
+fi
+# Those of what containers are tested with that are missing.
+missing_for_containers() {
+    local packages=()
+    command -v podman >/dev/null || packages+=(podman)
+    command -v runc >/dev/null || packages+=(runc)
+    # Of two packages with a busybox the static one runs in an image without libraries.
+    if command -v dpkg-query >/dev/null; then
+        dpkg-query -W -f '${Status}' busybox-static 2>/dev/null | grep -q 'ok installed' ||
+            packages+=(busybox-static)
+    fi
+    echo "${packages[*]}"
+}
+for_containers=$(if $tests; then missing_for_containers; fi)
+if [ -n "$for_containers" ]; then
+    (install_packages "$for_containers") || echo 'tests of containers will be left out' >&2
 fi
 if $tests; then install_moto || echo 'tests with an S3 server will be left out' >&2; fi
 if $tests; then install_schemathesis || echo 'fuzzing of the API will be left out' >&2; fi

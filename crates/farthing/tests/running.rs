@@ -4,6 +4,7 @@
 mod program;
 
 use farthing_model::{Currency, Money};
+use program::podman::podman;
 use program::{PROGRAM, Place};
 use serde_json::Value;
 use std::process::{Command, Stdio};
@@ -321,45 +322,6 @@ print('as without us')
     assert_eq!((run.code, run.out.as_str()), (0, "as without us\n"), "{}", run.said);
 }
 
-/// Podman with storage of its own and a static shell as its only image; `None`, and why, where it
-/// cannot be had.
-fn podman(place: &Place) -> Option<String> {
-    let there = |name: &str| Command::new(name).arg("--version").output().is_ok();
-    let busybox = ["/bin/busybox", "/usr/bin/busybox"]
-        .into_iter()
-        .find(|path| Command::new(path).arg("true").output().is_ok_and(|run| run.status.success()));
-    let (true, true, Some(busybox)) = (there("podman"), there("runc"), busybox) else {
-        println!("left out: podman, runc and busybox-static are needed for containers");
-        return None;
-    };
-    place.file(
-        "containers.conf",
-        "[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n\
-         [containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]\n\
-         netns = \"none\"\nlog_driver = \"none\"\n",
-    );
-    let folder = place.path().display();
-    let storage = format!(
-        "[storage]\ndriver = \"vfs\"\ngraphroot = \"{folder}/images\"\nrunroot = \"{folder}/running\"\n"
-    );
-    place.file("storage.conf", storage);
-    let podman = place.file(
-        "podman",
-        format!(
-            "#!/bin/sh\nexport CONTAINERS_CONF={folder}/containers.conf\n\
-         export CONTAINERS_STORAGE_CONF={folder}/storage.conf\nexec podman \"$@\"\n"
-        ),
-    );
-    let podman = place.path().join(podman).display().to_string();
-    let made = place.shell(&format!(
-        "chmod +x {podman} && mkdir -p root/bin && cp {busybox} root/bin/busybox && \
-         ln -s busybox root/bin/sh && ln -s busybox root/bin/sleep && \
-         tar -C root -c . | {podman} import - farthing-test:1"
-    ));
-    assert_eq!(made.code, 0, "podman is here and does not work: {}", made.said);
-    Some(podman)
-}
-
 #[test]
 fn a_container_is_metered_by_its_group_and_stopped_at_the_limit() {
     let place = Place::new();
@@ -370,7 +332,7 @@ fn a_container_is_metered_by_its_group_and_stopped_at_the_limit() {
         let command = ["--", "/bin/sh", "-c", script];
         place.run(&[&words, &container[..], limit, &command].concat())
     };
-    let done = run(&[], "i=0; while [ $i -lt 1500000 ]; do i=$((i+1)); done; echo out; exit 9");
+    let done = run(&[], "i=0; while [ $i -lt 6000000 ]; do i=$((i+1)); done; echo out; exit 9");
     assert_eq!((done.code, done.out.as_str()), (9, "out\n"), "{}", done.said);
     let told = statement(&done.said);
     assert_eq!(told["name"], "farthing-test");
@@ -384,4 +346,17 @@ fn a_container_is_metered_by_its_group_and_stopped_at_the_limit() {
     let left = place.shell(&format!("{podman} ps --all --quiet"));
     assert_eq!(left.out, "", "{}", left.said);
     place.shell(&format!("{podman} system reset --force"));
+}
+
+#[test]
+fn a_machine_that_a_loop_meters_too_is_said_to_be_in_two_books() {
+    let place = Place::new();
+    let run = || place.run(&["run", "--price", "36 USD/h", "--output", "json", "--", "true"]);
+    assert_eq!(statement(&run().said)["also_metered_by"], Value::Null);
+    assert_eq!(place.run(&["up", "--no-listen", "--every", "1s", "--for", "3s"]).code, 0);
+    let told = statement(&run().said);
+    let name = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap();
+    assert_eq!(told["also_metered_by"], name.trim(), "{told}");
+    let told = place.run(&["run", "--price", "36 USD/h", "--", "true"]).said;
+    assert!(told.contains("do not add the two"), "{told}");
 }
