@@ -35,7 +35,8 @@ const (
 	usage = `usage: cluster up [FLAGS]
 
 Starts a control plane on free loopback ports, prints one line of JSON when it is ready, and ends
-it on SIGINT, SIGTERM or (with --with-stdin) when its standard input ends.
+it on SIGINT, SIGTERM or (with --with-stdin) when its standard input ends. SIGUSR1 kills the API
+server and starts it anew.
 `
 	// How long a part may take until it answers.
 	patience = 60 * time.Second
@@ -70,6 +71,7 @@ type cluster struct {
 	dir   string
 	ended chan ended
 	parts []*exec.Cmd
+	args  map[string][]string
 	ready ready
 }
 
@@ -95,7 +97,10 @@ func supervise(args []string) int {
 		go func() { _, _ = io.Copy(io.Discard, os.Stdin); stop <- "end of input" }()
 	}
 
-	c := &cluster{dir: *dir, ended: make(chan ended, 8)}
+	again := make(chan os.Signal, 1)
+	signal.Notify(again, syscall.SIGUSR1)
+
+	c := &cluster{dir: *dir, ended: make(chan ended, 8), args: map[string][]string{}}
 	if c.dir == "" {
 		made, err := os.MkdirTemp("", "farthing-cluster-")
 		if err != nil {
@@ -126,11 +131,26 @@ func supervise(args []string) int {
 		return fail(err)
 	}
 	fmt.Println(string(line))
-	select {
-	case end := <-c.ended:
-		return fail(c.why(end))
-	case <-stop:
-		return 0
+	killed := ""
+	for {
+		select {
+		case end := <-c.ended:
+			if end.name != killed {
+				return fail(c.why(end))
+			}
+			killed = ""
+			c.parts = remove(c.parts, end.name)
+			if err := c.run(end.name, c.args[end.name]...); err != nil {
+				return fail(err)
+			}
+		case <-again:
+			killed = "kube-apiserver"
+			if err := syscall.Kill(c.ready.Pids[killed], syscall.SIGKILL); err != nil {
+				return fail(err)
+			}
+		case <-stop:
+			return 0
+		}
 	}
 }
 
@@ -270,6 +290,7 @@ func (c *cluster) run(name string, args ...string) error {
 		return fmt.Errorf("%s does not start: %w", name, err)
 	}
 	c.parts = append(c.parts, command)
+	c.args[name] = args
 	c.ready.Pids[name] = command.Process.Pid
 	return nil
 }

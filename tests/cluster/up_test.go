@@ -32,7 +32,7 @@ spec:
 `
 
 func TestAJobRunsOnAGPUNodeAndNothingIsLeft(t *testing.T) {
-	c := &cluster{dir: t.TempDir(), ended: make(chan ended, 8)}
+	c := &cluster{dir: t.TempDir(), ended: make(chan ended, 8), args: map[string][]string{}}
 	work := filepath.Join(c.dir, "job.yaml")
 	if err := os.WriteFile(work, []byte(job), 0o600); err != nil {
 		t.Fatal(err)

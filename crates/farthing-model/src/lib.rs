@@ -6,6 +6,7 @@
 //! [`Workload`], [`Snapshot`] and [`Plan`].
 
 mod accelerator;
+pub mod amount;
 mod budget;
 mod charge;
 mod dag;

@@ -1,9 +1,9 @@
 //! Compose files: services of containers on one machine, or of a swarm.
 
-use super::quantity::{bytes, cores_milli};
 use super::{AskedJob, Group, PlaceAsked, Wrong, count, dig, list, texts};
 use crate::yaml::{Node, Value};
 use farthing_model::Resources;
+use farthing_model::amount::{bytes, cores_milli};
 use std::collections::BTreeMap;
 
 /// Reads a file: its services together are one job, as they are started together.

@@ -10,7 +10,6 @@
 mod compose;
 mod kubernetes;
 mod pod;
-mod quantity;
 mod sbatch;
 #[cfg(test)]
 mod tests;

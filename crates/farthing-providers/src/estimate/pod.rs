@@ -1,9 +1,9 @@
 //! Pods: what the scheduler sets aside for one, and where it may go.
 
-use super::quantity::{bytes, cores_milli, devices};
 use super::{Group, PlaceAsked, Wrong, dig, list, texts};
 use crate::catalog;
 use crate::yaml::{Node, Value};
+use farthing_model::amount::{bytes, cores_milli, devices};
 use farthing_model::{AcceleratorQuery, Purchase, Resources};
 use std::collections::BTreeMap;
 

@@ -1,4 +1,7 @@
-//! Quantities as Kubernetes writes them: `100m`, `1.5`, `1Gi`, `1e3`, `2E`.
+//! Amounts of resources as Kubernetes writes them: `100m`, `1.5`, `1Gi`, `1e3`, `2E`.
+//!
+//! Rounded up to the unit that is returned, as Kubernetes does. It refuses to know which resource an
+//! amount is of. Start with [`cores_milli`] and [`bytes`].
 
 /// Largest power of ten that is read; beyond it nothing is a size.
 const EXPONENT_MAX: u32 = 30;
@@ -60,20 +63,29 @@ fn scale(unit: &str) -> Option<(i128, i32)> {
 }
 
 /// Cores, in thousandths.
-pub(super) fn cores_milli(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// No amount, below zero, or more than fits.
+pub fn cores_milli(text: &str) -> Result<u64, String> {
     let nano = nano(text)?;
     u64::try_from((nano + 999_999) / 1_000_000).map_err(|_| format!("`{text}` is too many cores"))
 }
 
 /// Bytes.
-pub(super) fn bytes(text: &str) -> Result<u64, String> {
+///
+/// # Errors
+/// No amount, below zero, or more than fits.
+pub fn bytes(text: &str) -> Result<u64, String> {
     let nano = nano(text)?;
     u64::try_from((nano + 999_999_999) / 1_000_000_000)
         .map_err(|_| format!("`{text}` is too many bytes"))
 }
 
-/// Accelerators: whole ones, as no scheduler gives out parts of one by this name.
-pub(super) fn devices(name: &str, text: &str) -> Result<u64, String> {
+/// Accelerators: whole ones, as no scheduler gives out parts of one by the `name` of a device.
+///
+/// # Errors
+/// No amount, below zero, not whole, or more than fits.
+pub fn devices(name: &str, text: &str) -> Result<u64, String> {
     let nano = nano(text)?;
     if nano % 1_000_000_000 != 0 {
         return Err(format!(

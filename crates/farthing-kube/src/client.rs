@@ -1,0 +1,245 @@
+//! Asking an API server: one request at a time on each thread, and streams of changes.
+//!
+//! Over `ureq` and `rustls` with the same cryptography as everything else here; ADR 0021 says why
+//! not over the `kube` crate. What the answers mean is `object`'s business, trying again that of
+//! `watch`.
+
+use crate::access::{Access, Credentials};
+use crate::error::ApiError;
+use farthing_edge::Clock;
+use jiff::Timestamp;
+use std::io::{BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use ureq::tls::{Certificate, ClientCert, PemItem, PrivateKey, RootCerts, TlsConfig, parse_pem};
+use ureq::{Agent, Error};
+
+/// How long an answer to a single question may take.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// How long a stream may be silent: a server that is asked for bookmarks says one a minute.
+const SILENCE: Duration = Duration::from_secs(90);
+/// Most bytes of one answer: a page of 500 objects of the largest size that etcd takes is less.
+const ANSWER_BYTES_MAX: u64 = 1 << 30;
+/// Most bytes of one change: etcd takes objects of 1.5 MB, which JSON can double.
+const LINE_BYTES_MAX: u64 = 16 << 20;
+/// Most bytes of a refusal that are read.
+const REFUSAL_BYTES_MAX: u64 = 1 << 20;
+/// Buffers of a connection; there is one for each kind of object.
+const BUFFER_BYTES: usize = 32 << 10;
+/// Where systems keep the certificates that they trust.
+const SYSTEM_CERTS: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+/// A clock that several threads read.
+pub type SharedClock = Arc<dyn Clock + Send + Sync>;
+
+/// Asks one API server.
+pub(crate) struct Client {
+    access: Access,
+    clock: SharedClock,
+    session: Mutex<Option<Arc<Session>>>,
+    requests: AtomicU64,
+}
+
+/// What is shown to the server, for as long as it is good.
+struct Session {
+    agent: Agent,
+    authorization: Option<String>,
+    until: Option<Timestamp>,
+}
+
+/// Changes, one in each line.
+pub(crate) struct Lines {
+    reader: BufReader<ureq::BodyReader<'static>>,
+    url: String,
+}
+
+impl Client {
+    pub(crate) const fn new(access: Access, clock: SharedClock) -> Self {
+        Self { access, clock, session: Mutex::new(None), requests: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub(crate) const fn access(&self) -> &Access {
+        &self.access
+    }
+
+    /// How many requests were made.
+    pub(crate) fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    /// Asks a question and reads all of the answer.
+    pub(crate) fn get(&self, path: &str, query: &[(&str, &str)]) -> Result<Vec<u8>, ApiError> {
+        let mut answer = self.call(path, query, Some(PATIENCE))?;
+        let body = answer.body_mut().with_config().limit(ANSWER_BYTES_MAX).read_to_vec();
+        body.map_err(|error| self.unreachable(path, &error))
+    }
+
+    /// Asks for changes, as long as the server goes on saying them.
+    pub(crate) fn lines(&self, path: &str, query: &[(&str, &str)]) -> Result<Lines, ApiError> {
+        let answer = self.call(path, query, None)?;
+        let reader = BufReader::with_capacity(BUFFER_BYTES, answer.into_body().into_reader());
+        Ok(Lines { reader, url: self.url(path) })
+    }
+
+    fn url(&self, path: &str) -> String {
+        format!("{}{path}", self.access.server)
+    }
+
+    fn call(
+        &self,
+        path: &str,
+        query: &[(&str, &str)],
+        patience: Option<Duration>,
+    ) -> Result<ureq::http::Response<ureq::Body>, ApiError> {
+        let session = self.session()?;
+        self.requests.fetch_add(1, Ordering::Relaxed);
+        let mut request = session.agent.get(self.url(path)).query_pairs(query.iter().copied());
+        request = request.header("accept", "application/json");
+        if let Some(value) = &session.authorization {
+            request = request.header("authorization", value);
+        }
+        let request = request.config().timeout_global(patience).timeout_per_read(Some(SILENCE));
+        let mut answer = request.build().call().map_err(|error| self.unreachable(path, &error))?;
+        let code = answer.status().as_u16();
+        if code == 200 {
+            return Ok(answer);
+        }
+        if code == 401 {
+            // Whatever was shown is not good any more: the next request asks for it anew.
+            *self.session.lock().unwrap_or_else(PoisonError::into_inner) = None;
+        }
+        let after = answer.headers().get("retry-after").and_then(|value| value.to_str().ok());
+        let after = after.and_then(|text| text.trim().parse().ok());
+        let body = answer.body_mut().with_config().limit(REFUSAL_BYTES_MAX).read_to_vec();
+        Err(ApiError::refused(&self.url(path), code, &body.unwrap_or_default(), after))
+    }
+
+    fn session(&self) -> Result<Arc<Session>, ApiError> {
+        let now = self.now();
+        let mut kept = self.session.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(session) = kept.as_ref().filter(|it| it.until.is_none_or(|end| now < end)) {
+            return Ok(Arc::clone(session));
+        }
+        let credentials = self.access.identity.credentials(&self.access.server, now);
+        let session = Arc::new(self.open(credentials.map_err(ApiError::Access)?)?);
+        *kept = Some(Arc::clone(&session));
+        Ok(session)
+    }
+
+    fn open(&self, credentials: Credentials) -> Result<Session, ApiError> {
+        let mut config = Agent::config_builder()
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .proxy(None)
+            .timeout_connect(Some(Duration::from_secs(10)))
+            .input_buffer_size(BUFFER_BYTES)
+            .output_buffer_size(BUFFER_BYTES / 4)
+            .user_agent(concat!("farthing/", env!("CARGO_PKG_VERSION")));
+        if self.access.server.starts_with("https://") {
+            config = config.tls_config(tls(&self.access, credentials.certificate)?);
+        }
+        Ok(Session {
+            agent: config.build().into(),
+            authorization: credentials.bearer.map(|token| format!("Bearer {token}")),
+            until: credentials.until,
+        })
+    }
+
+    fn unreachable(&self, path: &str, error: &Error) -> ApiError {
+        let what = match error {
+            Error::Timeout(_) => "does not answer in time".to_owned(),
+            Error::HostNotFound => "there is no such host".to_owned(),
+            Error::ConnectionFailed => "refuses the connection".to_owned(),
+            Error::Io(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+                "refuses the connection".to_owned()
+            }
+            other => other.to_string().lines().next().unwrap_or_default().to_owned(),
+        };
+        ApiError::Unreachable { url: self.url(path), what }
+    }
+}
+
+impl Lines {
+    /// The next change; `None` at the end of the stream.
+    pub(crate) fn next(&mut self, line: &mut Vec<u8>) -> Result<Option<()>, ApiError> {
+        line.clear();
+        let limited = self.reader.by_ref().take(LINE_BYTES_MAX).read_until(b'\n', line);
+        match limited {
+            Ok(0) => Ok(None),
+            Ok(_) if line.last() == Some(&b'\n') => Ok(Some(())),
+            // The end of the connection in the middle of a line.
+            Ok(_) if (line.len() as u64) < LINE_BYTES_MAX => Ok(None),
+            Ok(_) => {
+                let what = format!("a change of more than {LINE_BYTES_MAX} bytes");
+                Err(ApiError::Syntax { url: self.url.clone(), what })
+            }
+            Err(error) => {
+                let what = format!("the stream of changes ended: {error}");
+                Err(ApiError::Unreachable { url: self.url.clone(), what })
+            }
+        }
+    }
+}
+
+fn tls(access: &Access, identity: Option<(Vec<u8>, Vec<u8>)>) -> Result<TlsConfig, ApiError> {
+    let roots = match &access.ca {
+        Some(pem) => certificates("the cluster's certificates", pem)?,
+        None if access.insecure => Vec::new(),
+        None => system_roots()?,
+    };
+    let identity = match identity {
+        Some((certificate, key)) => {
+            let chain = certificates("the client certificate", &certificate)?;
+            let key = PrivateKey::from_pem(&key).map_err(|error| ApiError::Pem {
+                what: "the key of the client certificate",
+                why: error.to_string(),
+            })?;
+            Some(ClientCert::new_with_certs(&chain, key))
+        }
+        None => None,
+    };
+    Ok(TlsConfig::builder()
+        .root_certs(RootCerts::new_with_certs(&roots))
+        .client_cert(identity)
+        .disable_verification(access.insecure)
+        .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+        .build())
+}
+
+fn certificates(what: &'static str, pem: &[u8]) -> Result<Vec<Certificate<'static>>, ApiError> {
+    let mut found = Vec::new();
+    for item in parse_pem(pem) {
+        match item {
+            Ok(PemItem::Certificate(certificate)) => found.push(certificate),
+            Ok(_) => {}
+            Err(error) => return Err(ApiError::Pem { what, why: error.to_string() }),
+        }
+    }
+    if found.is_empty() {
+        let why = "there is no certificate in PEM form".to_owned();
+        return Err(ApiError::Pem { what, why });
+    }
+    Ok(found)
+}
+
+fn system_roots() -> Result<Vec<Certificate<'static>>, ApiError> {
+    let what = "the system's certificates";
+    for path in SYSTEM_CERTS.map(Path::new) {
+        if let Ok(pem) = std::fs::read(path) {
+            return certificates(what, &pem);
+        }
+    }
+    let why = "none of the usual files is there; the kubeconfig can name one".to_owned();
+    Err(ApiError::Pem { what, why })
+}

@@ -1,0 +1,146 @@
+//! The kinds that are watched, where the server has them, and what is kept of each.
+
+use crate::object::{Claim, Names, NodeObject, Owner, PodObject, Rule, Slices, claim, node, owner};
+use crate::object::{pod, rule};
+use jiff::Timestamp;
+
+/// A kind of object.
+#[derive(Debug)]
+pub(crate) struct Kind {
+    pub(crate) name: &'static str,
+    /// The API group; empty for the oldest kinds.
+    pub(crate) group: &'static str,
+    /// The versions that can be read, the best first.
+    pub(crate) versions: &'static [&'static str],
+    pub(crate) plural: &'static str,
+    keep: Keep,
+    /// Whether every server has it.
+    pub(crate) built_in: bool,
+}
+
+/// What is kept of a kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Keep {
+    Node,
+    Pod,
+    Namespace,
+    /// An owner whose template is one of pods.
+    OwnerOfPods,
+    /// An owner of whatever.
+    Owner,
+    Claim,
+    Slices,
+    Rule,
+}
+
+/// An object as it is kept.
+#[derive(Debug)]
+pub(crate) enum Object {
+    Node(NodeObject),
+    Pod(PodObject),
+    Namespace(Rule),
+    Owner(Owner),
+    Claim(Claim),
+    Slices(Slices),
+    Rule(Rule),
+}
+
+const fn built_in(
+    name: &'static str,
+    group: &'static str,
+    plural: &'static str,
+    keep: Keep,
+) -> Kind {
+    Kind { name, group, versions: &["v1"], plural, keep, built_in: true }
+}
+
+const fn where_installed(
+    name: &'static str,
+    group: &'static str,
+    versions: &'static [&'static str],
+    plural: &'static str,
+    keep: Keep,
+) -> Kind {
+    Kind { name, group, versions, plural, keep, built_in: false }
+}
+
+/// All kinds that are watched. Nodes and pods come first: without them nothing is known.
+pub(crate) const KINDS: [Kind; 30] = [
+    built_in("Node", "", "nodes", Keep::Node),
+    built_in("Pod", "", "pods", Keep::Pod),
+    built_in("Namespace", "", "namespaces", Keep::Namespace),
+    built_in("ReplicaSet", "apps", "replicasets", Keep::OwnerOfPods),
+    built_in("Deployment", "apps", "deployments", Keep::OwnerOfPods),
+    built_in("StatefulSet", "apps", "statefulsets", Keep::OwnerOfPods),
+    built_in("DaemonSet", "apps", "daemonsets", Keep::OwnerOfPods),
+    built_in("Job", "batch", "jobs", Keep::OwnerOfPods),
+    built_in("CronJob", "batch", "cronjobs", Keep::Owner),
+    built_in("PersistentVolumeClaim", "", "persistentvolumeclaims", Keep::Rule),
+    built_in("ResourceQuota", "", "resourcequotas", Keep::Rule),
+    built_in("PriorityClass", "scheduling.k8s.io", "priorityclasses", Keep::Rule),
+    built_in("PodDisruptionBudget", "policy", "poddisruptionbudgets", Keep::Rule),
+    where_installed("ResourceClaim", DRA, &["v1", "v1beta2", "v1beta1"], "resourceclaims", CLAIM),
+    where_installed("ResourceSlice", DRA, &["v1", "v1beta2"], "resourceslices", Keep::Slices),
+    where_installed("JobSet", "jobset.x-k8s.io", &["v1alpha2"], "jobsets", Keep::Owner),
+    where_installed("PyTorchJob", "kubeflow.org", &["v1"], "pytorchjobs", Keep::Owner),
+    where_installed("MPIJob", "kubeflow.org", &["v2beta1", "v1"], "mpijobs", Keep::Owner),
+    where_installed("TrainJob", "trainer.kubeflow.org", &["v1alpha1"], "trainjobs", Keep::Owner),
+    where_installed("RayJob", "ray.io", &["v1"], "rayjobs", Keep::Owner),
+    where_installed("RayCluster", "ray.io", &["v1"], "rayclusters", Keep::Owner),
+    where_installed("RayService", "ray.io", &["v1"], "rayservices", Keep::Owner),
+    where_installed("LeaderWorkerSet", LWS, &["v1"], "leaderworkersets", Keep::Owner),
+    where_installed("InferenceService", KSERVE, &["v1beta1"], "inferenceservices", Keep::Owner),
+    where_installed("Workload", KUEUE, &["v1beta2", "v1beta1"], "workloads", Keep::Rule),
+    where_installed("ClusterQueue", KUEUE, &["v1beta2", "v1beta1"], "clusterqueues", Keep::Rule),
+    where_installed("LocalQueue", KUEUE, &["v1beta2", "v1beta1"], "localqueues", Keep::Rule),
+    where_installed("ResourceFlavor", KUEUE, &["v1beta2", "v1beta1"], "resourceflavors", RULE),
+    where_installed("NodePool", "karpenter.sh", &["v1"], "nodepools", Keep::Rule),
+    where_installed("NodeClaim", "karpenter.sh", &["v1"], "nodeclaims", Keep::Rule),
+];
+
+const DRA: &str = "resource.k8s.io";
+const LWS: &str = "leaderworkerset.x-k8s.io";
+const KSERVE: &str = "serving.kserve.io";
+const KUEUE: &str = "kueue.x-k8s.io";
+const CLAIM: Keep = Keep::Claim;
+const RULE: Keep = Keep::Rule;
+
+impl Kind {
+    pub(crate) const fn keep(&self) -> Keep {
+        self.keep
+    }
+
+    /// Where a version of it is.
+    pub(crate) fn path(&self, version: &str) -> String {
+        if self.group.is_empty() {
+            format!("/api/{version}/{}", self.plural)
+        } else {
+            format!("/apis/{}/{version}/{}", self.group, self.plural)
+        }
+    }
+
+    /// Keeps what is needed of an object that was seen at `now`.
+    pub(crate) fn read(
+        &self,
+        raw: &str,
+        names: &mut Names,
+        now: Timestamp,
+    ) -> Result<Object, String> {
+        fn wire<'r, T: serde::Deserialize<'r>>(raw: &'r str) -> Result<T, String> {
+            serde_json::from_str(raw).map_err(|error| error.to_string())
+        }
+        Ok(match self.keep {
+            Keep::Node => Object::Node(NodeObject::of(wire::<node::Wire>(raw)?, names, now)?),
+            Keep::Pod => Object::Pod(PodObject::of(wire::<pod::Wire>(raw)?, names, now)?),
+            Keep::Namespace => Object::Namespace(Rule::of(&wire::<rule::Wire>(raw)?, names)),
+            Keep::OwnerOfPods | Keep::Owner => {
+                let of_pods = self.keep == Keep::OwnerOfPods;
+                let owner = Owner::of(&wire::<owner::Wire<'_>>(raw)?, of_pods, names, now)?;
+                Object::Owner(owner)
+            }
+            Keep::Claim => Object::Claim(Claim::of(&wire::<claim::ClaimWire>(raw)?, names)),
+            Keep::Slices => Object::Slices(Slices::of(&wire::<claim::SliceWire>(raw)?, names)),
+            Keep::Rule => Object::Rule(Rule::of(&wire::<rule::Wire>(raw)?, names)),
+        })
+    }
+}

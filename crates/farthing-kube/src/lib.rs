@@ -1,0 +1,220 @@
+//! Kubernetes: what its API server says, as a snapshot, and as what is paid and set aside.
+//!
+//! ```text
+//! Access -> Client -> a watcher for each kind -> State -> Observe: nodes and workloads
+//!                                                      -> Measure: spans and samples by requests
+//! ```
+//!
+//! [`Kube`] lists and watches (`watch`), keeps little of each object (`object`), follows pods up
+//! their owners (`whose`) and reads devices as shares of accelerators (`gpu`). It changes nothing:
+//! every request is a GET. It refuses to know prices ([`Prices`] brings them), the clock and the
+//! environment. Start with [`Kubeconfig`] and [`Kube::open`].
+
+pub mod access;
+mod client;
+mod error;
+mod gpu;
+mod kind;
+mod measure;
+mod object;
+mod observe;
+mod price;
+mod state;
+mod watch;
+mod whose;
+
+pub use access::{Access, AccessError, Identity, Kubeconfig, in_cluster};
+pub use client::SharedClock;
+pub use error::ApiError;
+pub use price::{Priced, Prices};
+
+use client::Client;
+use farthing_edge::{Class, EdgeError, Measure, Measured, Observe};
+use farthing_model::{ClusterId, Coverage, Snapshot, SourceId, Window};
+use jiff::Timestamp;
+use kind::KINDS;
+use measure::{Faces, Measuring};
+use serde::Deserialize;
+use state::State;
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::Duration;
+use watch::Shared;
+
+/// A cluster that is watched.
+pub struct Kube {
+    cluster: ClusterId,
+    client: Arc<Client>,
+    shared: Arc<Shared>,
+    prices: Box<dyn Prices + Send>,
+    source: SourceId,
+    faces: Faces,
+    coverage: Coverage,
+    /// Faults of the last snapshot, for the next measurement.
+    faults: BTreeSet<String>,
+    version: String,
+}
+
+/// What is known of a cluster, for people.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Inventory {
+    /// The server's address.
+    pub server: String,
+    /// Its version.
+    pub version: String,
+    /// How many objects of each kind there are, for kinds that are there.
+    pub objects: BTreeMap<&'static str, usize>,
+    /// Kinds that the server does not have.
+    pub absent: Vec<&'static str>,
+    /// Kinds that are not known, and why.
+    pub unknown: Vec<(&'static str, String)>,
+    /// Requests that were made so far.
+    pub requests: u64,
+    /// How often kinds were read whole: once each, and again when a stream had ended too long ago.
+    pub lists: u64,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Version {
+    git_version: String,
+}
+
+impl Kube {
+    /// Asks a server for its version, and begins to watch it. Nothing is known yet:
+    /// [`Self::wait`] waits until it is.
+    ///
+    /// # Errors
+    /// The server cannot be reached, or does not let us in.
+    pub fn open(
+        access: Access,
+        cluster: ClusterId,
+        clock: SharedClock,
+        prices: Box<dyn Prices + Send>,
+    ) -> Result<Self, ApiError> {
+        let client = Arc::new(Client::new(access, clock));
+        let said = client.get("/version", &[])?;
+        let syntax = |what: String| ApiError::Syntax { url: client.access().server.clone(), what };
+        let version: Version =
+            serde_json::from_slice(&said).map_err(|error| syntax(error.to_string()))?;
+        let source = SourceId::new("kubernetes").map_err(|error| syntax(error.to_string()))?;
+        let shared = Arc::new(Shared::default());
+        watch::start(&client, &shared)
+            .map_err(|error| syntax(format!("no thread can be started: {error}")))?;
+        Ok(Self {
+            cluster,
+            client,
+            shared,
+            prices,
+            source,
+            faces: Faces::default(),
+            coverage: Coverage::default(),
+            faults: BTreeSet::new(),
+            version: version.git_version,
+        })
+    }
+
+    /// Waits until every kind that there is was read whole, for so long at most; whether that is
+    /// so. Kinds that are not to be seen are not waited for.
+    pub fn wait(&self, most: Duration) -> bool {
+        self.shared.wait(most, |state| {
+            state.health.iter().all(|it| it.listed || it.served == Some(false) || it.why.is_some())
+        })
+    }
+
+    /// What is known.
+    pub fn inventory(&self) -> Inventory {
+        let state = self.shared.state();
+        let mut inventory = Inventory {
+            server: self.client.access().server.clone(),
+            version: self.version.clone(),
+            objects: BTreeMap::new(),
+            absent: Vec::new(),
+            unknown: Vec::new(),
+            requests: self.client.requests(),
+            lists: state.health.iter().map(|health| health.lists).sum(),
+        };
+        for (kind, health) in KINDS.iter().zip(&state.health) {
+            match (health.served, &health.why) {
+                (Some(false), _) => inventory.absent.push(kind.name),
+                (_, Some(why)) => inventory.unknown.push((kind.name, why.clone())),
+                (None, None) => inventory.unknown.push((kind.name, "not read yet".to_owned())),
+                (Some(true), None) => {}
+            }
+            if health.listed {
+                inventory.objects.insert(kind.name, count(&state, kind));
+            }
+        }
+        inventory
+    }
+}
+
+fn count(state: &State, kind: &kind::Kind) -> usize {
+    use kind::Keep;
+    match kind.keep() {
+        Keep::Node => state.nodes.len(),
+        Keep::Pod => state.pods.len(),
+        Keep::Namespace => state.namespaces.len(),
+        Keep::Owner | Keep::OwnerOfPods => state.owners.get(kind.name).map_or(0, BTreeMap::len),
+        Keep::Claim => state.claims.len(),
+        Keep::Slices => state.slices.len(),
+        Keep::Rule => state.rules.get(kind.name).map_or(0, BTreeMap::len),
+    }
+}
+
+/// Why what everything rests on is not known.
+fn unknown(state: &State) -> Option<EdgeError> {
+    KINDS.iter().zip(&state.health).take(2).find(|(_, health)| !health.listed).map(
+        |(kind, health)| {
+            let why = health.why.as_deref().unwrap_or("they were not read yet");
+            let message = format!("the {} of the cluster are not known: {why}", kind.plural);
+            EdgeError::new(Class::Transient, message)
+        },
+    )
+}
+
+impl Observe for Kube {
+    fn observe(&mut self, now: Timestamp) -> Result<Snapshot, EdgeError> {
+        let state = self.shared.state();
+        if let Some(error) = unknown(&state) {
+            return Err(error);
+        }
+        let about = (&self.cluster, now);
+        let (prices, faults) = (&mut *self.prices, &mut self.faults);
+        Ok(observe::snapshot(&state, about, prices, self.coverage, faults))
+    }
+}
+
+impl Measure for Kube {
+    fn measure(&mut self, window: Window) -> Result<Measured, EdgeError> {
+        let mut state = self.shared.state();
+        if let Some(error) = unknown(&state) {
+            return Err(error);
+        }
+        let known = state.health.iter().take(2).map(|health| health.known_to(window.to()));
+        let known = known.min().flatten().unwrap_or(window.from());
+        let measuring = Measuring { state: &state, window, known, source: &self.source };
+        let mut measured = measuring.measure(&mut *self.prices, &mut self.faces);
+        if known < window.to() {
+            let why = state.health.iter().take(2).find_map(|health| health.why.clone());
+            measured.faults.push(format!(
+                "the cluster is not known since {known}: {}",
+                why.unwrap_or_else(|| "the streams of changes ended".to_owned())
+            ));
+        }
+        state.metered(window.to());
+        let faults = std::mem::take(&mut self.faults).into_iter();
+        let faults = faults.filter(|fault| !measured.faults.contains(fault));
+        let read = state.take_faults();
+        let all: Vec<String> = faults.chain(read).collect();
+        measured.faults.extend(all);
+        self.coverage = measured.coverage;
+        Ok(measured)
+    }
+}
+
+impl Drop for Kube {
+    fn drop(&mut self) {
+        self.shared.stop();
+    }
+}

@@ -1,0 +1,317 @@
+//! What was paid and what was set aside in a window.
+//!
+//! There is no telemetry here: a pod is charged for what it asks for, from when the scheduler gave
+//! it its node until it was done or gone, and how much of that it used is not known. Times are
+//! those of Kubernetes, to the second; what ended between two ticks is metered to its end.
+//!
+//! The window is known as far as both nodes and pods are (`known`): after that the nodes are paid
+//! and their time is not measured.
+
+use crate::gpu::Reading;
+use crate::object::{NodeObject, PodObject};
+use crate::price::{Priced, Prices};
+use crate::state::State;
+use crate::whose;
+use farthing_edge::Measured;
+use farthing_model::{
+    Asset, Attribution, Coverage, NodeId, NodeSpan, Price, Resource, Resources, Sample, Share,
+    SourceId, Window,
+};
+use jiff::Timestamp;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+/// Who is charged for each pod, by its unique id.
+#[derive(Default)]
+pub(crate) struct Faces(HashMap<Arc<str>, (Arc<Attribution>, u64)>);
+
+/// A window that is measured.
+pub(crate) struct Measuring<'m> {
+    pub(crate) state: &'m State,
+    pub(crate) window: Window,
+    /// Up to when everything is known.
+    pub(crate) known: Timestamp,
+    pub(crate) source: &'m SourceId,
+}
+
+/// A node, when it was paid, and what it is.
+struct Paid<'s> {
+    id: NodeId,
+    node: &'s NodeObject,
+    window: Window,
+    priced: Priced,
+    gpus: Reading<'s>,
+    capacity: Resources,
+}
+
+/// A pod that held something, and when.
+struct Held<'s> {
+    pod: &'s PodObject,
+    node: &'s Arc<str>,
+    window: Window,
+}
+
+/// A node with its price, as [`Measured`] and snapshots want it.
+pub(crate) struct NodeFacts {
+    pub(crate) priced: Priced,
+    pub(crate) capacity: Resources,
+}
+
+/// What a node is: its price, and its capacity with whole accelerators.
+pub(crate) fn facts(
+    state: &State,
+    node: &NodeObject,
+    prices: &mut dyn Prices,
+    faults: &mut BTreeSet<String>,
+) -> Option<NodeFacts> {
+    let name = &node.name;
+    let priced = match prices.price(&node.labels, node.provider_id.as_deref()) {
+        Ok(priced) => priced,
+        Err(error) => {
+            faults.insert(format!("node {name}: its labels make no offer: {error}"));
+            return None;
+        }
+    };
+    if let Price::Unknown(why) = &priced.price {
+        faults.insert(format!("node {name}: no price, as {why}"));
+    }
+    let reading = Reading::of(node, priced.accelerator.as_ref());
+    let gpus = match reading.count() {
+        Ok(0) => of_slices(state, name),
+        Ok(count) => count,
+        Err(why) => {
+            faults.insert(format!("node {name}: its accelerators cannot be counted: {why}"));
+            0
+        }
+    };
+    let capacity = Resources { gpu_milli: gpus.saturating_mul(1_000), ..node.capacity };
+    Some(NodeFacts { priced, capacity })
+}
+
+/// Whole devices that a node's drivers list (dynamic resource allocation).
+fn of_slices(state: &State, node: &Arc<str>) -> u64 {
+    let own = state.slices.values().filter(|slices| slices.node.as_ref() == Some(node));
+    let whole = own.flat_map(|slices| &slices.devices).filter(|(_, profile)| profile.is_none());
+    whole.count() as u64
+}
+
+impl<'m> Measuring<'m> {
+    /// Measures the window.
+    pub(crate) fn measure(&self, prices: &mut dyn Prices, faces: &mut Faces) -> Measured {
+        let mut faults = BTreeSet::new();
+        let paid = self.paid(prices, &mut faults);
+        let mut measured = Measured::default();
+        for node in &paid {
+            self.spans(node, &mut measured);
+        }
+        let by_name: BTreeMap<&str, Vec<&Paid<'_>>> =
+            paid.iter().fold(BTreeMap::new(), |mut all: BTreeMap<&str, Vec<&Paid<'_>>>, node| {
+                all.entry(&node.node.name).or_default().push(node);
+                all
+            });
+        let holders = self.holders();
+        let claims = self.claims();
+        for held in &holders {
+            let Some(who) = faces.of(self.state, held.pod) else {
+                faults.insert(format!("pod {}: its names make no workload", held.pod.key));
+                continue;
+            };
+            for node in by_name.get(&**held.node).into_iter().flatten() {
+                self.samples(held, node, &who, &claims, (&mut measured, &mut faults));
+            }
+        }
+        faces.keep(holders.iter().map(|held| held.pod));
+        measured.spans.sort_by(|a, b| (&a.node, a.window.from()).cmp(&(&b.node, b.window.from())));
+        measured.samples.sort_by(|a, b| {
+            let key = |it: &Sample| (it.resource, it.window.from());
+            (a.node.cmp(&b.node))
+                .then_with(|| a.resource.cmp(&b.resource))
+                .then_with(|| a.attribution.cmp(&b.attribution))
+                .then_with(|| key(a).cmp(&key(b)))
+        });
+        measured.faults = faults.into_iter().collect();
+        measured
+    }
+
+    /// Each node that was there in the window.
+    fn paid(&self, prices: &mut dyn Prices, faults: &mut BTreeSet<String>) -> Vec<Paid<'m>> {
+        let gone = self.state.gone_nodes.iter().map(|(node, end)| (node, *end));
+        let there = self.state.nodes.values().map(|node| (node, self.window.to()));
+        let mut paid = Vec::with_capacity(self.state.nodes.len());
+        for (node, end) in gone.chain(there) {
+            let from = node.created.max(self.window.from());
+            let Ok(window) = Window::new(from, end.min(self.window.to())) else { continue };
+            let Ok(id) = NodeId::new(&node.name) else {
+                faults.insert(format!("node {}: its name is no name", node.name));
+                continue;
+            };
+            let Some(facts) = facts(self.state, node, prices, faults) else { continue };
+            let gpus = Reading::of(node, facts.priced.accelerator.as_ref());
+            let NodeFacts { priced, capacity } = facts;
+            paid.push(Paid { id, node, window, priced, gpus, capacity });
+        }
+        paid
+    }
+
+    fn spans(&self, paid: &Paid<'_>, measured: &mut Measured) {
+        let Paid { node, window, priced, .. } = paid;
+        let cut = self.known.clamp(window.from(), window.to());
+        let parts = [(window.from(), cut, true), (cut, window.to(), false)];
+        for (from, to, is_known) in parts {
+            let Ok(window) = Window::new(from, to) else { continue };
+            let nanos = window.nanos();
+            measured.coverage = Coverage {
+                expected_nanos: measured.coverage.expected_nanos + nanos,
+                measured_nanos: measured.coverage.measured_nanos + i128::from(is_known) * nanos,
+            };
+            // Since when it can be used, where that began in this window; a node that is not ready
+            // any more is paid like one that is.
+            let ready = match (node.ready, node.ready_since) {
+                (true, Some(since)) if since > window.from() && first_time(node) => {
+                    since.min(window.to())
+                }
+                (false, _) if first_time(node) => window.to(),
+                _ => window.from(),
+            };
+            measured.spans.push(NodeSpan {
+                node: paid.id.clone(),
+                asset: Asset::Node,
+                offer: priced.offer.clone(),
+                place: priced.place.clone(),
+                instance_type: priced.instance_type.clone(),
+                purchase: priced.purchase,
+                capacity: paid.capacity,
+                price: priced.price.clone(),
+                window,
+                ready,
+                held_for: None,
+                measured: is_known,
+            });
+        }
+    }
+
+    /// Each pod that held something in the part of the window that is known.
+    fn holders(&self) -> Vec<Held<'m>> {
+        let gone = self.state.gone_pods.iter().map(|(pod, end)| (pod, Some(*end)));
+        let there = self.state.pods.values().map(|pod| (pod, None));
+        let held = gone.chain(there).filter_map(|(pod, end)| {
+            let (node, from, done) = pod.held()?;
+            let to = end.or(done).unwrap_or(self.known).min(self.known).min(self.window.to());
+            let window = Window::new(from.max(self.window.from()), to).ok()?;
+            Some(Held { pod, node, window })
+        });
+        held.collect()
+    }
+
+    /// The devices of claims, as shares for each of the pods that reserve them.
+    fn claims(&self) -> BTreeMap<(&str, &str), Vec<(&Arc<str>, Option<&Arc<str>>, u64)>> {
+        let mut profiles = BTreeMap::new();
+        for slices in self.state.slices.values() {
+            for (device, profile) in &slices.devices {
+                profiles.insert((&slices.pool, device), profile.as_ref());
+            }
+        }
+        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for (key, claim) in &self.state.claims {
+            let pods = claim.pods.len() as u64;
+            let devices = claim.devices.iter().map(|(pool, device)| {
+                (device, profiles.get(&(pool, device)).copied().flatten(), pods)
+            });
+            found.insert((&*key.namespace, &*key.name), devices.collect());
+        }
+        found
+    }
+
+    fn samples(
+        &self,
+        held: &Held<'_>,
+        node: &Paid<'_>,
+        who: &Arc<Attribution>,
+        claims: &BTreeMap<(&str, &str), Vec<(&Arc<str>, Option<&Arc<str>>, u64)>>,
+        (measured, faults): (&mut Measured, &mut BTreeSet<String>),
+    ) {
+        let from = held.window.from().max(node.window.from());
+        let to = held.window.to().min(node.window.to());
+        let Ok(window) = Window::new(from, to) else { return };
+        let pod = held.pod;
+        let mut put = |resource: Resource, requested_nano: i128| {
+            if requested_nano > 0 {
+                measured.samples.push(Sample {
+                    source: self.source.clone(),
+                    node: node.id.clone(),
+                    device: None,
+                    slice: None,
+                    attribution: Some(Arc::clone(who)),
+                    resource,
+                    window,
+                    requested_nano,
+                    used_nano: None,
+                    held_nano: None,
+                });
+            }
+        };
+        let (asks, nanos) = (&pod.asks.resources, window.nanos());
+        put(Resource::Cpu, i128::from(asks.cpu_milli) * nanos / 1_000);
+        put(Resource::Memory, i128::from(asks.memory_bytes) * nanos);
+        put(Resource::Storage, i128::from(asks.storage_bytes) * nanos);
+        let mut gpus: i128 = 0;
+        let mut share = |share: Result<Share, String>, count: u64| match share {
+            Ok(share) => gpus += share.over(window) * i128::from(count),
+            Err(why) => {
+                faults.insert(format!("pod {}: {why}: it is charged no accelerator", pod.key));
+            }
+        };
+        for (resource, count) in &pod.asks.devices {
+            share(node.gpus.share(resource), *count);
+        }
+        for claim in &pod.claims {
+            let devices = claims.get(&(&*pod.key.namespace, &**claim));
+            for (_, profile, pods) in devices.into_iter().flatten() {
+                let whole = node.gpus.share_of_profile(profile.map(|it| &**it));
+                let own = whole.and_then(|whole| {
+                    let part = Share::of(1, (*pods).max(1)).and_then(|part| part.within(whole));
+                    part.ok_or_else(|| format!("claim {claim} is reserved by too many pods"))
+                });
+                share(own, 1);
+            }
+        }
+        put(Resource::Gpu, gpus);
+    }
+}
+
+/// Whether a node has not been ready before what its condition says now: then its time until
+/// ready is that of its start.
+fn first_time(node: &NodeObject) -> bool {
+    // A start takes minutes; a node that is ready anew after hours had been ready before.
+    let hour = jiff::SignedDuration::from_hours(1);
+    node.ready_since.is_none_or(|since| since.duration_since(node.created) < hour)
+}
+
+impl Faces {
+    /// Who is charged for a pod. What was found is kept while the pod does not change, and once
+    /// all of its owners were there.
+    fn of(&mut self, state: &State, pod: &PodObject) -> Option<Arc<Attribution>> {
+        if let Some((who, generation)) = self.0.get(&pod.uid)
+            && *generation == pod.generation
+        {
+            return Some(Arc::clone(who));
+        }
+        let top = whose::top(state, pod);
+        let who = Arc::new(whose::attribution(state, pod, &top)?);
+        if top.complete {
+            self.0.insert(Arc::clone(&pod.uid), (Arc::clone(&who), pod.generation));
+        }
+        Some(who)
+    }
+
+    /// Forgets all but these pods.
+    fn keep<'p>(&mut self, pods: impl Iterator<Item = &'p PodObject>) {
+        let mut kept = HashMap::with_capacity(self.0.len());
+        for pod in pods {
+            if let Some(face) = self.0.remove(&pod.uid) {
+                kept.insert(Arc::clone(&pod.uid), face);
+            }
+        }
+        self.0 = kept;
+    }
+}

@@ -1,0 +1,122 @@
+//! What all objects have: names, labels, owners, versions.
+
+use jiff::Timestamp;
+use serde::{Deserialize, Deserializer};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, HashSet};
+use std::sync::Arc;
+
+/// An object by its namespace (empty for those of the cluster) and name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct Key {
+    pub(crate) namespace: Arc<str>,
+    pub(crate) name: Arc<str>,
+}
+
+impl std::fmt::Display for Key {
+    fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.namespace.is_empty() {
+            out.write_str(&self.name)
+        } else {
+            write!(out, "{}/{}", self.namespace, self.name)
+        }
+    }
+}
+
+/// The metadata of any object.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Meta {
+    pub(crate) name: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) namespace: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) uid: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) resource_version: String,
+    #[serde(default, deserialize_with = "time")]
+    pub(crate) creation_timestamp: Option<Timestamp>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) labels: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) annotations: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) owner_references: Vec<Reference>,
+}
+
+/// A reference to an owner.
+#[derive(Debug, Deserialize)]
+pub(crate) struct Reference {
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    #[serde(default)]
+    pub(crate) controller: Option<bool>,
+}
+
+/// Reads what may be `null` as nothing.
+pub(crate) fn or_default<'de, D, T>(from: D) -> Result<T, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Default + Deserialize<'de>,
+{
+    Option::<T>::deserialize(from).map(Option::unwrap_or_default)
+}
+
+/// Reads a time, or nothing.
+pub(crate) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestamp>, D::Error> {
+    let text = Option::<Cow<'de, str>>::deserialize(from)?;
+    text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
+}
+
+impl Meta {
+    pub(crate) fn key(&self, names: &mut Names) -> Key {
+        Key { namespace: names.of(&self.namespace), name: Arc::from(self.name.as_str()) }
+    }
+
+    /// The owner that controls it.
+    pub(crate) fn controller(&self) -> Option<&Reference> {
+        self.owner_references.iter().find(|owner| owner.controller == Some(true))
+    }
+
+    /// A number that changes with every change of the object. Versions are numbers that only grow;
+    /// a server that writes others is allowed to, and theirs are told apart by a hash.
+    pub(crate) fn generation(&self) -> u64 {
+        self.resource_version.parse().unwrap_or_else(|_| {
+            let bytes = self.resource_version.bytes();
+            bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            })
+        })
+    }
+
+    /// The team that an object says it belongs to.
+    pub(crate) fn team(&self) -> Option<&str> {
+        const OURS: &str = "farthing.dev/team";
+        [&self.annotations, &self.labels]
+            .into_iter()
+            .find_map(|set| set.get(OURS))
+            .or_else(|| self.labels.get("team"))
+            .map(String::as_str)
+            .filter(|team| !team.is_empty())
+    }
+}
+
+/// Texts that many objects share, each kept once.
+#[derive(Debug, Default)]
+pub(crate) struct Names(HashSet<Arc<str>>);
+
+impl Names {
+    pub(crate) fn of(&mut self, text: &str) -> Arc<str> {
+        if let Some(known) = self.0.get(text) {
+            return Arc::clone(known);
+        }
+        let new: Arc<str> = Arc::from(text);
+        self.0.insert(Arc::clone(&new));
+        new
+    }
+
+    /// Forgets what no object has any more.
+    pub(crate) fn forget_unused(&mut self) {
+        self.0.retain(|text| Arc::strong_count(text) > 1);
+    }
+}

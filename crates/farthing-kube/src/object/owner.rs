@@ -1,0 +1,153 @@
+//! What owns pods: deployments, jobs and their kin of whatever is installed, up to the top.
+
+use super::meta::Reference;
+use super::pod::{self, Asks};
+use super::{Key, Meta, Names};
+use jiff::Timestamp;
+use serde::Deserialize;
+use serde_json::value::RawValue;
+use std::sync::Arc;
+
+/// Whose something is: a kind and a name in the same namespace.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) struct OwnerRef {
+    pub(crate) kind: Arc<str>,
+    pub(crate) name: Arc<str>,
+}
+
+impl OwnerRef {
+    pub(super) fn of(reference: &Reference, names: &mut Names) -> Self {
+        Self { kind: names.of(&reference.kind), name: names.of(&reference.name) }
+    }
+}
+
+/// An owner as it is kept.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Owner {
+    pub(crate) key: Key,
+    pub(crate) owner: Option<OwnerRef>,
+    pub(crate) team: Option<Arc<str>>,
+    pub(crate) labels: Arc<[(Arc<str>, Arc<str>)]>,
+    /// Pods that are wanted at the same time, where the kind says it.
+    pub(crate) members: Option<u32>,
+    /// What one of them asks for, where there is one kind of them.
+    pub(crate) asks: Option<Arc<Asks>>,
+    pub(crate) suspended: bool,
+    pub(crate) finished: Option<Timestamp>,
+    pub(crate) deadline: Option<Timestamp>,
+    pub(crate) created: Timestamp,
+    pub(crate) generation: u64,
+}
+
+/// An owner as the server writes it, whatever its kind.
+#[derive(Deserialize)]
+pub(crate) struct Wire<'a> {
+    metadata: Meta,
+    #[serde(default, borrow)]
+    spec: Option<Spec<'a>>,
+    #[serde(default)]
+    status: Option<Status>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Spec<'a> {
+    #[serde(default)]
+    replicas: Option<u32>,
+    #[serde(default)]
+    parallelism: Option<u32>,
+    #[serde(default)]
+    completions: Option<u32>,
+    #[serde(default)]
+    suspend: Option<bool>,
+    #[serde(default)]
+    run_policy: Option<RunPolicy>,
+    /// Read only where its kind says that it is the template of pods.
+    #[serde(default, borrow)]
+    template: Option<&'a RawValue>,
+}
+
+#[derive(Deserialize)]
+struct RunPolicy {
+    #[serde(default)]
+    suspend: Option<bool>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Status {
+    #[serde(default, deserialize_with = "super::time")]
+    completion_time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "super::or_default")]
+    conditions: Vec<Condition>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Condition {
+    #[serde(default)]
+    r#type: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default, deserialize_with = "super::time")]
+    last_transition_time: Option<Timestamp>,
+}
+
+#[derive(Deserialize)]
+struct Template {
+    #[serde(default)]
+    spec: pod::Spec,
+}
+
+/// Conditions that say that something is over, of the kinds that have them.
+const OVER: [&str; 5] = ["Complete", "Completed", "Succeeded", "Failed", "FailureTarget"];
+
+impl Owner {
+    /// Keeps what is needed of an owner; `of_pods` says whether its template is one of pods.
+    pub(crate) fn of(
+        wire: &Wire<'_>,
+        of_pods: bool,
+        names: &mut Names,
+        now: Timestamp,
+    ) -> Result<Self, String> {
+        let (meta, spec, status) = (&wire.metadata, &wire.spec, &wire.status);
+        let template = spec.as_ref().and_then(|spec| spec.template).filter(|_| of_pods);
+        let asks = match template {
+            Some(raw) => {
+                let template: Template = serde_json::from_str(raw.get())
+                    .map_err(|error| format!("spec.template: {error}"))?;
+                Some(Arc::new(pod::asks(&template.spec, names)?))
+            }
+            None => None,
+        };
+        let members = spec.as_ref().and_then(|spec| match (spec.parallelism, spec.completions) {
+            (Some(at_once), Some(in_all)) => Some(at_once.min(in_all)),
+            (at_once, in_all) => spec.replicas.or(at_once).or(in_all),
+        });
+        let suspended = spec.as_ref().is_some_and(|spec| {
+            let policy = spec.run_policy.as_ref().and_then(|policy| policy.suspend);
+            spec.suspend.or(policy) == Some(true)
+        });
+        let over = status.as_ref().and_then(|status| {
+            let condition = status
+                .conditions
+                .iter()
+                .find(|it| it.status == "True" && OVER.contains(&it.r#type.as_str()));
+            status.completion_time.or(condition.map(|it| it.last_transition_time.unwrap_or(now)))
+        });
+        let deadline = meta.annotations.get("farthing.dev/deadline");
+        Ok(Self {
+            owner: meta.controller().map(|owner| OwnerRef::of(owner, names)),
+            team: meta.team().map(|team| names.of(team)),
+            labels: meta.labels.iter().map(|(a, b)| (names.of(a), names.of(b))).collect(),
+            members,
+            asks,
+            suspended,
+            finished: over,
+            deadline: deadline.and_then(|text| text.parse().ok()),
+            created: meta.creation_timestamp.unwrap_or(now),
+            generation: meta.generation(),
+            key: meta.key(names),
+        })
+    }
+}
