@@ -4,7 +4,7 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run cluster test bench generate clean
+.PHONY: help build run cluster run-cluster test bench generate clean
 # A toolchain that rustup installed is found also in a shell that was opened before that.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
@@ -14,7 +14,7 @@ ARGS ?= up --demo
 SHARED ?= ../shared
 
 help: ## this list
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 16
 
 build: ## dist/farthing, the release binary; installs the system packages that it needs
 	@tools/prepare.sh
@@ -25,6 +25,9 @@ run: build ## builds, then starts the demo (or: make run ARGS='plan -f examples/
 
 cluster: ## a real Kubernetes on loopback with GPU nodes, until Ctrl-C (needs Go)
 	@tools/cluster.sh
+
+run-cluster: build ## the same, with `farthing up --kube` on it
+	@tools/cluster.sh --run dist/farthing
 
 test: ## everything: format, lints, tests, generated files; ends with `N passed, N failed`
 	@tools/test.sh

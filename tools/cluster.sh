@@ -2,7 +2,10 @@
 # Starts a real Kubernetes on free loopback ports, with GPU nodes that kwok plays and a little work,
 # and keeps it until Ctrl-C. `--build` only builds it and prints where the program is: the first
 # time compiles Kubernetes (some seven minutes on two cores), later ones take seconds.
+# `--run PROGRAM` runs `PROGRAM up --kube` on it, and ends with that.
 set -euo pipefail
+farthing=
+if [ "${1:-}" = --run ]; then farthing=$(realpath "$2"); fi
 cd "$(dirname "${BASH_SOURCE[0]}")/../tests/cluster"
 
 version=$(sed -n 's/^\tk8s.io\/kubernetes v\(.*\)$/\1/p' go.mod)
@@ -31,9 +34,19 @@ printf '%s\n' "starting; when it is ready, in another shell:" \
     "  export KUBECONFIG=$folder/admin.kubeconfig" \
     "  $folder/bin/kubectl get nodes,pods -A" \
     "Ctrl-C ends it and removes $folder" >&2
-"$program" up --dir "$folder" --apply demo/nodes.yaml --apply demo/work.yaml &
+"$program" up --dir "$folder" --apply demo/nodes.yaml --apply demo/work.yaml >"$folder/ready" &
 cluster=$!
 # However this script ends, the cluster ends first and its folder is removed.
 trap 'kill "$cluster" 2>/dev/null; wait "$cluster" || true; rm -rf "$folder"' EXIT
 trap 'exit 0' INT TERM
-wait "$cluster"
+while [ ! -s "$folder/ready" ]; do
+    kill -0 "$cluster" 2>/dev/null || exit 1
+    sleep 0.2
+done
+echo 'ready' >&2
+if [ -z "$farthing" ]; then
+    wait "$cluster"
+else
+    # Its books stand beside those of other runs, under the name of the cluster.
+    "$farthing" up --kube --kubeconfig "$folder/admin.kubeconfig"
+fi

@@ -147,8 +147,21 @@ dashboard() {
     fi
 }
 
+# A Kubernetes for the tests that need one: minutes the first time, seconds afterwards.
+kubernetes() {
+    local status=0
+    tools/cluster.sh --build >"$log/cluster" 2>&1 || status=$?
+    if [ "$status" = 3 ]; then
+        left_out "tests with a real Kubernetes: $(tail -n 1 "$log/cluster")"
+    elif [ "$status" != 0 ]; then
+        tail -n 20 "$log/cluster"
+        left_out 'tests with a real Kubernetes: it does not compile'
+    fi
+}
+
 tools/prepare.sh --tests
 tools/web.sh
+kubernetes
 # The program is tested with all that it can have, and what looks at it afterwards takes it from
 # where the tests left it.
 export FEATURES=sql,cloud

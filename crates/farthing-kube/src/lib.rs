@@ -29,8 +29,8 @@ pub use error::ApiError;
 pub use price::{Priced, Prices};
 
 use client::Client;
-use farthing_edge::{Class, EdgeError, Measure, Measured, Observe};
-use farthing_model::{ClusterId, Coverage, Snapshot, SourceId, Window};
+use farthing_edge::{Class, EdgeError, Measure, Measured, Observe, Quote};
+use farthing_model::{ClusterId, Coverage, Offer, Snapshot, SourceId, Window};
 use jiff::Timestamp;
 use kind::KINDS;
 use measure::{Faces, Measuring};
@@ -210,6 +210,14 @@ impl Measure for Kube {
         measured.faults.extend(all);
         self.coverage = measured.coverage;
         Ok(measured)
+    }
+}
+
+impl Quote for Kube {
+    /// What the nodes that are there were bought as; not what else could be.
+    fn offers(&mut self, _now: Timestamp) -> Result<Arc<[Offer]>, EdgeError> {
+        let state = self.shared.state();
+        Ok(observe::offers(&state, &mut *self.prices, &mut self.faults))
     }
 }
 

@@ -14,8 +14,8 @@ use crate::state::State;
 use crate::whose;
 use farthing_edge::Measured;
 use farthing_model::{
-    Asset, Attribution, Coverage, NodeId, NodeSpan, Price, Resource, Resources, Sample, Share,
-    SourceId, Window,
+    Asset, Attribution, Coverage, NodeId, NodeSpan, Resource, Resources, Sample, Share, SourceId,
+    Window,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
@@ -72,9 +72,6 @@ pub(crate) fn facts(
             return None;
         }
     };
-    if let Price::Unknown(why) = &priced.price {
-        faults.insert(format!("node {name}: no price, as {why}"));
-    }
     let reading = Reading::of(node, priced.accelerator.as_ref());
     let gpus = match reading.count() {
         Ok(0) => of_slices(state, name),

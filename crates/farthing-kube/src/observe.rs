@@ -9,9 +9,9 @@ use crate::price::Prices;
 use crate::state::State;
 use crate::whose;
 use farthing_model::{
-    Age, Assignment, ClusterId, Coverage, Decimal, Job, Node, NodeId, NodeState, Observed, OfferId,
-    Requests, Resources, Service, Share, Sizing, Snapshot, Split, Window, Workload, WorkloadId,
-    WorkloadKind, WorkloadState,
+    Age, Assignment, ClusterId, Coverage, Decimal, Job, Node, NodeId, NodeState, Observed, Offer,
+    OfferId, Requests, Resources, Service, Share, Sizing, Snapshot, Split, Window, Workload,
+    WorkloadId, WorkloadKind, WorkloadState,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,6 +65,34 @@ pub(crate) fn snapshot(
         ages: ages(state, now),
         coverage,
     }
+}
+
+/// What the nodes were bought as, each offer once, sorted by id; with the capacity of its first
+/// node.
+pub(crate) fn offers(
+    state: &State,
+    prices: &mut dyn Prices,
+    faults: &mut BTreeSet<String>,
+) -> Arc<[Offer]> {
+    let mut found = BTreeMap::new();
+    for node in state.nodes.values() {
+        let Some(facts) = facts(state, node, prices, faults) else { continue };
+        let (priced, capacity) = (facts.priced, facts.capacity);
+        found.entry(priced.offer.clone()).or_insert_with(|| Offer {
+            id: priced.offer,
+            place: priced.place,
+            instance_type: priced.instance_type,
+            accelerator: priced.accelerator,
+            accelerator_count: u32::try_from(capacity.gpu_milli / 1_000).unwrap_or(u32::MAX),
+            capacity,
+            purchase: priced.purchase,
+            price: priced.price,
+            available: None,
+            residency: Vec::new(),
+            warnings: Vec::new(),
+        });
+    }
+    found.into_values().collect()
 }
 
 fn node_state(node: &NodeObject) -> NodeState {

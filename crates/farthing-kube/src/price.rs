@@ -12,7 +12,7 @@ pub struct Priced {
     pub place: Place,
     /// The provider's name of the machine.
     pub instance_type: String,
-    /// The accelerators of the machine, where it is known and has some.
+    /// The accelerators of the machine, where its labels name them.
     pub accelerator: Option<Accelerator>,
     /// How it is paid.
     pub purchase: Purchase,

@@ -392,3 +392,6 @@ impl Watcher {
         format!("{} {name} cannot be read: {why}", self.kind.name)
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -7,6 +7,7 @@ mod estimate;
 mod export;
 mod import;
 mod journal;
+mod kube;
 mod listen;
 mod run;
 mod token;
@@ -26,6 +27,7 @@ pub(crate) use import::{
 pub(crate) use journal::{
     BackupArgs, JournalArgs, JournalExportArgs, JournalWhat, RestoreArgs, StoreArgs, StoreWhat,
 };
+pub(crate) use kube::KubeArgs;
 pub(crate) use listen::ListenArgs;
 pub(crate) use run::{BecomeArgs, Live, RunArgs, RunLimits, RunMetric, RunPays, RunPrice, RunSize};
 use std::path::PathBuf;
@@ -156,6 +158,8 @@ pub(crate) struct UpArgs {
     /// Run a simulated cluster (real prices, real job arrivals) instead of this machine
     #[arg(long)]
     pub(crate) demo: bool,
+    #[command(flatten)]
+    pub(crate) kube: KubeArgs,
     /// Stop after this long, such as 30s or 10m [default: until Ctrl-C]
     #[arg(long, value_name = "DURATION")]
     pub(crate) r#for: Option<String>,
@@ -168,7 +172,7 @@ pub(crate) struct UpArgs {
     /// Manifests with budgets, a policy and a provider of identities
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Vec<PathBuf>,
-    /// Time between two ticks of this machine
+    /// Time between two ticks
     #[arg(long, value_name = "DURATION", default_value = "10s")]
     pub(crate) every: String,
     #[command(flatten)]

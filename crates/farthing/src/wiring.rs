@@ -2,11 +2,27 @@
 
 use anyhow::anyhow;
 use farthing_ledger::Weights;
-use farthing_model::{HourlyRate, Offer, PerResource, Resource, SpotLoss};
+use farthing_model::{Accelerator, HourlyRate, Offer, OfferTable, PerResource, Resource, SpotLoss};
 use farthing_providers::{hardware, local};
 
 /// How a node's price is split over its resources. An offer's own accelerator has its own weight.
 pub(crate) fn weights<'a>(offers: impl Iterator<Item = &'a Offer>) -> anyhow::Result<Weights> {
+    let known =
+        offers.filter_map(|offer| Some((&*offer.instance_type, offer.accelerator.as_ref()?)));
+    weights_of(known)
+}
+
+/// As [`weights`], for all machines of a table.
+pub(crate) fn weights_of_table(table: &OfferTable) -> anyhow::Result<Weights> {
+    let shapes = table.shapes().iter();
+    weights_of(
+        shapes.filter_map(|shape| Some((&*shape.instance_type, shape.accelerator.as_ref()?))),
+    )
+}
+
+fn weights_of<'a>(
+    machines: impl Iterator<Item = (&'a str, &'a Accelerator)>,
+) -> anyhow::Result<Weights> {
     let table = hardware::weights().map_err(|why| anyhow!("data/weights.yaml: {why}"))?;
     let base = PerResource::from_fn(|resource| match resource {
         Resource::Gpu => table.gpu,
@@ -16,9 +32,8 @@ pub(crate) fn weights<'a>(offers: impl Iterator<Item = &'a Offer>) -> anyhow::Re
         // Bytes sent are priced on their own; they are no part of a node.
         Resource::Network => HourlyRate::free(table.gpu.per_hour().currency()),
     });
-    let known = offers.filter_map(|offer| Some((offer, offer.accelerator.as_ref()?)));
-    Ok(known.fold(Weights::new(base), |weights, (offer, accelerator)| {
-        weights.with_gpu(&offer.instance_type, table.gpu_of(accelerator))
+    Ok(machines.fold(Weights::new(base), |weights, (machine, accelerator)| {
+        weights.with_gpu(machine, table.gpu_of(accelerator))
     }))
 }
 

@@ -17,4 +17,3 @@ pub(crate) use node::NodeObject;
 pub(crate) use owner::{Owner, OwnerRef};
 pub(crate) use pod::PodObject;
 pub(crate) use rule::Rule;
-

@@ -76,6 +76,21 @@ pub(crate) fn start(users: &[&str], files: &[&str]) -> Option<Cluster> {
     Some(Cluster { child, folder, ready })
 }
 
+/// Starts the demo's cluster with its work. Its training job, which takes all of a node, comes
+/// before the service, whose replicas could take one device of each.
+pub(crate) fn demo(users: &[&str]) -> Option<Cluster> {
+    let cluster = start(users, &["tests/cluster/demo/nodes.yaml"])?;
+    let work = root().join("tests/cluster/demo/work.yaml");
+    let apply = ["apply", "--server-side", "-f", work.to_str().unwrap()];
+    cluster.kubectl(&[&apply[..], &["--selector", "team=research"]].concat());
+    until("the training job runs", || {
+        let ready = ["get", "job", "train", "-n", "research", "-o", "jsonpath={.status.ready}"];
+        (cluster.kubectl(&ready) == "1").then_some(())
+    });
+    cluster.kubectl(&apply);
+    Some(cluster)
+}
+
 impl Cluster {
     /// The administrator's kubeconfig.
     pub(crate) fn kubeconfig(&self) -> PathBuf {

@@ -16,7 +16,7 @@ mod series;
 mod sources;
 mod table;
 
-pub use cluster::{Bought, Cluster, ClusterError, ClusterOptions, NodePrices, measure};
+pub use cluster::{Bought, Cluster, ClusterError, ClusterOptions, NodePrices, Priced, measure};
 pub use faults::LineFault;
 pub use intake::{Intake, TextOptions, Totals};
 pub use sources::{Field, SourceMap, SourceMapError};

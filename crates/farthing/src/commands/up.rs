@@ -1,8 +1,10 @@
-//! `farthing up`: the loop, on this machine or on a simulated cluster.
+//! `farthing up`: the loop, on this machine, on a Kubernetes cluster or on a simulated one.
 
 mod bell;
+mod cycle;
 mod demo;
 mod identity;
+mod kube;
 mod lead;
 mod local;
 mod serve;
@@ -28,16 +30,21 @@ const NAP: Duration = Duration::from_millis(50);
 /// Runs the loop until it is told to stop.
 pub(crate) fn run(args: &UpArgs, home: &Home) -> anyhow::Result<Outcome> {
     let stop = Stop::new(args.r#for.as_deref())?;
-    if args.demo { demo::run(args, home, &stop) } else { local::run(args, home, &stop) }
+    match &args.kube.context {
+        Some(context) => kube::run(args, context.as_deref(), home, &stop),
+        None if args.demo => demo::run(args, home, &stop),
+        None => local::run(args, home, &stop),
+    }
 }
 
-/// What the manifests of `--config` say; workloads in them are not this command's business.
-pub(crate) fn told(args: &UpArgs) -> anyhow::Result<Manifests> {
+/// What the manifests of `--config` say, with a policy of a mode where they have none; workloads in
+/// them are not this command's business.
+pub(crate) fn told(args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
     let told = manifest::load(&args.config, Timestamp::now());
     let mut told = told.map_err(|why| WrongUse::new(chain(&why)))?;
     if told.workloads.is_empty() && told.dags.is_empty() && told.price_book.is_none() {
         if told.policy.is_none() {
-            told.policy = Some(Policy { mode: Mode::Recommend, ..Policy::default() });
+            told.policy = Some(Policy { mode, ..Policy::default() });
         }
         return Ok(told);
     }

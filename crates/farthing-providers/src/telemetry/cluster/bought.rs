@@ -25,19 +25,42 @@ pub struct Bought {
 
 /// A node's offer and price.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Priced {
-    pub(super) offer: OfferId,
-    pub(super) place: Place,
-    pub(super) instance_type: String,
-    pub(super) purchase: Purchase,
-    pub(super) price: Price,
+pub struct Priced {
+    /// The offer.
+    pub offer: OfferId,
+    /// Where it is.
+    pub place: Place,
+    /// The provider's name of the machine.
+    pub instance_type: String,
+    /// How it is paid.
+    pub purchase: Purchase,
+    /// What an hour costs, or why that is not known.
+    pub price: Price,
 }
 
 impl Bought {
     /// Reads the labels of a node.
     pub(super) fn of(map: &SourceMap, node: &Node, labels: &Labels) -> Self {
+        Self::read(map, labels, node.provider_id.as_deref())
+    }
+
+    /// Reads the labels of a node under the names that Kubernetes itself gives them, of which a
+    /// source map has those that kube-state-metrics makes.
+    pub fn of_labels(
+        map: &SourceMap,
+        labels: &BTreeMap<String, String>,
+        provider_id: Option<&str>,
+    ) -> Self {
+        let exported = |name: &String| -> String {
+            name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect()
+        };
+        let labels = labels.iter().map(|(name, value)| (exported(name), value.clone())).collect();
+        Self::read(map, &labels, provider_id)
+    }
+
+    fn read(map: &SourceMap, labels: &Labels, provider_id: Option<&str>) -> Self {
         let said = |name: &str| fact(map, labels, name).map(str::to_owned);
-        let by_id = node.provider_id.as_deref().and_then(provider_of);
+        let by_id = provider_id.and_then(provider_of);
         Self {
             provider: said("provider").or_else(|| by_id.map(str::to_owned)),
             region: said("region"),
@@ -85,7 +108,7 @@ impl<'c> NodePrices<'c> {
     ///
     /// # Errors
     /// Names that are no names.
-    pub(super) fn price(&mut self, bought: &Bought) -> Result<Priced, IdError> {
+    pub fn price(&mut self, bought: &Bought) -> Result<Priced, IdError> {
         if let Some(Some(found)) = self.found.get(bought) {
             return Ok(found.clone());
         }
@@ -110,8 +133,8 @@ impl<'c> NodePrices<'c> {
 
     fn look_up(&self, bought: &Bought) -> Result<Priced, IdError> {
         let Some(instance_type) = &bought.instance_type else {
-            let why = "its labels do not say what machine it is (kube-state-metrics exports them \
-                       with --metric-labels-allowlist=nodes=[*])";
+            let why = "its labels do not say what machine it is (node.kubernetes.io/instance-type; \
+                       kube-state-metrics exports them with --metric-labels-allowlist=nodes=[*])";
             return unknown(bought, why.to_owned());
         };
         let list = |text: &Option<String>| text.iter().cloned().collect::<Vec<_>>();

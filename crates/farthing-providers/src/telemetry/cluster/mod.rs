@@ -24,7 +24,7 @@ mod span;
 mod tally;
 mod uses;
 
-pub use bought::{Bought, NodePrices};
+pub use bought::{Bought, NodePrices, Priced};
 
 use super::LineFault;
 use super::intake::{Intake, Settled, Totals};

@@ -13,7 +13,7 @@ use crate::store::Journal;
 use anyhow::Context as _;
 use farthing_engine::{Flow, Tick};
 use farthing_ledger::{Key, Statement, StatementQuery, statement};
-use farthing_model::{ClusterId, Money, Ratio};
+use farthing_model::{ClusterId, Mode, Money, Ratio};
 use farthing_providers::catalog;
 use farthing_sim::{Race, RaceResult, RaceTick, Records, Scenario};
 use jiff::{SignedDuration, Timestamp};
@@ -37,7 +37,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let mut bell = Bell::open(None)?;
     let mut identity = None;
     if !args.config.is_empty() {
-        let told = super::told(args)?;
+        let told = super::told(args, Mode::Recommend)?;
         identity = told.identity;
         bell = Bell::open(told.alerts.as_ref())?;
         scenario.policy = told.policy.unwrap_or(scenario.policy);

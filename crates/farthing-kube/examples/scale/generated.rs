@@ -1,0 +1,143 @@
+//! A process that says what an API server says of a cluster of any size: lists in pages, and
+//! streams of changes in which nothing changes.
+
+use farthing_kube::{Access, Identity};
+use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::net::{TcpListener, TcpStream};
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+/// The process, which ends with this.
+pub(crate) struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    pub(crate) fn start(nodes: usize, pods: usize) -> Self {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args(["serve", &nodes.to_string(), &pods.to_string()])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+        Self { child, address: line.trim().to_owned() }
+    }
+
+    pub(crate) fn access(&self) -> Access {
+        Access {
+            server: self.address.clone(),
+            ca: None,
+            insecure: false,
+            identity: Identity::Anonymous,
+            name: "generated".to_owned(),
+        }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// Serves until it is killed.
+pub(crate) fn serve(nodes: usize, pods: usize) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    println!("http://{}", listener.local_addr().unwrap());
+    for stream in listener.incoming().map(Result::unwrap) {
+        std::thread::spawn(move || answer_all(&stream, nodes, pods));
+    }
+}
+
+fn answer_all(stream: &TcpStream, nodes: usize, pods: usize) {
+    let mut lines = BufReader::new(stream).lines();
+    while let Some(Ok(first)) = lines.next() {
+        while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
+        let path = first.split(' ').nth(1).unwrap_or_default();
+        if path.contains("watch=true") {
+            let head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+            if (&*stream).write_all(head.as_bytes()).is_ok() {
+                std::thread::sleep(Duration::from_secs(3_600));
+            }
+            return;
+        }
+        let body = body(path, nodes, pods);
+        let (status, body) = body.map_or(("404 Not Found", String::new()), |it| ("200 OK", it));
+        let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
+        if (&*stream).write_all(format!("{head}{body}").as_bytes()).is_err() {
+            return;
+        }
+    }
+}
+
+fn body(path: &str, nodes: usize, pods: usize) -> Option<String> {
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let from = query.split('&').find_map(|part| part.strip_prefix("continue="));
+    let from: usize = from.map_or(0, |text| text.parse().unwrap());
+    Some(match path {
+        "/version" => r#"{"gitVersion":"v1.36.3"}"#.to_owned(),
+        "/api/v1/nodes" => page(from, nodes, node),
+        "/api/v1/pods" => page(from, pods, |pod| self::pod(pod, nodes)),
+        "/apis/apps/v1/replicasets" => page(from, pods / 100, |at| owner("rs", at, "Deployment")),
+        "/apis/apps/v1/deployments" => page(from, pods / 100, |at| owner("d", at, "")),
+        path if path.ends_with("/v1") || path.matches('/').count() < 4 => match path {
+            path if path.starts_with("/api/") => page(0, 0, |_| String::new()),
+            _ => return None,
+        },
+        _ => page(0, 0, |_| String::new()),
+    })
+}
+
+fn page(from: usize, all: usize, object: impl Fn(usize) -> String) -> String {
+    let to = all.min(from + 500);
+    let items: Vec<String> = (from..to).map(object).collect();
+    let next = if to < all { to.to_string() } else { String::new() };
+    format!(
+        r#"{{"metadata":{{"resourceVersion":"1","continue":"{next}"}},"items":[{}]}}"#,
+        items.join(",")
+    )
+}
+
+/// What an API server writes of each object and nobody here reads.
+fn managed() -> &'static str {
+    r#","managedFields":[{"manager":"kubelet","operation":"Update","apiVersion":"v1","time":"2026-11-01T00:00:00Z","fieldsType":"FieldsV1","fieldsV1":{"f:status":{"f:conditions":{"k:{\"type\":\"ContainersReady\"}":{".":{},"f:lastProbeTime":{},"f:lastTransitionTime":{},"f:status":{},"f:type":{}},"k:{\"type\":\"Initialized\"}":{".":{},"f:lastProbeTime":{},"f:status":{},"f:type":{}}},"f:containerStatuses":{},"f:hostIP":{},"f:phase":{},"f:podIP":{},"f:startTime":{}}},"subresource":"status"}]"#
+}
+
+fn node(at: usize) -> String {
+    let mut labels = String::new();
+    for label in 0..25 {
+        let _ = write!(labels, r#""feature.example/label-{label}":"value-{}","#, at % 7);
+    }
+    format!(
+        r#"{{"metadata":{{"name":"n{at}","uid":"node-{at}","resourceVersion":"1","creationTimestamp":"2026-11-01T00:00:00Z","labels":{{{labels}"node.kubernetes.io/instance-type":"p5.48xlarge","nvidia.com/gpu.count":"8"}}{}}},"spec":{{"providerID":"aws:///z/i-{at}"}},"status":{{"capacity":{{"cpu":"192","memory":"2Ti","pods":"110","nvidia.com/gpu":"8"}},"conditions":[{{"type":"Ready","status":"True","lastTransitionTime":"2026-11-01T00:01:00Z"}}]}}}}"#,
+        managed()
+    )
+}
+
+fn pod(at: usize, nodes: usize) -> String {
+    let (node, set, name) = (at % nodes, at / 100, "c");
+    let env: String = (0..20).map(|it| format!(r#"{{"name":"E{it}","value":"v"}},"#)).collect();
+    format!(
+        r#"{{"metadata":{{"name":"p{at}","namespace":"ns{}","uid":"00000000-0000-0000-0000-{at:012}","resourceVersion":"1","creationTimestamp":"2026-11-01T00:00:00Z","labels":{{"app":"a{set}","team":"t{}","app.kubernetes.io/part-of":"part","pod-template-hash":"h{set}"}},"ownerReferences":[{{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"rs{set}","uid":"u","controller":true}}]{}}},"spec":{{"nodeName":"n{node}","containers":[{{"name":"{name}","image":"registry.example/image:v1","env":[{env}{{"name":"L","value":"v"}}],"resources":{{"requests":{{"cpu":"4","memory":"16Gi"}},"limits":{{"nvidia.com/gpu":"1"}}}}}}],"tolerations":[{{"key":"a","operator":"Exists"}}]}},"status":{{"phase":"Running","startTime":"2026-11-01T00:00:01Z","conditions":[{{"type":"PodScheduled","status":"True","lastTransitionTime":"2026-11-01T00:00:00Z"}},{{"type":"Ready","status":"True","lastTransitionTime":"2026-11-01T00:00:02Z"}}],"containerStatuses":[{{"name":"{name}","state":{{"running":{{"startedAt":"2026-11-01T00:00:02Z"}}}}}}]}}}}"#,
+        set % 100,
+        set % 10,
+        managed()
+    )
+}
+
+fn owner(prefix: &str, at: usize, above: &str) -> String {
+    let of = if above.is_empty() {
+        String::new()
+    } else {
+        format!(r#","ownerReferences":[{{"kind":"{above}","name":"d{at}","controller":true}}]"#)
+    };
+    format!(
+        r#"{{"metadata":{{"name":"{prefix}{at}","namespace":"ns{}","resourceVersion":"1","creationTimestamp":"2026-11-01T00:00:00Z"{of}}},"spec":{{"replicas":100}}}}"#,
+        at % 100
+    )
+}

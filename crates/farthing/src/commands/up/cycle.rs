@@ -1,0 +1,202 @@
+//! The loop of a world that is measured and priced and that nothing acts on: this machine, or a
+//! cluster that is only looked at.
+
+use super::bell::Bell;
+use super::lead::Lead;
+use super::serve::{Front, Listening, Opening};
+use super::{Stop, std_duration};
+use crate::args::UpArgs;
+use crate::commands::covered;
+use crate::home::Home;
+use crate::outcome::Outcome;
+use crate::print::talk;
+use crate::show;
+use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Quote};
+use farthing_engine::{Config, Engine, Planner, Tick};
+use farthing_ledger::{Key, StatementQuery, Weights, statement};
+use farthing_model::{
+    BandState, ClusterId, Currency, Mode, Offer, Receipt, Snapshot, Step, StepId, Window,
+};
+use farthing_planner::Effort;
+use farthing_providers::manifest::Manifests;
+use jiff::{SignedDuration, Timestamp};
+use std::sync::Arc;
+use std::time::Instant;
+
+/// What a run of the loop is about.
+pub(super) struct Setting<'s> {
+    pub(super) args: &'s UpArgs,
+    pub(super) home: &'s Home,
+    pub(super) stop: &'s Stop,
+    pub(super) cluster: &'s ClusterId,
+    /// What the rows of the closing statement are.
+    pub(super) by: Key,
+    /// Between two ticks.
+    pub(super) every: SignedDuration,
+    /// The most that is done.
+    pub(super) most: Mode,
+    /// How the price of a node is split over its resources.
+    pub(super) weights: Weights,
+}
+
+/// Runs the loop until it is told to stop; then prints the statement.
+pub(super) fn run<M: Observe + Measure + Quote>(
+    setting: &Setting<'_>,
+    world: Watched<M>,
+) -> anyhow::Result<Outcome> {
+    let Setting { args, home, stop, cluster, every, .. } = setting;
+    let Some(mut lead) = Lead::take(home, cluster, stop)? else {
+        return Ok(Outcome::Done);
+    };
+    let told = super::told(args, setting.most)?;
+    let has_tokens = crate::commands::token::are_there(home, cluster)?;
+    let listening = Listening::bind(args, has_tokens, told.identity.as_ref())?;
+    home.begin(cluster)?;
+    let bell = Bell::open(told.alerts.as_ref())?;
+    let config = config(setting, told, world.what);
+    let policy = config.policy.clone();
+    let store = lead.journal(home, cluster)?;
+    let started = Timestamp::now();
+    let what = world.what;
+    let mut engine = Engine::open(config, world, (store, home.books()?), started)?;
+    let every = std_duration(*every)?;
+    let opening = Opening { world: what, policy: policy.clone(), started, every };
+    let journal = home.store().open(cluster)?;
+    let front = Front::open(listening, &engine, journal, opening)?;
+    let (mut next, mut told, mut goes_on) = (Instant::now(), Vec::new(), true);
+    loop {
+        let (began, now) = (Instant::now(), Timestamp::now());
+        match engine.tick(now) {
+            Ok(tick) => {
+                talk(&show::tick::line(&tick, &policy));
+                talk_about(&tick, &mut told);
+                bell.ring(&mut engine, &tick);
+                let offers = engine.world_mut().offers(now)?;
+                front.publish(tick, began.elapsed(), offers, &engine)?;
+            }
+            // A full disk or a busy journal is no reason to stop measuring: the next tick tries
+            // again from where the last one got to.
+            Err(error) => {
+                front.failed(now, &error);
+                lead.check()?;
+                talk(&failed(&error.into(), goes_on));
+            }
+        }
+        // The last tick measures what the ones before it left, so that the books reach the end.
+        if !goes_on {
+            break;
+        }
+        next += every;
+        goes_on = stop.nap_until(next, &mut |nap| {
+            front.attend(nap, &mut engine, Timestamp::now);
+        });
+    }
+    bell.close(&mut engine, Timestamp::now());
+    engine.close(Timestamp::now())?;
+    front.close();
+    closing(home, cluster, setting.by.clone())
+}
+
+/// That a tick failed, and what becomes of what it was to do.
+fn failed(error: &anyhow::Error, goes_on: bool) -> String {
+    let then = if goes_on { "and will be tried again" } else { "and was the last" };
+    format!("this tick failed {then}: {error:#}")
+}
+
+/// How the loop runs: nothing acts, whatever a policy allows.
+fn config(setting: &Setting<'_>, told: Manifests, what: &str) -> Config {
+    let most = setting.most;
+    let mut policy = told.policy.unwrap_or_default();
+    if policy.mode > most {
+        let (mode, most) = (policy.mode.name(), most.name());
+        talk(&format!("nothing acts on {what}: mode {most} instead of {mode}"));
+    }
+    policy.mode = policy.mode.min(most);
+    Config {
+        cluster: setting.cluster.clone(),
+        currency: Currency::USD,
+        policy,
+        budgets: told.budgets,
+        planner: Planner::Farthing,
+        horizon: SignedDuration::from_hours(1),
+        tick: setting.every,
+        weights: setting.weights.clone(),
+        effort: Effort::default(),
+    }
+}
+
+/// Proposals and notes of a tick, below its line. Each is told when it is new.
+fn talk_about(tick: &Tick, told: &mut Vec<String>) {
+    let rows = tick.planned.iter().flat_map(|planned| &planned.report.utilisation);
+    let rows = rows.filter(|row| row.state.is_some_and(|state| state != BandState::Within));
+    let notes = tick.notes.iter().map(|note| format!("  note: {note}"));
+    let rows = rows.map(|row| format!("  {}: {}", row.resource, row.proposal));
+    let now: Vec<String> = notes.chain(rows).collect();
+    for line in now.iter().filter(|line| !told.contains(line)) {
+        talk(line);
+    }
+    *told = now;
+}
+
+/// The statement of everything in the books.
+fn closing(home: &Home, cluster: &ClusterId, by: Key) -> anyhow::Result<Outcome> {
+    let books = home.books()?;
+    let Ok(covered) = covered(&books, std::slice::from_ref(cluster), "7d", None) else {
+        talk("stopped before anything was measured: two ticks are needed");
+        return Ok(Outcome::Done);
+    };
+    let all = StatementQuery::of(cluster.clone(), covered.window, covered.currency);
+    let (name, with) = match by {
+        Key::Process => ("process", "container, user"),
+        _ => ("workload", "team, node"),
+    };
+    let query = StatementQuery { by: vec![by], ..all };
+    let statement = statement(&books, &query)?;
+    crate::print::data(&show::statement::text(&statement, "the last 7d", 15)?);
+    talk(&format!("\n`farthing cost --by {name}` (or {with}) prints it again"));
+    Ok(Outcome::Done)
+}
+
+/// A world that is measured and quoted, and that nothing acts on.
+pub(super) struct Watched<M> {
+    pub(super) inner: M,
+    /// What it is, in words.
+    pub(super) what: &'static str,
+}
+
+impl<M: Observe> Observe for Watched<M> {
+    fn observe(&mut self, now: Timestamp) -> Result<Snapshot, EdgeError> {
+        self.inner.observe(now)
+    }
+}
+
+impl<M: Measure> Measure for Watched<M> {
+    fn measure(&mut self, window: Window) -> Result<Measured, EdgeError> {
+        self.inner.measure(window)
+    }
+}
+
+impl<M: Quote> Quote for Watched<M> {
+    fn offers(&mut self, now: Timestamp) -> Result<Arc<[Offer]>, EdgeError> {
+        self.inner.offers(now)
+    }
+}
+
+impl<M> Act for Watched<M> {
+    fn act(&mut self, step: &Step, _now: Timestamp) -> Result<Receipt, EdgeError> {
+        let message = format!("step {}: nothing acts on {}", step.id, self.what);
+        Err(EdgeError::new(Class::Denied, message))
+    }
+
+    fn outcome_of(
+        &mut self,
+        _step: &StepId,
+        _now: Timestamp,
+    ) -> Result<Option<Receipt>, EdgeError> {
+        Ok(None)
+    }
+
+    fn undo(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
+        self.act(step, now)
+    }
+}

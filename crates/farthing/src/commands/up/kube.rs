@@ -1,0 +1,172 @@
+//! A Kubernetes cluster: its nodes by a price book, its pods by what they ask for.
+
+use super::Stop;
+use super::cycle::{self, Setting, Watched};
+use crate::args::{KubeArgs, UpArgs};
+use crate::commands::{cache_folder, duration, price_book};
+use crate::home::Home;
+use crate::outcome::{Outcome, WrongUse};
+use crate::print::talk;
+use anyhow::Context as _;
+use farthing_edge::{Clock, Observe as _};
+use farthing_kube::{Access, Inventory, Kube, Kubeconfig, Priced, Prices, in_cluster};
+use farthing_ledger::Key;
+use farthing_model::{Accelerator, ClusterId, IdError, Mode, Price, Snapshot};
+use farthing_providers::catalog::{Catalogue, accelerator_of_label};
+use farthing_providers::telemetry::{Bought, NodePrices, SourceMap};
+use jiff::Timestamp;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+/// How long the first reading of everything may take.
+const PATIENCE: Duration = Duration::from_secs(120);
+
+/// Runs the loop on a cluster.
+pub(super) fn run(
+    args: &UpArgs,
+    context: Option<&str>,
+    home: &Home,
+    stop: &Stop,
+) -> anyhow::Result<Outcome> {
+    let every = duration("--every", &args.every)?;
+    let access = access(&args.kube, context)?;
+    let cluster = name(&access)?;
+    let catalogue = price_book(&args.kube.prices, Timestamp::now(), cache_folder())?;
+    let weights = crate::wiring::weights_of_table(&catalogue.table)?;
+    let prices = Box::new(BookPrices::new(catalogue)?);
+    let began = Instant::now();
+    let mut kube = Kube::open(access, cluster.clone(), Arc::new(SystemClock), prices)
+        .map_err(|error| match error.hint() {
+            Some(hint) => anyhow::Error::from(WrongUse::new(error.to_string()).hint(hint)),
+            None => error.into(),
+        })
+        .context("the cluster cannot be looked at")?;
+    if !kube.wait(PATIENCE) {
+        talk("the cluster is not read whole yet; what is missing is named below");
+    }
+    let seen = kube.observe(Timestamp::now())?;
+    describe(&cluster, &kube.inventory(), &seen, began.elapsed());
+    let (by, most) = (Key::Workload, Mode::Observe);
+    let setting = Setting { args, home, stop, cluster: &cluster, by, every, most, weights };
+    cycle::run(&setting, Watched { inner: kube, what: "a Kubernetes cluster" })
+}
+
+/// How the cluster is reached: by a kubeconfig; in a pod without one, by its service account.
+fn access(args: &KubeArgs, context: Option<&str>) -> anyhow::Result<Access> {
+    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    let said = variable("KUBECONFIG");
+    let home = variable("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
+    let mut paths: Vec<PathBuf> = args.kubeconfig.clone();
+    if paths.is_empty() {
+        let listed = said.iter().flat_map(std::env::split_paths);
+        // Of those in the variable some may not be there, as for kubectl.
+        paths = listed.filter(|path| path.exists()).collect();
+    }
+    if paths.is_empty() && said.is_none() {
+        paths.extend(home.filter(|path| path.exists()));
+    }
+    let found = if paths.is_empty() && context.is_none() {
+        in_cluster(&variable)
+    } else {
+        Kubeconfig::load(&paths).and_then(|config| config.access(context))
+    };
+    found.map_err(|error| {
+        let hint = "name a kubeconfig with --kubeconfig FILE or KUBECONFIG, and a context with \
+                    --kube CONTEXT";
+        WrongUse::new(crate::commands::plan::chain(&error)).hint(hint).into()
+    })
+}
+
+/// The cluster's name in the books: that of the context, which may have any characters.
+fn name(access: &Access) -> anyhow::Result<ClusterId> {
+    let plain = |c: char| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' };
+    let name: String = access.name.chars().map(plain).collect();
+    Ok(ClusterId::new(&name)?)
+}
+
+/// What was found, in a few lines; what has no price is named.
+fn describe(cluster: &ClusterId, found: &Inventory, seen: &Snapshot, took: Duration) {
+    let count = |kind: &str| found.objects.get(kind).copied().unwrap_or(0);
+    let gpus: u64 = seen.nodes.iter().map(|node| node.capacity.gpu_milli).sum();
+    talk(&format!(
+        "{cluster} ({}, {}): {} nodes, {} accelerators, {} pods, {} workloads; read in {} ms with \
+         {} requests",
+        found.server,
+        found.version,
+        seen.nodes.len(),
+        gpus / 1_000,
+        count("Pod"),
+        seen.workloads.len(),
+        took.as_millis(),
+        found.requests,
+    ));
+    talk("requests only: pods are charged for what they ask for, what they use is not known");
+    for (kind, why) in &found.unknown {
+        talk(&format!("not known: {kind}: {why}"));
+    }
+    let unknown: Vec<_> = seen.nodes.iter().filter(|node| node.price.rate().is_none()).collect();
+    for node in unknown.iter().take(10) {
+        if let Price::Unknown(why) = &node.price {
+            talk(&format!("UNKNOWN price of node {}: {why}", node.id));
+        }
+    }
+    if unknown.len() > 10 {
+        talk(&format!("UNKNOWN price of {} more nodes", unknown.len() - 10));
+    }
+}
+
+struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
+
+/// Prices of nodes by a price book, by the labels that a source map names.
+struct BookPrices {
+    catalogue: Catalogue,
+    map: SourceMap,
+    found: BTreeMap<Bought, farthing_providers::telemetry::Priced>,
+}
+
+impl BookPrices {
+    fn new(catalogue: Catalogue) -> anyhow::Result<Self> {
+        Ok(Self { catalogue, map: SourceMap::built_in()?, found: BTreeMap::new() })
+    }
+}
+
+impl Prices for BookPrices {
+    fn price(
+        &mut self,
+        labels: &BTreeMap<String, String>,
+        provider_id: Option<&str>,
+    ) -> Result<Priced, IdError> {
+        let bought = Bought::of_labels(&self.map, labels, provider_id);
+        let known = match self.found.get(&bought) {
+            Some(known) => known.clone(),
+            None => {
+                let priced = NodePrices::new(&self.catalogue).price(&bought)?;
+                self.found.insert(bought, priced.clone());
+                priced
+            }
+        };
+        Ok(Priced {
+            offer: known.offer,
+            place: known.place,
+            instance_type: known.instance_type,
+            accelerator: accelerator(labels),
+            purchase: known.purchase,
+            price: known.price,
+        })
+    }
+}
+
+/// The accelerator that a node's labels name, without what they say of its slices.
+fn accelerator(labels: &BTreeMap<String, String>) -> Option<Accelerator> {
+    let product = labels.get("nvidia.com/gpu.product")?;
+    let product = product.split("-MIG-").next()?.trim_end_matches("-SHARED");
+    accelerator_of_label(product).map(|known| known.name.clone())
+}
