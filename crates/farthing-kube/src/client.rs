@@ -1,6 +1,6 @@
 //! Asking an API server: one request at a time on each thread, and streams of changes.
 //!
-//! Over `ureq` and `rustls` with the same cryptography as everything else here; ADR 0021 says why
+//! Over `ureq` and `rustls` with the same cryptography as everything else here; ADR 0022 says why
 //! not over the `kube` crate. What the answers mean is `object`'s business, trying again that of
 //! `watch`.
 
