@@ -136,7 +136,7 @@ impl ApiError {
     pub const fn hint(&self) -> Option<&'static str> {
         match self.code() {
             Some(401) => Some("the token is wrong or has expired: log in to the cluster again"),
-            Some(403) => Some("observing needs get, list and watch on what is named"),
+            Some(403) => Some("`farthing kube manifests` prints the role that looking needs"),
             _ => None,
         }
     }

@@ -4,7 +4,7 @@
 //! names of resources; GPU feature discovery says in labels how to read them. A share that is not
 //! known is said to be, and never taken for a whole device.
 
-use crate::object::NodeObject;
+use crate::object::{NodeObject, Slice};
 use farthing_model::{Accelerator, MigDevice, Share};
 
 /// Resource names of whole accelerators.
@@ -67,12 +67,12 @@ impl<'n> Reading<'n> {
         share.ok_or_else(|| format!("{resource}: {} replicas are too many", self.replicas))
     }
 
-    /// The share of a device with a MIG profile, as its driver names it.
-    pub(crate) fn share_of_profile(&self, profile: Option<&str>) -> Result<Share, String> {
-        profile.map_or(Ok(Share::WHOLE), |name| {
-            let profile = self.device.profile(name).map_err(|error| error.to_string())?;
-            Ok(profile.share())
-        })
+    /// The share of a device that a driver lists: a slice of the product that it names, or a whole.
+    pub(crate) fn share_of_slice(&self, slice: Option<&Slice>) -> Result<Share, String> {
+        let Some(slice) = slice else { return Ok(Share::WHOLE) };
+        let device = if slice.product.is_empty() { self.device } else { named(&slice.product) };
+        let profile = device.profile(&slice.profile).map_err(|error| error.to_string())?;
+        Ok(profile.share())
     }
 
     /// How many whole devices the node has.

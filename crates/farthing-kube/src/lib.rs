@@ -15,17 +15,21 @@ mod client;
 mod error;
 mod gpu;
 mod kind;
+mod manifest;
 mod measure;
 mod object;
 mod observe;
 mod price;
 mod state;
+#[cfg(test)]
+mod tests;
 mod watch;
 mod whose;
 
 pub use access::{Access, AccessError, Identity, Kubeconfig, in_cluster};
 pub use client::SharedClock;
 pub use error::ApiError;
+pub use manifest::manifests;
 pub use price::{Priced, Prices};
 
 use client::Client;

@@ -8,7 +8,7 @@
 //! and their time is not measured.
 
 use crate::gpu::Reading;
-use crate::object::{NodeObject, PodObject};
+use crate::object::{NodeObject, PodObject, Slice};
 use crate::price::{Priced, Prices};
 use crate::state::State;
 use crate::whose;
@@ -42,6 +42,17 @@ struct Paid<'s> {
     priced: Priced,
     gpus: Reading<'s>,
     capacity: Resources,
+}
+
+/// The devices of each claim, by its namespace and name.
+type Claimed<'s> = BTreeMap<(&'s str, &'s str), Vec<Device<'s>>>;
+
+/// A device of a claim.
+struct Device<'s> {
+    /// The slice of a device that it is, where it is not a whole one.
+    slice: Option<&'s Slice>,
+    /// How many pods reserve it.
+    pods: u64,
 }
 
 /// A pod that held something, and when.
@@ -88,7 +99,7 @@ pub(crate) fn facts(
 /// Whole devices that a node's drivers list (dynamic resource allocation).
 fn of_slices(state: &State, node: &Arc<str>) -> u64 {
     let own = state.slices.values().filter(|slices| slices.node.as_ref() == Some(node));
-    let whole = own.flat_map(|slices| &slices.devices).filter(|(_, profile)| profile.is_none());
+    let whole = own.flat_map(|slices| &slices.devices).filter(|it| it.slice.is_none());
     whole.count() as u64
 }
 
@@ -201,18 +212,18 @@ impl<'m> Measuring<'m> {
     }
 
     /// The devices of claims, as shares for each of the pods that reserve them.
-    fn claims(&self) -> BTreeMap<(&str, &str), Vec<(&Arc<str>, Option<&Arc<str>>, u64)>> {
-        let mut profiles = BTreeMap::new();
+    fn claims(&self) -> Claimed<'m> {
+        let mut known = BTreeMap::new();
         for slices in self.state.slices.values() {
-            for (device, profile) in &slices.devices {
-                profiles.insert((&slices.pool, device), profile.as_ref());
+            for device in &slices.devices {
+                known.insert((&slices.pool, &device.name), device.slice.as_ref());
             }
         }
-        let mut found: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        let mut found = Claimed::new();
         for (key, claim) in &self.state.claims {
-            let pods = claim.pods.len() as u64;
-            let devices = claim.devices.iter().map(|(pool, device)| {
-                (device, profiles.get(&(pool, device)).copied().flatten(), pods)
+            let devices = claim.devices.iter().map(|(pool, device)| Device {
+                slice: known.get(&(pool, device)).copied().flatten(),
+                pods: claim.pods.len() as u64,
             });
             found.insert((&*key.namespace, &*key.name), devices.collect());
         }
@@ -224,7 +235,7 @@ impl<'m> Measuring<'m> {
         held: &Held<'_>,
         node: &Paid<'_>,
         who: &Arc<Attribution>,
-        claims: &BTreeMap<(&str, &str), Vec<(&Arc<str>, Option<&Arc<str>>, u64)>>,
+        claims: &Claimed<'_>,
         (measured, faults): (&mut Measured, &mut BTreeSet<String>),
     ) {
         let from = held.window.from().max(node.window.from());
@@ -263,8 +274,8 @@ impl<'m> Measuring<'m> {
         }
         for claim in &pod.claims {
             let devices = claims.get(&(&*pod.key.namespace, &**claim));
-            for (_, profile, pods) in devices.into_iter().flatten() {
-                let whole = node.gpus.share_of_profile(profile.map(|it| &**it));
+            for Device { slice, pods } in devices.into_iter().flatten() {
+                let whole = node.gpus.share_of_slice(*slice);
                 let own = whole.and_then(|whole| {
                     let part = Share::of(1, (*pods).max(1)).and_then(|part| part.within(whole));
                     part.ok_or_else(|| format!("claim {claim} is reserved by too many pods"))

@@ -118,7 +118,7 @@ fn ages(state: &State, now: Timestamp) -> Vec<Age> {
 fn wholes<'s>(state: &'s State, faults: &mut BTreeSet<String>) -> BTreeMap<WorkloadId, Whole<'s>> {
     let mut all: BTreeMap<WorkloadId, Whole<'s>> = BTreeMap::new();
     for (kind, owners) in &state.owners {
-        for (key, owner) in owners.iter().filter(|(_, owner)| owner.owner.is_none()) {
+        for (key, owner) in owners.iter().filter(|(_, owner)| owner.of.is_none()) {
             let Some(id) = whose::workload_id(&key.namespace, &key.name) else { continue };
             let top = OwnerRef { kind: Arc::from(*kind), name: Arc::clone(&key.name) };
             if let Some(other) = all.get(&id) {

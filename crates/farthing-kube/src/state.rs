@@ -80,7 +80,9 @@ impl State {
         match kind.keep() {
             Keep::Node => {
                 let old = std::mem::take(&mut self.nodes);
-                objects.into_iter().for_each(|object| self.put(kind, object));
+                for object in objects {
+                    self.put(kind, object);
+                }
                 let gone = old.into_values().filter(|it| !self.nodes.contains_key(&it.name));
                 self.gone_nodes.extend(gone.map(|node| (node, now)));
             }
@@ -94,11 +96,15 @@ impl State {
                     }
                     self.put(kind, object);
                 }
-                old.into_values().for_each(|pod| self.end(pod, now));
+                for pod in old.into_values() {
+                    self.end(pod, now);
+                }
             }
             keep => {
                 self.clear(kind, keep);
-                objects.into_iter().for_each(|object| self.put(kind, object));
+                for object in objects {
+                    self.put(kind, object);
+                }
             }
         }
         self.forget_oldest();

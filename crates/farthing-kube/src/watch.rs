@@ -291,7 +291,9 @@ impl Watcher {
         {
             let mut state = self.shared.state();
             state.replace(self.kind, objects, now);
-            faults.into_iter().for_each(|fault| state.fault(fault));
+            for fault in faults {
+                state.fault(fault);
+            }
         }
         self.names.forget_unused();
         self.health(|health| {

@@ -50,13 +50,12 @@ fn above(state: &State, namespace: &Arc<str>, of: &OwnerRef) -> Above {
     let found = if &*of.kind == "Pod" {
         state.pods.get(&key).map(|pod| pod.owner.clone())
     } else {
-        owner(state, &of.kind, &key).map(|owner| owner.owner.clone())
+        owner(state, &of.kind, &key).map(|owner| owner.of.clone())
     };
     match found {
         Some(Some(owner)) => Above::Owner(owner),
-        Some(None) => Above::Nothing,
         None if is_watched(state, &of.kind) => Above::NotYet,
-        None => Above::Nothing,
+        None | Some(None) => Above::Nothing,
     }
 }
 

@@ -125,13 +125,14 @@ spec:
 /// One cluster for everything: each part leaves what the next one needs.
 #[test]
 fn a_real_cluster_is_seen_changes_and_breaks() {
-    let Some(cluster) = cluster::demo(&["nobody"]) else { return };
+    let Some(cluster) = cluster::demo(&["nobody", "observer"]) else { return };
     cluster.apply(MORE);
     let mut kube = watch(cluster.kubeconfig());
     what_there_is_is_seen(&mut kube);
     requests_are_metered(&cluster, &mut kube);
     what_changes_is_seen(&cluster, &mut kube);
     a_restart_of_the_server_is_survived(&cluster, &mut kube);
+    the_role_of_our_manifests_is_enough(&cluster);
     who_may_not_look_is_told_so(&cluster);
 }
 
@@ -281,6 +282,25 @@ fn a_restart_of_the_server_is_survived(cluster: &Cluster, kube: &mut Kube) {
     let window = Window::new(down, Timestamp::now()).unwrap();
     let measured = kube.measure(window).unwrap();
     assert_eq!(measured.coverage.ratio().unwrap(), farthing_model::Ratio::ONE);
+}
+
+/// RBAC is on: what the role lacks, the server refuses.
+fn the_role_of_our_manifests_is_enough(cluster: &Cluster) {
+    cluster.apply(&farthing_kube::manifests());
+    let bind = ["create", "clusterrolebinding", "observer", "--user=observer"];
+    cluster.kubectl(&[&bind[..], &["--clusterrole=farthing-observe"]].concat());
+    let mut kube = watch(cluster.kubeconfig_of("observer"));
+    until("all that there is is known", || kube.inventory().unknown.is_empty().then_some(()));
+    assert!(members(&look(&mut kube), "serving/chat") > 0);
+    let may = |verb: &str, what: &str| {
+        let config = cluster.kubeconfig_of("observer");
+        let ask = ["auth", "can-i", verb, what, "-A", "--kubeconfig", config.to_str().unwrap()];
+        cluster.ask(&ask)
+    };
+    assert_eq!(may("list", "pods").trim(), "yes");
+    for (verb, what) in [("get", "secrets"), ("patch", "jobs"), ("delete", "pods")] {
+        assert_eq!(may(verb, what).trim(), "no", "{verb} {what}");
+    }
 }
 
 fn who_may_not_look_is_told_so(cluster: &Cluster) {

@@ -10,6 +10,7 @@ pub(crate) mod export;
 pub(crate) mod idle;
 pub(crate) mod import;
 pub(crate) mod journal;
+pub(crate) mod kube;
 pub(crate) mod offers;
 pub(crate) mod plan;
 pub(crate) mod reference;

@@ -53,7 +53,8 @@ struct Devices {
 struct Device {
     driver: String,
     pool: String,
-    device: String,
+    #[serde(rename = "device")]
+    name: String,
     /// Access without use, such as that of a monitor.
     #[serde(default)]
     admin_access: Option<bool>,
@@ -73,7 +74,7 @@ impl Claim {
         });
         let pods = wire.status.reserved_for.iter().filter(|it| it.resource == "pods");
         Self {
-            devices: held.map(|it| (names.of(&it.pool), names.of(&it.device))).collect(),
+            devices: held.map(|it| (names.of(&it.pool), names.of(&it.name))).collect(),
             pods: pods.map(|it| Arc::from(it.name.as_str())).collect(),
             key: wire.metadata.key(names),
         }
@@ -86,8 +87,23 @@ pub(crate) struct Slices {
     pub(crate) key: Key,
     pub(crate) node: Option<Arc<str>>,
     pub(crate) pool: Arc<str>,
-    /// Each device with the slices of a whole one that it is, as its profile says it.
-    pub(crate) devices: Vec<(Arc<str>, Option<Arc<str>>)>,
+    pub(crate) devices: Vec<Known>,
+}
+
+/// A device that a driver lists.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Known {
+    pub(crate) name: Arc<str>,
+    /// The slice of a device that it is; none where it is a whole one.
+    pub(crate) slice: Option<Slice>,
+}
+
+/// A slice as its driver says it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Slice {
+    pub(crate) profile: Arc<str>,
+    /// The device that it is of.
+    pub(crate) product: Arc<str>,
 }
 
 /// A resource slice as the server writes it.
@@ -132,7 +148,11 @@ impl Slices {
         let devices = wire.spec.devices.iter().filter(|_| of_gpus).map(|device| {
             let text = |name: &str| device.attributes.get(name).and_then(|it| it.string.as_deref());
             let profile = text("profile").filter(|_| text("type") == Some("mig"));
-            (names.of(&device.name), profile.map(|profile| names.of(profile)))
+            let slice = profile.map(|profile| Slice {
+                profile: names.of(profile),
+                product: names.of(text("productName").unwrap_or_default()),
+            });
+            Known { name: names.of(&device.name), slice }
         });
         Self {
             devices: devices.collect(),

@@ -11,7 +11,7 @@ pub(crate) mod owner;
 pub(crate) mod pod;
 pub(crate) mod rule;
 
-pub(crate) use claim::{Claim, Slices};
+pub(crate) use claim::{Claim, Slice, Slices};
 pub(crate) use meta::{Key, Meta, Names, or_default, time};
 pub(crate) use node::NodeObject;
 pub(crate) use owner::{Owner, OwnerRef};

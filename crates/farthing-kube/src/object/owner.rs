@@ -25,7 +25,8 @@ impl OwnerRef {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) key: Key,
-    pub(crate) owner: Option<OwnerRef>,
+    /// Whose it is itself.
+    pub(crate) of: Option<OwnerRef>,
     pub(crate) team: Option<Arc<str>>,
     pub(crate) labels: Arc<[(Arc<str>, Arc<str>)]>,
     /// Pods that are wanted at the same time, where the kind says it.
@@ -137,7 +138,7 @@ impl Owner {
         });
         let deadline = meta.annotations.get("farthing.dev/deadline");
         Ok(Self {
-            owner: meta.controller().map(|owner| OwnerRef::of(owner, names)),
+            of: meta.controller().map(|owner| OwnerRef::of(owner, names)),
             team: meta.team().map(|team| names.of(team)),
             labels: meta.labels.iter().map(|(a, b)| (names.of(a), names.of(b))).collect(),
             members,

@@ -102,6 +102,13 @@ impl Cluster {
         self.ready.kubeconfigs[user].clone()
     }
 
+    /// Runs kubectl as the administrator; what it says, whether it fails or not.
+    pub(crate) fn ask(&self, arguments: &[&str]) -> String {
+        let mut command = Command::new(&self.ready.kubectl);
+        let output = command.args(arguments).env("KUBECONFIG", self.kubeconfig()).output().unwrap();
+        String::from_utf8(output.stdout).unwrap()
+    }
+
     /// Runs kubectl as the administrator, and panics with what it says when it fails.
     pub(crate) fn kubectl(&self, arguments: &[&str]) -> String {
         let mut command = Command::new(&self.ready.kubectl);

@@ -1,6 +1,6 @@
-//! Which Kubernetes cluster `farthing up` looks at, and what its nodes cost.
+//! Kubernetes: which cluster `farthing up` looks at, what its nodes cost, what it needs there.
 
-use clap::Args;
+use clap::{Args, Subcommand};
 use std::path::PathBuf;
 
 /// A Kubernetes cluster.
@@ -18,4 +18,19 @@ pub(crate) struct KubeArgs {
     /// Price books for its nodes instead of the one that ships in the program
     #[arg(long, value_name = "PATH", requires = "context")]
     pub(crate) prices: Vec<PathBuf>,
+}
+
+/// `farthing kube`.
+#[derive(Debug, Args)]
+pub(crate) struct KubeCommandArgs {
+    /// What to print
+    #[command(subcommand)]
+    pub(crate) what: KubeWhat,
+}
+
+/// What to print.
+#[derive(Clone, Copy, Debug, Subcommand)]
+pub(crate) enum KubeWhat {
+    /// An account and the least role for looking, for `kubectl apply -f -`
+    Manifests,
 }

@@ -145,13 +145,12 @@ impl Prices for BookPrices {
         provider_id: Option<&str>,
     ) -> Result<Priced, IdError> {
         let bought = Bought::of_labels(&self.map, labels, provider_id);
-        let known = match self.found.get(&bought) {
-            Some(known) => known.clone(),
-            None => {
-                let priced = NodePrices::new(&self.catalogue).price(&bought)?;
-                self.found.insert(bought, priced.clone());
-                priced
-            }
+        let known = if let Some(known) = self.found.get(&bought) {
+            known.clone()
+        } else {
+            let priced = NodePrices::new(&self.catalogue).price(&bought)?;
+            self.found.insert(bought, priced.clone());
+            priced
         };
         Ok(Priced {
             offer: known.offer,

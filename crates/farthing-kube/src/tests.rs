@@ -1,0 +1,308 @@
+//! Objects as an API server writes them, put into the tables: whose pods are, and which devices
+//! they hold.
+
+use crate::kind::KINDS;
+use crate::measure::{Faces, Measuring};
+use crate::object::Names;
+use crate::price::{Priced, Prices};
+use crate::state::State;
+use crate::{manifests, whose};
+use farthing_edge::Measured;
+use farthing_model::{IdError, Offer, Place, Price, Purchase, Resource, SourceId, Window};
+use jiff::Timestamp;
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+const NOW: &str = "2026-12-01T00:00:00Z";
+
+fn at(text: &str) -> Timestamp {
+    text.parse().unwrap()
+}
+
+/// Puts an object of a kind into the tables.
+fn put(state: &mut State, kind: &str, object: &Value) {
+    let (index, kind) = KINDS.iter().enumerate().find(|(_, it)| it.name == kind).unwrap();
+    let read = kind.read(&object.to_string(), &mut Names::default(), at(NOW)).unwrap();
+    state.put(kind, read);
+    state.health[index].served = Some(true);
+}
+
+fn owned(kind: &str, name: &str) -> Value {
+    json!([{"apiVersion": "x/v1", "kind": kind, "name": name, "uid": "u", "controller": true}])
+}
+
+fn object(name: &str, owner: Option<(&str, &str)>) -> Value {
+    let owners = owner.map_or(Value::Null, |(kind, name)| owned(kind, name));
+    json!({"metadata": {"name": name, "namespace": "n", "uid": name, "resourceVersion": "1",
+        "creationTimestamp": "2026-11-30T00:00:00Z", "ownerReferences": owners}})
+}
+
+fn pod(name: &str, owner: Option<(&str, &str)>, spec: &Value) -> Value {
+    let mut pod = object(name, owner);
+    pod["spec"] = spec.clone();
+    pod["status"] = json!({"phase": "Running", "conditions": [{"type": "PodScheduled",
+        "status": "True", "lastTransitionTime": "2026-11-30T12:00:00Z"}]});
+    pod
+}
+
+/// The controller at the top of a chain of owners, the pod's own first.
+fn check(chain: &[(&str, &str)], expected: &str) {
+    let mut state = State::default();
+    put(&mut state, "Pod", &pod("p", chain.first().copied(), &json!({"nodeName": "node"})));
+    for (index, (kind, name)) in chain.iter().enumerate() {
+        let above = chain.get(index + 1).copied();
+        if *kind == "Pod" {
+            put(&mut state, "Pod", &pod(name, above, &json!({})));
+        } else if KINDS.iter().any(|it| it.name == *kind) {
+            put(&mut state, kind, &object(name, above));
+        }
+    }
+    let pod = state.pods.values().find(|pod| &*pod.key.name == "p").unwrap();
+    let top = whose::top(&state, pod);
+    assert!(top.complete, "{chain:?}");
+    let who = whose::attribution(&state, pod, &top).unwrap();
+    let controller = who.controller.map_or_else(String::new, |it| format!(" {}", it.kind));
+    assert_eq!(format!("{}{controller}", who.workload), expected, "{chain:?}");
+}
+
+#[test]
+fn pods_are_followed_to_the_top() {
+    check(&[], "n/p");
+    check(&[("ReplicaSet", "web-1"), ("Deployment", "web")], "n/web deployment");
+    check(&[("StatefulSet", "db")], "n/db statefulset");
+    check(&[("DaemonSet", "agent")], "n/agent daemonset");
+    check(&[("Job", "nightly-1"), ("CronJob", "nightly")], "n/nightly cronjob");
+    check(&[("Job", "set-workers-0"), ("JobSet", "set")], "n/set jobset");
+    check(&[("PyTorchJob", "ft")], "n/ft pytorchjob");
+    check(&[("RayCluster", "ray-x"), ("RayJob", "ray")], "n/ray rayjob");
+    check(&[("RayCluster", "notebook")], "n/notebook raycluster");
+    let leader = [
+        ("StatefulSet", "lws-0"),
+        ("Pod", "lws-0"),
+        ("StatefulSet", "lws"),
+        ("LeaderWorkerSet", "lws"),
+    ];
+    check(&leader, "n/lws leaderworkerset");
+    let served = [("ReplicaSet", "llm-1"), ("Deployment", "llm-p"), ("InferenceService", "llm")];
+    check(&served, "n/llm inferenceservice");
+    // A node's own manifests; an owner of a kind that nobody watches.
+    check(&[("Node", "node")], "n/p");
+    check(&[("Gadget", "g")], "n/g gadget");
+}
+
+#[test]
+fn an_owner_that_comes_after_its_pod_is_waited_for() {
+    let mut state = State::default();
+    put(&mut state, "Pod", &pod("p", Some(("ReplicaSet", "web-1")), &json!({})));
+    let top = |state: &State| whose::top(state, state.pods.values().next().unwrap());
+    assert!(!top(&state).complete);
+    put(&mut state, "ReplicaSet", &object("web-1", Some(("Deployment", "web"))));
+    assert!(!top(&state).complete);
+    put(&mut state, "Deployment", &object("web", None));
+    assert!(top(&state).complete);
+    // A loop of owners ends.
+    put(&mut state, "Deployment", &object("web", Some(("ReplicaSet", "web-1"))));
+    assert!(top(&state).complete);
+}
+
+#[test]
+fn a_team_is_what_is_nearest() {
+    let mut state = State::default();
+    put(&mut state, "Pod", &pod("p", Some(("Job", "j")), &json!({})));
+    let team = |state: &State| {
+        let pod = state.pods.values().next().unwrap();
+        let who = whose::attribution(state, pod, &whose::top(state, pod)).unwrap();
+        who.team.map(|team| team.to_string())
+    };
+    assert_eq!(team(&state), None);
+    put(&mut state, "Namespace", &json!({"metadata": {"name": "n", "labels": {"team": "ns"}}}));
+    assert_eq!(team(&state).as_deref(), Some("ns"));
+    let mut job = object("j", None);
+    job["metadata"]["annotations"] = json!({"farthing.dev/team": "job"});
+    put(&mut state, "Job", &job);
+    assert_eq!(team(&state).as_deref(), Some("job"));
+    let mut labelled = pod("p", Some(("Job", "j")), &json!({}));
+    labelled["metadata"]["labels"] = json!({"team": "own", "farthing.dev/team": "ours"});
+    put(&mut state, "Pod", &labelled);
+    assert_eq!(team(&state).as_deref(), Some("ours"));
+}
+
+struct Free;
+
+impl Prices for Free {
+    fn price(
+        &mut self,
+        _labels: &BTreeMap<String, String>,
+        _provider_id: Option<&str>,
+    ) -> Result<Priced, IdError> {
+        let place = Place { provider: "x".to_owned(), region: "y".to_owned(), zone: None };
+        Ok(Priced {
+            offer: Offer::id_of(&place, "m", Purchase::OnDemand)?,
+            place,
+            instance_type: "m".to_owned(),
+            accelerator: None,
+            purchase: Purchase::OnDemand,
+            price: Price::Unknown("not looked up".to_owned()),
+        })
+    }
+}
+
+/// Measures an hour before now.
+fn measure(state: &State) -> Measured {
+    let window = Window::new(at("2026-11-30T23:00:00Z"), at(NOW)).unwrap();
+    let source = SourceId::new("kubernetes").unwrap();
+    let measuring = Measuring { state, window, known: at(NOW), source: &source };
+    measuring.measure(&mut Free, &mut Faces::default())
+}
+
+fn node(capacity: &Value, labels: &Value) -> Value {
+    json!({"metadata": {"name": "node", "labels": labels, "creationTimestamp": NOW_MINUS_A_DAY},
+        "status": {"capacity": capacity, "conditions": [{"type": "Ready", "status": "True",
+            "lastTransitionTime": NOW_MINUS_A_DAY}]}})
+}
+
+const NOW_MINUS_A_DAY: &str = "2026-11-30T00:00:00Z";
+
+/// Accelerator hours of an hour, in thousandths.
+fn gpu_milli(measured: &Measured) -> i128 {
+    let gpus = measured.samples.iter().filter(|it| it.resource == Resource::Gpu);
+    gpus.map(|it| it.requested_nano).sum::<i128>() / 3_600 / 1_000_000
+}
+
+fn container(resources: &Value) -> Value {
+    json!({"nodeName": "node", "containers": [{"name": "c", "resources": resources}]})
+}
+
+#[test]
+fn devices_are_shares_of_what_the_node_has() {
+    let mut state = State::default();
+    let labels = json!({"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB",
+        "nvidia.com/gpu.count": "8"});
+    let capacity = json!({"cpu": "96", "memory": "1Ti", "nvidia.com/gpu": "7",
+        "nvidia.com/mig-3g.40gb": "2", "hugepages-2Mi": "0", "pods": "110"});
+    put(&mut state, "Node", &node(&capacity, &labels));
+    let asks = json!({"limits": {"nvidia.com/gpu": "2", "nvidia.com/mig-3g.40gb": "1"}});
+    put(&mut state, "Pod", &pod("p", None, &container(&asks)));
+    let measured = measure(&state);
+    assert_eq!(measured.faults, Vec::<String>::new());
+    assert_eq!(measured.spans[0].capacity.gpu_milli, 8_000);
+    // Two whole ones, and half of one: 3 of 7 compute slices, 4 of 8 memory slices.
+    assert_eq!(gpu_milli(&measured), 2_500);
+}
+
+#[test]
+fn claimed_devices_are_split_over_the_pods_that_reserve_them() {
+    let mut state = State::default();
+    put(&mut state, "Node", &node(&json!({"cpu": "96", "memory": "1Ti"}), &json!({})));
+    let device = |name: &str, attributes: &Value| json!({"name": name, "attributes": attributes});
+    let mig = json!({"type": {"string": "mig"}, "profile": {"string": "1g.5gb"},
+        "productName": {"string": "NVIDIA A100-SXM4-40GB"}});
+    let devices = [
+        device("gpu-0", &json!({"type": {"string": "gpu"}})),
+        device("gpu-1", &json!({"type": {"string": "gpu"}})),
+        device("gpu-1-mig", &mig),
+    ];
+    put(
+        &mut state,
+        "ResourceSlice",
+        &json!({"metadata": {"name": "s"}, "spec": {
+        "driver": "gpu.nvidia.com", "nodeName": "node", "pool": {"name": "node"},
+        "devices": devices}}),
+    );
+    let claim = |name: &str, device: &str, pods: &[&str]| {
+        let pods = pods.iter().map(|pod| json!({"resource": "pods", "name": pod, "uid": "u"}));
+        json!({"metadata": {"name": name, "namespace": "n"}, "status": {
+            "reservedFor": pods.collect::<Value>(), "allocation": {"devices": {"results": [
+                {"driver": "gpu.nvidia.com", "pool": "node", "device": device, "request": "r"},
+                {"driver": "net.example", "pool": "node", "device": "nic", "request": "n"},
+                {"driver": "gpu.nvidia.com", "pool": "node", "device": "gpu-1", "request": "m",
+                    "adminAccess": true}]}}}})
+    };
+    put(&mut state, "ResourceClaim", &claim("shared", "gpu-0", &["a", "b"]));
+    put(&mut state, "ResourceClaim", &claim("sliced", "gpu-1-mig", &["c"]));
+    for (name, claim) in [("a", "shared"), ("b", "shared"), ("c", "sliced")] {
+        let mut pod = pod(name, None, &container(&json!({"requests": {"cpu": "1"}})));
+        pod["status"]["resourceClaimStatuses"] =
+            json!([{"name": "gpu", "resourceClaimName": claim}]);
+        put(&mut state, "Pod", &pod);
+    }
+    let measured = measure(&state);
+    assert_eq!(measured.spans[0].capacity.gpu_milli, 2_000, "slices are no devices of their own");
+    let of = |name: &str| {
+        let own = measured.samples.iter().filter(|it| {
+            let who = it.attribution.as_ref().unwrap();
+            it.resource == Resource::Gpu && who.pod.as_deref() == Some(name)
+        });
+        own.map(|it| it.requested_nano).sum::<i128>() / 3_600 / 1_000_000
+    };
+    assert_eq!((of("a"), of("b"), of("c")), (500, 500, 142));
+}
+
+#[test]
+fn a_pod_asks_for_what_the_scheduler_counts() {
+    let mut state = State::default();
+    put(&mut state, "Node", &node(&json!({"cpu": "96", "memory": "1Ti"}), &json!({})));
+    let spec = json!({"nodeName": "node", "overhead": {"cpu": "250m"},
+        "containers": [
+            {"name": "a", "resources": {"requests": {"cpu": "1", "memory": "1e9"}}},
+            {"name": "b", "resources": {"limits": {"cpu": "500m", "vendor.example/nic": "1"}}}],
+        "initContainers": [
+            {"name": "sidecar", "restartPolicy": "Always",
+                "resources": {"requests": {"cpu": "100m"}}},
+            {"name": "first", "resources": {"requests": {"cpu": "3", "memory": "1Mi"}}}]});
+    put(&mut state, "Pod", &pod("p", None, &spec));
+    let asks = |state: &State| state.pods.values().next().unwrap().asks.clone();
+    // The one that runs before the others together with the sidecar, and the overhead.
+    assert_eq!(asks(&state).resources.cpu_milli, 3_350);
+    assert_eq!(asks(&state).resources.memory_bytes, 1_000_000_000);
+    assert!(asks(&state).devices.is_empty());
+    let mut whole = spec.clone();
+    whole["resources"] = json!({"requests": {"cpu": "5"}});
+    put(&mut state, "Pod", &pod("p", None, &whole));
+    assert_eq!(asks(&state).resources.cpu_milli, 5_250, "what the pod as a whole asks for stands");
+    let half = container(&json!({"limits": {"nvidia.com/gpu": "0.5"}}));
+    let text = pod("q", None, &half).to_string();
+    let error = KINDS[1].read(&text, &mut Names::default(), at(NOW)).unwrap_err();
+    assert!(error.starts_with("container c: nvidia.com/gpu: `0.5`"), "{error}");
+}
+
+#[test]
+fn time_that_is_not_known_is_paid_and_not_measured() {
+    let mut state = State::default();
+    put(&mut state, "Node", &node(&json!({"cpu": "8", "memory": "8Gi"}), &json!({})));
+    let asks = json!({"requests": {"cpu": "2"}});
+    put(&mut state, "Pod", &pod("p", None, &container(&asks)));
+    let mut done = pod("done", None, &container(&asks));
+    done["status"]["phase"] = json!("Failed");
+    done["status"]["containerStatuses"] =
+        json!([{"state": {"terminated": {"finishedAt": "2026-11-30T23:15:00Z"}}}]);
+    put(&mut state, "Pod", &done);
+    let window = Window::new(at("2026-11-30T23:00:00Z"), at(NOW)).unwrap();
+    let source = SourceId::new("kubernetes").unwrap();
+    let known = at("2026-11-30T23:30:00Z");
+    let measuring = Measuring { state: &state, window, known, source: &source };
+    let measured = measuring.measure(&mut Free, &mut Faces::default());
+    let spans: Vec<_> = measured.spans.iter().map(|it| (it.window.to(), it.measured)).collect();
+    assert_eq!(spans, [(known, true), (at(NOW), false)]);
+    let hours = |name: &str| {
+        let own = measured
+            .samples
+            .iter()
+            .filter(|it| it.attribution.as_ref().unwrap().pod.as_deref() == Some(name));
+        own.map(|it| (it.window.to(), it.requested_nano / 1_000_000_000)).collect::<Vec<_>>()
+    };
+    assert_eq!(hours("p"), [(known, 2 * 1_800)]);
+    assert_eq!(hours("done"), [(at("2026-11-30T23:15:00Z"), 2 * 900)]);
+    assert_eq!(measured.coverage.ratio().unwrap().to_string(), "50.0 %");
+}
+
+#[test]
+fn the_role_is_what_is_watched_and_only_for_looking() {
+    let text = manifests();
+    for kind in &KINDS {
+        assert!(text.contains(&format!("      - {}\n", kind.plural)), "{}", kind.plural);
+    }
+    let verbs: Vec<_> = text.lines().filter(|line| line.contains("verbs:")).collect();
+    assert!(verbs.iter().all(|line| line.trim() == "verbs: [list, watch]"), "{verbs:?}");
+    assert!(!text.contains("secrets") && !text.contains('*'));
+}
