@@ -92,6 +92,7 @@ fn serve(folder: &Path) {
             journal: None,
             orders: None,
             offers: None,
+            oidc: None,
         })
         .unwrap();
     println!("{}", server.address());

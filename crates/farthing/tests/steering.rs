@@ -210,7 +210,7 @@ kind: Budget
 metadata: {name: hours}
 spec: {scope: {label: {pipeline: nightly}}, limit: 2.5 GPU-h, period: month, hard: false}
 ";
-    let config = place.file("soft.yaml", &format!("{APPROVE}---\n{soft}"));
+    let config = place.file("soft.yaml", format!("{APPROVE}---\n{soft}"));
     let up = ["up", "--demo", "--no-listen", "--for", "1s", "--speed", "300", "--config", &config];
     assert_eq!(place.run(&up).code, 0);
     let check = |more: &[&str]| {

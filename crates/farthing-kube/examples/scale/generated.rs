@@ -121,7 +121,10 @@ fn node(at: usize) -> String {
 
 fn pod(at: usize, nodes: usize) -> String {
     let (node, set, name) = (at % nodes, at / 100, "c");
-    let env: String = (0..20).map(|it| format!(r#"{{"name":"E{it}","value":"v"}},"#)).collect();
+    let mut env = String::new();
+    for it in 0..20 {
+        let _ = write!(env, r#"{{"name":"E{it}","value":"v"}},"#);
+    }
     format!(
         r#"{{"metadata":{{"name":"p{at}","namespace":"ns{}","uid":"00000000-0000-0000-0000-{at:012}","resourceVersion":"1","creationTimestamp":"2026-11-01T00:00:00Z","labels":{{"app":"a{set}","team":"t{}","app.kubernetes.io/part-of":"part","pod-template-hash":"h{set}"}},"ownerReferences":[{{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"rs{set}","uid":"u","controller":true}}]{}}},"spec":{{"nodeName":"n{node}","containers":[{{"name":"{name}","image":"registry.example/image:v1","env":[{env}{{"name":"L","value":"v"}}],"resources":{{"requests":{{"cpu":"4","memory":"16Gi"}},"limits":{{"nvidia.com/gpu":"1"}}}}}}],"tolerations":[{{"key":"a","operator":"Exists"}}]}},"status":{{"phase":"Running","startTime":"2026-11-01T00:00:01Z","conditions":[{{"type":"PodScheduled","status":"True","lastTransitionTime":"2026-11-01T00:00:00Z"}},{{"type":"Ready","status":"True","lastTransitionTime":"2026-11-01T00:00:02Z"}}],"containerStatuses":[{{"name":"{name}","state":{{"running":{{"startedAt":"2026-11-01T00:00:02Z"}}}}}}]}}}}"#,
         set % 100,

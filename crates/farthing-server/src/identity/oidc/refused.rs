@@ -84,7 +84,7 @@ impl From<Unread> for Refused {
     fn from(why: Unread) -> Self {
         Self::Provider(match why {
             Unread::Failed(why) => why,
-            Unread::Busy => "too many wait for it".to_owned(),
+            Unread::Busy(_) => "too many wait for it".to_owned(),
             Unread::Gone | Unread::NotYours(_) => "nobody asks it".to_owned(),
         })
     }
