@@ -1,7 +1,7 @@
 //! Plans: what to do, as exact steps, and what happened to each.
 
 use crate::id::{NodeId, OfferId, PlanId, StepId, WorkloadId};
-use crate::money::Money;
+use crate::money::{Currency, Money};
 use crate::window::Window;
 use jiff::Timestamp;
 use std::fmt;
@@ -205,8 +205,13 @@ impl fmt::Display for Reason {
                 write!(out, "{offer} at {} is full", cost.rounded(2))
             }
             Self::OverBudget { budget, left, needed } => {
-                let (left, needed) = (left.rounded(2), needed.rounded(2));
-                write!(out, "budget {budget} has {left} left, {needed} needed")
+                // Accelerator time counts in thousandths, and money is read with the plan's.
+                let (places, unit) = match needed.currency() {
+                    Currency::GPU_HOURS => (3, " GPU-hours"),
+                    _ => (2, ""),
+                };
+                let (left, needed) = (left.rounded(places), needed.rounded(places));
+                write!(out, "budget {budget} has {left}{unit} left, {needed}{unit} needed")
             }
             Self::NoOffer(why) => write!(out, "no offer: {why}"),
             Self::Residency(places) => write!(out, "no offer in {}", places.join(" or ")),

@@ -142,22 +142,21 @@ fn main() {
     let mut dice = Dice(u64::try_from(seed).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
     let month = Period::Month.window_at(now).unwrap();
-    let zero = Money::zero(Currency::USD);
     let usd = |whole| Money::from_pico(i128::from(whole) * 1_000_000_000_000, Currency::USD);
-    let budgets = limit.map(|limit| BudgetState {
+    let budgets = limit.map(|limit| Limit::Money(usd(limit))).map(|limit| BudgetState {
         budget: Budget {
             id: BudgetId::new("all").unwrap(),
             scope: Scope::All,
-            limit: Limit::Money(usd(limit)),
+            limit,
             period: Period::Month,
             hard: true,
             escalate: Vec::new(),
             carry: None,
         },
         period: month,
-        limit: Limit::Money(usd(limit)),
-        spent: zero,
-        committed: zero,
+        limit,
+        spent: usd(0),
+        committed: usd(0),
         gpu_gone_milli: 0,
     });
     let input = Input {

@@ -49,6 +49,12 @@ fn main() {
     let folder = tempfile::tempdir().unwrap();
     fill(folder.path(), hours, rows);
     let served = Served::start(folder.path());
+    for report in REPORTS {
+        let before = served.cpu_s();
+        let mut connection = BufReader::new(TcpStream::connect(served.address).unwrap());
+        assert_eq!(ask(&mut connection, report, &mut BTreeMap::new()), 200);
+        println!("{report} alone: {:.2} s of processor time", served.cpu_s() - before);
+    }
     let took = ask_all(served.address, users, Duration::from_secs(seconds.into()));
     let memory = served.most_memory_mb();
     let about = format!("{users} users, {} charges, {seconds} s", u64::from(hours * rows));
@@ -126,6 +132,14 @@ impl Served {
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
         Self { child, address: line.trim().parse().unwrap() }
+    }
+
+    /// Its processor time so far, in seconds.
+    fn cpu_s(&self) -> f64 {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
+        let fields: Vec<&str> = stat.rsplit(") ").next().unwrap().split(' ').collect();
+        let ticks: f64 = fields[11..13].iter().map(|ticks| ticks.parse::<f64>().unwrap()).sum();
+        ticks / 100.0
     }
 
     /// The most memory that it ever had, in 10^6 bytes.

@@ -2,11 +2,11 @@
 //!
 //! An answer that is made from what is published alone has a tag before it is made: while nothing
 //! new is published, asking again costs nothing. Any other answer is tagged by its bytes. What
-//! several people ask for at once is made once ([`super::shared`]).
+//! several people ask for at once is made once ([`super::kept`]).
 
 use super::guard::Guest;
+use super::kept::Kept;
 use super::seen;
-use super::shared::Shared;
 use crate::identity::content_tag;
 use crate::scope::{Scoped, Sources};
 use axum::body::{Body, to_bytes};
@@ -36,12 +36,12 @@ const BYTES_MAX: usize = 8 << 20;
 #[derive(Clone)]
 pub(super) struct Tagging {
     pub(super) sources: Sources,
-    pub(super) shared: Arc<Shared>,
+    pub(super) kept: Arc<Kept>,
 }
 
 /// Answers 304 to whoever has it already.
 pub(super) async fn tag(
-    State(Tagging { sources, shared }): State<Tagging>,
+    State(Tagging { sources, kept }): State<Tagging>,
     request: Request,
     next: Next,
 ) -> Response {
@@ -61,7 +61,7 @@ pub(super) async fn tag(
         && is_shared
     {
         note_read(&sources, &request);
-        return match shared.answer(key, BYTES_MAX, (request, next)).await {
+        return match kept.answer(key, BYTES_MAX, (request, next)).await {
             Err(other) => *other,
             Ok(answered) => {
                 let tag = early.as_ref().unwrap_or(&answered.tag);

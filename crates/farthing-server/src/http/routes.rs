@@ -33,7 +33,7 @@ pub(super) static PATHS: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
 pub(super) const CONTENT_MAX: usize = 64 << 10;
 
 pub(super) fn router(sources: Sources) -> Router {
-    let tagging = etag::Tagging { sources: sources.clone(), shared: Arc::default() };
+    let tagging = etag::Tagging { sources: sources.clone(), kept: Arc::default() };
     let tagged = middleware::from_fn_with_state(tagging, etag::tag);
     let mut all = Router::new();
     for route in api::routes() {

@@ -3,8 +3,9 @@
 //!
 //! The dashboards of a team ask for the same reports at the same time, each of which reads the
 //! books. An answer is shared only among those who see the same teams and ask for the very same
-//! address, while nothing new was published, and for [`KEPT`] at most: that is how old what another
-//! process wrote into the books (an import) can be missing. Refusals and faults are nobody else's.
+//! address, while nothing new was published, and for [`KEPT_MAX`] at most: that is how old what
+//! another process wrote into the books (an import) can be missing. Refusals and faults are nobody
+//! else's.
 
 use axum::body::{Body, Bytes, to_bytes};
 use axum::extract::Request;
@@ -17,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::OnceCell;
 
 /// How long an answer is sent again.
-const KEPT: Duration = Duration::from_secs(5);
+const KEPT_MAX: Duration = Duration::from_secs(5);
 
 /// Answers that are kept or made at once; what is asked beside them is made for each alone.
 const ENTRIES_MAX: usize = 128;
@@ -36,7 +37,7 @@ pub(super) struct Answered {
 
 /// Answers that are made, and those that were made last.
 #[derive(Debug, Default)]
-pub(super) struct Shared(Mutex<BTreeMap<String, Entry>>);
+pub(super) struct Kept(Mutex<BTreeMap<String, Entry>>);
 
 #[derive(Debug)]
 struct Entry {
@@ -44,7 +45,7 @@ struct Entry {
     cell: Arc<OnceCell<Arc<Answered>>>,
 }
 
-impl Shared {
+impl Kept {
     /// The answer to `request`, which `key` names whole: made by `next`, or by someone before.
     ///
     /// # Errors
@@ -70,7 +71,7 @@ impl Shared {
     /// Where the answer of a key is, or will be; `None` where too many others are.
     fn cell(&self, key: &str, now: Instant) -> Option<Arc<OnceCell<Arc<Answered>>>> {
         let mut entries = self.entries();
-        let is_fresh = |entry: &Entry| now.saturating_duration_since(entry.began) < KEPT;
+        let is_fresh = |entry: &Entry| now.saturating_duration_since(entry.began) < KEPT_MAX;
         entries.retain(|_, entry| {
             // What is being made is waited for by someone, who holds it too.
             is_fresh(entry) || (!entry.cell.initialized() && Arc::strong_count(&entry.cell) > 1)
@@ -128,30 +129,30 @@ mod tests {
 
     #[test]
     fn an_answer_is_shared_while_it_is_made_and_for_a_moment_after() {
-        let shared = Shared::default();
+        let kept = Kept::default();
         let now = Instant::now();
-        let first = shared.cell("a", now).unwrap();
+        let first = kept.cell("a", now).unwrap();
         // However long it takes.
-        let late = now + KEPT * 10;
-        assert!(Arc::ptr_eq(&first, &shared.cell("a", late).unwrap()));
-        assert!(!Arc::ptr_eq(&first, &shared.cell("b", now).unwrap()));
+        let late = now + KEPT_MAX * 10;
+        assert!(Arc::ptr_eq(&first, &kept.cell("a", late).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &kept.cell("b", now).unwrap()));
         first.set(answered()).unwrap();
-        assert!(!Arc::ptr_eq(&first, &shared.cell("a", late).unwrap()));
+        assert!(!Arc::ptr_eq(&first, &kept.cell("a", late).unwrap()));
         // What nobody makes any more, as everybody gave up, is forgotten too.
-        let given_up = Arc::downgrade(&shared.cell("c", now).unwrap());
-        shared.cell("d", late).unwrap();
+        let given_up = Arc::downgrade(&kept.cell("c", now).unwrap());
+        kept.cell("d", late).unwrap();
         assert!(given_up.upgrade().is_none());
     }
 
     #[test]
     fn no_more_answers_are_kept_than_the_limit() {
-        let shared = Shared::default();
+        let kept = Kept::default();
         let now = Instant::now();
-        let cells: Vec<_> = (0..ENTRIES_MAX).map(|n| shared.cell(&n.to_string(), now)).collect();
+        let cells: Vec<_> = (0..ENTRIES_MAX).map(|n| kept.cell(&n.to_string(), now)).collect();
         assert!(cells.iter().all(Option::is_some));
-        assert!(shared.cell("more", now).is_none());
-        assert!(shared.cell("0", now).is_some());
+        assert!(kept.cell("more", now).is_none());
+        assert!(kept.cell("0", now).is_some());
         drop(cells);
-        assert!(shared.cell("more", now + KEPT).is_some());
+        assert!(kept.cell("more", now + KEPT_MAX).is_some());
     }
 }
