@@ -103,8 +103,11 @@ impl ApiError {
 
     /// Whether what was read last is too old to go on from: a new list is needed.
     pub(crate) fn is_gone(&self) -> bool {
-        matches!(self, Self::Status { code: 410, .. })
-            || matches!(self, Self::Status { reason, .. } if reason == "Expired" || reason == "Gone")
+        match self {
+            Self::Status { code: 410, .. } => true,
+            Self::Status { reason, .. } => reason == "Expired" || reason == "Gone",
+            _ => false,
+        }
     }
 
     /// How long the server wants to be left alone.

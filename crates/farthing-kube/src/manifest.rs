@@ -7,12 +7,13 @@ use std::fmt::Write as _;
 
 /// The namespace of our own objects, and the name of the account in it.
 const OURS: &str = "farthing";
+/// The API group of roles.
+const RBAC: &str = "rbac.authorization.k8s.io";
 
 /// Manifests, as YAML documents.
 pub fn manifests() -> String {
     let mut out = format!(
-        "# What `farthing up --kube` needs in a cluster to look at it, and nothing more: no object is\n\
-         # changed, so that nothing here can.\n\
+        "# What `farthing up --kube` needs in a cluster to look at it, and nothing more.\n\
          apiVersion: v1\n\
          kind: Namespace\n\
          metadata: {{name: {OURS}}}\n\
@@ -21,7 +22,7 @@ pub fn manifests() -> String {
          kind: ServiceAccount\n\
          metadata: {{name: {OURS}, namespace: {OURS}}}\n\
          ---\n\
-         apiVersion: rbac.authorization.k8s.io/v1\n\
+         apiVersion: {RBAC}/v1\n\
          kind: ClusterRole\n\
          metadata: {{name: {OURS}-observe}}\n\
          rules:\n"
@@ -43,12 +44,11 @@ pub fn manifests() -> String {
     let _ = write!(
         out,
         "---\n\
-         apiVersion: rbac.authorization.k8s.io/v1\n\
+         apiVersion: {RBAC}/v1\n\
          kind: ClusterRoleBinding\n\
          metadata: {{name: {OURS}-observe}}\n\
-         roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: ClusterRole, name: {OURS}-observe}}\n\
-         subjects:\n  \
-         - {{kind: ServiceAccount, name: {OURS}, namespace: {OURS}}}\n"
+         roleRef: {{apiGroup: {RBAC}, kind: ClusterRole, name: {OURS}-observe}}\n\
+         subjects: [{{kind: ServiceAccount, name: {OURS}, namespace: {OURS}}}]\n"
     );
     out
 }

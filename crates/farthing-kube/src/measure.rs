@@ -131,11 +131,10 @@ impl<'m> Measuring<'m> {
         faces.keep(holders.iter().map(|held| held.pod));
         measured.spans.sort_by(|a, b| (&a.node, a.window.from()).cmp(&(&b.node, b.window.from())));
         measured.samples.sort_by(|a, b| {
-            let key = |it: &Sample| (it.resource, it.window.from());
             (a.node.cmp(&b.node))
                 .then_with(|| a.resource.cmp(&b.resource))
                 .then_with(|| a.attribution.cmp(&b.attribution))
-                .then_with(|| key(a).cmp(&key(b)))
+                .then_with(|| a.window.from().cmp(&b.window.from()))
         });
         measured.faults = faults.into_iter().collect();
         measured

@@ -79,12 +79,16 @@ impl State {
     pub(crate) fn replace(&mut self, kind: &Kind, objects: Vec<Object>, now: Timestamp) {
         match kind.keep() {
             Keep::Node => {
-                let old = std::mem::take(&mut self.nodes);
+                let mut old = std::mem::take(&mut self.nodes);
                 for object in objects {
+                    if let Object::Node(node) = &object
+                        && let Some(was) = old.remove(&node.name)
+                    {
+                        self.nodes.insert(Arc::clone(&was.name), was);
+                    }
                     self.put(kind, object);
                 }
-                let gone = old.into_values().filter(|it| !self.nodes.contains_key(&it.name));
-                self.gone_nodes.extend(gone.map(|node| (node, now)));
+                self.gone_nodes.extend(old.into_values().map(|node| (node, now)));
             }
             Keep::Pod => {
                 let mut old = std::mem::take(&mut self.pods);
@@ -125,7 +129,13 @@ impl State {
     /// Puts an object that is new or has changed.
     pub(crate) fn put(&mut self, kind: &Kind, object: Object) {
         match object {
-            Object::Node(node) => drop(self.nodes.insert(Arc::clone(&node.name), node)),
+            Object::Node(node) => {
+                let created = node.created;
+                let was = self.nodes.insert(Arc::clone(&node.name), node);
+                // Another node of the same name: the one before it ended, at the latest then.
+                let was = was.filter(|was| was.created < created);
+                self.gone_nodes.extend(was.map(|was| (was, created)));
+            }
             Object::Pod(pod) => {
                 let created = pod.created;
                 let was = self.pods.insert(pod.key.clone(), pod);

@@ -127,6 +127,22 @@ fn a_team_is_what_is_nearest() {
     assert_eq!(team(&state).as_deref(), Some("ours"));
 }
 
+#[test]
+fn a_node_of_the_same_name_ends_the_one_before_it() {
+    let mut state = State::default();
+    put(&mut state, "Node", &node(&json!({"cpu": "8"}), &json!({})));
+    let mut again = node(&json!({"cpu": "4"}), &json!({}));
+    again["metadata"]["creationTimestamp"] = json!("2026-11-30T23:15:00Z");
+    put(&mut state, "Node", &again);
+    put(&mut state, "Node", &again);
+    let spans = measure(&state).spans;
+    let cores: Vec<_> = spans
+        .iter()
+        .map(|it| (it.capacity.cpu_milli, it.window.nanos() / 60_000_000_000))
+        .collect();
+    assert_eq!(cores, [(8_000, 15), (4_000, 45)]);
+}
+
 struct Free;
 
 impl Prices for Free {

@@ -49,6 +49,7 @@ fn a_cluster_is_metered_by_requests_and_unknown_prices_are_named() {
     let unknown = "UNKNOWN price of node a10g-c: the price book has no g5.12xlarge in \
                    aws/us-east-1, spot";
     assert!(said.contains(unknown), "{said}");
+    assert!(said.contains(" = asked for ") && !said.contains(" % under"), "{said}");
     assert!(statement.contains("serving/chat"), "{statement}");
     let cost = json(&place, &["cost", "--by", "workload", "--output", "json"]);
     let rows = cost["rows"].as_array().unwrap();

@@ -2,7 +2,7 @@
 //! streams of changes in which nothing changes.
 
 use farthing_kube::{Access, Identity};
-use std::fmt::Write as _;
+use serde_json::{Map, Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
@@ -86,61 +86,85 @@ fn body(path: &str, nodes: usize, pods: usize) -> Option<String> {
         "/apis/apps/v1/replicasets" => page(from, pods / 100, |at| owner("rs", at, "Deployment")),
         "/apis/apps/v1/deployments" => page(from, pods / 100, |at| owner("d", at, "")),
         path if path.ends_with("/v1") || path.matches('/').count() < 4 => match path {
-            path if path.starts_with("/api/") => page(0, 0, |_| String::new()),
+            path if path.starts_with("/api/") => page(0, 0, |_| Value::Null),
             _ => return None,
         },
-        _ => page(0, 0, |_| String::new()),
+        _ => page(0, 0, |_| Value::Null),
     })
 }
 
-fn page(from: usize, all: usize, object: impl Fn(usize) -> String) -> String {
+fn page(from: usize, all: usize, object: impl Fn(usize) -> Value) -> String {
     let to = all.min(from + 500);
-    let items: Vec<String> = (from..to).map(object).collect();
     let next = if to < all { to.to_string() } else { String::new() };
-    format!(
-        r#"{{"metadata":{{"resourceVersion":"1","continue":"{next}"}},"items":[{}]}}"#,
-        items.join(",")
-    )
+    let items: Vec<Value> = (from..to).map(object).collect();
+    json!({"metadata": {"resourceVersion": "1", "continue": next}, "items": items}).to_string()
 }
+
+const BEGAN: &str = "2026-11-01T00:00:00Z";
 
 /// What an API server writes of each object and nobody here reads.
-fn managed() -> &'static str {
-    r#","managedFields":[{"manager":"kubelet","operation":"Update","apiVersion":"v1","time":"2026-11-01T00:00:00Z","fieldsType":"FieldsV1","fieldsV1":{"f:status":{"f:conditions":{"k:{\"type\":\"ContainersReady\"}":{".":{},"f:lastProbeTime":{},"f:lastTransitionTime":{},"f:status":{},"f:type":{}},"k:{\"type\":\"Initialized\"}":{".":{},"f:lastProbeTime":{},"f:status":{},"f:type":{}}},"f:containerStatuses":{},"f:hostIP":{},"f:phase":{},"f:podIP":{},"f:startTime":{}}},"subresource":"status"}]"#
-}
-
-fn node(at: usize) -> String {
-    let mut labels = String::new();
-    for label in 0..25 {
-        let _ = write!(labels, r#""feature.example/label-{label}":"value-{}","#, at % 7);
-    }
-    format!(
-        r#"{{"metadata":{{"name":"n{at}","uid":"node-{at}","resourceVersion":"1","creationTimestamp":"2026-11-01T00:00:00Z","labels":{{{labels}"node.kubernetes.io/instance-type":"p5.48xlarge","nvidia.com/gpu.count":"8"}}{}}},"spec":{{"providerID":"aws:///z/i-{at}"}},"status":{{"capacity":{{"cpu":"192","memory":"2Ti","pods":"110","nvidia.com/gpu":"8"}},"conditions":[{{"type":"Ready","status":"True","lastTransitionTime":"2026-11-01T00:01:00Z"}}]}}}}"#,
-        managed()
-    )
-}
-
-fn pod(at: usize, nodes: usize) -> String {
-    let (node, set, name) = (at % nodes, at / 100, "c");
-    let mut env = String::new();
-    for it in 0..20 {
-        let _ = write!(env, r#"{{"name":"E{it}","value":"v"}},"#);
-    }
-    format!(
-        r#"{{"metadata":{{"name":"p{at}","namespace":"ns{}","uid":"00000000-0000-0000-0000-{at:012}","resourceVersion":"1","creationTimestamp":"2026-11-01T00:00:00Z","labels":{{"app":"a{set}","team":"t{}","app.kubernetes.io/part-of":"part","pod-template-hash":"h{set}"}},"ownerReferences":[{{"apiVersion":"apps/v1","kind":"ReplicaSet","name":"rs{set}","uid":"u","controller":true}}]{}}},"spec":{{"nodeName":"n{node}","containers":[{{"name":"{name}","image":"registry.example/image:v1","env":[{env}{{"name":"L","value":"v"}}],"resources":{{"requests":{{"cpu":"4","memory":"16Gi"}},"limits":{{"nvidia.com/gpu":"1"}}}}}}],"tolerations":[{{"key":"a","operator":"Exists"}}]}},"status":{{"phase":"Running","startTime":"2026-11-01T00:00:01Z","conditions":[{{"type":"PodScheduled","status":"True","lastTransitionTime":"2026-11-01T00:00:00Z"}},{{"type":"Ready","status":"True","lastTransitionTime":"2026-11-01T00:00:02Z"}}],"containerStatuses":[{{"name":"{name}","state":{{"running":{{"startedAt":"2026-11-01T00:00:02Z"}}}}}}]}}}}"#,
-        set % 100,
-        set % 10,
-        managed()
-    )
-}
-
-fn owner(prefix: &str, at: usize, above: &str) -> String {
-    let of = if above.is_empty() {
-        String::new()
-    } else {
-        format!(r#","ownerReferences":[{{"kind":"{above}","name":"d{at}","controller":true}}]"#)
+fn managed() -> Value {
+    let condition = |name: &str| {
+        let key = format!("k:{{\"type\":\"{name}\"}}");
+        (key, json!({".": {}, "f:lastProbeTime": {}, "f:lastTransitionTime": {}, "f:status": {}}))
     };
-    format!(
-        r#"{{"metadata":{{"name":"{prefix}{at}","namespace":"ns{}","resourceVersion":"1","creationTimestamp":"2026-11-01T00:00:00Z"{of}}},"spec":{{"replicas":100}}}}"#,
-        at % 100
-    )
+    let conditions: Map<String, Value> =
+        ["ContainersReady", "Initialized", "Ready"].map(condition).into_iter().collect();
+    json!([{"manager": "kubelet", "operation": "Update", "apiVersion": "v1", "time": BEGAN,
+        "fieldsType": "FieldsV1", "subresource": "status", "fieldsV1": {"f:status": {
+            "f:conditions": conditions, "f:containerStatuses": {}, "f:hostIP": {}, "f:phase": {},
+            "f:podIP": {}, "f:startTime": {}}}}])
+}
+
+fn condition(name: &str) -> Value {
+    json!({"type": name, "status": "True", "lastTransitionTime": BEGAN})
+}
+
+fn node(at: usize) -> Value {
+    let mut labels = json!({"node.kubernetes.io/instance-type": "p5.48xlarge",
+        "nvidia.com/gpu.count": "8"});
+    for label in 0..25 {
+        labels[format!("feature.example/label-{label}")] = json!(format!("value-{}", at % 7));
+    }
+    json!({
+        "metadata": {"name": format!("n{at}"), "uid": format!("node-{at}"), "labels": labels,
+            "resourceVersion": "1", "creationTimestamp": BEGAN, "managedFields": managed()},
+        "spec": {"providerID": format!("aws:///z/i-{at}")},
+        "status": {"conditions": [condition("Ready")], "capacity": {"cpu": "192", "memory": "2Ti",
+            "pods": "110", "nvidia.com/gpu": "8"}},
+    })
+}
+
+fn pod(at: usize, nodes: usize) -> Value {
+    let set = at / 100;
+    let env: Vec<Value> =
+        (0..20).map(|it| json!({"name": format!("E{it}"), "value": "v"})).collect();
+    let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("rs{set}"),
+        "uid": "u", "controller": true});
+    let resources = json!({"requests": {"cpu": "4", "memory": "16Gi"},
+        "limits": {"nvidia.com/gpu": "1"}});
+    json!({
+        "metadata": {"name": format!("p{at}"), "namespace": format!("ns{}", set % 100),
+            "uid": format!("00000000-0000-0000-0000-{at:012}"), "resourceVersion": "1",
+            "creationTimestamp": BEGAN, "ownerReferences": [owner], "managedFields": managed(),
+            "labels": {"app": format!("a{set}"), "team": format!("t{}", set % 10),
+                "app.kubernetes.io/part-of": "part", "pod-template-hash": format!("h{set}")}},
+        "spec": {"nodeName": format!("n{}", at % nodes), "containers": [{"name": "c",
+            "image": "registry.example/image:v1", "env": env, "resources": resources}],
+            "tolerations": [{"key": "a", "operator": "Exists"}]},
+        "status": {"phase": "Running", "startTime": BEGAN,
+            "conditions": [condition("PodScheduled"), condition("Ready")],
+            "containerStatuses": [{"name": "c", "state": {"running": {"startedAt": BEGAN}}}]},
+    })
+}
+
+fn owner(prefix: &str, at: usize, above: &str) -> Value {
+    let of = if above.is_empty() {
+        Value::Null
+    } else {
+        json!([{"kind": above, "name": format!("d{at}"), "controller": true}])
+    };
+    json!({"metadata": {"name": format!("{prefix}{at}"), "namespace": format!("ns{}", at % 100),
+        "resourceVersion": "1", "creationTimestamp": BEGAN, "ownerReferences": of},
+        "spec": {"replicas": 100}})
 }

@@ -14,8 +14,8 @@ use farthing_edge::{Clock, Measure as _, Observe as _};
 use farthing_kube::{Access, Kube, Kubeconfig, Priced, Prices};
 use farthing_model::{ClusterId, IdError, Offer, Place, Price, Purchase, Window};
 use jiff::Timestamp;
+use serde_json::json;
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -122,32 +122,29 @@ fn measure(access: Access) {
 
 /// Makes the part of the objects that is one maker's.
 fn make(cluster: &cluster::Cluster, maker: usize, nodes: usize, pods: usize) {
-    let mut text = String::new();
+    let mut items = Vec::new();
     for node in (0..nodes).filter(|node| node % MAKERS == maker) {
-        let _ = write!(
-            text,
-            "{{apiVersion: v1, kind: Node, metadata: {{name: n{node}, labels: {{\
-             node.kubernetes.io/instance-type: p5.48xlarge, topology.kubernetes.io/region: us-east-1, \
-             topology.kubernetes.io/zone: us-east-1a, nvidia.com/gpu.count: '8', \
-             nvidia.com/gpu.product: NVIDIA-H100-80GB-HBM3}}}}, status: {{capacity: {{cpu: '192', \
-             memory: 2Ti, pods: '110', nvidia.com/gpu: '8'}}}}}}\n---\n"
-        );
+        items.push(json!({"apiVersion": "v1", "kind": "Node", "metadata": {
+            "name": format!("n{node}"), "labels": {
+                "node.kubernetes.io/instance-type": "p5.48xlarge",
+                "topology.kubernetes.io/region": "us-east-1",
+                "topology.kubernetes.io/zone": "us-east-1a",
+                "nvidia.com/gpu.count": "8", "nvidia.com/gpu.product": "NVIDIA-H100-80GB-HBM3"}},
+            "status": {"capacity": {"cpu": "192", "memory": "2Ti", "pods": "110",
+                "nvidia.com/gpu": "8"}}}));
     }
     for pod in (0..pods).filter(|pod| pod % MAKERS == maker) {
-        let node = pod % nodes;
-        let _ = write!(
-            text,
-            "{{apiVersion: v1, kind: Pod, metadata: {{name: p{pod}, labels: {{app: a{}, team: t{}, \
-             app.kubernetes.io/name: name, app.kubernetes.io/part-of: part}}}}, \
-             spec: {{nodeName: n{node}, containers: [{{name: c, image: registry.example/image:v1, \
-             env: [{{name: A, value: some value}}, {{name: B, value: another value}}], \
-             resources: {{requests: {{cpu: '4', memory: 16Gi}}, limits: {{nvidia.com/gpu: '1'}}}}}}]}}}}\
-             \n---\n",
-            pod % 100,
-            pod % 10,
-        );
+        let resources = json!({"requests": {"cpu": "4", "memory": "16Gi"},
+            "limits": {"nvidia.com/gpu": "1"}});
+        let env = json!([{"name": "A", "value": "a value"}, {"name": "B", "value": "another"}]);
+        items.push(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
+            "name": format!("p{pod}"), "labels": {"app": format!("a{}", pod % 100),
+                "team": format!("t{}", pod % 10), "app.kubernetes.io/part-of": "part"}},
+            "spec": {"nodeName": format!("n{}", pod % nodes), "containers": [{"name": "c",
+                "image": "registry.example/image:v1", "env": env, "resources": resources}]}}));
     }
-    let path = std::env::temp_dir().join(format!("scale-{}-{maker}.yaml", std::process::id()));
+    let text = json!({"apiVersion": "v1", "kind": "List", "items": items}).to_string();
+    let path = std::env::temp_dir().join(format!("scale-{}-{maker}.json", std::process::id()));
     std::fs::write(&path, text).unwrap();
     cluster.kubectl(&["create", "-f", path.to_str().unwrap()]);
     std::fs::remove_file(&path).unwrap();

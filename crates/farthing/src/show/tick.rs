@@ -7,10 +7,18 @@ use farthing_model::{Band, PerResource, Policy, Ratio, Resource, WorkloadState};
 
 /// The line of a tick: time, where the money went, utilisation against its band, what is done.
 pub(crate) fn line(tick: &Tick, policy: &Policy) -> String {
+    of(tick, || [flow(&tick.money), utilisation(tick, &policy.bands)])
+}
+
+/// The same of a world in which nobody measures use: what was asked for is all that is known.
+pub(crate) fn line_by_requests(tick: &Tick) -> String {
+    of(tick, || [asked_flow(&tick.money), asked(tick)])
+}
+
+fn of(tick: &Tick, metered: impl FnOnce() -> [String; 2]) -> String {
     let mut parts = vec![tick.at.strftime("%m-%d %H:%M:%S").to_string()];
     if tick.window.is_some() {
-        parts.push(flow(&tick.money));
-        parts.push(utilisation(tick, &policy.bands));
+        parts.extend(metered());
     } else {
         parts.push("first look".to_owned());
     }
@@ -40,6 +48,29 @@ pub(crate) fn flow(flow: &Flow) -> String {
         small_money(flow.overhead),
         flow.paid.currency(),
     )
+}
+
+/// Where money went, as far as requests say it: what is allocated is neither used nor idle.
+fn asked_flow(flow: &Flow) -> String {
+    let allocated = flow.used.checked_add(flow.idle);
+    format!(
+        "paid {} = asked for {} + unallocated {} + overhead {} {}",
+        small_money(flow.paid),
+        allocated.map_or_else(|_| "too much".to_owned(), small_money),
+        small_money(flow.unallocated),
+        small_money(flow.overhead),
+        flow.paid.currency(),
+    )
+}
+
+/// How much of each paid resource is asked for.
+fn asked(tick: &Tick) -> String {
+    let of = |resource: Resource| {
+        let usage = tick.usage.get(resource);
+        let ratio = Ratio::of(usage.allocated_nano(), usage.paid_nano())?;
+        Some(format!("{resource} {ratio} asked for"))
+    };
+    RESOURCES.into_iter().filter_map(of).collect::<Vec<_>>().join(", ")
 }
 
 /// Utilisation of each paid resource, with a sign for its place against the band.

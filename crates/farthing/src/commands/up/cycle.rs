@@ -57,7 +57,7 @@ pub(super) fn run<M: Observe + Measure + Quote>(
     let policy = config.policy.clone();
     let store = lead.journal(home, cluster)?;
     let started = Timestamp::now();
-    let what = world.what;
+    let (what, measures_use) = (world.what, world.measures_use);
     let mut engine = Engine::open(config, world, (store, home.books()?), started)?;
     let every = std_duration(*every)?;
     let opening = Opening { world: what, policy: policy.clone(), started, every };
@@ -68,7 +68,11 @@ pub(super) fn run<M: Observe + Measure + Quote>(
         let (began, now) = (Instant::now(), Timestamp::now());
         match engine.tick(now) {
             Ok(tick) => {
-                talk(&show::tick::line(&tick, &policy));
+                talk(&if measures_use {
+                    show::tick::line(&tick, &policy)
+                } else {
+                    show::tick::line_by_requests(&tick)
+                });
                 talk_about(&tick, &mut told);
                 bell.ring(&mut engine, &tick);
                 let offers = engine.world_mut().offers(now)?;
@@ -160,6 +164,8 @@ fn closing(home: &Home, cluster: &ClusterId, by: Key) -> anyhow::Result<Outcome>
 /// A world that is measured and quoted, and that nothing acts on.
 pub(super) struct Watched<M> {
     pub(super) inner: M,
+    /// Whether anybody looks at what is used, or only at what is asked for.
+    pub(super) measures_use: bool,
     /// What it is, in words.
     pub(super) what: &'static str,
 }

@@ -50,7 +50,8 @@ pub(super) fn run(
     describe(&cluster, &kube.inventory(), &seen, began.elapsed());
     let (by, most) = (Key::Workload, Mode::Observe);
     let setting = Setting { args, home, stop, cluster: &cluster, by, every, most, weights };
-    cycle::run(&setting, Watched { inner: kube, what: "a Kubernetes cluster" })
+    let what = "a Kubernetes cluster";
+    cycle::run(&setting, Watched { inner: kube, measures_use: false, what })
 }
 
 /// How the cluster is reached: by a kubeconfig; in a pod without one, by its service account.

@@ -38,7 +38,8 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let weights = crate::wiring::weights(std::iter::empty())?;
     let (by, most) = (Key::Process, Mode::Recommend);
     let setting = Setting { args, home, stop, cluster: &cluster, by, every, most, weights };
-    cycle::run(&setting, Watched { inner: Quoted { machine, offers }, what: "this machine" })
+    let inner = Quoted { machine, offers };
+    cycle::run(&setting, Watched { inner, measures_use: true, what: "this machine" })
 }
 
 /// What an hour of this machine costs as owned hardware, by the figures of a file or the built-in
