@@ -331,3 +331,28 @@ fn tokens_of_the_provider_let_programs_in_and_forged_ones_nobody() {
     assert_eq!(session(&forged[0]).0, 429);
     assert_eq!(session(&new).0, 200);
 }
+
+#[test]
+fn the_example_of_a_team_starts_and_what_is_wrong_with_a_provider_is_said() {
+    let place = Place::new();
+    let team = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../examples/team.yaml");
+    let up = |config: &str, more: &[&str]| {
+        place.run(&[&["up", "--config", config, "--for", "1s"], more].concat())
+    };
+    // Nobody asks the provider before someone logs in.
+    let run = up(team.to_str().unwrap(), &["--listen", "127.0.0.1:0"]);
+    assert_eq!(run.code, 0, "{}", run.said);
+    let config = |name: &str, more: &str| {
+        let grants = "grants: [{group: a, role: viewer}]";
+        let spec = format!("{{issuer: 'https://id.example', client: x, {grants}{more}}}");
+        place.file(name, format!("apiVersion: farthing.dev/v1alpha1\nkind: Identity\nspec: {spec}"))
+    };
+    let secret = config("secret.yaml", ", secret: {env: FARTHING_NO_SUCH_SECRET}");
+    let run = up(&secret, &["--listen", "127.0.0.1:0"]);
+    assert_eq!(run.code, 2, "{}", run.said);
+    assert!(run.said.contains("FARTHING_NO_SUCH_SECRET is not set"), "{}", run.said);
+    // From elsewhere browsers reach it by a name that only people know.
+    let run = up(&config("url.yaml", ""), &["--listen", "0.0.0.0:0", "--insecure-http"]);
+    assert_eq!(run.code, 2, "{}", run.said);
+    assert!(run.said.contains("`url` is missing"), "{}", run.said);
+}
