@@ -1,7 +1,7 @@
 //! Amounts of resources as Kubernetes writes them: `100m`, `1.5`, `1Gi`, `1e3`, `2E`.
 //!
-//! Rounded up to the unit that is returned, as Kubernetes does. It refuses to know which resource an
-//! amount is of. Start with [`cores_milli`] and [`bytes`].
+//! Rounded up to the unit that is returned, as Kubernetes does. It refuses to know which resource
+//! an amount is of. Start with [`cores_milli`] and [`bytes`].
 
 /// Largest power of ten that is read; beyond it nothing is a size.
 const EXPONENT_MAX: u32 = 30;

@@ -155,8 +155,8 @@ pub(crate) fn answer(
         (true, true) => format!("{} fits", ask.amount),
         (true, false) => format!("{} fits the hard limits{soft}", ask.amount),
         (false, _) => {
-            let lines: String = shorts.iter().map(|short| format!("\n  {short}")).collect();
-            format!("{} does not fit:{lines}{soft}", ask.amount)
+            let lines: Vec<_> = shorts.iter().map(ToString::to_string).collect();
+            format!("{} does not fit:\n  {}{soft}", ask.amount, lines.join("\n  "))
         }
     }
 }
