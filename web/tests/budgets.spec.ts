@@ -36,6 +36,8 @@ test("a budget says why its limit is another, what each rung does, and what it c
   await expect(page.locator("main")).toContainText("120.00 were left by the period before");
   await page.getByRole("link", { name: "ranking-monthly" }).click();
   await expect(page.locator(".facts")).toContainText("4,000 GPU-h");
+  // That a limit in hours is not reached in the period is known to nobody.
+  await expect(page.locator(".facts div", { hasText: "Runs out" })).toContainText("unknown");
   expect(faults).toEqual([]);
 });
 

@@ -57,6 +57,7 @@ function spanOf(budget: Budget): string {
 
 function forecastNote(budget: Budget): string {
   const { forecast } = budget;
+  if (budget.gpu_hours_limit !== null) return "This is its money; its limit is in GPU-hours.";
   if (!forecast) return "No forecast: there is too little history for one.";
   const tried =
     forecast.tried === 0
@@ -98,6 +99,7 @@ const leftOnly = (budget: Budget) => money(parseOrNull(budget.left), budget.curr
 
 function runsOut(budget: Budget): TemplateResult | string {
   if (budget.runs_out) return budget.runs_out;
+  if (budget.gpu_hours_limit !== null) return unknown("only a limit in money has a forecast");
   return budget.forecast ? "not in it" : unknown("too little history for a usual pace");
 }
 

@@ -89,8 +89,6 @@ impl Stop {
             let left = moment.saturating_duration_since(Instant::now());
             nap(left.min(NAP));
             if left.is_zero() {
-                // A loop that is late hears all the same what people tell it.
-                nap(Duration::ZERO);
                 return true;
             }
         }
