@@ -1,7 +1,8 @@
 //! Threads that read what is slow to read: the books, and the journal.
 //!
-//! Reading Parquet or a database would hold up every other answer, and both are synchronous. One
-//! thread for each makes one answer at a time; a few more may wait, others are told to come again.
+//! Reading Parquet or a database would hold up every other answer, and both are synchronous. A
+//! thread makes one answer at a time; a few more may wait, others are told to come again. Where
+//! there are two threads, what is fast does not wait for what is slow.
 //! How many that is follows from how long answers took lately: who would wait longer than
 //! [`WAIT_MAX`] is told so at once, as an answer that comes too late is work for nobody.
 
@@ -9,9 +10,9 @@ use crate::orders::chain;
 use farthing_edge::Store;
 use std::error::Error;
 use std::io;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
+use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use tokio::sync::oneshot;
 
@@ -40,20 +41,23 @@ struct Load {
     pending: AtomicU64,
     /// How long one takes, as of lately, in microseconds.
     usual_us: AtomicU64,
+    /// Threads that share the work.
+    threads: u64,
 }
 
 impl Load {
     /// How long whoever comes now will wait.
     fn wait(&self) -> Duration {
         let pending = self.pending.load(Ordering::Relaxed);
-        Duration::from_micros(pending.saturating_mul(self.usual_us.load(Ordering::Relaxed)))
+        let usual = self.usual_us.load(Ordering::Relaxed);
+        Duration::from_micros(pending.saturating_mul(usual) / self.threads.max(1))
     }
 
     fn ended(&self, took: Duration) {
         self.pending.fetch_sub(1, Ordering::Relaxed);
         let took = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
+        // Of two threads that end at once one may not count: it is an estimate.
         let usual = self.usual_us.load(Ordering::Relaxed);
-        // Only the one thread writes it.
         let now = usual - usual / MEMORY + took / MEMORY;
         self.usual_us.store(now, Ordering::Relaxed);
     }
@@ -88,18 +92,22 @@ impl<T> Clone for Reader<T> {
 }
 
 impl<T: Send + 'static> Reader<T> {
-    /// Starts the thread, named `name`; it ends when the last reader is dropped.
-    pub(crate) fn start(name: &str, source: T) -> io::Result<Self> {
+    /// Starts a thread for each source, named `name`; they end when the last reader is dropped.
+    pub(crate) fn start(name: &str, sources: impl IntoIterator<Item = T>) -> io::Result<Self> {
         let (ask, tasks) = sync_channel::<Task<T>>(QUEUE_MAX);
-        let load = Arc::<Load>::default();
-        let of_thread = Arc::clone(&load);
-        std::thread::Builder::new().name(name.to_owned()).spawn(move || {
-            for task in tasks {
-                let began = Instant::now();
-                task(&source);
-                of_thread.ended(began.elapsed());
-            }
-        })?;
+        let sources: Vec<T> = sources.into_iter().collect();
+        let load = Load { threads: sources.len() as u64, ..Load::default() };
+        let (load, tasks) = (Arc::new(load), Arc::new(Mutex::new(tasks)));
+        for source in sources {
+            let (load, tasks) = (Arc::clone(&load), Arc::clone(&tasks));
+            std::thread::Builder::new().name(name.to_owned()).spawn(move || {
+                while let Some(task) = next(&tasks) {
+                    let began = Instant::now();
+                    task(&source);
+                    load.ended(began.elapsed());
+                }
+            })?;
+        }
         Ok(Self { ask, load })
     }
 
@@ -133,16 +141,20 @@ impl<T: Send + 'static> Reader<T> {
     }
 }
 
+/// What comes next; the lock is held while there is nothing, as no other thread has work then.
+fn next<T>(tasks: &Mutex<Receiver<Task<T>>>) -> Option<Task<T>> {
+    tasks.lock().unwrap_or_else(PoisonError::into_inner).recv().ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
     use std::convert::Infallible;
-    use std::sync::Mutex;
 
     #[test]
     fn who_would_wait_too_long_is_told_when_to_come_again() {
         let (open, closed) = sync_channel::<()>(0);
-        let reader = Reader::start("test", Mutex::new(closed)).unwrap();
+        let reader = Reader::start("test", [Mutex::new(closed)]).unwrap();
         reader.load.usual_us.store(1_000_000, Ordering::Relaxed);
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let ended = runtime.block_on(async {

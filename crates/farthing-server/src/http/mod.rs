@@ -1,4 +1,4 @@
-//! The HTTP server: one thread that answers and three that read.
+//! The HTTP server: one thread that answers and four that read or plan.
 //!
 //! Everything has a limit: connections, the time for a request to arrive and be answered, the size
 //! of a request, statements that wait for the books, and the time for a clean stop.

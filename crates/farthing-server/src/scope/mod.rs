@@ -69,14 +69,14 @@ struct Inner {
 impl Sources {
     /// Starts the threads that read.
     pub(crate) fn start(behind: Behind, rules: AccessRules) -> io::Result<Self> {
-        let start = |journal| Reader::start("journal", journal);
+        let start = |journal| Reader::start("journal", [journal]);
         let journal = behind.journal.map(start).transpose()?;
         let door = Door::new(rules, behind.oidc, journal.clone(), behind.orders.clone());
         Ok(Self(Arc::new(Inner {
             published: behind.published,
-            books: Reader::start("books", behind.books)?,
+            books: Reader::start("books", [behind.books.clone(), behind.books])?,
             journal,
-            planner: Reader::start("what-if", ())?,
+            planner: Reader::start("what-if", [()])?,
             offers: behind.offers,
             orders: behind.orders,
             door: Arc::new(door),
