@@ -174,9 +174,9 @@ pub(crate) struct UpArgs {
     /// Manifests with budgets, a policy and a provider of identities
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Vec<PathBuf>,
-    /// Time between two ticks
-    #[arg(long, value_name = "DURATION", default_value = "10s")]
-    pub(crate) every: String,
+    /// Time between two ticks [default: 10s, of a Kubernetes cluster 1m]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) every: Option<String>,
     #[command(flatten)]
     pub(crate) listen: ListenArgs,
     /// Prices of owned hardware, instead of those that ship in the program

@@ -18,7 +18,7 @@ pub(crate) fn line_by_requests(tick: &Tick) -> String {
 fn of(tick: &Tick, metered: impl FnOnce() -> [String; 2]) -> String {
     let mut parts = vec![tick.at.strftime("%m-%d %H:%M:%S").to_string()];
     if tick.window.is_some() {
-        parts.extend(metered());
+        parts.extend(metered().into_iter().filter(|part| !part.is_empty()));
     } else {
         parts.push("first look".to_owned());
     }

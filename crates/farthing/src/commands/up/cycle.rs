@@ -23,6 +23,9 @@ use jiff::{SignedDuration, Timestamp};
 use std::sync::Arc;
 use std::time::Instant;
 
+/// Most new notes that are printed below the line of a tick: a thousand nodes can have one each.
+const NOTES_MAX: usize = 20;
+
 /// What a run of the loop is about.
 pub(super) struct Setting<'s> {
     pub(super) args: &'s UpArgs,
@@ -136,8 +139,12 @@ fn talk_about(tick: &Tick, told: &mut Vec<String>) {
     let notes = tick.notes.iter().map(|note| format!("  note: {note}"));
     let rows = rows.map(|row| format!("  {}: {}", row.resource, row.proposal));
     let now: Vec<String> = notes.chain(rows).collect();
-    for line in now.iter().filter(|line| !told.contains(line)) {
+    let new: Vec<&String> = now.iter().filter(|line| !told.contains(line)).collect();
+    for line in new.iter().take(NOTES_MAX) {
         talk(line);
+    }
+    if new.len() > NOTES_MAX {
+        talk(&format!("  and {} more notes", new.len() - NOTES_MAX));
     }
     *told = now;
 }

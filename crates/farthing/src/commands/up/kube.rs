@@ -20,6 +20,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+/// Between two ticks: pods are metered to the second that Kubernetes says, however seldom it is.
+const EVERY: &str = "1m";
 /// How long the first reading of everything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -30,7 +32,7 @@ pub(super) fn run(
     home: &Home,
     stop: &Stop,
 ) -> anyhow::Result<Outcome> {
-    let every = duration("--every", &args.every)?;
+    let every = duration("--every", args.every.as_deref().unwrap_or(EVERY))?;
     let access = access(&args.kube, context)?;
     let cluster = name(&access)?;
     let catalogue = price_book(&args.kube.prices, Timestamp::now(), cache_folder())?;

@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 /// Runs the loop on this machine.
 pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Outcome> {
-    let every = duration("--every", &args.every)?;
+    let every = duration("--every", args.every.as_deref().unwrap_or("10s"))?;
     let root = Path::new("/");
     let mut gpus = nvml::driver();
     let inventory = inventory(root, &mut *gpus)?;
