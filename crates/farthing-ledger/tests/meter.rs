@@ -500,6 +500,14 @@ proptest! {
         for charge in &metered.charges {
             prop_assert!(charge.quantity_nano >= 0 && !charge.cost.is_negative());
             prop_assert!(!charge.list_cost.is_negative());
+            let (list_cost, cost) = (charge.list_cost.pico(), charge.cost.pico());
+            match charge.provenance.list.as_deref() {
+                None => prop_assert_eq!(list_cost, cost),
+                Some(list) if list.discounts.is_none() && list.rate >= charge.node_rate => {
+                    prop_assert!(list_cost >= cost, "{:?}", charge);
+                }
+                Some(_) => {}
+            }
             let owned = matches!(charge.destination, Destination::Used | Destination::Idle);
             prop_assert_eq!(owned, charge.attribution.is_some());
             let of = charge.detail.map_or(charge.destination, Detail::destination);

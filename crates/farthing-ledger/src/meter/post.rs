@@ -5,7 +5,7 @@ use super::fill::{Filled, Place};
 use super::stretch::{PieceKind, Stretch, Timelines};
 use super::{Fault, MeterError, MeterInput, Metered, Method, Unpriced};
 use farthing_model::{
-    Asset, Charge, Coverage, Destination, Discounts, HourlyRate, Money, PerResource, Provenance,
+    Asset, Charge, Coverage, Destination, Discounts, HourlyRate, Money, MoneyError, PerResource, Provenance,
     Resource, SplitError, Window, split_money,
 };
 use std::collections::BTreeMap;
@@ -133,7 +133,7 @@ impl Poster<'_> {
         metered: &mut Metered,
     ) -> Result<(), MeterError> {
         let like = self.stretch.like;
-        let money = |source| MeterError::Money { node: like.node.clone(), source };
+        let money = |source| self.money_error(source);
         let sent = *shares.get(Resource::Network);
         let costs = |rate: HourlyRate| {
             like.asset.cost(rate, self.window, sent.values().sum()).map_err(money)
@@ -149,8 +149,7 @@ impl Poster<'_> {
             let whole = (SYSTEM, Destination::Overhead, None);
             metered.charges.push(self.charge(Resource::Cpu, whole, 0, cost));
         } else {
-            let parts = self.split(cost, list.and_then(|list| list.discounts.as_ref()));
-            let parts = parts.map_err(|source| self.split_error(source))?;
+            let parts = self.split(cost, list.and_then(|list| list.discounts.as_ref()))?;
             for resource in Resource::ALL {
                 self.resource(resource, *parts.get(resource), shares.get(resource), metered)?;
             }
@@ -173,15 +172,23 @@ impl Poster<'_> {
         &self,
         cost: Cost,
         discounts: Option<&Discounts>,
-    ) -> Result<PerResource<Cost>, SplitError> {
+    ) -> Result<PerResource<Cost>, MeterError> {
         let (weights, like) = (&self.input.weights, self.stretch.like);
-        let split = |cost, off| weights.split(cost, (&like.instance_type, like.capacity), off);
-        let paid = split(cost.paid, discounts.map(|discounts| &discounts.off))?;
-        let list = if cost.list == cost.paid && discounts.is_none() {
-            paid
-        } else {
-            split(cost.list, None)?
+        let machine = (&*like.instance_type, like.capacity);
+        let split = |cost, off| {
+            weights.split(cost, machine, off).map_err(|source| self.split_error(source))
         };
+        let paid = split(cost.paid, discounts.map(|discounts| &discounts.off))?;
+        let mut list;
+        if discounts.is_some() {
+            list = split(cost.list, None)?;
+        } else {
+            list = paid;
+            for (resource, saved) in split(self.saved(cost)?, None)?.iter() {
+                let sum = list.get(resource).checked_add(*saved);
+                *list.get_mut(resource) = sum.map_err(|source| self.money_error(source))?;
+            }
+        }
         Ok(PerResource::from_fn(|resource| Cost {
             paid: *paid.get(resource),
             list: *list.get(resource),
@@ -219,14 +226,13 @@ impl Poster<'_> {
         metered: &mut Metered,
     ) -> Result<(), MeterError> {
         let quantities: Vec<i128> = shares.values().copied().collect();
-        let split = |cost| split_money(cost, &quantities);
-        let paid = split(cost.paid).map_err(|source| self.split_error(source))?;
-        let list = if cost.list == cost.paid {
-            paid.clone()
-        } else {
-            split(cost.list).map_err(|source| self.split_error(source))?
+        let split = |cost| {
+            split_money(cost, &quantities).map_err(|source| self.split_error(source))
         };
-        for ((place, nano), (paid, list)) in shares.iter().zip(paid.into_iter().zip(list)) {
+        let paid = split(cost.paid)?;
+        let saved = split(self.saved(cost)?)?;
+        for ((place, nano), (paid, saved)) in shares.iter().zip(paid.into_iter().zip(saved)) {
+            let list = paid.checked_add(saved).map_err(|source| self.money_error(source))?;
             let cost = Cost { paid, list };
             metered.usage.get_mut(resource).add(place.1, *nano);
             metered.charges.push(self.charge(resource, *place, *nano, cost));
@@ -262,6 +268,16 @@ impl Poster<'_> {
             node_rate: self.price.0,
             provenance: self.price.1.clone(),
         }
+    }
+
+    /// What is paid less than at the price of the list. It is split by itself, so that no rounding
+    /// puts a list below its cost.
+    fn saved(&self, cost: Cost) -> Result<Money, MeterError> {
+        cost.list.checked_sub(cost.paid).map_err(|source| self.money_error(source))
+    }
+
+    fn money_error(&self, source: MoneyError) -> MeterError {
+        MeterError::Money { node: self.stretch.like.node.clone(), source }
     }
 
     fn split_error(&self, source: SplitError) -> MeterError {

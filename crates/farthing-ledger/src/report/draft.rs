@@ -31,7 +31,6 @@ struct Nobody {
     pool: usize,
     destination: Destination,
     nano: [i128; KINDS],
-    list: i128,
     unknown: i128,
 }
 
@@ -59,7 +58,8 @@ struct DraftRow<'a> {
     own: [i128; KINDS],
     shared: i128,
     common: i128,
-    list: i128,
+    /// What its charges cost less than by the prices of lists.
+    discount: i128,
     unknown: i128,
     usage: PerResource<Usage>,
     is_someones: bool,
@@ -143,7 +143,9 @@ impl<'a> Draft<'a> {
             let own = sums.pico.map(|parts| parts.iter().sum());
             let total = own.iter().try_fold(0_i128, |sum, part| sum.checked_add(*part));
             total.ok_or(ReportError::Overflow(self.window))?;
-            self.portions.push(Portion { row, pool, kept: kept == Some(true), common, own });
+            let discount = sums.discount.iter().flatten().sum();
+            let kept = kept == Some(true);
+            self.portions.push(Portion { row, pool, kept, common, own, discount });
             self.sums.push(sums);
             return Ok(());
         }
@@ -153,11 +155,11 @@ impl<'a> Draft<'a> {
         for destination in Destination::ALL {
             let amount = sums.pico.map(|parts| parts[destination as usize]);
             let nano = Resource::CHARGED.map(|resource| of(*sums.usage.get(resource), destination));
-            let at = destination as usize;
-            let (list, unknown) = (sums.list[at], sums.unknown[at]);
-            if amount.iter().chain(&nano).chain([&list]).any(|part| *part != 0) {
-                self.spares.push(Spare { pool, kept, amount });
-                self.nobody.push(Nobody { row, pool, destination, nano, list, unknown });
+            let discount = sums.discount.map(|parts| parts[destination as usize]);
+            if amount.iter().chain(&nano).chain(&discount).any(|part| *part != 0) {
+                let unknown = sums.unknown[destination as usize];
+                self.spares.push(Spare { pool, kept, amount, discount });
+                self.nobody.push(Nobody { row, pool, destination, nano, unknown });
             }
         }
         Ok(())
@@ -183,22 +185,23 @@ impl<'a> Draft<'a> {
         self.portions_to_rows(&shares, &mut sums);
         let spare = self.spares_to_rows(&shares, &mut sums).map_err(split_error)?;
         sums.taken(&self, &shares).map_err(split_error)?;
-        if shares.common_apart != 0 {
+        if shares.common_apart != 0 || shares.apart_discount != 0 {
             let label = |key: &Key| {
                 if key.is_attribution() { Label::Common } else { Label::Missing }
             };
             let mut row = DraftRow::new(self.query.by.iter().map(label).collect());
             row.parts[Destination::Overhead as usize] = shares.common_apart;
+            row.discount = shares.apart_discount;
             self.rows.push(row);
         }
         let by_who = self.query.by.iter().any(Key::is_attribution);
         let shared_away = sharing.idle != ShareIdle::Separate || sharing.common.is_some();
         let filtered = self.query.filter.is_some();
         self.rows.retain(|row| {
-            row.is_someones || row.total() != 0 || !(filtered || (shared_away && by_who))
+            let is_empty = row.total() == 0 && row.discount == 0;
+            row.is_someones || !is_empty || !(filtered || (shared_away && by_who))
         });
         head.paid_pico = head.paid_pico + flat - sums.filtered;
-        sums.list += flat;
         add_all(&mut sums.unknown_nano, &self.unknown_nano);
         Ok(self.write(head, &sums, spare))
     }
@@ -211,9 +214,7 @@ impl<'a> Draft<'a> {
                 totals.filtered += own + taken.of_pool() + taken.common;
                 continue;
             }
-            let (list, unknown) =
-                (sums.list.iter().sum::<i128>(), sums.unknown.iter().sum::<i128>());
-            totals.list += list;
+            let unknown = sums.unknown.iter().sum::<i128>();
             totals.unknown += unknown;
             add_all(&mut totals.unknown_nano, &sums.unknown_nano);
             if !is_row {
@@ -221,7 +222,7 @@ impl<'a> Draft<'a> {
             }
             let row = &mut self.rows[portion.row];
             row.is_someones = true;
-            row.list += list;
+            row.discount += portion.discount + taken.discount;
             row.unknown += unknown;
             for destination in Destination::ALL {
                 let part = sums.of(destination);
@@ -250,20 +251,16 @@ impl<'a> Draft<'a> {
             let whole = self.spares[index].amount;
             let is_left = self.spares[index].kept != Some(false);
             let row = &mut self.rows[nobody.row];
-            for (amount, of_row, of_all) in [
-                (nobody.list, &mut row.list, &mut totals.list),
-                (nobody.unknown, &mut row.unknown, &mut totals.unknown),
-            ] {
-                let (paid, gone) = (whole.iter().sum::<i128>(), dropped.iter().sum::<i128>());
-                // Cut as its cost is.
-                let stays = match (paid - gone, gone) {
-                    (_, 0) => amount * i128::from(is_left),
-                    (stays, gone) if stays > 0 && gone > 0 => split(amount, &[stays, gone])?[0],
-                    _ => 0,
-                };
-                *of_row += stays;
-                *of_all += stays;
-            }
+            row.discount += shares.kept_discount[index];
+            let (paid, gone) = (whole.iter().sum::<i128>(), dropped.iter().sum::<i128>());
+            // Cut as its cost is.
+            let unknown = match (paid - gone, gone) {
+                (_, 0) => nobody.unknown * i128::from(is_left),
+                (stays, gone) if stays > 0 && gone > 0 => split(nobody.unknown, &[stays, gone])?[0],
+                _ => 0,
+            };
+            row.unknown += unknown;
+            totals.unknown += unknown;
             let pool = pools.entry(nobody.pool).or_default();
             for (kind, resource) in Resource::CHARGED.into_iter().enumerate() {
                 row.parts[nobody.destination as usize] += kept[kind];
@@ -304,6 +301,7 @@ impl<'a> Draft<'a> {
         let money = |pico| Money::from_pico(pico, currency);
         let parts: i128 = self.rows.iter().map(DraftRow::total).sum();
         let shared: i128 = self.rows.iter().map(|row| row.shared).sum();
+        let discount: i128 = self.rows.iter().map(|row| row.discount).sum();
         let pico = |destination: Destination| money(totals.parts[destination as usize]);
         let ids = RowIds::new(&self.query.clusters, &self.query.by);
         let mut rows: Vec<StatementRow> = self.rows.iter().map(|row| self.row(row, &ids)).collect();
@@ -325,7 +323,7 @@ impl<'a> Draft<'a> {
                 let paid = totals.usage.get(resource).paid_nano();
                 Ratio::of(paid - totals.unknown_nano[resource as usize], paid)
             }),
-            list: money(totals.list),
+            list: money(head.paid_pico + discount),
             shared: money(shared),
             filtered: money(totals.filtered),
             apart: money(totals.apart),
@@ -358,7 +356,7 @@ impl<'a> Draft<'a> {
             common: money(row.common),
             total: money(row.total()),
             unknown: money(row.unknown),
-            list: money(row.list),
+            list: money(row.total() + row.discount),
             own: PerResource::from_fn(|resource| money(row.own[resource as usize])),
             is_someones: row.is_someones,
             usage: row.usage,
@@ -376,7 +374,7 @@ impl<'a> DraftRow<'a> {
             own: [0; KINDS],
             shared: 0,
             common: 0,
-            list: 0,
+            discount: 0,
             unknown: 0,
             usage,
             is_someones: false,
@@ -390,7 +388,6 @@ struct Totals {
     parts: Parts,
     filtered: i128,
     apart: i128,
-    list: i128,
     unknown: i128,
     unknown_nano: [i128; KINDS],
     usage: PerResource<Usage>,

@@ -36,8 +36,8 @@ pub(super) const OPTIONAL: [&str; 2] = ["ListCost", "x_detail"];
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Sums {
     pub(super) pico: [[i128; 4]; KINDS],
-    /// At the prices of lists, by destination.
-    pub(super) list: [i128; 4],
+    /// What these are less than by the prices of lists.
+    pub(super) discount: [[i128; 4]; KINDS],
     /// Of the money, that of which nobody measured whether it was used, by destination.
     pub(super) unknown: [i128; 4],
     /// The same in 10^-9 unit-seconds, by resource.
@@ -325,7 +325,8 @@ impl Sums {
         let at = charge.destination as usize;
         let money = &mut self.pico[charge.resource as usize][at];
         *money = money.checked_add(charge.pico)?;
-        self.list[at] = self.list[at].checked_add(charge.list_pico)?;
+        let discount = &mut self.discount[charge.resource as usize][at];
+        *discount = discount.checked_add(charge.list_pico.checked_sub(charge.pico)?)?;
         if charge.is_unknown {
             self.unknown[at] = self.unknown[at].checked_add(charge.pico)?;
             let nano = &mut self.unknown_nano[charge.resource as usize];

@@ -1,6 +1,9 @@
 //! The arithmetic of sharing: what nobody allocated, and what all have in common, put on those who
 //! pay. Exact, by largest remainder: nothing is lost and nothing appears.
 //!
+//! What a contract saved goes where its cost goes, by the same weights, and is split by itself: list
+//! prices are what is charged and what was saved, so no rounding puts a list below its cost.
+//!
 //! It knows amounts by number of row and pool, and refuses to know what they are of.
 
 use farthing_model::{SplitError, split};
@@ -51,6 +54,8 @@ pub(super) struct Portion<const N: usize> {
     /// Whether all others share it.
     pub(super) common: bool,
     pub(super) own: [i128; N],
+    /// What a contract took off it.
+    pub(super) discount: i128,
 }
 
 /// What nobody is charged for, in one pool.
@@ -60,6 +65,8 @@ pub(super) struct Spare<const N: usize> {
     /// Whether a filter keeps it; not known, where that depends on who has the rest of the pool.
     pub(super) kept: Option<bool>,
     pub(super) amount: [i128; N],
+    /// What a contract took off it.
+    pub(super) discount: [i128; N],
 }
 
 /// What a portion takes beside its own.
@@ -71,10 +78,12 @@ pub(super) struct Taken<const N: usize> {
     pub(super) lump: i128,
     /// Of common costs.
     pub(super) common: i128,
+    /// What a contract took off all of this.
+    pub(super) discount: i128,
 }
 
 impl<const N: usize> Taken<N> {
-    const NONE: Self = Self { spare: [0; N], lump: 0, common: 0 };
+    const NONE: Self = Self { spare: [0; N], lump: 0, common: 0, discount: 0 };
 
     pub(super) fn of_pool(&self) -> i128 {
         self.spare.iter().sum::<i128>() + self.lump
@@ -87,12 +96,16 @@ pub(super) struct Shares<const N: usize> {
     pub(super) taken: Vec<Taken<N>>,
     /// For each spare, what stays a row of its own.
     pub(super) kept: Vec<[i128; N]>,
+    /// What a contract took off that.
+    pub(super) kept_discount: Vec<i128>,
     /// For each spare, what a filter leaves out.
     pub(super) dropped: Vec<[i128; N]>,
     /// Whether common portions stay as they are, because there is nobody else.
     pub(super) common_stays: bool,
     /// Common costs that nobody takes.
     pub(super) common_apart: i128,
+    /// What a contract took off these.
+    pub(super) apart_discount: i128,
 }
 
 /// Shares what is spare in each pool, then what is common.
@@ -128,9 +141,11 @@ impl<const N: usize> Shares<N> {
         Self {
             taken: vec![Taken::NONE; portions.len()],
             kept: vec![[0; N]; spares.len()],
+            kept_discount: vec![0; spares.len()],
             dropped: vec![[0; N]; spares.len()],
             common_stays: false,
             common_apart: 0,
+            apart_discount: 0,
         }
     }
 }
@@ -183,17 +198,18 @@ impl<const N: usize> Sharing<'_, N> {
         kind: usize,
         (kept, dropped): (i128, i128),
     ) -> Result<(), SplitError> {
-        let Spare { kept: decided, amount, .. } = self.spares[spare];
-        let parts = match decided {
-            Some(true) => [amount[kind], 0],
+        let Spare { kept: decided, amount, discount, .. } = self.spares[spare];
+        let cut = |whole| match decided {
+            Some(true) => Ok([whole, 0]),
             None if kept != 0 || dropped != 0 => {
-                let parts = split(amount[kind], &[kept, dropped])?;
-                [parts[0], parts[1]]
+                split(whole, &[kept, dropped]).map(|parts| [parts[0], parts[1]])
             }
-            _ => [0, amount[kind]],
+            _ => Ok([0, whole]),
         };
-        self.shares.kept[spare][kind] = parts[0];
-        self.shares.dropped[spare][kind] = parts[1];
+        let [stays, goes] = cut(amount[kind])?;
+        self.shares.kept[spare][kind] = stays;
+        self.shares.dropped[spare][kind] = goes;
+        self.shares.kept_discount[spare] += cut(discount[kind])?[0];
         Ok(())
     }
 
@@ -222,10 +238,11 @@ impl<const N: usize> Sharing<'_, N> {
                 self.stays(spare, kind, sides)?;
             }
         }
-        let mut whole = [0_i128; N];
+        let mut whole = [Whole::default(); N];
         for spare in &pooled {
-            for (sum, amount) in whole.iter_mut().zip(self.spares[*spare].amount) {
-                *sum = sum.checked_add(amount).ok_or(SplitError::Overflow)?;
+            let Spare { amount, discount, .. } = self.spares[*spare];
+            for (sum, more) in whole.iter_mut().zip(amount.into_iter().zip(discount)) {
+                *sum = sum.plus(more)?;
             }
         }
         if self.rules.weigh == Weigh::Total || self.rules.idle == ShareIdle::Even {
@@ -241,25 +258,31 @@ impl<const N: usize> Sharing<'_, N> {
                 }
                 continue;
             }
-            for (index, part) in takers.iter().zip(split(whole, &weights)?) {
+            let (amounts, discounts) = whole.split(&weights)?;
+            for (index, (part, off)) in takers.iter().zip(amounts.into_iter().zip(discounts)) {
                 self.shares.taken[*index].spare[kind] = part;
+                self.shares.taken[*index].discount += off;
             }
         }
         Ok(())
     }
 
-    fn lump(&mut self, takers: &[usize], whole: [i128; N]) -> Result<(), SplitError> {
+    fn lump(&mut self, takers: &[usize], whole: [Whole; N]) -> Result<(), SplitError> {
         if self.rules.weigh == Weigh::Resource {
             for (kind, whole) in whole.into_iter().enumerate() {
-                for (index, part) in self.evenly(whole, takers)? {
+                for (index, (part, off)) in self.evenly(whole, takers)? {
                     self.shares.taken[index].spare[kind] += part;
+                    self.shares.taken[index].discount += off;
                 }
             }
             return Ok(());
         }
-        let whole = whole.iter().sum();
-        for (index, part) in self.divide(whole, takers, self.rules.idle == ShareIdle::Even)? {
+        let plus = |sum: Whole, more: Whole| sum.plus((more.amount, more.discount));
+        let whole = whole.into_iter().try_fold(Whole::default(), plus)?;
+        for (index, (part, off)) in self.divide(whole, takers, self.rules.idle == ShareIdle::Even)?
+        {
             self.shares.taken[index].lump += part;
+            self.shares.taken[index].discount += off;
         }
         Ok(())
     }
@@ -267,19 +290,24 @@ impl<const N: usize> Sharing<'_, N> {
     /// Divides in proportion to all that is charged, or evenly by row.
     fn divide(
         &self,
-        whole: i128,
+        whole: Whole,
         takers: &[usize],
         even: bool,
-    ) -> Result<Vec<(usize, i128)>, SplitError> {
+    ) -> Result<Vec<(usize, (i128, i128))>, SplitError> {
         let weights: Vec<i128> = takers.iter().map(|index| self.total(*index)).collect();
         if even || weights.iter().all(|weight| *weight == 0) {
             return self.evenly(whole, takers);
         }
-        Ok(takers.iter().copied().zip(split(whole, &weights)?).collect())
+        let (amounts, discounts) = whole.split(&weights)?;
+        Ok(takers.iter().copied().zip(amounts.into_iter().zip(discounts)).collect())
     }
 
     /// Each row the same; inside a row by what its portions are charged.
-    fn evenly(&self, whole: i128, takers: &[usize]) -> Result<Vec<(usize, i128)>, SplitError> {
+    fn evenly(
+        &self,
+        whole: Whole,
+        takers: &[usize],
+    ) -> Result<Vec<(usize, (i128, i128))>, SplitError> {
         if takers.is_empty() {
             return Ok(Vec::new());
         }
@@ -289,12 +317,14 @@ impl<const N: usize> Sharing<'_, N> {
             rows.entry((portion.row, portion.common)).or_default().push(*index);
         }
         let mut parts = Vec::with_capacity(takers.len());
-        for (members, part) in rows.values().zip(split(whole, &vec![1; rows.len()])?) {
+        let (amounts, discounts) = whole.split(&vec![1; rows.len()])?;
+        for (members, (amount, discount)) in rows.values().zip(amounts.into_iter().zip(discounts)) {
             let mut weights: Vec<i128> = members.iter().map(|index| self.total(*index)).collect();
             if weights.iter().all(|weight| *weight == 0) {
                 weights.fill(1);
             }
-            parts.extend(members.iter().copied().zip(split(part, &weights)?));
+            let (amounts, discounts) = Whole { amount, discount }.split(&weights)?;
+            parts.extend(members.iter().copied().zip(amounts.into_iter().zip(discounts)));
         }
         Ok(parts)
     }
@@ -305,21 +335,45 @@ impl<const N: usize> Sharing<'_, N> {
         let (common, others): (Vec<usize>, Vec<usize>) =
             (0..self.portions.len()).partition(|index| self.portions[*index].common);
         self.shares.common_stays = others.is_empty();
-        let mut whole = self.rules.flat;
+        let mut whole = Whole { amount: self.rules.flat, discount: 0 };
         for index in common.into_iter().filter(|_| !others.is_empty()) {
-            let sum = self.total(index) + self.shares.taken[index].of_pool();
-            whole = whole.checked_add(sum).ok_or(SplitError::Overflow)?;
+            let taken = &self.shares.taken[index];
+            let discount = self.portions[index].discount + taken.discount;
+            whole = whole.plus((self.total(index) + taken.of_pool(), discount))?;
         }
         let takers: Vec<usize> =
             others.into_iter().filter(|index| !after || self.portions[*index].kept).collect();
         if takers.is_empty() {
-            self.shares.common_apart = whole;
+            self.shares.common_apart = whole.amount;
+            self.shares.apart_discount = whole.discount;
             return Ok(());
         }
-        for (index, part) in self.divide(whole, &takers, self.rules.even)? {
+        for (index, (part, off)) in self.divide(whole, &takers, self.rules.even)? {
             self.shares.taken[index].common = part;
+            self.shares.taken[index].discount += off;
         }
         Ok(())
+    }
+}
+
+/// An amount that is divided, and what a contract took off it.
+#[derive(Clone, Copy, Debug, Default)]
+struct Whole {
+    amount: i128,
+    discount: i128,
+}
+
+impl Whole {
+    fn plus(self, (amount, discount): (i128, i128)) -> Result<Self, SplitError> {
+        let amount = self.amount.checked_add(amount);
+        let discount = self.discount.checked_add(discount);
+        let sums = amount.zip(discount).ok_or(SplitError::Overflow)?;
+        Ok(Self { amount: sums.0, discount: sums.1 })
+    }
+
+    /// Both by the same weights.
+    fn split(self, weights: &[i128]) -> Result<(Vec<i128>, Vec<i128>), SplitError> {
+        Ok((split(self.amount, weights)?, split(self.discount, weights)?))
     }
 }
 
@@ -329,7 +383,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn portion(row: usize, own: [i128; 2]) -> Portion<2> {
-        Portion { row, pool: 0, kept: true, common: false, own }
+        Portion { row, pool: 0, kept: true, common: false, own, discount: 0 }
     }
 
     fn rules(idle: ShareIdle, weigh: Weigh) -> Rules {
@@ -341,7 +395,7 @@ mod tests {
     #[test]
     fn what_is_spare_may_be_below_zero() {
         let portions = [portion(0, [30, 0]), portion(1, [10, 0])];
-        let spares = [Spare { pool: 0, kept: Some(true), amount: [-8, 0] }];
+        let spares = [Spare { pool: 0, kept: Some(true), amount: [-8, 0], discount: [0; 2] }];
         let proportional = rules(ShareIdle::Proportional, Weigh::Resource);
         let shares = share(&portions, &spares, proportional).unwrap();
         assert_eq!([shares.taken[0].spare[0], shares.taken[1].spare[0]], [-6, -2]);
@@ -352,10 +406,13 @@ mod tests {
     #[test]
     fn a_kind_that_nobody_has_stays_apart() {
         let portions = [portion(0, [30, 0]), portion(1, [10, 0])];
-        let spares = [Spare { pool: 0, kept: Some(true), amount: [4, 7] }];
+        let spares = [Spare { pool: 0, kept: Some(true), amount: [4, 7], discount: [2, 1] }];
         let by_kind = rules(ShareIdle::Proportional, Weigh::Resource);
         let shares = share(&portions, &spares, by_kind).unwrap();
         assert_eq!((shares.taken[0].spare, shares.kept[0]), ([3, 0], [0, 7]));
+        // 1.5 and 0.5 of what was saved on the first, and the tie goes to the earlier.
+        assert_eq!((shares.taken[0].discount, shares.taken[1].discount), (2, 0));
+        assert_eq!(shares.kept_discount, [1]);
         let total = share(&portions, &spares, rules(ShareIdle::Proportional, Weigh::Total));
         let lumps: Vec<_> = total.unwrap().taken.iter().map(|taken| taken.lump).collect();
         assert_eq!(lumps, [8, 3]);
@@ -369,30 +426,52 @@ mod tests {
         assert_eq!((shares.common_stays, shares.common_apart), (true, 3));
     }
 
+    /// What a contract took off is not lost either, and nowhere below zero.
+    fn saved(portions: &[Portion<2>], spares: &[Spare<2>], shares: &Shares<2>) {
+        let own: i128 = portions.iter().map(|portion| portion.discount).sum();
+        let all: i128 = own + spares.iter().flat_map(|spare| spare.discount).sum::<i128>();
+        let mut out = shares.apart_discount;
+        for (portion, taken) in portions.iter().zip(&shares.taken) {
+            assert!(taken.discount >= 0);
+            if !portion.common || shares.common_stays {
+                out += portion.discount + taken.discount;
+            }
+        }
+        for (kept, spare) in shares.kept_discount.iter().zip(spares) {
+            assert!((0..=spare.discount.iter().sum()).contains(kept));
+        }
+        // What a filter leaves out is what is missing.
+        let left: i128 = shares.kept_discount.iter().sum();
+        assert!(out + left <= all);
+        if spares.iter().all(|spare| spare.kept == Some(true)) {
+            assert_eq!(out + left, all);
+        }
+    }
+
     proptest! {
         /// Whatever is shared, and however: the parts are the whole.
         #[test]
         fn nothing_is_lost(
             portions in prop::collection::vec(
-                (0_usize..4, 0_usize..3, any::<bool>(), any::<bool>(), 0_i128..99, 0_i128..99),
+                (0_usize..4, 0_usize..3, any::<bool>(), any::<bool>(), [0_i128..99, 0..99, 0..9]),
                 0..12,
             ),
             spares in prop::collection::vec(
-                (0_usize..3, 0_usize..3, -50_i128..99, -50_i128..99), 0..6,
+                (0_usize..3, 0_usize..3, [-50_i128..99, -50..99], [0_i128..9, 0..9]), 0..6,
             ),
             how in (0_usize..3, any::<bool>(), any::<bool>(), any::<bool>(), 0_i128..50),
         ) {
             let portions: Vec<_> = portions
                 .into_iter()
-                .map(|(row, pool, kept, common, a, b)| {
-                    Portion { row, pool, kept, common, own: [a, b] }
+                .map(|(row, pool, kept, common, [a, b, discount])| {
+                    Portion { row, pool, kept, common, own: [a, b], discount }
                 })
                 .collect();
             let spares: Vec<_> = spares
                 .into_iter()
-                .map(|(pool, kept, a, b)| {
+                .map(|(pool, kept, amount, discount)| {
                     let kept = [Some(true), Some(false), None][kept];
-                    Spare { pool, kept, amount: [a, b] }
+                    Spare { pool, kept, amount, discount }
                 })
                 .collect();
             let rules = Rules {
@@ -415,6 +494,7 @@ mod tests {
             out += shares.kept.iter().flatten().sum::<i128>();
             out += shares.dropped.iter().flatten().sum::<i128>();
             prop_assert_eq!(out, own + spare + rules.flat);
+            saved(&portions, &spares, &shares);
         }
     }
 }

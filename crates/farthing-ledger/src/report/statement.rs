@@ -122,8 +122,9 @@ pub struct Statement {
     pub overhead: Money,
     /// Of idle and unallocated, that of which nobody measured whether it was used; before sharing.
     pub unknown: Money,
-    /// What it would cost at the prices of lists: the rows' own charges, before sharing, and what
-    /// is shared. Where no list price is known, what was paid stands for it.
+    /// What it would cost at the prices of lists; the rows' lists sum to it, as a flat cost and what
+    /// a filter leaves out are treated as in [`Self::paid`]. Where no list price is known, what was
+    /// paid stands for it.
     pub list: Money,
     /// What is in the rows of those who share it.
     pub shared: Money,
@@ -194,7 +195,9 @@ pub struct StatementRow {
     /// Of its idle and unallocated, that of which nobody measured whether it was used; before
     /// sharing.
     pub unknown: Money,
-    /// What its own charges would cost at the prices of lists, before sharing.
+    /// What its total would be at the prices of lists: a contract's discount goes where the cost
+    /// goes that it was given on, so with list prices above those that were paid this is never less
+    /// than the total.
     pub list: Money,
     /// Used, idle and overhead of those who are charged, by resource, with their parts of what is
     /// shared where that is weighed by resource.
@@ -211,8 +214,7 @@ pub struct StatementRow {
 impl Statement {
     /// Whether a contract made something cheaper, or dearer, than its list says.
     pub fn has_discounts(&self) -> bool {
-        // With a filter, what is shared with what it leaves out is in the one and not in the other.
-        self.list != self.paid && self.filtered.is_zero()
+        self.list != self.paid
     }
 }
 

@@ -132,6 +132,13 @@ fn query(seed: u64) -> StatementQuery {
     query.sharing.idle =
         [ShareIdle::Separate, ShareIdle::Even, ShareIdle::Proportional, ShareIdle::Separate]
             [usize::try_from(seed >> 28 & 3).unwrap()];
+    query.sharing.weigh = [Weigh::Resource, Weigh::Total][usize::try_from(seed >> 33 & 1).unwrap()];
+    query.sharing.scope = [Scope::Cluster, Scope::Node, Scope::Place, Scope::Place]
+        [usize::try_from(seed >> 34 & 3).unwrap()];
+    query.sharing.after_filter = seed >> 36 & 1 == 0;
+    query.sharing.common_evenly = seed >> 37 & 1 == 0;
+    query.sharing.flat =
+        (seed >> 38).is_multiple_of(4).then(|| Money::from_pico(7_777_777, Currency::USD));
     query.resources = (seed >> 30).is_multiple_of(4).then(|| vec![Resource::Gpu, Resource::Memory]);
     query
 }
@@ -194,6 +201,67 @@ fn a_rollup_that_does_not_say_what_the_rows_do_is_found() {
     // Of the whole books nothing is said that is not so: these were never metered.
     let check = verify(&books, &cluster()).unwrap();
     assert!(check.first_fault.unwrap().what.contains("do not sum to its price"));
+}
+
+/// What contracts took off, in the rows of a statement.
+fn discounts(statement: &Statement) -> i128 {
+    statement.rows.iter().map(|row| row.list.pico() - row.total.pico()).sum()
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(60))]
+
+    /// Whatever is shared, filtered or grouped: what contracts took off is in the rows, once, and no
+    /// row is above its list. Where nothing was taken off, each list is its total.
+    #[test]
+    fn a_list_is_where_its_cost_is(
+        numbers in prop::collection::vec(any::<u64>(), 1..120),
+        seeds in prop::collection::vec(any::<u64>(), 8),
+        free in any::<bool>(),
+    ) {
+        let books = Books::in_memory();
+        for number in 0..3 {
+            let mut metered = metered(hour(number), &numbers);
+            for (charge, seed) in metered.charges.iter_mut().zip(&numbers) {
+                let off = if free { 0 } else { i128::from(*seed >> 40 & 0xffff) };
+                charge.list_cost = Money::from_pico(charge.cost.pico() + off, Currency::USD);
+            }
+            let lists = metered.charges.iter().map(|charge| charge.list_cost);
+            metered.list = Money::sum(lists, Currency::USD).unwrap();
+            books.put_hour(&metered).unwrap();
+        }
+        for seed in seeds {
+            let query = query(seed);
+            let statement = by_rows(&books, &query);
+            prop_assert!(statement.difference.is_zero());
+            prop_assert_eq!(statement.list.pico() - statement.paid.pico(), discounts(&statement));
+            for row in &statement.rows {
+                prop_assert!(row.list.pico() >= row.total.pico(), "{:?} {:?}", row, query);
+                prop_assert!(!free || row.list == row.total);
+            }
+            let mut whole = StatementQuery { filter: None, ..query.clone() };
+            let taken: i128 = books
+                .charges(&cluster(), hours(3))
+                .unwrap()
+                .iter()
+                .filter(|charge| {
+                    query.resources.as_ref().is_none_or(|kept| kept.contains(&charge.resource))
+                })
+                .map(|charge| charge.list_cost.pico() - charge.cost.pico())
+                .sum();
+            prop_assert_eq!(discounts(&by_rows(&books, &whole)), taken);
+            // A filter and its opposite are the whole; not where each takes what the other leaves, or
+            // where neither has anybody to take what nobody has.
+            if let Some(filter) = &query.filter && query.sharing.flat.is_none() {
+                let paid = by_rows(&books, &whole).paid;
+                whole.filter = Some(format!("!({filter})").parse().unwrap());
+                let opposite = by_rows(&books, &whole);
+                if statement.paid.checked_add(opposite.paid) == Ok(paid) {
+                    prop_assert_eq!(discounts(&statement) + discounts(&opposite), taken);
+                }
+            }
+        }
+    }
 }
 
 /// The cost and quantity of each line of an explanation, from charges one by one.

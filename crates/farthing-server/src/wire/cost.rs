@@ -110,7 +110,7 @@ pub struct CostRowJson {
     pub total: String,
     /// Of its own idle and unallocated, that of which nobody measured whether it was used.
     pub unknown: String,
-    /// What its own charges would cost at the prices of lists, before sharing.
+    /// What its total would be at the prices of lists: discounts go where their costs go.
     pub list: String,
     /// Accelerator-hours.
     pub gpu_hours: f64,
