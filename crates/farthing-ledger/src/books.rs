@@ -37,6 +37,7 @@ mod migrate;
 mod replace;
 mod retain;
 mod rollup;
+mod sample_sums;
 mod seal;
 mod segment;
 mod segment_file;
@@ -57,6 +58,7 @@ pub use mark::Mark;
 pub use migrate::Migrated;
 pub use retain::{Kept, Released, Retention};
 pub(crate) use rollup::OWNED;
+pub(crate) use sample_sums::{Asked, AskedText, SampleSums, Series};
 pub use segment::Segment;
 pub use telemetry::{Again, SampleFile};
 

@@ -12,6 +12,7 @@ mod opencost;
 mod period;
 mod share;
 mod statement;
+mod sums;
 mod verify;
 
 use crate::books::BooksError;

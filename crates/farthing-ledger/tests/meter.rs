@@ -503,8 +503,10 @@ proptest! {
             let (list_cost, cost) = (charge.list_cost.pico(), charge.cost.pico());
             match charge.provenance.list.as_deref() {
                 None => prop_assert_eq!(list_cost, cost),
-                Some(list) if list.discounts.is_none() && list.rate >= charge.node_rate => {
-                    prop_assert!(list_cost >= cost, "{:?}", charge);
+                Some(list) if list.discounts.is_none() => {
+                    let (of_list, of_node) = (list.rate.per_hour(), charge.node_rate.per_hour());
+                    let is_dearer = of_list.pico() < of_node.pico();
+                    prop_assert!(is_dearer || list_cost >= cost, "{:?}", charge);
                 }
                 Some(_) => {}
             }

@@ -312,14 +312,20 @@ fn told(request: &str) -> (u16, String) {
     (status, format!("{head}\"values\":[{}]}}]}}}}", values.join(",")))
 }
 
-/// A server that fails on the way: hours that it told whole are posted, and what is missing is
-/// said. The same import again completes it and writes nothing twice.
+/// A server that fails on the way: what it told whole is posted, also of the first hour, and what is
+/// missing is said. The same import again completes it and writes nothing twice.
 #[test]
 fn what_a_server_told_before_it_failed_is_kept_and_completed() {
+    kept_and_completed(7_200, (2, "0.80"), "12:00:00Z");
+    kept_and_completed(1_800, (1, "0.20"), "10:30:00Z");
+}
+
+/// From when the server fails, which hours are posted then and at what, and from when it is missing.
+fn kept_and_completed(fails_from: i64, (hours, cost): (u64, &str), rest: &str) {
     let place = Place::new();
     let window = ["--window", "2026-11-02T10:00:00Z/2026-11-02T13:00:00Z"];
     let failing: Answer = Box::new(move |request| {
-        if asked_at(request).is_some_and(|at| at > START + 7_200) {
+        if asked_at(request).is_some_and(|at| at > START + fails_from) {
             return (503, "down".to_owned());
         }
         told(request)
@@ -333,10 +339,10 @@ fn what_a_server_told_before_it_failed_is_kept_and_completed() {
     };
     let half = import(&serve(None, failing));
     assert_eq!(half.code, 1, "{}", half.said);
-    let missing = "missing: 2026-11-02T12:00:00Z/2026-11-02T13:00:00Z is not in these totals";
-    assert!(half.said.contains(missing), "{}", half.said);
+    let missing = format!("missing: 2026-11-02T{rest}/2026-11-02T13:00:00Z is not in these totals");
+    assert!(half.said.contains(&missing), "{}", half.said);
     let said: serde_json::Value = serde_json::from_str(&half.out).unwrap();
-    assert_eq!((&said["hours"], &said["paid"]), (&2.into(), &"0.80".into()), "{said}");
+    assert_eq!((&said["hours"], &said["paid"]), (&hours.into(), &cost.into()), "{said}");
     let whole = import(&serve(None, Box::new(told)));
     assert_eq!(paid(&whole), "1.20", "three hours at 0.40");
     let before = files(&place.state()).len();

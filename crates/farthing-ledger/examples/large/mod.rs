@@ -1,11 +1,11 @@
 //! Hours of a large cluster, made up: pods on nodes of fifty, in forty teams.
 #![allow(clippy::unwrap_used, reason = "an example")]
 
-use farthing_ledger::{Metered, Method, Weights};
+use farthing_ledger::{Metered, Method, Segment, Weights};
 use farthing_model::{
     Asset, Attribution, Charge, ClusterId, Controller, Coverage, Currency, Destination, Money,
-    NodeId, OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, TeamId, Window,
-    WorkloadId,
+    NodeId, OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, Sample,
+    SourceId, TeamId, Window, WorkloadId,
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -47,6 +47,44 @@ pub(crate) fn metered(cluster: &ClusterId, from: Timestamp, rows: u32) -> Metere
         duplicates: 0,
         faults: Vec::new(),
     }
+}
+
+/// An hour of telemetry of its first pods, in so many ticks.
+#[allow(dead_code, reason = "not every example measures")]
+pub(crate) fn telemetry(from: Timestamp, (rows, ticks): (u32, u32)) -> Segment {
+    let hour = Window::hour_of(from).unwrap();
+    let sources = ["cadvisor", "kube-state-metrics"].map(|name| SourceId::new(name).unwrap());
+    let pods: Vec<(NodeId, Arc<Attribution>)> = (0..(rows / 4).min(2_000))
+        .map(|pod| (NodeId::new(&format!("node-{:06}", pod / PODS_OF_A_NODE)).unwrap(), who(pod)))
+        .collect();
+    let mut samples = Vec::new();
+    let step = jiff::SignedDuration::from_secs(3_600 / i64::from(ticks));
+    let mut at = from;
+    for tick in 0..ticks {
+        let window = Window::starting(at, step).unwrap();
+        at = window.to();
+        for (pod, (node, who)) in pods.iter().enumerate() {
+            for source in &sources {
+                for resource in [Resource::Cpu, Resource::Memory] {
+                    let requested_nano = 2 * window.nanos();
+                    let share = (i128::from(tick) * 37 + pod as i128) % 100;
+                    samples.push(Sample {
+                        source: source.clone(),
+                        node: node.clone(),
+                        device: None,
+                        slice: None,
+                        attribution: Some(who.clone()),
+                        resource,
+                        window,
+                        requested_nano,
+                        used_nano: Some(requested_nano * share / 100),
+                        held_nano: None,
+                    });
+                }
+            }
+        }
+    }
+    Segment { window: hour, spans: Vec::new(), samples, uses: Vec::new() }
 }
 
 fn who(pod: u32) -> Arc<Attribution> {

@@ -66,21 +66,21 @@ const KEPT: [&str; 18] = [
 
 /// Rows in groups that are alike.
 #[derive(Clone)]
-struct Groups {
+pub(super) struct Groups {
     /// The group of each row.
-    of: Vec<u32>,
+    pub(super) of: Vec<u32>,
     /// The first row of each group.
-    first: Vec<usize>,
+    pub(super) first: Vec<usize>,
 }
 
 impl Groups {
-    fn one(rows: usize) -> Self {
+    pub(super) fn one(rows: usize) -> Self {
         Self { of: vec![0; rows], first: vec![0] }
     }
 
     /// The same groups, apart by another value of each row too; `None` where that makes more than
     /// `most`.
-    fn by(&self, values: impl Iterator<Item = i32>, most: usize) -> Option<Self> {
+    pub(super) fn by(&self, values: impl Iterator<Item = i32>, most: usize) -> Option<Self> {
         let mut known: FastMap<u64, u32> = FastMap::default();
         let mut groups = Self { of: Vec::with_capacity(self.of.len()), first: Vec::new() };
         let mut last = (0, u32::MAX);
@@ -116,7 +116,7 @@ impl Groups {
 }
 
 /// Which distinct value each row has; -1 for none.
-fn indices(text: Text<'_>) -> impl Iterator<Item = i32> + '_ {
+pub(super) fn indices(text: Text<'_>) -> impl Iterator<Item = i32> + '_ {
     let keys = text.keys();
     (0..keys.len()).map(move |row| if keys.is_valid(row) { keys.value(row) } else { -1 })
 }
@@ -274,18 +274,23 @@ impl Books {
         }
     }
 
-    fn rollup(&self, path: &Path, mut tail: Tail) -> Option<HourBook> {
-        let bytes = loop {
-            match tail.rollup() {
-                Ok(found) => break found?,
+    fn rollup(&self, path: &Path, tail: Tail) -> Option<HourBook> {
+        let bytes = self.inside(path, tail, LINE)?;
+        charge_file::open_rollup(&self.name(path), bytes).ok()
+    }
+
+    /// The table inside of a file whose place a line of its footer says, from the file's end.
+    pub(super) fn inside(&self, path: &Path, mut tail: Tail, line: &str) -> Option<Bytes> {
+        loop {
+            match tail.inside(line) {
+                Ok(found) => return found,
                 // Once more of the same version; how much is said by the file itself.
                 Err(needed) if needed > tail.bytes.len() as u64 => {
                     tail = self.tail(path, needed, tail.e_tag.take())?;
                 }
                 Err(_) => return None,
             }
-        };
-        charge_file::open_rollup(&self.name(path), bytes).ok()
+        }
     }
 
     /// The last bytes of a file, if they can be had.
@@ -308,8 +313,8 @@ pub(super) struct Tail {
 }
 
 impl Tail {
-    /// The rollup in it, if the file has one; else how many bytes of the end it takes.
-    fn rollup(&self) -> Result<Option<Bytes>, u64> {
+    /// What lies where this line says, if the file has it; else how many bytes of the end it takes.
+    fn inside(&self, line: &str) -> Result<Option<Bytes>, u64> {
         let mut reader = ParquetMetaDataReader::new();
         match reader.try_parse_sized(&self.bytes, self.size) {
             Ok(()) => {}
@@ -318,8 +323,8 @@ impl Tail {
         }
         let Ok(footer) = reader.finish() else { return Ok(None) };
         let lines = footer.file_metadata().key_value_metadata();
-        let line = lines.into_iter().flatten().find(|line| line.key == LINE);
-        let Some((start, length)) = line.and_then(|line| place(line.value.as_deref()?)) else {
+        let place_of = lines.into_iter().flatten().find(|of| of.key == line);
+        let Some((start, length)) = place_of.and_then(|line| place(line.value.as_deref()?)) else {
             return Ok(None);
         };
         let from_end = self.size.checked_sub(start);

@@ -6,7 +6,7 @@ use super::columns::{Batch, Sealed, Table, Text, day, instant, value};
 use super::list_columns::{self, Lists};
 use super::use_columns::{self, UseRows};
 use super::who::{self, Who};
-use super::{BooksError, Segment};
+use super::{BooksError, Segment, sample_sums};
 use arrow_array::Array;
 use bytes::Bytes;
 use farthing_model::{
@@ -72,6 +72,20 @@ impl<'a> Entry<'a> {
 
 /// Writes segments; an empty one leaves no trace.
 pub(super) fn encode(file: &str, segments: &[Segment]) -> Result<Bytes, BooksError> {
+    let table = table(file, segments)?;
+    let sums = sample_sums::of(&table)?;
+    sealed(table, sums)
+}
+
+/// The file of a table, with the sums of its samples where there are some.
+pub(super) fn sealed(table: Table<'_>, sums: Option<(&str, Bytes)>) -> Result<Bytes, BooksError> {
+    let lines =
+        vec![("farthing.kind", "telemetry".to_owned()), ("farthing.format", FORMAT.to_owned())];
+    table.finish(lines, sums)
+}
+
+/// All that segments say.
+pub(super) fn table<'f>(file: &'f str, segments: &[Segment]) -> Result<Table<'f>, BooksError> {
     let mut rows: Vec<(Window, Entry<'_>)> = Vec::new();
     for segment in segments {
         rows.extend(segment.spans.iter().map(|span| (segment.window, Entry::Span(span))));
@@ -89,9 +103,7 @@ pub(super) fn encode(file: &str, segments: &[Segment]) -> Result<Bytes, BooksErr
     span_columns(&mut table, &entries)?;
     sample_columns(&mut table, &entries)?;
     use_columns::write(&mut table, &entries)?;
-    let lines =
-        vec![("farthing.kind", "telemetry".to_owned()), ("farthing.format", FORMAT.to_owned())];
-    table.finish(lines, None)
+    Ok(table)
 }
 
 fn span_columns(table: &mut Table<'_>, entries: &[Entry<'_>]) -> Result<(), BooksError> {

@@ -5,8 +5,8 @@ use super::fill::{Filled, Place};
 use super::stretch::{PieceKind, Stretch, Timelines};
 use super::{Fault, MeterError, MeterInput, Metered, Method, Unpriced};
 use farthing_model::{
-    Asset, Charge, Coverage, Destination, Discounts, HourlyRate, Money, MoneyError, PerResource, Provenance,
-    Resource, SplitError, Window, split_money,
+    Asset, Charge, Coverage, Destination, Discounts, HourlyRate, Money, MoneyError, PerResource,
+    Provenance, Resource, SplitError, Window, split_money,
 };
 use std::collections::BTreeMap;
 
@@ -226,9 +226,8 @@ impl Poster<'_> {
         metered: &mut Metered,
     ) -> Result<(), MeterError> {
         let quantities: Vec<i128> = shares.values().copied().collect();
-        let split = |cost| {
-            split_money(cost, &quantities).map_err(|source| self.split_error(source))
-        };
+        let split =
+            |cost| split_money(cost, &quantities).map_err(|source| self.split_error(source));
         let paid = split(cost.paid)?;
         let saved = split(self.saved(cost)?)?;
         for ((place, nano), (paid, saved)) in shares.iter().zip(paid.into_iter().zip(saved)) {

@@ -1,10 +1,11 @@
 //! From groups to the rows of a statement: what is shared is shared, and everything is summed.
 
 use super::ReportError;
-use super::group::{Cell, Group, Groups, KINDS, Kind, Sums};
+use super::group::{Group, Groups, Kind};
 use super::key::{Key, Label, RowIds};
 use super::share::{Portion, Rules, ShareIdle, Shares, Spare, Taken, share};
 use super::statement::{Scope, SpareRow, Statement, StatementQuery, StatementRow};
+use super::sums::{Cell, KINDS, Sums};
 use crate::books::Correction;
 use crate::meter::{Unpriced, Usage};
 use farthing_model::{

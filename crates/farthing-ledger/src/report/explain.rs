@@ -6,7 +6,7 @@ use super::group::{Groups, OWNERS};
 use super::key::{Key, Label, RowIds, lists_of};
 use super::statement::StatementQuery;
 use super::{ReportError, whole_hours};
-use crate::books::{Books, HourBook};
+use crate::books::{Asked, AskedText, Books, HourBook, SampleSums, Series, instant};
 use arrow_array::StringArray;
 use farthing_model::{
     ClusterId, Decimal, Destination, HourlyRate, Money, NANOS_PER_SECOND, NodeId, OfferId,
@@ -14,7 +14,7 @@ use farthing_model::{
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
-use sums::{Totals, Wanted, add_sample, matches};
+use sums::{Totals, Wanted, is_wanted, matches};
 
 /// Names are looked for in this order.
 const NAMED: [Key; 8] = [
@@ -111,6 +111,22 @@ pub struct SampleSummary {
 }
 
 impl SampleSummary {
+    fn of((source, node, resource): Series, sums: &SampleSums) -> Option<Self> {
+        Some(Self {
+            source,
+            node,
+            resource,
+            count: sums.count,
+            first: instant(Some(sums.from))?,
+            last: instant(Some(sums.to))?,
+            requested_nano: sums.requested_nano,
+            used_nano: sums.used_nano,
+            measured_nanos: sums.measured_nanos,
+            used_min_nano: sums.used_min_nano,
+            used_max_nano: sums.used_max_nano,
+        })
+    }
+
     /// The mean use while it was measured, in 10^-9 units, rounded down.
     pub fn used_mean_nano(&self) -> i128 {
         proportion(self.used_nano, NANOS_PER_SECOND, self.measured_nanos).unwrap_or(0)
@@ -205,6 +221,17 @@ fn has(book: HourBook, columns: &[&str], name: &str) -> Result<Option<usize>, Re
         }
     }
     Ok((first < columns.len()).then_some(first))
+}
+
+/// The columns that say whose a sample is, and which of their texts are those of the row.
+fn texts<'a>(by: &'a [Key], labels: &'a [Label<'_>]) -> Vec<AskedText<'a>> {
+    let of_whom = by.iter().zip(labels).filter(|(key, _)| key.is_attribution());
+    let text = |(key, label): (&'a Key, &'a Label<'_>)| -> AskedText<'a> {
+        let column = key.column();
+        let name = column.name();
+        (name, Box::new(move |text| is_wanted(text.and_then(|text| column.read(text)), label)))
+    };
+    of_whom.map(text).collect()
 }
 
 struct Explainer<'a> {
@@ -372,9 +399,17 @@ impl Explainer<'_> {
         lines: &[Line],
         hours: &[Window],
     ) -> Result<Vec<SampleSummary>, ReportError> {
-        let places: BTreeSet<(&NodeId, Resource)> =
-            lines.iter().map(|line| (&line.node, line.resource)).collect();
-        let mut summaries: BTreeMap<(SourceId, NodeId, Resource), SampleSummary> = BTreeMap::new();
+        let places: BTreeSet<(&str, Resource)> =
+            lines.iter().map(|line| (line.node.as_str(), line.resource)).collect();
+        let of_row = Asked {
+            places: &|node, resource| places.contains(&(node, resource)),
+            texts: texts(by, labels),
+            whom: &|who| {
+                let mut of_whom = by.iter().zip(labels).filter(|(key, _)| key.is_attribution());
+                of_whom.all(|(key, label)| matches(key, label, who))
+            },
+        };
+        let mut sums: BTreeMap<Series, SampleSums> = BTreeMap::new();
         for hour in hours {
             let asked = by.iter().zip(labels);
             let is_other_time = |(key, label): (&Key, &Label<'_>)| {
@@ -383,19 +418,16 @@ impl Explainer<'_> {
             if asked.clone().any(is_other_time) {
                 continue;
             }
-            let mut segments = Vec::new();
             for cluster in &self.query.clusters {
-                let read = self.books.segments(cluster, hour.from());
-                segments.extend(read.map_err(ReportError::Books)?);
-            }
-            for sample in segments.iter().flat_map(|segment| &segment.samples) {
-                let is_it = asked.clone().filter(|(key, _)| key.is_attribution());
-                let is_it = is_it.into_iter().all(|(key, label)| matches(key, label, sample));
-                if is_it && places.contains(&(&sample.node, sample.resource)) {
-                    add_sample(&mut summaries, sample);
-                }
+                let add = &mut |of: Series, more: &SampleSums| {
+                    let known = sums.entry(of);
+                    known.and_modify(|sum| sum.add(more)).or_insert_with(|| more.clone());
+                };
+                let read = self.books.sample_sums((cluster, hour.from()), &of_row, add);
+                read.map_err(ReportError::Books)?;
             }
         }
-        Ok(summaries.into_values().collect())
+        let summary = |(of, sums): (Series, SampleSums)| SampleSummary::of(of, &sums);
+        Ok(sums.into_iter().filter_map(summary).collect())
     }
 }

@@ -4,21 +4,17 @@ use super::ReportError;
 use super::filter::Filter;
 use super::key::{Column, Key, Label};
 use super::statement::{Basis, Scope, StatementQuery};
+use super::sums::{Cell, Entries, Sums};
 use crate::books::{Batch, BooksError, OWNED, Text, instant, value};
-use crate::meter::Usage;
 use arrow_array::types::{Decimal128Type, TimestampNanosecondType};
-use arrow_array::{PrimitiveArray, StringArray};
-use farthing_model::{ClusterId, Destination, Detail, PerResource, Resource, Window, hour_floor};
+use arrow_array::{Array as _, PrimitiveArray, StringArray};
+use farthing_model::{ClusterId, Destination, Detail, Resource, Window, hour_floor};
 use std::borrow::Cow;
+use std::cell::OnceCell;
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
 use std::rc::Rc;
 
-/// Resources.
-pub(super) const KINDS: usize = Resource::CHARGED.len();
-
 /// The value of a key: one of these, or the number of a name.
-pub(super) type Cell = u32;
 const MISSING: Cell = 0;
 const UNALLOCATED: Cell = 1;
 const OVERHEAD: Cell = 2;
@@ -31,19 +27,6 @@ const BARE: &str = Detail::Bare.name();
 const UNKNOWN: [&str; 2] = [Detail::Unknown.name(), Detail::Unmeasured.name()];
 /// Columns that files of earlier formats lack and that are read where they are.
 pub(super) const OPTIONAL: [&str; 2] = ["ListCost", "x_detail"];
-
-/// Sums of one group: money by resource and position in [`Destination::ALL`].
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(super) struct Sums {
-    pub(super) pico: [[i128; 4]; KINDS],
-    /// What these are less than by the prices of lists.
-    pub(super) discount: [[i128; 4]; KINDS],
-    /// Of the money, that of which nobody measured whether it was used, by destination.
-    pub(super) unknown: [i128; 4],
-    /// The same in 10^-9 unit-seconds, by resource.
-    pub(super) unknown_nano: [i128; KINDS],
-    pub(super) usage: PerResource<Usage>,
-}
 
 /// What sets a group apart beside the values of its keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -93,9 +76,8 @@ pub(super) struct Groups<'a> {
     window: Window,
     names: Vec<String>,
     ids: HashMap<String, Cell>,
-    /// Position in `sums`, by cells, cluster, node and kind.
-    found: HashMap<Vec<Cell>, usize, BuildHasherDefault<Mixer>>,
-    sums: Vec<Sums>,
+    entries: Entries,
+    sums: OnceCell<Vec<(Vec<Cell>, Sums)>>,
     /// What was read from texts of JSON.
     read: HashMap<(usize, String), Cell>,
     /// The cells of the distinct values of the last batch, by key: the next one often has the same.
@@ -119,8 +101,8 @@ impl<'a> Groups<'a> {
             window,
             names: Vec::new(),
             ids: HashMap::new(),
-            found: HashMap::default(),
-            sums: Vec::new(),
+            entries: Entries::default(),
+            sums: OnceCell::new(),
             read: HashMap::new(),
             last: vec![None; query.by.len() + 1],
             left_out_pico: 0,
@@ -149,12 +131,13 @@ impl<'a> Groups<'a> {
         }
     }
 
+    /// All groups, once everything was added.
     pub(super) fn iter(&self) -> impl Iterator<Item = Group<'_>> {
         let keys = self.query.by.len();
-        self.found.iter().map(move |(all, index)| {
+        self.sums.get_or_init(|| self.entries.sums()).iter().map(move |(all, sums)| {
             let node = (self.query.sharing.scope == Scope::Node).then(|| all[keys + 1]);
             let kind = Kind::of(all[all.len() - 1]);
-            Group { cells: &all[..keys], cluster: all[keys], node, kind, sums: &self.sums[*index] }
+            Group { cells: &all[..keys], cluster: all[keys], node, kind, sums }
         })
     }
 
@@ -185,7 +168,6 @@ impl<'a> Groups<'a> {
         let cluster = self.name(cluster.as_str());
         let mut times = vec![(i128::MIN, MISSING); query.by.len()];
         let mut cells: Vec<Cell> = Vec::with_capacity(query.by.len() + 3);
-        let mut last: (Vec<Cell>, usize) = (Vec::new(), usize::MAX);
         for row in 0..batch.len() {
             let charge = numbers.row(batch, row).map_err(books)?;
             if query.resources.as_ref().is_some_and(|kept| !kept.contains(&charge.resource)) {
@@ -221,21 +203,10 @@ impl<'a> Groups<'a> {
             let common = owned
                 && common.as_ref().is_some_and(|common| common.keeps(row, true) == Some(true));
             cells.push(Kind { kept, common, owned }.bits());
-            if last.0 != cells {
-                last = (cells.clone(), self.position(&cells));
-            }
-            self.sums[last.1].add(&charge).ok_or(ReportError::Overflow(self.window))?;
+            let added = self.entries.of(&cells, &charge).add(&charge);
+            added.ok_or(ReportError::Overflow(self.window))?;
         }
         Ok(())
-    }
-
-    fn position(&mut self, cells: &[Cell]) -> usize {
-        if let Some(position) = self.found.get(cells) {
-            return *position;
-        }
-        self.sums.push(Sums::default());
-        self.found.insert(cells.to_vec(), self.sums.len() - 1);
-        self.sums.len() - 1
     }
 
     /// The cell of a time; rows beside one another are of the same hour nearly always.
@@ -267,13 +238,25 @@ impl<'a> Groups<'a> {
                 None => return Ok(Values::Absent),
             }
         };
-        if let Some((values, cells)) = &self.last[index]
-            && text.has_values_of(values)
+        let last = self.last[index].take();
+        let kept = text.kept_values();
+        if let Some((values, cells)) = last.as_ref()
+            && (text.has_values_of(values) || kept == *values)
         {
-            return Ok(Values::Text(text, cells.clone()));
+            let cells = Rc::clone(cells);
+            self.last[index] = last;
+            return Ok(Values::Text(text, cells));
         }
         let is_plain = matches!(column, Column::Plain(_));
-        let cells = text.values().map(|text| {
+        let cells = text.values().enumerate().map(|(at, text)| {
+            // Hours have the same values in the same order as far as the same things run.
+            if let Some((values, cells)) = &last
+                && at < values.len()
+                && values.is_valid(at)
+                && values.value(at) == text
+            {
+                return cells[at];
+            }
             if is_plain {
                 return self.name(text);
             }
@@ -286,7 +269,7 @@ impl<'a> Groups<'a> {
             cell
         });
         let cells = Rc::new(cells.collect());
-        self.last[index] = Some((text.kept_values(), Rc::clone(&cells)));
+        self.last[index] = Some((kept, Rc::clone(&cells)));
         Ok(Values::Text(text, cells))
     }
 
@@ -320,30 +303,6 @@ fn spare(destination: Destination, has_owner: bool, charged: bool) -> Option<Cel
     }
 }
 
-impl Sums {
-    fn add(&mut self, charge: &Numbered) -> Option<()> {
-        let at = charge.destination as usize;
-        let money = &mut self.pico[charge.resource as usize][at];
-        *money = money.checked_add(charge.pico)?;
-        let discount = &mut self.discount[charge.resource as usize][at];
-        *discount = discount.checked_add(charge.list_pico.checked_sub(charge.pico)?)?;
-        if charge.is_unknown {
-            self.unknown[at] = self.unknown[at].checked_add(charge.pico)?;
-            let nano = &mut self.unknown_nano[charge.resource as usize];
-            *nano = nano.checked_add(charge.nano)?;
-        }
-        let usage = self.usage.get_mut(charge.resource);
-        usage.paid_nano().checked_add(charge.nano)?;
-        usage.add(charge.destination, charge.nano);
-        Some(())
-    }
-
-    /// Money of a destination.
-    pub(super) fn of(&self, destination: Destination) -> i128 {
-        self.pico.iter().map(|pico| pico[destination as usize]).sum()
-    }
-}
-
 /// A row's numbers and what they are about.
 pub(super) struct Numbered {
     pub(super) destination: Destination,
@@ -353,7 +312,7 @@ pub(super) struct Numbered {
     pub(super) list_pico: i128,
     pub(super) nano: i128,
     /// Whether nobody measured whether it was used.
-    is_unknown: bool,
+    pub(super) is_unknown: bool,
 }
 
 /// The columns of numbers in a batch.
@@ -403,36 +362,5 @@ impl<'a> Numbers<'a> {
             list_pico: self.list.and_then(|list| value(list, row)).unwrap_or(pico),
             nano: value(self.quantity, row).ok_or_else(|| wrong("x_quantity_nano"))?,
         })
-    }
-}
-
-/// Mixes numbers of names, which nobody outside chooses; much faster than the hash that guards
-/// against chosen keys. Nothing depends on its order: groups are sorted afterwards.
-#[derive(Default)]
-struct Mixer(u64);
-
-impl Hasher for Mixer {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(number.into());
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.write_u64(number as u64);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }

@@ -279,7 +279,8 @@ impl<const N: usize> Sharing<'_, N> {
         }
         let plus = |sum: Whole, more: Whole| sum.plus((more.amount, more.discount));
         let whole = whole.into_iter().try_fold(Whole::default(), plus)?;
-        for (index, (part, off)) in self.divide(whole, takers, self.rules.idle == ShareIdle::Even)?
+        for (index, (part, off)) in
+            self.divide(whole, takers, self.rules.idle == ShareIdle::Even)?
         {
             self.shares.taken[index].lump += part;
             self.shares.taken[index].discount += off;

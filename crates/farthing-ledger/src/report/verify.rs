@@ -7,6 +7,9 @@ use farthing_model::{Charge, ClusterId, Money, Window};
 use jiff::Timestamp;
 use std::collections::BTreeSet;
 
+/// What is said of sums in telemetry that are wrong.
+const SUMS: &str = "its sums of samples do not say what its samples do";
+
 /// What [`verify`] found.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LedgerCheck {
@@ -117,6 +120,7 @@ fn posted_hour(
             ((book.paid, book.list), measured || released || book.journal.is_none());
         let belongs = posted.belongs(&book);
         let rollup = book.kept_rollup()?;
+        let sums = books.wrong_sample_sums(cluster, hour.from())?;
         let charges = book.charges()?;
         let rollup = rollup.fault(&charges)?;
         let fault = belongs
@@ -124,7 +128,8 @@ fn posted_hour(
             .or_else(|| posted.conserves(&charges, whole))
             .or_else(|| posted.metered_again(metered?, &charges))
             .or_else(|| posted.has_telemetry(&charges, kept))
-            .or_else(|| rollup.map(|what| posted.fault(None, what)));
+            .or_else(|| rollup.map(|what| posted.fault(None, what)))
+            .or_else(|| sums.map(|file| FirstFault { file, row: None, what: SUMS.to_owned() }));
         Ok(fault)
     };
     read().unwrap_or_else(|error| Some(FirstFault::of(&error)))

@@ -1,4 +1,4 @@
-//! Reading a window of a server: hour by hour, metric by metric, stretch by stretch.
+//! Reading a window of a server: part by part, metric by metric, stretch by stretch.
 
 use super::answer::Answer;
 use super::client::Reply;
@@ -11,6 +11,8 @@ use jiff::SignedDuration;
 const STRETCH_MS: i64 = 3_600_000;
 /// The shortest; what is too much for it is too much.
 const STRETCH_MS_MIN: i64 = 60_000;
+/// Parts of the first hour: of a server that fails early something is told whole, too.
+const FIRST: SignedDuration = SignedDuration::from_mins(15);
 /// The distance of values where a server cannot give the samples themselves.
 const STEP_MS: i64 = 30_000;
 
@@ -46,12 +48,13 @@ enum How {
 }
 
 impl Prometheus {
-    /// Reads all metrics of the intake's source map, hour by hour, so that a server that fails on
-    /// the way has told whole hours. `progress` is told what is being read.
+    /// Reads all metrics of the intake's source map, hour by hour and the first one by quarters, so
+    /// that a server that fails on the way has told some time whole. `progress` is told what is
+    /// being read.
     ///
     /// # Errors
-    /// The server cannot be reached, refuses, or answers what is no answer, before it has told one
-    /// whole hour; later, that is in what was read. What is missing in an answer is a fault of the
+    /// The server cannot be reached, refuses, or answers what is no answer, before it has told a
+    /// quarter of an hour whole; later, that is in what was read. What is missing in an answer is a fault of the
     /// intake.
     pub fn read(
         &self,
@@ -73,22 +76,22 @@ impl Prometheus {
         };
         let wanted: Vec<&String> = metrics.iter().filter(there).collect();
         let mut whole: Option<Window> = None;
-        for hour in query.window.by_hour() {
-            let begins = if whole.is_none() { from } else { hour.from().as_millisecond() };
+        for part in parts(query.window) {
+            let begins = if whole.is_none() { from } else { part.from().as_millisecond() };
             for (nth, metric) in wanted.iter().enumerate() {
-                progress(&format!("{hour}, {} of {}: {metric}", nth + 1, wanted.len()));
-                let span = (begins, hour.to().as_millisecond());
+                progress(&format!("{part}, {} of {}: {metric}", nth + 1, wanted.len()));
+                let span = (begins, part.to().as_millisecond());
                 let Err(why) = self.metric(metric, (query, span), &mut how, intake) else {
                     continue;
                 };
-                // What there is of this hour is not all of it: it is left for the next time.
-                return match whole.zip(Window::new(hour.from(), query.window.to()).ok()) {
+                // What there is of this part is not all of it: it is left for the next time.
+                return match whole.zip(Window::new(part.from(), query.window.to()).ok()) {
                     Some((window, rest)) => Ok(Read { window, missing: Some((rest, why)) }),
                     None => Err(why),
                 };
             }
-            let first = whole.map_or(hour.from(), Window::from);
-            whole = Window::new(first, hour.to()).ok();
+            let first = whole.map_or(part.from(), Window::from);
+            whole = Window::new(first, part.to()).ok();
         }
         Ok(Read { window: query.window, missing: None })
     }
@@ -191,6 +194,24 @@ impl Prometheus {
         }
         Ok(())
     }
+}
+
+/// What is read one after the other.
+fn parts(window: Window) -> Vec<Window> {
+    let mut parts = Vec::new();
+    for hour in window.by_hour() {
+        let mut rest = hour;
+        while parts.len() < 4
+            && let Ok(end) = rest.from().checked_add(FIRST)
+            && let (Ok(first), Ok(left)) =
+                (Window::new(rest.from(), end), Window::new(end, rest.to()))
+        {
+            parts.push(first);
+            rest = left;
+        }
+        parts.push(rest);
+    }
+    parts
 }
 
 /// Milliseconds as seconds with three places.

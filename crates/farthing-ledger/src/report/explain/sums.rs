@@ -2,20 +2,21 @@
 //!
 //! Charges are added column by column, a batch at a time, so that no row is made a value.
 
-use super::super::group::{self, KINDS, Numbered};
-use super::{Key, Label, Line, SampleSummary};
+use super::super::group::{self, Numbered};
+use super::super::sums::KINDS;
+use super::{Key, Label, Line};
 use crate::books::{
     Batch, BooksError, LIST_IN_CHARGES, ListNumbers, Lists, Text, day, price_kind, value,
 };
 use arrow_array::types::{Date32Type, Decimal128Type};
 use arrow_array::{PrimitiveArray, StringArray};
 use farthing_model::{
-    Currency, Decimal, Destination, HourlyRate, Money, NANOS_PER_HOUR, NANOS_PER_SECOND, NodeId,
-    OfferId, Provenance, Resource, Sample, SourceId, Window, WorkloadId, proportion,
+    Attribution, Currency, Decimal, Destination, HourlyRate, Money, NANOS_PER_HOUR,
+    NANOS_PER_SECOND, NodeId, OfferId, Provenance, Resource, Window, WorkloadId, proportion,
 };
 use jiff::Timestamp;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{HashMap, HashSet};
 use std::rc::Rc;
 
 /// A node under one price.
@@ -53,9 +54,9 @@ pub(super) struct Totals {
     pub(super) hours: Vec<Window>,
 }
 
-/// Whether a sample is behind a row with this value.
-pub(super) fn matches(key: &Key, label: &Label<'_>, sample: &Sample) -> bool {
-    let Some(who) = sample.attribution.as_deref() else { return *label == Label::Overhead };
+/// Whether samples of someone are behind a row with this value.
+pub(super) fn matches(key: &Key, label: &Label<'_>, who: Option<&Attribution>) -> bool {
+    let Some(who) = who else { return *label == Label::Overhead };
     let name = key.of_whom(who);
     match label {
         Label::Named(asked) => name == Some(asked),
@@ -64,43 +65,13 @@ pub(super) fn matches(key: &Key, label: &Label<'_>, sample: &Sample) -> bool {
     }
 }
 
-pub(super) fn add_sample(
-    summaries: &mut BTreeMap<(SourceId, NodeId, Resource), SampleSummary>,
-    sample: &Sample,
-) {
-    // A rate: amount / time. Not an amount that the meter took either, if it does not fit.
-    let Some(rate) = proportion(sample.known_use(), NANOS_PER_SECOND, sample.window.nanos()) else {
-        return;
-    };
-    let key = (sample.source.clone(), sample.node.clone(), sample.resource);
-    let summary = summaries.entry(key).or_insert_with(|| SampleSummary {
-        source: sample.source.clone(),
-        node: sample.node.clone(),
-        resource: sample.resource,
-        count: 0,
-        first: sample.window.from(),
-        last: sample.window.to(),
-        requested_nano: 0,
-        used_nano: 0,
-        measured_nanos: 0,
-        used_min_nano: rate,
-        used_max_nano: rate,
-    });
-    summary.count += 1;
-    summary.first = summary.first.min(sample.window.from());
-    summary.last = summary.last.max(sample.window.to());
-    summary.requested_nano = summary.requested_nano.saturating_add(sample.requested_nano);
-    if sample.used_nano.is_none() {
-        // Nobody looked: that is no use, and not the least of all.
-        return;
+/// Whether what has a value or none is in a row with this one.
+pub(super) fn is_wanted(name: Option<Cow<'_, str>>, label: &Label<'_>) -> bool {
+    match (name, label) {
+        (Some(name), Label::Named(wanted)) => name == *wanted,
+        (None, Label::Missing) => true,
+        _ => false,
     }
-    if summary.measured_nanos == 0 {
-        (summary.used_min_nano, summary.used_max_nano) = (rate, rate);
-    }
-    summary.used_nano = summary.used_nano.saturating_add(sample.known_use());
-    summary.measured_nanos += sample.window.nanos();
-    summary.used_min_nano = summary.used_min_nano.min(rate);
-    summary.used_max_nano = summary.used_max_nano.max(rate);
 }
 
 /// The row that is explained: its keys, their values, and the resources that are asked for.
@@ -148,11 +119,7 @@ impl<'w> Wanted<'w> {
         let mut tests = Vec::with_capacity(self.keys.len());
         for (key, label, last) in &mut self.keys {
             let column = key.column();
-            let is_wanted = |name: Option<Cow<'_, str>>| match (name, &**label) {
-                (Some(name), Label::Named(wanted)) => name == *wanted,
-                (None, Label::Missing) => true,
-                _ => false,
-            };
+            let is_wanted = |name| is_wanted(name, label);
             if key.is_time() {
                 if !is_wanted(Some(key.time_text(hour).into())) {
                     return Ok(None);
