@@ -6,8 +6,8 @@
 #
 # `tools/prepare.sh --dry-run` only prints the command that it would run. With `--tests` it also
 # installs what tests start (a Prometheus and a PostgreSQL, which are not started as services, a
-# Chromium, Podman with runc and a static busybox, a server of the API of S3, and schemathesis);
-# where that cannot be had, those tests say that they were left out.
+# Chromium, Podman with runc and a static busybox, servers of the APIs of S3 and of Azure, and
+# schemathesis); where that cannot be had, those tests say that they were left out.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -122,6 +122,18 @@ install_moto() {
         "$venv/bin/pip" install --quiet --disable-pip-version-check 'moto[server]==5.2.5' >&2
 }
 
+# A server that speaks the API of Azure Blob Storage (Azurite, of npm), in the user's cache folder.
+install_azurite() {
+    local folder=${XDG_CACHE_HOME:-$HOME/.cache}/farthing/azurite-3.37.0
+    if [ -x "$folder/node_modules/.bin/azurite-blob" ]; then return 0; fi
+    if $dry_run; then
+        echo "npm install --prefix $folder azurite@3.37.0"
+        return 0
+    fi
+    command -v npm >/dev/null || return 1
+    npm install --silent --no-audit --no-fund --prefix "$folder" azurite@3.37.0 >&2
+}
+
 # What sends requests by an OpenAPI document (schemathesis, of PyPI), likewise.
 install_schemathesis() {
     local venv=${XDG_CACHE_HOME:-$HOME/.cache}/farthing/schemathesis-4.32.5
@@ -165,4 +177,5 @@ if [ -n "$for_containers" ]; then
     (install_packages "$for_containers") || echo 'tests of containers will be left out' >&2
 fi
 if $tests; then install_moto || echo 'tests with an S3 server will be left out' >&2; fi
+if $tests; then install_azurite || echo 'tests with an Azure server will be left out' >&2; fi
 if $tests; then install_schemathesis || echo 'fuzzing of the API will be left out' >&2; fi

@@ -19,7 +19,7 @@ use bytes::Bytes;
 use farthing_model::{Charge, ClusterId};
 use futures::executor::block_on;
 use jiff::Timestamp;
-use object_store::{GetOptions, GetRange, ObjectStore as _, path::Path};
+use object_store::{GetOptions, GetRange, ObjectStore as _, ObjectStoreExt as _, path::Path};
 use parquet::errors::ParquetError;
 use parquet::file::metadata::ParquetMetaDataReader;
 use std::collections::{BTreeMap, HashMap};
@@ -295,10 +295,20 @@ impl Books {
 
     /// The last bytes of a file, if they can be had.
     pub(super) fn tail(&self, path: &Path, bytes: u64, if_match: Option<String>) -> Option<Tail> {
-        let range = Some(GetRange::Suffix(bytes));
-        let options = GetOptions { range, if_match, ..GetOptions::default() };
+        let options =
+            |range, if_match| GetOptions { range: Some(range), if_match, ..GetOptions::default() };
         block_on(async {
-            let found = self.store.get_opts(path, options).await.ok()?;
+            let end = options(GetRange::Suffix(bytes), if_match.clone());
+            let found = match self.store.get_opts(path, end).await {
+                // Azure has no ranges that are counted from the end.
+                Err(object_store::Error::NotSupported { .. }) => {
+                    let meta = self.store.head(path).await.ok()?;
+                    let range = GetRange::Bounded(meta.size.saturating_sub(bytes)..meta.size);
+                    let known = if_match.or(meta.e_tag);
+                    self.store.get_opts(path, options(range, known)).await.ok()?
+                }
+                found => found.ok()?,
+            };
             let (size, e_tag) = (found.meta.size, found.meta.e_tag.clone());
             Some(Tail { size, e_tag, bytes: found.bytes().await.ok()? })
         })
