@@ -48,6 +48,7 @@ mod who;
 use crate::meter::{Metered, Method, Unpriced};
 use crate::weights::Weights;
 use arrow_schema::Schema;
+pub use bill::PutBillError;
 use bytes::Bytes;
 pub(crate) use charge_file::sorted;
 pub use correction::Correction;

@@ -21,7 +21,7 @@ pub use bills::{BILL_KEYS, ReconcileError, ReconciledRow, Reconciliation, reconc
 pub use check::{RowFault, check_row};
 pub use columns::{Cell, FocusVersion, Kind as CellKind};
 use farthing_model::{ClusterId, Currency, Money, Window};
-pub use read::{Bill, BillError, BillRow, read_bill};
+pub use read::{Bill, BillBytes, BillError, BillRow, read_bill};
 pub use write::{FocusCsv, FocusParquet, FocusSink};
 
 /// Charges that are in memory at a time, and a group of rows in Parquet.

@@ -28,13 +28,13 @@ mod weights;
 pub use anomaly::{Anomaly, all_anomalies, anomalies, anomaly, usual};
 pub use books::{
     Again, Books, BooksError, Correction, Folded, Generation, HourBook, Kept, Mark, Migrated,
-    Released, Retention, SampleFile, Segment,
+    PutBillError, Released, Retention, SampleFile, Segment,
 };
 pub use burn::{Looked, Outlook, burns, outlooks};
 pub use correct::{CorrectError, Occasion, Posting, correct, post_segment};
 pub use focus::{
-    BILL_KEYS, Bill, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError, FocusExport,
-    FocusParquet, FocusQuery, FocusSink, FocusVersion, ReconcileError, ReconciledRow,
+    BILL_KEYS, Bill, BillBytes, BillError, BillRow, Cell, CellKind, FocusCsv, FocusError,
+    FocusExport, FocusParquet, FocusQuery, FocusSink, FocusVersion, ReconcileError, ReconciledRow,
     Reconciliation, RowFault, check_row, export_focus, read_bill, reconcile,
 };
 pub use forecast::{Forecast, forecast};
@@ -50,7 +50,7 @@ pub use report::{
     allocations, explain, period, statement, statement_with, subjects, verify,
 };
 pub use verdict::{
-    Activity, DeviceVerdict, Evidence, Question, Seat, Survey, SurveyError, Verdict, Veto, Watch,
-    judge, survey, unallocated, watch,
+    Activity, DeviceEnergy, DeviceVerdict, Evidence, Question, Seat, Survey, SurveyError, Verdict,
+    Veto, Watch, energy, judge, survey, unallocated, watch,
 };
 pub use weights::{Weights, WeightsError};

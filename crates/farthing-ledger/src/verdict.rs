@@ -8,10 +8,12 @@
 //! and all workloads of the books by [`watch`].
 
 mod device;
+mod energy;
 mod survey;
 mod watch;
 
 use device::Seen;
+pub use energy::{DeviceEnergy, energy};
 use farthing_model::{
     Charge, Currency, DeviceId, DeviceUse, Money, MoneyError, NodeId, Progress, Rung, Window,
     WorkloadId, proportion,

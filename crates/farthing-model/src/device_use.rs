@@ -214,6 +214,16 @@ pub struct DeviceUse {
     pub progress: Progress,
 }
 
+/// The source of records that are of processors and their memory: their power, and nothing else.
+pub const PROCESSORS: &str = "rapl";
+
+impl DeviceUse {
+    /// Whether it is of an accelerator; of processors only their power is kept.
+    pub fn is_accelerator(&self) -> bool {
+        self.source.as_str() != PROCESSORS
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

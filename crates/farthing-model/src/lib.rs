@@ -42,7 +42,7 @@ pub use budget::{
 pub use charge::{Charge, Destination, Detail};
 pub use dag::{Accelerators, Dag, Edge, Port, Run, Task};
 pub use decimal::{Decimal, DecimalError};
-pub use device_use::{DeviceUse, Missing, PerMille, Progress, Reading, Rung, Rungs};
+pub use device_use::{DeviceUse, Missing, PROCESSORS, PerMille, Progress, Reading, Rung, Rungs};
 pub use egress::{EgressRow, EgressSpot, EgressTable, Tariff};
 pub use hex::{hex, unhex};
 pub use id::{

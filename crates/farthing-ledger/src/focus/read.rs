@@ -12,6 +12,8 @@ use jiff::Timestamp;
 use number::{instant, pico};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{BufReader, Read, Seek as _};
 
 /// Columns that every version since 1.0 has in every file.
 const NEEDED: [&str; 12] = [
@@ -32,6 +34,11 @@ const NEEDED: [&str; 12] = [
 /// What tells versions apart, newest first.
 const VERSIONS: [(&str, &str); 3] =
     [("ServiceProviderName", "1.3"), ("BillingAccountType", "1.2"), ("ServiceSubcategory", "1.1")];
+
+/// How a Parquet file begins.
+const MAGIC: &[u8] = b"PAR1";
+/// What is read of a file at once.
+const BUFFER_BYTES: usize = 1 << 18;
 
 /// Kinds of faults that are told apart; more are counted together.
 const FAULTS_MAX: usize = 20;
@@ -125,13 +132,32 @@ pub enum BillError {
     },
 }
 
+/// Where the bytes of a bill are. They are read in the order in which they lie, and not held.
+pub enum BillBytes {
+    /// In memory.
+    Memory(Bytes),
+    /// In a file.
+    File(File),
+    /// They come one after the other: CSV, as Parquet is read from its end.
+    Stream(Box<dyn Read>),
+}
+
+impl From<Bytes> for BillBytes {
+    fn from(bytes: Bytes) -> Self {
+        Self::Memory(bytes)
+    }
+}
+
 /// Reads a bill, told apart by its first bytes. Where a currency is given, all rows must be in it;
 /// else in that of the first.
 ///
 /// # Errors
 /// It is not a FOCUS file, or one of its rows cannot be read.
-pub fn read_bill(bytes: Bytes, currency: Option<Currency>) -> Result<Bill, BillError> {
-    read_lines(bytes, currency, &mut |_, _| Some(()))
+pub fn read_bill(
+    bytes: impl Into<BillBytes>,
+    currency: Option<Currency>,
+) -> Result<Bill, BillError> {
+    read_lines(bytes.into(), currency, &mut |_, _| Some(()))
 }
 
 /// What a row charges.
@@ -147,7 +173,7 @@ pub(super) struct Line {
 /// What a row says in all columns.
 pub(super) struct Cells<'c, 'r> {
     places: &'c BTreeMap<String, usize>,
-    read: &'c Read<'r>,
+    read: &'c ReadCell<'r>,
 }
 
 impl<'c, 'r> Cells<'c, 'r> {
@@ -194,14 +220,38 @@ pub(super) type Visit<'v> = dyn FnMut(Line, &Cells<'_, '_>) -> Option<()> + 'v;
 
 /// As [`read_bill`]; each row is shown to `visit`.
 pub(super) fn read_lines(
-    bytes: Bytes,
+    bytes: BillBytes,
     currency: Option<Currency>,
     visit: &mut Visit<'_>,
 ) -> Result<Bill, BillError> {
-    if bytes.starts_with(b"PAR1") {
-        return arrow::read_parquet(bytes, currency, visit);
+    let csv = |error: std::io::Error| BillError::Csv(error.into());
+    match bytes {
+        BillBytes::Memory(bytes) if bytes.starts_with(MAGIC) => {
+            arrow::read_parquet(bytes, currency, visit)
+        }
+        BillBytes::Memory(bytes) => read_csv(&bytes[..], currency, visit),
+        BillBytes::File(mut file) => {
+            let mut first = Vec::new();
+            (&mut file).take(MAGIC.len() as u64).read_to_end(&mut first).map_err(csv)?;
+            file.rewind().map_err(csv)?;
+            if first == MAGIC {
+                arrow::read_parquet(file, currency, visit)
+            } else {
+                read_csv(BufReader::with_capacity(BUFFER_BYTES, file), currency, visit)
+            }
+        }
+        BillBytes::Stream(stream) => {
+            read_csv(BufReader::with_capacity(BUFFER_BYTES, stream), currency, visit)
+        }
     }
-    let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(&bytes[..]);
+}
+
+fn read_csv(
+    bytes: impl Read,
+    currency: Option<Currency>,
+    visit: &mut Visit<'_>,
+) -> Result<Bill, BillError> {
+    let mut reader = csv::ReaderBuilder::new().flexible(false).from_reader(bytes);
     let header = reader.headers().map_err(BillError::Csv)?.clone();
     // A mark of byte order is not part of a name.
     let names = header.iter().map(|name| name.trim_start_matches('\u{feff}').trim().to_owned());
@@ -234,7 +284,7 @@ struct Reading {
     rounded: u64,
 }
 
-type Read<'r> = dyn Fn(usize) -> Option<Cow<'r, str>> + 'r;
+type ReadCell<'r> = dyn Fn(usize) -> Option<Cow<'r, str>> + 'r;
 
 impl Reading {
     fn new(names: Vec<String>, currency: Option<Currency>) -> Result<Self, BillError> {
@@ -263,7 +313,7 @@ impl Reading {
         })
     }
 
-    fn get<'r>(&self, read: &Read<'r>, name: &str) -> Option<Cow<'r, str>> {
+    fn get<'r>(&self, read: &ReadCell<'r>, name: &str) -> Option<Cow<'r, str>> {
         self.places.get(name).and_then(|column| read(*column))
     }
 
@@ -271,7 +321,7 @@ impl Reading {
         BillError::Value { row: self.row, column, found: found.to_owned(), must }
     }
 
-    fn amount(&mut self, read: &Read<'_>, column: &'static str) -> Result<i128, BillError> {
+    fn amount(&mut self, read: &ReadCell<'_>, column: &'static str) -> Result<i128, BillError> {
         let must = "a number";
         let text = self.get(read, column).ok_or_else(|| self.wrong(column, "", must))?;
         let (pico, exact) = pico(&text).ok_or_else(|| self.wrong(column, &text, must))?;
@@ -279,13 +329,13 @@ impl Reading {
         Ok(pico)
     }
 
-    fn time(&self, read: &Read<'_>, column: &'static str) -> Result<Timestamp, BillError> {
+    fn time(&self, read: &ReadCell<'_>, column: &'static str) -> Result<Timestamp, BillError> {
         let must = "a time such as 2026-03-01T00:00:00Z";
         let text = self.get(read, column).unwrap_or_default();
         instant(&text).ok_or_else(|| self.wrong(column, &text, must))
     }
 
-    fn row(&mut self, read: &Read<'_>, visit: &mut Visit<'_>) -> Result<(), BillError> {
+    fn row(&mut self, read: &ReadCell<'_>, visit: &mut Visit<'_>) -> Result<(), BillError> {
         self.row += 1;
         let found = self.get(read, "BillingCurrency").unwrap_or_default().into_owned();
         let asked = match self.currency {
@@ -331,7 +381,7 @@ impl Reading {
 
     /// The rules that our own export is checked by. Of a column that a version does not have,
     /// nothing is asked.
-    fn check(&self, read: &Read<'_>) -> Result<(), RowFault> {
+    fn check(&self, read: &ReadCell<'_>) -> Result<(), RowFault> {
         check_row(&|name| {
             if !self.places.contains_key(name) {
                 return absent(name);
@@ -404,7 +454,7 @@ mod tests {
             let cause = std::error::Error::source(&error).map(|cause| format!(": {cause}"));
             format!("{error}{}", cause.unwrap_or_default())
         };
-        read_bill(text.into(), currency.parse().ok()).map_err(said)
+        read_bill(Bytes::from(text), currency.parse().ok()).map_err(said)
     }
 
     const ROW: &str = "1.5,a,USD,2026-04-01T00:00:00Z,2026-03-01T00:00:00Z,Usage,\
@@ -437,9 +487,9 @@ mod tests {
         is(&ROW.replace("2026-03-02 00:00:00", "soon"), "", "ChargePeriodStart is `soon`");
         is("", "", "columns and no rows");
         is("1,2", "", "not readable as CSV: CSV error: record 1");
-        let error = read_bill("a,b\n1,2\n".into(), None).unwrap_err().to_string();
+        let error = read_bill(Bytes::from("a,b\n1,2\n"), None).unwrap_err().to_string();
         assert!(error.starts_with("it is not a FOCUS file: it has no column BilledCost, Billing"));
-        let error = read_bill("PAR1 half a file".into(), None).unwrap_err().to_string();
+        let error = read_bill(Bytes::from("PAR1 half a file"), None).unwrap_err().to_string();
         assert_eq!(error, "it is not readable as Parquet");
     }
 }

@@ -1,6 +1,7 @@
 //! Everything about accelerators that a window of the books says: verdicts, devices that nobody
 //! has, and how far up the ladder each got.
 
+use super::energy::{DeviceEnergy, energy};
 use super::{Verdict, Watch, unallocated, watch};
 use crate::books::{Books, BooksError, Segment};
 use crate::ladder::{Ladder, ladders};
@@ -22,6 +23,8 @@ pub struct Survey {
     pub unallocated: Vec<(NodeId, DeviceId)>,
     /// What is known of each device's use.
     pub ladders: Vec<Ladder>,
+    /// What each device took, and each package of processors, as far as somebody read it.
+    pub energy: Vec<DeviceEnergy>,
 }
 
 /// Why there is no survey.
@@ -41,14 +44,21 @@ pub enum SurveyError {
 /// The books cannot be read, or their money does not add.
 pub fn survey(books: &Books, cluster: &ClusterId, asked: &Watch) -> Result<Survey, SurveyError> {
     let window = asked.window;
-    let segments = segments(books, cluster, window)?;
+    let mut segments = segments(books, cluster, window)?;
+    // Of processors there is power and no verdict.
+    let processors: Vec<_> = segments
+        .iter_mut()
+        .flat_map(|segment| segment.uses.extract_if(.., |one| !one.is_accelerator()))
+        .collect();
     let charges = books.charges(cluster, window)?;
     let mut verdicts = watch(&segments, &charges, asked)?;
     verdicts.sort_by_key(|it| (!it.idle, Reverse(it.per_day.pico())));
     let uses = segments.into_iter().flat_map(|segment| segment.uses);
     let inside: Vec<_> = uses.filter(|one| one.window.intersect(window).is_some()).collect();
+    let energy = [energy(&inside, window), energy(&processors, window)].concat();
     Ok(Survey {
         window,
+        energy,
         verdicts,
         unallocated: unallocated(&inside, window),
         ladders: ladders(&inside),

@@ -45,8 +45,8 @@ use disks::{SpaceOf, space};
 use farthing_edge::{Class, EdgeError, Measure, Measured, Observe};
 use farthing_model::{
     Age, Asset, ClusterId, Coverage, DeviceId, DeviceUse, Joules, Node, NodeId, NodeSpan,
-    NodeState, OfferId, Place, Price, Purchase, Quantity, Resource, Resources, Sample, Snapshot,
-    SourceId, Window, proportion,
+    NodeState, OfferId, PROCESSORS, Place, Price, Purchase, Quantity, Resource, Resources, Sample,
+    Snapshot, SourceId, Window, proportion,
 };
 use files::Files;
 use gpus::Holder;
@@ -168,6 +168,7 @@ struct Sources {
     cgroup: SourceId,
     nvml: SourceId,
     statvfs: SourceId,
+    rapl: SourceId,
 }
 
 impl Sources {
@@ -178,6 +179,7 @@ impl Sources {
             cgroup: source("cgroup")?,
             nvml: source("nvml")?,
             statvfs: source("statvfs")?,
+            rapl: source(PROCESSORS)?,
         })
     }
 }
@@ -311,7 +313,9 @@ impl LocalMachine {
         window: Window,
         scale: Option<(i128, i128)>,
     ) -> (Vec<Sample>, Vec<DeviceUse>) {
-        let (of_gpus, records) = self.read_gpus(Some(window));
+        let (of_gpus, mut records) = self.read_gpus(Some(window));
+        let zones = (&self.energy_of_zones[..], &self.sources.rapl);
+        records.extend(rapl::records(zones, &self.node, window));
         let per_resource = [
             (Resource::Gpu, of_gpus),
             (Resource::Cpu, self.cpu_uses(look, window, scale)),

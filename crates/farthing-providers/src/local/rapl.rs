@@ -6,13 +6,18 @@
 
 use super::files::{Files, is_denied, number};
 use super::notes::Notes;
-use farthing_model::{Joules, Quantity};
+use farthing_model::{
+    DeviceId, DeviceUse, Joules, NodeId, Progress, Quantity, Rungs, Share, SourceId, Window,
+    proportion,
+};
 use std::collections::BTreeMap;
 
 /// Where the kernel shows power zones.
 const ZONES: &str = "/sys/class/powercap";
 /// 10^-9 joule in a microjoule, the unit of the counters.
 const NANO_PER_MICRO: i128 = 1_000;
+/// A nanojoule in a nanosecond is a watt.
+const MILLIWATTS: i128 = 1_000;
 
 /// The zones at the last look, in microjoules.
 #[derive(Debug, Default)]
@@ -63,4 +68,30 @@ impl Rapl {
         }
         found
     }
+}
+
+/// What was read over a window, for the books: the mean power of each zone, which is nobody's.
+pub(super) fn records(
+    (zones, source): (&[(String, Quantity<Joules>)], &SourceId),
+    node: &NodeId,
+    window: Window,
+) -> Vec<DeviceUse> {
+    let record = |(zone, energy): &(String, Quantity<Joules>)| {
+        let power = proportion(energy.nano(), MILLIWATTS, window.nanos())?;
+        Some(DeviceUse {
+            source: source.clone(),
+            node: node.clone(),
+            device: DeviceId::new(zone).ok()?,
+            slice: None,
+            attribution: None,
+            share: Share::WHOLE,
+            copied_to: 1,
+            window,
+            rungs: Rungs::NONE,
+            memory_bytes: None,
+            power_mw: Some(u32::try_from(power).ok()?),
+            progress: Progress::default(),
+        })
+    };
+    zones.iter().filter_map(record).collect()
 }

@@ -23,12 +23,11 @@ pub(crate) fn run(args: &IdleArgs, home: &Home, output: Output) -> anyhow::Resul
         output,
         || Ok(show::idle::text(&found)),
         || {
-            Ok(serde_json::to_value(wire::idle(
-                found.window,
-                &found.verdicts,
-                &found.unallocated,
-                &found.ladders,
-            ))?)
+            let said =
+                wire::idle(found.window, &found.verdicts, &found.unallocated, &found.ladders);
+            let mut value = serde_json::to_value(said)?;
+            value["energy"] = found.energy.iter().map(show::idle::energy_json).collect();
+            Ok(value)
         },
         || Ok(show::idle::rows(&found.verdicts)),
     )?;

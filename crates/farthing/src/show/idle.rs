@@ -2,8 +2,9 @@
 
 use super::{duration, money};
 use crate::table::{Align, Table};
-use farthing_ledger::{Ladder, Survey, Verdict};
-use farthing_model::Rung;
+use farthing_ledger::{DeviceEnergy, Ladder, Survey, Verdict};
+use farthing_model::{Decimal, Rung, proportion};
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
 
@@ -41,7 +42,53 @@ pub(crate) fn text(found: &Survey) -> String {
             }
         }
     }
+    if !found.energy.is_empty() {
+        let _ = write!(out, "\nENERGY\n{}\n", energy(&found.energy).to_text());
+    }
     out.trim_end().to_owned()
+}
+
+fn energy(all: &[DeviceEnergy]) -> Table {
+    let mut table = Table::new(&[
+        ("node", Align::Left),
+        ("device", Align::Left),
+        ("energy", Align::Right),
+        ("mean power", Align::Right),
+        ("read for", Align::Right),
+    ]);
+    for one in all {
+        table.row([
+            one.node.to_string(),
+            one.device.to_string(),
+            format!("{} Wh", watt_hours(one)),
+            mean_milliwatts(one).map_or("-".to_owned(), |mean| {
+                format!("{} W", Decimal::from_nano(mean * 1_000_000))
+            }),
+            duration(jiff::SignedDuration::from_nanos_i128(one.measured_nanos)),
+        ]);
+    }
+    table
+}
+
+/// To the nearest thousandth.
+fn watt_hours(one: &DeviceEnergy) -> Decimal {
+    let milli = (one.energy.nano() + 1_800_000_000) / 3_600_000_000 * 1_000_000;
+    Decimal::from_nano(milli)
+}
+
+fn mean_milliwatts(one: &DeviceEnergy) -> Option<i128> {
+    proportion(one.energy.nano(), 1_000, one.measured_nanos)
+}
+
+/// What a device took, for programs.
+pub(crate) fn energy_json(one: &DeviceEnergy) -> Value {
+    json!({
+        "node": one.node.to_string(),
+        "device": one.device.to_string(),
+        "accelerator": one.is_accelerator,
+        "joules": Decimal::from_nano(one.energy.nano()).to_string(),
+        "measured_s": Decimal::from_nano(one.measured_nanos).to_string(),
+    })
 }
 
 /// One line for each workload, also for CSV.

@@ -19,7 +19,7 @@ fn books(bills: &[&[String]]) -> Books {
     let books = Books::in_memory();
     for rows in bills {
         let text = format!("{HEADER}\n{}\n", rows.join("\n"));
-        assert!(books.put_bill(text.into()).unwrap());
+        assert!(books.put_bill(|| Ok(text.as_bytes())).unwrap());
     }
     books
 }

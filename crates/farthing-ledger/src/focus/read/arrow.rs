@@ -6,15 +6,15 @@ use arrow_array::cast::AsArray;
 use arrow_array::types::{Decimal128Type, Float64Type, Int64Type};
 use arrow_array::{Array, ArrayRef, RecordBatch};
 use arrow_schema::{DataType, TimeUnit};
-use bytes::Bytes;
 use farthing_model::Currency;
 use jiff::Timestamp;
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
+use parquet::file::reader::ChunkReader;
 use std::borrow::Cow;
 
 /// Reads a file, a batch at a time.
 pub(super) fn read_parquet(
-    bytes: Bytes,
+    bytes: impl ChunkReader + 'static,
     currency: Option<Currency>,
     visit: &mut Visit<'_>,
 ) -> Result<Bill, BillError> {

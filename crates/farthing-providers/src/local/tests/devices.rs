@@ -223,7 +223,12 @@ fn energy_of_packages_and_their_memory_is_counted_once_and_around() {
     let mut machine = world.open();
     set(&world, [350_000, 70_000, 950_000, 900_000]);
     world.ten_seconds([0; 4]);
-    measure(&mut machine, window(0, 10));
+    let measured = measure(&mut machine, window(0, 10));
+    // The books keep it as power: 0.25 J in ten seconds.
+    let kept: Vec<_> =
+        measured.uses.iter().map(|one| (one.device.as_str(), one.power_mw)).collect();
+    assert_eq!(kept, [("package-0", Some(25)), ("dram-0", Some(5))]);
+    assert!(measured.uses.iter().all(|one| !one.is_accelerator() && one.attribution.is_none()));
     let energy = |machine: &LocalMachine| -> Vec<String> {
         let zones = machine.energy_of_processors().iter();
         zones.map(|(zone, joules)| format!("{zone} {joules}")).collect()

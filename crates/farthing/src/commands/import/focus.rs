@@ -8,16 +8,18 @@ use crate::outcome::{Outcome, WrongUse};
 use crate::print::talk;
 use crate::show::small_money;
 use crate::table::{Align, Table};
-use farthing_ledger::{Bill, read_bill};
+use anyhow::Context as _;
+use farthing_ledger::{Bill, BillBytes, read_bill};
 use farthing_model::{Currency, Money, MoneyError};
 use flate2::read::MultiGzDecoder;
 use serde_json::{Value, json};
 use std::error::Error;
-use std::io::Read as _;
-use std::path::Path;
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
 
-/// Most bytes of a bill, also where it is compressed: a gzip bomb ends there.
-const BYTES_MAX: u64 = 4 << 30;
+/// Most bytes that a compressed bill may unpack to.
+const UNPACKED_BYTES_MAX: u64 = 64 << 30;
 
 /// No header of a bill is longer.
 const HEADER_BYTES_MAX: u64 = 1 << 20;
@@ -36,17 +38,19 @@ pub(crate) fn run(args: &ImportFocusArgs, home: &Home, output: Output) -> anyhow
     let mut read = Vec::new();
     for path in &args.paths {
         let name = path.display().to_string();
-        let bytes = bytes::Bytes::from(content(path)?);
-        let bill = read_bill(bytes.clone(), currency).map_err(|error| {
+        let source = Source::new(path)?;
+        let cannot =
+            |error: std::io::Error| WrongUse::new(format!("{name} cannot be read: {error}"));
+        let bill = read_bill(source.bytes().map_err(cannot)?, currency).map_err(|error| {
             let cause = error.source().map(|cause| format!(": {cause}")).unwrap_or_default();
             WrongUse::new(format!("{name}: {error}{cause}"))
         })?;
-        read.push((name, bytes, bill));
+        read.push((name, source, bill));
     }
     let books = home.books()?;
     let mut imported = Vec::new();
-    for (name, bytes, bill) in read {
-        let is_new = books.put_bill(bytes)?;
+    for (name, source, bill) in read {
+        let is_new = books.put_bill(|| source.open()).with_context(|| name.clone())?;
         tell(&name, &bill);
         imported.push(Imported { name, bill, is_new });
     }
@@ -59,32 +63,75 @@ pub(crate) fn run(args: &ImportFocusArgs, home: &Home, output: Output) -> anyhow
     Ok(Outcome::Done)
 }
 
-/// The bytes of a file, decompressed where they are compressed.
-fn content(path: &Path) -> anyhow::Result<Vec<u8>> {
-    let name = path.display();
-    let cannot = |error: std::io::Error| WrongUse::new(format!("{name} cannot be read: {error}"));
-    let mut file = std::fs::File::open(path).map_err(cannot)?;
-    let mut bytes = Vec::new();
-    (&mut file).take(BYTES_MAX + 1).read_to_end(&mut bytes).map_err(cannot)?;
-    if bytes.starts_with(&[0x1f, 0x8b]) {
-        let (mut whole, mut packed) = (Vec::new(), MultiGzDecoder::new(&*bytes));
-        packed.by_ref().take(HEADER_BYTES_MAX).read_to_end(&mut whole).map_err(cannot)?;
-        let is_none = !whole.starts_with(b"PAR1") && !whole.contains(&b'\n');
-        if is_none && whole.len() as u64 == HEADER_BYTES_MAX {
-            // A bomb is told before it fills the memory.
-            return Err(WrongUse::new(format!("{name} is not a FOCUS file: it has no header"))
-                .hint("FOCUS is CSV or Parquet, compressed by gzip or not")
-                .into());
+/// A file of a bill, compressed or not; it is read as often as is asked for, and never held.
+struct Source {
+    path: PathBuf,
+    packed: bool,
+}
+
+impl Source {
+    fn new(path: &Path) -> anyhow::Result<Self> {
+        let name = path.display();
+        let cannot =
+            |error: std::io::Error| WrongUse::new(format!("{name} cannot be read: {error}"));
+        let mut first = Vec::new();
+        File::open(path).and_then(|file| file.take(2).read_to_end(&mut first)).map_err(cannot)?;
+        let source = Self { path: path.to_owned(), packed: first == [0x1f, 0x8b] };
+        if source.packed {
+            let mut start = Vec::new();
+            source
+                .open()
+                .and_then(|it| it.take(HEADER_BYTES_MAX).read_to_end(&mut start))
+                .map_err(cannot)?;
+            if start.starts_with(b"PAR1") {
+                return Err(WrongUse::new(format!("{name} is Parquet inside of gzip"))
+                    .hint("unpack it: Parquet is compressed by itself")
+                    .into());
+            }
+            if start.len() as u64 == HEADER_BYTES_MAX && !start.contains(&b'\n') {
+                // A bomb is told before it is read to its end.
+                return Err(WrongUse::new(format!("{name} is not a FOCUS file: it has no header"))
+                    .hint("FOCUS is CSV or Parquet, compressed by gzip or not")
+                    .into());
+            }
         }
-        packed.take(BYTES_MAX).read_to_end(&mut whole).map_err(cannot)?;
-        bytes = whole;
+        Ok(source)
     }
-    if bytes.len() as u64 > BYTES_MAX {
-        return Err(WrongUse::new(format!("{name} is larger than {} GiB", BYTES_MAX >> 30))
-            .hint("split it by days or accounts")
-            .into());
+
+    /// Its bytes, unpacked.
+    fn open(&self) -> std::io::Result<Box<dyn Read>> {
+        let file = File::open(&self.path)?;
+        if !self.packed {
+            return Ok(Box::new(file));
+        }
+        let unpacked = MultiGzDecoder::new(BufReader::new(file));
+        Ok(Box::new(Limited { from: unpacked, left: UNPACKED_BYTES_MAX }))
     }
-    Ok(bytes)
+
+    fn bytes(&self) -> std::io::Result<BillBytes> {
+        if self.packed {
+            self.open().map(BillBytes::Stream)
+        } else {
+            File::open(&self.path).map(BillBytes::File)
+        }
+    }
+}
+
+/// An error after so many bytes: a gzip bomb ends there.
+struct Limited<R> {
+    from: R,
+    left: u64,
+}
+
+impl<R: Read> Read for Limited<R> {
+    fn read(&mut self, into: &mut [u8]) -> std::io::Result<usize> {
+        let count = self.from.read(into)?;
+        self.left = self.left.checked_sub(count as u64).ok_or_else(|| {
+            let limit = UNPACKED_BYTES_MAX >> 30;
+            std::io::Error::other(format!("it unpacks to more than {limit} GiB: split it by days"))
+        })?;
+        Ok(count)
+    }
 }
 
 /// Rules that its rows break, for people.
