@@ -336,6 +336,25 @@ fn shares_of_one_device_are_parts_of_its_price() {
     let sliced = statement(&text);
     let sum: f64 = ["p0", "p1", "p2"].map(|pod| hours(&sliced, pod).as_f64().unwrap()).iter().sum();
     assert!((sum - 1.0).abs() < 1e-8, "{sliced}");
+    // DRA: two pods reserve one claim, of a whole device or of a slice of it.
+    let device = "UUID=\"GPU-1\",Hostname=\"g\",modelName=\"NVIDIA A100-SXM4-40GB\"";
+    let slice = "GPU_I_ID=\"2\",dra_mig_profile=\"3g.20gb\",dra_mig_device_uuid=\"MIG-1\"";
+    for (more, share, cost) in [("", 0.5, "2.00"), (slice, 0.25, "1.00")] {
+        let mut text = Text::default();
+        device_alone(&mut text);
+        for pod in ["p0", "p1"] {
+            let own = holder(&mut text, pod);
+            let claim = "dra_claim_name=\"one\",dra_claim_namespace=\"a\",\
+                         dra_driver_name=\"gpu.nvidia.com\",dra_pool_name=\"g\"";
+            let comma = if more.is_empty() { "" } else { "," };
+            let labels = format!("{device},{claim},{own}{comma}{more}");
+            text.always(&format!("DCGM_FI_PROF_GR_ENGINE_ACTIVE{{{labels}}}"), 0.9);
+        }
+        let dra = statement(&text);
+        for pod in ["p0", "p1"] {
+            assert_eq!((hours(&dra, pod), total(&dra, pod)), (share.into(), cost.into()), "{dra}");
+        }
+    }
     // KAI: the pod that holds the device for fractions has none of it.
     let mut text = Text::default();
     device_alone(&mut text);

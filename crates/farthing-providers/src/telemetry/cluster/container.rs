@@ -163,7 +163,8 @@ fn newest(mut runs: Vec<(i64, Vec<Step>)>) -> Vec<Used> {
 
 /// What each container of a pod asks for of a resource, with what its init containers and its
 /// sandbox need beside that. The scheduler sets aside, for as long as the pod lives, the larger of
-/// all containers together and the largest init container. While an init container runs (`ran`),
+/// all containers together and the largest init container, with the sidecars that are declared
+/// before it. No metric says which are: those that ran before it did. While an init container runs (`ran`),
 /// it has of that what it asks for itself, and the others, which do not run yet, have the rest: at
 /// each instant all of them together ask for what was set aside.
 pub(super) fn asked(
@@ -178,11 +179,19 @@ pub(super) fn asked(
     let mut asked: BTreeMap<Arc<str>, Vec<Step>> = of(&pod.requests).into_iter().collect();
     let (sidecars, inits): (Vec<_>, Vec<_>) =
         of(&pod.inits).into_iter().partition(|(name, _)| pod.sidecars.contains(name));
+    let began = |name: &Arc<str>| ran(name).iter().map(|span| span.from).min();
+    let with_sidecars = |(name, own): &(Arc<str>, Vec<Step>)| {
+        let is_before =
+            |its: &Arc<str>| began(its).zip(began(name)).is_some_and(|(its, own)| its < own);
+        let before = sidecars.iter().filter(|(its, _)| is_before(its)).map(|(_, steps)| steps);
+        (Arc::clone(name), sum(&std::iter::once(own).chain(before).collect::<Vec<_>>()))
+    };
+    let stages: Vec<(Arc<str>, Vec<Step>)> = inits.iter().map(with_sidecars).collect();
     asked.extend(sidecars);
     let together = sum(&asked.values().collect::<Vec<_>>());
-    let largest = largest(&inits.iter().map(|(_, steps)| steps).collect::<Vec<_>>());
+    let largest = largest(&stages.iter().map(|(_, steps)| steps).collect::<Vec<_>>());
     let beyond = excess(&largest, &together);
-    if let Some((name, _)) = inits.iter().max_by_key(|(name, steps)| {
+    if let Some((name, _)) = stages.iter().max_by_key(|(name, steps)| {
         (steps.iter().map(|step| step.value).max(), std::cmp::Reverse(Arc::clone(name)))
     }) && !beyond.is_empty()
     {

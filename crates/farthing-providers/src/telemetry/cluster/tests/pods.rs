@@ -125,6 +125,35 @@ fn init_containers_and_overhead_are_set_aside_as_the_scheduler_does() {
     assert_eq!(cpu(&cluster, &["/p/-"]).0, Some(CORE_HOUR / 4));
 }
 
+/// The order of init containers: with a sidecar of one core that runs before it, one of two cores
+/// needs three; with one that starts after it, two.
+#[test]
+fn a_sidecar_that_ran_before_an_init_container_is_set_aside_with_it() {
+    let requested = |proxy_from: i64, fetch: std::ops::RangeInclusive<i64>| {
+        let mut text = Text::default();
+        node(&mut text, "cpu-1", "small", 0);
+        pod(&mut text, ("a", "p", "cpu-1"), (0.5, 1 << 30, 0));
+        let own = r#"namespace="a",pod="p",uid="u-p""#;
+        let init = "kube_pod_init_container_resource_requests";
+        text.always(&format!("{init}{{{own},container=\"fetch\",resource=\"cpu\"}}"), 2);
+        text.always(&format!("{init}{{{own},container=\"proxy\",resource=\"cpu\"}}"), 1);
+        let info = "kube_pod_init_container_info";
+        let always = "restart_policy=\"Always\"";
+        text.always(&format!("{info}{{{own},container=\"proxy\",{always}}}"), 1);
+        let cpu_of = |name: &str| {
+            format!(
+                "container_cpu_usage_seconds_total{{namespace=\"a\",pod=\"p\",\
+                 container=\"{name}\",id=\"/p/{name}\"}}"
+            )
+        };
+        text.add(&cpu_of("proxy"), |m| (m >= proxy_from).then(|| (m * 6).to_string()));
+        text.add(&cpu_of("fetch"), |m| fetch.contains(&m).then(|| (m * 60).to_string()));
+        claimed(&cluster_of(&[&text.0]), Paid::Cpu).0
+    };
+    assert_eq!(requested(2, 10..=20), 3_000_000_000);
+    assert_eq!(requested(12, 2..=10), 2_000_000_000);
+}
+
 #[test]
 fn a_restart_counts_both_runs() {
     let mut text = Text::default();
