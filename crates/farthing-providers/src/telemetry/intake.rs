@@ -307,8 +307,8 @@ impl Intake {
             }
             None => options.at_ms.ok_or(What::NoTime)?,
         };
+        self.store.push(stream, time, value).map_err(|full| What::TooMuch(full.to_string()))?;
         self.totals.samples += 1;
-        self.store.push(stream, time, value);
         Ok(())
     }
 
@@ -366,8 +366,9 @@ impl Intake {
         let Some(stream) = known.stream else { return Ok(false) };
         for (time, text) in points {
             let value = self.value(&known, text)?;
+            let pushed = self.store.push(stream, time, value);
+            pushed.map_err(|full| What::TooMuch(full.to_string()))?;
             self.totals.samples += 1;
-            self.store.push(stream, time, value);
         }
         Ok(true)
     }

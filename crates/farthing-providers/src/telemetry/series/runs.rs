@@ -56,8 +56,8 @@ pub(crate) struct Disorder {
 }
 
 impl Runs {
-    /// Adds a point.
-    pub(crate) fn push(&mut self, at: i64, value: i64) {
+    /// Adds a point, and says how many bytes more it takes.
+    pub(crate) fn push(&mut self, at: i64, value: i64) -> usize {
         if let Some(last) = self.runs.last_mut() {
             let end = last.last();
             if at <= end {
@@ -69,10 +69,11 @@ impl Runs {
             {
                 last.step = step;
                 last.count += 1;
-                return;
+                return 0;
             }
         }
         self.runs.push(Run { first: at, step: 0, count: 1, value });
+        size_of::<Run>()
     }
 
     /// The points, in order once they are settled.

@@ -3,13 +3,20 @@
 use super::reading::Merged;
 use super::runs::{Disorder, Runs};
 use crate::telemetry::sources::{Canonical, Field, Label};
+use std::collections::hash_map::DefaultHasher;
 use std::collections::{HashMap, HashSet};
+use std::hash::{BuildHasher as _, BuildHasherDefault};
 use std::sync::Arc;
 
 /// Most series that are kept: those of a hundred thousand pods.
 const SERIES_MAX: usize = 8_000_000;
 /// Most different label values that are kept.
 const VALUES_MAX: usize = 4_000_000;
+/// Most bytes of series and points together, as counted here: four million series of an hour, or a
+/// hundred million changes of value. What an import takes in all is about half as much again.
+const BYTES_MAX: usize = 4 << 30;
+/// Bytes of a series beside its labels and its name: its places in the tables here and there.
+const SERIES_BYTES: usize = 400;
 
 /// A series under canonical labels.
 #[derive(Clone, Debug)]
@@ -17,9 +24,9 @@ pub(crate) struct Series {
     pub(crate) field: Field,
     /// Index of its source in the source map.
     pub(crate) source: usize,
-    labels: Vec<(Label, Arc<str>)>,
+    labels: Labels,
     /// Labels that are kept under a name of their own.
-    pub(crate) others: Vec<(Arc<str>, Arc<str>)>,
+    pub(crate) others: Others,
     pub(crate) job: Arc<str>,
     /// Whether its pod is named by a label that the scraper renamed.
     pub(crate) exported: bool,
@@ -43,7 +50,8 @@ impl Series {
     }
 }
 
-type Identity = (usize, Field, Vec<(Label, Arc<str>)>, Vec<(Arc<str>, Arc<str>)>);
+type Labels = Box<[(Label, Arc<str>)]>;
+type Others = Box<[(Arc<str>, Arc<str>)]>;
 
 /// Why a series is not kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -54,15 +62,26 @@ pub(crate) enum StoreFull {
     /// Too many different label values.
     #[error("over {VALUES_MAX} different label values; further series are left out")]
     Values,
+    /// Too much memory.
+    #[error(
+        "over {} GiB of series and points; what is more is left out: import a shorter window",
+        BYTES_MAX >> 30
+    )]
+    Bytes,
 }
 
 /// The series of an import.
 #[derive(Debug, Default)]
 pub(crate) struct Store {
     series: Vec<Series>,
-    by_identity: HashMap<Identity, usize>,
+    /// The newest series by a hash of what it is of, and for each the one before it of that hash:
+    /// what they are of is not kept twice.
+    newest: HashMap<u64, usize>,
+    before: Vec<Option<usize>>,
     streams: Vec<(Arc<str>, Runs)>,
     values: HashSet<Arc<str>>,
+    /// What all of it takes, about.
+    bytes: usize,
 }
 
 impl Store {
@@ -80,24 +99,53 @@ impl Store {
         if self.values.len() >= VALUES_MAX {
             return Err(StoreFull::Values);
         }
-        let labels: Vec<_> =
-            found.labels.into_iter().map(|(label, value)| (label, self.intern(&value))).collect();
-        let others: Vec<_> = found
+        if self.bytes >= BYTES_MAX {
+            return Err(StoreFull::Bytes);
+        }
+        let labels: Labels =
+            found.labels.iter().map(|(label, value)| (*label, self.intern(value))).collect();
+        let others: Others = found
             .others
-            .into_iter()
-            .map(|(name, value)| (self.intern(&name), self.intern(&value)))
+            .iter()
+            .map(|(name, value)| (self.intern(name), self.intern(value)))
             .collect();
         let (replica, job) = (self.intern(&found.replica), self.intern(&found.job));
-        let identity = (source, field, labels.clone(), others.clone());
-        let next = self.series.len();
-        let index = *self.by_identity.entry(identity).or_insert(next);
-        if index == next {
-            let (exported, streams) = (found.exported, Vec::new());
-            self.series.push(Series { field, source, labels, others, job, exported, streams });
-        }
+        let index = match self.known((source, field), &labels, &others) {
+            Ok(index) => index,
+            Err(hash) => {
+                let (exported, streams) = (found.exported, Vec::with_capacity(1));
+                self.bytes += size_of_val(&*labels) + size_of_val(&*others) + SERIES_BYTES;
+                self.series.push(Series { field, source, labels, others, job, exported, streams });
+                let index = self.series.len() - 1;
+                self.before.push(self.newest.insert(hash, index));
+                index
+            }
+        };
         self.streams.push((replica, Runs::default()));
         self.series[index].streams.push(self.streams.len() - 1);
         Ok(self.streams.len() - 1)
+    }
+
+    /// The series of a source, a field and labels, or the hash by which it will be known.
+    fn known(
+        &self,
+        (source, field): (usize, Field),
+        labels: &Labels,
+        others: &Others,
+    ) -> Result<usize, u64> {
+        let hash = BuildHasherDefault::<DefaultHasher>::default();
+        let hash = hash.hash_one((source, field, labels, others));
+        let mut next = self.newest.get(&hash).copied();
+        while let Some(at) = next {
+            let series = &self.series[at];
+            if (series.source, series.field) == (source, field)
+                && (&series.labels, &series.others) == (labels, others)
+            {
+                return Ok(at);
+            }
+            next = self.before[at];
+        }
+        Err(hash)
     }
 
     fn intern(&mut self, value: &str) -> Arc<str> {
@@ -105,13 +153,22 @@ impl Store {
             return Arc::clone(known);
         }
         let value: Arc<str> = Arc::from(value);
+        // Two counts and a place in the table.
+        self.bytes += value.len() + 48;
         self.values.insert(Arc::clone(&value));
         value
     }
 
     /// Adds a point.
-    pub(crate) fn push(&mut self, stream: usize, at: i64, value: i64) {
-        self.streams[stream].1.push(at, value);
+    ///
+    /// # Errors
+    /// There is no room for what it says.
+    pub(crate) fn push(&mut self, stream: usize, at: i64, value: i64) -> Result<(), StoreFull> {
+        if self.bytes >= BYTES_MAX {
+            return Err(StoreFull::Bytes);
+        }
+        self.bytes += self.streams[stream].1.push(at, value);
+        Ok(())
     }
 
     /// Puts all points in order.

@@ -110,7 +110,9 @@ fn order_and_repetition_change_nothing() {
 #[test]
 fn points_that_do_not_change_take_no_space() {
     let mut runs = Runs::default();
-    (0..100_000).for_each(|n| runs.push(n * 30_000, 1));
+    for n in 0..100_000 {
+        runs.push(n * 30_000, 1);
+    }
     assert_eq!(runs.pace(), Some(30_000));
     assert_eq!(runs.points().count(), 100_000);
     assert_eq!(format!("{runs:?}").matches("first").count(), 1);
