@@ -9,32 +9,17 @@
     reason = "tests"
 )]
 
+mod damage;
+
+use damage::{each, each_of, each_text};
 use farthing_providers::archive::{self, ReadError};
+use farthing_providers::catalog::{Catalogue, Options};
 use farthing_providers::prometheus::Answer;
 use farthing_providers::telemetry::{Intake, SourceMap, TextOptions};
+use farthing_providers::{egress, estimate, manifest};
+use jiff::Timestamp;
 use std::collections::BTreeSet;
 use std::path::Path;
-
-/// The files of a corpus, each whole, cut off at every byte, and with single bytes changed.
-fn each(name: &str, mut check: impl FnMut(&[u8])) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../fuzz/corpus").join(name);
-    let mut files = 0;
-    for entry in std::fs::read_dir(&folder).unwrap() {
-        let bytes = std::fs::read(entry.unwrap().path()).unwrap();
-        files += 1;
-        for end in 0..=bytes.len() {
-            check(&bytes[..end]);
-        }
-        for at in 0..bytes.len() {
-            for other in [0, b'"', b'{', b'}', b'\\', b'\n', 0xff] {
-                let mut damaged = bytes.clone();
-                damaged[at] = other;
-                check(&damaged);
-            }
-        }
-    }
-    assert!(files >= 5, "{}", folder.display());
-}
 
 #[test]
 fn the_corpus_of_exposition_text_is_read_or_told() {
@@ -69,4 +54,37 @@ fn the_corpus_of_journals_is_read_or_told() {
     });
     // The two that are whole: any other byte anywhere is found.
     assert_eq!(whole.len(), 2);
+}
+
+#[test]
+fn the_corpus_of_manifests_is_read_or_told() {
+    each_text("manifest", 3, |text| {
+        if let Err(error) = manifest::parse(text, "corpus", Timestamp::UNIX_EPOCH) {
+            assert!(error.to_string().contains("corpus"), "{error}");
+        }
+    });
+}
+
+#[test]
+fn the_corpus_of_what_is_to_be_priced_is_read_or_told() {
+    each_text("estimate", 3, |text| {
+        drop(estimate::read(Path::new("corpus"), text, Timestamp::UNIX_EPOCH));
+    });
+}
+
+#[test]
+fn the_corpus_of_price_books_and_of_egress_is_read_or_told() {
+    each_text("egress", 1, |text| {
+        if let Err(error) = egress::parse(text, Path::new("corpus")) {
+            assert!(error.to_string().contains("corpus"), "{error}");
+        }
+    });
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("prices.csv");
+    each_of("prices", 7, |bytes| {
+        std::fs::write(&file, bytes).unwrap();
+        if let Err(error) = Catalogue::load(&[file.clone()], &Options::default()) {
+            assert!(error.to_string().contains("prices.csv"), "{error}");
+        }
+    });
 }
