@@ -1,5 +1,5 @@
-//! Books in the object stores of other clouds: the program against Azurite and a stand-in for Google
-//! Cloud Storage, both on loopback.
+//! Books in the object stores of other clouds: the program against Azurite and a stand-in for
+//! Google Cloud Storage, both on loopback.
 #![cfg(feature = "cloud")]
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "tests")]
 

@@ -312,15 +312,15 @@ fn told(request: &str) -> (u16, String) {
     (status, format!("{head}\"values\":[{}]}}]}}}}", values.join(",")))
 }
 
-/// A server that fails on the way: what it told whole is posted, also of the first hour, and what is
-/// missing is said. The same import again completes it and writes nothing twice.
+/// A server that fails on the way: what it told whole is posted, also of the first hour, and what
+/// is missing is said. The same import again completes it and writes nothing twice.
 #[test]
 fn what_a_server_told_before_it_failed_is_kept_and_completed() {
     kept_and_completed(7_200, (2, "0.80"), "12:00:00Z");
     kept_and_completed(1_800, (1, "0.20"), "10:30:00Z");
 }
 
-/// From when the server fails, which hours are posted then and at what, and from when it is missing.
+/// From when the server fails, which hours are posted then and at what, and what is missing then.
 fn kept_and_completed(fails_from: i64, (hours, cost): (u64, &str), rest: &str) {
     let place = Place::new();
     let window = ["--window", "2026-11-02T10:00:00Z/2026-11-02T13:00:00Z"];

@@ -391,8 +391,8 @@ fn all(read: impl FnOnce(Tell<'_>) -> Result<(), BooksError>) -> Result<Sums, Bo
 }
 
 impl Books {
-    /// What the samples of the UTC hour that holds `at` say that are asked for; a series may be told
-    /// in several parts.
+    /// What the samples of the UTC hour that holds `at` say that are asked for; a series may be
+    /// told in several parts.
     ///
     /// # Errors
     /// A file that cannot be read or is damaged.

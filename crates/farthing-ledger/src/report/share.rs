@@ -1,8 +1,8 @@
 //! The arithmetic of sharing: what nobody allocated, and what all have in common, put on those who
 //! pay. Exact, by largest remainder: nothing is lost and nothing appears.
 //!
-//! What a contract saved goes where its cost goes, by the same weights, and is split by itself: list
-//! prices are what is charged and what was saved, so no rounding puts a list below its cost.
+//! What a contract saved goes where its cost goes, by the same weights, and is split by itself: a
+//! list price is what is charged and what was saved, so no rounding puts it below its cost.
 //!
 //! It knows amounts by number of row and pool, and refuses to know what they are of.
 

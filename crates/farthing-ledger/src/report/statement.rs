@@ -122,8 +122,8 @@ pub struct Statement {
     pub overhead: Money,
     /// Of idle and unallocated, that of which nobody measured whether it was used; before sharing.
     pub unknown: Money,
-    /// What it would cost at the prices of lists; the rows' lists sum to it, as a flat cost and what
-    /// a filter leaves out are treated as in [`Self::paid`]. Where no list price is known, what was
+    /// What it would cost at the prices of lists; the rows' lists sum to it. A flat cost and what a
+    /// filter leaves out are treated as in [`Self::paid`]. Where no list price is known, what was
     /// paid stands for it.
     pub list: Money,
     /// What is in the rows of those who share it.

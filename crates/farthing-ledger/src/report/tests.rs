@@ -211,8 +211,8 @@ fn discounts(statement: &Statement) -> i128 {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(60))]
 
-    /// Whatever is shared, filtered or grouped: what contracts took off is in the rows, once, and no
-    /// row is above its list. Where nothing was taken off, each list is its total.
+    /// Whatever is shared, filtered or grouped: what contracts took off is in the rows, once, and
+    /// no row is above its list. Where nothing was taken off, each list is its total.
     #[test]
     fn a_list_is_where_its_cost_is(
         numbers in prop::collection::vec(any::<u64>(), 1..120),
@@ -250,8 +250,8 @@ proptest! {
                 .map(|charge| charge.list_cost.pico() - charge.cost.pico())
                 .sum();
             prop_assert_eq!(discounts(&by_rows(&books, &whole)), taken);
-            // A filter and its opposite are the whole; not where each takes what the other leaves, or
-            // where neither has anybody to take what nobody has.
+            // A filter and its opposite are the whole; not where each takes what the other leaves,
+            // or where neither has anybody to take what nobody has.
             if let Some(filter) = &query.filter && query.sharing.flat.is_none() {
                 let paid = by_rows(&books, &whole).paid;
                 whole.filter = Some(format!("!({filter})").parse().unwrap());

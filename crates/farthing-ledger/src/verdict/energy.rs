@@ -23,8 +23,9 @@ pub struct DeviceEnergy {
     pub measured_nanos: i128,
 }
 
-/// Sums the records of each device in a window, sorted by node and device. The workloads of a device
-/// that is shared have the power of the whole device each: of records of one time the first counts.
+/// Sums the records of each device in a window, sorted by node and device. The workloads of a
+/// device that is shared have the power of the whole device each: of records of one time the first
+/// counts.
 pub fn energy(uses: &[DeviceUse], window: Window) -> Vec<DeviceEnergy> {
     let mut devices: BTreeMap<(&NodeId, &DeviceId), Vec<(Window, u32, bool)>> = BTreeMap::new();
     for one in uses {

@@ -54,8 +54,8 @@ impl Prometheus {
     ///
     /// # Errors
     /// The server cannot be reached, refuses, or answers what is no answer, before it has told a
-    /// quarter of an hour whole; later, that is in what was read. What is missing in an answer is a fault of the
-    /// intake.
+    /// quarter of an hour whole; later, that is in what was read. What is missing in an answer is a
+    /// fault of the intake.
     pub fn read(
         &self,
         query: &Query,

@@ -164,9 +164,9 @@ fn newest(mut runs: Vec<(i64, Vec<Step>)>) -> Vec<Used> {
 /// What each container of a pod asks for of a resource, with what its init containers and its
 /// sandbox need beside that. The scheduler sets aside, for as long as the pod lives, the larger of
 /// all containers together and the largest init container, with the sidecars that are declared
-/// before it. No metric says which are: those that ran before it did. While an init container runs (`ran`),
-/// it has of that what it asks for itself, and the others, which do not run yet, have the rest: at
-/// each instant all of them together ask for what was set aside.
+/// before it. No metric says which are: those that ran before it did. While an init container runs
+/// (`ran`), it has of that what it asks for itself, and the others, which do not run yet, have the
+/// rest: at each instant all of them together ask for what was set aside.
 pub(super) fn asked(
     pod: &Pod,
     resource: &Resource,
