@@ -12,10 +12,13 @@
 
 use super::fixed::PLACES;
 use super::problem::Problem;
-use super::state::{Basic, State};
+use super::search::Cut;
+use super::state::{Basic, Part, State};
 
 /// Binary places of the dearest replica's cost in the sum.
 const TOP: u32 = 86;
+/// Bits of a product that is sure to fit.
+const SUM_BITS: u32 = 126;
 
 /// The exact side of one problem.
 pub(super) struct Bound<'p> {
@@ -31,6 +34,8 @@ pub(super) struct Bound<'p> {
     grain: i128,
     /// Room of a replica, in the units of a slice's load.
     room: i128,
+    /// Bits of the load of all slices of any bucket.
+    load_bits: u32,
 }
 
 impl<'p> Bound<'p> {
@@ -41,7 +46,10 @@ impl<'p> Bound<'p> {
         let grain = problem.grain();
         let room = problem.room * i128::from(problem.slices.unwrap_or(1));
         let dearest = dearest << shift;
-        Self { problem, costs, shift, dearest, unit: dearest / room, grain, room }
+        let heaviest = problem.loads.iter().flatten().flatten().copied().max().unwrap_or(0);
+        let slices = i128::from(problem.slices.unwrap_or(1));
+        let load_bits = 256 - heaviest.leading_zeros() - slices.leading_zeros();
+        Self { problem, costs, shift, dearest, unit: dearest / room, grain, room, load_bits }
     }
 
     /// No choice within a branch costs less, in 10^-12; `None` where nothing could be proven.
@@ -57,6 +65,14 @@ impl<'p> Bound<'p> {
         self.sum(state, prices, false).is_some_and(|sum| sum > 0)
     }
 
+    /// What prices say about the counts of every choice; `None` where it does not fit.
+    pub(super) fn cut(&self, parts: &[Part], prices: &[i64]) -> Option<Cut> {
+        let (room, fewest) = self.exact(prices);
+        let worth = room.iter().map(|price| price.checked_mul(self.room)?.checked_add(fewest));
+        let worth = worth.collect::<Option<Vec<i128>>>()?;
+        Some(Cut { worth, least: self.carried(parts, &room, fewest)? })
+    }
+
     /// Takes from a branch whatever no choice can have that costs less than `best`: kinds of its
     /// parts and counts whose price would bring the sum there. What the basis holds stays.
     pub(super) fn tighten(&self, state: &mut State, prices: &[i64], best: i128) -> Option<()> {
@@ -66,8 +82,7 @@ impl<'p> Bound<'p> {
         let limit = best.checked_sub(self.grain)?.min(most);
         let left = limit.checked_mul(1 << self.shift)?.checked_sub(sum)?;
         let kinds = self.costs.len();
-        let exact = |price: &i64| (self.unit * i128::from(*price)) >> PLACES;
-        let room: Vec<i128> = prices[..kinds].iter().map(exact).collect();
+        let (room, fewest) = self.exact(prices);
         // A part that may be divided at will can have as little as it likes of any kind.
         let whole = if self.problem.slices.is_some() { state.parts.len() } else { 0 };
         for at in 0..whole {
@@ -82,7 +97,6 @@ impl<'p> Bound<'p> {
                 }
             }
         }
-        let fewest = (self.dearest >> PLACES) * i128::from(prices[kinds]);
         for (kind, price) in room.iter().enumerate() {
             let each = self.costs[kind] - price * self.room - fewest;
             let (lower, upper) = (state.lower[kind], state.upper[kind]);
@@ -101,27 +115,42 @@ impl<'p> Bound<'p> {
 
     /// The sum, times `2^shift`; `None` where it does not fit.
     fn sum(&self, state: &State, prices: &[i64], with_costs: bool) -> Option<i128> {
+        let (room, fewest) = self.exact(prices);
+        let mut sum = self.carried(&state.parts, &room, fewest)?;
+        for (kind, price) in room.iter().enumerate() {
+            let cost = if with_costs { self.costs[kind] } else { 0 };
+            let each = cost.checked_sub(price.checked_mul(self.room)?)?.checked_sub(fewest)?;
+            let count = if each < 0 { state.upper[kind] } else { state.lower[kind] };
+            sum = sum.checked_add(each.checked_mul(i128::from(count))?)?;
+        }
+        Some(sum)
+    }
+
+    /// Prices of a unit of room and of one of the fewest, times `2^shift`.
+    fn exact(&self, prices: &[i64]) -> (Vec<i128>, i128) {
         let kinds = self.costs.len();
         let exact = |price: &i64| (self.unit * i128::from(*price)) >> PLACES;
-        let room: Vec<i128> = prices[..kinds].iter().map(exact).collect();
         let fewest = (self.dearest >> PLACES) * i128::from(prices[kinds]);
+        (prices[..kinds].iter().map(exact).collect(), fewest)
+    }
+
+    /// The least that all parts and the fewest are worth.
+    fn carried(&self, parts: &[Part], room: &[i128], fewest: i128) -> Option<i128> {
+        let top = room.iter().copied().max().unwrap_or(0);
+        if (128 - top.leading_zeros()) + self.load_bits > SUM_BITS {
+            return None;
+        }
         let mut sum = fewest.checked_mul(i128::from(self.problem.least))?;
-        for part in &state.parts {
+        for part in parts {
             let loads = &self.problem.loads[part.bucket];
             let mut least = i128::MAX;
             let mut rest = part.kinds;
             while rest != 0 {
                 let kind = rest.trailing_zeros() as usize;
                 rest &= rest - 1;
-                least = least.min(room[kind].checked_mul(loads[kind]?)?);
+                least = least.min(room[kind] * loads[kind]?);
             }
-            sum = sum.checked_add(least.checked_mul(i128::from(part.slices))?)?;
-        }
-        for (kind, price) in room.iter().enumerate() {
-            let cost = if with_costs { self.costs[kind] } else { 0 };
-            let each = cost.checked_sub(price.checked_mul(self.room)?)?.checked_sub(fewest)?;
-            let count = if each < 0 { state.upper[kind] } else { state.lower[kind] };
-            sum = sum.checked_add(each.checked_mul(i128::from(count))?)?;
+            sum = sum.checked_add(least * i128::from(part.slices))?;
         }
         Some(sum)
     }

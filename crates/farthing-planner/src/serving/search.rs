@@ -5,6 +5,7 @@
 //! choice. The work is limited and the limit is in the answer, with the bound that was proven.
 
 mod division;
+mod lattice;
 
 use super::bound::Bound;
 use super::fixed::ONE;
@@ -14,8 +15,11 @@ use super::problem::{Problem, Refused, Shares};
 use super::relax::Relaxation;
 use super::round::Rounding;
 use super::state::{End, Part, Relaxed, State};
+use lattice::Cuts;
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+
+pub(super) use lattice::Cut;
 
 /// A fraction of a replica that counts as none.
 const WHOLE: i64 = 1 << 20;
@@ -23,7 +27,7 @@ const WHOLE: i64 = 1 << 20;
 /// Simplex iterations of one search; one takes a few microseconds.
 const ROUNDS_MAX: u64 = 30_000;
 /// Branches after which slices are looked for around the best counts, then after four times more.
-const LOOK_FIRST: u64 = 20;
+const LOOK_FIRST: u64 = 40;
 /// The part of all branches that the same problem without slices may have before.
 const DIVIDED_PART: u64 = 8;
 /// Branches of which one is rounded to slices that does not have to be.
@@ -37,7 +41,7 @@ const PATIENT: [Manner; 3] = [
 ];
 /// Improvements in one look around, and counts tried for each.
 const LOOKS_MAX: u32 = 8;
-const NEAR_MAX: usize = 60;
+const NEAR_MAX: usize = 20;
 
 /// Why a search ended before it had proven its answer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -149,6 +153,7 @@ struct Search<'p> {
     rounds: u64,
     branches_max: u64,
     numbered: u64,
+    cuts: Cuts,
 }
 
 impl<'p> Search<'p> {
@@ -167,6 +172,7 @@ impl<'p> Search<'p> {
             rounds: 0,
             branches_max,
             numbered: 0,
+            cuts: Cuts::default(),
         }
     }
 
@@ -197,7 +203,7 @@ impl<'p> Search<'p> {
                 self.give_up(branch.bound);
                 break;
             }
-            self.expand(branch);
+            self.expand(&root, branch);
         }
         self.outcome(stopped)
     }
@@ -240,6 +246,7 @@ impl<'p> Search<'p> {
                 .collect();
             near.sort();
             near.dedup();
+            near.retain(|(_, counts)| self.cuts.allow(counts));
             near.truncate(NEAR_MAX);
             for (_, counts) in near {
                 self.fit(root, counts);
@@ -257,7 +264,7 @@ impl<'p> Search<'p> {
     fn fit(&mut self, root: &State, counts: Vec<i64>) {
         let mut state = root.clone();
         (state.lower, state.upper) = (counts.clone(), counts);
-        let relaxed = self.relaxation.solve(&mut state);
+        let relaxed = self.relax(&mut state, true);
         self.rounds += u64::from(relaxed.rounds);
         if relaxed.end == End::Optimal {
             self.round(&state, &relaxed, 0, &PATIENT);
@@ -348,7 +355,7 @@ impl<'p> Search<'p> {
         self.given_up = Some(self.given_up.map_or(bound, |open| open.min(bound)));
     }
 
-    fn expand(&mut self, branch: Branch) {
+    fn expand(&mut self, root: &State, branch: Branch) {
         let Branch { mut bound, depth, mut state, .. } = branch;
         match narrow(self.problem, &mut state, depth == 0) {
             Narrowed::Empty => return,
@@ -358,9 +365,19 @@ impl<'p> Search<'p> {
             }
             Narrowed::Kept => {}
         }
-        let relaxed = self.relaxation.solve(&mut state);
+        let settled = state.lower == state.upper;
+        if settled {
+            bound = bound.max(self.problem.cost(&state.lower));
+            if self.closed(bound) || !self.cuts.allow(&state.lower) {
+                return;
+            }
+        }
+        let relaxed = self.relax(&mut state, settled);
         self.branches += 1;
         self.rounds += u64::from(relaxed.rounds);
+        if let Some(cut) = self.bound.cut(&root.parts, &relaxed.prices) {
+            self.cuts.add(cut);
+        }
         if relaxed.end == End::Infeasible && self.bound.refutes(&state, &relaxed.prices) {
             return;
         }
@@ -383,12 +400,49 @@ impl<'p> Search<'p> {
                 }
             }
         }
+        if let Some(children) = self.one_by_one(&state, bound) {
+            for (bound, child) in children {
+                self.push(bound, depth + 1, child);
+            }
+            return;
+        }
         let Some(children) = self.division(&state, &relaxed) else {
             return self.give_up(bound);
         };
         for child in children {
             self.push(bound, depth + 1, child);
         }
+    }
+
+    /// A branch of settled counts for all of a branch that may be better than the best choice, if
+    /// they are few.
+    fn one_by_one(&mut self, state: &State, bound: i128) -> Option<Vec<(i128, State)>> {
+        let (best, ..) = self.best.as_ref()?;
+        let most = best - self.problem.grain();
+        if state.lower == state.upper || self.between_rivals(state).is_some() {
+            return None;
+        }
+        let counts = self.cuts.counts(self.problem, state, (bound, most))?;
+        let branch = |counts: Vec<i64>| {
+            let cost = self.problem.cost(&counts);
+            (cost, State { lower: counts.clone(), upper: counts, ..state.clone() })
+        };
+        Some(counts.into_iter().map(branch).collect())
+    }
+
+    /// Relaxes a branch. Where its counts are settled nothing is left to choose but slices: then it
+    /// is asked how little of these replicas would do, as what is wasted says which slices may be
+    /// where.
+    fn relax(&mut self, state: &mut State, settled: bool) -> Relaxed {
+        if !settled || self.problem.slices.is_none() {
+            return self.relaxation.solve(state);
+        }
+        let fewest = self.problem.kinds.iter().map(|kind| kind.fewest).collect();
+        let lower = std::mem::replace(&mut state.lower, fewest);
+        let mut relaxed = self.relaxation.solve(state);
+        state.lower = lower;
+        relaxed.replicas = state.lower.iter().map(|count| self.relaxation.units(*count)).collect();
+        relaxed
     }
 
     /// Makes a choice of a relaxation and keeps it if it is the best.

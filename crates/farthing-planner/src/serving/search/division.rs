@@ -9,7 +9,7 @@ use super::{Search, WHOLE};
 
 /// Replicas that a slice fills from which on it decides more than a replica of a kind does, and is
 /// branched on first.
-const LARGE: i128 = 1;
+const LARGE: i128 = 2;
 
 impl Search<'_> {
     /// Two branches that between them hold every choice of one, without its relaxed point.
@@ -52,7 +52,7 @@ impl Search<'_> {
     }
 
     /// Of kinds of which one may be used: this one not, or the others not.
-    fn between_rivals(&self, state: &State) -> Option<Vec<State>> {
+    pub(super) fn between_rivals(&self, state: &State) -> Option<Vec<State>> {
         let open = |kind: &&usize| state.upper[**kind] > 0;
         let group =
             self.problem.rivals.iter().find(|group| group.iter().filter(open).count() > 1)?;
@@ -82,9 +82,15 @@ impl Search<'_> {
             let off = rest.min(i128::from(ONE) - rest);
             let load = self.problem.loads[state.parts[*part].bucket][*kind]?;
             let open = off > i128::from(WHOLE) && load >= room;
-            open.then_some((off.checked_mul(load >> 20)?, *part, *kind, whole))
+            open.then_some((
+                off.checked_mul(load >> 20)?,
+                *part,
+                *kind,
+                whole,
+                rest * 2 > i128::from(ONE),
+            ))
         });
-        let (_, part, kind, whole) =
+        let (_, part, kind, whole, up) =
             divided.max_by_key(|(score, part, ..)| (*score, std::cmp::Reverse(*part)))?;
         let Part { bucket, slices, kinds } = state.parts[part];
         let more = whole + 1;
@@ -99,6 +105,6 @@ impl Search<'_> {
         let elsewhere = kinds & !(1 << kind);
         below.parts.push(Part { bucket, slices: slices - whole, kinds: elsewhere });
         below.key.push(self.relaxation.cheapest(bucket, elsewhere, &relaxed.prices));
-        Some(vec![below, above])
+        Some(if up { vec![above, below] } else { vec![below, above] })
     }
 }
