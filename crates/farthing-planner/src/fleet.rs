@@ -113,6 +113,18 @@ fn choose_by(program: &Program<'_>, effort: Effort, whole_max: usize) -> Result<
     }
 }
 
+/// What choices that lose no more weight than said cost at least, and the part of it that is proven
+/// in exact arithmetic; without what stands.
+pub(crate) fn least_cost(
+    program: &Program<'_>,
+    effort: Effort,
+    lost: i128,
+) -> Result<(Option<i128>, Option<i128>), PlanError> {
+    let mut search = Search { program, effort, whole_max: WHOLE_MAX, choice: Choice::default() };
+    let answer = search.best(Goal::Cost(lost), None)?;
+    Ok(answer.map_or((None, None), |answer| (answer.bound, answer.certified)))
+}
+
 /// Members by column and services with all their variables, to start from.
 #[derive(Clone, Debug, Default)]
 struct Start {

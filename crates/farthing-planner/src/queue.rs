@@ -104,9 +104,15 @@ pub fn servers(
     let step = step.max(1);
     let fits = |count: u64| late(waiting, count * step).is_some_and(|late| late <= chance);
     let most = most.min(SERVERS_MAX) / step;
-    let (mut low, mut high) = (least.div_ceil(step).max(1), most);
-    if low > high || !fits(high) {
-        return None;
+    let mut low = least.div_ceil(step).max(1);
+    // A chance takes a step for each server, so that far more than are needed are not asked about.
+    let mut high = low;
+    while high > most || !fits(high) {
+        if high >= most {
+            return None;
+        }
+        low = high + 1;
+        high = high.saturating_mul(2).min(most);
     }
     while low < high {
         let middle = low + (high - low) / 2;

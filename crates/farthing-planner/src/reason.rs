@@ -219,12 +219,21 @@ pub(crate) fn serving(
     let alone = |position: usize| chosen.iter().all(|(kind, _)| *kind == position);
     let mut pure = serving.pure_costs();
     pure.retain(|(position, _)| !alone(*position));
-    let next = pure.into_iter().min_by_key(|(position, cost)| (*cost, *position));
-    let runner_up = next.map(|(position, cost)| {
-        let offer = &input.offers[serving.kinds[position].replica.offer];
-        (offer.id.clone(), Money::from_pico(cost, input.currency))
+    pure.sort_by_key(|(position, cost)| (*cost, *position));
+    let offer = |position: usize| serving.kinds[position].replica.offer;
+    let next = pure.first().copied();
+    let other = pure.iter().copied().find(|(position, _)| {
+        next.is_some_and(|(next, _)| {
+            machine(input, offer(next)) != machine(input, offer(*position))
+        })
     });
+    let named = |(position, cost): (usize, i128)| {
+        (input.offers[offer(position)].id.clone(), Money::from_pico(cost, input.currency))
+    };
+    let runner_up = next.map(named);
     let mut reasons = vec![Reason::Cheapest { runner_up, considered: serving.kinds.len() }];
+    let other = other.map(named);
+    reasons.extend(other.map(|(offer, cost)| Reason::OtherMachine { offer, cost }));
     if serving.observed.demand_per_s.is_some() {
         let text = "sized for the requests that it really gets".to_owned();
         reasons.push(Reason::Rule(text));

@@ -15,6 +15,7 @@
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::float_arithmetic)]
+#![allow(clippy::cast_precision_loss)]
 
 mod exact;
 mod made_up;
@@ -58,14 +59,23 @@ fn json(case: &Case, divided: &(Planned, f64), sliced: &(Planned, f64)) -> Strin
     text
 }
 
-/// The plan, and the least time of three, or of one where that is long.
+/// Milliseconds of processor that this thread has had, where the system tells.
+fn processor_ms() -> Option<f64> {
+    let text = std::fs::read_to_string("/proc/thread-self/schedstat").ok()?;
+    Some(text.split_whitespace().next()?.parse::<f64>().ok()? / 1e6)
+}
+
+/// The plan, and the least time of three, or of one where that is long: of the processor where it is
+/// known, so that what else runs on the machine is not counted.
 fn timed(input: &Input) -> (Planned, f64) {
     let mut best = f64::INFINITY;
     let mut planned = None;
     for _ in 0..3 {
-        let start = Instant::now();
+        let (start, before) = (Instant::now(), processor_ms());
         planned = Some(plan(input).unwrap());
-        best = best.min(start.elapsed().as_secs_f64() * 1e3);
+        let by_clock = start.elapsed().as_secs_f64() * 1e3;
+        let spent = processor_ms().zip(before).map(|(after, before)| after - before);
+        best = best.min(spent.unwrap_or(by_clock));
         if best > 100.0 {
             break;
         }
@@ -113,6 +123,9 @@ impl Measured {
         line("median", part(50), 5.0, "ms");
         line("p99", part(99), if hard { 5_000.0 } else { 20.0 }, "ms");
         line("worst", part(100), 10_000.0, "ms");
+        let over = self.times.iter().filter(|time| **time > 5.0).count();
+        // A count of cases is small.
+        line("over-5ms", over as f64, if hard { 30.0 } else { 1.0 }, "cases");
         line("unproven", f64::from(self.open), if hard { 3.0 } else { 0.0 }, "cases");
         line("gap-worst", f64::from(self.gap_ppm) / 1e4, if hard { 0.5 } else { 0.0 }, "%");
     }

@@ -231,12 +231,10 @@ impl<'t> Scan<'t> {
         }
         self.leave_out(PURCHASE, rows.len());
         for row in rows {
-            if self.bits(row) == 0 {
+            if self.bits(row) == 0 && self.limits(row, nodes) == 0 {
                 let found = self.priced(row, group, &terms)?;
-                if self.limits(row, &found) == 0 {
-                    self.others.push(found);
-                    break;
-                }
+                self.others.push(found);
+                break;
             }
         }
         Ok(())
@@ -247,11 +245,8 @@ impl<'t> Scan<'t> {
         let mut kept = 0;
         for row in group.rows() {
             let mut bits = self.bits(row);
-            let mut found = None;
             if bits == 0 {
-                let it = self.priced(row, group, terms)?;
-                bits = self.limits(row, &it);
-                found = Some(it);
+                bits = self.limits(row, terms.nodes);
             }
             if bits == 0 {
                 self.matched += 1;
@@ -261,17 +256,15 @@ impl<'t> Scan<'t> {
                 }
                 if kept < self.request.limit {
                     kept += 1;
-                    self.found.extend(found);
+                    let found = self.priced(row, group, terms)?;
+                    self.found.push(found);
                 }
                 continue;
             }
             let bit = bits.trailing_zeros() as usize;
             // The first of a group that only one condition rules out is the cheapest of them.
             if counts[bit] == 0 && bits.is_power_of_two() {
-                let it = match found {
-                    Some(it) => it,
-                    None => self.priced(row, group, terms)?,
-                };
+                let it = self.priced(row, group, terms)?;
                 self.nearly(bit, it);
             }
             counts[bit] += 1;
@@ -293,7 +286,8 @@ impl<'t> Scan<'t> {
 
     fn bits(&self, row: usize) -> u16 {
         let (site, shape) = (self.table.site_of(row), self.table.shape_of(row));
-        let named = self.site_names[site] & self.shape_names[shape] != 0;
+        let named = !self.request.exclude.is_empty()
+            && self.site_names[site] & self.shape_names[shape] != 0;
         self.site_bits[site] | self.shape_bits[shape] | u16::from(named) << EXCLUDED
     }
 
@@ -314,13 +308,13 @@ impl<'t> Scan<'t> {
     }
 
     /// What only shows once the nodes are known.
-    fn limits(&self, row: usize, found: &Found) -> u16 {
+    fn limits(&self, row: usize, nodes: u32) -> u16 {
         let available = self.table.terms_of(row).available;
         let over = |price: i128, most: Option<Money>| most.is_some_and(|most| price > most.pico());
         let node = i128::from(self.table.pico_of(row));
-        u16::from(available.is_some_and(|available| available < found.nodes)) << AVAILABLE
+        u16::from(available.is_some_and(|available| available < nodes)) << AVAILABLE
             | u16::from(over(node, self.request.node_price_max)) << NODE_PRICE
-            | u16::from(over(found.price, self.request.price_max)) << PRICE
+            | u16::from(over(node * i128::from(nodes), self.request.price_max)) << PRICE
     }
 
     /// Refuses to have compared what does not compare.

@@ -5,6 +5,7 @@
 //! hard budgets do not carry the sum does the whole go to the one program of all decisions.
 
 use super::Serving;
+use super::joint::choose_together;
 use super::problem::Problem;
 use super::program::finish;
 use super::search::{Outcome, Solution, Stopped, solve};
@@ -90,7 +91,7 @@ impl Serving<'_> {
 
     /// These replicas, with as many more as their queues need; `None` where there are no more, or
     /// only these are asked about.
-    fn in_time(
+    pub(super) fn in_time(
         &self,
         queue: Queue,
         replicas: &[(usize, u32)],
@@ -157,12 +158,25 @@ pub(crate) fn choose_apart(program: &mut Program<'_>, effort: Effort) -> Result<
     Ok(joined(program, jobs, &found))
 }
 
-/// Chooses for everything together. The one program knows loads and no queues, so that services
-/// whose queues are too long with what they got are decided again, one after the other, in the
-/// room that the others leave: what they got and more, or what is cheapest for them alone. Where
-/// neither fits they are not served.
-fn choose_whole(program: &Program<'_>, effort: Effort) -> Result<Choice, PlanError> {
-    let mut choice = choose(program, effort)?;
+/// Chooses for everything together. The one program knows loads and no queues, so that where what
+/// it gives to a service makes the queue too long, all services with queues are decided again.
+fn choose_whole(program: &mut Program<'_>, effort: Effort) -> Result<Choice, PlanError> {
+    let choice = choose(program, effort)?;
+    let in_time = |(service, served): (&Serving<'_>, &Option<Vec<(usize, u32)>>)| {
+        let (Some(queue), Some(replicas)) = (service.queue(), served) else { return true };
+        service.in_time(queue, replicas, effort).as_ref() == Some(replicas)
+    };
+    if program.services.iter().zip(&choice.served).all(in_time) {
+        return Ok(choice);
+    }
+    let raised = raised_in_turn(program, choice.clone(), effort);
+    choose_together(program, &choice, raised, effort)
+}
+
+/// A choice in which services whose queues are too long with what they got are decided again, one
+/// after the other, in the room that the others leave: what they got and more, or what is cheapest
+/// for them alone. Where neither fits they are not served.
+fn raised_in_turn(program: &Program<'_>, mut choice: Choice, effort: Effort) -> Choice {
     let mut again = Vec::new();
     for (at, service) in program.services.iter().enumerate() {
         let Some(queue) = service.queue() else { continue };
@@ -176,9 +190,6 @@ fn choose_whole(program: &Program<'_>, effort: Effort) -> Result<Choice, PlanErr
         choice.served[*at] = None;
     }
     for (at, queue, raised) in again {
-        // The bounds hold on, as they are those without queues.
-        choice.proven = false;
-        choice.limit.get_or_insert("queue");
         let service = &program.services[at];
         let alone = service.alone(effort);
         let alone = alone.and_then(|it| service.in_time(queue, &counted(&it), effort));
@@ -195,7 +206,7 @@ fn choose_whole(program: &Program<'_>, effort: Effort) -> Result<Choice, PlanErr
         }
         choice.served[at] = found;
     }
-    Ok(choice)
+    choice
 }
 
 /// Replicas by kind, those that there are.
@@ -204,7 +215,7 @@ fn replicas(found: &[Solution]) -> Vec<Option<Vec<(usize, u32)>>> {
 }
 
 /// Replicas of a solution by kind, those that there are.
-fn counted(solution: &Solution) -> Vec<(usize, u32)> {
+pub(super) fn counted(solution: &Solution) -> Vec<(usize, u32)> {
     let counts = solution.counts.iter().enumerate();
     let counts = counts.filter_map(|(kind, count)| Some((kind, u32::try_from(*count).ok()?)));
     counts.filter(|(_, count)| *count > 0).collect()

@@ -9,6 +9,7 @@ pub(crate) mod apart;
 mod bound;
 mod day;
 mod fixed;
+mod joint;
 mod narrow;
 mod pack;
 mod problem;

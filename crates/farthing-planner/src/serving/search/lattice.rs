@@ -124,3 +124,64 @@ impl Walk<'_> {
         Some(())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::super::problem::{Kind, Problem};
+    use super::super::super::state::State;
+    use super::{Cut, Cuts};
+
+    /// Three kinds at 2, 3 and 5 with at most 4, 3 and 2 of them.
+    fn problem() -> (Problem, State) {
+        let kind = |(cost, most)| Kind { cost, fewest: 0, most };
+        let kinds = [(2, 4), (3, 3), (5, 2)].map(kind).to_vec();
+        let (loads, rivals) = (Vec::new(), Vec::new());
+        let problem = Problem { kinds, loads, room: 1, slices: None, least: 0, rivals };
+        let state = State {
+            lower: vec![0; 3],
+            upper: vec![4, 3, 2],
+            parts: Vec::new(),
+            key: Vec::new(),
+            work: Vec::new(),
+            at_upper: vec![false; 3],
+        };
+        (problem, state)
+    }
+
+    #[test]
+    fn all_counts_in_a_range_of_costs_that_break_no_cut() {
+        let (problem, state) = problem();
+        for (from, to) in [(0, 3), (7, 8), (9, 9), (27, 40)] {
+            let worth = |counts: &[i64]| counts[0] + 4 * counts[2] >= 4;
+            let mut expected = Vec::new();
+            for a in 0..=4 {
+                for b in 0..=3 {
+                    for c in 0..=2 {
+                        let counts = vec![a, b, c];
+                        let inside = (from..=to).contains(&problem.cost(&counts));
+                        expected.extend(Some(counts).filter(|it| inside && worth(it)));
+                    }
+                }
+            }
+            let mut cuts = Cuts::default();
+            cuts.add(Cut { worth: vec![1, 0, 4], least: 4 });
+            let mut found = cuts.counts(&problem, &state, (from, to)).unwrap();
+            found.sort();
+            assert_eq!(found, expected, "{from} to {to}");
+        }
+    }
+
+    #[test]
+    fn more_than_a_few_are_not_said() {
+        let (problem, state) = problem();
+        assert_eq!(Cuts::default().counts(&problem, &state, (0, 100)), None);
+    }
+
+    #[test]
+    fn a_worth_that_does_not_fit_forbids_nothing() {
+        let mut cuts = Cuts::default();
+        cuts.add(Cut { worth: vec![i128::MAX, 0, 0], least: i128::MAX });
+        assert!(cuts.allow(&[3, 0, 0]));
+        assert!(!cuts.allow(&[0, 1, 1]));
+    }
+}
