@@ -110,11 +110,10 @@ impl Table<'_, '_> {
             let served = self.served(&all, &picks);
             let fits = self.fits(&served);
             decided += usize::from(fits);
-            if let Some((choice, cost)) = fits.then(|| self.decided(&rest, &served)).flatten() {
-                if (choice.lost, cost) < (best.0.lost, best.1) {
-                    best = (choice, cost);
-                }
-            }
+            let found = fits.then(|| self.decided(&rest, &served)).flatten();
+            best = found
+                .filter(|(choice, cost)| (choice.lost, *cost) < (best.0.lost, best.1))
+                .unwrap_or(best);
             for (at, menu) in self.menus.iter().enumerate() {
                 let mut next = picks.clone();
                 next[at] += 1;
