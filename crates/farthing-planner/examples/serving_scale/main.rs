@@ -125,10 +125,10 @@ impl Measured {
         };
         line("median", part(50), 5.0, "ms");
         line("p99", part(99), if hard { 5_000.0 } else { 20.0 }, "ms");
-        line("worst", part(100), 10_000.0, "ms");
+        line("worst", part(100), if hard { 10_000.0 } else { 1_000.0 }, "ms");
         let over = self.times.iter().filter(|time| **time > 5.0).count();
-        // A count of cases is small.
-        line("over-5ms", over as f64, if hard { 30.0 } else { 1.0 }, "cases");
+        // On a busy machine a tick more is counted for some.
+        line("over-5ms", over as f64, if hard { 40.0 } else { 3.0 }, "cases");
         line("unproven", f64::from(self.open), if hard { 3.0 } else { 0.0 }, "cases");
         line("gap-worst", f64::from(self.gap_ppm) / 1e4, if hard { 0.5 } else { 0.0 }, "%");
     }

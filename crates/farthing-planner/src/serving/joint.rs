@@ -19,8 +19,10 @@ use std::collections::{BTreeSet, BinaryHeap};
 
 /// Numbers of replicas that are tried for a menu, where all of them are.
 const NUMBERS_MAX: usize = 400;
-/// Choices from all menus that are decided about at most: each is a program of its own.
-const CHOICES_MAX: usize = 30;
+/// Choices from all menus for which the rest is decided anew at most: each is a program of its own.
+const PROGRAMS_MAX: usize = 30;
+/// Columns of all these programs together, so that a large rest is decided only a few times.
+const COLUMNS_MAX: usize = 20_000;
 /// Choices that are looked at at most: most do not fit what there is, which is soon seen.
 const LOOKS_MAX: usize = 20_000;
 
@@ -56,7 +58,9 @@ pub(super) fn choose_together(
         .collect();
     let services = program.services.clone();
     // The bounds are those of the whole effort; what is tried beside them is one of many.
-    let best = Table { program, menus: &menus, effort: effort.of_a_part() }.best(raised);
+    let programs = (COLUMNS_MAX / program.columns.len().max(1)).clamp(1, PROGRAMS_MAX);
+    let table = Table { program, menus: &menus, effort: effort.of_a_part(), programs };
+    let best = table.best(raised);
     program.services = services;
     let mut best = best?;
     // What holds without queues holds with them, for choices of as much weight.
@@ -80,6 +84,8 @@ struct Table<'t, 'a> {
     program: &'t mut Program<'a>,
     menus: &'t [Menu],
     effort: Effort,
+    /// Programs that may still be solved.
+    programs: usize,
 }
 
 impl Table<'_, '_> {
@@ -91,9 +97,9 @@ impl Table<'_, '_> {
         let mut best = (known, cost);
         let first = vec![0_usize; self.menus.len()];
         let mut waiting = BinaryHeap::from([Reverse((self.worth(&first), first))]);
-        let (mut seen, mut decided) = (BTreeSet::new(), 0);
+        let mut seen = BTreeSet::new();
         while let Some(Reverse(((lost, cost), picks))) = waiting.pop() {
-            if seen.len() >= LOOKS_MAX || decided >= CHOICES_MAX {
+            if seen.len() >= LOOKS_MAX || self.programs == 0 {
                 break;
             }
             // The rest loses and costs no less than alone.
@@ -109,7 +115,6 @@ impl Table<'_, '_> {
             }
             let served = self.served(&all, &picks);
             let fits = self.fits(&served);
-            decided += usize::from(fits);
             let found = fits.then(|| self.decided(&rest, &served)).flatten();
             best = found
                 .filter(|(choice, cost)| (choice.lost, *cost) < (best.0.lost, best.1))
@@ -181,6 +186,7 @@ impl Table<'_, '_> {
             let cost = self.cost(&both);
             return Some((both, cost));
         }
+        self.programs -= 1;
         let kept = self.program.services.clone();
         for menu in self.menus {
             let service = &mut self.program.services[menu.service];
