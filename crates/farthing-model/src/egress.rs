@@ -115,6 +115,38 @@ impl EgressTable {
         &self.rows
     }
 
+    /// The same table where data between these places moves at a speed of their own, in gigabits a
+    /// second: of several for one pair the first counts, and before what the table says itself.
+    /// What has no price between two places has none after. `None` as in [`EgressTable::new`].
+    pub fn with_speeds(&self, speeds: &[(Place, Place, Decimal)]) -> Option<Self> {
+        let mut rows = Vec::new();
+        for (from, to, speed) in speeds {
+            let pair = |up_to_bytes, price_per_gb| EgressRow {
+                from_provider: Some(from.provider.clone()),
+                from_region: Some(from.region.clone()),
+                to_provider: Some(to.provider.clone()),
+                to_region: Some(to.region.clone()),
+                up_to_bytes,
+                price_per_gb,
+                gbit_per_s: Some(*speed),
+            };
+            match self.between(self.spot(from), self.spot(to)) {
+                Tariff::Free => rows.push(pair(None, Money::zero(self.currency))),
+                Tariff::Rows(tiers) => {
+                    for tier in tiers {
+                        let tier = &self.rows[tier as usize];
+                        rows.push(pair(tier.up_to_bytes, tier.price_per_gb));
+                        if tier.up_to_bytes.is_none() {
+                            break;
+                        }
+                    }
+                }
+            }
+        }
+        rows.extend(self.rows.iter().cloned());
+        Self::new(self.currency, rows)
+    }
+
     /// A place as numbers, for many questions about it.
     pub fn spot(&self, place: &Place) -> EgressSpot {
         let number = |name: &str| self.names.get(name).copied().unwrap_or(UNNAMED);
@@ -229,6 +261,28 @@ mod tests {
     fn cost(table: &EgressTable, from: &str, to: &str, gb: u64) -> Option<String> {
         let tariff = table.between(table.spot(&place(from)), table.spot(&place(to)));
         table.charge(&tariff, gb * 1_000_000_000).map(Money::to_decimal)
+    }
+
+    #[test]
+    fn measured_speeds_change_how_long_and_not_how_much() {
+        let plain = table(&["aws,,gcp,,100,0.12", "aws,,gcp,,,0.09", "gcp,,gcp,,,0"]);
+        let speed = |from, to, speed| (place(from), place(to), Decimal::from_int(speed));
+        let pairs = [speed("aws/a", "gcp/b", 4), speed("aws/a", "gcp/b", 9)];
+        let more = [speed("gcp/b", "gcp/c", 8), speed("azure/x", "gcp/b", 1)];
+        let timed = plain.with_speeds(&[pairs.as_slice(), &more].concat()).unwrap();
+        let takes = |from, to| {
+            let tariff = timed.between(timed.spot(&place(from)), timed.spot(&place(to)));
+            timed.duration(&tariff, 200_000_000_000)
+        };
+        // 200 GB are 1,600 Gbit.
+        assert_eq!(takes("aws/a", "gcp/b"), Some(SignedDuration::from_secs(400)));
+        assert_eq!(takes("gcp/b", "gcp/c"), Some(SignedDuration::from_secs(200)));
+        assert_eq!(takes("aws/other", "gcp/b"), None);
+        for (from, to) in [("aws/a", "gcp/b"), ("aws/other", "gcp/b"), ("gcp/b", "gcp/c")] {
+            assert_eq!(cost(&timed, from, to, 200), cost(&plain, from, to, 200));
+        }
+        // A speed is no price.
+        assert_eq!(cost(&timed, "azure/x", "gcp/b", 1), None);
     }
 
     #[test]

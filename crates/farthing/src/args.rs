@@ -206,10 +206,10 @@ pub(crate) struct PlanGiven {
     /// Price books instead of the one that ships in the program
     #[arg(long, value_name = "PATH")]
     pub(crate) prices: Vec<PathBuf>,
-    /// What moving data costs, for a DAG: a CSV table
+    /// What moving data costs, for a DAG: a CSV table, and beside it measured speeds
     /// [default: free inside a region, else unknown]
     #[arg(long, value_name = "FILE")]
-    pub(crate) egress: Option<PathBuf>,
+    pub(crate) egress: Vec<PathBuf>,
     /// One budget for everything, such as '1500 USD'
     #[arg(long, value_name = "MONEY", allow_hyphen_values = true)]
     pub(crate) budget: Option<String>,

@@ -84,6 +84,16 @@ pub(crate) fn offers(dice: &mut Dice) -> Arc<[Offer]> {
     offers.into()
 }
 
+/// The same offers, of three in four of which there are one to four nodes.
+pub(crate) fn few(dice: &mut Dice, offers: &[Offer]) -> Arc<[Offer]> {
+    let mut limit = |offer: &Offer| {
+        let limited = dice.below(4) > 0;
+        let nodes = u32::try_from(dice.from(1, 4)).unwrap();
+        Offer { available: limited.then_some(nodes), ..offer.clone() }
+    };
+    offers.iter().map(&mut limit).collect()
+}
+
 /// A price for each ordered pair of regions, as the clouds have them: near ones cheap. With
 /// `speeds`, how fast data moves there too.
 pub(crate) fn egress(dice: &mut Dice, speeds: bool) -> EgressTable {
@@ -290,13 +300,7 @@ pub(crate) enum Wish {
 
 impl Wish {
     /// The DAG with work instead of hours where time matters: faster machines cost more.
-    pub(crate) fn of(
-        self,
-        dice: &mut Dice,
-        mut dag: Dag,
-        market: &Market,
-        table: &EgressTable,
-    ) -> Dag {
+    pub(crate) fn of(self, dice: &mut Dice, mut dag: Dag) -> Dag {
         if self == Self::Cost {
             return dag;
         }
@@ -319,6 +323,11 @@ impl Wish {
             task.run = Run::Work { work: Work { amount, unit: "steps".to_owned() }, throughput };
         }
         dag.objective = Objective::Time;
+        dag
+    }
+
+    /// Limits such a DAG by what is possible on a market.
+    pub(crate) fn limit(self, dag: &mut Dag, market: &Market, table: &EgressTable) {
         let now = Timestamp::UNIX_EPOCH;
         let quick = |dag: &Dag| {
             let (egress, policy) =
@@ -328,7 +337,7 @@ impl Wish {
         };
         match self {
             Self::Deadline(percent) => {
-                let plan = quick(&dag);
+                let plan = quick(dag);
                 let fastest = plan.makespan_bound.unwrap_or(plan.makespan).as_millis();
                 let due = i64::try_from(fastest).unwrap() / 100 * percent;
                 dag.objective = Objective::Cost;
@@ -336,12 +345,11 @@ impl Wish {
             }
             Self::TimeFor(percent) => {
                 dag.objective = Objective::Cost;
-                let least = quick(&dag).cost;
+                let least = quick(dag).cost;
                 dag.objective = Objective::Time;
                 dag.cost_max = Some(Money::from_pico(least.pico() / 100 * percent, Currency::USD));
             }
             Self::Cost | Self::Time | Self::Residency => {}
         }
-        dag
     }
 }

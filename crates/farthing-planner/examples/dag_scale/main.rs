@@ -1,9 +1,11 @@
 //! Measures plans of DAGs: 4, 10 and 100 tasks on five clouds with egress by region pair.
 //!
-//! `dag_scale [SEED [DRAWS [ONLY]]]` prints for each size how long a plan takes (prices indexed
+//! `dag_scale [SEED [DRAWS [ONLY [MILLIONS]]]]` prints for each size how long a plan takes (prices indexed
 //! before), how far it is from the proven least cost, and the lines for `make bench`. Every plan is
 //! checked. With DRAWS the matrix of shapes and wishes is measured alone, with so many DAGs of
 //! each; 0 is for the sizes. With ONLY what has it in its name is measured alone, on the same DAGs.
+//! MILLIONS is the work that a plan may take, in millions of entries, instead of what it takes in a
+//! program.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
@@ -13,7 +15,7 @@ mod made_up;
 use farthing_model::{Currency, Dag, EgressTable, Policy};
 use farthing_planner::{DAG_WORK_MAX, DagInput, DagPlan, Market, check_dag, plan_dag};
 use jiff::{SignedDuration, Timestamp};
-use made_up::{Dice, Shape, Wish, dag, egress, offers};
+use made_up::{Dice, Shape, Wish, dag, egress, few, offers};
 use std::time::Instant;
 
 /// DAGs of each size and shape.
@@ -22,11 +24,14 @@ const DRAWS: u64 = 12;
 /// How long each plan takes in milliseconds, and how wide its gap is in millionths.
 fn measure(name: &str, dags: &[Dag], market: &Market, table: &EgressTable) -> Vec<(f64, u32)> {
     let mut figures = Vec::new();
+    let work_max = std::env::args().nth(4).map_or(DAG_WORK_MAX, |text| {
+        text.parse::<u64>().unwrap() * 1_000_000
+    });
     for dag in dags {
         let now = Timestamp::UNIX_EPOCH;
         let policy = &Policy { boot: SignedDuration::ZERO, ..Policy::default() };
         let egress = Some(table);
-        let input = DagInput { dag, market, egress, policy, now, work_max: DAG_WORK_MAX };
+        let input = DagInput { dag, market, egress, policy, now, work_max };
         let (started, processor) = (Instant::now(), processor_ms());
         let plan: DagPlan = plan_dag(&input).unwrap();
         let took = started.elapsed().as_secs_f64() * 1e3;
@@ -99,14 +104,15 @@ fn matrix(dice: &mut Dice, draws: u64, market: &Market, only: &str) {
             let table = egress(dice, speeds);
             let draw = |_| {
                 let plain = dag(dice, 100, shape);
-                wish.of(dice, plain, market, &table)
+                wish.of(dice, plain)
             };
-            let dags: Vec<Dag> = (0..draws).map(draw).collect();
+            let mut dags: Vec<Dag> = (0..draws).map(draw).collect();
             let timed = if speeds { ", data takes time" } else { "" };
             let name = format!("{shape:?}, {wish:?}{timed}");
             if !name.contains(only) {
                 continue;
             }
+            dags.iter_mut().for_each(|dag| wish.limit(dag, market, &table));
             let figures = measure(&name, &dags, market, &table);
             let (slowest, widest) = worst(&figures);
             let proven = figures.iter().filter(|figure| figure.1 == 0).count();
@@ -136,6 +142,31 @@ fn matrix(dice: &mut Dice, draws: u64, market: &Market, only: &str) {
     line("dag-100-matrix-gap", widest, 0.5, "%", &more);
 }
 
+/// 100 tasks that share a few nodes of most offers.
+fn scarce(dice: &mut Dice, draws: u64, market: &Market, only: &str) {
+    let table = egress(dice, false);
+    let mut all = Vec::new();
+    for shape in [Shape::Layered(8, 30), Shape::ForkJoin, Shape::Dense(10)] {
+        for wish in [Wish::Cost, Wish::Deadline(150), Wish::Time] {
+            let draw = |_| {
+                let plain = dag(dice, 100, shape);
+                wish.of(dice, plain)
+            };
+            let mut dags: Vec<Dag> = (0..draws).map(draw).collect();
+            let name = format!("few nodes, {shape:?}, {wish:?}");
+            if name.contains(only) {
+                dags.iter_mut().for_each(|dag| wish.limit(dag, market, &table));
+                all.extend(measure(&name, &dags, market, &table));
+            }
+        }
+    }
+    let (slowest, widest) = worst(&all);
+    if !all.is_empty() {
+        let more = format!("\"tasks\":100,\"plans\":{},\"gap_at_worst\":{widest}", all.len());
+        line("dag-100-few-nodes-time", slowest, 1_000.0, "ms", &more);
+    }
+}
+
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
     let number = |at: usize| arguments.get(at).map(|text| text.parse::<u64>().unwrap());
@@ -147,6 +178,9 @@ fn main() {
     let table = egress(&mut dice, false);
     println!("{} offers, {} egress rows, seed {seed}", offers.len(), table.rows().len());
     if draws > 0 {
+        let mut other = Dice(seed + 1);
+        let scarce_market = Market::new(&few(&mut other, &offers), Currency::USD);
+        scarce(&mut other, draws, &scarce_market, only);
         return matrix(&mut dice, draws, &market, only);
     }
     let shapes = [
@@ -161,12 +195,13 @@ fn main() {
     for (name, tasks, shape, wish, limit) in shapes {
         let draw = |_| {
             let plain = dag(&mut dice, tasks, shape);
-            wish.of(&mut dice, plain, &market, &table)
+            wish.of(&mut dice, plain)
         };
-        let dags: Vec<Dag> = (0..DRAWS).map(draw).collect();
+        let mut dags: Vec<Dag> = (0..DRAWS).map(draw).collect();
         if !name.contains(only) {
             continue;
         }
+        dags.iter_mut().for_each(|dag| wish.limit(dag, &market, &table));
         let (took, gap) = worst(&measure(name, &dags, &market, &table));
         let more = format!(
             "\"tasks\":{tasks},\"draws\":{DRAWS},\"offers\":{},\"seed\":{seed}",

@@ -1,10 +1,13 @@
 //! The integers that the search computes in: 64 bits where all sums of a problem fit, else 128.
 
 /// Money, or money and unknown transfers in one number. Sums wrap: [`fits`](Amount::of) is asked
-/// once, for the largest sum that a problem can make, so that they never do.
+/// once, for the largest sum that a problem can make, and what is passed on between tasks is held
+/// to [`SAFE`](Amount::SAFE) at every step, so that they never do.
 pub(crate) trait Amount: Copy + Ord + Default {
     /// More than any sum.
     const HUGE: Self;
+    /// Parts of a sum up to this are far from wrapping, two or three of them together too.
+    const SAFE: Self;
 
     /// The amount in this width, if it is below a sixteenth of what the width holds.
     fn of(amount: i128) -> Option<Self>;
@@ -20,6 +23,7 @@ pub(crate) trait Amount: Copy + Ord + Default {
 
 impl Amount for i64 {
     const HUGE: Self = Self::MAX / 2;
+    const SAFE: Self = 1 << 60;
 
     fn of(amount: i128) -> Option<Self> {
         Self::try_from(amount).ok().filter(|amount| amount.unsigned_abs() < 1 << 59)
@@ -44,6 +48,7 @@ impl Amount for i64 {
 
 impl Amount for i128 {
     const HUGE: Self = Self::MAX / 2;
+    const SAFE: Self = 1 << 124;
 
     fn of(amount: i128) -> Option<Self> {
         Some(amount).filter(|amount| amount.unsigned_abs() < 1 << 123)

@@ -21,6 +21,8 @@ use std::collections::BTreeMap;
 const MENDINGS: usize = 64;
 /// Parts that are solved, at most.
 const PARTS_MAX: u64 = 200;
+/// Entries that may be read in the time that copying one takes.
+const COPY: u64 = 4;
 /// The part of the work that is left, one of so many, that one of them may take.
 const SHARE: u64 = 4;
 
@@ -31,7 +33,7 @@ struct Part {
 }
 
 /// Tasks that hold more nodes of an offer at once than there are.
-struct Conflict {
+pub(super) struct Conflict {
     offer: u32,
     /// As few of them as hold too many, and the others.
     tasks: Vec<usize>,
@@ -52,9 +54,9 @@ pub(super) fn settled(
     input: &DagInput<'_>,
     program: &Program<'_>,
     (due, makespan_bound): (Vec<i64>, Option<i64>),
-    (found, mut work): (Found, Work),
+    (found, work): (Found, &mut Work),
 ) -> Result<Solved, TooLarge> {
-    let best = searched(input, program, &due, (found, &mut work))?;
+    let best = searched(input, program, &due, (found, work))?;
     let Some((found, choice)) = best.found.and_then(|found| {
         let (_, choice) = found.best.clone()?;
         Some((found, choice))
@@ -83,6 +85,7 @@ pub(super) fn settled(
         labels,
         sum,
         makespan_bound,
+        careful: false,
         due,
         method: found.method,
         nodes: found.nodes,
@@ -118,7 +121,8 @@ fn searched(
             best.take(part.found);
             continue;
         };
-        let over = solved >= PARTS_MAX || (work.left() == 0 && best.found.is_some());
+        let spent = work.is_overdrawn() || (work.left() == 0 && best.found.is_some());
+        let over = solved >= PARTS_MAX || spent;
         if over || !at_once(&program.problem, &labels, &conflict) {
             best.leave(least);
         }
@@ -152,6 +156,9 @@ fn mended(
     let mut banned = Vec::new();
     let mut last: Option<Found> = None;
     for _ in 0..MENDINGS {
+        if work.is_overdrawn() {
+            break;
+        }
         let Some((_, choice)) = &last.as_ref().unwrap_or(found).best else { return Ok(None) };
         let labels = program.chosen(choice);
         let Some(conflict) = overbooked(input, program, choice, &labels) else { return Ok(last) };
@@ -185,6 +192,7 @@ fn without(
         return Ok(None);
     }
     let problem = program.problem.restricted(&keep);
+    work.done += COPY * problem.cells() as u64;
     let limited = due.iter().any(|due| *due != NEVER);
     let most = (work.left() / SHARE).max(work.all / PARTS_MAX);
     let mut found = work.cheapest(&problem, (limited.then_some(due), None), None, most)?;
@@ -198,7 +206,7 @@ fn without(
 
 /// The first offer of which tasks that run at once hold more nodes than there are, with as few of
 /// these tasks as hold too many.
-fn overbooked(
+pub(super) fn overbooked(
     input: &DagInput<'_>,
     program: &Program<'_>,
     choice: &[usize],

@@ -27,7 +27,7 @@ impl Report<'_, '_> {
     pub(super) fn reference(&self, candidates: &[Candidates]) -> Option<(Money, Vec<Label>)> {
         let labels = self.each(candidates, |it| (it.cost, i128::from(it.run)));
         let sum = self.program.sum(&labels);
-        let in_time = self.ends(&labels).iter().zip(&self.chosen.due).all(|(end, due)| end <= due);
+        let in_time = self.are_in_time(&labels);
         (sum.unpriced == 0 && in_time).then(|| (self.money(sum.known()), labels))
     }
 
@@ -102,15 +102,25 @@ impl Report<'_, '_> {
     fn judged(&self, labels: &[Label]) -> Option<(Money, SignedDuration)> {
         let sum = self.program.sum(labels);
         let ends = self.ends(labels);
-        let in_time = ends.iter().zip(&self.chosen.due).all(|(end, due)| end <= due);
+        let in_time = self.are_in_time(labels);
         let cap = self.input.dag.cost_max.map_or(i128::MAX, Money::pico);
         let holds = sum.unpriced == 0 && in_time && sum.known() <= cap && self.are_there(labels);
         let last = ends.into_iter().max().unwrap_or(0);
         holds.then(|| (self.money(sum.known()), SignedDuration::from_millis(last)))
     }
 
+    /// Whether nothing is late, with late boots where the plan is in time with them.
+    fn are_in_time(&self, labels: &[Label]) -> bool {
+        let ends = self.ends_of(labels, |label| self.run(label));
+        ends.iter().zip(&self.chosen.due).all(|(end, due)| end <= due)
+    }
+
     /// When each vertex ends.
     fn ends(&self, labels: &[Label]) -> Vec<i64> {
+        self.ends_of(labels, Label::run)
+    }
+
+    fn ends_of(&self, labels: &[Label], run: impl Fn(&Label) -> i64) -> Vec<i64> {
         let mut ends = vec![0_i64; labels.len()];
         for vertex in &self.program.problem.timing.order {
             let ready = self.coming(*vertex).map(|transfer| {
@@ -118,7 +128,7 @@ impl Report<'_, '_> {
                 ends[transfer.from].saturating_add(self.delay(transfer, from, to))
             });
             let ready = ready.max().unwrap_or(0);
-            ends[*vertex] = ready.saturating_add(labels[*vertex].run());
+            ends[*vertex] = ready.saturating_add(run(&labels[*vertex]));
         }
         ends
     }

@@ -31,9 +31,11 @@ const COPY: u64 = 4;
 const TABLE: usize = 32;
 /// The part of all work that goes into neighbourhoods of the best choice before branching.
 const IMPROVE: u64 = 16;
+/// Labels that cannot pay are forgotten if they are more than one of so many.
+const FEW: usize = 32;
 /// A bound that rose by less than this part of the gap in four passes rises no more.
 const SLOW: i128 = 25;
-/// Entries of all tables that wait to be searched, at most: 256 MiB in the wider width.
+/// Entries of all parts that wait to be searched, at most: 256 MiB in the wider width.
 const STORED_MAX: usize = 1 << 24;
 
 /// A part of the problem that is still open.
@@ -45,19 +47,38 @@ pub(crate) struct Node<A> {
     pub(crate) bound: A,
     /// How long each task takes where prices of time are as they should be.
     pub(crate) balance: Option<Balance>,
+    /// Entries that it holds alone.
+    pub(crate) made: usize,
 }
 
 impl<A: Amount> Search<'_, A> {
     /// The search where tables are too large for dynamic programming.
     pub(crate) fn branch_and_bound(self) -> Found {
-        let prices = Prices::none(&self.timing);
-        let bound = A::default();
-        let energy = self.base.clone();
-        self.search(vec![Node { energy, prices, bound, balance: None }])
+        self.searched().0
+    }
+
+    /// All of the problem, of which nothing is known yet.
+    fn root(&self) -> Node<A> {
+        let (energy, prices) = (self.base.clone(), Prices::none(&self.timing));
+        Node { energy, prices, bound: A::default(), balance: None, made: 0 }
     }
 
     /// Searches all parts that are open.
-    pub(crate) fn search(mut self, mut open: Vec<Node<A>>) -> Found {
+    pub(crate) fn search(mut self, open: Vec<Node<A>>) -> Found {
+        let (bound, method) = self.explore(open);
+        self.found(bound, method)
+    }
+
+    /// As [`Search::branch_and_bound`], and whether sums were too large for this width.
+    pub(crate) fn searched(mut self) -> (Found, bool) {
+        let open = vec![self.root()];
+        let (bound, method) = self.explore(open);
+        let strained = self.strained;
+        (self.found(bound, method), strained)
+    }
+
+    /// Searches all parts that are open; what no choice costs less than.
+    fn explore(&mut self, mut open: Vec<Node<A>>) -> (Option<i128>, &'static str) {
         let mut stored = 0_usize;
         let (mut whole, mut sure) = (None, A::default());
         loop {
@@ -69,9 +90,10 @@ impl<A: Amount> Search<'_, A> {
                 open.push(node);
                 continue;
             };
-            stored = stored.saturating_sub(node.energy.cells());
+            stored = stored.saturating_sub(node.made);
             self.nodes += 1;
-            let open_still = self.ascend(&mut node) && self.thin(&mut node, 0);
+            let few = node.energy.size() / FEW;
+            let open_still = self.ascend(&mut node) && self.thin(&mut node, few);
             if !open_still || self.finish(&node, REMAINDER) {
                 continue;
             }
@@ -92,7 +114,7 @@ impl<A: Amount> Search<'_, A> {
             (Some(least), Some(proven)) => Some(least.min(proven)),
             (least, proven) => least.or(proven),
         };
-        self.found(bound, "branch and bound")
+        (bound, "branch and bound")
     }
 
     /// After the root: looks around the best choice, and where the gap is wide, makes the search
@@ -115,6 +137,7 @@ impl<A: Amount> Search<'_, A> {
                 prices: node.prices.clone(),
                 bound: node.bound,
                 balance: None,
+                made: 0,
             });
         }
         !self.near || self.thin(node, 0)
@@ -139,11 +162,11 @@ impl<A: Amount> Search<'_, A> {
                 self.leave(bound);
                 continue;
             }
-            let energy = node.energy.restricted(&keep);
-            stored += energy.cells();
-            let made = energy.entries() + energy.size() + TABLE * energy.pairs.len();
-            self.work += COPY * made as u64;
-            open.push(Node { energy, prices: node.prices.clone(), bound, balance: None });
+            let (energy, prices) = (node.energy.restricted(&keep), node.prices.clone());
+            let made = energy.unshared(task);
+            stored += made;
+            self.work += COPY * (made + TABLE * energy.pairs.len()) as u64;
+            open.push(Node { energy, prices, bound, balance: None, made });
         }
         stored
     }
@@ -210,8 +233,10 @@ impl<A: Amount> Search<'_, A> {
             // The last prices moved costs; one more pass makes a bound of the best.
             node.prices.adopt(climb.good);
             self.work += node.prices.apply(&mut node.energy, &self.timing, due);
+            self.work += 2 * node.energy.entries() as u64;
             node.energy.forward();
             node.energy.backward();
+            self.strained |= node.energy.strained;
             node.bound = node.bound.max(node.energy.constant);
         }
         true
@@ -227,6 +252,7 @@ impl<A: Amount> Search<'_, A> {
             self.consider(&chosen);
         }
         node.energy.backward();
+        self.strained |= node.energy.strained;
         chosen
     }
 

@@ -12,6 +12,7 @@
 //! below the row's greatest.
 
 use super::amount::Amount;
+use super::groups::Groups;
 use std::sync::Arc;
 
 /// Costs of pairs of labels of two tasks, `u` before `v`:
@@ -30,21 +31,13 @@ pub(crate) struct Pair<A> {
 struct Table<A> {
     /// By rows.
     costs: Vec<A>,
-    /// The greatest of each row.
+    /// The greatest and the least of each row.
     top: Vec<A>,
+    bottom: Vec<A>,
     /// Where the entries of each row begin that are below its greatest, and one past the last.
     first: Vec<usize>,
     /// These entries: column and cost.
     below: Vec<(u32, A)>,
-}
-
-/// The groups of a task's labels.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Groups {
-    /// The group of each label.
-    pub(crate) of: Vec<u32>,
-    /// How many there are.
-    pub(crate) count: usize,
 }
 
 /// Labels of each task and their costs.
@@ -55,6 +48,8 @@ pub(crate) struct Energy<A> {
     pub(crate) constant: A,
     /// What was taken from the constant by [`Energy::owe`].
     owed: A,
+    /// Whether something is too large for this width: then nothing that was proven counts.
+    pub(crate) strained: bool,
     /// Cost of each label of each task.
     pub(crate) unary: Vec<Vec<A>>,
     /// For each label what no choice with it costs less than, as far as [`Energy::backward`] saw.
@@ -88,60 +83,22 @@ impl<A: Amount> Pair<A> {
 
 impl<A: Amount> Table<A> {
     fn new(costs: Vec<A>, width: usize) -> Self {
-        let (mut top, mut first, mut below) = (Vec::new(), vec![0], Vec::new());
+        let (mut top, mut bottom) = (Vec::new(), Vec::new());
+        let (mut first, mut below) = (vec![0], Vec::new());
         for row in costs.chunks_exact(width.max(1)) {
             let most = row.iter().copied().max().unwrap_or_default();
+            bottom.push(row.iter().copied().min().unwrap_or_default());
             let entries = (0_u32..).zip(row).filter(|(_, cost)| **cost < most);
             below.extend(entries.map(|(column, cost)| (column, *cost)));
             top.push(most);
             first.push(below.len());
         }
-        Self { costs, top, first, below }
+        Self { costs, top, bottom, first, below }
     }
 
     /// The entries of a row below its greatest.
     fn below(&self, row: usize) -> &[(u32, A)] {
         &self.below[self.first[row]..self.first[row + 1]]
-    }
-}
-
-impl Groups {
-    /// Every label on its own.
-    #[cfg(test)]
-    pub(crate) fn apart(labels: usize) -> Self {
-        Self { of: (0..u32::try_from(labels).unwrap_or(u32::MAX)).collect(), count: labels }
-    }
-
-    /// The group of a label.
-    pub(crate) fn at(&self, label: usize) -> usize {
-        self.of[label] as usize
-    }
-
-    /// The least of the labels of each group.
-    fn least<A: Amount>(&self, costs: &[A]) -> Vec<A> {
-        let mut least = vec![A::HUGE; self.count];
-        for (group, cost) in self.of.iter().zip(costs) {
-            let least = &mut least[*group as usize];
-            *least = (*least).min(*cost);
-        }
-        least
-    }
-
-    /// The groups of the labels at these positions, without empty ones; and which were kept.
-    pub(crate) fn restricted(&self, keep: &[usize]) -> (Self, Vec<usize>) {
-        let mut new = vec![None; self.count];
-        for label in keep {
-            new[self.at(*label)] = Some(0_u32);
-        }
-        let mut kept = Vec::new();
-        for (group, new) in new.iter_mut().enumerate() {
-            if new.is_some() {
-                *new = u32::try_from(kept.len()).ok();
-                kept.push(group);
-            }
-        }
-        let of = keep.iter().map(|label| new[self.at(*label)].unwrap_or_default()).collect();
-        (Self { of, count: kept.len() }, kept)
     }
 }
 
@@ -162,6 +119,7 @@ impl<A: Amount> Energy<A> {
         Self {
             constant: zero,
             owed: zero,
+            strained: false,
             unary,
             least,
             marginal,
@@ -224,6 +182,13 @@ impl<A: Amount> Energy<A> {
     /// How many entries a copy of all tables reads.
     pub(crate) fn cells(&self) -> usize {
         self.pairs.iter().map(|pair| pair.table.costs.len()).sum()
+    }
+
+    /// How many entries a copy with other labels of one task does not share.
+    pub(crate) fn unshared(&self, task: usize) -> usize {
+        let tables = self.around(task).map(|(at, _)| self.pairs[at].table.costs.len());
+        let sides = self.pairs.iter().map(|pair| pair.a.len() + pair.b.len());
+        2 * tables.sum::<usize>() + sides.sum::<usize>() + 3 * self.size()
     }
 
     /// How many labels there are.
@@ -331,13 +296,18 @@ impl<A: Amount> Energy<A> {
         let (from, to) = (&self.groups[pair.u], &self.groups[pair.v]);
         let side = from.least(&pair.a);
         let tops = pair.table.top.iter().zip(&side).map(|(top, a)| top.plus(*a));
-        let mut least = vec![tops.min().unwrap_or_default(); to.count];
+        let any = tops.min().unwrap_or_default();
+        let mut least = vec![any; to.count];
         for (row, a) in side.iter().enumerate() {
+            if pair.table.bottom[row].plus(*a) >= any {
+                continue;
+            }
             for (column, cost) in pair.table.below(row) {
                 let least = &mut least[*column as usize];
                 *least = (*least).min(cost.plus(*a));
             }
         }
+        self.strained |= least.iter().any(|least| is_large(*least));
         for ((unary, b), group) in self.unary[pair.v].iter_mut().zip(&mut pair.b).zip(&to.of) {
             let least = least[*group as usize];
             *unary = unary.plus(least).plus(*b);
@@ -357,6 +327,7 @@ impl<A: Amount> Energy<A> {
             costs.fold(top.plus(any), A::min)
         };
         let least: Vec<A> = pair.table.top.iter().enumerate().map(row_least).collect();
+        self.strained |= least.iter().any(|least| is_large(*least));
         for ((unary, a), group) in self.unary[pair.u].iter_mut().zip(&mut pair.a).zip(&to.of) {
             let least = least[*group as usize];
             *unary = unary.plus(least).plus(*a);
@@ -368,8 +339,10 @@ impl<A: Amount> Energy<A> {
     fn normalise(&mut self, task: usize) {
         let least = self.unary[task].iter().copied().min().unwrap_or_default();
         self.constant = self.constant.plus(least);
+        self.strained |= is_large(least) || is_large(self.constant);
         for unary in &mut self.unary[task] {
             *unary = unary.minus(least);
+            self.strained |= is_large(*unary);
         }
     }
 
@@ -445,6 +418,7 @@ impl<A: Amount> Energy<A> {
         Self {
             constant: self.constant,
             owed: self.owed,
+            strained: self.strained,
             unary,
             least,
             marginal: self.marginal.iter().zip(keep).map(|(all, keep)| pick(all, keep)).collect(),
@@ -492,6 +466,11 @@ fn settle<A: Amount>(unary: &mut [A], parts: usize, sent: usize) {
             *unary = unary.minus(part);
         }
     }
+}
+
+/// Whether a sum of a few such may wrap.
+fn is_large<A: Amount>(amount: A) -> bool {
+    amount > A::SAFE || amount < A::default().minus(A::SAFE)
 }
 
 /// The position of the least, the first of equals.

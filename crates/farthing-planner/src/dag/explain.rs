@@ -60,6 +60,8 @@ pub(super) struct Report<'a, 'p> {
     /// When each vertex starts, and by when it must have ended.
     starts: Vec<i64>,
     limits: Vec<i64>,
+    /// The same where nodes boot late, if that was planned for.
+    worst: Option<(Vec<i64>, Vec<i64>)>,
     /// Transfers that a vertex is in.
     pub(super) around: Vec<Vec<usize>>,
 }
@@ -79,7 +81,11 @@ pub(crate) fn plan(
     }
     let starts = timing.starts(&chosen.choice);
     let limits = timing.limits(&chosen.choice, &chosen.due);
-    let report = Report { input, program, chosen, starts, limits, around };
+    let worst = chosen.careful.then(|| program.with_late_boots()).flatten().map(|late| {
+        let timing = late.problem.timing;
+        (timing.starts(&chosen.choice), timing.limits(&chosen.choice, &chosen.due))
+    });
+    let report = Report { input, program, chosen, starts, limits, worst, around };
     let sum = chosen.sum;
     let proven = chosen.bound == Some((sum.unpriced, sum.known()))
         && chosen.makespan_bound.is_none_or(|bound| bound == chosen.makespan);
@@ -191,21 +197,34 @@ impl Report<'_, '_> {
         sum
     }
 
-    /// How late something becomes if a vertex runs for so long in a class; zero if nothing does.
-    fn late(&self, vertex: usize, class: usize, run: i64) -> i64 {
+    /// How long a label runs, with a late boot where that was planned for.
+    pub(super) fn run(&self, label: &Label) -> i64 {
+        label.run() + if self.worst.is_some() { label.late() } else { 0 }
+    }
+
+    /// How late something becomes with another candidate of a vertex; zero if nothing does.
+    fn late(&self, (start, limit): (i64, i64), other: &Candidate) -> i64 {
+        let late = if self.worst.is_some() { other.late } else { 0 };
+        (start + other.run + late).saturating_sub(limit).max(0)
+    }
+
+    /// When a vertex can start in a class, and by when it must end there.
+    fn between(&self, vertex: usize, class: usize) -> (i64, i64) {
+        let worst = self.worst.as_ref().map(|(starts, limits)| (starts, limits));
+        let (starts, limits) = worst.unwrap_or((&self.starts, &self.limits));
         let (mut start, mut limit) = (0, self.chosen.due[vertex]);
         for at in &self.around[vertex] {
             let transfer = &self.program.transfers[*at];
             let (from, to) = (&self.chosen.labels[transfer.from], &self.chosen.labels[transfer.to]);
             if transfer.to == vertex {
-                let end = self.starts[transfer.from] + from.run();
+                let end = starts[transfer.from] + self.run(from);
                 start = start.max(end + self.delay(transfer, from.class, class));
             } else {
-                let begin = self.limits[transfer.to].saturating_sub(to.run());
+                let begin = limits[transfer.to].saturating_sub(self.run(to));
                 limit = limit.min(begin.saturating_sub(self.delay(transfer, class, to.class)));
             }
         }
-        (start + run).saturating_sub(limit).max(0)
+        (start, limit)
     }
 
     /// A cheaper offer that would be late, if there is one, and the next best that would not.
@@ -217,15 +236,19 @@ impl Report<'_, '_> {
     ) -> Vec<Alternative> {
         let (unpriced, moving) = self.moving(vertex, self.chosen.labels[vertex].class);
         let mut others: Vec<((u128, i128), i64, Candidate, i128)> = Vec::new();
+        // Many candidates, few classes.
+        let mut known = vec![None; self.program.routes.classes()];
         for other in candidates.best.iter().chain(&candidates.second) {
             if other.offer == own.offer {
                 continue;
             }
             let class = self.program.class(other);
-            let (bytes, moves) = self.moving(vertex, class);
+            let ((bytes, moves), between) = *known[class]
+                .get_or_insert_with(|| (self.moving(vertex, class), self.between(vertex, class)));
             let total = self.chosen.sum.known() - own.cost - moving + other.cost + moves;
             let total = (self.chosen.sum.unpriced - unpriced + bytes, total);
-            others.push((total, self.late(vertex, class, other.run), *other, moves - moving));
+            let late = self.late(between, other);
+            others.push((total, late, *other, moves - moving));
         }
         others.sort_by_key(|(total, late, other, _)| (*total, *late, other.offer));
         let ours = (self.chosen.sum.unpriced, self.chosen.sum.known());
@@ -291,7 +314,7 @@ impl Report<'_, '_> {
             let class = self.program.class(&alone);
             let (bytes, moves) = self.moving(vertex, class);
             let (unpriced, moving) = self.moving(vertex, self.chosen.labels[vertex].class);
-            let late = self.late(vertex, class, alone.run);
+            let late = self.late(self.between(vertex, class), &alone);
             let why = if late > 0 {
                 format!(
                     "with which something would be {:#} late",
@@ -378,6 +401,14 @@ impl Report<'_, '_> {
             ));
         }
         unknown.extend(self.spot_without_loss());
+        let due = self.chosen.due.iter().any(|due| *due != NEVER);
+        if due && !self.chosen.careful && self.program.with_late_boots().is_some() {
+            unknown.push(
+                "what is due is in time if nodes boot as they usually do, and not if all boot as \
+                 late as they do at worst (`bootMax` of a Policy)"
+                    .to_owned(),
+            );
+        }
         for transfer in self.transfers().iter().filter(|transfer| transfer.cost.is_none()) {
             let table = match self.input.egress {
                 Some(_) => "the egress table has no price for it",

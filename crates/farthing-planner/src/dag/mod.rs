@@ -15,10 +15,13 @@ mod baseline;
 mod branch;
 mod candidate;
 mod check;
+mod configuration;
 mod deadline;
 mod eliminate;
 mod energy;
 mod explain;
+mod groups;
+mod late;
 mod market;
 mod neighbourhood;
 mod polish;
@@ -62,8 +65,8 @@ pub struct DagInput<'a> {
     pub work_max: u64,
 }
 
-/// Work of a search that takes half a second at most.
-pub const DAG_WORK_MAX: u64 = 150_000_000;
+/// Work of a search that takes two thirds of a second at most.
+pub const DAG_WORK_MAX: u64 = 200_000_000;
 
 /// Why there is no plan at all. What cannot be met is no error: see [`DagPlan::obstacles`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -130,8 +133,10 @@ pub fn plan_dag(input: &DagInput<'_>) -> Result<DagPlan, DagError> {
     let due = dag.deadline.is_some() || dag.tasks.iter().any(|task| task.deadline.is_some());
     let timed = due || dag.objective == Objective::Time;
     let program = Program::new(dag, input.market, input.egress, &found, timed)?;
-    // 4. The search, within deadlines and caps.
-    match solve::solve(input, &program)? {
+    // 4. The search, within deadlines and caps: with late boots if that can be, else without.
+    let careful = late::careful(input, &program)?;
+    let solved = careful.map_or_else(|| solve::solve(input, &program), Ok);
+    match solved? {
         // 5. The report.
         Solved::Plan(plan) => Ok(explain::plan(input, &program, &found, &plan)),
         Solved::Obstacles(obstacles) => Ok(explain::infeasible(input, obstacles)),

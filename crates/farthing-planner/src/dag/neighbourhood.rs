@@ -91,6 +91,7 @@ impl<A: Amount> Search<'_, A> {
             even: false,
             near: false,
             left: A::HUGE,
+            strained: false,
         }
     }
 

@@ -2,7 +2,7 @@
 //! It is what the program states and the search reads.
 
 use super::amount::Amount;
-use super::energy::Groups;
+use super::groups::Groups;
 use super::timing::Timing;
 
 /// Costs by rows, of which few differ.
@@ -45,6 +45,14 @@ pub(crate) struct Problem {
 }
 
 impl Problem {
+    /// How many entries a copy has.
+    pub(crate) fn cells(&self) -> usize {
+        let pairs = self.pairs.iter().map(|(_, _, costs)| costs.cells.len() + costs.costs.len());
+        let delays = self.timing.links.iter().flat_map(|link| &link.delay).map(Vec::len);
+        let labels = self.unary.iter().map(Vec::len);
+        pairs.chain(delays).chain(labels).sum()
+    }
+
     /// The same with only the labels at these positions.
     pub(crate) fn restricted(&self, keep: &[Vec<usize>]) -> Self {
         let unary = self.unary.iter().zip(keep);

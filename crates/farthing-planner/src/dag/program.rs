@@ -7,7 +7,7 @@
 
 use super::DagError;
 use super::candidate::{Candidate, Candidates};
-use super::energy::Groups;
+use super::groups::Groups;
 use super::market::Market;
 use super::problem::{Costs, Problem};
 use super::routes::Routes;
@@ -37,6 +37,11 @@ impl Label {
         self.candidate.map_or(0, |candidate| candidate.run)
     }
 
+    /// How much longer where its nodes boot as late as they do at worst.
+    pub(crate) fn late(&self) -> i64 {
+        self.candidate.map_or(0, |candidate| candidate.late)
+    }
+
     /// What the nodes cost, in 10^-12.
     pub(crate) fn cost(&self) -> i128 {
         self.candidate.map_or(0, |candidate| candidate.cost)
@@ -56,6 +61,7 @@ pub(crate) struct Transfer {
 }
 
 /// Everything that the search and the report need.
+#[derive(Clone)]
 pub(crate) struct Program<'a> {
     pub(crate) market: &'a Market,
     pub(crate) routes: Routes<'a>,
@@ -261,13 +267,15 @@ fn labels(
         .collect();
     let offer = |label: &Label| label.candidate.map(|candidate| candidate.offer);
     all.sort_by_key(|label| (label.cost(), label.run(), offer(label)));
-    // In this order a label is dominated if an earlier one of its class is as fast.
-    let mut fastest: Vec<Option<i64>> = vec![None; routes.classes()];
+    // In this order a label is dominated if an earlier one of its class is as fast, with a late
+    // boot too.
+    let mut fast: Vec<Vec<(i64, i64)>> = vec![Vec::new(); routes.classes()];
     all.retain(|label| {
-        let fastest = &mut fastest[label.class];
-        let keep = fastest.is_none_or(|fastest| timed && label.run() < fastest);
+        let (run, worst) = (label.run(), label.run() + label.late());
+        let fast = &mut fast[label.class];
+        let keep = !fast.iter().any(|(r, w)| !timed || (*r <= run && *w <= worst));
         if keep && !is_limited(label) {
-            *fastest = Some(label.run());
+            fast.push((run, worst));
         }
         keep
     });

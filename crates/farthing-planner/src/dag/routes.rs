@@ -9,6 +9,7 @@ use farthing_model::{EgressSpot, EgressTable, Place, Tariff};
 use std::collections::BTreeMap;
 
 /// Routes between classes of places.
+#[derive(Clone)]
 pub(crate) struct Routes<'a> {
     table: Option<&'a EgressTable>,
     /// The class of each place.

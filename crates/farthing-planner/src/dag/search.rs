@@ -75,14 +75,20 @@ pub(crate) fn cheaper(
     let most = |costs: &Vec<i128>| costs.iter().copied().max().unwrap_or(0);
     let parts = problem.unary.iter().map(most).chain(problem.pairs.iter().map(|it| it.2.most()));
     let total = parts.into_iter().try_fold(0_i128, i128::checked_add).ok_or(TooLarge)?;
-    let reach = total.checked_add(1).and_then(|total| total.checked_mul(16)).ok_or(TooLarge)?;
+    let reach = total.checked_add(1).and_then(|total| total.checked_mul(2)).ok_or(TooLarge)?;
+    let mut spent = 0;
     if <i64 as Amount>::of(reach).is_some() {
         let search = Search::<i64>::new(problem, due, work_max).ok_or(TooLarge)?;
-        Ok(search.below(enough).run(seed))
-    } else {
-        let search = Search::<i128>::new(problem, due, work_max).ok_or(TooLarge)?;
-        Ok(search.below(enough).run(seed))
+        let (found, strained) = search.below(enough).run(seed);
+        if !strained {
+            return Ok(found);
+        }
+        spent = found.work;
     }
+    let search = Search::<i128>::new(problem, due, work_max).ok_or(TooLarge)?;
+    let (mut found, strained) = search.below(enough).run(seed);
+    found.work += spent;
+    if strained { Err(TooLarge) } else { Ok(found) }
 }
 
 /// A search in progress.
@@ -114,6 +120,8 @@ pub(crate) struct Search<'p, A> {
     pub(crate) near: bool,
     /// The least bound of all that was left because it is near enough.
     pub(crate) left: A,
+    /// Whether something was too large for this width.
+    pub(crate) strained: bool,
 }
 
 impl<'p, A: Amount> Search<'p, A> {
@@ -152,6 +160,7 @@ impl<'p, A: Amount> Search<'p, A> {
             even: problem.even,
             near: false,
             left: A::HUGE,
+            strained: false,
         })
     }
 
@@ -161,10 +170,11 @@ impl<'p, A: Amount> Search<'p, A> {
         self
     }
 
-    fn run(mut self, seed: Option<&[usize]>) -> Found {
+    /// What was found, and whether that counts for nothing as sums are too large for this width.
+    fn run(mut self, seed: Option<&[usize]>) -> (Found, bool) {
         if let Some(due) = &self.due {
             let Some(alive) = self.timing.in_time(&self.names, due) else {
-                return self.found(None, "no choice is in time");
+                return (self.found(None, "no choice is in time"), false);
             };
             self.focus(&alive);
             let longest = self.timing.longest(due_last(self.due.as_deref()));
@@ -178,7 +188,7 @@ impl<'p, A: Amount> Search<'p, A> {
         {
             let cost = self.base.sum(&choice);
             self.best = Some((cost, self.named(&choice)));
-            return self.found(Some(cost.wide()), "dynamic programming");
+            return (self.found(Some(cost.wide()), "dynamic programming"), false);
         }
         if let Some(seed) = seed {
             let inside = seed.iter().zip(&self.names).map(|(label, names)| {
@@ -191,7 +201,7 @@ impl<'p, A: Amount> Search<'p, A> {
             }
         }
         self.consider_fastest();
-        self.branch_and_bound()
+        self.searched()
     }
 
     /// The cheapest choice of an energy, or of all of it, where small tables are enough.
@@ -295,7 +305,7 @@ impl<'p, A: Amount> Search<'p, A> {
 
     /// Whether the work is spent, or what was found is good enough.
     pub(crate) fn is_over(&self) -> bool {
-        self.work > self.work_max || self.limit.is_some_and(|limit| self.cost() < limit)
+        self.strained || self.work > self.work_max || self.limit.is_some_and(|limit| self.cost() < limit)
     }
 
     /// What was found, with what is proven of it.

@@ -41,8 +41,8 @@ impl<A: Amount> Search<'_, A> {
             .collect();
         let mut energy = node.energy.restricted(&at);
         energy.rename();
-        let mut inner =
-            Node { energy, prices: node.prices.clone(), bound: node.bound, balance: None };
+        let (prices, bound) = (node.prices.clone(), node.bound);
+        let mut inner = Node { energy, prices, bound, balance: None, made: 0 };
         let mut part = self.part(&keep, self.work_max / PART);
         part.nodes = 1;
         let open = part.ascend(&mut inner);

@@ -13,6 +13,8 @@ use farthing_model::{Money, Objective};
 const HALVINGS: u64 = 40;
 /// Ends that are tried where too few nodes are there for the first.
 const LATER: u32 = 12;
+/// The part of all work, one of so many, that may be spent beyond it on a first plan.
+const OVERDRAFT: u64 = 4;
 /// The part of all work, one of so many, that is kept for the cheapest choice that ends first.
 const KEPT: u64 = 4;
 
@@ -32,6 +34,8 @@ pub(crate) struct Chosen {
     /// When everything has ended, and, where time is the objective, what no choice is before.
     pub(crate) makespan: i64,
     pub(crate) makespan_bound: Option<i64>,
+    /// Whether it is in time also if every node boots as late as it does at worst.
+    pub(crate) careful: bool,
     /// When each vertex is due.
     pub(crate) due: Vec<i64>,
     pub(crate) method: &'static str,
@@ -68,7 +72,7 @@ fn solved(input: &DagInput<'_>, program: &Program<'_>) -> Result<Solved, TooLarg
     if timed && let Some(plan) = first(input, program, (&due, &mut work), Some(&found))? {
         return Ok(plan);
     }
-    settled(input, program, (due, None), (found, work))
+    settled(input, program, (due, None), (found, &mut work))
 }
 
 /// The work of all searches for one plan.
@@ -81,6 +85,12 @@ pub(super) struct Work {
 impl Work {
     pub(super) fn left(&self) -> u64 {
         self.all.saturating_sub(self.done)
+    }
+
+    /// Whether so much more was done than may be that nothing else is begun: what was left too
+    /// little for a first plan may be exceeded by a part.
+    pub(super) fn is_overdrawn(&self) -> bool {
+        self.done >= self.all + self.all / OVERDRAFT
     }
 
     /// A search with at most so much work.
@@ -162,7 +172,7 @@ fn first(
             (low, high) = narrowed((low, makespan(problem, cheap)), &mut probe)?;
         }
     }
-    let (mut best, left) = within(high, None, &seed, 1)?;
+    let (mut best, mut left) = within(high, None, &seed, 1)?;
     if !affordable(input, program, &best) {
         let Some(cheap) = cheap else { return Ok(None) };
         high = makespan(problem, cheap);
@@ -172,7 +182,7 @@ fn first(
     best.bound = best.bound.max(cheap.and_then(|cheap| cheap.bound));
     let early: Vec<i64> = due.iter().map(|due| (*due).min(high)).collect();
     let low = low.min(high);
-    let plan = settled(input, program, (early, Some(low)), (best, left))?;
+    let plan = settled(input, program, (early, Some(low)), (best, &mut left))?;
     if matches!(plan, Solved::Plan(_)) || !program.market.limited {
         return Ok(Some(plan));
     }
@@ -189,6 +199,9 @@ fn later(
 ) -> Result<Option<Solved>, TooLarge> {
     let (mut before, mut after, mut found) = (high, None, None);
     for turn in 0..LATER {
+        if work.is_overdrawn() || (work.left() == 0 && found.is_some()) {
+            break;
+        }
         let by = match after {
             Some(after) => before + (after - before) / 2,
             None => high.saturating_add((high / 32).max(1) << turn),
@@ -196,9 +209,8 @@ fn later(
         let limits: Vec<i64> = due.iter().map(|due| (*due).min(by)).collect();
         let most = (work.left() / 8).max(work.all / 64);
         let cheap = work.cheapest(&program.problem, (Some(&limits), None), None, most)?;
-        let plan = settled(input, program, (limits, Some(low)), (cheap, work))?;
+        let plan = settled(input, program, (limits, Some(low)), (cheap, &mut work))?;
         if let Solved::Plan(plan) = plan {
-            work.done = plan.work;
             after = Some(plan.makespan);
             found = Some(Solved::Plan(plan));
         } else {

@@ -1,6 +1,6 @@
 //! The search against trying everything.
 
-use super::energy::Groups;
+use super::groups::Groups;
 use super::problem::{Costs, Problem};
 use super::search::{Found, cheapest};
 use super::timing::{Link, NEVER, Timing};

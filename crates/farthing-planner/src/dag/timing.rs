@@ -1,7 +1,7 @@
 //! When tasks start and end: earliest times of a choice, the path that decides them, and which
 //! labels can still be in time. All times are whole milliseconds from the start of the DAG.
 
-use super::energy::Groups;
+use super::groups::Groups;
 
 /// No deadline.
 pub(crate) const NEVER: i64 = i64::MAX;

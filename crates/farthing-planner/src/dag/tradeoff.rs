@@ -190,6 +190,7 @@ impl Network<'_> {
                 let task = point;
                 let (length, _) = self.activities[task].up(self.at[task], self.price[task]);
                 reach(tasks + task, length, Step::Run);
+                self.work += 2 * self.timing.before(task).len() as u64;
                 for at in self.timing.before(task) {
                     if self.link[*at] > 0 {
                         let from = self.timing.links[*at].from;
@@ -202,6 +203,7 @@ impl Network<'_> {
                     let (length, _) = self.down(task);
                     reach(task, -length, Step::Undo);
                 }
+                self.work += 4 * self.timing.after(task).len() as u64;
                 for at in self.timing.after(task) {
                     let to = self.timing.links[*at].to;
                     reach(to, self.delays[*at], Step::Link(*at));
@@ -325,7 +327,7 @@ impl Network<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::energy::Groups;
+    use super::super::groups::Groups;
     use super::super::timing::Link;
     use super::*;
 

@@ -14,7 +14,7 @@
 mod asset;
 mod cache;
 mod catalogue;
-mod columns;
+pub(crate) mod columns;
 mod csv;
 mod error;
 mod glob;

@@ -7,7 +7,8 @@
 //! ```
 //!
 //! Both may be compressed with gzip. One bad row makes the file bad: without it another row would
-//! be charged. Start with [`load`].
+//! be charged. How fast data moves between regions may be another file (`speed.rs`). Start with
+//! [`load`].
 
 use crate::manifest::suggestion;
 use crate::text::{ReadError, into_text, read_bytes};
@@ -15,6 +16,8 @@ use farthing_model::{Currency, Decimal, EgressRow, EgressTable, Money};
 use flate2::read::MultiGzDecoder;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
+
+mod speed;
 
 /// The columns, the first six of which are required.
 pub const COLUMNS: [&str; 10] = [
@@ -64,15 +67,52 @@ pub enum EgressError {
     Rows(Vec<String>),
 }
 
-/// Reads an egress table; what it is is told by its columns.
+/// Reads an egress table from files of prices, of which the rows of the first come first, and of
+/// measured speeds; what a file is is told by what is in it.
 ///
 /// # Errors
-/// [`EgressError`]: the file, its columns, or any of its rows.
-pub fn load(path: &Path) -> Result<EgressTable, EgressError> {
-    let bytes = read_bytes(path, BYTES_MAX).map_err(EgressError::Read)?;
-    let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpacked(path, &bytes)? } else { bytes };
-    let text = into_text(path, bytes).map_err(EgressError::Read)?;
-    parse(&text, path)
+/// [`EgressError`]: a file, its columns, or any of its rows; speeds without any price.
+pub fn load(paths: &[PathBuf]) -> Result<EgressTable, EgressError> {
+    let (mut prices, mut speeds): (Option<EgressTable>, Vec<speed::Pair>) = (None, Vec::new());
+    for path in paths {
+        let bytes = read_bytes(path, BYTES_MAX).map_err(EgressError::Read)?;
+        if bytes.starts_with(speed::PARQUET) {
+            speeds.extend(speed::parquet(path)?);
+            continue;
+        }
+        let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpacked(path, &bytes)? } else { bytes };
+        let text = into_text(path, bytes).map_err(EgressError::Read)?;
+        if speed::is_speeds(&text) {
+            speeds.extend(speed::csv(&text, path)?);
+            continue;
+        }
+        let table = parse(&text, path)?;
+        prices = Some(match prices {
+            None => table,
+            Some(first) => both(&first, &table, path)?,
+        });
+    }
+    let bad = |what: &str| EgressError::Header {
+        path: paths.first().cloned().unwrap_or_default(),
+        what: what.to_owned(),
+    };
+    let prices = prices.ok_or_else(|| {
+        bad("it says how fast data moves, and no other file says what that costs")
+    })?;
+    if speeds.is_empty() {
+        return Ok(prices);
+    }
+    prices.with_speeds(&speeds).ok_or_else(|| bad("it has too many rows"))
+}
+
+/// The rows of one table and after them those of another.
+fn both(first: &EgressTable, then: &EgressTable, path: &Path) -> Result<EgressTable, EgressError> {
+    let (ours, theirs) = (first.currency(), then.currency());
+    let rows = first.rows().iter().chain(then.rows()).cloned().collect();
+    EgressTable::new(ours, rows).ok_or_else(|| EgressError::Header {
+        path: path.to_owned(),
+        what: format!("its prices are in {theirs}, and those before in {ours}: use one currency"),
+    })
 }
 
 fn unpacked(path: &Path, bytes: &[u8]) -> Result<Vec<u8>, EgressError> {
@@ -126,16 +166,19 @@ pub fn parse(text: &str, path: &Path) -> Result<EgressTable, EgressError> {
             Err(what) => faults.push(format!("{}:{line}: {what}", path.display())),
         }
     }
-    if !faults.is_empty() {
-        let more = faults.len().saturating_sub(FAULTS_MAX);
-        faults.truncate(FAULTS_MAX);
-        if more > 0 {
-            faults.push(format!("{}: and {more} more rows like these", path.display()));
-        }
-        return Err(EgressError::Rows(faults));
-    }
+    told(faults, path)?;
     EgressTable::new(currency.unwrap_or(Currency::USD), rows)
         .ok_or_else(|| bad_header("it has too many rows".to_owned()))
+}
+
+/// The first faults and how many more there are, if there are any.
+fn told(mut faults: Vec<String>, path: &Path) -> Result<(), EgressError> {
+    let more = faults.len().saturating_sub(FAULTS_MAX);
+    faults.truncate(FAULTS_MAX);
+    if more > 0 {
+        faults.push(format!("{}: and {more} more rows like these", path.display()));
+    }
+    if faults.is_empty() { Ok(()) } else { Err(EgressError::Rows(faults)) }
 }
 
 /// Refuses columns that are not known, stand twice or are missing.
@@ -209,13 +252,9 @@ fn row<'c>(cell: impl Fn(&str) -> &'c str) -> Result<EgressRow, String> {
 }
 
 fn pair<'c>(cell: impl Fn(&str) -> &'c str) -> Result<EgressRow, String> {
-    let place = |column: &str| match cell(column).split_once(':') {
-        Some((provider, region)) if !provider.is_empty() && !region.is_empty() => {
-            let provider = provider.to_lowercase();
-            let region = if provider == "gcp" { without_zone(region) } else { region };
-            Ok((Some(provider), Some(region.to_owned())))
-        }
-        _ => Err(format!("`{column}`: `{}` is not a region such as aws:us-east-1", cell(column))),
+    let place = |column: &str| {
+        let (provider, region) = region(column, cell(column))?;
+        Ok::<_, String>((Some(provider), Some(region)))
     };
     let (from_provider, from_region) = place("src")?;
     let (to_provider, to_region) = place("dest")?;
@@ -228,6 +267,18 @@ fn pair<'c>(cell: impl Fn(&str) -> &'c str) -> Result<EgressRow, String> {
         price_per_gb: price(cell("cost"), Currency::USD)?,
         gbit_per_s: None,
     })
+}
+
+/// Provider and region of a name such as aws:us-east-1.
+fn region(column: &str, text: &str) -> Result<(String, String), String> {
+    match text.split_once(':') {
+        Some((provider, region)) if !provider.is_empty() && !region.is_empty() => {
+            let provider = provider.to_lowercase();
+            let region = if provider == "gcp" { without_zone(region) } else { region };
+            Ok((provider, region.to_owned()))
+        }
+        _ => Err(format!("`{column}`: `{text}` is not a region such as aws:us-east-1")),
+    }
 }
 
 /// Skyplane names a zone of GCP, such as us-west1-a, where data moves by the region.

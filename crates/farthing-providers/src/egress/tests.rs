@@ -69,6 +69,53 @@ fn the_measured_matrix_of_71_regions_is_read_packed() {
         eprintln!("left out: {} is not here", path.display());
         return;
     }
-    let table = load(&path).unwrap();
+    let table = load(std::slice::from_ref(&path)).unwrap();
     assert_eq!(table.rows().len(), 71 * 70);
+
+    // With the speeds beside it every pair takes time, and costs what it did.
+    let speeds = path.with_file_name("throughput.parquet");
+    let timed = load(&[path, speeds.clone()]).unwrap();
+    let place = |(provider, region): (&str, &str)| Place {
+        provider: provider.to_owned(),
+        region: region.to_owned(),
+        zone: None,
+    };
+    let (from, to) = (place(("aws", "us-east-1")), place(("gcp", "us-central1")));
+    let tariff = |table: &EgressTable| table.between(table.spot(&from), table.spot(&to));
+    let terabyte = 1_000_000_000_000;
+    let cost = table.charge(&tariff(&table), terabyte).unwrap();
+    assert_eq!(timed.charge(&tariff(&timed), terabyte), Some(cost));
+    assert_eq!(table.duration(&tariff(&table), terabyte), None);
+    // One machine at AWS sends 5 Gbit/s at most: 1,600 s for a TB.
+    let takes = timed.duration(&tariff(&timed), terabyte).unwrap().as_secs();
+    assert!((1_500..3_000).contains(&takes), "{takes} s");
+    let said = load(&[speeds]).unwrap_err().to_string();
+    assert!(said.contains("no other file says what that costs"), "{said}");
+}
+
+#[test]
+fn speeds_are_read_as_text_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, text: &str| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, text).unwrap();
+        path
+    };
+    let cost = file("cost.csv", "src,dest,cost\naws:a,gcp:b-a,0.09\naws:a,aws:c,0.02\n");
+    let header = "src_region,dst_region,src_tier,throughput_sent,throughput_recieved";
+    let rows = "aws:a,gcp:b-a,PREMIUM,9e9,4000000000.5\naws:a,aws:c,PREMIUM,0,0\n";
+    let speed = file("speed.csv", &format!("{header}\n{rows}"));
+    let table = load(&[speed.clone(), cost.clone()]).unwrap();
+    let named = |provider: &str, region: &str| {
+        let (provider, region) = (provider.to_owned(), region.to_owned());
+        table.spot(&Place { provider, region, zone: None })
+    };
+    let takes = |to| table.duration(&table.between(named("aws", "a"), to), 500_000_000);
+    assert_eq!(takes(named("gcp", "b")).unwrap().as_secs(), 1);
+    // Through which nothing came, nobody knows how fast.
+    assert_eq!(takes(named("aws", "c")), None);
+    let bad = file("bad.csv", &format!("{header}\naws:a,gcp,,1,NaN\naws:a,aws:c,,1,-5\n"));
+    let said = load(&[cost, bad]).unwrap_err().to_string();
+    assert!(said.contains("bad.csv:2: `dst_region`: `gcp` is not a region"), "{said}");
+    assert!(said.contains("bad.csv:3: `throughput_recieved`: `-5` is no speed"), "{said}");
 }

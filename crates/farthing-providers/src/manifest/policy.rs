@@ -31,6 +31,8 @@ pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<(Policy, Option
     let idle = fields.read("idleRelease", scalar::duration, report);
     policy.idle_release = idle.unwrap_or(policy.idle_release);
     policy.boot = fields.read("boot", scalar::duration, report).unwrap_or(policy.boot);
+    let boot_max = fields.read("bootMax", scalar::duration, report);
+    policy.boot_max = boot_max.unwrap_or(policy.boot_max);
     policy.spot = fields.get("spot").and_then(|node| spot(node, report));
     let alerts = fields.get("alerts").and_then(|node| alerts(node, report));
     Some((policy, alerts))

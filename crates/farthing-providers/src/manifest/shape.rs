@@ -306,6 +306,11 @@ pub(crate) static POLICY: Shape = Shape {
             "A node without work for this long may be released. Default: 10m.",
         ),
         may("boot", Duration, "How long a bought node is paid before it is usable. Default: 3m."),
+        may(
+            "bootMax",
+            Duration,
+            "The same at worst: what has a deadline is planned with it. Default: boot.",
+        ),
         may("spot", Map(&SPOT), "What an interruption of spot capacity is expected to cost."),
         may("alerts", Map(&ALERTS), "When people are told, and where."),
     ],

@@ -101,7 +101,7 @@ fn input(
     now: Timestamp,
     manifests: manifest::Manifests,
 ) -> anyhow::Result<(Input, usize)> {
-    if given.egress.is_some() {
+    if !given.egress.is_empty() {
         return Err(WrongUse::new("--egress is for a Dag, and the files have none").into());
     }
     if manifests.workloads.is_empty() {

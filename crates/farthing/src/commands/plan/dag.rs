@@ -120,7 +120,8 @@ impl Given {
         let mut dag = the_only_one(given, &mut manifests)?;
         let book = of_dag(given, now, &manifests, &dag)?;
         let market = Market::new(&book, currency(&book)?);
-        let egress = given.egress.as_deref().map(egress::load).transpose();
+        let egress = Some(given.egress.as_slice()).filter(|paths| !paths.is_empty());
+        let egress = egress.map(egress::load).transpose();
         let egress = egress.map_err(|error| WrongUse::new(chain(&error)))?;
         let mut budgets = manifests.budgets;
         if let Some(limit) = &given.budget {
