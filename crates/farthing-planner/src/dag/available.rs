@@ -1,18 +1,18 @@
 //! Choices that never hold more nodes of an offer at once than there are.
 //!
-//! The search knows of no such limit. Where its choice breaks one, some of the tasks that hold the
-//! offer at once must go elsewhere: the problem is solved again for each of them without that
+//! The search knows of no such limit. Where its choice breaks one, tasks wait for each other if that
+//! is in time (`queue.rs`). Else some of the tasks that hold the offer at once must go elsewhere: the problem is solved again for each of them without that
 //! offer, the part with the least bound first, until a part's own best choice holds no more than
 //! there is. What is left over is in the bound. First a choice is made without regard to proof: all
-//! that is too much goes elsewhere at once. Tasks that need not run at once may also stay and run
-//! at other times, which no part states: then the bound is no higher than that of the part that
-//! they are in.
+//! that is too much goes elsewhere at once. Tasks that have the time to wait for each other may also
+//! stay, which no part states: then the bound is no higher than that of the part that they are in.
 
 use super::problem::Problem;
 use super::program::{Label, Program};
+use super::queue::queued;
 use super::search::{Found, TooLarge};
 use super::solve::{Chosen, Solved, Work, bound};
-use super::timing::NEVER;
+use super::timing::{NEVER, Timing};
 use super::{DagInput, Obstacle};
 use farthing_model::Money;
 use std::collections::BTreeMap;
@@ -36,8 +36,8 @@ struct Part {
 pub(super) struct Conflict {
     offer: u32,
     /// As few of them as hold too many, and the others.
-    tasks: Vec<usize>,
-    others: Vec<usize>,
+    pub(super) tasks: Vec<usize>,
+    pub(super) others: Vec<usize>,
     wanted: u64,
 }
 
@@ -56,7 +56,19 @@ pub(super) fn settled(
     (due, makespan_bound): (Vec<i64>, Option<i64>),
     (found, work): (Found, &mut Work),
 ) -> Result<Solved, TooLarge> {
-    let best = searched(input, program, &due, (found, work))?;
+    let waits = match &found.best {
+        Some((_, choice)) if program.market.limited => {
+            let (read, waits) = queued(input, program, &due, choice);
+            work.done += read;
+            waits
+        }
+        _ => None,
+    };
+    let best = match waits.is_some() {
+        true => Best { found: Some(found), loose: None, conflict: None },
+        false => searched(input, program, &due, (found, work))?,
+    };
+    let waits = waits.unwrap_or_default();
     let Some((found, choice)) = best.found.and_then(|found| {
         let (_, choice) = found.best.clone()?;
         Some((found, choice))
@@ -80,7 +92,8 @@ pub(super) fn settled(
     }
     Ok(Solved::Plan(Chosen {
         bound: known,
-        makespan: program.problem.timing.makespan(&choice),
+        makespan: program.problem.timing.waiting(&waits).makespan(&choice),
+        waits,
         choice,
         labels,
         sum,
@@ -116,14 +129,16 @@ fn searched(
             continue;
         };
         let labels = program.chosen(choice);
-        let Some(conflict) = overbooked(input, program, choice, &labels) else {
+        let Some(conflict) =
+            overbooked(input, program, (&program.problem.timing, choice.as_slice()), &labels)
+        else {
             best.leave(least);
             best.take(part.found);
             continue;
         };
         let spent = work.is_overdrawn() || (work.left() == 0 && best.found.is_some());
         let over = solved >= PARTS_MAX || spent;
-        if over || !at_once(&program.problem, &labels, &conflict) {
+        if over || !at_once(&program.problem, due, &labels, &conflict) {
             best.leave(least);
         }
         if !over {
@@ -161,7 +176,11 @@ fn mended(
         }
         let Some((_, choice)) = &last.as_ref().unwrap_or(found).best else { return Ok(None) };
         let labels = program.chosen(choice);
-        let Some(conflict) = overbooked(input, program, choice, &labels) else { return Ok(last) };
+        let Some(conflict) =
+            overbooked(input, program, (&program.problem.timing, choice.as_slice()), &labels)
+        else {
+            return Ok(last);
+        };
         // The last of the few is one too many.
         let away = conflict.tasks.last().into_iter().chain(&conflict.others);
         banned.extend(away.map(|task| (*task, conflict.offer)));
@@ -209,7 +228,7 @@ fn without(
 pub(super) fn overbooked(
     input: &DagInput<'_>,
     program: &Program<'_>,
-    choice: &[usize],
+    (timing, choice): (&Timing, &[usize]),
     labels: &[Label],
 ) -> Option<Conflict> {
     let mut limited: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
@@ -219,13 +238,13 @@ pub(super) fn overbooked(
             limited.entry(candidate.offer).or_default().push(vertex);
         }
     }
-    let starts = program.problem.timing.starts(choice);
+    let starts = timing.starts(choice);
     let nodes = |task: usize| u64::from(input.dag.tasks[task].nodes);
     for (offer, tasks) in limited {
         let available = u64::from(program.market.offer(offer).available.unwrap_or(u32::MAX));
         for task in &tasks {
             let runs = |other: &&usize| {
-                let end = starts[**other] + labels[**other].run();
+                let end = starts[**other] + timing.run[**other][choice[**other]];
                 starts[**other] <= starts[*task] && starts[*task] < end
             };
             let mut held: Vec<usize> = tasks.iter().filter(runs).copied().collect();
@@ -246,26 +265,20 @@ pub(super) fn overbooked(
     None
 }
 
-/// Whether tasks on these labels run at once whatever the other tasks take.
-fn at_once(problem: &Problem, labels: &[Label], conflict: &Conflict) -> bool {
+/// Whether any two of these tasks run at once on these labels whatever the other tasks take, as
+/// neither can wait for the other.
+fn at_once(problem: &Problem, due: &[i64], labels: &[Label], conflict: &Conflict) -> bool {
     let timing = &problem.timing;
     if timing.links.iter().any(|link| link.delay.is_some()) {
         return false;
     }
-    let extreme = |slow: bool| -> Vec<usize> {
-        let of = |run: &Vec<i64>| {
-            let all = 0..run.len();
-            let at =
-                if slow { all.max_by_key(|at| run[*at]) } else { all.min_by_key(|at| run[*at]) };
-            at.unwrap_or_default()
-        };
-        timing.run.iter().map(of).collect()
-    };
-    let (first, last) = (timing.starts(&extreme(false)), timing.starts(&extreme(true)));
-    let end = |task: usize| first[task] + labels[task].run();
-    let meets = |a: usize, b: usize| last[a] < end(b) && last[b] < end(a);
+    let fastest = |run: &Vec<i64>| (0..run.len()).min_by_key(|at| run[*at]).unwrap_or_default();
+    let fastest: Vec<usize> = timing.run.iter().map(fastest).collect();
+    let (first, last) = (timing.starts(&fastest), timing.limits(&fastest, due));
+    // All that runs at once in pairs runs at once.
+    let waits = |a: usize, b: usize| first[a] + labels[a].run() + labels[b].run() <= last[b];
     let tasks = &conflict.tasks;
-    tasks.iter().all(|a| tasks.iter().all(|b| a == b || meets(*a, *b)))
+    tasks.iter().all(|a| tasks.iter().all(|b| a == b || !waits(*a, *b)))
 }
 
 impl Conflict {

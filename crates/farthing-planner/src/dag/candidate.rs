@@ -155,7 +155,9 @@ fn rest(
     for same in all.chunk_by(|a, b| (a.0, a.1) == (b.0, b.1)) {
         let endless =
             same.iter().position(|(_, _, _, at, _)| market.available[*at as usize] == u32::MAX);
-        for (Held { run, late }, place, rate, offer, busy) in &same[..endless.map_or(same.len(), |at| at + 1)] {
+        for (Held { run, late }, place, rate, offer, busy) in
+            &same[..endless.map_or(same.len(), |at| at + 1)]
+        {
             if !listed.contains(&(*run, *offer)) {
                 let cost = cost(*rate, task.nodes, *run).ok_or_else(|| too_large(task))?;
                 let (offer, place) = (*offer, *place);

@@ -1,14 +1,12 @@
 //! Which machines run a task, and how long: what its accelerators and throughput say, before any
 //! offer is looked at.
 
+use super::DagError;
 use super::candidate::{HOUR, MILLI, too_large};
 use super::market::Market;
 use super::report::Obstacle;
-use super::DagError;
 use crate::candidate::run_time;
-use farthing_model::{
-    Accelerators, Decimal, Policy, Purchase, Run, Target, Task, Throughput,
-};
+use farthing_model::{Accelerators, Decimal, Policy, Purchase, Run, Target, Task, Throughput};
 use jiff::SignedDuration;
 
 /// The longest run: a hundred thousand years. What is longer is a slip of the pen.

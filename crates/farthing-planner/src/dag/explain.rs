@@ -329,6 +329,10 @@ impl Report<'_, '_> {
             };
             reasons.push(format!("{dearer} dearer than {id}, {why}"));
         }
+        for (first, _) in self.chosen.waits.iter().filter(|(_, last)| *last == vertex) {
+            let first = &self.input.dag.tasks[*first].name;
+            reasons.push(format!("waits until {first} has left its nodes"));
+        }
         let offer = self.input.market.offer(own.offer);
         let asked = self.input.dag.tasks[vertex].accelerators.iter();
         let asked = asked.filter(|it| {

@@ -40,10 +40,11 @@ pub(super) fn careful(
     let Solved::Plan(mut plan) = solve(&half, &late)? else { return Ok(None) };
     // With usual boots other tasks run at once.
     let labels: Vec<Label> = program.chosen(&plan.choice);
-    if overbooked(input, program, &plan.choice, &labels).is_some() {
+    let usual = program.problem.timing.waiting(&plan.waits);
+    if overbooked(input, program, (&usual, plan.choice.as_slice()), &labels).is_some() {
         return Ok(None);
     }
-    plan.makespan = program.problem.timing.makespan(&plan.choice);
+    plan.makespan = usual.makespan(&plan.choice);
     plan.careful = true;
     Ok(Some(Solved::Plan(plan)))
 }

@@ -28,6 +28,7 @@ mod polish;
 mod prices;
 mod problem;
 mod program;
+mod queue;
 mod report;
 mod routes;
 mod search;
@@ -138,7 +139,10 @@ pub fn plan_dag(input: &DagInput<'_>) -> Result<DagPlan, DagError> {
     let solved = careful.map_or_else(|| solve::solve(input, &program), Ok);
     match solved? {
         // 5. The report.
-        Solved::Plan(plan) => Ok(explain::plan(input, &program, &found, &plan)),
+        Solved::Plan(plan) => {
+            let program = program.waiting(&plan.waits);
+            Ok(explain::plan(input, &program, &found, &plan))
+        }
         Solved::Obstacles(obstacles) => Ok(explain::infeasible(input, obstacles)),
     }
 }

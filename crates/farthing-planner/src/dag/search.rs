@@ -305,7 +305,9 @@ impl<'p, A: Amount> Search<'p, A> {
 
     /// Whether the work is spent, or what was found is good enough.
     pub(crate) fn is_over(&self) -> bool {
-        self.strained || self.work > self.work_max || self.limit.is_some_and(|limit| self.cost() < limit)
+        self.strained
+            || self.work > self.work_max
+            || self.limit.is_some_and(|limit| self.cost() < limit)
     }
 
     /// What was found, with what is proven of it.

@@ -31,6 +31,8 @@ pub(crate) struct Chosen {
     pub(crate) sum: Sum,
     /// No choice has less of (bytes without a price, known cost).
     pub(crate) bound: Option<(u128, i128)>,
+    /// Tasks that also wait for others, until these have left their nodes.
+    pub(crate) waits: Vec<(usize, usize)>,
     /// When everything has ended, and, where time is the objective, what no choice is before.
     pub(crate) makespan: i64,
     pub(crate) makespan_bound: Option<i64>,

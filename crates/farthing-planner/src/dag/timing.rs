@@ -52,6 +52,11 @@ impl Timing {
         Self { order, run, links, groups, before, after }
     }
 
+    /// The same runs with other links, and an order that they allow.
+    pub(crate) fn with(&self, order: Vec<usize>, links: Vec<Link>) -> Self {
+        Self::new(order, self.run.clone(), links, self.groups.clone())
+    }
+
     /// The same with only the labels at these positions.
     pub(crate) fn restricted(&self, keep: &[Vec<usize>]) -> Self {
         let run = self.run.iter().zip(keep);

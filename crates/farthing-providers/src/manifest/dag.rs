@@ -1,7 +1,7 @@
 //! `kind: Dag`: tasks, what moves between them, and data in fixed places.
 
 use super::fault::{Report, suggestion};
-use super::fields::{Fields, items, read};
+use super::fields::{Fields, any_items, items, read};
 use super::object::{Meta, Reader};
 use super::shape::dag as shape;
 use super::{scalar, workload};
@@ -192,7 +192,7 @@ fn words(fields: Fields<'_>, name: &str, report: &mut Report) -> Vec<String> {
     if let Value::Scalar(_) = node.value {
         return read(node, name, word, report).into_iter().collect();
     }
-    let items = items(node, name, report).iter();
+    let items = any_items(node, name, report).iter();
     items.filter_map(|item| read(item, name, word, report)).collect()
 }
 
@@ -212,7 +212,7 @@ fn moment(
 fn edges(fields: Fields<'_>, names: &[String], report: &mut Report) -> Vec<Edge> {
     let mut edges: Vec<Edge> = Vec::new();
     let Some(node) = fields.get("edges") else { return edges };
-    for item in items(node, "edges", report) {
+    for item in any_items(node, "edges", report) {
         let Some(fields) = Fields::open(item, "edges", &shape::EDGE, report) else { continue };
         let from = fields.read("from", |text| position(text, names), report);
         let to = fields.read("to", |text| position(text, names), report);
@@ -250,7 +250,7 @@ fn ports(fields: Fields<'_>, name: &str, names: &[String], report: &mut Report) 
         let place = Place { provider: place.provider.to_lowercase(), zone: None, ..place };
         Some(Port { task, place, size_bytes })
     };
-    let items = items(node, name, report).iter();
+    let items = any_items(node, name, report).iter();
     items.filter_map(|item| read(item, report)).collect()
 }
 

@@ -113,6 +113,14 @@ pub(crate) fn items<'n>(node: &'n Node, name: &str, report: &mut Report) -> &'n 
     }
 }
 
+/// The items of a list that may have none, as programs write them.
+pub(crate) fn any_items<'n>(node: &'n Node, name: &str, report: &mut Report) -> &'n [Node] {
+    match &node.value {
+        Value::List(items) if items.is_empty() => &[],
+        _ => items(node, name, report),
+    }
+}
+
 fn lower(doc: &str) -> String {
     let mut chars = doc.trim_end_matches('.').chars();
     chars.next().map(|first| first.to_lowercase().chain(chars).collect()).unwrap_or_default()

@@ -92,6 +92,7 @@ fn what_a_task_lacks_or_says_twice_is_told() {
     let task = |fields: &str| format!("  tasks: [{{name: a, {fields}}}]\n");
     let cpu = "resources: {cpu: 1}";
     bad("  tasks: []\n", "`tasks` is an empty list");
+    bad(&format!("{TASKS}  edges: 3\n"), "not a list");
     bad(&task("hours: 1"), "task `a` says nothing of what it needs");
     bad(&task(&format!("{cpu}, hours: 0")), "`hours`: `0` must be above zero");
     bad(&task(&format!("{cpu}, hours: NaN")), "`hours`: `NaN` is not a decimal number");
