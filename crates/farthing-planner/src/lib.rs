@@ -36,7 +36,7 @@ pub use check::{Violation, check};
 pub use compile::plan;
 pub use dag::{
     Alternative, DAG_WORK_MAX, DagBaseline, DagError, DagInput, DagPlan, DagViolation, Market,
-    Obstacle, SearchReport, TaskPlan, TransferPlan, check_dag, plan_dag,
+    Obstacle, SearchReport, TaskPlan, TransferPlan, check_dag, dag_sensitivity, plan_dag,
 };
 pub use error::PlanError;
 pub use input::{BudgetState, Effort, Input, Utilisation};

@@ -234,14 +234,14 @@ pub(super) fn overbooked(
     let mut limited: BTreeMap<u32, Vec<usize>> = BTreeMap::new();
     for (vertex, label) in labels.iter().enumerate() {
         let Some(candidate) = label.candidate else { continue };
-        if program.market.offer(candidate.offer).available.is_some() {
+        if program.market.available[candidate.offer as usize] != u32::MAX {
             limited.entry(candidate.offer).or_default().push(vertex);
         }
     }
     let starts = timing.starts(choice);
     let nodes = |task: usize| u64::from(input.dag.tasks[task].nodes);
     for (offer, tasks) in limited {
-        let available = u64::from(program.market.offer(offer).available.unwrap_or(u32::MAX));
+        let available = u64::from(program.market.available[offer as usize]);
         for task in &tasks {
             let runs = |other: &&usize| {
                 let end = starts[**other] + timing.run[**other][choice[**other]];

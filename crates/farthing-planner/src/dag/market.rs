@@ -3,7 +3,9 @@
 //! It holds what a task may ask for in arrays, one entry an offer, and lists the offers of each
 //! accelerator and of each machine. It refuses to know what a task is.
 
-use farthing_model::{Accelerator, AcceleratorQuery, Currency, Offer, Place, Purchase, Resources};
+use farthing_model::{
+    Accelerator, AcceleratorQuery, Currency, Offer, OfferId, Place, Purchase, Resources,
+};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
@@ -85,6 +87,21 @@ impl Market {
     /// The offers, sorted by id.
     pub fn offers(&self) -> &Arc<[Offer]> {
         &self.offers
+    }
+
+    /// How many nodes of an offer there are, if they are counted.
+    pub(crate) fn available_of(&self, id: &OfferId) -> Option<u32> {
+        let at = self.offers.binary_search_by(|offer| offer.id.cmp(id)).ok()?;
+        Some(self.available[at]).filter(|nodes| *nodes != u32::MAX)
+    }
+
+    /// The same with one more node of an offer.
+    pub(crate) fn with_one_more(&self, id: &OfferId) -> Self {
+        let mut more = self.clone();
+        if let Ok(at) = self.offers.binary_search_by(|offer| offer.id.cmp(id)) {
+            more.available[at] = more.available[at].saturating_add(1);
+        }
+        more
     }
 
     /// An offer by its position.

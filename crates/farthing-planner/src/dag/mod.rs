@@ -12,6 +12,7 @@
 mod amount;
 mod available;
 mod baseline;
+mod binding;
 mod branch;
 mod candidate;
 mod check;
@@ -37,6 +38,7 @@ mod solve;
 mod timing;
 mod tradeoff;
 
+pub use binding::dag_sensitivity;
 pub use check::{DagViolation, check_dag};
 pub use market::Market;
 pub use report::{

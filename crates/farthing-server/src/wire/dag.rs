@@ -1,10 +1,11 @@
 //! `plan` of a DAG: the same top-level keys as any plan, and what is the DAG's own beside them.
 
+use super::binding::{BindingJson, binding};
 use super::plan::{BudgetJson, CutJson, WaitingJson};
 use super::prices::PricesJson;
 use super::scalar::{WindowJson, millis, ratio, seconds, time};
 use farthing_engine::planner::{
-    Alternative, DagInput, DagPlan, Obstacle, SearchReport, TaskPlan, TransferPlan,
+    Alternative, DagInput, DagPlan, Obstacle, SearchReport, Sensitivity, TaskPlan, TransferPlan,
 };
 use farthing_model::{Money, Objective, Offer};
 use serde::Serialize;
@@ -44,6 +45,8 @@ pub struct DagPlanJson {
     pub transfers: Vec<TransferJson>,
     /// The tasks that cannot run, and why.
     pub waiting: Vec<WaitingJson>,
+    /// What binds the plan, and what slack would be worth.
+    pub binding: Vec<BindingJson>,
     /// What cannot be met, and the least that would have to give.
     pub obstacles: Vec<ObstacleJson>,
     /// A budget takes nothing from a DAG: it is planned whole or not at all.
@@ -233,6 +236,7 @@ pub fn dag_plan(
         steps,
         transfers: plan.transfers.iter().map(TransferJson::of).collect(),
         waiting: waiting(input, plan),
+        binding: Vec::new(),
         obstacles: plan.obstacles.iter().map(ObstacleJson::of).collect(),
         cuts: Vec::new(),
         budgets: budgets.iter().map(|(name, limit)| budget(name, *limit, plan.cost)).collect(),
@@ -249,6 +253,13 @@ pub fn dag_plan(
 }
 
 impl DagPlanJson {
+    /// With what binds the plan.
+    #[must_use]
+    pub fn with_binding(mut self, sensitivity: &Sensitivity) -> Self {
+        self.binding = binding(sensitivity);
+        self
+    }
+
     /// Only what is about one task: its step, what moves to and from it, and what stops it.
     #[must_use]
     pub fn of_task(mut self, task: &str) -> Self {

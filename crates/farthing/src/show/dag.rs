@@ -3,7 +3,7 @@
 use super::{duration, money, prices, ratio, short_time, window};
 use crate::table::{Align, Table};
 use farthing_model::{Money, Offer, Window};
-use farthing_planner::{DagPlan, TaskPlan};
+use farthing_planner::{DagPlan, Sensitivity, TaskPlan};
 use std::fmt::Write as _;
 
 /// The whole plan.
@@ -11,7 +11,7 @@ pub(crate) fn text(
     plan: &DagPlan,
     offers: &[Offer],
     solve_us: u128,
-    with_baselines: bool,
+    (with_baselines, sensitivity): (bool, &Sensitivity),
 ) -> String {
     let dates = plan.price_dates(offers);
     let dates = dates.map(|dates| prices::text(&dates, farthing_model::utc_day(plan.start)));
@@ -30,6 +30,10 @@ pub(crate) fn text(
         section("COST", cost.into_iter().flatten().collect::<Vec<_>>().join("\n"));
         section("TIME", time(plan));
         section("NEXT BEST, ALL ELSE IN PLACE", alternatives(plan));
+        let asked = !sensitivity.binding.is_empty() || sensitivity.loose > 0;
+        if asked {
+            section("WHAT BINDS THE PLAN", super::binding::text(sensitivity));
+        }
     }
     if with_baselines && !plan.baselines.is_empty() {
         section("BASELINES", baselines(plan));

@@ -9,7 +9,9 @@ use crate::outcome::{Outcome, WrongUse};
 use crate::table::{Align, Table};
 use crate::{plot, show};
 use farthing_model::{Budget, Dag, EgressTable, Limit, Money, Policy, Scope};
-use farthing_planner::{DAG_WORK_MAX, DagInput, DagPlan, Market, Status, check_dag, plan_dag};
+use farthing_planner::{
+    DAG_WORK_MAX, DagInput, DagPlan, Market, Status, check_dag, dag_sensitivity, plan_dag,
+};
 use farthing_providers::{egress, manifest::Manifests};
 use farthing_server::wire;
 use jiff::{SignedDuration, Timestamp};
@@ -26,15 +28,18 @@ pub(super) fn run(
     let given = Given::of(&args.given, now, manifests)?;
     let input = given.input();
     let (plan, took) = checked(&input)?;
+    let binding =
+        || dag_sensitivity(&input, &plan).map_err(|error| WrongUse::new(error.to_string()));
     if let Some(path) = &args.plot {
         plot::write(path, &plot::dag::picture(&plan, &given.dag))?;
     }
     let offers = given.market.offers();
     print(
         output,
-        || Ok(show::dag::text(&plan, offers, took.as_micros(), args.baselines)),
+        || Ok(show::dag::text(&plan, offers, took.as_micros(), (args.baselines, &binding()?))),
         || {
             let json = wire::dag_plan(&input, &plan, &given.budgets, Some(took));
+            let json = json.with_binding(&binding()?);
             let json = if args.baselines { json.with_baselines(&plan) } else { json };
             Ok(serde_json::to_value(json)?)
         },
