@@ -1,7 +1,7 @@
 //! Books in the object stores of other clouds: the program against Azurite and a stand-in for
 //! Google Cloud Storage, both on loopback.
 #![cfg(feature = "cloud")]
-#![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "tests")]
 
 #[path = "clouds/azurite.rs"]
 mod azurite;

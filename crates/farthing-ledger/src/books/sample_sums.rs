@@ -87,7 +87,7 @@ struct AskedRows<'b> {
     texts: Vec<(Option<Text<'b>>, Vec<bool>, bool)>,
 }
 
-impl<'a> Asked<'a> {
+impl Asked<'_> {
     fn rows<'b>(&self, batch: &'b Batch) -> Result<AskedRows<'b>, BooksError> {
         let (node, resource) = (batch.text("node")?, batch.text("resource")?);
         let resources: Vec<Option<Resource>> =
@@ -415,12 +415,11 @@ impl Books {
                 }
                 Ok(())
             };
-            match self.kept_sample_sums(path) {
-                Some(sums) => kept(&sums, Some(asked), tell)?,
-                None => {
-                    let sealed = Sealed::open(&self.name(path), self.read(path)?)?;
-                    counted(&sealed, Some(asked), tell)?;
-                }
+            if let Some(sums) = self.kept_sample_sums(path) {
+                kept(&sums, Some(asked), tell)?;
+            } else {
+                let sealed = Sealed::open(&self.name(path), self.read(path)?)?;
+                counted(&sealed, Some(asked), tell)?;
             }
         }
         Ok(())

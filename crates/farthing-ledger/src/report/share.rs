@@ -289,12 +289,7 @@ impl<const N: usize> Sharing<'_, N> {
     }
 
     /// Divides in proportion to all that is charged, or evenly by row.
-    fn divide(
-        &self,
-        whole: Whole,
-        takers: &[usize],
-        even: bool,
-    ) -> Result<Vec<(usize, (i128, i128))>, SplitError> {
+    fn divide(&self, whole: Whole, takers: &[usize], even: bool) -> Result<Vec<Part>, SplitError> {
         let weights: Vec<i128> = takers.iter().map(|index| self.total(*index)).collect();
         if even || weights.iter().all(|weight| *weight == 0) {
             return self.evenly(whole, takers);
@@ -304,11 +299,7 @@ impl<const N: usize> Sharing<'_, N> {
     }
 
     /// Each row the same; inside a row by what its portions are charged.
-    fn evenly(
-        &self,
-        whole: Whole,
-        takers: &[usize],
-    ) -> Result<Vec<(usize, (i128, i128))>, SplitError> {
+    fn evenly(&self, whole: Whole, takers: &[usize]) -> Result<Vec<Part>, SplitError> {
         if takers.is_empty() {
             return Ok(Vec::new());
         }
@@ -356,6 +347,9 @@ impl<const N: usize> Sharing<'_, N> {
         Ok(())
     }
 }
+
+/// What a portion takes: its number, the amount, and what a contract took off that.
+type Part = (usize, (i128, i128));
 
 /// An amount that is divided, and what a contract took off it.
 #[derive(Clone, Copy, Debug, Default)]

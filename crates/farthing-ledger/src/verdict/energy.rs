@@ -23,11 +23,14 @@ pub struct DeviceEnergy {
     pub measured_nanos: i128,
 }
 
+/// When, how much power, and whether it is of an accelerator.
+type Record = (Window, u32, bool);
+
 /// Sums the records of each device in a window, sorted by node and device. The workloads of a
 /// device that is shared have the power of the whole device each: of records of one time the first
 /// counts.
 pub fn energy(uses: &[DeviceUse], window: Window) -> Vec<DeviceEnergy> {
-    let mut devices: BTreeMap<(&NodeId, &DeviceId), Vec<(Window, u32, bool)>> = BTreeMap::new();
+    let mut devices: BTreeMap<(&NodeId, &DeviceId), Vec<Record>> = BTreeMap::new();
     for one in uses {
         if let Some((power, inside)) = one.power_mw.zip(one.window.intersect(window)) {
             let records = devices.entry((&one.node, &one.device)).or_default();

@@ -114,7 +114,7 @@ impl Prometheus {
                     at = end;
                 }
                 Reply::TooMuch(_) if stretch > STRETCH_MS_MIN => {
-                    stretch = (stretch / 2).max(STRETCH_MS_MIN);
+                    stretch = ((end - at) / 2).max(STRETCH_MS_MIN);
                 }
                 Reply::TooMuch(what) => {
                     let metric = metric.to_owned();

@@ -80,7 +80,7 @@ fn serve(names: String, replies: Vec<Reply>) -> Server {
 fn query() -> Query {
     let at = |text: &str| text.parse::<Timestamp>().unwrap();
     Query {
-        window: Window::new(at("2026-11-02T10:00:00Z"), at("2026-11-02T10:30:00Z")).unwrap(),
+        window: Window::new(at("2026-11-02T10:00:00Z"), at("2026-11-02T10:15:00Z")).unwrap(),
         step: None,
         select: None,
         hold: SignedDuration::from_mins(5),
@@ -119,9 +119,9 @@ fn samples_are_asked_for_as_they_were_scraped_and_only_what_is_there() {
     let asked = server.asked.lock().unwrap();
     assert_eq!(asked.len(), 2, "one list of names, one metric in one stretch");
     assert!(asked[1].starts_with("POST /api/v1/query HTTP"), "{}", asked[1]);
-    // {__name__="kube_node_info"}[2100000ms]: the window and the five minutes before it.
-    assert!(asked[1].contains("kube_node_info") && asked[1].contains("2100000ms"), "{}", asked[1]);
-    assert!(asked[1].contains("time=1793615400.000"), "{}", asked[1]);
+    // {__name__="kube_node_info"}[1200000ms]: the window and the five minutes before it.
+    assert!(asked[1].contains("kube_node_info") && asked[1].contains("1200000ms"), "{}", asked[1]);
+    assert!(asked[1].contains("time=1793614500.000"), "{}", asked[1]);
 }
 
 #[test]
@@ -139,7 +139,7 @@ fn a_stretch_that_is_too_much_is_halved_and_one_minute_that_is_too_much_is_told(
     let server = one(vec![reply(422, full), reply(422, full), reply(200, GOOD)]);
     assert!(read(&server, &fast(), &query()).is_ok());
     let asked = server.asked.lock().unwrap().len();
-    assert_eq!(asked, 1 + 2 + 3, "35 minutes in stretches of 15");
+    assert_eq!(asked, 1 + 2 + 4, "20 minutes in stretches of 5");
     let server = one(vec![reply(422, full)]);
     let error = read(&server, &fast(), &query()).unwrap_err();
     assert_eq!(

@@ -266,7 +266,7 @@ impl Intake {
         let resource = found.labels.iter().find(|(label, _)| *label == Label::Resource);
         let resource = resource.map(|(_, value)| value.as_str());
         let Some(unit) = unit_of(&map, rule, resource) else { return Ok(Some(left_out)) };
-        let stream = self.store.stream(rule.source, rule.field, found);
+        let stream = self.store.stream(rule.source, rule.field, &found);
         let stream = stream.map_err(|full| What::TooMuch(full.to_string()))?;
         let scaled = |whole: i128| match unit.read(whole.to_string().as_bytes()) {
             Some(Reading::Value(value)) => value,

@@ -91,7 +91,7 @@ impl Store {
         &mut self,
         source: usize,
         field: Field,
-        found: Canonical,
+        found: &Canonical,
     ) -> Result<usize, StoreFull> {
         if self.streams.len() >= SERIES_MAX {
             return Err(StoreFull::Series);
