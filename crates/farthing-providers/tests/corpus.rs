@@ -83,7 +83,7 @@ fn the_corpus_of_price_books_and_of_egress_is_read_or_told() {
     let file = folder.path().join("prices.csv");
     each_of("prices", 7, |bytes| {
         std::fs::write(&file, bytes).unwrap();
-        if let Err(error) = Catalogue::load(&[file.clone()], &Options::default()) {
+        if let Err(error) = Catalogue::load(std::slice::from_ref(&file), &Options::default()) {
             assert!(error.to_string().contains("prices.csv"), "{error}");
         }
     });
