@@ -21,7 +21,7 @@ use std::time::Instant;
 /// DAGs of each size and shape.
 const DRAWS: u64 = 12;
 
-/// How long each plan takes in milliseconds, and how wide its gap is in millionths.
+/// How long each plan takes in milliseconds of a core, and how wide its gap is in millionths.
 fn measure(name: &str, dags: &[Dag], market: &Market, table: &EgressTable) -> Vec<(f64, u32)> {
     let mut figures = Vec::new();
     let work_max = std::env::args()
@@ -49,7 +49,8 @@ fn measure(name: &str, dags: &[Dag], market: &Market, table: &EgressTable) -> Ve
             plan.search.nodes,
             plan.search.work / 1_000_000,
         );
-        figures.push((took, gap));
+        // Where the system tells how long the thread was on a core, that does not depend on others.
+        figures.push((if busy > 0.0 { busy } else { took }, gap));
     }
     figures
 }
@@ -145,7 +146,7 @@ fn matrix(dice: &mut Dice, draws: u64, market: &Market, only: &str) {
 }
 
 /// 100 tasks that share a few nodes of most offers.
-fn scarce(dice: &mut Dice, draws: u64, market: &Market, only: &str) {
+fn scarce(dice: &mut Dice, draws: u64, (all_nodes, market): (&Market, &Market), only: &str) {
     let table = egress(dice, false);
     let mut all = Vec::new();
     for shape in [Shape::Layered(8, 30), Shape::ForkJoin, Shape::Dense(10)] {
@@ -157,7 +158,7 @@ fn scarce(dice: &mut Dice, draws: u64, market: &Market, only: &str) {
             let mut dags: Vec<Dag> = (0..draws).map(draw).collect();
             let name = format!("few nodes, {shape:?}, {wish:?}");
             if name.contains(only) {
-                dags.iter_mut().for_each(|dag| wish.limit(dag, market, &table));
+                dags.iter_mut().for_each(|dag| wish.limit(dag, all_nodes, &table));
                 all.extend(measure(&name, &dags, market, &table));
             }
         }
@@ -182,7 +183,7 @@ fn main() {
     let others = |dice: &mut Dice, draws: u64| {
         let mut other = Dice(seed + 1);
         let scarce_market = Market::new(&few(&mut other, &offers), Currency::USD);
-        scarce(&mut other, draws, &scarce_market, only);
+        scarce(&mut other, draws, (&market, &scarce_market), only);
         matrix(dice, draws, &market, only);
     };
     if draws > 0 {

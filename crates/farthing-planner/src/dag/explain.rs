@@ -20,6 +20,14 @@ pub(crate) fn infeasible(input: &DagInput<'_>, obstacles: Vec<Obstacle>) -> DagP
                 .to_owned(),
         );
     }
+    let shared = obstacles.iter().any(|it| matches!(it, Obstacle::Available { .. }));
+    if shared {
+        unknown.push(
+            "no plan was found in which the tasks share these nodes in time; that there is none is \
+             not proven"
+                .to_owned(),
+        );
+    }
     let search = SearchReport {
         method: "none",
         candidates: 0,
@@ -27,7 +35,7 @@ pub(crate) fn infeasible(input: &DagInput<'_>, obstacles: Vec<Obstacle>) -> DagP
         classes: 0,
         nodes: 0,
         work: 0,
-        limited: obstacles.is_empty(),
+        limited: obstacles.is_empty() || shared,
     };
     DagPlan {
         status: Status::Infeasible,

@@ -184,22 +184,30 @@ fn first(
     best.bound = best.bound.max(cheap.and_then(|cheap| cheap.bound));
     let early: Vec<i64> = due.iter().map(|due| (*due).min(high)).collect();
     let low = low.min(high);
+    let patient = Found { bound: None, ..best.clone() };
     let plan = settled(input, program, (early, Some(low)), (best, &mut left))?;
     if matches!(plan, Solved::Plan(_)) || !program.market.limited {
         return Ok(Some(plan));
     }
-    later(input, program, (due, left), (low, high)).map(|later| Some(later.unwrap_or(plan)))
+    let patient = settled(input, program, (due.to_vec(), Some(low)), (patient, &mut left))?;
+    let later = later(input, program, (due, left), (low, high), patient)?;
+    Ok(Some(later.unwrap_or(plan)))
 }
 
 /// Where too few nodes are there to end first: the plan that ends soonest after that, as near as
-/// halvings come.
+/// halvings come, or the patient one, in which tasks wait.
 fn later(
     input: &DagInput<'_>,
     program: &Program<'_>,
     (due, mut work): (&[i64], Work),
     (low, high): (i64, i64),
+    patient: Solved,
 ) -> Result<Option<Solved>, TooLarge> {
     let (mut before, mut after, mut found) = (high, None, None);
+    if let Solved::Plan(plan) = &patient {
+        after = Some(plan.makespan);
+        found = Some(patient);
+    }
     for turn in 0..LATER {
         if work.is_overdrawn() || (work.left() == 0 && found.is_some()) {
             break;
