@@ -7,7 +7,8 @@ use farthing_model::{
     Resources, Run, SpotLoss, Target, Task, Throughput, Work, WorkloadId,
 };
 use farthing_planner::{
-    DagBaseline, DagError, DagInput, DagPlan, Market, Obstacle, Status, check_dag, plan_dag,
+    DagBaseline, DagError, DagInput, DagPlan, Market, Obstacle, Status, check_dag, dag_sensitivity,
+    plan_dag,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
@@ -787,6 +788,20 @@ fn tasks_at_once_never_hold_more_nodes_than_there_are() {
     let plan = planned(&offers, &dag, Some(&flat()));
     assert_ne!(plan.tasks[0].offer, plan.tasks[1].offer);
     assert_eq!(plan.cost.to_decimal(), "30.00");
+    // What that costs: a deadline too early, or one node too few.
+    let market = Market::new(&offers, Currency::USD);
+    let (table, policy, now) = (flat(), bare(), Timestamp::UNIX_EPOCH);
+    let (egress, dag) = (Some(&table), &dag);
+    let input = DagInput { dag, market: &market, egress, policy: &policy, now, work_max: WORK };
+    let found = dag_sensitivity(&input, &plan).unwrap();
+    let told: Vec<_> = found.binding.iter().map(|it| it.slack.told()).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    let saves = |kind: &str, slack: &str| {
+        let at = told.iter().position(|it| (it.0, it.2.as_str()) == (kind, slack)).unwrap();
+        (found.binding[at].cost.to_decimal(), found.binding[at].exact)
+    };
+    assert_eq!(saves("deadline", "none"), ("-10.00".to_owned(), true));
+    assert_eq!(saves("capacity", "+1 node"), ("-10.00".to_owned(), true));
 }
 
 #[test]

@@ -113,7 +113,9 @@ fn matrix(dice: &mut Dice, draws: u64, market: &Market, only: &str) {
             if !name.contains(only) {
                 continue;
             }
-            dags.iter_mut().for_each(|dag| wish.limit(dag, market, &table));
+            for dag in &mut dags {
+                wish.limit(dag, market, &table);
+            }
             let figures = measure(&name, &dags, market, &table);
             let (slowest, widest) = worst(&figures);
             let proven = figures.iter().filter(|figure| figure.1 == 0).count();
@@ -158,7 +160,9 @@ fn scarce(dice: &mut Dice, draws: u64, (all_nodes, market): (&Market, &Market), 
             let mut dags: Vec<Dag> = (0..draws).map(draw).collect();
             let name = format!("few nodes, {shape:?}, {wish:?}");
             if name.contains(only) {
-                dags.iter_mut().for_each(|dag| wish.limit(dag, all_nodes, &table));
+                for dag in &mut dags {
+                    wish.limit(dag, all_nodes, &table);
+                }
                 all.extend(measure(&name, &dags, market, &table));
             }
         }
@@ -207,7 +211,9 @@ fn main() {
         if !name.contains(only) {
             continue;
         }
-        dags.iter_mut().for_each(|dag| wish.limit(dag, &market, &table));
+        for dag in &mut dags {
+            wish.limit(dag, &market, &table);
+        }
         let (took, gap) = worst(&measure(name, &dags, &market, &table));
         let more = format!(
             "\"tasks\":{tasks},\"draws\":{DRAWS},\"offers\":{},\"seed\":{seed}",

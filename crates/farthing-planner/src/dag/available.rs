@@ -64,9 +64,10 @@ pub(super) fn settled(
         }
         _ => None,
     };
-    let best = match waits.is_some() {
-        true => Best { found: Some(found), loose: None, conflict: None },
-        false => searched(input, program, &due, (found, work))?,
+    let best = if waits.is_some() {
+        Best { found: Some(found), loose: None, conflict: None }
+    } else {
+        searched(input, program, &due, (found, work))?
     };
     let waits = waits.unwrap_or_default();
     let Some((found, choice)) = best.found.and_then(|found| {
@@ -90,7 +91,7 @@ pub(super) fn settled(
         let obstacle = Obstacle::Cost { cap, least: money(sum.known()), bound: money(least) };
         return Ok(Solved::Obstacles(vec![obstacle]));
     }
-    Ok(Solved::Plan(Chosen {
+    Ok(Solved::Plan(Box::new(Chosen {
         bound: known,
         makespan: program.problem.timing.waiting(&waits).makespan(&choice),
         waits,
@@ -103,7 +104,7 @@ pub(super) fn settled(
         method: found.method,
         nodes: found.nodes,
         work: work.done,
-    }))
+    })))
 }
 
 /// Searches the parts, the one with the least bound first.

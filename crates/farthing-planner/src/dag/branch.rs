@@ -73,7 +73,7 @@ impl<A: Amount> Search<'_, A> {
     pub(crate) fn searched(mut self) -> (Found, bool) {
         let open = vec![self.root()];
         let (bound, method) = self.explore(open);
-        let strained = self.strained;
+        let strained = self.base.strained;
         (self.found(bound, method), strained)
     }
 
@@ -236,7 +236,7 @@ impl<A: Amount> Search<'_, A> {
             self.work += 2 * node.energy.entries() as u64;
             node.energy.forward();
             node.energy.backward();
-            self.strained |= node.energy.strained;
+            self.base.strained |= node.energy.strained;
             node.bound = node.bound.max(node.energy.constant);
         }
         true
@@ -252,7 +252,7 @@ impl<A: Amount> Search<'_, A> {
             self.consider(&chosen);
         }
         node.energy.backward();
-        self.strained |= node.energy.strained;
+        self.base.strained |= node.energy.strained;
         chosen
     }
 

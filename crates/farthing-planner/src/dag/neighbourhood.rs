@@ -91,7 +91,6 @@ impl<A: Amount> Search<'_, A> {
             even: false,
             near: false,
             left: A::HUGE,
-            strained: false,
         }
     }
 

@@ -120,8 +120,6 @@ pub(crate) struct Search<'p, A> {
     pub(crate) near: bool,
     /// The least bound of all that was left because it is near enough.
     pub(crate) left: A,
-    /// Whether something was too large for this width.
-    pub(crate) strained: bool,
 }
 
 impl<'p, A: Amount> Search<'p, A> {
@@ -160,7 +158,6 @@ impl<'p, A: Amount> Search<'p, A> {
             even: problem.even,
             near: false,
             left: A::HUGE,
-            strained: false,
         })
     }
 
@@ -305,7 +302,7 @@ impl<'p, A: Amount> Search<'p, A> {
 
     /// Whether the work is spent, or what was found is good enough.
     pub(crate) fn is_over(&self) -> bool {
-        self.strained
+        self.base.strained
             || self.work > self.work_max
             || self.limit.is_some_and(|limit| self.cost() < limit)
     }

@@ -20,7 +20,7 @@ const KEPT: u64 = 4;
 
 /// A choice, or what stands against every choice.
 pub(crate) enum Solved {
-    Plan(Chosen),
+    Plan(Box<Chosen>),
     Obstacles(Vec<Obstacle>),
 }
 

@@ -29,11 +29,11 @@ pub(super) type Pair = (Place, Place, Decimal);
 /// Whether a CSV text is about speeds.
 pub(super) fn is_speeds(text: &str) -> bool {
     let header = text.trim_start_matches('\u{feff}').lines().next().unwrap_or_default();
-    positions(header.split(',')).is_some()
+    positions(&header.split(',')).is_some()
 }
 
 /// Where the three columns are.
-fn positions<'n>(names: impl Iterator<Item = &'n str> + Clone) -> Option<[usize; 3]> {
+fn positions<'n>(names: &(impl Iterator<Item = &'n str> + Clone)) -> Option<[usize; 3]> {
     let at = |wanted: &[&str]| names.clone().position(|name| wanted.contains(&name.trim()));
     Some([at(&[FROM])?, at(&[TO])?, at(&SPEED)?])
 }
@@ -43,7 +43,7 @@ pub(super) fn csv(text: &str, path: &Path) -> Result<Vec<Pair>, EgressError> {
     let bad = |what: String| EgressError::Header { path: path.to_owned(), what };
     let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_bytes());
     let header = reader.headers().map_err(|error| bad(error.to_string()))?.clone();
-    let at = positions(header.iter()).ok_or_else(|| bad(format!("there is no `{FROM}`")))?;
+    let at = positions(&header.iter()).ok_or_else(|| bad(format!("there is no `{FROM}`")))?;
     let (mut pairs, mut faults) = (Vec::new(), Vec::new());
     for record in reader.records() {
         let (line, read) = match &record {
@@ -72,7 +72,7 @@ pub(super) fn parquet(path: &Path) -> Result<Vec<Pair>, EgressError> {
         .map_err(|error| bad(format!("{error}; the file is damaged or not complete")))?;
     let schema = builder.schema().clone();
     let names = schema.fields().iter().map(|field| field.name().as_str());
-    let at = positions(names).ok_or_else(|| {
+    let at = positions(&names).ok_or_else(|| {
         header(format!("as Parquet it must say how fast data moves: {FROM}, {TO}, {}", SPEED[0]))
     })?;
     for field in at.map(|at| schema.field(at)) {
