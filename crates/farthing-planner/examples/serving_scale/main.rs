@@ -159,7 +159,8 @@ fn compare(seed: u64) {
         }
         let name = if sliced { "slices" } else { "continuous" };
         println!(
-            "{{\"bench\": \"serving-{name}-not-the-optimum\", \"value\": {different}, \"limit\": 0, \
+            "{{\"bench\": \"serving-{name}-not-the-optimum\", \"value\": {different}, \
+             \"limit\": 0, \
              \"unit\": \"cases\", \"seed\": {seed}, \"compared\": {decided}, \
              \"left_open_by_the_solver\": {open}}}"
         );
