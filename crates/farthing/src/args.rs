@@ -174,7 +174,7 @@ pub(crate) struct UpArgs {
     /// Manifests with budgets, a policy and a provider of identities
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Vec<PathBuf>,
-    /// Time between two ticks [default: 10s, of a Kubernetes cluster 1m]
+    /// Time between two ticks [default: 10s, of a Kubernetes cluster 1m, of 2,000 pods 5m]
     #[arg(long, value_name = "DURATION")]
     pub(crate) every: Option<String>,
     #[command(flatten)]

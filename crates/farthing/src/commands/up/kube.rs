@@ -22,6 +22,11 @@ use std::time::{Duration, Instant};
 
 /// Between two ticks: pods are metered to the second that Kubernetes says, however seldom it is.
 const EVERY: &str = "1m";
+/// The same of a cluster with more than [`MANY_PODS`]: the engine keeps what each tick of the
+/// running hour measured, a kilobyte for each pod.
+const EVERY_OF_MANY: &str = "5m";
+/// How many pods are many.
+const MANY_PODS: usize = 2_000;
 /// How long the first reading of everything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -32,7 +37,7 @@ pub(super) fn run(
     home: &Home,
     stop: &Stop,
 ) -> anyhow::Result<Outcome> {
-    let every = duration("--every", args.every.as_deref().unwrap_or(EVERY))?;
+    let asked = args.every.as_deref().map(|text| duration("--every", text)).transpose()?;
     let access = access(&args.kube, context)?;
     let cluster = name(&access)?;
     let catalogue = price_book(&args.kube.prices, Timestamp::now(), cache_folder())?;
@@ -49,7 +54,13 @@ pub(super) fn run(
         talk("the cluster is not read whole yet; what is missing is named below");
     }
     let seen = kube.observe(Timestamp::now())?;
-    describe(&cluster, &kube.inventory(), &seen, began.elapsed());
+    let found = kube.inventory();
+    describe(&cluster, &found, &seen, began.elapsed());
+    let are_many = found.objects.get("Pod").is_some_and(|pods| *pods > MANY_PODS);
+    let every = match asked {
+        Some(every) => every,
+        None => duration("--every", if are_many { EVERY_OF_MANY } else { EVERY })?,
+    };
     let (by, most) = (Key::Workload, Mode::Observe);
     let setting = Setting { args, home, stop, cluster: &cluster, by, every, most, weights };
     let what = "a Kubernetes cluster";
