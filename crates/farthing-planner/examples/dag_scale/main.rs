@@ -1,11 +1,11 @@
 //! Measures plans of DAGs: 4, 10 and 100 tasks on five clouds with egress by region pair.
 //!
-//! `dag_scale [SEED [DRAWS [ONLY [MILLIONS]]]]` prints for each size how long a plan takes (prices indexed
-//! before), how far it is from the proven least cost, and the lines for `make bench`; then a matrix
-//! of shapes and wishes, with DRAWS DAGs of each (1), and DAGs that share few nodes. Every plan is
-//! checked. With SEED the sizes are measured alone, with DRAWS the others alone. With ONLY what has it in its name is measured alone, on the same DAGs.
-//! MILLIONS is the work that a plan may take, in millions of entries, instead of what it takes in a
-//! program.
+//! `dag_scale [SEED [DRAWS [ONLY [MILLIONS]]]]` prints for each size how long a plan takes (prices
+//! indexed before), how far it is from the proven least cost, and the lines for `make bench`; then
+//! a matrix of shapes and wishes, with DRAWS DAGs of each (1), and DAGs that share few nodes. Every
+//! plan is checked. With SEED the sizes are measured alone, with DRAWS the others alone. With ONLY
+//! what has it in its name is measured alone, on the same DAGs. MILLIONS is the work that a plan
+//! may take, in millions of entries, instead of what it takes in a program.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]

@@ -1,11 +1,12 @@
 //! Choices that never hold more nodes of an offer at once than there are.
 //!
-//! The search knows of no such limit. Where its choice breaks one, tasks wait for each other if that
-//! is in time (`queue.rs`). Else some of the tasks that hold the offer at once must go elsewhere: the problem is solved again for each of them without that
-//! offer, the part with the least bound first, until a part's own best choice holds no more than
-//! there is. What is left over is in the bound. First a choice is made without regard to proof: all
-//! that is too much goes elsewhere at once. Tasks that have the time to wait for each other may also
-//! stay, which no part states: then the bound is no higher than that of the part that they are in.
+//! The search knows of no such limit. Where its choice breaks one, tasks wait for each other if
+//! that is in time (`queue.rs`). Else some of the tasks that hold the offer at once must go
+//! elsewhere: the problem is solved again for each of them without that offer, the part with the
+//! least bound first, until a part's own best choice holds no more than there is. What is left over
+//! is in the bound. First a choice is made without regard to proof: all that is too much goes
+//! elsewhere at once. Tasks that have the time to wait for each other may also stay, which no part
+//! states: then the bound is no higher than that of the part that they are in.
 
 use super::problem::Problem;
 use super::program::{Label, Program};

@@ -77,7 +77,8 @@ fn a_service_reads_with_lists_and_policy_and_budget_beside_it() {
         "  escalate: [{at: 80%, do: notify}, {at: 1.1, do: suspend}]\n",
         "---\nkind: Policy\nspec:\n  mode: enforce\n  objective: time\n",
         "  utilisation: {gpu: {max: 0.8, reserve: 10%}}\n",
-        "  limits: {stepsPerHour: 3, nodesPerTick: 0}\n  boot: 5m\n  bootMax: 12m\n  idleRelease: 0s\n",
+        "  limits: {stepsPerHour: 3, nodesPerTick: 0}\n  boot: 5m\n  bootMax: 12m\n",
+        "  idleRelease: 0s\n",
     ));
     let workload = &manifests.workloads[0];
     assert_eq!(workload.team.as_ref().unwrap().as_str(), "web");

@@ -1,5 +1,5 @@
 //! A small world with real books: two nodes for ten minutes, metered and posted, and a view of it.
-#![allow(dead_code, clippy::wildcard_imports, reason = "each user of it has its own part")]
+#![allow(dead_code, reason = "each user of it has its own part")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a failure here is a failed test")]
 
 use farthing_edge::Head;

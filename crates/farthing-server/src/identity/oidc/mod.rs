@@ -77,7 +77,7 @@ impl Oidc {
     /// # Errors
     /// The thread cannot be started.
     pub fn start(settings: OidcSettings, web: Box<dyn Fetch + Send>) -> io::Result<Self> {
-        let provider = Provider::new(&settings.issuer, Reader::start("identity", web)?);
+        let provider = Provider::new(&settings.issuer, Reader::start("identity", [web])?);
         Ok(Self { settings, provider })
     }
 
