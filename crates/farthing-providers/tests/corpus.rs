@@ -57,6 +57,15 @@ fn the_corpus_of_journals_is_read_or_told() {
 }
 
 #[test]
+fn the_corpus_of_source_maps_is_read_or_told() {
+    each_text("sources", 3, |text| {
+        if let Err(error) = SourceMap::parse(text, Path::new("corpus")) {
+            assert!(error.to_string().contains("corpus"), "{error}");
+        }
+    });
+}
+
+#[test]
 fn the_corpus_of_manifests_is_read_or_told() {
     each_text("manifest", 3, |text| {
         if let Err(error) = manifest::parse(text, "corpus", Timestamp::UNIX_EPOCH) {

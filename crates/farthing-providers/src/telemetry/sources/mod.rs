@@ -115,6 +115,14 @@ impl SourceMap {
         read::from_file(path)
     }
 
+    /// The map in a text; faults name it as `path`.
+    ///
+    /// # Errors
+    /// As [`SourceMap::from_file`].
+    pub fn parse(text: &str, path: &std::path::Path) -> Result<Self, SourceMapError> {
+        read::read(text, path)
+    }
+
     /// What a metric feeds, if anything.
     pub(crate) fn rule(&self, metric: &str) -> Option<&Rule> {
         self.rules.get(metric)
