@@ -21,15 +21,17 @@ const WORK_MAX: usize = 20_000;
 /// Questions that are asked at most.
 const QUESTIONS_MAX: usize = 24;
 /// How much larger a budget is tried: one part in so many.
-const BUDGET_PART: u16 = 10;
+pub(crate) const BUDGET_PART: u16 = 10;
 /// How much later a deadline is tried, or a quarter of the time to it if that is shorter.
-const LATER_MAX: SignedDuration = SignedDuration::from_hours(6);
+pub(crate) const LATER_MAX: SignedDuration = SignedDuration::from_hours(6);
 
 /// A constraint with more slack than it has.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Slack {
     /// A hard budget that is larger by this amount.
     Budget(BudgetId, Money),
+    /// The most that a DAG may cost, larger by this amount.
+    Cap(WorkloadId, Money),
     /// One more node of a limited offer, over the whole horizon.
     Node(OfferId),
     /// A deadline that is later by this time.
@@ -46,6 +48,7 @@ impl Slack {
     pub fn told(&self) -> (&'static str, String, String) {
         match self {
             Self::Budget(id, more) => ("budget", id.to_string(), format!("+{more}")),
+            Self::Cap(id, more) => ("budget", id.to_string(), format!("+{more}")),
             Self::Node(id) => ("capacity", id.to_string(), "+1 node".to_owned()),
             Self::Later(id, by) => ("deadline", id.to_string(), format!("+{by:#}")),
             Self::NoDeadline(id) => ("deadline", id.to_string(), "none".to_owned()),
@@ -65,6 +68,8 @@ pub struct Worth {
     pub value: Decimal,
     /// How many more members would be placed.
     pub members: i64,
+    /// How much sooner all would be done, where that is what the plan is for; else zero.
+    pub sooner: SignedDuration,
     /// Whether both plans are proven optimal, so that this is exact and no accident of the search.
     pub exact: bool,
 }
@@ -215,6 +220,7 @@ fn worth(input: &Input, now: &Report, slack: Slack) -> Result<Worth, PlanError> 
         value: value
             .ok_or_else(|| PlanError::Overflow("the values of all workloads".to_owned()))?,
         members: members(&then) - members(now),
+        sooner: SignedDuration::ZERO,
         exact: proven(now) && proven(&then),
     })
 }
@@ -258,6 +264,8 @@ fn relaxed(input: &Input, slack: &Slack) -> Result<Input, PlanError> {
         }),
         Slack::NoDeadline(id) => change_job(&mut input, id, |job| job.deadline = None),
         Slack::Anywhere(id, _) => change(&mut input, id, |workload| workload.residency.clear()),
+        // Of a DAG, which is planned elsewhere.
+        Slack::Cap(..) => {}
     }
     Ok(input)
 }

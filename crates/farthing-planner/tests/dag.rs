@@ -805,6 +805,46 @@ fn tasks_at_once_never_hold_more_nodes_than_there_are() {
 }
 
 #[test]
+fn a_tenth_more_money_ends_a_plan_sooner_and_says_by_how_much() {
+    let (offers, mut dag) = pair(0);
+    let mut offers = offers.to_vec();
+    // Ten hours on an H100 for 100 USD, or fifty on an L4 for 50 USD.
+    let rate = |kind: &str, amount: u64| Throughput {
+        target: Target::Accelerator(kind.parse().unwrap()),
+        count: 1,
+        amount: whole(amount),
+        per: SignedDuration::from_hours(1),
+    };
+    let throughput = vec![rate("H100-80GB-SXM", 5), rate("L4-24GB", 1)];
+    dag.tasks.truncate(1);
+    dag.edges = Vec::new();
+    dag.tasks[0].accelerators = Vec::new();
+    let work = Work { amount: whole(50), unit: "steps".to_owned() };
+    dag.tasks[0].run = Run::Work { work, throughput };
+    dag.objective = Objective::Time;
+    dag.cost_max = Some(usd("95"));
+    offers.retain(|offer| offer.id.to_string().contains("east"));
+    let offers: Arc<[Offer]> = offers.into();
+    let plan = planned(&offers, &dag, None);
+    assert_eq!((plan.cost.to_decimal().as_str(), plan.makespan.as_hours()), ("50.00", 50));
+    let market = Market::new(&offers, Currency::USD);
+    let (policy, now) = (bare(), Timestamp::UNIX_EPOCH);
+    let input =
+        DagInput { dag: &dag, market: &market, egress: None, policy: &policy, now, work_max: WORK };
+    let found = dag_sensitivity(&input, &plan).unwrap();
+    assert_eq!((found.binding.len(), found.loose, found.unasked), (1, 0, 0));
+    let worth = &found.binding[0];
+    assert_eq!(worth.slack.told(), ("budget", dag.id.to_string(), "+9.50 USD".to_owned()));
+    assert_eq!((worth.sooner.as_hours(), worth.cost.to_decimal().as_str()), (40, "50.00"));
+    assert!(worth.exact);
+    // Where money is not what is short, nothing binds.
+    let dag = Dag { cost_max: Some(usd("100")), ..dag.clone() };
+    let plan = planned(&offers, &dag, None);
+    let found = dag_sensitivity(&DagInput { dag: &dag, ..input }, &plan).unwrap();
+    assert_eq!((plan.makespan.as_hours(), found.binding.len(), found.loose), (10, 0, 1));
+}
+
+#[test]
 fn a_name_for_two_things_and_a_circle_are_refused() {
     let (offers, mut dag) = pair(1);
     let mut offers = offers.to_vec();

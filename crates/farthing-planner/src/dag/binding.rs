@@ -1,28 +1,27 @@
 //! What binds a plan of a DAG, and what a step of slack would be worth: the plan is made again with
-//! a little more time, without a jurisdiction or with one more node, and the two are compared.
+//! a little more time or money, without a jurisdiction or with one more node, and the two are
+//! compared.
 //! Nothing here chooses anything for the plan itself; start at [`dag_sensitivity`].
 
 use super::{DagError, DagInput, DagPlan, Market, plan_dag};
 use crate::Status;
-use crate::sensitivity::{Sensitivity, Slack, Worth};
-use farthing_model::{Dag, Decimal, Objective, WorkloadId};
+use crate::sensitivity::{BUDGET_PART, LATER_MAX, Sensitivity, Slack, Worth};
+use farthing_model::{Dag, Decimal, Money, Objective, WorkloadId};
 use jiff::SignedDuration;
 use std::collections::BTreeSet;
 
 /// Questions that are asked at most, and the part of the work of a plan that each may take.
 const QUESTIONS_MAX: usize = 6;
 const PART: u64 = 16;
-/// How much later a deadline is tried, or a quarter of the time to it if that is shorter.
-const LATER_MAX: SignedDuration = SignedDuration::from_hours(6);
 
-/// Asks of each deadline, jurisdiction and offer that runs out what a step of slack would save;
-/// of a plan that is to end first, nothing.
+/// Asks of each deadline, jurisdiction and offer that runs out what a step of slack would save; of
+/// a plan that is to end first, how much sooner it would end with that, or for a tenth more money.
 ///
 /// # Errors
 /// As [`plan_dag`].
 pub fn dag_sensitivity(input: &DagInput<'_>, plan: &DagPlan) -> Result<Sensitivity, DagError> {
     let mut found = Sensitivity::default();
-    if plan.status == Status::Infeasible || input.dag.objective != Objective::Cost {
+    if plan.status == Status::Infeasible {
         return Ok(found);
     }
     let mut questions = questions(input, plan);
@@ -33,24 +32,43 @@ pub fn dag_sensitivity(input: &DagInput<'_>, plan: &DagPlan) -> Result<Sensitivi
         let market = market.as_ref().unwrap_or(input.market);
         let work_max = input.work_max / PART;
         let other = plan_dag(&DagInput { dag: &dag, market, work_max, ..*input })?;
-        let same =
-            other.status != Status::Infeasible && other.unpriced_bytes == plan.unpriced_bytes;
-        let less = other.cost.checked_sub(plan.cost).ok().filter(|it| same && it.is_negative());
-        let Some(cost) = less else {
+        let Some((cost, sooner)) = better(input.dag.objective, plan, &other) else {
             found.loose += 1;
             continue;
         };
         let exact = plan.status == Status::Optimal && other.status == Status::Optimal;
-        found.binding.push(Worth { slack, cost, value: Decimal::ZERO, members: 0, exact });
+        let value = Decimal::ZERO;
+        found.binding.push(Worth { slack, cost, value, members: 0, sooner, exact });
     }
-    found.binding.sort_by_key(|worth| worth.cost.pico());
+    found.binding.sort_by_key(|worth| (std::cmp::Reverse(worth.sooner), worth.cost.pico()));
     Ok(found)
+}
+
+/// How much dearer the other plan is and how much sooner it ends, where it is the better one by
+/// what is wanted.
+fn better(
+    objective: Objective,
+    plan: &DagPlan,
+    other: &DagPlan,
+) -> Option<(Money, SignedDuration)> {
+    if other.status == Status::Infeasible || other.unpriced_bytes != plan.unpriced_bytes {
+        return None;
+    }
+    let cost = other.cost.checked_sub(plan.cost).ok()?;
+    let sooner = match objective {
+        Objective::Time => plan.makespan.checked_sub(other.makespan)?,
+        _ => SignedDuration::ZERO,
+    };
+    (sooner.is_positive() || (sooner.is_zero() && cost.is_negative())).then_some((cost, sooner))
 }
 
 /// The constraints that can bind.
 fn questions(input: &DagInput<'_>, plan: &DagPlan) -> Vec<Slack> {
     let dag = input.dag;
     let mut questions = Vec::new();
+    if let Some(more) = dag.cost_max.and_then(|cap| cap.div_rem(BUDGET_PART.into()).ok()) {
+        questions.push(Slack::Cap(dag.id.clone(), more.0));
+    }
     if let Some(deadline) = dag.deadline {
         let quarter = deadline.duration_since(input.now) / 4;
         questions.push(Slack::Later(dag.id.clone(), LATER_MAX.min(quarter)));
@@ -89,6 +107,9 @@ fn given(input: &DagInput<'_>, slack: &Slack) -> (Dag, Option<Market>) {
         Slack::Anywhere(id, _) if whole(id) => dag.residency.clear(),
         Slack::Anywhere(id, _) => tasks(&mut dag, id, |task| task.residency.clear()),
         Slack::Node(offer) => return (dag, Some(input.market.with_one_more(offer))),
+        Slack::Cap(_, more) => {
+            dag.cost_max = dag.cost_max.and_then(|cap| cap.checked_add(*more).ok());
+        }
         Slack::Budget(..) => {}
     }
     (dag, None)

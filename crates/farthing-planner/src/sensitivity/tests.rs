@@ -20,8 +20,14 @@ fn a_deadline_has_a_price_and_an_hour_that_would_lift_it() {
     let hurried = job_with(work, |job| job.deadline = Some(after(9 * 60)));
     let found = ask(&input(24, offers, vec![hurried.clone()]));
     let id = hurried.workload.id.clone();
-    let worth =
-        |slack| Worth { slack, cost: usd("-2"), value: Decimal::ZERO, members: 0, exact: true };
+    let worth = |slack| Worth {
+        slack,
+        cost: usd("-2"),
+        value: Decimal::ZERO,
+        members: 0,
+        sooner: SignedDuration::ZERO,
+        exact: true,
+    };
     let later = SignedDuration::from_mins(9 * 60 / 4);
     let expected = vec![worth(Slack::Later(id.clone(), later)), worth(Slack::NoDeadline(id))];
     assert_eq!(found, Sensitivity { binding: expected, loose: 0, unasked: 0 });
@@ -54,7 +60,14 @@ fn a_budget_says_what_a_tenth_more_would_do() {
     assert_eq!(case("7"), Sensitivity { binding: vec![], loose: 1, unasked: 0 });
     let found = case("7.50");
     let slack = Slack::Budget(BudgetId::new("all").unwrap(), usd("0.75"));
-    let worth = Worth { slack, cost: usd("4"), value: dec("3"), members: 1, exact: true };
+    let worth = Worth {
+        slack,
+        cost: usd("4"),
+        value: dec("3"),
+        members: 1,
+        sooner: SignedDuration::ZERO,
+        exact: true,
+    };
     assert_eq!(found.binding, [worth]);
 }
 

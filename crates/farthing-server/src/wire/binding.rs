@@ -18,6 +18,9 @@ pub struct BindingJson {
     pub value_change: String,
     /// How many more members would be placed.
     pub members_change: i64,
+    /// How many seconds sooner all would be done, where that is what the plan is for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sooner_s: Option<i64>,
     /// Whether both plans are proven optimal.
     pub exact: bool,
 }
@@ -37,6 +40,7 @@ impl BindingJson {
             cost_change: worth.cost.to_decimal(),
             value_change: worth.value.to_string(),
             members_change: worth.members,
+            sooner_s: Some(worth.sooner.as_secs()).filter(|seconds| *seconds != 0),
             exact: worth.exact,
         }
     }

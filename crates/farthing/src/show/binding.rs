@@ -26,6 +26,7 @@ pub(crate) fn text(found: &Sensitivity) -> String {
 fn line(worth: &Worth) -> String {
     let slack = match &worth.slack {
         Slack::Budget(id, more) => format!("budget {id} larger by {}", more.rounded(2)),
+        Slack::Cap(id, more) => format!("{} more for {id}", more.rounded(2)),
         Slack::Node(id) => format!("one more {id}"),
         Slack::Later(id, by) => format!("deadline of {id} later by {}", duration(*by)),
         Slack::NoDeadline(id) => format!("no deadline of {id}"),
@@ -37,6 +38,9 @@ fn line(worth: &Worth) -> String {
     }
     if worth.members != 0 {
         effects.push(format!("{:+} placed", worth.members));
+    }
+    if worth.sooner.is_positive() {
+        effects.push(format!("ends {} sooner", duration(worth.sooner)));
     }
     let currency = worth.cost.currency();
     if worth.cost.is_negative() {
