@@ -42,6 +42,8 @@ pub struct Lines<R> {
     read: u64,
     line_bytes_max: usize,
     ended: bool,
+    /// What ended it early, until the lines before were given out.
+    fault: Option<StreamError>,
 }
 
 impl<R: Read> Lines<R> {
@@ -57,6 +59,7 @@ impl<R: Read> Lines<R> {
             read: 0,
             line_bytes_max,
             ended: false,
+            fault: None,
         }
     }
 
@@ -68,12 +71,12 @@ impl<R: Read> Lines<R> {
     /// The next lines; `None` at the end.
     ///
     /// # Errors
-    /// The stream cannot be read on.
+    /// The stream cannot be read on; the whole lines before were given.
     pub fn next_block(&mut self) -> Result<Option<(u64, &[u8])>, StreamError> {
         self.buffer.copy_within(self.given..self.filled, 0);
         self.filled -= self.given;
         self.given = 0;
-        while !self.ended && self.filled < self.buffer.len() {
+        while !self.ended && self.fault.is_none() && self.filled < self.buffer.len() {
             match self.input.read(&mut self.buffer[self.filled..]) {
                 Ok(0) => self.ended = true,
                 Ok(count) => {
@@ -81,12 +84,16 @@ impl<R: Read> Lines<R> {
                     self.read += count as u64;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(source) => return Err(StreamError::Read { at: self.read, source }),
+                Err(source) => {
+                    self.fault = Some(StreamError::Read { at: self.read, source });
+                }
             }
         }
         let text = &self.buffer[..self.filled];
         self.given = match memrchr(b'\n', text) {
             Some(last) => last + 1,
+            // Of a line that was cut off nobody knows the end: `1` may have been `100`.
+            None if self.fault.is_some() => 0,
             // A last line without a line feed, or one that fills the buffer: [`Self::lines`]
             // refuses what is over the limit.
             None => self.filled,
@@ -95,7 +102,11 @@ impl<R: Read> Lines<R> {
             self.given = self.filled;
         }
         if self.given == 0 {
-            return Ok(None);
+            self.filled = 0;
+            return self.fault.take().map_or(Ok(None), |fault| {
+                self.ended = true;
+                Err(fault)
+            });
         }
         Ok(Some((self.line, &self.buffer[..self.given])))
     }
