@@ -246,7 +246,7 @@ fn a_statement_has_its_keys_and_its_parts_sum() {
               "overhead": "0.00",
               "total": "9.270514793273",
               "unknown": "0.00",
-              "list": "4.253514939567",
+              "list": "9.270514793273",
               "gpu_hours": 0.85,
               "core_hours": 9.066666667,
               "gib_hours": 72.533333333,
