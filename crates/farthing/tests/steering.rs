@@ -209,6 +209,11 @@ apiVersion: farthing.dev/v1alpha1
 kind: Budget
 metadata: {name: hours}
 spec: {scope: {label: {pipeline: nightly}}, limit: 2.5 GPU-h, period: month, hard: false}
+---
+apiVersion: farthing.dev/v1alpha1
+kind: Budget
+metadata: {name: everything}
+spec: {scope: all, limit: 123456 USD, period: month, hard: false}
 ";
     let config = place.file("soft.yaml", format!("{APPROVE}---\n{soft}"));
     let up = ["up", "--demo", "--no-listen", "--for", "1s", "--speed", "300", "--config", &config];
@@ -231,4 +236,9 @@ exceeds soft budget hint by 19.00 USD: budget hint has 80.00 USD left of";
     assert_eq!((over.code, &said["fits"]), (3, &json!(false)));
     assert_eq!(said["short"][0]["budget"], "pipelines");
     assert_eq!(said["soft"][0]["short_by"], "21.00 USD");
+    // The demo has one of that name, whose place this one takes.
+    let shown = place.run(&["budget", "show", "--output", "csv"]).out;
+    let named: Vec<&str> = shown.lines().filter(|line| line.starts_with("everything ")).collect();
+    assert_eq!(named.len(), 1, "{shown}");
+    assert!(named[0].contains("123456"), "{shown}");
 }

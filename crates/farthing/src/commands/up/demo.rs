@@ -41,6 +41,8 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         identity = told.identity;
         bell = Bell::open(told.alerts.as_ref())?;
         scenario.policy = told.policy.unwrap_or(scenario.policy);
+        // One that is told takes the place of the demo's of its name.
+        scenario.budgets.retain(|own| told.budgets.iter().all(|budget| budget.id != own.id));
         scenario.budgets.extend(told.budgets);
     }
     let end = end(args, &scenario, speed)?;
