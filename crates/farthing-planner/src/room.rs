@@ -22,6 +22,11 @@ pub(crate) enum Block {
 }
 
 impl Room {
+    /// Whether limited offers and hard budgets carry the choice: nothing is left below zero.
+    pub(crate) fn holds(&self) -> bool {
+        self.pools.iter().flatten().chain(&self.accounts).all(|left| *left >= 0)
+    }
+
     /// What a choice leaves.
     pub(crate) fn of(
         program: &Program<'_>,

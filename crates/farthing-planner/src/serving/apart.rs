@@ -197,8 +197,7 @@ fn raised_in_turn(program: &Program<'_>, mut choice: Choice, effort: Effort) -> 
         let fits = |replicas: &Vec<(usize, u32)>| {
             let mut served = choice.served.clone();
             served[at] = Some(replicas.clone());
-            let room = Room::of(program, &choice.placed, &served);
-            room.pools.iter().flatten().chain(&room.accounts).all(|left| *left >= 0)
+            Room::of(program, &choice.placed, &served).holds()
         };
         let found = tries.into_iter().flatten().find(fits);
         if found.is_none() {
@@ -223,9 +222,7 @@ pub(super) fn counted(solution: &Solution) -> Vec<(usize, u32)> {
 
 /// Whether limited offers and hard budgets carry all of it.
 fn fit(program: &Program<'_>, placed: &[(usize, u32)], found: &[Solution]) -> bool {
-    let room = Room::of(program, placed, &replicas(found));
-    let pools = room.pools.iter().flatten();
-    pools.chain(&room.accounts).all(|left| *left >= 0)
+    Room::of(program, placed, &replicas(found)).holds()
 }
 
 fn joined(program: &Program<'_>, mut choice: Choice, found: &[Solution]) -> Choice {

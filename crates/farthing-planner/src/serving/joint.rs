@@ -167,8 +167,7 @@ impl Table<'_, '_> {
 
     /// Whether limited offers and hard budgets carry these alone.
     fn fits(&self, served: &[Dish]) -> bool {
-        let room = Room::of(self.program, &[], served);
-        room.pools.iter().flatten().chain(&room.accounts).all(|left| *left >= 0)
+        Room::of(self.program, &[], served).holds()
     }
 
     /// What is decided with these, and what all of it costs; `None` where the program serves
@@ -181,8 +180,7 @@ impl Table<'_, '_> {
                 both.lost -= weight(self.program, menu.service);
             }
         }
-        let room = Room::of(self.program, &both.placed, &both.served);
-        if room.pools.iter().flatten().chain(&room.accounts).all(|left| *left >= 0) {
+        if Room::of(self.program, &both.placed, &both.served).holds() {
             let cost = self.cost(&both);
             return Some((both, cost));
         }
