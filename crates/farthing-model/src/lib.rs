@@ -16,6 +16,7 @@ mod egress;
 mod hex;
 mod id;
 mod mig;
+mod mix;
 mod money;
 mod node;
 mod offer;
@@ -50,6 +51,7 @@ pub use id::{
     StepId, TeamId, WorkloadId,
 };
 pub use mig::{MigDevice, MigError, MigProfile, Placed, fragmented};
+pub use mix::Mix;
 pub use money::{Currency, Money, MoneyError};
 pub use node::{Asset, Node, NodeSpan, NodeState};
 pub use offer::{Offer, Place, Purchase};

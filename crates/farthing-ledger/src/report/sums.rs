@@ -4,9 +4,9 @@
 
 use super::group::Numbered;
 use crate::meter::Usage;
-use farthing_model::{Destination, PerResource, Resource};
+use farthing_model::{Destination, Mix, PerResource, Resource};
 use std::collections::HashMap;
-use std::hash::{BuildHasherDefault, Hasher};
+use std::hash::BuildHasherDefault;
 
 /// Resources.
 pub(super) const KINDS: usize = Resource::CHARGED.len();
@@ -72,7 +72,7 @@ pub(super) struct Entries {
     /// The entry that came after this one the last time.
     next: Vec<usize>,
     last: usize,
-    found: HashMap<Box<[Cell]>, usize, BuildHasherDefault<Mixer>>,
+    found: HashMap<Box<[Cell]>, usize, BuildHasherDefault<Mix>>,
     sought: Vec<Cell>,
 }
 
@@ -123,7 +123,7 @@ impl Entries {
 
     /// The sums of each group, in any order.
     pub(super) fn sums(&self) -> Vec<(Vec<Cell>, Sums)> {
-        let mut groups: HashMap<Vec<Cell>, usize, BuildHasherDefault<Mixer>> = HashMap::default();
+        let mut groups: HashMap<Vec<Cell>, usize, BuildHasherDefault<Mix>> = HashMap::default();
         let entries = || self.cells.chunks_exact(self.width.max(1)).zip(&self.amounts);
         let of_entries = entries().map(|(cells, _)| {
             let mut cells = cells.to_vec();
@@ -161,36 +161,5 @@ impl Sums {
     /// Money of a destination.
     pub(super) fn of(&self, destination: Destination) -> i128 {
         self.pico.iter().map(|pico| pico[destination as usize]).sum()
-    }
-}
-
-/// Mixes numbers of names, which nobody outside chooses; much faster than the hash that guards
-/// against chosen keys. Nothing depends on its order: groups are sorted afterwards.
-#[derive(Default)]
-struct Mixer(u64);
-
-impl Hasher for Mixer {
-    fn finish(&self) -> u64 {
-        self.0 ^ (self.0 >> 32)
-    }
-
-    fn write(&mut self, bytes: &[u8]) {
-        for chunk in bytes.chunks(8) {
-            let mut word = [0; 8];
-            word[..chunk.len()].copy_from_slice(chunk);
-            self.write_u64(u64::from_le_bytes(word));
-        }
-    }
-
-    fn write_u32(&mut self, number: u32) {
-        self.write_u64(number.into());
-    }
-
-    fn write_usize(&mut self, number: usize) {
-        self.write_u64(number as u64);
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = (self.0.rotate_left(23) ^ number).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     }
 }
