@@ -6,6 +6,7 @@
 
 use crate::object::{NodeObject, Slice};
 use farthing_model::{Accelerator, MigDevice, Share};
+use std::collections::BTreeMap;
 
 /// Resource names of whole accelerators.
 const WHOLE: [&str; 8] = [
@@ -28,6 +29,16 @@ pub(crate) fn is_device(resource: &str) -> bool {
     WHOLE.contains(&resource) || resource.starts_with(MIG)
 }
 
+/// The accelerator that a node's labels name, and the profile that all of them are cut into, where
+/// there is one: `NVIDIA-A100-SXM4-40GB-MIG-1g.5gb-SHARED`.
+pub fn product(labels: &BTreeMap<String, String>) -> Option<(&str, Option<&str>)> {
+    let product = labels.get("nvidia.com/gpu.product")?.trim_end_matches("-SHARED");
+    Some(match product.split_once("-MIG-") {
+        Some((product, profile)) => (product.trim_end_matches("-SHARED"), Some(profile)),
+        None => (product, None),
+    })
+}
+
 /// How the devices of a node are to be read.
 #[derive(Debug)]
 pub(crate) struct Reading<'n> {
@@ -42,11 +53,9 @@ impl<'n> Reading<'n> {
     /// From the labels of a node and, where it is known, what its machine has.
     pub(crate) fn of(node: &'n NodeObject, accelerator: Option<&Accelerator>) -> Self {
         let label = |name: &str| node.labels.get(name).map(String::as_str);
-        let product = label("nvidia.com/gpu.product").unwrap_or_default();
+        let (product, single) = product(&node.labels).unwrap_or_default();
         let device = accelerator.map_or_else(|| named(product), MigDevice::of);
         let replicas = label("nvidia.com/gpu.replicas").and_then(|text| text.parse().ok());
-        let single = product.split_once("-MIG-").map(|(_, profile)| profile);
-        let single = single.map(|profile| profile.trim_end_matches("-SHARED"));
         Self { node, device, replicas: replicas.unwrap_or(1).max(1), single }
     }
 

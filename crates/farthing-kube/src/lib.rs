@@ -29,6 +29,7 @@ mod whose;
 pub use access::{Access, AccessError, Identity, Kubeconfig, in_cluster};
 pub use client::SharedClock;
 pub use error::ApiError;
+pub use gpu::product;
 pub use manifest::manifests;
 pub use price::{Priced, Prices};
 

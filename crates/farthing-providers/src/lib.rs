@@ -20,6 +20,7 @@
 //! - [`postgres`]: the journal in a PostgreSQL database, for several replicas with one leader.
 //! - [`signing`]: signed checkpoints of a journal, and the keys for them.
 //! - [`sqlite`]: the journal in a `SQLite` file, and how to verify it.
+//! - [`trust`]: whom secure connections believe.
 //! - [`web`]: one question to a server of someone else, for those who open no connections.
 
 pub mod alert;
@@ -41,7 +42,7 @@ pub mod signing;
 pub mod sqlite;
 pub mod telemetry;
 pub mod text;
-mod trust;
+pub mod trust;
 pub mod web;
 mod yaml;
 

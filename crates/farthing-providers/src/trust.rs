@@ -23,7 +23,7 @@ pub(crate) type Root = CertificateDer<'static>;
 
 /// Why nobody can be believed.
 #[derive(Debug, thiserror::Error)]
-pub(crate) enum TrustError {
+pub enum TrustError {
     /// Nothing to begin with.
     #[error("none of the usual files is there ({}): name one in SSL_CERT_FILE", .0.join(", "))]
     NoFile([&'static str; 4]),
@@ -48,12 +48,20 @@ pub(crate) fn read(pem: &[u8]) -> Result<Vec<Root>, TrustError> {
     }
 }
 
-/// The authorities that this system trusts.
-pub(crate) fn system() -> Result<Vec<Root>, TrustError> {
+/// The authorities that this system trusts, in PEM form: for those who speak TLS elsewhere.
+///
+/// # Errors
+/// None of the files is there in which systems keep them.
+pub fn system_pem() -> Result<Vec<u8>, TrustError> {
     let own = std::env::var_os("SSL_CERT_FILE").map(PathBuf::from);
     let known = SYSTEM_CERTS.iter().map(|path| Path::new(path).to_owned());
     let text = own.into_iter().chain(known).find_map(|path| std::fs::read(path).ok());
-    read(&text.ok_or(TrustError::NoFile(SYSTEM_CERTS))?)
+    text.ok_or(TrustError::NoFile(SYSTEM_CERTS))
+}
+
+/// The authorities that this system trusts.
+pub(crate) fn system() -> Result<Vec<Root>, TrustError> {
+    read(&system_pem()?)
 }
 
 /// How a stream of our own speaks TLS to whoever one of `roots` vouches for. A root that cannot

@@ -74,7 +74,8 @@ fn among(there: &[String]) -> String {
 pub struct Access {
     /// `https://HOST:PORT`, with a path where the server is behind one.
     pub server: String,
-    /// Certificates in PEM form to trust instead of the system's.
+    /// Certificates in PEM form to trust. Those of the system are for the caller to put here
+    /// where a kubeconfig names none.
     pub ca: Option<Vec<u8>>,
     /// Whether anybody may answer: `insecure-skip-tls-verify`.
     pub insecure: bool,

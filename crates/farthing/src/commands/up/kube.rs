@@ -14,6 +14,7 @@ use farthing_ledger::Key;
 use farthing_model::{Accelerator, ClusterId, IdError, Mode, Price, Snapshot};
 use farthing_providers::catalog::{Catalogue, accelerator_of_label};
 use farthing_providers::telemetry::{Bought, NodePrices, SourceMap};
+use farthing_providers::trust;
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -86,11 +87,16 @@ fn access(args: &KubeArgs, context: Option<&str>) -> anyhow::Result<Access> {
     } else {
         Kubeconfig::load(&paths).and_then(|config| config.access(context))
     };
-    found.map_err(|error| {
+    let mut found = found.map_err(|error| {
         let hint = "name a kubeconfig with --kubeconfig FILE or KUBECONFIG, and a context with \
                     --kube CONTEXT";
-        WrongUse::new(crate::commands::plan::chain(&error)).hint(hint).into()
-    })
+        WrongUse::new(crate::commands::plan::chain(&error)).hint(hint)
+    })?;
+    if found.ca.is_none() && !found.insecure && found.server.starts_with("https://") {
+        let system = trust::system_pem().context("the system's certificates cannot be read")?;
+        found.ca = Some(system);
+    }
+    Ok(found)
 }
 
 /// The cluster's name in the books: that of the context, which may have any characters.
@@ -177,9 +183,8 @@ impl Prices for BookPrices {
     }
 }
 
-/// The accelerator that a node's labels name, without what they say of its slices.
+/// The accelerator that a node's labels name.
 fn accelerator(labels: &BTreeMap<String, String>) -> Option<Accelerator> {
-    let product = labels.get("nvidia.com/gpu.product")?;
-    let product = product.split("-MIG-").next()?.trim_end_matches("-SHARED");
+    let (product, _) = farthing_kube::product(labels)?;
     accelerator_of_label(product).map(|known| known.name.clone())
 }
