@@ -7,7 +7,7 @@ use crate::trust;
 use farthing_edge::{Class, EdgeError, Fetch, Question, Reply};
 use std::io::Read as _;
 use std::time::Duration;
-use ureq::Agent;
+use ureq::{Agent, RequestBuilder};
 
 /// How long an answer may take.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -51,6 +51,11 @@ fn host(rest: &str) -> &str {
     }
 }
 
+/// Whether a host, a name or an address without brackets, is this machine.
+pub(crate) fn is_this_machine(host: &str) -> bool {
+    host == "localhost" || host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback())
+}
+
 /// Whether what is sent to a URL stays secret: by TLS, or because it stays on this machine.
 pub fn is_private(url: &str) -> bool {
     if url.starts_with("https://") {
@@ -60,8 +65,7 @@ pub fn is_private(url: &str) -> bool {
         let host = host(rest);
         // A user before the host would make it look like another one.
         let is_plain = !rest.split('/').next().unwrap_or_default().contains('@');
-        let is_loopback = host.parse().is_ok_and(|ip: std::net::IpAddr| ip.is_loopback());
-        is_plain && (host == "localhost" || is_loopback)
+        is_plain && is_this_machine(host)
     })
 }
 
@@ -72,26 +76,14 @@ impl Fetch for Web {
             return Err(EdgeError::new(Class::Denied, what));
         }
         let answer = match &question.form {
-            None => {
-                let mut get = self.agent.get(&question.url).header("accept", "application/json");
-                if let Some(value) = &question.authorization {
-                    get = get.header("authorization", value);
-                }
-                get.call()
-            }
-            Some(form) => {
-                let mut post = self.agent.post(&question.url).header("accept", "application/json");
-                if let Some(value) = &question.authorization {
-                    post = post.header("authorization", value);
-                }
-                post.send_form(form.iter().map(|(name, value)| (*name, value.as_str())))
-            }
+            None => headed(self.agent.get(&question.url), question).call(),
+            Some(form) => headed(self.agent.post(&question.url), question)
+                .send_form(form.iter().map(|(name, value)| (*name, value.as_str()))),
         };
         // The address may have something secret in it, so that no error has the address.
         let mut answer = answer.map_err(|error| EdgeError::new(Class::Transient, why(&error)))?;
         let mut body = Vec::new();
-        let reader = answer.body_mut().as_reader().take(BODY_BYTES_MAX + 1);
-        let mut reader = reader;
+        let mut reader = answer.body_mut().as_reader().take(BODY_BYTES_MAX + 1);
         reader
             .read_to_end(&mut body)
             .map_err(|_| EdgeError::new(Class::Transient, "the answer broke off"))?;
@@ -100,6 +92,15 @@ impl Fetch for Web {
             return Err(EdgeError::new(Class::Exhausted, what));
         }
         Ok(Reply { status: answer.status().as_u16(), body })
+    }
+}
+
+/// A request with what every question says of itself.
+fn headed<B>(request: RequestBuilder<B>, question: &Question) -> RequestBuilder<B> {
+    let request = request.header("accept", "application/json");
+    match &question.authorization {
+        Some(value) => request.header("authorization", value),
+        None => request,
     }
 }
 

@@ -3,6 +3,7 @@
 //! What libpq knows and this does not is refused by name, never ignored. The password is never
 //! shown.
 
+use crate::web::is_this_machine;
 use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
@@ -162,10 +163,7 @@ impl Given {
         };
         let is_here = match &place {
             Place::Unix { .. } => true,
-            Place::Tcp { host, .. } => {
-                let address = host.parse::<std::net::IpAddr>();
-                host == "localhost" || address.is_ok_and(|address| address.is_loopback())
-            }
+            Place::Tcp { host, .. } => is_this_machine(host),
         };
         let tls = match self.mode.as_deref() {
             None if is_here && self.roots.is_none() => Tls::Off,
