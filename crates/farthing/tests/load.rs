@@ -4,13 +4,10 @@
 
 mod program;
 
+use program::Place;
 use program::up::Demo;
-use program::{PROGRAM, Place};
 use serde_json::{Value, json};
 use std::collections::BTreeSet;
-use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::net::TcpStream;
-use std::process::{Child, Command, Stdio};
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
@@ -26,53 +23,10 @@ metadata: {name: pipelines}
 spec: {scope: {label: {pipeline: nightly}}, limit: 1000000 USD, period: year-of-tests}
 ";
 
-/// The loop of this machine, killed when it is dropped.
-struct Up(Child, String);
-
-impl Up {
-    fn start(place: &Place, config: &str) -> Self {
-        let mut child = Command::new(PROGRAM)
-            .args(["up", "--listen", "127.0.0.1:0", "--every", "2s", "--config", config])
-            .current_dir(place.path())
-            .env("FARTHING_DATA", place.state())
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut said = BufReader::new(child.stderr.take().unwrap()).lines();
-        let address = loop {
-            let line = said.next().expect("it says where it listens").unwrap();
-            if let Some(address) = line.strip_prefix("listening on http://") {
-                break address.to_owned();
-            }
-        };
-        std::thread::spawn(move || said.for_each(drop));
-        Self(child, address)
-    }
-}
-
-impl Drop for Up {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
-    }
-}
-
-/// An answer: its status, its head and its content; `None` where the server is gone.
+/// What the API answers; `None` where the server is gone.
 fn ask(address: &str, method: &str, path: &str, body: &str) -> Option<(u16, String, String)> {
-    let mut stream = TcpStream::connect(address).ok()?;
-    stream.set_read_timeout(Some(Duration::from_secs(30))).ok()?;
-    let length = body.len();
-    let head = format!(
-        "{method} /api/v1{path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\
-         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-    );
-    stream.write_all(head.as_bytes()).ok()?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer).ok()?;
-    let (head, body) = answer.split_once("\r\n\r\n")?;
-    let status = head.split(' ').nth(1)?.parse().ok()?;
-    Some((status, head.to_owned(), body.to_owned()))
+    let path = format!("/api/v1{path}");
+    program::up::ask(address, (method, &path), (body, ""), Duration::from_secs(30))
 }
 
 /// Asks for reservations until the server is gone; `seen` has those that were granted.
@@ -103,11 +57,11 @@ fn no_reservation_is_lost_however_often_the_server_is_killed() {
     let kills = kills.unwrap_or(KILLS);
     let seen = Mutex::new(BTreeSet::new());
     for round in 0..kills {
-        let mut up = Up::start(&place, &config);
-        let before = seen.lock().unwrap().len();
+        let up = Demo::up(&place, &["--every", "2s", "--config", &config]);
+        let (address, before) = (up.address.clone(), seen.lock().unwrap().len());
         std::thread::scope(|threads| {
             for _ in 0..ASKERS {
-                threads.spawn(|| reserve_until_it_is_gone(&up.1, &seen));
+                threads.spawn(|| reserve_until_it_is_gone(&address, &seen));
             }
             // Killed early and late, while it is asked.
             let end = Instant::now() + Duration::from_secs(20);
@@ -116,10 +70,8 @@ fn no_reservation_is_lost_however_often_the_server_is_killed() {
                 std::thread::sleep(Duration::from_millis(2));
             }
             // SIGKILL; those who ask notice that it is gone.
-            let pid = up.0.id().to_string();
-            assert!(Command::new("kill").args(["-9", &pid]).status().unwrap().success());
+            up.kill();
         });
-        up.0.wait().unwrap();
         let verified = place.run(&["verify"]);
         assert_eq!(verified.code, 0, "round {round}: {}{}", verified.out, verified.said);
     }

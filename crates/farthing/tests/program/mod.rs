@@ -1,6 +1,7 @@
 //! The real program, as tests start it.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+pub(crate) mod cloud;
 pub(crate) mod podman;
 pub(crate) mod up;
 

@@ -8,7 +8,10 @@ use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// A demo that is stopped when the test ends.
+/// How long a test waits for an answer.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A demo, or another loop, that is stopped when the test ends.
 pub(crate) struct Demo {
     child: Child,
     /// `host:port` of its HTTP.
@@ -18,8 +21,13 @@ pub(crate) struct Demo {
 impl Demo {
     /// Starts a demo in `place` on a free port, and waits until it says where it listens.
     pub(crate) fn start(place: &Place, arguments: &[&str]) -> Self {
+        Self::up(place, &[&["--demo"], arguments].concat())
+    }
+
+    /// The same of any loop.
+    pub(crate) fn up(place: &Place, arguments: &[&str]) -> Self {
         let mut child = Command::new(PROGRAM)
-            .args(["up", "--demo", "--listen", "127.0.0.1:0"])
+            .args(["up", "--listen", "127.0.0.1:0"])
             .args(arguments)
             .current_dir(place.path())
             .env("FARTHING_DATA", place.state())
@@ -41,22 +49,15 @@ impl Demo {
 
     /// Asks its API, with a token where there is one: the status, and the content.
     pub(crate) fn ask(&self, method: &str, path: &str, body: &str, token: &str) -> (u16, String) {
-        let mut stream = TcpStream::connect(&self.address).unwrap();
-        stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-        let (address, length) = (&self.address, body.len());
-        let bearer = match token {
-            "" => String::new(),
-            token => format!("Authorization: Bearer {token}\r\n"),
-        };
-        let head = format!(
-            "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{bearer}\
-             Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
-        );
-        stream.write_all(head.as_bytes()).unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        let (head, body) = answer.split_once("\r\n\r\n").unwrap();
-        (head.split(' ').nth(1).unwrap().parse().unwrap(), body.to_owned())
+        let asked = ask(&self.address, (method, path), (body, token), PATIENCE);
+        let (status, _, body) = asked.expect("it is there and answers");
+        (status, body)
+    }
+
+    /// Ends it as a crash does, by SIGKILL.
+    pub(crate) fn kill(mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
     }
 
     /// Asks its API for JSON.
@@ -72,4 +73,30 @@ impl Drop for Demo {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// An answer: its status, its head and its content; `None` where nobody is there (any more).
+pub(crate) fn ask(
+    address: &str,
+    (method, path): (&str, &str),
+    (body, token): (&str, &str),
+    patience: Duration,
+) -> Option<(u16, String, String)> {
+    let mut stream = TcpStream::connect(address).ok()?;
+    stream.set_read_timeout(Some(patience)).ok()?;
+    let bearer = match token {
+        "" => String::new(),
+        token => format!("Authorization: Bearer {token}\r\n"),
+    };
+    let length = body.len();
+    let head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{bearer}\
+         Content-Type: application/json\r\nContent-Length: {length}\r\n\r\n{body}"
+    );
+    stream.write_all(head.as_bytes()).ok()?;
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).ok()?;
+    let (head, body) = answer.split_once("\r\n\r\n")?;
+    let status = head.split(' ').nth(1)?.parse().ok()?;
+    Some((status, head.to_owned(), body.to_owned()))
 }
