@@ -77,7 +77,7 @@ pub fn load(paths: &[PathBuf]) -> Result<EgressTable, EgressError> {
     for path in paths {
         let bytes = read_bytes(path, BYTES_MAX).map_err(EgressError::Read)?;
         if bytes.starts_with(speed::PARQUET) {
-            speeds.extend(speed::parquet(path)?);
+            speeds.extend(speed::parquet(bytes, path)?);
             continue;
         }
         let bytes = if bytes.starts_with(&[0x1f, 0x8b]) { unpacked(path, &bytes)? } else { bytes };

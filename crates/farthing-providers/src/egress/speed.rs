@@ -11,9 +11,9 @@
 
 use super::{EgressError, region, told};
 use crate::catalog::columns::{Column, readable};
+use bytes::Bytes;
 use farthing_model::{Decimal, Place};
 use parquet::arrow::arrow_reader::ParquetRecordBatchReaderBuilder;
-use std::fs::File;
 use std::path::Path;
 
 /// How Parquet begins.
@@ -63,12 +63,11 @@ pub(super) fn csv(text: &str, path: &Path) -> Result<Vec<Pair>, EgressError> {
     Ok(pairs)
 }
 
-/// Reads a Parquet file.
-pub(super) fn parquet(path: &Path) -> Result<Vec<Pair>, EgressError> {
+/// Reads a Parquet file that `path` names in messages.
+pub(super) fn parquet(bytes: Vec<u8>, path: &Path) -> Result<Vec<Pair>, EgressError> {
     let bad = |what: String| EgressError::Packed { path: path.to_owned(), what };
     let header = |what: String| EgressError::Header { path: path.to_owned(), what };
-    let file = File::open(path).map_err(|error| bad(error.to_string()))?;
-    let builder = ParquetRecordBatchReaderBuilder::try_new(file)
+    let builder = ParquetRecordBatchReaderBuilder::try_new(Bytes::from(bytes))
         .map_err(|error| bad(format!("{error}; the file is damaged or not complete")))?;
     let schema = builder.schema().clone();
     let names = schema.fields().iter().map(|field| field.name().as_str());
