@@ -63,18 +63,20 @@ struct Held<'s> {
 }
 
 /// A node with its price, as [`Measured`] and snapshots want it.
-pub(crate) struct NodeFacts {
+pub(crate) struct NodeFacts<'n> {
     pub(crate) priced: Priced,
     pub(crate) capacity: Resources,
+    /// How its devices are to be read.
+    gpus: Reading<'n>,
 }
 
 /// What a node is: its price, and its capacity with whole accelerators.
-pub(crate) fn facts(
+pub(crate) fn facts<'n>(
     state: &State,
-    node: &NodeObject,
+    node: &'n NodeObject,
     prices: &mut dyn Prices,
     faults: &mut BTreeSet<String>,
-) -> Option<NodeFacts> {
+) -> Option<NodeFacts<'n>> {
     let name = &node.name;
     let priced = match prices.price(&node.labels, node.provider_id.as_deref()) {
         Ok(priced) => priced,
@@ -83,8 +85,8 @@ pub(crate) fn facts(
             return None;
         }
     };
-    let reading = Reading::of(node, priced.accelerator.as_ref());
-    let gpus = match reading.count() {
+    let gpus = Reading::of(node, priced.accelerator.as_ref());
+    let count = match gpus.count() {
         Ok(0) => of_slices(state, name),
         Ok(count) => count,
         Err(why) => {
@@ -92,8 +94,8 @@ pub(crate) fn facts(
             0
         }
     };
-    let capacity = Resources { gpu_milli: gpus.saturating_mul(1_000), ..node.capacity };
-    Some(NodeFacts { priced, capacity })
+    let capacity = Resources { gpu_milli: count.saturating_mul(1_000), ..node.capacity };
+    Some(NodeFacts { priced, capacity, gpus })
 }
 
 /// Whole devices that a node's drivers list (dynamic resource allocation).
@@ -153,8 +155,7 @@ impl<'m> Measuring<'m> {
                 continue;
             };
             let Some(facts) = facts(self.state, node, prices, faults) else { continue };
-            let gpus = Reading::of(node, facts.priced.accelerator.as_ref());
-            let NodeFacts { priced, capacity } = facts;
+            let NodeFacts { priced, capacity, gpus } = facts;
             paid.push(Paid { id, node, window, priced, gpus, capacity });
         }
         paid
