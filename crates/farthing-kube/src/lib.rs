@@ -11,6 +11,7 @@
 //! environment. Start with [`Kubeconfig`] and [`Kube::open`].
 
 pub mod access;
+mod call;
 mod client;
 mod error;
 mod gpu;
@@ -27,6 +28,7 @@ mod watch;
 mod whose;
 
 pub use access::{Access, AccessError, Identity, Kubeconfig, in_cluster};
+pub use call::Flavour;
 pub use client::SharedClock;
 pub use error::ApiError;
 pub use gpu::product;
