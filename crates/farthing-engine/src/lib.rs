@@ -27,6 +27,7 @@ mod share;
 mod story;
 mod sums;
 mod tick;
+mod told;
 mod verify;
 mod what_if;
 

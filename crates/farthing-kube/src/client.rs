@@ -7,6 +7,7 @@
 use crate::access::{Access, Credentials};
 use crate::call::{Body, Call, Target, Verb};
 use crate::error::ApiError;
+use crate::ours::Fence;
 use farthing_edge::Clock;
 use jiff::Timestamp;
 use std::io::{BufRead, BufReader, Read};
@@ -42,6 +43,8 @@ pub(crate) struct Client {
     clock: SharedClock,
     session: Mutex<Option<Arc<Session>>>,
     requests: AtomicU64,
+    /// Whether changes may be made now, where that depends on anything.
+    fence: Mutex<Option<Arc<Fence>>>,
 }
 
 /// What is shown to the server, for as long as it is good.
@@ -61,7 +64,13 @@ pub(crate) struct Lines {
 
 impl Client {
     pub(crate) const fn new(access: Access, clock: SharedClock) -> Self {
-        Self { access, clock, session: Mutex::new(None), requests: AtomicU64::new(0) }
+        Self {
+            access,
+            clock,
+            session: Mutex::new(None),
+            requests: AtomicU64::new(0),
+            fence: Mutex::new(None),
+        }
     }
 
     pub(crate) fn now(&self) -> Timestamp {
@@ -89,6 +98,36 @@ impl Client {
     /// Not tried again here: an error of class `Transient` leaves open whether it took effect, so
     /// whoever calls asks what became of it.
     pub(crate) fn call_on(
+        &self,
+        call: &Call,
+        target: &Target<'_>,
+        body: &Body<'_>,
+        dry_run: bool,
+    ) -> Result<serde_json::Value, ApiError> {
+        let fence = self.fence.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        if !dry_run && call.verb != Verb::Get && fence.is_some_and(|fence| !fence.holds(self.now()))
+        {
+            return Err(ApiError::Deposed { url: self.url(&call.path(target)) });
+        }
+        self.call_in(call, target, body, dry_run)
+    }
+
+    /// From now on, changes are made only while this holds.
+    pub(crate) fn fence(&self, fence: Arc<Fence>) {
+        *self.fence.lock().unwrap_or_else(PoisonError::into_inner) = Some(fence);
+    }
+
+    /// A call that may be made whoever leads: that on the lease itself.
+    pub(crate) fn call_unfenced(
+        &self,
+        call: &Call,
+        target: &Target<'_>,
+        body: &Body<'_>,
+    ) -> Result<serde_json::Value, ApiError> {
+        self.call_in(call, target, body, false)
+    }
+
+    fn call_in(
         &self,
         call: &Call,
         target: &Target<'_>,

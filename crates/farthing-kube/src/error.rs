@@ -41,6 +41,12 @@ pub enum ApiError {
         /// Not to be asked again before so long.
         retry_after: Option<Duration>,
     },
+    /// A change that was not asked for, as this replica does not lead any more.
+    #[error("{url}: not asked: this replica does not lead, as its lease was not renewed in time")]
+    Deposed {
+        /// The address.
+        url: String,
+    },
     /// An answer that is none.
     #[error("{url}: says what is not an answer: {what}")]
     Syntax {
@@ -121,7 +127,7 @@ impl ApiError {
     /// What it means for whoever asked.
     pub fn class(&self) -> Class {
         match self {
-            Self::Access(_) | Self::Pem { .. } => Class::Denied,
+            Self::Access(_) | Self::Pem { .. } | Self::Deposed { .. } => Class::Denied,
             Self::Unreachable { .. } => Class::Transient,
             Self::Syntax { .. } => Class::Invalid,
             Self::Status { code, .. } => match code {

@@ -1,7 +1,7 @@
 //! The kinds that are watched, where the server has them, and what is kept of each.
 
-use crate::object::{Claim, Names, NodeObject, Owner, PodObject, Rule, Slices, claim, node, owner};
-use crate::object::{pod, rule};
+use crate::object::{Claim, Key, Names, NodeObject, OurObject, Owner, PodObject, Rule, Slices};
+use crate::object::{claim, node, ours, owner, pod, rule};
 use jiff::Timestamp;
 
 /// A kind of object.
@@ -31,6 +31,8 @@ pub(crate) enum Keep {
     Claim,
     Slices,
     Rule,
+    /// One of ours, whole.
+    Ours,
 }
 
 /// An object as it is kept.
@@ -43,6 +45,7 @@ pub(crate) enum Object {
     Claim(Claim),
     Slices(Slices),
     Rule(Rule),
+    Ours(Key, Box<OurObject>),
 }
 
 const fn built_in(
@@ -65,7 +68,7 @@ const fn where_installed(
 }
 
 /// All kinds that are watched. Nodes and pods come first: without them nothing is known.
-pub(crate) const KINDS: [Kind; 30] = [
+pub(crate) const KINDS: [Kind; 34] = [
     built_in("Node", "", "nodes", Keep::Node),
     built_in("Pod", "", "pods", Keep::Pod),
     built_in("Namespace", "", "namespaces", Keep::Namespace),
@@ -96,8 +99,15 @@ pub(crate) const KINDS: [Kind; 30] = [
     where_installed("ResourceFlavor", KUEUE, &["v1beta2", "v1beta1"], "resourceflavors", RULE),
     where_installed("NodePool", "karpenter.sh", &["v1"], "nodepools", Keep::Rule),
     where_installed("NodeClaim", "karpenter.sh", &["v1"], "nodeclaims", Keep::Rule),
+    where_installed("Budget", GROUP, &[VERSION], "budgets", Keep::Ours),
+    where_installed("Policy", GROUP, &[VERSION], "policies", Keep::Ours),
+    where_installed("PriceBook", GROUP, &[VERSION], "pricebooks", Keep::Ours),
+    where_installed("Plan", GROUP, &[VERSION], "plans", Keep::Ours),
 ];
 
+/// The group and the version of our own kinds.
+pub(crate) const GROUP: &str = "farthing.dev";
+pub(crate) const VERSION: &str = "v1alpha1";
 const DRA: &str = "resource.k8s.io";
 const LWS: &str = "leaderworkerset.x-k8s.io";
 const KSERVE: &str = "serving.kserve.io";
@@ -141,6 +151,11 @@ impl Kind {
             Keep::Claim => Object::Claim(Claim::of(&wire::<claim::ClaimWire>(raw)?, names)),
             Keep::Slices => Object::Slices(Slices::of(&wire::<claim::SliceWire>(raw)?, names)),
             Keep::Rule => Object::Rule(Rule::of(&wire::<rule::Wire>(raw)?, names)),
+            Keep::Ours => {
+                let wire = wire::<ours::Wire>(raw)?;
+                let (key, object) = OurObject::of(wire, self.name, names, now);
+                Object::Ours(key, Box::new(object))
+            }
         })
     }
 }

@@ -6,8 +6,8 @@
 //! ```
 //!
 //! [`Kube`] lists and watches (`watch`), keeps little of each object (`object`), follows pods up
-//! their owners (`whose`) and reads devices as shares of accelerators (`gpu`). It changes nothing:
-//! every request is a GET. It refuses to know prices ([`Prices`] brings them), the clock and the
+//! their owners (`whose`) and reads devices as shares of accelerators (`gpu`). Objects of our own are
+//! in `ours`; what may be asked beside lists and watches is in `call`. It refuses to know prices ([`Prices`] brings them), the clock and the
 //! environment. Start with [`Kubeconfig`] and [`Kube::open`].
 
 pub mod access;
@@ -20,6 +20,7 @@ mod manifest;
 mod measure;
 mod object;
 mod observe;
+mod ours;
 mod price;
 mod state;
 #[cfg(test)]
@@ -32,7 +33,9 @@ pub use call::Flavour;
 pub use client::SharedClock;
 pub use error::ApiError;
 pub use gpu::product;
-pub use manifest::manifests;
+pub use manifest::{deployment, roles};
+pub use object::OurObject;
+pub use ours::{Campaign, Known, Lease, Ours, Standing};
 pub use price::{Priced, Prices};
 
 use client::Client;
@@ -129,6 +132,16 @@ impl Kube {
         })
     }
 
+    /// Objects of our own in it, for as long as this is there.
+    pub fn ours(&self) -> Ours {
+        Ours { client: Arc::clone(&self.client), shared: Arc::clone(&self.shared) }
+    }
+
+    /// A replica, by a name that no other has, that may lead in this cluster.
+    pub fn lease(&self, me: String) -> Lease {
+        Lease::new(Arc::clone(&self.client), me)
+    }
+
     /// What is known.
     pub fn inventory(&self) -> Inventory {
         let state = self.shared.state();
@@ -166,6 +179,7 @@ fn count(state: &State, kind: &kind::Kind) -> usize {
         Keep::Claim => state.claims.len(),
         Keep::Slices => state.slices.len(),
         Keep::Rule => state.rules.get(kind.name).map_or(0, BTreeMap::len),
+        Keep::Ours => state.ours.get(kind.name).map_or(0, BTreeMap::len),
     }
 }
 

@@ -2,7 +2,7 @@
 //! each kind is known.
 
 use crate::kind::{KINDS, Keep, Kind, Object};
-use crate::object::{Claim, Key, NodeObject, Owner, PodObject, Rule, Slices};
+use crate::object::{Claim, Key, NodeObject, OurObject, Owner, PodObject, Rule, Slices};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -24,6 +24,8 @@ pub(crate) struct State {
     pub(crate) slices: BTreeMap<Key, Slices>,
     /// Rules by kind.
     pub(crate) rules: BTreeMap<&'static str, BTreeMap<Key, Rule>>,
+    /// Our own, by kind.
+    pub(crate) ours: BTreeMap<&'static str, BTreeMap<Key, OurObject>>,
     /// Nodes and pods that are no more, and when they ended.
     pub(crate) gone_nodes: Vec<(NodeObject, Timestamp)>,
     pub(crate) gone_pods: Vec<(PodObject, Timestamp)>,
@@ -66,6 +68,7 @@ impl Default for State {
             claims: BTreeMap::new(),
             slices: BTreeMap::new(),
             rules: BTreeMap::new(),
+            ours: BTreeMap::new(),
             gone_nodes: Vec::new(),
             gone_pods: Vec::new(),
             health: vec![Health::default(); KINDS.len()],
@@ -121,6 +124,7 @@ impl State {
             Keep::Slices => self.slices.clear(),
             Keep::Owner | Keep::OwnerOfPods => drop(self.owners.remove(kind.name)),
             Keep::Rule => drop(self.rules.remove(kind.name)),
+            Keep::Ours => drop(self.ours.remove(kind.name)),
             // These are compared with what was there, as what is gone has to be paid to its end.
             Keep::Node | Keep::Pod => {}
         }
@@ -156,6 +160,9 @@ impl State {
             Object::Rule(rule) => {
                 self.rules.entry(kind.name).or_default().insert(rule.key.clone(), rule);
             }
+            Object::Ours(key, object) => {
+                self.ours.entry(kind.name).or_default().insert(key, *object);
+            }
         }
     }
 
@@ -178,6 +185,9 @@ impl State {
             Object::Slices(slices) => drop(self.slices.remove(&slices.key)),
             Object::Rule(rule) => {
                 self.rules.get_mut(kind.name).and_then(|all| all.remove(&rule.key));
+            }
+            Object::Ours(key, _) => {
+                self.ours.get_mut(kind.name).and_then(|all| all.remove(&key));
             }
         }
         self.forget_oldest();

@@ -286,7 +286,7 @@ fn a_restart_of_the_server_is_survived(cluster: &Cluster, kube: &mut Kube) {
 
 /// RBAC is on: what the role lacks, the server refuses.
 fn the_role_of_our_manifests_is_enough(cluster: &Cluster) {
-    cluster.apply(&farthing_kube::manifests());
+    cluster.apply(&farthing_kube::roles(farthing_kube::Flavour::Observe));
     let bind = ["create", "clusterrolebinding", "observer", "--user=observer"];
     cluster.kubectl(&[&bind[..], &["--clusterrole=farthing-observe"]].concat());
     let mut kube = watch(cluster.kubeconfig_of("observer"));

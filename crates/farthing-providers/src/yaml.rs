@@ -6,6 +6,10 @@
 //! it. This module knows YAML and nothing of what the values mean. Limits: depth, the number of
 //! values after aliases are expanded, and the length of a scalar's file, which the reader checks.
 
+mod write;
+
+pub(crate) use write::write;
+
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, Span, options};
 use std::collections::HashMap;
 

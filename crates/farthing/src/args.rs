@@ -27,7 +27,7 @@ pub(crate) use import::{
 pub(crate) use journal::{
     BackupArgs, JournalArgs, JournalExportArgs, JournalWhat, RestoreArgs, StoreArgs, StoreWhat,
 };
-pub(crate) use kube::{KubeArgs, KubeCommandArgs, KubeWhat};
+pub(crate) use kube::{KubeArgs, KubeCommandArgs, KubeManifestsArgs, KubeWhat};
 pub(crate) use listen::ListenArgs;
 pub(crate) use run::{BecomeArgs, Live, RunArgs, RunLimits, RunMetric, RunPays, RunPrice, RunSize};
 use std::path::PathBuf;
@@ -127,7 +127,7 @@ pub(crate) enum Command {
     Books(BooksArgs),
     /// Ask the charges in SQL: FROM charges, columns as in FOCUS
     Sql(SqlArgs),
-    /// Print what a Kubernetes cluster needs so that Farthing may look at it
+    /// Print what a Kubernetes cluster needs so that Farthing may work in it
     Kube(KubeCommandArgs),
     /// Make, list and revoke the tokens by which others ask the server
     Token(TokenArgs),

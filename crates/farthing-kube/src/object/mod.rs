@@ -7,6 +7,7 @@
 pub(crate) mod claim;
 pub(crate) mod meta;
 pub(crate) mod node;
+pub(crate) mod ours;
 pub(crate) mod owner;
 pub(crate) mod pod;
 pub(crate) mod rule;
@@ -14,6 +15,7 @@ pub(crate) mod rule;
 pub(crate) use claim::{Claim, Slice, Slices};
 pub(crate) use meta::{Key, Meta, Names, or_default, time};
 pub(crate) use node::NodeObject;
+pub use ours::OurObject;
 pub(crate) use owner::{Owner, OwnerRef};
 pub(crate) use pod::PodObject;
 pub(crate) use rule::Rule;

@@ -45,7 +45,8 @@ pub use source::BYTES_MAX;
 
 use crate::manifest::Fault;
 use farthing_edge::{EdgeError, Quote};
-use farthing_model::Offer;
+use farthing_model::offer_table::TableError;
+use farthing_model::{Offer, OfferTable};
 pub(crate) use intake::BookParts;
 use intake::Intake;
 use jiff::{Timestamp, civil::Date};
@@ -80,6 +81,19 @@ impl PriceBook {
         }
         intake.book(book, Path::new("offers"));
         Ok(Catalogue::of(intake.finish(today, None)?, From::Files).book())
+    }
+
+    /// The same as a catalogue, for what asks for single machines. Offers without a price are left
+    /// out.
+    ///
+    /// # Errors
+    /// More offers than a table takes.
+    pub fn catalogue(&self) -> Result<Catalogue, TableError> {
+        let (table, _) = OfferTable::of(&self.offers)?;
+        let (excluded, faults) = (self.excluded.clone(), self.faults.clone());
+        let (assets, contract_days) = (Vec::new(), Vec::new());
+        let (as_of, from) = (self.as_of, From::Files);
+        Ok(Catalogue { table, excluded, faults, as_of, assets, contract_days, from })
     }
 
     /// A source of these offers for the engine.

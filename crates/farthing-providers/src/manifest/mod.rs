@@ -15,9 +15,11 @@
 mod alerts;
 mod budget;
 mod curve;
+mod custom;
 mod dag;
 mod fault;
 mod fields;
+mod given;
 mod identity;
 mod object;
 mod policy;
@@ -29,7 +31,9 @@ mod shape;
 mod table;
 mod workload;
 
+pub use custom::definitions;
 pub use fault::{Fault, ManifestError};
+pub use given::{Given, IN_CLUSTER, load_with};
 pub use identity::{Identity, IdentityGrant};
 pub use schema::json_schema;
 
@@ -38,7 +42,7 @@ pub(crate) use fault::suggestion;
 use crate::alert::Settings;
 use crate::catalog::{BookError, BookParts, PriceBook};
 use crate::text::{ReadError, read_text};
-use crate::yaml::{Spot, documents};
+use crate::yaml::{Node, Spot, documents};
 use farthing_model::{Budget, Dag, Policy, Workload, utc_day};
 use fault::Report;
 use jiff::Timestamp;
@@ -98,16 +102,7 @@ pub fn load(paths: &[PathBuf], now: Timestamp) -> Result<Manifests, ManifestErro
 /// one name the first is kept.
 pub fn load_lenient(paths: &[PathBuf], now: Timestamp) -> (Manifests, Vec<Fault>) {
     let mut set = Set::default();
-    for path in paths {
-        let source = path.display().to_string();
-        match read_text(path, BYTES_MAX) {
-            Ok(text) => {
-                let folder = Folder(Some(path.parent().unwrap_or(Path::new(""))));
-                set.add(&text, &source, &Reader { now, folder });
-            }
-            Err(error) => set.faults.push(unreadable(source, &error)),
-        }
-    }
+    set.files(paths, now);
     set.finish(now)
 }
 
@@ -154,6 +149,19 @@ struct Set {
 }
 
 impl Set {
+    fn files(&mut self, paths: &[PathBuf], now: Timestamp) {
+        for path in paths {
+            let source = path.display().to_string();
+            match read_text(path, BYTES_MAX) {
+                Ok(text) => {
+                    let folder = Folder(Some(path.parent().unwrap_or(Path::new(""))));
+                    self.add(&text, &source, &Reader { now, folder });
+                }
+                Err(error) => self.faults.push(unreadable(source, &error)),
+            }
+        }
+    }
+
     fn add(&mut self, text: &str, source: &str, reader: &Reader<'_>) {
         let documents = documents(text);
         if documents.is_empty() {
@@ -165,17 +173,19 @@ impl Set {
             let mut report = Report::new(source);
             match document {
                 Err(error) => report.fault(error.spot, error.what),
-                Ok(node) => {
-                    let (header, object) = object::object(&node, reader, &mut report);
-                    let first = header.is_none_or(|header| self.is_first(header, &mut report));
-                    if let Some(object) = object.filter(|_| first) {
-                        self.keep(object);
-                    }
-                }
+                Ok(node) => self.object(&node, reader, &mut report),
             }
             // In the order of the lines; what is wrong in tables beside the file comes after.
             report.faults.sort_by_key(|fault| (fault.source != source, fault.spot));
             self.faults.append(&mut report.faults);
+        }
+    }
+
+    fn object(&mut self, node: &Node, reader: &Reader<'_>, report: &mut Report) {
+        let (header, object) = object::object(node, reader, report);
+        let first = header.is_none_or(|header| self.is_first(header, report));
+        if let Some(object) = object.filter(|_| first) {
+            self.keep(object);
         }
     }
 
@@ -186,10 +196,12 @@ impl Set {
         let key = if is_only { String::new() } else { name };
         if let Some((source, first)) = self.names.get(&(kind, key.clone())) {
             let which = if is_only { "" } else { " of this name" };
-            let what = format!(
-                "there is already a {kind}{which} at {source}:{}:{}; keep one of them",
-                first.line, first.column
-            );
+            let at = if first.line == 0 {
+                format!("in {source}")
+            } else {
+                format!("at {source}:{}:{}", first.line, first.column)
+            };
+            let what = format!("there is already a {kind}{which} {at}; keep one of them");
             report.fault(spot, what);
             return false;
         }

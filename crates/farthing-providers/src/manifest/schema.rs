@@ -124,7 +124,7 @@ fn form(
 }
 
 /// The JSON types and the pattern of a scalar; `pattern` binds strings only.
-fn scalar_form(form: Form) -> (&'static [&'static str], &'static str) {
+pub(super) fn scalar_form(form: Form) -> (&'static [&'static str], &'static str) {
     const NUMBER: &[&str] = &["number", "string"];
     const WHOLE: &[&str] = &["integer", "string"];
     const STRING: &[&str] = &["string"];

@@ -1,6 +1,7 @@
 //! Kubernetes: which cluster `farthing up` looks at, what its nodes cost, what it needs there.
 
-use clap::{Args, Subcommand};
+use clap::{Args, Subcommand, ValueEnum};
+use farthing_kube::Flavour;
 use std::path::PathBuf;
 
 /// A Kubernetes cluster.
@@ -18,6 +19,10 @@ pub(crate) struct KubeArgs {
     /// Price books for its nodes instead of the one that ships in the program
     #[arg(long, value_name = "PATH", requires = "context")]
     pub(crate) prices: Vec<PathBuf>,
+    /// Be one of several replicas: wait for the lease farthing/farthing in the cluster, and lead
+    /// while it is held. All of them need one journal (--store, or a volume that they share)
+    #[arg(long, requires = "context")]
+    pub(crate) lease: bool,
 }
 
 /// `farthing kube`.
@@ -29,8 +34,48 @@ pub(crate) struct KubeCommandArgs {
 }
 
 /// What to print.
-#[derive(Clone, Copy, Debug, Subcommand)]
+#[derive(Clone, Debug, Subcommand)]
 pub(crate) enum KubeWhat {
-    /// An account and the least role for looking, for `kubectl apply -f -`
-    Manifests,
+    /// Custom resources, an account with the least role for what is to be done, and a deployment,
+    /// for `kubectl apply -f -`
+    Manifests(KubeManifestsArgs),
+}
+
+/// `farthing kube manifests`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KubeManifestsArgs {
+    /// How much the account may do
+    #[arg(long, value_enum, default_value_t = Role::Recommend)]
+    pub(crate) role: Role,
+    /// Custom resources only
+    #[arg(long, conflicts_with_all = ["role", "image"])]
+    pub(crate) crds_only: bool,
+    /// The image that is deployed
+    #[arg(
+        long,
+        value_name = "IMAGE",
+        default_value = concat!("farthing:", env!("CARGO_PKG_VERSION"))
+    )]
+    pub(crate) image: String,
+}
+
+/// How much an account may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Role {
+    /// Look only.
+    Observe,
+    /// Look, and write what would be better into objects of its own.
+    Recommend,
+    /// Change what is there.
+    Enforce,
+}
+
+impl From<Role> for Flavour {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Observe => Self::Observe,
+            Role::Recommend => Self::Recommend,
+            Role::Enforce => Self::Enforce,
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! `farthing up`: the loop, on this machine, on a Kubernetes cluster or on a simulated one.
 
 mod bell;
+mod board;
 mod cycle;
 mod demo;
 mod identity;

@@ -392,7 +392,7 @@ pub(crate) fn step(plan: &PlanRecord, step: &StepRecord, after: &[String]) -> St
 }
 
 /// What a step does, in words.
-fn action(action: &ActionRecord) -> String {
+pub(crate) fn action(action: &ActionRecord) -> String {
     let nodes = |each: u32| if each == 1 { String::new() } else { format!(" of {each} nodes") };
     match action {
         ActionRecord::Start { workload, offer, members, nodes_each, from, to } => {

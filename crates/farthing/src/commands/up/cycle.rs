@@ -2,6 +2,7 @@
 //! cluster that is only looked at.
 
 use super::bell::Bell;
+use super::board::{Board, Said};
 use super::lead::Lead;
 use super::serve::{Front, Listening, Opening};
 use super::{Stop, std_duration};
@@ -11,8 +12,9 @@ use crate::home::Home;
 use crate::outcome::Outcome;
 use crate::print::talk;
 use crate::show;
-use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Quote};
-use farthing_engine::{Config, Engine, Planner, Tick};
+use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Quote, Store};
+use farthing_engine::{Config, Engine, Journal, Planner, Tick, World};
+use farthing_kube::Standing;
 use farthing_ledger::{Key, StatementQuery, Weights, statement};
 use farthing_model::{
     BandState, ClusterId, Currency, Mode, Offer, Receipt, Snapshot, Step, StepId, Window,
@@ -40,24 +42,31 @@ pub(super) struct Setting<'s> {
     pub(super) most: Mode,
     /// How the price of a node is split over its resources.
     pub(super) weights: Weights,
+    /// What this replica leads by, beside the store.
+    pub(super) lease: Option<Arc<Standing>>,
 }
 
 /// Runs the loop until it is told to stop; then prints the statement.
 pub(super) fn run<M: Observe + Measure + Quote>(
     setting: &Setting<'_>,
     world: Watched<M>,
+    board: &mut dyn Board,
 ) -> anyhow::Result<Outcome> {
     let Setting { args, home, stop, cluster, every, .. } = setting;
-    let Some(mut lead) = Lead::take(home, cluster, stop)? else {
+    let Some(mut lead) = Lead::take((home, cluster), setting.lease.clone(), stop)? else {
         return Ok(Outcome::Done);
     };
-    let told = super::told(args, setting.most)?;
+    let last = || -> anyhow::Result<_> {
+        Ok(Journal::open(home.store().open(cluster)?)?.state().budgets.clone())
+    };
+    let told = board.begin(args, setting.most, &last)?;
     let has_tokens = crate::commands::token::are_there(home, cluster)?;
     let listening = Listening::bind(args, has_tokens, told.identity.as_ref())?;
     home.begin(cluster)?;
-    let bell = Bell::open(told.alerts.as_ref())?;
+    let mut alerts = told.alerts.clone();
+    let mut bell = Bell::open(alerts.as_ref())?;
     let config = config(setting, told, world.what);
-    let policy = config.policy.clone();
+    let mut policy = config.policy.clone();
     let store = lead.journal(home, cluster)?;
     let started = Timestamp::now();
     let (what, measures_use) = (world.what, world.measures_use);
@@ -65,10 +74,23 @@ pub(super) fn run<M: Observe + Measure + Quote>(
     let every = std_duration(*every)?;
     let opening = Opening { world: what, policy: policy.clone(), started, every };
     let journal = home.store().open(cluster)?;
+    let id = journal_id(&*journal)?.unwrap_or_default();
+    board.opened(&id);
+    lead.keeps_journal(&id);
     let front = Front::open(listening, &engine, journal, opening)?;
     let (mut next, mut told, mut goes_on) = (Instant::now(), Vec::new(), true);
+    let mut said = Vec::new();
     loop {
         let (began, now) = (Instant::now(), Timestamp::now());
+        lead.leads(now)?;
+        if let Some(changed) = hear(board, &mut engine, setting, now) {
+            policy = engine.config().policy.clone();
+            if changed.alerts != alerts {
+                alerts = changed.alerts;
+                let other = Bell::open(alerts.as_ref())?;
+                std::mem::replace(&mut bell, other).close(&mut engine, now);
+            }
+        }
         match engine.tick(now) {
             Ok(tick) => {
                 talk(&if measures_use {
@@ -78,6 +100,7 @@ pub(super) fn run<M: Observe + Measure + Quote>(
                 });
                 talk_about(&tick, &mut told);
                 bell.ring(&mut engine, &tick);
+                show_on(board, &engine, now, &mut said)?;
                 let offers = engine.world_mut().offers(now)?;
                 front.publish(tick, began.elapsed(), offers, &engine)?;
             }
@@ -102,6 +125,71 @@ pub(super) fn run<M: Observe + Measure + Quote>(
     engine.close(Timestamp::now())?;
     front.close();
     closing(home, cluster, setting.by.clone())
+}
+
+/// Hears what is new on the board: other budgets and another policy, and what people say of
+/// proposals. What the loop is told from now on; `None` where that is what it was.
+fn hear<W: World, S: Store>(
+    board: &mut dyn Board,
+    engine: &mut Engine<W, S>,
+    setting: &Setting<'_>,
+    now: Timestamp,
+) -> Option<Manifests> {
+    let news = board.news(engine.open_state(), now);
+    for word in news.words {
+        let what = if word.approved { "approved" } else { "refused" };
+        match engine.approve(&word.step, word.approved, &word.by, now) {
+            Ok(()) => talk(&format!("step {} is {what} by {}", word.step, word.by)),
+            Err(error) => talk(&format!("step {} is not {what}: {error}", word.step)),
+        }
+    }
+    let told = news.told?;
+    let mut policy = told.policy.clone().unwrap_or_default();
+    policy.mode = policy.mode.min(setting.most);
+    match engine.tell(&policy, &told.budgets, now) {
+        Ok(true) => {
+            let (mode, budgets) = (policy.mode.name(), told.budgets.len());
+            talk(&format!("told anew: mode {mode}, {budgets} budgets"));
+            Some(told)
+        }
+        Ok(false) => Some(told),
+        Err(error) => {
+            let error = anyhow::Error::from(error);
+            talk(&format!("what the loop was told stays as it was: {error:#}"));
+            None
+        }
+    }
+}
+
+/// Shows on the board what a tick came to. What cannot be shown is told when it is new.
+fn show_on<W: World, S: Store>(
+    board: &mut dyn Board,
+    engine: &Engine<W, S>,
+    at: Timestamp,
+    told: &mut Vec<String>,
+) -> anyhow::Result<()> {
+    let config = engine.config();
+    let lines = board.show(&Said {
+        at,
+        open: engine.open_state(),
+        exposures: &engine.exposures(at)?,
+        policy: &config.policy,
+        books: engine.books(),
+        currency: config.currency,
+        cluster: &config.cluster,
+    });
+    for line in lines.iter().filter(|line| !told.contains(line)) {
+        talk(line);
+    }
+    *told = lines;
+    Ok(())
+}
+
+/// Which journal it is: the hash of its first record, in hexadecimal digits.
+pub(super) fn journal_id(journal: &dyn Store) -> anyhow::Result<Option<String>> {
+    let first = journal.read(1, 1)?;
+    let digits = |hash: [u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect();
+    Ok(first.first().map(|record| digits(record.hash)))
 }
 
 /// That a tick failed, and what becomes of what it was to do.

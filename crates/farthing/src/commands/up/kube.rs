@@ -1,7 +1,16 @@
-//! A Kubernetes cluster: its nodes by a price book, its pods by what they ask for.
+//! A Kubernetes cluster: its nodes by a price book, its pods by what they ask for; told what to do
+//! by objects in it.
+
+mod objects;
+mod plans;
+mod status;
+mod told;
+
+pub(crate) use plans::Word;
 
 use super::Stop;
 use super::cycle::{self, Setting, Watched};
+use super::lead;
 use crate::args::{KubeArgs, UpArgs};
 use crate::commands::{cache_folder, duration, price_book};
 use crate::home::Home;
@@ -9,16 +18,17 @@ use crate::outcome::{Outcome, WrongUse};
 use crate::print::talk;
 use anyhow::Context as _;
 use farthing_edge::{Clock, Observe as _};
-use farthing_kube::{Access, Inventory, Kube, Kubeconfig, Priced, Prices, in_cluster};
+use farthing_kube::{self as kube, Access, Inventory, Kube, Kubeconfig, Priced, in_cluster};
 use farthing_ledger::Key;
 use farthing_model::{Accelerator, ClusterId, IdError, Mode, Price, Snapshot};
-use farthing_providers::catalog::{Catalogue, accelerator_of_label};
+use farthing_providers::catalog::{Catalogue, PriceBook, accelerator_of_label};
 use farthing_providers::telemetry::{Bought, NodePrices, SourceMap};
 use farthing_providers::trust;
 use jiff::Timestamp;
+use objects::Objects;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 /// Between two ticks: pods are metered to the second that Kubernetes says, however seldom it is.
@@ -43,9 +53,10 @@ pub(super) fn run(
     let cluster = name(&access)?;
     let catalogue = price_book(&args.kube.prices, Timestamp::now(), cache_folder())?;
     let weights = crate::wiring::weights_of_table(&catalogue.table)?;
-    let prices = Box::new(BookPrices::new(catalogue)?);
+    let prices = Prices::new(catalogue)?;
     let began = Instant::now();
-    let mut kube = Kube::open(access, cluster.clone(), Arc::new(SystemClock), prices)
+    let own = Box::new(prices.clone());
+    let mut kube = Kube::open(access, cluster.clone(), Arc::new(SystemClock), own)
         .map_err(|error| match error.hint() {
             Some(hint) => anyhow::Error::from(WrongUse::new(error.to_string()).hint(hint)),
             None => error.into(),
@@ -62,10 +73,27 @@ pub(super) fn run(
         Some(every) => every,
         None => duration("--every", if are_many { EVERY_OF_MANY } else { EVERY })?,
     };
-    let (by, most) = (Key::Workload, Mode::Observe);
-    let setting = Setting { args, home, stop, cluster: &cluster, by, every, most, weights };
+    let (by, most) = (Key::Workload, Mode::Approve);
+    let lease = if args.kube.lease {
+        let Some(standing) = lead::lease(kube.lease(who()), (home, &cluster), stop)? else {
+            return Ok(Outcome::Done);
+        };
+        Some(standing)
+    } else {
+        None
+    };
+    let mut board = Objects::new(kube.ours(), args, prices, most);
+    let setting = Setting { args, home, stop, cluster: &cluster, by, every, most, weights, lease };
     let what = "a Kubernetes cluster";
-    cycle::run(&setting, Watched { inner: kube, measures_use: false, what })
+    cycle::run(&setting, Watched { inner: kube, measures_use: false, what }, &mut board)
+}
+
+/// A name that no other replica has: of the pod or machine, and of this start.
+fn who() -> String {
+    let host = std::env::var("HOSTNAME").ok().filter(|host| !host.is_empty());
+    let host = host.unwrap_or_else(|| "farthing".to_owned());
+    let start = Timestamp::now().as_microsecond();
+    format!("{host}_{}_{start}", std::process::id())
 }
 
 /// How the cluster is reached: by a kubeconfig; in a pod without one, by its service account.
@@ -145,31 +173,57 @@ impl Clock for SystemClock {
     }
 }
 
-/// Prices of nodes by a price book, by the labels that a source map names.
+/// Prices of nodes by a price book, by the labels that a source map names. The book may be changed
+/// while nodes are priced by it.
+#[derive(Clone)]
+struct Prices(Arc<Mutex<BookPrices>>);
+
 struct BookPrices {
-    catalogue: Catalogue,
+    /// That of the start.
+    first: Arc<Catalogue>,
+    catalogue: Arc<Catalogue>,
     map: SourceMap,
     found: BTreeMap<Bought, farthing_providers::telemetry::Priced>,
 }
 
-impl BookPrices {
+impl Prices {
     fn new(catalogue: Catalogue) -> anyhow::Result<Self> {
-        Ok(Self { catalogue, map: SourceMap::built_in()?, found: BTreeMap::new() })
+        let catalogue = Arc::new(catalogue);
+        let (first, map) = (Arc::clone(&catalogue), SourceMap::built_in()?);
+        let found = BTreeMap::new();
+        Ok(Self(Arc::new(Mutex::new(BookPrices { first, catalogue, map, found }))))
+    }
+
+    /// Prices by another book from now on; without one by that of the start.
+    fn take(&self, book: Option<&PriceBook>) -> anyhow::Result<()> {
+        let mut prices = self.lock();
+        prices.catalogue = match book {
+            Some(book) => Arc::new(book.catalogue()?),
+            None => Arc::clone(&prices.first),
+        };
+        prices.found.clear();
+        Ok(())
+    }
+
+    fn lock(&self) -> MutexGuard<'_, BookPrices> {
+        // What was found and what it was found in are changed together.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Prices for BookPrices {
+impl kube::Prices for Prices {
     fn price(
         &mut self,
         labels: &BTreeMap<String, String>,
         provider_id: Option<&str>,
     ) -> Result<Priced, IdError> {
-        let bought = Bought::of_labels(&self.map, labels, provider_id);
-        let known = if let Some(known) = self.found.get(&bought) {
+        let mut prices = self.lock();
+        let bought = Bought::of_labels(&prices.map, labels, provider_id);
+        let known = if let Some(known) = prices.found.get(&bought) {
             known.clone()
         } else {
-            let priced = NodePrices::new(&self.catalogue).price(&bought)?;
-            self.found.insert(bought, priced.clone());
+            let priced = NodePrices::new(&prices.catalogue).price(&bought)?;
+            prices.found.insert(bought, priced.clone());
             priced
         };
         Ok(Priced {

@@ -1,6 +1,7 @@
 //! This machine: measured through procfs, cgroups and NVML, priced as owned hardware.
 
 use super::Stop;
+use super::board::NoBoard;
 use super::cycle::{self, Setting, Watched};
 use crate::args::UpArgs;
 use crate::commands::duration;
@@ -37,9 +38,11 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let machine = LocalMachine::open(root, cluster.clone(), offer, gpus)?;
     let weights = crate::wiring::weights(std::iter::empty())?;
     let (by, most) = (Key::Process, Mode::Recommend);
-    let setting = Setting { args, home, stop, cluster: &cluster, by, every, most, weights };
+    let setting =
+        Setting { args, home, stop, cluster: &cluster, by, every, most, weights, lease: None };
     let inner = Quoted { machine, offers };
-    cycle::run(&setting, Watched { inner, measures_use: true, what: "this machine" })
+    let world = Watched { inner, measures_use: true, what: "this machine" };
+    cycle::run(&setting, world, &mut NoBoard)
 }
 
 /// What an hour of this machine costs as owned hardware, by the figures of a file or the built-in
