@@ -150,17 +150,17 @@ impl Client {
             (Body::Nothing, _) => self.get(&path, &query)?,
             (Body::Whole(object), verb) => {
                 let method = if verb == Verb::Update { Method::PUT } else { Method::POST };
-                self.send(method, "application/json", &path, &query, object)?
+                self.send(&method, "application/json", &path, &query, object)?
             }
             (Body::Apply { object, .. }, _) => {
                 // What is written in YAML may be JSON.
-                self.send(Method::PATCH, "application/apply-patch+yaml", &path, &query, object)?
+                self.send(&Method::PATCH, "application/apply-patch+yaml", &path, &query, object)?
             }
             (Body::Merge(object), _) => {
-                self.send(Method::PATCH, "application/merge-patch+json", &path, &query, object)?
+                self.send(&Method::PATCH, "application/merge-patch+json", &path, &query, object)?
             }
             (Body::Operations(list), _) => {
-                self.send(Method::PATCH, "application/json-patch+json", &path, &query, list)?
+                self.send(&Method::PATCH, "application/json-patch+json", &path, &query, list)?
             }
         };
         serde_json::from_slice(&said)
@@ -169,7 +169,7 @@ impl Client {
 
     fn send(
         &self,
-        method: Method,
+        method: &Method,
         kind: &'static str,
         path: &str,
         query: &[(&str, &str)],
@@ -178,13 +178,13 @@ impl Client {
         let session = self.session()?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let url = self.url(path);
-        let request = match method {
+        let request = match *method {
             Method::POST => session.agent.post(url),
             Method::PUT => session.agent.put(url),
             _ => session.agent.patch(url),
         };
         let request = request.query_pairs(query.iter().copied()).header("content-type", kind);
-        let request = self.as_ourselves(&session, request).config().timeout_global(Some(PATIENCE));
+        let request = Self::as_ourselves(&session, request).config().timeout_global(Some(PATIENCE));
         let sent = request.build().send(body.to_string());
         let mut answer = self.accepted(path, sent)?;
         self.read(path, &mut answer)
@@ -192,7 +192,6 @@ impl Client {
 
     /// Says who we are, and what we can read.
     fn as_ourselves<B>(
-        &self,
         session: &Session,
         request: ureq::RequestBuilder<B>,
     ) -> ureq::RequestBuilder<B> {
@@ -228,7 +227,7 @@ impl Client {
         let session = self.session()?;
         self.requests.fetch_add(1, Ordering::Relaxed);
         let request = session.agent.get(self.url(path)).query_pairs(query.iter().copied());
-        let request = self.as_ourselves(&session, request).config();
+        let request = Self::as_ourselves(&session, request).config();
         let request = request.timeout_global(patience).timeout_per_read(Some(SILENCE));
         self.accepted(path, request.build().call())
     }

@@ -1,12 +1,13 @@
 //! Objects as an API server writes them, put into the tables: whose pods are, and which devices
 //! they hold.
 
+use crate::call::{Flavour, calls};
 use crate::kind::KINDS;
 use crate::measure::{Faces, Measuring};
 use crate::object::Names;
 use crate::price::{Priced, Prices};
 use crate::state::State;
-use crate::{manifests, whose};
+use crate::{roles, whose};
 use farthing_edge::Measured;
 use farthing_model::{IdError, Offer, Place, Price, Purchase, Resource, SourceId, Window};
 use jiff::Timestamp;
@@ -314,11 +315,29 @@ fn time_that_is_not_known_is_paid_and_not_measured() {
 
 #[test]
 fn the_role_is_what_is_watched_and_only_for_looking() {
-    let text = manifests();
+    let text = roles(Flavour::Observe);
     for kind in &KINDS {
         assert!(text.contains(&format!("      - {}\n", kind.plural)), "{}", kind.plural);
     }
     let verbs: Vec<_> = text.lines().filter(|line| line.contains("verbs:")).collect();
     assert!(verbs.iter().all(|line| line.trim() == "verbs: [list, watch]"), "{verbs:?}");
     assert!(!text.contains("secrets") && !text.contains('*'));
+}
+
+#[test]
+fn each_role_has_what_its_calls_need_and_nothing_can_be_deleted() {
+    for flavour in Flavour::ALL {
+        let text = roles(flavour);
+        assert!(!text.contains("delete") && !text.contains('*'), "{text}");
+        for call in calls() {
+            let rule = text.split("  - apiGroups: ").find(|rule| {
+                let is = |line: &str| line.trim() == format!("- {}", call.resource());
+                rule.starts_with(&format!("[\"{}\"]", call.group)) && rule.lines().any(is)
+            });
+            let verbs = rule.and_then(|rule| rule.split("verbs: [").nth(1)).unwrap_or_default();
+            let verbs: Vec<&str> = verbs.split(']').next().unwrap().split(", ").collect();
+            let has = verbs.contains(&call.verb.name());
+            assert_eq!(has, call.flavour <= flavour, "{call} of {}", flavour.name());
+        }
+    }
 }

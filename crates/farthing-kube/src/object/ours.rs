@@ -6,7 +6,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
-/// A Budget, Policy, PriceBook or Plan as the server has it.
+/// A Budget, Policy, `PriceBook` or Plan as the server has it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OurObject {
     /// Its kind.

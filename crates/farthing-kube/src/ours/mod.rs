@@ -1,4 +1,4 @@
-//! Objects of our own in a cluster: Budgets, Policies and PriceBooks that people write, Plans that
+//! Objects of our own in a cluster: Budgets, Policies and price books that people write, Plans that
 //! the loop writes and people approve, and the lease of whoever leads.
 //!
 //! What is there is watched with everything else ([`crate::watch`]); here it is read together, and

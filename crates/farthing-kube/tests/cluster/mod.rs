@@ -118,6 +118,17 @@ impl Cluster {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// What kubectl says of a manifest that the server does not take; empty where it does.
+    pub(crate) fn refusal(&self, manifest: &str) -> String {
+        let path = self.folder.path().join("refused.yaml");
+        std::fs::write(&path, manifest).unwrap();
+        let mut command = Command::new(&self.ready.kubectl);
+        let apply = ["apply", "--server-side", "-f", path.to_str().unwrap()];
+        let output = command.args(apply).env("KUBECONFIG", self.kubeconfig()).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        if output.status.success() { String::new() } else { said }
+    }
+
     /// Applies a manifest.
     pub(crate) fn apply(&self, manifest: &str) {
         let path = self.folder.path().join("apply.yaml");

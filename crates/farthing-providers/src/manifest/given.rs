@@ -114,7 +114,7 @@ mod tests {
             policy("first"),
             policy("second"),
         ];
-        let (read, faults) = load_with(&[file.clone()], &given, Timestamp::UNIX_EPOCH);
+        let (read, faults) = load_with(std::slice::from_ref(&file), &given, Timestamp::UNIX_EPOCH);
         let names: Vec<_> = read.budgets.iter().map(|budget| budget.id.as_str()).collect();
         assert_eq!(names, ["own", "research"]);
         assert_eq!(read.budgets[0].limit.amount().to_string(), "5 USD");

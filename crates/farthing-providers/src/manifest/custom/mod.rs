@@ -1,5 +1,5 @@
-//! Custom resources: the definitions of Budget, Policy, PriceBook and Plan for a Kubernetes API
-//! server, written from the same tables that read manifests of files.
+//! Custom resources: the definitions of Budget, Policy, `PriceBook` and Plan for a Kubernetes
+//! API server, written from the same tables that read manifests of files.
 //!
 //! A server checks by three means, each used for what it can do:
 //!
@@ -104,7 +104,7 @@ pub fn definitions() -> String {
     ];
     let mut documents: Vec<Value> = kinds.iter().map(Custom::definition).collect();
     documents.extend(rules::policies());
-    documents.iter().map(|document| format!("---\n{}", yaml::write(document))).collect()
+    documents.iter().fold(String::new(), |out, document| out + "---\n" + &yaml::write(document))
 }
 
 impl Custom {

@@ -17,7 +17,7 @@ use farthing_engine::{Config, Engine, Journal, Planner, Tick, World};
 use farthing_kube::Standing;
 use farthing_ledger::{Key, StatementQuery, Weights, statement};
 use farthing_model::{
-    BandState, ClusterId, Currency, Mode, Offer, Receipt, Snapshot, Step, StepId, Window,
+    BandState, ClusterId, Currency, Mode, Offer, Receipt, Snapshot, Step, StepId, Window, hex,
 };
 use farthing_planner::Effort;
 use farthing_providers::manifest::Manifests;
@@ -188,8 +188,7 @@ fn show_on<W: World, S: Store>(
 /// Which journal it is: the hash of its first record, in hexadecimal digits.
 pub(super) fn journal_id(journal: &dyn Store) -> anyhow::Result<Option<String>> {
     let first = journal.read(1, 1)?;
-    let digits = |hash: [u8; 32]| hash.iter().map(|byte| format!("{byte:02x}")).collect();
-    Ok(first.first().map(|record| digits(record.hash)))
+    Ok(first.first().map(|record| hex(&record.hash)))
 }
 
 /// That a tick failed, and what becomes of what it was to do.

@@ -73,7 +73,7 @@ pub(super) fn run(
         Some(every) => every,
         None => duration("--every", if are_many { EVERY_OF_MANY } else { EVERY })?,
     };
-    let (by, most) = (Key::Workload, Mode::Approve);
+    let (by, most) = (Key::Workload, Mode::Recommend);
     let lease = if args.kube.lease {
         let Some(standing) = lead::lease(kube.lease(who()), (home, &cluster), stop)? else {
             return Ok(Outcome::Done);

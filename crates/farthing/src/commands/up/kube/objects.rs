@@ -1,11 +1,11 @@
-//! The board of a loop on a cluster: Budgets, Policies and PriceBooks that tell it something, and
+//! The board of a loop on a cluster: Budgets, Policies and price books that tell it something, and
 //! Plans that it shows.
 //!
 //! Nothing here ends the loop: an object that cannot be written is named, and tried again with the
 //! next tick, or later where the right to write it is missing.
 
 use super::Prices;
-use super::plans;
+use super::plans::{self, Word};
 use super::status;
 use super::told::{Told, name};
 use crate::args::UpArgs;
@@ -40,6 +40,8 @@ pub(super) struct Objects {
     before: Vec<Budget>,
     journal: String,
     offers: usize,
+    /// What was heard on plans, by the name of the object.
+    heard: BTreeMap<String, Word>,
     denied: BTreeMap<String, Instant>,
     /// Where budgets go, as of an hour: the books are read for it.
     ahead: Option<(Timestamp, Vec<Budget>, Vec<Outlook>)>,
@@ -57,6 +59,7 @@ impl Objects {
             before: Vec::new(),
             journal: String::new(),
             offers: 0,
+            heard: BTreeMap::new(),
             denied: BTreeMap::new(),
             ahead: None,
         }
@@ -183,10 +186,13 @@ impl Objects {
             }
         }
         for object in known.objects.iter().filter(|it| it.kind == "Plan" && !it.is_retired) {
-            let status = plans::status(object, said.open, &self.journal);
+            let heard = self.heard.get(&object.name);
+            let status = plans::status(object, said.open, &self.journal, heard);
             let what = "the status of Plan objects";
             lines.extend(self.write(what, |ours| ours.say(object, &status)));
         }
+        // What was heard on plans of before is said.
+        self.heard.retain(|name, _| *name == current);
         for plan in plans::too_many(&known.objects, &current) {
             let retire = |ours: &Ours| ours.retire_plan(plan).map(|()| true);
             lines.extend(self.write("Plans that are over", retire));
@@ -255,7 +261,11 @@ impl Board for Objects {
     fn news(&mut self, open: &Open, now: Timestamp) -> News {
         let known = self.ours.known();
         let told = self.read(&known, now);
-        News { told, words: plans::words(&known.objects, open, &self.journal, now) }
+        let words = plans::words(&known.objects, open, &self.journal, now);
+        if let (Some(word), Some(plan)) = (words.first(), &open.plan) {
+            self.heard.insert(plans::name(plan, &self.journal), word.clone());
+        }
+        News { told, words }
     }
 
     fn show(&mut self, said: &Said<'_>) -> Vec<String> {

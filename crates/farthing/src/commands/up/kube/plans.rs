@@ -127,7 +127,14 @@ fn who(object: &OurObject) -> &str {
 
 /// What is said of a plan's object: whether it is the plan of now, and what became of the word on
 /// it.
-pub(super) fn status(object: &OurObject, open: &Open, journal: &str) -> Value {
+///
+/// `heard` is the word that this run heard on it, which may be done before it is said.
+pub(super) fn status(
+    object: &OurObject,
+    open: &Open,
+    journal: &str,
+    heard: Option<&Word>,
+) -> Value {
     let current = open.plan.as_ref().filter(|plan| name(plan, journal) == object.name);
     let (truth, reason, message) = match (current, &open.plan) {
         (Some(_), _) => ("True", "Newest", "it is the newest plan".to_owned()),
@@ -144,19 +151,17 @@ pub(super) fn status(object: &OurObject, open: &Open, journal: &str) -> Value {
         "observedGeneration": object.generation,
         "conditions": [condition("Current", truth, (reason, &message))],
     });
-    // What was said before another plan came stays as it was.
     for field in ["approved", "by"] {
-        if let Some(said) = object.status[field].as_str().filter(|_| current.is_none()) {
+        if let Some(said) = object.status[field].as_str() {
             status[field] = json!(said);
         }
     }
+    if let Some(word) = heard {
+        status["approved"] = json!(if word.approved { "yes" } else { "no" });
+        status["by"] = json!(word.by);
+    }
     if let Some(plan) = current {
-        let words: Vec<bool> = proposed(plan, open).filter_map(|it| it.approved).collect();
         status["open"] = json!(proposed(plan, open).count());
-        if let Some(approved) = word(object).filter(|word| words.contains(word)) {
-            status["approved"] = json!(if approved { "yes" } else { "no" });
-            status["by"] = json!(format!("field manager {}", who(object)));
-        }
     }
     status
 }
