@@ -180,8 +180,8 @@ fn budget(exposure: &Exposure) -> Result<Option<(Severity, String)>, MoneyError>
     let (what, severity) = match rung.action {
         EscalationAction::Notify => ("", Severity::Warning),
         EscalationAction::Hold => (": new work is held", Severity::Critical),
-        EscalationAction::Cut => (": jobs are cut", Severity::Critical),
-        EscalationAction::Suspend => (": jobs are suspended", Severity::Critical),
+        EscalationAction::Cut => (": jobs and services are cut", Severity::Critical),
+        EscalationAction::Suspend => (": jobs are suspended, services cut", Severity::Critical),
     };
     let mode = rung.mode.name();
     let what = match what {

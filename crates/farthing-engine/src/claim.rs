@@ -179,9 +179,7 @@ fn shortage(exposure: &Exposure, ask: &Ask) -> Result<Option<Shortage>, MoneyErr
             Ok(lacks.then_some(Shortage::Money { left, asked: ask.amount }))
         }
         Limit::GpuHoursMilli(limit) => {
-            let gone =
-                i128::from(exposure.gpu_hours_milli) + i128::from(exposure.gpu_claimed_milli);
-            let left_milli = i128::from(limit) - gone;
+            let left_milli = i128::from(limit) - exposure.gpu_gone_milli();
             let asked_milli = ask.gpu_hours_milli;
             let lacks = left_milli < i128::from(asked_milli);
             Ok(lacks.then_some(Shortage::GpuHours { left_milli, asked_milli }))

@@ -8,14 +8,14 @@ use crate::engine::World;
 use crate::error::EngineError;
 use crate::journal::{OpenStep, Stage};
 use crate::record::Body;
-use crate::sums::Account;
 use farthing_edge::Store;
 use farthing_model::{
-    Action, BudgetId, Limit, Mode, Money, NodeId, NodeState, Reason, Receipt, ReceiptOutcome,
-    Snapshot, Step, WorkloadId, WorkloadState,
+    Action, Mode, Money, NodeId, NodeState, Offer, Reason, Receipt, ReceiptOutcome, Snapshot, Step,
+    WorkloadId, WorkloadState,
 };
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 /// Why a step that could be done was not.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,6 +67,16 @@ pub struct Acted {
     pub unknown: Vec<Step>,
 }
 
+/// What steps are held against in a tick.
+pub(crate) struct Acting<'a> {
+    /// The world.
+    pub(crate) snapshot: &'a Snapshot,
+    /// What can be bought, where a budget counts accelerator time.
+    pub(crate) offers: Arc<[Offer]>,
+    /// Now.
+    pub(crate) now: Timestamp,
+}
+
 impl<W: World, S: Store> Engine<W, S> {
     /// Does the proposals that may be done now, in order.
     pub(crate) fn execute(
@@ -75,6 +85,7 @@ impl<W: World, S: Store> Engine<W, S> {
         now: Timestamp,
     ) -> Result<Acted, EngineError> {
         let mut acted = Acted::default();
+        let at = Acting { snapshot, offers: self.offers_for_hours(now)?, now };
         let mut nodes_touched = 0;
         let mut proposed: Vec<OpenStep> = self
             .journal
@@ -112,12 +123,12 @@ impl<W: World, S: Store> Engine<W, S> {
         });
         for open in proposed {
             let step = open.step.clone();
-            if let Some(held) = self.held(&open, snapshot, nodes_touched, now)? {
+            if let Some(held) = self.held(&open, &at, nodes_touched)? {
                 acted.held.push((step, held));
                 continue;
             }
             nodes_touched += step.action.nodes();
-            match self.perform(&step, snapshot, now)? {
+            match self.perform(&step, &at)? {
                 Some(receipt) => acted.receipts.push(receipt),
                 None => acted.unknown.push(step),
             }
@@ -129,10 +140,10 @@ impl<W: World, S: Store> Engine<W, S> {
     fn held(
         &self,
         open: &OpenStep,
-        snapshot: &Snapshot,
+        at: &Acting<'_>,
         nodes_touched: u32,
-        now: Timestamp,
     ) -> Result<Option<Held>, EngineError> {
+        let (snapshot, now) = (at.snapshot, at.now);
         let limits = self.config.policy.limits;
         let rung = open.ladder.as_ref().map_or(Mode::Enforce, |ladder| ladder.mode);
         match self.config.policy.mode.min(rung) {
@@ -163,7 +174,7 @@ impl<W: World, S: Store> Engine<W, S> {
         if self.leaves_a_gap(&open.step, snapshot) {
             return Ok(Some(Held::Replacement));
         }
-        self.over_budget(&open.step, snapshot, now).map(|reason| reason.map(Held::Budget))
+        self.over_budget(&open.step, at).map(|reason| reason.map(Held::Budget))
     }
 
     /// Whether scaling a service down now would leave its requests to replicas that still boot:
@@ -189,48 +200,15 @@ impl<W: World, S: Store> Engine<W, S> {
         comes || boots
     }
 
-    /// The first hard budget that has no room for a step (law 6).
-    fn over_budget(
-        &self,
-        step: &Step,
-        snapshot: &Snapshot,
-        now: Timestamp,
-    ) -> Result<Option<Reason>, EngineError> {
-        if step.cost.is_zero() {
-            return Ok(None);
-        }
-        for state in self.budget_states(now)? {
-            let covers = step
-                .action
-                .workload()
-                .and_then(|id| snapshot.workload(id))
-                .is_some_and(|observed| state.budget.scope.covers(&observed.workload));
-            let Limit::Money(limit) = state.limit else { continue };
-            if !covers || !state.budget.hard {
-                continue;
-            }
-            let exposure = state.spent.checked_add(state.committed).map_err(EngineError::Money)?;
-            let left = limit.checked_sub(exposure).map_err(EngineError::Money)?;
-            let needed = cost_in(step, state.period)?;
-            if left.checked_sub(needed).map_err(EngineError::Money)?.is_negative() {
-                let budget = state.budget.id;
-                return Ok(Some(Reason::OverBudget { budget, left, needed }));
-            }
-        }
-        Ok(None)
-    }
-
     /// Reserves, journals the intent, acts, and journals the receipt. `None`: not known.
     fn perform(
         &mut self,
         step: &Step,
-        snapshot: &Snapshot,
-        now: Timestamp,
+        at: &Acting<'_>,
     ) -> Result<Option<Receipt>, EngineError> {
+        let now = at.now;
         let mut before = Vec::new();
-        if let Some(reserved) = self.reservation(step, snapshot, now) {
-            before.push(reserved);
-        }
+        before.extend(self.reservation(step, at)?);
         before.push(Body::Intended { step: step.id.to_string() });
         self.journal.append(now, &before)?;
         match self.world.act(step, now) {
@@ -244,26 +222,6 @@ impl<W: World, S: Store> Engine<W, S> {
                 Ok(None)
             }
         }
-    }
-
-    /// The reservation of a step that acts on a workload.
-    fn reservation(&self, step: &Step, snapshot: &Snapshot, now: Timestamp) -> Option<Body> {
-        let account = Account::of(&step.action)?;
-        let observed = snapshot.workload(&account.workload);
-        let mut budgets: Vec<BudgetId> = Vec::new();
-        for budget in &self.config.budgets {
-            let covers = observed.is_some_and(|seen| budget.scope.covers(&seen.workload));
-            if covers && budget.period.window_at(now).is_some() {
-                budgets.push(budget.id.clone());
-            }
-        }
-        Some(Body::Reserved {
-            step: step.id.to_string(),
-            workload: account.workload.to_string(),
-            amount: step.cost.to_string(),
-            posted_before: self.accounts.posted(&account).to_string(),
-            budgets: budgets.iter().map(ToString::to_string).collect(),
-        })
     }
 
     /// Journals a receipt; a scaling that took effect ends the one before it on the same offer.
@@ -308,16 +266,6 @@ impl<W: World, S: Store> Engine<W, S> {
         }
         Ok(receipts)
     }
-}
-
-/// What a step costs inside a period: a step across its end is charged in proportion, rounded up,
-/// so that a reservation is never too small.
-fn cost_in(step: &Step, period: farthing_model::Window) -> Result<Money, EngineError> {
-    let window = match &step.action {
-        Action::Start { window, .. } | Action::Scale { window, .. } => *window,
-        _ => return Ok(step.cost),
-    };
-    prorated(step.cost, window, window.intersect(period))
 }
 
 /// The part of `cost` over `window` that falls into `part`, rounded up.

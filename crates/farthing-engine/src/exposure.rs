@@ -9,8 +9,8 @@ use crate::limits::Allowance;
 use crate::sums::{self, Account, Sums};
 use farthing_edge::Store;
 use farthing_model::{
-    Action, Budget, BudgetId, Carry, Currency, Escalation, Limit, Money, MoneyError, Ratio, StepId,
-    Window,
+    Action, Budget, BudgetId, Carry, Currency, Escalation, Limit, Money, MoneyError, Ratio, Step,
+    StepId, Window, gpu_hours,
 };
 use farthing_planner::BudgetState;
 use jiff::Timestamp;
@@ -49,12 +49,27 @@ pub struct Exposure {
     pub gpu_hours_milli: u64,
     /// Claimed from outside the loop, in thousandths of accelerator-hours.
     pub gpu_claimed_milli: u64,
+    /// Set aside for steps that were begun and not posted yet, in thousandths of accelerator-hours.
+    pub gpu_committed_milli: u64,
     /// Of `state.limit`, what the period before left; `None` where nothing goes on.
     pub carried: Option<Limit>,
     /// What an operator allowed for a while, where it is in force: it is `state.limit`.
     pub allowed: Option<Allowance>,
     /// What holds the most of it and is not spent yet, the most first.
     pub drivers: Vec<Driver>,
+    /// What its ladder proposes, and what it took and has not given back.
+    pub taken: Vec<Taken>,
+}
+
+/// A step of a ladder.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Taken {
+    /// What is done, and what it saves.
+    pub step: Step,
+    /// How far it is.
+    pub stage: Stage,
+    /// What a person said on it.
+    pub approved: Option<bool>,
 }
 
 /// Something that holds part of a budget.
@@ -84,6 +99,12 @@ impl Exposure {
         (self.carried, self.allowed) = (None, None);
     }
 
+    /// Accelerator time that is posted, claimed or committed, in thousandths of an hour.
+    pub fn gpu_gone_milli(&self) -> i128 {
+        let parts = [self.gpu_hours_milli, self.gpu_claimed_milli, self.gpu_committed_milli];
+        parts.into_iter().map(i128::from).sum()
+    }
+
     /// The part of the limit that is spent or committed; `None` of a limit of nothing.
     ///
     /// # Errors
@@ -95,8 +116,7 @@ impl Exposure {
                 Ratio::of(gone.pico(), limit.pico())
             }
             Limit::GpuHoursMilli(limit) => {
-                let gone = i128::from(self.gpu_hours_milli) + i128::from(self.gpu_claimed_milli);
-                Ratio::of(gone, i128::from(limit))
+                Ratio::of(self.gpu_gone_milli(), i128::from(limit))
             }
         })
     }
@@ -123,10 +143,7 @@ impl Exposure {
             Limit::Money(limit) => {
                 (self.state.spent.checked_add(self.state.committed)?.pico(), limit.pico())
             }
-            Limit::GpuHoursMilli(limit) => {
-                let gone = i128::from(self.gpu_hours_milli) + i128::from(self.gpu_claimed_milli);
-                (gone, i128::from(limit))
-            }
+            Limit::GpuHoursMilli(limit) => (self.gpu_gone_milli(), i128::from(limit)),
         };
         let have = gone.checked_mul(1_000_000).ok_or(MoneyError::Overflow)?;
         let need = limit.checked_mul(i128::from(part.ppm())).ok_or(MoneyError::Overflow)?;
@@ -166,10 +183,15 @@ impl Ground<'_> {
         let (claimed, gpu_claimed_milli) =
             self.open.claimed(&budget.id, now, self.currency).map_err(EngineError::Money)?;
         let held = self.held(budget, period)?;
+        let gpu_committed_milli = held
+            .values()
+            .try_fold(0_u64, |sum, held| sum.checked_add(held.gpu_milli))
+            .ok_or(EngineError::Money(MoneyError::Overflow))?;
         let amounts = held.values().map(|held| held.rest);
         let committed = Money::sum(amounts, self.currency).map_err(EngineError::Money)?;
         let committed = committed.checked_add(claimed).map_err(EngineError::Money)?;
         let drivers = self.drivers(&budget.id, held, now);
+        let taken = self.taken(&budget.id, now);
         let mut budget = budget.clone();
         if let Some(set) = self.open.limits.set(&budget) {
             budget.limit = set.limit;
@@ -197,9 +219,11 @@ impl Ground<'_> {
             claimed,
             gpu_hours_milli,
             gpu_claimed_milli,
+            gpu_committed_milli,
             carried,
             allowed,
             drivers,
+            taken,
         })
     }
 
@@ -226,6 +250,29 @@ impl Ground<'_> {
             next = budget.period.after(past);
         }
         Ok(carried)
+    }
+
+    /// Steps of a budget's ladder that are in force, begun, or may still be done.
+    fn taken(&self, budget: &BudgetId, now: Timestamp) -> Vec<Taken> {
+        let ours = self.open.steps.values().filter(|open| {
+            let ladder = open.ladder.as_ref().is_some_and(|ladder| ladder.budget == *budget);
+            ladder && (open.stage != Stage::Proposed || now <= open.step.expires)
+        });
+        let taken = ours.map(|open| Taken {
+            step: open.step.clone(),
+            stage: open.stage.clone(),
+            approved: open.approved,
+        });
+        taken.collect()
+    }
+
+    /// What is committed and not posted, by workload and offer.
+    pub(crate) fn outstanding(
+        &self,
+        budget: &Budget,
+        period: Window,
+    ) -> Result<BTreeMap<Account, Held>, EngineError> {
+        self.held(budget, period)
     }
 
     /// What holds the most of a budget and is not spent.
@@ -279,12 +326,21 @@ impl Ground<'_> {
             };
             let rest = outstanding(open, reserved, period)?;
             let zero = Money::zero(self.currency);
-            let fresh = Held { rest: zero, before, steps: Vec::new() };
+            let fresh = Held { rest: zero, before, gpu_milli: 0, gpu_before: None, steps: vec![] };
             let group = groups.entry(account).or_insert(fresh);
             group.rest = group.rest.checked_add(rest).map_err(EngineError::Money)?;
             group.steps.push(open.step.id.clone());
             if before.pico() < group.before.pico() {
                 group.before = before;
+            }
+            if let Some(gpu) = open.gpu_reserved {
+                let whole = gpu_hours(gpu.milli);
+                let rest = gpu_milli_up(outstanding(open, whole, period)?)?;
+                let sum = group.gpu_milli.checked_add(rest);
+                group.gpu_milli = sum.ok_or(EngineError::Money(MoneyError::Overflow))?;
+                let before = i128::from(gpu.posted_before_milli);
+                group.gpu_before =
+                    Some(group.gpu_before.map_or(before, |least: i128| least.min(before)));
             }
         }
         for (account, held) in &mut groups {
@@ -293,16 +349,31 @@ impl Ground<'_> {
             let rest = held.rest.checked_sub(posted).map_err(EngineError::Money)?;
             // What took more than was set aside for it holds nothing any more.
             held.rest = if rest.is_negative() { Money::zero(self.currency) } else { rest };
+            let before = held.gpu_before.unwrap_or(0);
+            let posted = sums::posted_gpu_milli(&self.sums, account) - before;
+            let rest = i128::from(held.gpu_milli) - posted;
+            held.gpu_milli = u64::try_from(rest.max(0)).unwrap_or(u64::MAX);
         }
         Ok(groups)
     }
 }
 
 /// What steps of one workload on one offer hold of a budget.
-struct Held {
-    rest: Money,
+pub(crate) struct Held {
+    /// Of money.
+    pub(crate) rest: Money,
     before: Money,
+    /// Of accelerator time, in thousandths of an hour.
+    pub(crate) gpu_milli: u64,
+    gpu_before: Option<i128>,
     steps: Vec<StepId>,
+}
+
+/// An amount of accelerator time in thousandths of an hour, rounded up.
+pub(crate) fn gpu_milli_up(hours: Money) -> Result<u64, EngineError> {
+    const PICO: i128 = 1_000_000_000;
+    let milli = hours.pico().div_euclid(PICO) + i128::from(hours.pico().rem_euclid(PICO) > 0);
+    u64::try_from(milli).map_err(|_| EngineError::Money(MoneyError::Overflow))
 }
 
 /// Nothing, in the unit of a limit.
@@ -353,9 +424,11 @@ fn less(one: Limit, other: Limit) -> Limit {
 fn outstanding(open: &OpenStep, reserved: Money, period: Window) -> Result<Money, EngineError> {
     match &open.step.action {
         Action::Start { window, .. } | Action::Scale { window, .. } => {
+            let until = open.reserved_until.unwrap_or(window.to()).min(window.to());
+            let Ok(window) = Window::new(window.from(), until) else { return Ok(reserved) };
             // What falls before the period was posted before it and is subtracted as posted.
             let until_end = Window::new(window.from(), window.to().min(period.to()));
-            prorated(reserved, *window, until_end.ok())
+            prorated(reserved, window, until_end.ok())
         }
         _ => Ok(reserved),
     }

@@ -9,7 +9,7 @@ use crate::claim::Claim;
 use crate::error::EngineError;
 use crate::limits::Limits;
 use crate::record::{
-    Body, EscalatedRecord, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time,
+    Body, EscalatedRecord, GpuReserved, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time,
 };
 use crate::run_record::RunRecord;
 use farthing_edge::chain::{self, Hash};
@@ -94,6 +94,10 @@ pub struct OpenStep {
     pub approved: Option<bool>,
     /// Budget set aside for it.
     pub reserved: Option<Money>,
+    /// Until when it is set aside, where that is before the end of the step.
+    pub reserved_until: Option<Timestamp>,
+    /// Accelerator time that is set aside, where a budget counts that.
+    pub gpu_reserved: Option<GpuReserved>,
     /// What was posted for its workload on its offer before it.
     pub posted_before: Option<Money>,
     /// Budgets in which it was set aside.
@@ -262,10 +266,12 @@ impl Open {
             Body::Approved { step, approved, .. } => {
                 self.with(&step, |open| open.approved = Some(approved))?;
             }
-            Body::Reserved { step, amount, posted_before, budgets, .. } => {
+            Body::Reserved { step, amount, posted_before, budgets, until, gpu, .. } => {
                 let (amount, before) = (money(&amount)?, money(&posted_before)?);
+                let until = until.as_deref().map(time).transpose()?;
                 self.with(&step, |open| {
-                    open.reserved = Some(amount);
+                    (open.reserved, open.reserved_until) = (Some(amount), until);
+                    open.gpu_reserved = gpu;
                     open.posted_before = Some(before);
                     open.budgets = budgets;
                 })?;
@@ -310,6 +316,8 @@ impl Open {
                 proposed: at,
                 approved: rejected.then_some(false),
                 reserved: None,
+                reserved_until: None,
+                gpu_reserved: None,
                 posted_before: None,
                 budgets: Vec::new(),
                 stage: Stage::Proposed,
@@ -333,6 +341,8 @@ impl Open {
                 proposed: at,
                 approved: None,
                 reserved: None,
+                reserved_until: None,
+                gpu_reserved: None,
                 posted_before: None,
                 budgets: Vec::new(),
                 stage: Stage::Proposed,

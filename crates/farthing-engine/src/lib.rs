@@ -22,6 +22,8 @@ mod journal;
 mod ladder;
 mod limits;
 mod record;
+mod relief;
+mod room;
 mod run_record;
 mod share;
 mod story;
@@ -42,13 +44,13 @@ pub use config::{Config, Planner};
 pub use engine::{Engine, World};
 pub use error::EngineError;
 pub use execute::{Acted, Held, target};
-pub use exposure::{Driver, Exposure, Undo};
+pub use exposure::{Driver, Exposure, Taken, Undo};
 pub use gate::Gate;
 pub use journal::{Journal, Ladder, Open, OpenStep, Scores, Stage};
-pub use ladder::{Cut, Relief};
+pub use relief::{Cut, How, Relief};
 pub use limits::{Allowance, LimitedRecord, Limits, Told};
 pub use record::{
-    ActionRecord, Body, EscalatedRecord, PlanRecord, RecordError, StepRecord, VerifiedRecord,
+    ActionRecord, Body, EscalatedRecord, GpuReserved, PlanRecord, RecordError, StepRecord, VerifiedRecord,
     WaitingRecord,
 };
 pub use run_record::{RunRecord, record_run};

@@ -59,6 +59,12 @@ pub enum Body {
         posted_before: String,
         /// In which budgets.
         budgets: Vec<String>,
+        /// Until when it is set aside, where that is before the end of the step.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        until: Option<String>,
+        /// Accelerator time, where a budget counts that.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        gpu: Option<GpuReserved>,
     },
     /// A step is about to be done.
     Intended {
@@ -151,6 +157,16 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         posted_until: Option<String>,
     },
+}
+
+/// Accelerator time set aside for a step, in thousandths of an hour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GpuReserved {
+    /// How much, for as long as the money.
+    pub milli: u64,
+    /// What the ledger had posted for the workload on that offer before the step.
+    pub posted_before_milli: i64,
 }
 
 /// Steps that a rung of a ladder proposes.

@@ -39,11 +39,11 @@ impl Account {
 /// Sums of charges.
 #[derive(Debug, Default)]
 pub(crate) struct Sums {
-    accounts: BTreeMap<Account, Money>,
+    accounts: BTreeMap<Account, Spent>,
     budgets: BTreeMap<BudgetId, BTreeMap<Timestamp, Spent>>,
 }
 
-/// What an hour took from a budget.
+/// What an hour took from a budget, or a workload in all.
 #[derive(Clone, Copy, Debug)]
 struct Spent {
     money: Money,
@@ -74,11 +74,6 @@ impl Sums {
     ) -> Result<(), EngineError> {
         for charge in charges {
             let who = charge.attribution.as_ref();
-            if let Some(who) = who {
-                let account =
-                    Account { workload: who.workload.clone(), offer: charge.offer.clone() };
-                add(self.accounts.entry(account), charge.cost)?;
-            }
             let spent = Spent {
                 money: charge.cost,
                 gpu_nano: match charge.resource {
@@ -86,6 +81,11 @@ impl Sums {
                     _ => 0,
                 },
             };
+            if let Some(who) = who {
+                let account =
+                    Account { workload: who.workload.clone(), offer: charge.offer.clone() };
+                spend(self.accounts.entry(account), spent)?;
+            }
             let hour = hour_floor(charge.window.from());
             // What nobody is charged for counts only for the whole.
             let team = who.and_then(|who| who.team.as_ref());
@@ -101,8 +101,8 @@ impl Sums {
     }
 
     pub(crate) fn merge(&mut self, other: Self) -> Result<(), EngineError> {
-        for (account, amount) in other.accounts {
-            add(self.accounts.entry(account), amount)?;
+        for (account, spent) in other.accounts {
+            spend(self.accounts.entry(account), spent)?;
         }
         for (budget, hours) in other.budgets {
             let mine = self.budgets.entry(budget).or_default();
@@ -129,9 +129,16 @@ fn labels(who: &Attribution) -> Cow<'_, BTreeMap<String, String>> {
 
 /// What is posted for a workload on an offer, in all.
 pub(crate) fn posted(sums: &[&Sums], account: &Account, currency: Currency) -> Money {
-    let amounts = sums.iter().filter_map(|sums| sums.accounts.get(account).copied());
+    let amounts = sums.iter().filter_map(|sums| sums.accounts.get(account).map(|it| it.money));
     // Each was summed with checks; their sum is what the ledger holds.
     Money::sum(amounts, currency).unwrap_or_else(|_| Money::zero(currency))
+}
+
+/// Accelerator time that is posted for a workload on an offer, in thousandths of an hour, rounded
+/// down: what is not yet posted is never too little.
+pub(crate) fn posted_gpu_milli(sums: &[&Sums], account: &Account) -> i128 {
+    let all = sums.iter().filter_map(|sums| sums.accounts.get(account).map(|it| it.gpu_nano));
+    all.sum::<i128>().div_euclid(NANO_IN_MILLI_HOUR)
 }
 
 /// What is posted for a workload wherever it ran.
@@ -142,7 +149,7 @@ pub(crate) fn posted_anywhere(
 ) -> Result<Money, MoneyError> {
     let amounts = sums.iter().flat_map(|sums| &sums.accounts);
     let amounts = amounts.filter(|(account, _)| account.workload == *workload);
-    Money::sum(amounts.map(|(_, amount)| *amount), currency)
+    Money::sum(amounts.map(|(_, spent)| spent.money), currency)
 }
 
 /// What is posted against a budget inside a period: money, and thousandths of accelerator-hours
@@ -162,12 +169,6 @@ pub(crate) fn spent(
     }
     let milli = (gpu_nano + NANO_IN_MILLI_HOUR - 1).div_euclid(NANO_IN_MILLI_HOUR);
     Ok((money, u64::try_from(milli).map_err(|_| MoneyError::Overflow)?))
-}
-
-fn add<K: Ord>(entry: Entry<'_, K, Money>, amount: Money) -> Result<(), EngineError> {
-    let sum = entry.or_insert_with(|| Money::zero(amount.currency()));
-    *sum = sum.checked_add(amount).map_err(EngineError::Money)?;
-    Ok(())
 }
 
 fn spend<K: Ord>(entry: Entry<'_, K, Spent>, spent: Spent) -> Result<(), EngineError> {

@@ -8,8 +8,9 @@ use crate::engine::World;
 use crate::error::EngineError;
 use crate::execute::{Acted, note, target};
 use crate::journal::Stage;
-use crate::ladder::Relief;
+use crate::ladder::Climb;
 use crate::record::{Body, PlanRecord, StepRecord, VerifiedRecord, WaitingRecord};
+use crate::relief::Relief;
 use crate::share::TeamShare;
 use farthing_edge::{Measured, Store};
 use farthing_ledger::{Metered, Usage};
@@ -117,7 +118,14 @@ impl<W: World, S: Store> Engine<W, S> {
         }
         let (input, planned) = planned.map(|(input, planned)| (Arc::new(input), planned)).unzip();
         // 7b. What the ladders of budgets take back, and what they propose beside the plan.
-        let reliefs = self.climb(&snapshot, now, &mut notes)?;
+        let at = Climb {
+            snapshot: &snapshot,
+            input: input.as_deref(),
+            budgets: &budgets,
+            posted: &posted,
+            now,
+        };
+        let reliefs = self.climb(&at, &mut notes)?;
         // 8. Approve and act, each step reserved and journalled before.
         let acted = self.execute(&snapshot, now)?;
         // 9. Say what happened.
@@ -217,7 +225,7 @@ impl<W: World, S: Store> Engine<W, S> {
     }
 
     /// Everything that the plan depends on.
-    fn input(
+    pub(crate) fn input(
         &mut self,
         snapshot: &Snapshot,
         budgets: &[BudgetState],
@@ -239,6 +247,7 @@ impl<W: World, S: Store> Engine<W, S> {
             currency: self.config.currency,
             offers,
             budgets: budgets.to_vec(),
+            held: open.held_back(),
             // How soon the next plan comes is the loop's to say.
             policy: Policy { replan: self.config.tick, ..self.config.policy.clone() },
             utilisation: utilisation(&total_usage(&posted.tick), !posted.tick.is_empty()),

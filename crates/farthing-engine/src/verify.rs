@@ -13,7 +13,8 @@ use crate::record::{Body, VerifiedRecord};
 use crate::sums::Account;
 use farthing_edge::Store;
 use farthing_model::{
-    Action, Money, MoneyError, Snapshot, Step, Window, WorkloadState, split_money,
+    Action, Money, MoneyError, Observed, OfferId, Snapshot, Step, Window, WorkloadState,
+    split_money,
 };
 use jiff::Timestamp;
 
@@ -29,7 +30,8 @@ impl<W: World, S: Store> Engine<W, S> {
         for (open, since) in self.journal.state().in_force() {
             // What the world looked like before a step, in the same tick or in one that was shown
             // again later, does not say that it has ended: its reservation stays.
-            if matches!(open.step.action, Action::Start { .. }) && oldest <= since {
+            let seen = open.ladder.is_some() || matches!(open.step.action, Action::Start { .. });
+            if seen && oldest <= since {
                 continue;
             }
             let promised = self.promised(open)?;
@@ -49,6 +51,8 @@ impl<W: World, S: Store> Engine<W, S> {
             .journal
             .state()
             .in_force()
+            // What ladders took is taken back by the next run, when there is room.
+            .filter(|(open, _)| open.ladder.is_none())
             .map(|(open, since)| (open.clone(), since, now, false))
             .collect();
         let verified = self.settle(ended, now)?;
@@ -90,7 +94,7 @@ impl<W: World, S: Store> Engine<W, S> {
     }
 
     /// What is posted for steps of one workload on one offer is divided between them by cost.
-    fn settlement(
+    pub(crate) fn settlement(
         &self,
         ended: Vec<Ended>,
     ) -> Result<(Vec<Body>, Vec<VerifiedRecord>), EngineError> {
@@ -148,7 +152,7 @@ impl<W: World, S: Store> Engine<W, S> {
 }
 
 /// A step, since when it was in force, until when, and whether all of its work was done.
-type Ended = (OpenStep, Timestamp, Timestamp, bool);
+pub(crate) type Ended = (OpenStep, Timestamp, Timestamp, bool);
 
 /// When a step in force ended, if it did, and whether its work was done.
 fn end_of(
@@ -170,6 +174,12 @@ fn end_of(
                 }
             },
         },
+        // What a ladder took from a service is taken back, however long that takes; unless somebody
+        // else changed it.
+        Action::Scale { workload, offer, to, .. } if open.ladder.is_some() => {
+            let there = snapshot.workload(workload).map_or(0, |seen| replicas(seen, offer));
+            (there != *to).then_some((now, false))
+        }
         Action::Scale { window, .. } => (now >= window.to()).then_some((window.to(), false)),
         // Kept open until the end of what it promised, as the node could have been paid till then.
         Action::Release { .. } => (now >= promised.to()).then_some((promised.to(), false)),
@@ -180,6 +190,12 @@ fn end_of(
         },
         Action::Resume { .. } => Some((now, true)),
     }
+}
+
+/// Replicas of a service on an offer.
+fn replicas(observed: &Observed, offer: &OfferId) -> u32 {
+    let WorkloadState::Placed(there) = &observed.state else { return 0 };
+    there.iter().filter(|there| there.offer == *offer).map(|there| there.members).sum()
 }
 
 /// The verification of one step; `None` where nothing was promised. `release` is the span that the

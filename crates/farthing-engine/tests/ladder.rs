@@ -4,7 +4,7 @@
 mod fake;
 
 use fake::{Lab, LabEngine, at, usd};
-use farthing_engine::{Answer, Ask, Stage, Tick, Told};
+use farthing_engine::{Answer, Ask, How, Stage, Tick, Told};
 use farthing_model::{
     Action, Budget, BudgetId, Escalation, EscalationAction, Limit, Mode, Period, Ratio, Scope,
     StepId, TeamId, WorkloadState,
@@ -142,4 +142,130 @@ fn what_was_suspended_is_known_after_a_restart() {
     // With the next day there is room again.
     engine.tick(at(86_400)).unwrap();
     assert_eq!(suspended(&lab), Vec::<&str>::new());
+}
+
+/// A service of ten replicas at 3.60 USD each, which it needs, under 600 USD a day.
+fn service_lab(policy: Mode, action: EscalationAction) -> Lab {
+    let lab = Lab::new(policy, &[]);
+    lab.world.serve_at("chat", 90, 10);
+    let budget = Budget {
+        id: BudgetId::new("red").unwrap(),
+        scope: Scope::Team(TeamId::new("red").unwrap()),
+        limit: Limit::Money(usd("600")),
+        period: Period::Day,
+        hard: false,
+        escalate: vec![Escalation { at: "50%".parse().unwrap(), action, mode: Mode::Enforce }],
+        carry: None,
+    };
+    Lab { config: farthing_engine::Config { budgets: vec![budget], ..lab.config.clone() }, ..lab }
+}
+
+fn replicas(lab: &Lab) -> u32 {
+    let WorkloadState::Placed(there) = lab.world.state_of("chat") else { panic!("it is placed") };
+    there.iter().map(|it| it.members).sum()
+}
+
+/// A whole day, in turns of ten minutes: the replicas after each.
+fn day(lab: &Lab, engine: &mut LabEngine, from: i64, to: i64) -> Vec<u32> {
+    let mut seen = Vec::new();
+    for second in (from..to).step_by(600) {
+        let tick = engine.tick(at(second)).unwrap();
+        let refused = tick.notes.iter().find(|note| note.contains("refused by the checker"));
+        assert_eq!(refused, None, "{second}");
+        seen.push(replicas(lab));
+    }
+    seen
+}
+
+#[test]
+fn a_service_loses_as_many_replicas_as_the_limit_needs_and_gets_them_back() {
+    let lab = service_lab(Mode::Enforce, EscalationAction::Cut);
+    let mut engine = lab.open(0);
+    let seen = day(&lab, &mut engine, 0, 30_000);
+    assert_eq!(seen.iter().min(), Some(&10), "half is not gone yet");
+    // At 8:20 h, 300 USD are spent and ten replicas would cost 564 USD more: 264 too many, and
+    // each saves 56.40 USD until midnight.
+    let tick = engine.tick(at(30_000)).unwrap();
+    assert_eq!(replicas(&lab), 5, "{:?}", tick.reliefs);
+    let relief = &tick.reliefs[0];
+    assert_eq!((relief.need, relief.enough, relief.proven), (usd("264"), true, true));
+    let cut = &relief.cuts[0];
+    assert_eq!((cut.frees, cut.loses), (usd("282"), usd("0.90")));
+    // 47.5 of 90 requests are still carried: of a value of 100 the rest is lost.
+    let How::Shrink { from: 10, to: 5, carried, .. } = &cut.how else { panic!("{cut:?}") };
+    assert!(carried.ppm().abs_diff(527_777) <= 1, "{carried:?}");
+    assert_eq!(cut.loses_value.to_string(), "47.2223");
+    let exposure = &engine.exposures(at(30_000)).unwrap()[0];
+    assert_eq!(exposure.state.committed, usd("0"), "a cut commits nothing");
+    assert_eq!(exposure.taken[0].step.saving, usd("282"));
+    assert_eq!(exposure.taken[0].step.id, *cut.step.as_ref().unwrap());
+    // It stays so until midnight: nothing flaps, nothing more is taken, and the day stays inside.
+    let seen = day(&lab, &mut engine, 30_600, 86_400);
+    assert!(seen.iter().all(|replicas| *replicas == 5), "{seen:?}");
+    // With the next day it has them back, and what was saved is in the books.
+    let tick = engine.tick(at(86_400)).unwrap();
+    assert!(tick.notes.iter().any(|note| note.contains("has room again")), "{:?}", tick.notes);
+    assert_eq!(replicas(&lab), 10);
+    assert_eq!(lab.bill(86_400), usd("582"));
+    let scores = &engine.open_state().scores;
+    let usd_of = |sums: &std::collections::BTreeMap<_, _>| sums[&farthing_model::Currency::USD];
+    assert_eq!((usd_of(&scores.predicted), usd_of(&scores.realised)), (usd("282"), usd("282")));
+    assert_eq!(engine.open_state().steps.values().filter(|it| it.ladder.is_some()).count(), 0);
+}
+
+#[test]
+fn a_service_is_suspended_to_its_fewest_replicas_and_knows_that_after_a_restart() {
+    let lab = service_lab(Mode::Enforce, EscalationAction::Suspend);
+    let mut engine = lab.open(0);
+    day(&lab, &mut engine, 0, 30_600);
+    assert_eq!(replicas(&lab), 1);
+    engine.close(at(30_300)).unwrap();
+    drop(engine);
+    // A run that ends leaves it so, and the next one knows what to give back.
+    let mut engine = lab.open(30_600);
+    assert!(day(&lab, &mut engine, 30_600, 40_000).iter().all(|replicas| *replicas == 1));
+    let step = engine.open_state().steps.keys().next().unwrap().clone();
+    engine.undo(&step, at(40_000)).unwrap();
+    assert_eq!(replicas(&lab), 10);
+}
+
+#[test]
+fn a_cut_of_a_service_waits_for_a_person_and_is_proposed_once() {
+    let lab = service_lab(Mode::Approve, EscalationAction::Cut);
+    let mut engine = lab.open(0);
+    day(&lab, &mut engine, 0, 30_600);
+    assert_eq!((replicas(&lab), proposed(&engine).len()), (10, 1));
+    // More is needed by and by, and what is proposed stays until it expires.
+    day(&lab, &mut engine, 30_600, 32_000);
+    assert_eq!(proposed(&engine).len(), 1);
+    let step = proposed(&engine)[0].clone();
+    engine.approve(&step, true, "eva", at(32_000)).unwrap();
+    engine.tick(at(32_100)).unwrap();
+    assert_eq!(replicas(&lab), 5);
+    // A person takes it back.
+    engine.undo(&step, at(32_200)).unwrap();
+    assert_eq!(replicas(&lab), 10);
+}
+
+#[test]
+fn of_jobs_and_services_those_lose_that_lose_the_least() {
+    // The job is worth nothing beyond its restart; the service loses value with every replica.
+    let mut lab = lab(Mode::Enforce, EscalationAction::Cut, Mode::Enforce);
+    lab.world.serve_at("chat", 19, 2);
+    lab.config.budgets[0].limit = Limit::Money(usd("180"));
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    let tick = engine.tick(at(300)).unwrap();
+    // 172.80 USD of the service, and 11.34 of the jobs: the rung is not reached by what is
+    // committed and spent, so that nothing is taken.
+    assert_eq!(cuts(&tick), Vec::<&str>::new());
+    let limit = Limit::Money(usd("11"));
+    let told = Told { budget: "red", limit, until: Some(at(86_400)), why: "a demo", by: "eva" };
+    engine.limit(&told, at(400)).unwrap();
+    let tick = engine.tick(at(600)).unwrap();
+    let mut all = cuts(&tick);
+    all.sort_unstable();
+    assert_eq!(all, ["a", "b", "c", "chat"], "nothing is enough: {:?}", tick.reliefs);
+    assert!(!tick.reliefs[0].enough);
+    assert_eq!(replicas(&lab), 1, "never the last");
 }

@@ -174,6 +174,7 @@ fn main() {
         currency: Currency::USD,
         offers: offers(&mut dice, limited).into(),
         budgets: budgets.into_iter().collect(),
+        held: Vec::new(),
         policy: Policy::default(),
         utilisation: PerResource::default(),
         effort: Effort::default(),

@@ -154,6 +154,14 @@ impl Draft<'_, '_> {
                 });
             }
         }
+        for held in &decision.held_back {
+            let budget = &held.budget;
+            let reason = Reason::Rule(format!(
+                "budget {budget} took replicas away: it grows again when they are given back"
+            ));
+            let (workload, members, late) = (held.workload.clone(), 1, false);
+            self.waiting.push(Waiting { workload, members, reason, late });
+        }
         for service in &decision.hopeless {
             let workload = &service.observed.workload;
             let reason = reason::hopeless(service, self.input);

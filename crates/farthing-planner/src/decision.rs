@@ -11,7 +11,7 @@ use crate::program::{Program, Scale};
 use crate::serving::apart::choose_apart;
 use crate::serving::{Scene, Serving, wanted};
 use crate::standing::{Standing, held, standing};
-use crate::{Effort, Input, PlanError};
+use crate::{Effort, HeldBack, Input, PlanError};
 use farthing_model::{Observed, WorkloadId};
 use jiff::Timestamp;
 
@@ -33,6 +33,8 @@ pub(crate) struct Decision<'a> {
     pub(crate) retired: Vec<&'a Observed>,
     /// Services in the program that do with what they have.
     pub(crate) sufficient: Vec<WorkloadId>,
+    /// Services that would need more, and that the ladder of a budget keeps as they are.
+    pub(crate) held_back: Vec<&'a HeldBack>,
     /// How far each offer came.
     pub(crate) considered: Considered,
 }
@@ -55,7 +57,7 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
     let used = offers_used(input, &mut considered);
     let until = last_end(input, &classes);
     let accounts = accounts(input, until, |state, window| held(&standing, state, window))?;
-    let Opened { settled, sufficient } = open_services(input, &mut standing, &used)?;
+    let Opened { settled, sufficient, held_back } = open_services(input, &mut standing, &used)?;
     let ground = Ground { input, classes: &classes, accounts: &accounts, standing: &standing };
     let pools = ground.pools(&used);
     let columns = ground.columns(&pools)?;
@@ -68,7 +70,10 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
         if settled.contains(&observed.workload.id) {
             continue;
         }
-        let serving = scene.serving(observed, service, Serving::target(input, service))?;
+        let mut serving = scene.serving(observed, service, Serving::target(input, service))?;
+        if input.held_back(&observed.workload.id).is_some() {
+            serving = serving.within(&standing);
+        }
         let unserved = serving.kinds.is_empty() || serving.unserved().is_some();
         if !serving.needed {
             retired.extend(stands.next().map(|_| observed));
@@ -80,7 +85,9 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
     }
     let mut program = assemble(classes, columns, services, (pools, accounts))?;
     let choice = choose_apart(&mut program, input.effort)?;
-    Ok(Decision { program, choice, standing, hopeless, retired, sufficient, considered })
+    let decision =
+        Decision { program, choice, standing, hopeless, retired, sufficient, held_back, considered };
+    Ok(decision)
 }
 
 /// Offers that some service may use.
@@ -109,11 +116,13 @@ fn last_end(input: &Input, classes: &[Class<'_>]) -> Timestamp {
 
 /// Services that have replicas, as far as that decides about them.
 #[derive(Default)]
-struct Opened {
+struct Opened<'a> {
     /// Those that keep what they have.
     settled: Vec<WorkloadId>,
     /// Those that could do with what they have.
     sufficient: Vec<WorkloadId>,
+    /// Of those that keep what they have, those that need more and may not have it.
+    held_back: Vec<&'a HeldBack>,
 }
 
 /// Opens what stands of each service that is to be decided about.
@@ -121,7 +130,7 @@ fn open_services<'a>(
     input: &'a Input,
     standing: &mut [Standing<'a>],
     used: &[usize],
-) -> Result<Opened, PlanError> {
+) -> Result<Opened<'a>, PlanError> {
     let mut opened = Opened::default();
     for observed in &input.snapshot.workloads {
         let Some(service) = wanted(observed) else { continue };
@@ -137,18 +146,27 @@ fn open_services<'a>(
         // What it has it may keep, so that no pool can be in its way.
         let kept = Scene { input, accounts: &[], pools: &[], standing };
         let as_it_is = kept.serving(observed, service, max)?;
-        let anew = scene.serving(observed, service, Serving::target(input, service))?;
+        let mut anew = scene.serving(observed, service, Serving::target(input, service))?;
+        let held = input.held_back(id).filter(|_| anew.needed);
+        if held.is_some() {
+            anew = anew.within(standing);
+        }
         let unserved = anew.kinds.is_empty() || anew.unserved().is_some();
         let hopeless = anew.needed && unserved;
-        match present(input, standing, as_it_is, anew, &pools)? {
-            Present::Settled => {
+        match (present(input, standing, as_it_is, anew, &pools)?, held) {
+            (Present::Short, Some(held)) => {
+                mark(standing, id, false);
+                opened.settled.push(id.clone());
+                opened.held_back.push(held);
+            }
+            (Present::Settled, _) => {
                 mark(standing, id, false);
                 opened.settled.push(id.clone());
             }
-            Present::Dear => opened.sufficient.push(id.clone()),
+            (Present::Dear, _) => opened.sufficient.push(id.clone()),
             // It keeps what it has, as there is nothing else.
-            Present::Short if hopeless => mark(standing, id, false),
-            Present::Short => {}
+            (Present::Short, None) if hopeless => mark(standing, id, false),
+            (Present::Short, None) => {}
         }
     }
     Ok(opened)

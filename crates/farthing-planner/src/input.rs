@@ -1,7 +1,8 @@
 //! What a plan is made from: nothing else may influence it.
 
 use farthing_model::{
-    Budget, Currency, Limit, Money, Offer, PerResource, PlanId, Policy, Ratio, Snapshot, Window,
+    Budget, BudgetId, Currency, Limit, Money, Offer, PerResource, PlanId, Policy, Ratio, Snapshot,
+    Window, WorkloadId,
 };
 use std::sync::Arc;
 
@@ -22,12 +23,24 @@ pub struct Input {
     pub offers: Arc<[Offer]>,
     /// Budgets with what is already gone.
     pub budgets: Vec<BudgetState>,
+    /// Services that a budget's ladder took replicas from, and that do not grow meanwhile.
+    pub held: Vec<HeldBack>,
     /// What may be done.
     pub policy: Policy,
     /// Measured utilisation of each resource over the last window; `None` = not measured.
     pub utilisation: PerResource<Option<Utilisation>>,
     /// How much work the solver may do.
     pub effort: Effort,
+}
+
+/// A service that has fewer replicas than it would: the ladder of a budget took them. Until they are
+/// given back it may shrink, and does not grow.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HeldBack {
+    /// The service.
+    pub workload: WorkloadId,
+    /// Whose ladder.
+    pub budget: BudgetId,
 }
 
 /// A budget with what is already gone in its current period.
@@ -47,6 +60,13 @@ pub struct BudgetState {
     /// Accelerator time that is posted, or claimed by others than the loop, in thousandths of an
     /// hour. What stands takes more of it from now on, which is counted from the snapshot.
     pub gpu_gone_milli: u64,
+}
+
+impl Input {
+    /// The ladder's hold on a service, where there is one.
+    pub fn held_back(&self, workload: &WorkloadId) -> Option<&HeldBack> {
+        self.held.iter().find(|held| held.workload == *workload)
+    }
 }
 
 /// Use of a resource over a window, in 10^-9 unit-seconds.

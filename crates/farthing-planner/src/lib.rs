@@ -39,7 +39,7 @@ pub use dag::{
     Obstacle, SearchReport, TaskPlan, TransferPlan, check_dag, dag_sensitivity, plan_dag,
 };
 pub use error::PlanError;
-pub use input::{BudgetState, Effort, Input, Utilisation};
+pub use input::{BudgetState, Effort, HeldBack, Input, Utilisation};
 pub use offers::{
     FinishCost, Finishing, NearMiss, OfferRequest, RankError, Ranked, RankedOffer, RateOf, rank,
 };
@@ -47,6 +47,7 @@ pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };
 pub use sensitivity::{Sensitivity, Slack, Worth, sensitivity, sensitivity_within};
+pub use serving::fewer::{Fewer, Gone, fewer_replicas};
 pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport, TokenCosts, TokenRule};
 
 #[cfg(test)]

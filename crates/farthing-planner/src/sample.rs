@@ -173,6 +173,7 @@ pub(crate) fn input(hours: i64, offers: Vec<Offer>, workloads: Vec<Observed>) ->
         currency: Currency::USD,
         offers: offers.into(),
         budgets: Vec::new(),
+        held: Vec::new(),
         policy: Policy { boot: SignedDuration::ZERO, ..Policy::default() },
         utilisation: PerResource::default(),
         effort: Effort { slots_max: u32::try_from(hours).unwrap(), ..Effort::default() },

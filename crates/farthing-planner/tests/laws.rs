@@ -6,8 +6,8 @@
 
 mod support;
 
-use farthing_model::WorkloadState;
-use farthing_planner::{Input, Planned, check, plan, reference};
+use farthing_model::{Action, WorkloadState};
+use farthing_planner::{HeldBack, Input, Planned, Violation, check, plan, reference};
 use support::cases::{Dice, medium, overnight, serving, small};
 use support::{dec, minutes, world::after};
 
@@ -46,6 +46,46 @@ fn laws(input: &Input, what: &str) {
         let most = of.map_or(i128::MAX, |money| money.pico());
         assert!(step.saving.pico() <= most, "{what}: {step:?} saves more than there was to pay");
     }
+}
+
+/// A service that a ladder took replicas from keeps what it has, or less, whatever is asked of it,
+/// and the checker finds a plan that lets it grow.
+fn held_back(input: &Input, what: &str) {
+    let mut next = after(input, &sound(input, what));
+    let mut grown = false;
+    for observed in &mut next.snapshot.workloads {
+        if observed.workload.service().is_none() {
+            continue;
+        }
+        let rate = observed.workload.service().unwrap().requests.rate_per_s.nano();
+        observed.demand_per_s = Some(farthing_model::Decimal::from_nano(rate * 3));
+        let budget = "red".parse().unwrap();
+        next.held.push(HeldBack { workload: observed.workload.id.clone(), budget });
+    }
+    let held = sound(&next, &format!("{what}, held back"));
+    for step in &held.plan.steps {
+        if let Action::Scale { workload, from, to, .. } = &step.action {
+            let stands = next.snapshot.workload(workload).unwrap();
+            let placed = matches!(&stands.state, WorkloadState::Placed(there) if !there.is_empty());
+            assert!(to < from || !placed, "{what}: {step:?}");
+        }
+    }
+    // The same plan without the hold, as the answer to the input with it.
+    let free = plan(&Input { held: Vec::new(), ..next.clone() }).unwrap();
+    for step in &free.plan.steps {
+        if let Action::Scale { workload, from, to, .. } = &step.action {
+            let stands = next.snapshot.workload(workload).unwrap();
+            grown |= to > from && matches!(stands.state, WorkloadState::Placed(_));
+        }
+    }
+    let found = check(&next, &free);
+    let says = found.iter().any(|found| matches!(found, Violation::Grown { .. }));
+    assert_eq!(says, grown, "{what}: {found:?}");
+}
+
+#[test]
+fn what_a_ladder_took_does_not_grow() {
+    each((0..120).map(|seed| (format!("serving {seed}"), serving(seed))), held_back);
 }
 
 #[test]

@@ -89,9 +89,11 @@ fn exposure(name: &str, scope: Scope, spent: &str) -> Exposure {
         claimed: usd("0"),
         gpu_hours_milli: 0,
         gpu_claimed_milli: 0,
+        gpu_committed_milli: 0,
         carried: None,
         allowed: None,
         drivers: Vec::new(),
+        taken: Vec::new(),
     }
 }
 
@@ -148,6 +150,8 @@ fn ticked_of(b: &OfB) -> Ticked {
             proposed: at("2026-11-24T12:10:00Z"),
             approved: None,
             reserved: Some(step.cost),
+            reserved_until: None,
+            gpu_reserved: None,
             posted_before: None,
             budgets: vec!["everybody".to_owned()],
             stage: Stage::InForce(at("2026-11-24T12:10:00Z")),

@@ -49,6 +49,12 @@ export interface Relief {
   proven: boolean;
   cuts: {
     workload: string;
+    do: "suspend" | "scale";
+    offer: string | null;
+    replicas_from: number | null;
+    replicas_to: number | null;
+    /** The part of a service's requests that is then carried. */
+    carried: number | null;
     frees: string;
     loses: string;
     loses_value: string;

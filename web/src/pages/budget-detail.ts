@@ -182,8 +182,14 @@ function reliefCut(cut: Relief["cuts"][number], currency: string): TemplateResul
   const undo = cut.step
     ? html`<a href=${href("plan", { step: cut.step })}>step ${cut.step}</a>, undone on its page`
     : "nothing is done yet";
+  const how =
+    cut.do === "scale"
+      ? `${cut.replicas_from} to ${cut.replicas_to} replicas on ${cut.offer}; ` +
+        `${percent(cut.carried ?? 0, 1)} of its requests carried`
+      : "suspended";
   return html`<li>
     <span>${cut.workload}</span>
+    <span class="soft">${how}</span>
     <span class="numeric">${money(parse(cut.frees), currency)} freed</span>
     <span class="soft"
       >loses ${money(parse(cut.loses), currency)} and value ${cut.loses_value}</span

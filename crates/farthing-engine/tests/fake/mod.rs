@@ -186,10 +186,15 @@ impl Fake {
 
     /// A service that one replica is enough for, on so many.
     pub(crate) fn serve(&self, name: &str, replicas: u32) {
+        self.serve_at(name, 1, replicas);
+    }
+
+    /// A service of so many requests a second, of which a replica carries ten, on so many.
+    pub(crate) fn serve_at(&self, name: &str, rate: i64, replicas: u32) {
         let (input_tokens, output_tokens) = (100, 10);
         let service = Service {
             requests: Requests {
-                rate_per_s: Decimal::from_int(1),
+                rate_per_s: Decimal::from_int(rate),
                 buckets: vec![Bucket { input_tokens, output_tokens, share: Decimal::ONE }],
             },
             throughput: vec![BucketRate {
@@ -208,8 +213,15 @@ impl Fake {
         let mut workload = job(name);
         workload.kind = WorkloadKind::Service(service);
         let mut state = self.0.borrow_mut();
+        let who = Attribution {
+            team: workload.team.clone(),
+            labels: workload.labels.clone(),
+            ..Attribution::of(workload.id.clone())
+        };
         for number in 0..replicas {
-            state.nodes.push(node(&format!("{name}-{number}"), at(0)));
+            let node = node(&format!("{name}-{number}"), at(0));
+            state.held.insert(node.id.clone(), Arc::new(who.clone()));
+            state.nodes.push(node);
         }
         let there = Assignment {
             offer: offer().id,
@@ -279,10 +291,7 @@ impl State {
                 assert_eq!((there[0].members, *to < *from), (*from, true), "it only shrinks");
                 there[0].members = *to;
                 job.generation += 1;
-                let gone = |node: &Node| {
-                    (*to..*from).any(|number| node.id.as_str() == format!("{workload}-{number}"))
-                };
-                self.nodes.retain(|node| !gone(node));
+                self.replicas(workload, (*from, *to), now);
                 Ok(())
             }
             Action::Release { node } => {
@@ -298,6 +307,26 @@ impl State {
                 Ok(())
             }
             other @ Action::Resume { .. } => panic!("no step of this world: {other:?}"),
+        }
+    }
+
+    /// Nodes of a service come or go.
+    fn replicas(&mut self, workload: &WorkloadId, (from, to): (u32, u32), now: Timestamp) {
+        for number in to..from {
+            let name = format!("{workload}-{number}");
+            let mut there = self.nodes.iter_mut().filter(|node| node.until.is_none());
+            // Those that came back have the time behind their name.
+            let gone = there.find(|node| {
+                node.id.as_str() == name || node.id.as_str().starts_with(&format!("{name}."))
+            });
+            gone.unwrap().until = Some(now);
+        }
+        let of = |id: &NodeId| id.as_str().starts_with(&format!("{workload}-"));
+        let who = self.held.iter().find(|(id, _)| of(id)).map(|(_, who)| Arc::clone(who));
+        for number in from..to {
+            let back = node(&format!("{workload}-{number}.{}", now.as_second()), now);
+            self.held.extend(who.clone().map(|who| (back.id.clone(), who)));
+            self.nodes.push(back);
         }
     }
 
@@ -450,6 +479,15 @@ impl Act for Fake {
         match &step.action {
             Action::Start { workload, .. } => state.stop(workload, now, WorkloadState::Suspended),
             Action::Suspend { workload } => state.stop(workload, now, WorkloadState::Waiting),
+            Action::Scale { workload, from, to, .. } => {
+                let mut jobs = state.jobs.iter_mut();
+                let it = jobs.find(|job| job.workload.id == *workload).unwrap();
+                let WorkloadState::Placed(there) = &mut it.state else { panic!("it is placed") };
+                assert_eq!(there[0].members, *to, "it is as the step left it");
+                there[0].members = *from;
+                it.generation += 1;
+                state.replicas(workload, (*to, *from), now);
+            }
             _ => {
                 let text = format!("step {} cannot be taken back", step.id);
                 return Err(EdgeError::new(Class::Denied, text));

@@ -97,6 +97,7 @@ pub(super) fn input(case: &Case, split: Split) -> Input {
         currency: Currency::USD,
         offers: offers.into(),
         budgets: Vec::new(),
+        held: Vec::new(),
         policy: Policy::default(),
         utilisation: PerResource::default(),
         effort: Effort::default(),

@@ -1,7 +1,7 @@
 //! Services: whether the replicas of each carry its requests, by an argument of its own.
 
 use super::cover::{Cover, REPLICA, carries, carries_slices};
-use super::placement::{nodes_for, replica_counts};
+use super::placement::{current, nodes_for, replica_counts};
 use super::{Audit, Violation};
 use crate::{MixRow, Placement};
 use farthing_model::{Bucket, Observed, Offer, Service, Split, WorkloadState};
@@ -54,6 +54,7 @@ impl Audit<'_> {
         let id = &observed.workload.id;
         let placed: Vec<&Placement> = self.placements_of(id).collect();
         let waits = self.planned.report.waiting.iter().any(|row| row.workload == *id);
+        self.grown(observed, &placed);
         let wanted = matches!(observed.state, WorkloadState::Waiting | WorkloadState::Placed(_));
         if waits || !wanted {
             if placed.iter().any(|placement| !placement.stays) {
@@ -76,6 +77,24 @@ impl Audit<'_> {
             Cover::Open => "that its replicas carry the requests could not be shown",
         };
         self.found.push(Violation::Unserved { workload: id.clone(), why });
+    }
+
+    /// What the ladder of a budget cut does not grow on any offer.
+    fn grown(&mut self, observed: &Observed, placed: &[&Placement]) {
+        let id = &observed.workload.id;
+        let Some(held) = self.input.held_back(id) else { return };
+        let before: Vec<_> = current(observed, self.input.horizon).collect();
+        let more = |placement: &&&Placement| {
+            let same = before.iter().filter(|before| {
+                Some(&before.offer) == placement.offer.as_ref()
+                    && before.nodes_each == placement.nodes_each
+            });
+            same.map(|before| before.members).sum::<u32>() < placement.members
+        };
+        if !before.is_empty() && placed.iter().any(|placement| more(&placement)) {
+            let (workload, budget) = (id.clone(), held.budget.clone());
+            self.found.push(Violation::Grown { workload, budget });
+        }
     }
 
     /// Whether the division that the report states is one, and its replicas carry it; `None` where

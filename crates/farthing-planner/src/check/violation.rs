@@ -192,6 +192,13 @@ pub enum Violation {
         /// What is missing.
         why: &'static str,
     },
+    /// A service from which the ladder of a budget took replicas gets more.
+    Grown {
+        /// The service.
+        workload: WorkloadId,
+        /// Whose ladder.
+        budget: BudgetId,
+    },
     /// The schedule of a service over its curve does not hold.
     Schedule {
         /// The service.
@@ -381,6 +388,9 @@ impl Violation {
                 "workload {workload}: {placed} placed and {waiting} waiting of {members}"
             ),
             Self::Unserved { workload, why } => write!(out, "service {workload}: {why}"),
+            Self::Grown { workload, budget } => {
+                write!(out, "service {workload} grows, and budget {budget} took replicas from it")
+            }
             Self::Schedule { workload, why } => {
                 write!(out, "the schedule of service {workload}: {why}")
             }

@@ -8,6 +8,7 @@
 pub(crate) mod apart;
 mod bound;
 mod day;
+pub(crate) mod fewer;
 mod fixed;
 mod joint;
 mod narrow;
@@ -169,6 +170,29 @@ impl Serving<'_> {
             }
         }
         self.kinds = kept;
+    }
+
+    /// Only what stands, or fewer of it: for a service that must not grow.
+    pub(crate) fn within(mut self, standing: &[Standing<'_>]) -> Self {
+        let id = &self.observed.workload.id;
+        let here: Vec<_> =
+            standing.iter().filter(|stand| stand.observed.workload.id == *id).collect();
+        // Nothing was taken from what is not there at all.
+        if here.is_empty() {
+            return self;
+        }
+        let there = |kind: &ServingKind| -> i64 {
+            let same = here.iter().filter(|stand| {
+                stand.offer == Some(kind.replica.offer)
+                    && stand.assignment.nodes_each == kind.replica.nodes
+            });
+            same.map(|stand| i64::from(stand.assignment.members)).sum()
+        };
+        for kind in &mut self.kinds {
+            kind.most = kind.most.min(there(kind));
+        }
+        self.kinds.retain(|kind| kind.most > 0);
+        self
     }
 
     /// Asks only whether what stands is enough; `None` where something stands that cannot serve.

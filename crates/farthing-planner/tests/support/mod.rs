@@ -189,6 +189,7 @@ pub(crate) fn input(horizon: i64, offers: Vec<Offer>, workloads: Vec<Observed>) 
         currency: Currency::USD,
         offers: Arc::from(offers),
         budgets: Vec::new(),
+        held: Vec::new(),
         policy: Policy { boot: SignedDuration::ZERO, ..Policy::default() },
         utilisation: PerResource::from_fn(|_| None),
         effort: Effort { slots_max: 4, gap: farthing_model::Ratio::ZERO, ..Effort::default() },

@@ -148,9 +148,9 @@ fn narrow(story: Story, names: &Names) -> Option<Story> {
 /// A record of his own, without what it says of others.
 fn hide(body: Body, names: &Names) -> Body {
     match body {
-        Body::Reserved { step, workload, amount, posted_before, mut budgets } => {
+        Body::Reserved { step, workload, amount, posted_before, mut budgets, until, gpu } => {
             budgets.retain(|budget| names.owns(budget));
-            Body::Reserved { step, workload, amount, posted_before, budgets }
+            Body::Reserved { step, workload, amount, posted_before, budgets, until, gpu }
         }
         Body::Receipted { step, at, outcome, detail } => {
             let detail = names.text(&detail);

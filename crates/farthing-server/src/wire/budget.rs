@@ -3,10 +3,13 @@
 use super::plan::CutJson;
 use super::scalar::{WindowJson, ratio, time};
 use farthing_engine::planner::Cut;
-use farthing_engine::{Allowance, Claim, Driver, Exposure, Relief, Short, Shortage, Undo};
+use farthing_engine::{
+    Allowance, Claim, Driver, Exposure, How, Relief, Short, Shortage, Stage, Taken as LadderStep,
+    Undo, target,
+};
 use farthing_ledger::{Anomaly, Looked, Outlook};
 use farthing_model::{
-    Budget, Decimal, Escalation, Limit, Money, MoneyError, Period, Scope, midnight,
+    Action, Budget, Decimal, Escalation, Limit, Money, MoneyError, Period, Scope, midnight,
 };
 use jiff::civil::Date;
 use jiff::{SignedDuration, Timestamp};
@@ -34,6 +37,13 @@ pub struct BudgetStateJson {
     pub allowed: Option<AllowedJson>,
     /// GPU-hours posted in the period.
     pub gpu_hours: f64,
+    /// GPU-hours set aside for steps that were begun, and not posted yet.
+    pub gpu_hours_committed: f64,
+    /// GPU-hours claimed by others than the loop.
+    pub gpu_hours_reserved: f64,
+    /// The limit in GPU-hours less the three: below zero where it is overdrawn; `null` for one in
+    /// money.
+    pub gpu_hours_left: Option<f64>,
     /// The period around now.
     pub period: PeriodJson,
     /// Whether admitted work may not exceed it.
@@ -68,14 +78,39 @@ pub struct BudgetStateJson {
     pub cuts: Vec<CutJson>,
     /// What its ladder takes away, or would; `null` where no rung acts.
     pub relief: Option<ReliefJson>,
+    /// Steps of its ladder: proposed, or done and not taken back.
+    pub ladder_steps: Vec<LadderStepJson>,
     /// What holds the most of it and is not spent yet, the most first.
     pub drivers: Vec<DriverJson>,
+}
+
+/// A step of a ladder.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct LadderStepJson {
+    /// Its id; `farthing undo` takes it back once it is done.
+    pub step: String,
+    /// The workload that is cut.
+    pub workload: String,
+    /// `suspend` a job, or `scale` a service.
+    #[serde(rename = "do")]
+    pub action: &'static str,
+    /// The same in words.
+    pub what: String,
+    /// What it saves in the period, in the budget's currency.
+    pub saves: String,
+    /// `proposed`, `rejected`, `begun` (it is not known whether it took effect) or `in-force`.
+    pub state: &'static str,
+    /// Since when it is in force.
+    pub since: Option<String>,
+    /// Why it is done, and what it loses.
+    pub reasons: Vec<String>,
 }
 
 /// What a rung takes away.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReliefJson {
-    /// What has to be free again for the budget to be below its rung.
+    /// What has to be free again: for what is committed to be below the rung, and for the period to
+    /// end within the limit.
     pub need: String,
     /// Whether the cuts free that much.
     pub enough: bool,
@@ -85,16 +120,28 @@ pub struct ReliefJson {
     pub cuts: Vec<ReliefCutJson>,
 }
 
-/// A job that is suspended for a budget, or would be.
+/// A workload that is cut for a budget, or would be.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReliefCutJson {
     /// Which.
     pub workload: String,
+    /// `suspend` a job, or `scale` a service.
+    #[serde(rename = "do")]
+    pub action: &'static str,
+    /// Where a service loses replicas.
+    pub offer: Option<String>,
+    /// How many it has there.
+    pub replicas_from: Option<u32>,
+    /// How many are left.
+    pub replicas_to: Option<u32>,
+    /// The part of its requests that is carried with all of its cuts.
+    pub carried: Option<f64>,
     /// What it would still have cost in the period.
     pub frees: String,
-    /// What saving its work and starting it again costs.
+    /// What it costs to have it back: of a job saving its work and starting it again, of replicas
+    /// their boots.
     pub loses: String,
-    /// The value of what is then not done in time.
+    /// The value that is lost: of a job that is then late, of requests that are not carried.
     pub loses_value: String,
     /// The step that does it; undoing it takes it back.
     pub step: Option<String>,
@@ -122,18 +169,63 @@ pub struct Taken<'a> {
 
 impl ReliefJson {
     fn of(relief: &Relief) -> Self {
-        let cut = |cut: &farthing_engine::Cut| ReliefCutJson {
-            workload: cut.workload.to_string(),
-            frees: cut.frees.to_decimal(),
-            loses: cut.loses.to_decimal(),
-            loses_value: cut.loses_value.to_string(),
-            step: cut.step.as_ref().map(ToString::to_string),
-        };
         Self {
             need: relief.need.to_decimal(),
             enough: relief.enough,
             proven: relief.proven,
-            cuts: relief.cuts.iter().map(cut).collect(),
+            cuts: relief.cuts.iter().map(ReliefCutJson::of).collect(),
+        }
+    }
+}
+
+impl ReliefCutJson {
+    fn of(cut: &farthing_engine::Cut) -> Self {
+        let (action, offer, counts, carried) = match &cut.how {
+            How::Suspend => ("suspend", None, None, None),
+            How::Shrink { offer, from, to, carried, .. } => {
+                ("scale", Some(offer.to_string()), Some((*from, *to)), Some(ratio(*carried)))
+            }
+        };
+        Self {
+            workload: cut.workload.to_string(),
+            action,
+            offer,
+            replicas_from: counts.map(|(from, _)| from),
+            replicas_to: counts.map(|(_, to)| to),
+            carried,
+            frees: cut.frees.to_decimal(),
+            loses: cut.loses.to_decimal(),
+            loses_value: cut.loses_value.to_string(),
+            step: cut.step.as_ref().map(ToString::to_string),
+        }
+    }
+}
+
+impl LadderStepJson {
+    fn of(taken: &LadderStep) -> Self {
+        let step = &taken.step;
+        let workload = target(&step.action);
+        let what = match &step.action {
+            Action::Scale { offer, from, to, .. } => {
+                format!("scale {workload} on {offer} from {from} to {to}")
+            }
+            action => format!("{} {workload}", action.name()),
+        };
+        let (state, since) = match &taken.stage {
+            Stage::Proposed if taken.approved == Some(false) => ("rejected", None),
+            Stage::Proposed => ("proposed", None),
+            Stage::Begun => ("begun", None),
+            Stage::InForce(since) => ("in-force", Some(time(*since))),
+        };
+        Self {
+            step: step.id.to_string(),
+            workload,
+            action: step.action.name(),
+            what,
+            saves: step.saving.to_decimal(),
+            state,
+            since,
+            reasons: step.reasons.iter().map(ToString::to_string).collect(),
         }
     }
 }
@@ -278,6 +370,13 @@ fn budget_state(
         carried: exposure.carried.map(|_| plain(carried, gpu_carried)),
         allowed: exposure.allowed.as_ref().map(AllowedJson::of),
         gpu_hours: hours(exposure.gpu_hours_milli),
+        gpu_hours_committed: hours(exposure.gpu_committed_milli),
+        gpu_hours_reserved: hours(exposure.gpu_claimed_milli),
+        gpu_hours_left: gpu_limit.map(|limit| {
+            let left = i128::from(limit) - exposure.gpu_gone_milli();
+            let hours = hours(u64::try_from(left.unsigned_abs()).unwrap_or(u64::MAX));
+            if left < 0 { -hours } else { hours }
+        }),
         period: PeriodJson {
             name: budget.period.name(),
             from: time(state.period.from()),
@@ -311,6 +410,7 @@ fn budget_state(
         runs_out: limit.and_then(|limit| outlook.reaches(limit)).map(|day| day.to_string()),
         cuts: taken.cuts.iter().filter(|cut| cut.budget == budget.id).map(CutJson::of).collect(),
         relief: taken.reliefs.iter().find(|it| it.budget == budget.id).map(ReliefJson::of),
+        ladder_steps: exposure.taken.iter().map(LadderStepJson::of).collect(),
         drivers: exposure.drivers.iter().map(DriverJson::of).collect(),
     })
 }

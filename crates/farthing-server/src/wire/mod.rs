@@ -30,8 +30,8 @@ pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
 pub use budget::{
     AllowedJson, AnomalyJson, BudgetRungJson, BudgetStateJson, BurnJson, ClaimJson, DriverJson,
-    ForecastJson, PeriodJson, ReliefCutJson, ReliefJson, ShortJson, Taken, budget_states, claim,
-    looked, short,
+    ForecastJson, LadderStepJson, PeriodJson, ReliefCutJson, ReliefJson, ShortJson, Taken,
+    budget_states, claim, looked, short,
 };
 pub use cost::{
     CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost, reconciliation,

@@ -151,6 +151,7 @@ fn input(
         currency,
         offers,
         budgets: budgets.into_iter().filter_map(state).collect(),
+        held: Vec::new(),
         policy,
         utilisation: PerResource::default(),
         effort: Effort::default(),

@@ -2,7 +2,7 @@
 
 use crate::table::{Align, Table};
 use farthing_engine::{Ask, Short};
-use farthing_server::wire::{AnomalyJson, BudgetStateJson, ClaimJson, ShortJson};
+use farthing_server::wire::{AnomalyJson, BudgetStateJson, ClaimJson, LadderStepJson, ShortJson};
 use std::fmt::Write as _;
 
 /// Budgets as they stand, and where they are going.
@@ -17,6 +17,7 @@ pub(crate) fn text(states: &[BudgetStateJson]) -> String {
         if let Some(carried) = &state.carried {
             let _ = write!(out, "\n{}: of its limit {} came over", state.budget, short(carried));
         }
+        out.push_str(&ladder(state));
         let Some(ahead) = &state.forecast else { continue };
         let by = match state.period.name {
             "rolling" => format!("over the days to come, until {}", state.period.to),
@@ -35,6 +36,23 @@ pub(crate) fn text(states: &[BudgetStateJson]) -> String {
         );
     }
     out
+}
+
+/// What a budget's ladder does, or proposes, a line each: what it saves, and what ends it.
+fn ladder(state: &BudgetStateJson) -> String {
+    let line = |step: &LadderStepJson| {
+        let LadderStepJson { step: id, what, .. } = step;
+        let (saves, currency) = (short(&step.saves), &state.currency);
+        let (said, undo) = match (step.state, &step.since) {
+            ("in-force", Some(since)) => {
+                (format!("done {since}"), format!("farthing undo {id} takes it back"))
+            }
+            (said, _) => (said.to_owned(), "nothing is done yet".to_owned()),
+        };
+        let why: String = step.reasons.iter().map(|reason| format!("\n  {reason}")).collect();
+        format!("\n{}: {what} saves {saves} {currency} ({said}; {undo}){why}", state.budget)
+    };
+    state.ladder_steps.iter().map(line).collect()
 }
 
 /// What costs far more than usual, a line each.
@@ -69,7 +87,9 @@ pub(crate) fn rows(states: &[BudgetStateJson]) -> Table {
         };
         let left = match (&state.left, state.gpu_hours_limit) {
             (Some(left), _) => short(left),
-            (None, Some(hours)) => format!("{:.3} GPU-h", hours - state.gpu_hours),
+            (None, Some(_)) => {
+                state.gpu_hours_left.map_or_else(String::new, |left| format!("{left:.3} GPU-h"))
+            }
             (None, None) => String::new(),
         };
         let kind = if state.hard { "" } else { " (soft)" };
