@@ -119,9 +119,8 @@ impl Search<'_> {
                 open = without;
                 continue;
             }
-            let milder = (0..way).find(|milder| {
-                is_met(less(without, self.things[index][*milder].frees))
-            });
+            let milder =
+                (0..way).find(|milder| is_met(less(without, self.things[index][*milder].frees)));
             let way = milder.unwrap_or(way);
             open = less(without, self.things[index][way].frees);
             kept.push((index, way));
@@ -206,7 +205,8 @@ mod tests {
             let chosen = least_loss(&things, need);
             let all = freed(&things, &most(&things));
             let goal = [need[0].min(all[0]), need[1].min(all[1])];
-            let best = sets(&things).into_iter().filter(|set| is_met(less(goal, freed(&things, set))));
+            let best =
+                sets(&things).into_iter().filter(|set| is_met(less(goal, freed(&things, set))));
             let best = best.map(|set| loss(&things, &set)).min();
             assert!(chosen.proven);
             assert_eq!(chosen.enough, goal == need, "{things:?} {need:?}");

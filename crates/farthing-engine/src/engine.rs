@@ -9,9 +9,12 @@ use crate::journal::{Journal, Open, Stage};
 use crate::record::Body;
 use farthing_edge::{Act, Head, Measure, Observe, Quote, Store};
 use farthing_ledger::{Anomaly, Books};
-use farthing_model::{Money, Receipt, StepId, WorkloadId};
+use farthing_model::{Budget, Money, Policy, Receipt, StepId, WorkloadId};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+
+/// How often a word is tried again when others write to the journal meanwhile.
+const TRIES: usize = 1_000;
 
 /// What the engine observes and acts on. Everything that observes, measures, quotes and acts is
 /// one: the simulator, this machine, a cluster.
@@ -101,6 +104,59 @@ impl<W: World, S: Store> Engine<W, S> {
              not have: its end was cut off, or it is another one",
             known.seq
         )))
+    }
+
+    /// Takes another policy and other budgets from now on: both, or neither; whether they are
+    /// others. What is set aside stays set aside, and what the books have posted is summed anew
+    /// where the budgets are others. `from` is where they are written.
+    ///
+    /// # Errors
+    /// The books cannot be read or the journal cannot be written; what was told before holds.
+    pub fn reconfigure(
+        &mut self,
+        (policy, budgets): (Policy, Vec<Budget>),
+        from: &[String],
+        now: Timestamp,
+    ) -> Result<bool, EngineError> {
+        let same_budgets = budgets == self.config.budgets;
+        if same_budgets && policy == self.config.policy {
+            return Ok(false);
+        }
+        let config = Config { policy, budgets, ..self.config.clone() };
+        let accounts = if same_budgets {
+            None
+        } else {
+            let books = self.accounts.books().clone();
+            Some(Accounts::open(books, &config, self.journal.head())?)
+        };
+        let body = Body::Reconfigured {
+            mode: config.policy.mode.name().to_owned(),
+            budgets: config.budgets.iter().map(BudgetRecord::of).collect(),
+            from: from.to_vec(),
+        };
+        for _ in 0..TRIES {
+            match self.journal.append(now, std::slice::from_ref(&body)) {
+                Ok(()) => {
+                    self.config = config;
+                    if let Some(accounts) = accounts {
+                        self.accounts = accounts;
+                    }
+                    return Ok(true);
+                }
+                // Whoever wrote meanwhile said something else.
+                Err(EngineError::Superseded) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Err(EngineError::Superseded)
+    }
+
+    /// Notes something for people, such as that what it was to be told is not in order.
+    ///
+    /// # Errors
+    /// The journal failed.
+    pub fn remark(&mut self, about: &str, text: &str, now: Timestamp) -> Result<(), EngineError> {
+        self.journal.append(now, &[note(about, text)])
     }
 
     /// What the engine was told.

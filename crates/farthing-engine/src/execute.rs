@@ -201,11 +201,7 @@ impl<W: World, S: Store> Engine<W, S> {
     }
 
     /// Reserves, journals the intent, acts, and journals the receipt. `None`: not known.
-    fn perform(
-        &mut self,
-        step: &Step,
-        at: &Acting<'_>,
-    ) -> Result<Option<Receipt>, EngineError> {
+    fn perform(&mut self, step: &Step, at: &Acting<'_>) -> Result<Option<Receipt>, EngineError> {
         let now = at.now;
         let mut before = Vec::new();
         before.extend(self.reservation(step, at)?);

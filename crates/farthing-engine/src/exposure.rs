@@ -115,9 +115,7 @@ impl Exposure {
                 let gone = self.state.spent.checked_add(self.state.committed)?;
                 Ratio::of(gone.pico(), limit.pico())
             }
-            Limit::GpuHoursMilli(limit) => {
-                Ratio::of(self.gpu_gone_milli(), i128::from(limit))
-            }
+            Limit::GpuHoursMilli(limit) => Ratio::of(self.gpu_gone_milli(), i128::from(limit)),
         })
     }
 

@@ -9,7 +9,8 @@ use crate::claim::Claim;
 use crate::error::EngineError;
 use crate::limits::Limits;
 use crate::record::{
-    Body, EscalatedRecord, GpuReserved, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time,
+    Body, EscalatedRecord, GpuReserved, PlanRecord, RecordError, StepRecord, VerifiedRecord, money,
+    time,
 };
 use crate::run_record::RunRecord;
 use farthing_edge::chain::{self, Hash};
@@ -244,7 +245,7 @@ impl Open {
     fn fold(&mut self, at: Timestamp, body: Body) -> Result<(), RecordError> {
         self.written = Some(at);
         match body {
-            Body::Started { budgets, .. } => {
+            Body::Started { budgets, .. } | Body::Reconfigured { budgets, .. } => {
                 let budgets = budgets.iter().map(BudgetRecord::to_budget);
                 self.budgets = budgets.collect::<Result<_, _>>()?;
             }

@@ -29,7 +29,6 @@ mod share;
 mod story;
 mod sums;
 mod tick;
-mod told;
 mod verify;
 mod what_if;
 
@@ -47,12 +46,12 @@ pub use execute::{Acted, Held, target};
 pub use exposure::{Driver, Exposure, Taken, Undo};
 pub use gate::Gate;
 pub use journal::{Journal, Ladder, Open, OpenStep, Scores, Stage};
-pub use relief::{Cut, How, Relief};
 pub use limits::{Allowance, LimitedRecord, Limits, Told};
 pub use record::{
-    ActionRecord, Body, EscalatedRecord, GpuReserved, PlanRecord, RecordError, StepRecord, VerifiedRecord,
-    WaitingRecord,
+    ActionRecord, Body, EscalatedRecord, GpuReserved, PlanRecord, RecordError, StepRecord,
+    VerifiedRecord, WaitingRecord,
 };
+pub use relief::{Cut, How, Relief};
 pub use run_record::{RunRecord, record_run};
 pub use share::TeamShare;
 pub use story::Story;

@@ -34,6 +34,15 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         budgets: Vec<BudgetRecord>,
     },
+    /// The running engine was told another policy, or other budgets.
+    Reconfigured {
+        /// The mode from now on.
+        mode: String,
+        /// The budgets from now on.
+        budgets: Vec<BudgetRecord>,
+        /// The files that say so.
+        from: Vec<String>,
+    },
     /// A plan whose steps differ from the plan before it.
     Planned(PlanRecord),
     /// What a rung of a budget's ladder proposes, beside the plan.
@@ -338,7 +347,7 @@ impl Body {
     /// The kind that a record of this body has.
     pub const fn kind(&self) -> RecordKind {
         match self {
-            Self::Started { .. } => RecordKind::Started,
+            Self::Started { .. } | Self::Reconfigured { .. } => RecordKind::Started,
             Self::Planned(_) | Self::Escalated(_) => RecordKind::Planned,
             Self::Approved { .. } | Self::Limited(_) => RecordKind::Approved,
             Self::Reserved { .. } | Self::Claimed(_) => RecordKind::Reserved,

@@ -120,7 +120,8 @@ impl<W: World, S: Store> Engine<W, S> {
                 budgets.push(budget.id.clone());
             }
         }
-        let until = if self.is_taken(step) { Some(self.set_aside_until(step, &account)) } else { None };
+        let until =
+            if self.is_taken(step) { Some(self.set_aside_until(step, &account)) } else { None };
         let part = |whole: Money| match (&step.action, until) {
             (Action::Scale { window, .. }, Some(until)) => {
                 prorated(whole, *window, Window::new(window.from(), until).ok())

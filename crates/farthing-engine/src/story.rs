@@ -44,6 +44,7 @@ impl Body {
             Self::Verified(record) => Some(&record.step),
             Self::Planned(_)
             | Self::Started { .. }
+            | Self::Reconfigured { .. }
             | Self::Claimed(_)
             | Self::Released { .. }
             | Self::Limited(_)

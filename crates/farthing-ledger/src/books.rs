@@ -26,6 +26,7 @@
 mod bill;
 mod charge_file;
 mod columns;
+mod copy;
 mod correction;
 mod day;
 mod error;
@@ -51,6 +52,7 @@ use arrow_schema::Schema;
 pub use bill::PutBillError;
 use bytes::Bytes;
 pub(crate) use charge_file::sorted;
+pub use copy::Copied;
 pub use correction::Correction;
 pub use error::BooksError;
 pub use fold::Folded;

@@ -27,8 +27,8 @@ mod weights;
 
 pub use anomaly::{Anomaly, all_anomalies, anomalies, anomaly, usual};
 pub use books::{
-    Again, Books, BooksError, Correction, Folded, Generation, HourBook, Kept, Mark, Migrated,
-    PutBillError, Released, Retention, SampleFile, Segment,
+    Again, Books, BooksError, Copied, Correction, Folded, Generation, HourBook, Kept, Mark,
+    Migrated, PutBillError, Released, Retention, SampleFile, Segment,
 };
 pub use burn::{Looked, Outlook, burns, outlooks};
 pub use correct::{CorrectError, Occasion, Posting, correct, post_segment};

@@ -85,8 +85,16 @@ pub(crate) fn decide(input: &Input) -> Result<Decision<'_>, PlanError> {
     }
     let mut program = assemble(classes, columns, services, (pools, accounts))?;
     let choice = choose_apart(&mut program, input.effort)?;
-    let decision =
-        Decision { program, choice, standing, hopeless, retired, sufficient, held_back, considered };
+    let decision = Decision {
+        program,
+        choice,
+        standing,
+        hopeless,
+        retired,
+        sufficient,
+        held_back,
+        considered,
+    };
     Ok(decision)
 }
 

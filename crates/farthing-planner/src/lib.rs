@@ -47,8 +47,8 @@ pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,
 };
 pub use sensitivity::{Sensitivity, Slack, Worth, sensitivity, sensitivity_within};
-pub use serving::fewer::{Fewer, Gone, fewer_replicas};
 pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport, TokenCosts, TokenRule};
+pub use serving::fewer::{Fewer, Gone, fewer_replicas};
 
 #[cfg(test)]
 mod sample;

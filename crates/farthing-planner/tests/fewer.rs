@@ -5,9 +5,7 @@
 
 mod support;
 
-use farthing_model::{
-    Assignment, Observed, Offer, Ratio, Sizing, WorkloadKind, WorkloadState,
-};
+use farthing_model::{Assignment, Observed, Offer, Ratio, Sizing, WorkloadKind, WorkloadState};
 use farthing_planner::{Fewer, Input, fewer_replicas};
 use support::{input, offer, seen, service, span, workload};
 

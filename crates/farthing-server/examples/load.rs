@@ -102,6 +102,7 @@ fn serve(folder: &Path) {
             orders: None,
             offers: None,
             oidc: None,
+            sessions: farthing_server::Sessions::default(),
         })
         .unwrap();
     println!("{}", server.address());

@@ -20,7 +20,10 @@ mod scope;
 pub mod wire;
 
 pub use http::{Behind, Bound, RankOffers, Running, Server, ServerError, Tls, TlsError, openapi};
-pub use identity::{AccessRules, Deed, Grant, Minted, Oidc, OidcSettings, Role, TokenId, mint};
+pub use identity::{
+    AccessRules, Deed, Grant, Minted, Oidc, OidcSettings, Role, Sessions, SessionsError, TokenId,
+    mint,
+};
 pub use metrics::{METRICS_CONTENT_TYPE, metrics};
 pub use orders::{Carried, Desk, NotCarried, Order, Orders, orders};
 pub use page::page;

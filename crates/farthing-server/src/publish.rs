@@ -278,6 +278,13 @@ impl Published {
         Ok(())
     }
 
+    /// Publishes what may be done from now on.
+    pub fn told(&self, policy: Policy) {
+        let old = self.view();
+        let about = Arc::new(About { policy, ..(*old.about).clone() });
+        self.replace(View { about, ..(*old).clone() });
+    }
+
     /// Publishes that there will be no more ticks, and why that is as it should be.
     pub fn ended(&self, why: &'static str) {
         self.replace(View { ended: Some(why), ..(*self.view()).clone() });

@@ -273,6 +273,7 @@ fn serve(b: &OfB, tokens: &Tokens, required: bool) -> Running {
             orders: None,
             offers: Some(Arc::new(|_| Ok(serde_json::json!({ "offers": [] })))),
             oidc: None,
+            sessions: farthing_server::Sessions::default(),
         })
         .unwrap()
 }

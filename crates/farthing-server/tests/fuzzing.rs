@@ -36,6 +36,7 @@ fn what_the_document_allows_and_forbids_is_answered_as_it_says() {
         orders: None,
         offers: None,
         oidc: None,
+        sessions: farthing_server::Sessions::default(),
     };
     let server = bound.serve(behind).unwrap();
     let folder = tempfile::tempdir().unwrap();

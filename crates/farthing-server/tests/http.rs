@@ -27,6 +27,7 @@ fn serve(published: &Published) -> Running {
             orders: None,
             offers: None,
             oidc: None,
+            sessions: farthing_server::Sessions::default(),
         })
         .unwrap()
 }

@@ -26,6 +26,7 @@ fn serve() -> Running {
             orders: None,
             offers: None,
             oidc: None,
+            sessions: farthing_server::Sessions::default(),
         })
         .unwrap()
 }

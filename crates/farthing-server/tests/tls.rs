@@ -35,6 +35,7 @@ fn serve(folder: &Path) -> (Running, Tls) {
         orders: None,
         offers: None,
         oidc: None,
+        sessions: farthing_server::Sessions::default(),
     };
     (bound.serve(behind).unwrap(), tls)
 }

@@ -4,6 +4,8 @@
 //! <data>/current                  the name of the cluster that ran last
 //! <data>/books/cluster=<name>/    the ledger
 //! <data>/<name>.journal           the journal
+//! <data>/<name>.lock              who runs the loop, by a lock of the system
+//! <data>/<name>.sessions          who is logged in
 //! <data>/signing.key              the key that signs it
 //! ```
 //!
@@ -21,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::outcome::WrongUse;
-use crate::store::{Journal, StoreAt};
+use crate::store::{Journal, StoreAt, Turn};
 
 /// Most bytes of `current`: a name and its line feed.
 const CURRENT_BYTES_MAX: u64 = 1_024;
@@ -44,6 +46,14 @@ enum Ledger {
 }
 
 impl Ledger {
+    fn open(&self) -> anyhow::Result<Books> {
+        Ok(match self {
+            Self::Folder(folder) => Books::open_folder(folder)?,
+            #[cfg(feature = "cloud")]
+            Self::Bucket(url) => Books::new(bucket::open(url, std::env::vars())?, &url.to_string()),
+        })
+    }
+
     /// Reads what was asked for: an address, or a folder.
     fn of(text: &str) -> anyhow::Result<Self> {
         match text.split_once("://") {
@@ -84,13 +94,12 @@ impl Home {
 
     /// The books of all clusters.
     pub(crate) fn books(&self) -> anyhow::Result<Books> {
-        Ok(match &self.ledger {
-            Ledger::Folder(folder) => Books::open_folder(folder)?,
-            #[cfg(feature = "cloud")]
-            Ledger::Bucket(url) => {
-                Books::new(bucket::open(url, std::env::vars())?, &url.to_string())
-            }
-        })
+        self.ledger.open()
+    }
+
+    /// Books elsewhere.
+    pub(crate) fn books_at(&self, text: &str) -> anyhow::Result<Books> {
+        Ledger::of(text)?.open()
     }
 
     /// Whether there may be any; a bucket is not asked.
@@ -132,6 +141,21 @@ impl Home {
     /// A journal whose records are signed from now on.
     pub(crate) fn signed(&self, cluster: &ClusterId, journal: Journal) -> anyhow::Result<Journal> {
         Ok(Box::new(Signed::new(journal, cluster.clone(), self.signer()?)))
+    }
+
+    /// The turn to run the loop of a cluster; `None` where its journal is in a database, which has
+    /// leaders of its own.
+    pub(crate) fn turn(&self, cluster: &ClusterId) -> anyhow::Result<Option<Turn>> {
+        if self.store.is_shared() {
+            return Ok(None);
+        }
+        self.make_folder()?;
+        StoreAt::turn(&self.folder, cluster).map(Some)
+    }
+
+    /// The file of who is logged in at the loop of a cluster.
+    pub(crate) fn sessions(&self, cluster: &ClusterId) -> PathBuf {
+        self.folder.join(format!("{cluster}.sessions"))
     }
 
     /// Where journals are.

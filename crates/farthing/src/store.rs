@@ -7,10 +7,25 @@ use farthing_edge::{EdgeError, Record, Store};
 use farthing_model::ClusterId;
 use farthing_providers::postgres::{self, Campaign, PgUrl, PostgresStore};
 use farthing_providers::sqlite::{self, SqliteStore};
+use jiff::Timestamp;
+use std::fs::{File, OpenOptions, TryLockError};
+use std::io::{Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 /// A journal, wherever it is.
 pub(crate) type Journal = Box<dyn Store + Send>;
+
+/// Bytes of the name of who has a turn, at most.
+const WHO_BYTES_MAX: u64 = 256;
+
+/// Whether a process may run the loop of a journal that is a file.
+#[derive(Debug)]
+pub(crate) enum Turn {
+    /// It may, until this is closed: also the end of the process closes it, however it ends.
+    Leads(File),
+    /// Somebody else does.
+    Follows(String),
+}
 
 /// Where journals are.
 #[derive(Clone, Debug)]
@@ -58,13 +73,49 @@ impl StoreAt {
         })
     }
 
-    /// The journal of a cluster, of which no loop may be the leader meanwhile.
-    pub(crate) fn open_alone(&self, cluster: &ClusterId) -> anyhow::Result<Journal> {
-        let Self::Postgres(url) = self else { return Ok(self.open(cluster)?) };
+    /// Takes the turn to run the loop of a cluster whose journal is a file.
+    pub(crate) fn turn(folder: &Path, cluster: &ClusterId) -> anyhow::Result<Turn> {
+        let path = folder.join(format!("{cluster}.lock"));
+        let wrong = || format!("{} cannot be locked", path.display());
+        let open =
+            OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path);
+        let mut file = open.with_context(wrong)?;
+        match file.try_lock() {
+            Ok(()) => {
+                let who = format!("process {} since {}", std::process::id(), Timestamp::now());
+                // Who it is helps people; the lock is the system's.
+                let _ = file.set_len(0).and_then(|()| file.write_all(who.as_bytes()));
+                Ok(Turn::Leads(file))
+            }
+            Err(TryLockError::WouldBlock) => {
+                let mut who = String::new();
+                let _ = file.take(WHO_BYTES_MAX).read_to_string(&mut who);
+                Ok(Turn::Follows(if who.is_empty() { "another process".to_owned() } else { who }))
+            }
+            Err(TryLockError::Error(error)) => Err(error).with_context(wrong),
+        }
+    }
+
+    /// The journal of a cluster, of which no loop may be the leader meanwhile: so long as the turn
+    /// beside it is kept.
+    pub(crate) fn open_alone(
+        &self,
+        cluster: &ClusterId,
+    ) -> anyhow::Result<(Journal, Option<File>)> {
+        let url = match self {
+            Self::Postgres(url) => url,
+            Self::Folder(folder) => match Self::turn(folder, cluster)? {
+                Turn::Leads(turn) => return Ok((self.open(cluster)?, Some(turn))),
+                Turn::Follows(who) => {
+                    let place = self.place(cluster);
+                    return Err(anyhow!("{place}: {who} runs the loop of it: stop it first"));
+                }
+            },
+        };
         let mut store = PostgresStore::open(url, cluster)?;
         let who = format!("farthing store restore, process {}", std::process::id());
         match store.campaign(&who)? {
-            Campaign::Leads(_) => Ok(Box::new(store)),
+            Campaign::Leads(_) => Ok((Box::new(store), None)),
             Campaign::Follows(leader) => Err(anyhow!(
                 "{url}: {} leads {cluster} since {}: stop it first",
                 leader.name,

@@ -41,6 +41,14 @@ pub enum BooksError {
         /// The file.
         file: String,
     },
+    /// A copy of the books cannot be made.
+    #[error("{file} is not copied: {why}")]
+    NotCopied {
+        /// What.
+        file: String,
+        /// Why not.
+        why: &'static str,
+    },
     /// The lock of the folder cannot be had.
     #[error("{file} cannot be locked, which keeps two writers apart")]
     Lock {
@@ -114,6 +122,7 @@ impl BooksError {
     pub fn place(&self) -> (&str, Option<u64>) {
         match self {
             Self::Store { file, .. }
+            | Self::NotCopied { file, .. }
             | Self::Damaged { file, .. }
             | Self::Conflict { file }
             | Self::Folding { file }

@@ -173,17 +173,18 @@ impl<'a> Pack<'a> {
     }
 
     fn fewer(&self, there: &[i64], lost: &[u32], carried: u32) -> Fewer {
-        let gone = self.stands.iter().zip(there).zip(lost).filter_map(|(((stand, ..), to), lost)| {
-            let to = u32::try_from(*to).ok()?;
-            let from = stand.assignment.members;
-            (to < from).then(|| Gone {
-                offer: stand.assignment.offer.clone(),
-                from,
-                to,
-                nodes_each: stand.assignment.nodes_each,
-                unserved: Ratio::from_ppm(*lost),
-            })
-        });
+        let gone =
+            self.stands.iter().zip(there).zip(lost).filter_map(|(((stand, ..), to), lost)| {
+                let to = u32::try_from(*to).ok()?;
+                let from = stand.assignment.members;
+                (to < from).then(|| Gone {
+                    offer: stand.assignment.offer.clone(),
+                    from,
+                    to,
+                    nodes_each: stand.assignment.nodes_each,
+                    unserved: Ratio::from_ppm(*lost),
+                })
+            });
         Fewer { gone: gone.collect(), carried: Ratio::from_ppm(carried) }
     }
 }

@@ -51,7 +51,7 @@ pub(super) async fn files(
         Some(index) if is_page => answer(index, &headers),
         None if path == "/" => match &guest.entered {
             Some(entered) => plain(Scoped::new(&sources, entered.who.clone(), guest.from)).await,
-            None => Problem::log_in("log in first", sources.door().ways()).into_response(),
+            None => Problem::log_in("log in first", &sources.door().ways()).into_response(),
         },
         _ => Problem::no_route(path, &PATHS).into_response(),
     }

@@ -35,7 +35,7 @@ mod what_if;
 pub use openapi::openapi;
 pub use tls::{Tls, TlsError};
 
-use crate::identity::{AccessRules, Oidc};
+use crate::identity::{AccessRules, Door, Oidc, Sessions};
 use crate::orders::Orders;
 use crate::publish::Published;
 use crate::scope::Sources;
@@ -97,6 +97,8 @@ pub struct Behind {
     pub offers: Option<RankOffers>,
     /// A provider of identities; without it one logs in by tokens only.
     pub oidc: Option<Oidc>,
+    /// Who is logged in.
+    pub sessions: Sessions,
 }
 
 /// Answers a request for offers, given as names and values of its parameters, with what
@@ -121,6 +123,8 @@ pub struct Bound {
 #[derive(Debug)]
 pub struct Running {
     address: SocketAddr,
+    encrypted: bool,
+    door: Arc<Door>,
     stop: Option<watch::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -183,7 +187,9 @@ impl Bound {
             tokio::net::TcpListener::from_std(self.listener).map_err(ServerError::Start)?
         };
         let sources = Sources::start(behind, self.rules).map_err(ServerError::Start)?;
+        let door = Arc::clone(sources.door());
         let router = routes::router(sources);
+        let encrypted = self.tls.is_some();
         let tls = self.tls;
         let (stop, stopped) = watch::channel(());
         let thread = std::thread::Builder::new()
@@ -195,7 +201,13 @@ impl Bound {
                 runtime.shutdown_background();
             })
             .map_err(ServerError::Start)?;
-        Ok(Running { address: self.address, stop: Some(stop), thread: Some(thread) })
+        Ok(Running {
+            address: self.address,
+            encrypted,
+            door,
+            stop: Some(stop),
+            thread: Some(thread),
+        })
     }
 }
 
@@ -210,6 +222,17 @@ impl Running {
     /// Where it listens.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it speaks TLS.
+    pub const fn is_encrypted(&self) -> bool {
+        self.encrypted
+    }
+
+    /// Takes another provider of identities from now on, or none: who came by what it does not grant
+    /// any more has to log in again.
+    pub fn identify(&self, oidc: Option<Oidc>) {
+        self.door.identify(oidc);
     }
 
     /// Stops taking requests, lets those in flight end (two seconds at most), and frees the port.

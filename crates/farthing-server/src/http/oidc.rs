@@ -48,7 +48,7 @@ pub(super) async fn back(
     let door = sources.door();
     let oidc = door.oidc().ok_or_else(none_here)?;
     let back = read(&uri)?;
-    let came = door.come_back(oidc, &back, log_in_cookie_of(&headers), guest.from).await;
+    let came = door.come_back(&oidc, &back, log_in_cookie_of(&headers), guest.from).await;
     let tls = door.rules().tls;
     // What it began with is good for one time.
     let gone = log_in_cookie("", tls, 0);

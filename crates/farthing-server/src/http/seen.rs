@@ -18,7 +18,7 @@ impl FromRequestParts<Sources> for Scoped {
     async fn from_request_parts(parts: &mut Parts, sources: &Sources) -> Result<Self, Problem> {
         let guest = parts.extensions.get::<Guest>();
         let Some(Guest { entered: Some(entered), from, .. }) = guest else {
-            return Err(Problem::log_in("log in first", sources.door().ways()));
+            return Err(Problem::log_in("log in first", &sources.door().ways()));
         };
         let scoped = Self::new(sources, entered.who.clone(), *from);
         let path = parts.uri.path();

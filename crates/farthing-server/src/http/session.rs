@@ -28,13 +28,13 @@ pub(super) async fn session(
     match guest.entered {
         Some(entered) => {
             let mut told = told(&entered);
-            if let (Way::Oidc, Some(oidc)) = (&entered.who.way, sources.door().oidc()) {
+            if let (Way::Oidc(_), Some(oidc)) = (&entered.who.way, sources.door().oidc()) {
                 // Where his browser can go after its session ends here, to end it there, too.
                 told["leave"] = json!(oidc.leave());
             }
             Ok(Json(told).into_response())
         }
-        None => Err(Problem::log_in("log in to see anything", sources.door().ways())),
+        None => Err(Problem::log_in("log in to see anything", &sources.door().ways())),
     }
 }
 
@@ -82,7 +82,7 @@ fn told(entered: &Entered) -> Value {
     let login = match who.way {
         Way::Local => "none",
         Way::Token(_) => "token",
-        Way::Oidc => "oidc",
+        Way::Oidc(_) => "oidc",
     };
     json!({
         "user": { "name": who.name, "role": who.role.name(), "teams": teams },

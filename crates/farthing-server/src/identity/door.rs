@@ -3,14 +3,14 @@
 use super::audit::Audit;
 use super::oidc::{self, Back, Done, Oidc, Refused};
 use super::roster::Roster;
-use super::session::{Begun, Sessions, carries};
+use super::session::{Begun, carries};
 use super::throttle::Throttle;
-use super::{AccessRules, Principal, Way};
+use super::{AccessRules, Principal, Sessions, Way};
 use crate::orders::Orders;
 use crate::reader::{Archive, Reader, Unread};
 use jiff::Timestamp;
 use std::net::IpAddr;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::{Duration, Instant};
 
 /// What another process says of tokens counts here after this time.
@@ -59,8 +59,7 @@ pub(crate) enum Refusal {
 #[derive(Debug)]
 pub(crate) struct Door {
     rules: AccessRules,
-    ways: Vec<&'static str>,
-    oidc: Option<Oidc>,
+    oidc: RwLock<Option<Arc<Oidc>>>,
     journal: Option<Reader<Archive>>,
     roster: Arc<Mutex<Roster>>,
     read: tokio::sync::Mutex<Option<Instant>>,
@@ -72,19 +71,17 @@ pub(crate) struct Door {
 impl Door {
     pub(crate) fn new(
         rules: AccessRules,
-        oidc: Option<Oidc>,
+        (oidc, sessions): (Option<Oidc>, Sessions),
         journal: Option<Reader<Archive>>,
         orders: Option<Orders>,
     ) -> Self {
-        let ways = if oidc.is_some() { vec!["oidc", "token"] } else { vec!["token"] };
         Self {
             rules,
-            ways,
-            oidc,
+            oidc: RwLock::new(oidc.map(Arc::new)),
             journal,
             roster: Arc::default(),
             read: tokio::sync::Mutex::new(None),
-            sessions: Sessions::default(),
+            sessions,
             throttle: Throttle::default(),
             audit: Audit::new(orders),
         }
@@ -96,14 +93,14 @@ impl Door {
     }
 
     /// In which ways one can log in.
-    pub(crate) fn ways(&self) -> &[&'static str] {
-        &self.ways
+    pub(crate) fn ways(&self) -> Vec<&'static str> {
+        if self.oidc().is_some() { vec!["oidc", "token"] } else { vec!["token"] }
     }
 
     /// Who it is that asks.
     pub(crate) async fn admit(&self, asking: &Asking<'_>) -> Result<Entered, Refusal> {
         if let Some(shown) = asking.bearer {
-            let who = match &self.oidc {
+            let who = match self.oidc() {
                 Some(oidc) if oidc::is_token(shown) => {
                     let found = oidc.of_token(shown).await;
                     found.map_err(|why| self.not_known(why, asking.from))?
@@ -112,10 +109,19 @@ impl Door {
             };
             return Ok(Entered { who: Arc::new(who), csrf: None });
         }
-        let session = asking.cookie.and_then(|cookie| self.sessions.of(cookie, Instant::now()));
-        if let Some((who, csrf)) = session
-            && self.is_good(&who).await?
+        let session = asking
+            .cookie
+            .and_then(|cookie| Some((cookie, self.sessions.of(cookie, Timestamp::now())?)));
+        let mut session = session;
+        if let Some((cookie, (who, _))) = &session
+            && !self.is_good(who).await?
         {
+            // He is not any more what he was when he logged in.
+            self.sessions.end(cookie);
+            self.refused(Some(&who.name), asking.from, "with a session that is not good any more");
+            session = None;
+        }
+        if let Some((_, (who, csrf))) = session {
             if asking.changes && !carries(asking.csrf, &csrf) {
                 self.refused(Some(&who.name), asking.from, "without the word of its session");
                 return Err(Refusal::NoWord);
@@ -149,15 +155,21 @@ impl Door {
         how: &str,
     ) -> Result<(Begun, Entered), Refusal> {
         self.audit.note("log-in", Some(&who.name), &from.to_string(), how);
-        let begun = self.sessions.begin(who.clone(), Instant::now());
+        let begun = self.sessions.begin(who.clone(), Timestamp::now());
         let begun = begun.map_err(|_| Refusal::Unavailable)?;
         let csrf = Some(begun.csrf.clone());
         Ok((begun, Entered { who: Arc::new(who), csrf }))
     }
 
     /// The provider of identities, where there is one.
-    pub(crate) const fn oidc(&self) -> Option<&Oidc> {
-        self.oidc.as_ref()
+    pub(crate) fn oidc(&self) -> Option<Arc<Oidc>> {
+        self.oidc.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Takes another provider of identities, or other grants of it: who came by what is not granted
+    /// any more has to log in again.
+    pub(crate) fn identify(&self, oidc: Option<Oidc>) {
+        *self.oidc.write().unwrap_or_else(PoisonError::into_inner) = oidc.map(Arc::new);
     }
 
     /// Begins a session for whoever comes back from the provider of identities; with it, where he
@@ -198,12 +210,18 @@ impl Door {
         self.audit.note("log-out", Some(&who.name), &from.to_string(), "");
     }
 
-    /// Whether someone who was let in would still be: his token may be revoked meanwhile.
+    /// Whether someone who was let in would still be, with what he may do: his token may be revoked
+    /// meanwhile, or his groups granted something else.
     pub(crate) async fn is_good(&self, who: &Principal) -> Result<bool, Refusal> {
-        let Way::Token(id) = &who.way else { return Ok(true) };
-        self.refresh().await?;
-        let roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
-        Ok(roster.is_good(id, Timestamp::now()))
+        match &who.way {
+            Way::Local => Ok(true),
+            Way::Oidc(groups) => Ok(self.oidc().is_some_and(|oidc| oidc.still_grants(who, groups))),
+            Way::Token(id) => {
+                self.refresh().await?;
+                let roster = self.roster.lock().unwrap_or_else(PoisonError::into_inner);
+                Ok(roster.is_good(id, who, Timestamp::now()))
+            }
+        }
     }
 
     /// Notes that someone was refused.

@@ -12,6 +12,7 @@ mod door;
 mod oidc;
 mod roster;
 mod session;
+mod session_file;
 mod throttle;
 mod token;
 
@@ -19,6 +20,8 @@ pub(crate) use door::{Asking, Door, Entered, Refusal};
 pub(crate) use oidc::{BACK, Back, LOG_IN_S, Refused};
 pub use oidc::{Grant, Oidc, OidcSettings};
 pub(crate) use session::Begun;
+pub use session::Sessions;
+pub use session_file::SessionsError;
 pub use token::{Minted, TokenId, mint};
 pub(crate) use token::{content_tag, request_id};
 
@@ -126,8 +129,8 @@ pub(crate) enum Way {
     Local,
     /// By a token.
     Token(TokenId),
-    /// By a provider of identities.
-    Oidc,
+    /// By a provider of identities, which said that he is in these groups.
+    Oidc(BTreeSet<String>),
 }
 
 /// Someone who was let in.

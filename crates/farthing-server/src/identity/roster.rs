@@ -51,8 +51,8 @@ impl Roster {
         self.tokens.get(&token::name_in(shown)?)?.opens(shown, now)
     }
 
-    /// Whether a token is still good.
-    pub(super) fn is_good(&self, id: &TokenId, now: Timestamp) -> bool {
-        self.tokens.get(id).is_some_and(|known| known.is_good(now))
+    /// Whether someone who came by a token would still get what he has.
+    pub(super) fn is_good(&self, id: &TokenId, who: &Principal, now: Timestamp) -> bool {
+        self.tokens.get(id).is_some_and(|known| known.is_good(now) && known.is_of(who))
     }
 }

@@ -157,6 +157,11 @@ impl Known {
         good.then(|| self.principal.clone())
     }
 
+    /// Whether this is whom it lets in.
+    pub(super) fn is_of(&self, who: &Principal) -> bool {
+        self.principal == *who
+    }
+
     pub(super) fn is_good(&self, now: Timestamp) -> bool {
         self.expires.is_none_or(|expires| now < expires)
     }

@@ -71,7 +71,12 @@ impl Sources {
     pub(crate) fn start(behind: Behind, rules: AccessRules) -> io::Result<Self> {
         let start = |journal| Reader::start("journal", [journal]);
         let journal = behind.journal.map(start).transpose()?;
-        let door = Door::new(rules, behind.oidc, journal.clone(), behind.orders.clone());
+        let door = Door::new(
+            rules,
+            (behind.oidc, behind.sessions),
+            journal.clone(),
+            behind.orders.clone(),
+        );
         Ok(Self(Arc::new(Inner {
             published: behind.published,
             books: Reader::start("books", [behind.books.clone(), behind.books])?,

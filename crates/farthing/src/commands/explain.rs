@@ -95,6 +95,7 @@ fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
         Body::Undone { outcome, .. } => format!("undone: {outcome}"),
         Body::Planned(_)
         | Body::Started { .. }
+        | Body::Reconfigured { .. }
         | Body::Claimed(_)
         | Body::Released { .. }
         | Body::Limited(_)

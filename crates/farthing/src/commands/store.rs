@@ -4,10 +4,11 @@ use super::journal::{Keys, told, write};
 use crate::args::{BackupArgs, Output, RestoreArgs, StoreArgs, StoreWhat};
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
-use crate::store::Journal;
+use crate::store::{Journal, Turn};
 use anyhow::{Context as _, anyhow, bail};
 use farthing_edge::check::Known;
 use farthing_edge::{Head, NewRecord, Record, Store as _};
+use farthing_ledger::Copied;
 use farthing_model::ClusterId;
 use farthing_providers::archive::{self, Archive};
 use serde_json::json;
@@ -21,20 +22,42 @@ const AT_ONCE: usize = 1_000;
 /// Backs up, or puts back.
 pub(crate) fn run(args: &StoreArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
     match &args.what {
-        StoreWhat::Backup(BackupArgs { file, cluster }) => {
-            let cluster = home.cluster(cluster.as_deref())?;
-            let head = write(home, &cluster, file)?;
-            told(
-                output,
-                &[
-                    ("file", json!(file.display().to_string())),
-                    ("cluster", json!(cluster.as_str())),
-                    ("records", json!(head.seq)),
-                ],
-            )
-        }
+        StoreWhat::Backup(args) => backup(args, home, output),
         StoreWhat::Restore(args) => restore(args, home, output),
     }
+}
+
+fn backup(args: &BackupArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
+    let BackupArgs { file, cluster, with_books } = args;
+    let cluster = home.cluster(cluster.as_deref())?;
+    // The books first: what they know of the journal is then in what is written of it.
+    let books = match with_books {
+        Some(to) => {
+            let (from, to_books) = (home.books()?, home.books_at(to)?);
+            // Where nobody else runs the loop nobody does meanwhile, and the newest hour is done.
+            let turn = home.turn(&cluster)?;
+            let running = !matches!(turn, Some(Turn::Leads(_)));
+            Some((to, from.copy_to(&to_books, &cluster, running)?))
+        }
+        None => None,
+    };
+    let head = write(home, &cluster, file)?;
+    let mut facts = vec![
+        ("file", json!(file.display().to_string())),
+        ("cluster", json!(cluster.as_str())),
+        ("records", json!(head.seq)),
+    ];
+    match books {
+        None => facts.push(("books", json!("not in it: --with-books FOLDER copies them, too"))),
+        Some((to, Copied { files, bytes, until })) => {
+            facts.push(("books", json!(to)));
+            facts.push(("books_files", json!(files)));
+            facts.push(("books_bytes", json!(bytes)));
+            let until = until.map_or_else(|| "the end".to_owned(), |until| until.to_string());
+            facts.push(("books_until", json!(until)));
+        }
+    }
+    told(output, &facts)
 }
 
 fn restore(args: &RestoreArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
@@ -48,11 +71,11 @@ fn restore(args: &RestoreArgs, home: &Home, output: Output) -> anyhow::Result<Ou
     let cluster = ClusterId::new(&archive.cluster).with_context(|| file.clone())?;
     home.make_folder()?;
     let place = home.store().place(&cluster);
-    let mut target = home.store().open_alone(&cluster)?;
+    let (mut target, mut turn) = home.store().open_alone(&cluster)?;
     if args.replace && target.head()? != Head::GENESIS {
-        drop(target);
+        drop((target, turn));
         home.store().forget(&cluster)?;
-        target = home.store().open_alone(&cluster)?;
+        (target, turn) = home.store().open_alone(&cluster)?;
     }
     let from = target.head()?;
     if !has(&args.file, &from)? {
@@ -62,7 +85,7 @@ fn restore(args: &RestoreArgs, home: &Home, output: Output) -> anyhow::Result<Ou
             .into());
     }
     append_from(&args.file, &mut target, from)?;
-    drop(target);
+    drop((target, turn));
     let known = [Known { head: archive.head, by: &file }];
     let check = home.store().verify(&cluster, &known, &mut |_| {})?;
     if let Some(fault) = check.first_fault {

@@ -8,6 +8,7 @@ mod identity;
 mod kube;
 mod lead;
 mod local;
+mod reload;
 mod serve;
 
 pub(crate) use local::{machine_offer, owned};
@@ -21,6 +22,7 @@ use anyhow::Context as _;
 use farthing_model::{Mode, Policy};
 use farthing_providers::manifest::{self, Manifests};
 use jiff::{SignedDuration, Timestamp};
+use reload::{Asked, Reload};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -30,7 +32,9 @@ const NAP: Duration = Duration::from_millis(50);
 
 /// Runs the loop until it is told to stop.
 pub(crate) fn run(args: &UpArgs, home: &Home) -> anyhow::Result<Outcome> {
-    let stop = Stop::new(args.r#for.as_deref())?;
+    // Before there is another thread, which would take the signal.
+    let reload = if args.demo || args.config.is_empty() { None } else { Some(Reload::listen()?) };
+    let stop = Stop::new(args.r#for.as_deref(), reload)?;
     match &args.kube.context {
         Some(context) => kube::run(args, context.as_deref(), home, &stop),
         None if args.demo => demo::run(args, home, &stop),
@@ -58,10 +62,11 @@ pub(crate) fn told(args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
 pub(crate) struct Stop {
     signalled: Arc<AtomicBool>,
     until: Option<Instant>,
+    reload: Option<Reload>,
 }
 
 impl Stop {
-    fn new(length: Option<&str>) -> anyhow::Result<Self> {
+    fn new(length: Option<&str>, reload: Option<Reload>) -> anyhow::Result<Self> {
         let until = match length {
             Some(text) => Some(Instant::now() + std_duration(duration("--for", text)?)?),
             None => None,
@@ -70,7 +75,20 @@ impl Stop {
         let flag = Arc::clone(&signalled);
         ctrlc::set_handler(move || flag.store(true, Ordering::SeqCst))
             .context("Ctrl-C cannot be listened for")?;
-        Ok(Self { signalled, until })
+        Ok(Self { signalled, until, reload })
+    }
+
+    /// Whether the manifests shall be read again: since this was asked last, a signal said so. Where
+    /// the terminal is gone that it was started from, that signal means to stop.
+    pub(crate) fn is_to_reload(&self) -> bool {
+        match self.reload.as_ref().and_then(Reload::asked) {
+            Some(Asked::Reload) => true,
+            Some(Asked::Stop) => {
+                self.signalled.store(true, Ordering::SeqCst);
+                false
+            }
+            None => false,
+        }
     }
 
     /// Passes the time until `moment` in naps; `false` when it was told to stop, or its time is up.
@@ -107,7 +125,7 @@ mod tests {
 
     #[test]
     fn a_late_loop_hears_people_once_a_tick() {
-        let stop = Stop { signalled: Arc::default(), until: None };
+        let stop = Stop { signalled: Arc::default(), until: None, reload: None };
         let mut naps = Vec::new();
         let now = Instant::now();
         assert!(stop.nap_until_signal(now, &mut |nap| naps.push(nap)));

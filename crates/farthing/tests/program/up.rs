@@ -6,7 +6,8 @@ use serde_json::Value;
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::TcpStream;
 use std::process::{Child, Command, Stdio};
-use std::time::Duration;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
 
 /// How long a test waits for an answer.
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -16,6 +17,8 @@ pub(crate) struct Demo {
     child: Child,
     /// `host:port` of its HTTP.
     pub(crate) address: String,
+    /// What it says after that.
+    lines: Receiver<String>,
 }
 
 impl Demo {
@@ -43,8 +46,34 @@ impl Demo {
             }
         };
         // What it says after that must not fill the pipe.
-        std::thread::spawn(move || said.for_each(drop));
-        Self { child, address }
+        let (sender, lines) = channel();
+        std::thread::spawn(move || {
+            for line in said.map_while(Result::ok) {
+                let _ = sender.send(line);
+            }
+        });
+        Self { child, address, lines }
+    }
+
+    /// Waits for a line with these words.
+    pub(crate) fn says(&self, words: &str) -> String {
+        let (until, mut said) = (Instant::now() + PATIENCE, Vec::new());
+        loop {
+            let left = until.saturating_duration_since(Instant::now());
+            let Ok(line) = self.lines.recv_timeout(left) else {
+                panic!("`{words}` is not said: {}", said.join("\n"))
+            };
+            if line.contains(words) {
+                return line;
+            }
+            said.push(line);
+        }
+    }
+
+    /// Sends it a signal.
+    pub(crate) fn signal(&self, signal: nix::sys::signal::Signal) {
+        let id = nix::unistd::Pid::from_raw(self.child.id().try_into().unwrap());
+        nix::sys::signal::kill(id, signal).unwrap();
     }
 
     /// Asks its API, with a token where there is one: the status, and the content.

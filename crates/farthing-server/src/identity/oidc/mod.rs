@@ -32,6 +32,7 @@ use farthing_edge::{Fetch, Question};
 use flow::Begun;
 use provider::{Known, Provider, json};
 use serde_json::{Map, Value};
+use std::collections::BTreeSet;
 use std::io;
 use std::time::Instant;
 
@@ -222,6 +223,12 @@ impl Oidc {
         let name = claims::name(claims, &self.settings.name, subject);
         let granted = self.settings.granted(&groups);
         let (role, teams) = granted.ok_or_else(|| Refused::NoGrant { who: name.clone() })?;
-        Ok(Principal { name, role, teams, only: None, way: Way::Oidc })
+        Ok(Principal { name, role, teams, only: None, way: Way::Oidc(groups) })
+    }
+
+    /// Whether someone who came by these groups would still get what he has.
+    pub(crate) fn still_grants(&self, who: &Principal, groups: &BTreeSet<String>) -> bool {
+        let granted = self.settings.granted(groups);
+        granted.is_some_and(|granted| granted == (who.role, who.teams.clone()))
     }
 }

@@ -40,6 +40,12 @@ pub(crate) trait Board {
         last: &dyn Fn() -> anyhow::Result<Vec<Budget>>,
     ) -> anyhow::Result<Manifests>;
 
+    /// The same again, as files may say something else by now.
+    ///
+    /// # Errors
+    /// A file is not in order.
+    fn again(&mut self, args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests>;
+
     /// That the journal is open, by the hash of its first record.
     fn opened(&mut self, journal: &str);
 
@@ -60,6 +66,10 @@ impl Board for NoBoard {
         mode: Mode,
         _last: &dyn Fn() -> anyhow::Result<Vec<Budget>>,
     ) -> anyhow::Result<Manifests> {
+        super::told(args, mode)
+    }
+
+    fn again(&mut self, args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
         super::told(args, mode)
     }
 

@@ -4,7 +4,8 @@
 use super::bell::Bell;
 use super::board::{Board, Said};
 use super::lead::Lead;
-use super::serve::{Front, Listening, Opening};
+use super::reload::{self, Told};
+use super::serve::{self, Front, Listening, Opening};
 use super::{Stop, std_duration};
 use crate::args::UpArgs;
 use crate::commands::covered;
@@ -17,7 +18,8 @@ use farthing_engine::{Config, Engine, Journal, Planner, Tick, World};
 use farthing_kube::Standing;
 use farthing_ledger::{Key, StatementQuery, Weights, statement};
 use farthing_model::{
-    BandState, ClusterId, Currency, Mode, Offer, Receipt, Snapshot, Step, StepId, Window, hex,
+    BandState, ClusterId, Currency, Mode, Offer, Policy, Receipt, Snapshot, Step, StepId, Window,
+    hex,
 };
 use farthing_planner::Effort;
 use farthing_providers::manifest::Manifests;
@@ -63,16 +65,17 @@ pub(super) fn run<M: Observe + Measure + Quote>(
     let has_tokens = crate::commands::token::are_there(home, cluster)?;
     let listening = Listening::bind(args, has_tokens, told.identity.as_ref())?;
     home.begin(cluster)?;
+    let mut bell = Bell::open(told.alerts.as_ref())?;
     let mut alerts = told.alerts.clone();
-    let mut bell = Bell::open(alerts.as_ref())?;
     let config = config(setting, told, world.what);
-    let mut policy = config.policy.clone();
+    let policy = config.policy.clone();
     let store = lead.journal(home, cluster)?;
     let started = Timestamp::now();
     let (what, measures_use) = (world.what, world.measures_use);
     let mut engine = Engine::open(config, world, (store, home.books()?), started)?;
     let every = std_duration(*every)?;
-    let opening = Opening { world: what, policy: policy.clone(), started, every };
+    let sessions = serve::sessions(home, cluster, args)?;
+    let opening = Opening { world: what, policy, started, every, sessions };
     let journal = home.store().open(cluster)?;
     let id = journal_id(&*journal)?.unwrap_or_default();
     board.opened(&id);
@@ -84,7 +87,7 @@ pub(super) fn run<M: Observe + Measure + Quote>(
         let (began, now) = (Instant::now(), Timestamp::now());
         lead.leads(now)?;
         if let Some(changed) = hear(board, &mut engine, setting, now) {
-            policy = engine.config().policy.clone();
+            front.told(engine.config().policy.clone());
             if changed.alerts != alerts {
                 alerts = changed.alerts;
                 let other = Bell::open(alerts.as_ref())?;
@@ -94,7 +97,7 @@ pub(super) fn run<M: Observe + Measure + Quote>(
         match engine.tick(now) {
             Ok(tick) => {
                 talk(&if measures_use {
-                    show::tick::line(&tick, &policy)
+                    show::tick::line(&tick, &engine.config().policy)
                 } else {
                     show::tick::line_by_requests(&tick)
                 });
@@ -119,6 +122,11 @@ pub(super) fn run<M: Observe + Measure + Quote>(
         next += every;
         goes_on = stop.nap_until(next, &mut |nap| {
             front.attend(nap, &mut engine, Timestamp::now);
+            if stop.is_to_reload() {
+                let (engine, bell, alerts) = (&mut engine, &mut bell, &mut alerts);
+                let front = &front;
+                reload::again(setting, board, Told { engine, front, bell, alerts, what });
+            }
         });
     }
     bell.close(&mut engine, Timestamp::now());
@@ -146,7 +154,8 @@ fn hear<W: World, S: Store>(
     let told = news.told?;
     let mut policy = told.policy.clone().unwrap_or_default();
     policy.mode = policy.mode.min(setting.most);
-    match engine.tell(&policy, &told.budgets, now) {
+    let from = ["objects of the cluster".to_owned()];
+    match engine.reconfigure((policy.clone(), told.budgets.clone()), &from, now) {
         Ok(true) => {
             let (mode, budgets) = (policy.mode.name(), told.budgets.len());
             talk(&format!("told anew: mode {mode}, {budgets} budgets"));
@@ -200,12 +209,7 @@ fn failed(error: &anyhow::Error, goes_on: bool) -> String {
 /// How the loop runs: nothing acts, whatever a policy allows.
 fn config(setting: &Setting<'_>, told: Manifests, what: &str) -> Config {
     let most = setting.most;
-    let mut policy = told.policy.unwrap_or_default();
-    if policy.mode > most {
-        let (mode, most) = (policy.mode.name(), most.name());
-        talk(&format!("nothing acts on {what}: mode {most} instead of {mode}"));
-    }
-    policy.mode = policy.mode.min(most);
+    let policy = allowed(told.policy.unwrap_or_default(), most, what);
     Config {
         cluster: setting.cluster.clone(),
         currency: Currency::USD,
@@ -217,6 +221,15 @@ fn config(setting: &Setting<'_>, told: Manifests, what: &str) -> Config {
         weights: setting.weights.clone(),
         effort: Effort::default(),
     }
+}
+
+/// A policy with the most that can be done here.
+pub(super) fn allowed(policy: Policy, most: Mode, what: &str) -> Policy {
+    if policy.mode > most {
+        let (mode, most) = (policy.mode.name(), most.name());
+        talk(&format!("nothing acts on {what}: mode {most} instead of {mode}"));
+    }
+    Policy { mode: policy.mode.min(most), ..policy }
 }
 
 /// Proposals and notes of a tick, below its line. Each is told when it is new.

@@ -2,6 +2,7 @@
 
 use super::Stop;
 use super::bell::Bell;
+use super::lead::Lead;
 use super::serve::{Front, Listening, Opening};
 use crate::args::UpArgs;
 use crate::commands::{covered, duration};
@@ -15,6 +16,7 @@ use farthing_engine::{Flow, Tick};
 use farthing_ledger::{Key, Statement, StatementQuery, statement};
 use farthing_model::{ClusterId, Mode, Money, Ratio};
 use farthing_providers::catalog;
+use farthing_server::Sessions;
 use farthing_sim::{Race, RaceResult, RaceTick, Records, Scenario};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt::Write as _;
@@ -49,6 +51,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let weights = crate::wiring::weights(book.offers.iter())?;
     let before = ClusterId::new(&format!("{}-before", scenario.cluster))?;
     let listening = Listening::bind(args, false, identity.as_ref())?;
+    let _lead = Lead::at_once(home, &scenario.cluster)?;
     // A demo begins anew each time: what an earlier one left is removed, and nothing else.
     home.forget(&scenario.cluster)?;
     home.forget(&before)?;
@@ -69,6 +72,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             policy: scenario.policy.clone(),
             started: scenario.start,
             every: pace,
+            sessions: Sessions::default(),
         },
     )?;
     let began = Instant::now();

@@ -4,10 +4,11 @@ use crate::outcome::WrongUse;
 use anyhow::Context as _;
 use farthing_providers::manifest::{Identity, IdentityGrant};
 use farthing_providers::web::Web;
-use farthing_server::{Bound, Grant, Oidc, OidcSettings};
+use farthing_server::{Grant, Oidc, OidcSettings};
+use std::net::SocketAddr;
 
-/// Makes it ready; it is asked when someone first logs in.
-pub(crate) fn open(identity: &Identity, bound: &Bound) -> anyhow::Result<Oidc> {
+/// Makes it ready for where the loop listens, and whether it speaks TLS there; it is asked when someone first logs in.
+pub(crate) fn open(identity: &Identity, at: (SocketAddr, bool)) -> anyhow::Result<Oidc> {
     let secret = identity.secret.as_ref();
     let secret = secret.map(|secret| secret.read(&|name| std::env::var(name).ok())).transpose();
     let secret = secret.map_err(|why| WrongUse::new(format!("Identity: `secret`: {why}")))?;
@@ -15,7 +16,7 @@ pub(crate) fn open(identity: &Identity, bound: &Bound) -> anyhow::Result<Oidc> {
         issuer: identity.issuer.clone(),
         client: identity.client.clone(),
         secret,
-        url: url(identity, bound)?,
+        url: url(identity, at)?,
         audiences: identity.audiences.clone(),
         scopes: identity.scopes.clone(),
         groups: identity.groups.clone(),
@@ -27,16 +28,15 @@ pub(crate) fn open(identity: &Identity, bound: &Bound) -> anyhow::Result<Oidc> {
 }
 
 /// Where browsers reach the loop.
-fn url(identity: &Identity, bound: &Bound) -> anyhow::Result<String> {
+fn url(identity: &Identity, (address, encrypted): (SocketAddr, bool)) -> anyhow::Result<String> {
     if let Some(url) = &identity.url {
         return Ok(url.clone());
     }
-    let address = bound.address();
     if !address.ip().is_loopback() {
         let what = "Identity: `url` is missing: where browsers reach this loop";
         return Err(WrongUse::new(what).hint("such as url: https://farthing.example.org").into());
     }
-    let scheme = if bound.is_encrypted() { "https" } else { "http" };
+    let scheme = if encrypted { "https" } else { "http" };
     Ok(format!("{scheme}://{address}"))
 }
 

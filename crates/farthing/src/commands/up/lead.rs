@@ -1,12 +1,12 @@
 //! Which of several replicas runs the loop: the others wait, and one of them goes on when the
-//! leader's connection to the database ends.
+//! leader's connection to the database ends, or its lock on the file beside the journal.
 
 use super::Stop;
 use super::cycle::journal_id;
 use crate::home::Home;
 use crate::outcome::WrongUse;
 use crate::print::talk;
-use crate::store::{Journal, StoreAt};
+use crate::store::{Journal, StoreAt, Turn};
 use anyhow::Context as _;
 use anyhow::anyhow;
 use farthing_edge::{Class, EdgeError, Head, NewRecord, Record, Store};
@@ -14,6 +14,7 @@ use farthing_kube::{self as kube, Lease};
 use farthing_model::ClusterId;
 use farthing_providers::postgres::{Campaign, Leader, PostgresStore, Standing};
 use jiff::Timestamp;
+use std::fs::File;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -22,11 +23,14 @@ const ASK_AGAIN: Duration = Duration::from_secs(1);
 
 /// The right to run the loop.
 pub(crate) struct Lead {
-    /// `None` where the journal is a file: then two loops take turns by its conflicts.
+    /// `None` where the journal is a file.
     standing: Option<Standing>,
     journal: Option<Journal>,
     /// The lead in a cluster, beside that in a database.
     lease: Option<Arc<kube::Standing>>,
+    /// Where it is one: the system's lock beside it, which the end of the process gives back.
+    #[allow(dead_code, reason = "held until the end")]
+    turn: Option<File>,
 }
 
 impl Lead {
@@ -37,7 +41,8 @@ impl Lead {
         stop: &Stop,
     ) -> anyhow::Result<Option<Self>> {
         let StoreAt::Postgres(url) = home.store() else {
-            return Ok(Some(Self { standing: None, journal: None, lease }));
+            let turn = Self::turn(home, cluster, stop)?;
+            return Ok(turn.map(|turn| Self { lease, ..turn }));
         };
         let mut store = PostgresStore::open(url, cluster)?;
         let who = format!("{cluster}, process {}", std::process::id());
@@ -48,7 +53,7 @@ impl Lead {
                     talk(&format!("leads {cluster} in {url}, term {}", standing.term()));
                     let journal: Journal = Box::new(store);
                     let (standing, journal) = (Some(standing), Some(journal));
-                    return Ok(Some(Self { standing, journal, lease }));
+                    return Ok(Some(Self { standing, journal, lease, turn: None }));
                 }
                 Campaign::Follows(leader) if told.as_ref() != Some(&leader) => {
                     let Leader { name, since } = &leader;
@@ -61,6 +66,45 @@ impl Lead {
             if !stop.nap_until(again, &mut std::thread::sleep) {
                 return Ok(None);
             }
+        }
+    }
+
+    const fn with_turn(turn: Option<File>) -> Self {
+        Self { standing: None, journal: None, lease: None, turn }
+    }
+
+    /// Waits for the turn at a journal that is a file.
+    fn turn(home: &Home, cluster: &ClusterId, stop: &Stop) -> anyhow::Result<Option<Self>> {
+        let mut told: Option<String> = None;
+        loop {
+            match home.turn(cluster)? {
+                None => return Ok(Some(Self::with_turn(None))),
+                Some(Turn::Leads(turn)) => {
+                    return Ok(Some(Self::with_turn(Some(turn))));
+                }
+                Some(Turn::Follows(who)) if told.as_ref() != Some(&who) => {
+                    let place = home.store().place(cluster);
+                    talk(&format!("waits: {who} runs the loop of {place}"));
+                    told = Some(who);
+                }
+                Some(Turn::Follows(_)) => {}
+            }
+            let again = Instant::now() + ASK_AGAIN;
+            if !stop.nap_until(again, &mut std::thread::sleep) {
+                return Ok(None);
+            }
+        }
+    }
+
+    /// The right to run a loop that removes what an earlier one left: nobody waits for that.
+    pub(crate) fn at_once(home: &Home, cluster: &ClusterId) -> anyhow::Result<Self> {
+        match home.turn(cluster)? {
+            Some(Turn::Follows(who)) => {
+                let what = format!("{who} runs {cluster} in this data folder");
+                Err(WrongUse::new(what).hint("stop it first, or name another --data").into())
+            }
+            Some(Turn::Leads(turn)) => Ok(Self::with_turn(Some(turn))),
+            None => Ok(Self::with_turn(None)),
         }
     }
 

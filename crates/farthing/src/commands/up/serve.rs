@@ -2,16 +2,17 @@
 
 use crate::args::UpArgs;
 use crate::commands::plan::chain;
+use crate::home::Home;
 use crate::outcome::WrongUse;
 use crate::print::talk;
 use crate::store::Journal;
 use farthing_edge::Head;
 use farthing_engine::{Engine, Tick, World};
-use farthing_model::{Offer, Policy};
+use farthing_model::{ClusterId, Offer, Policy};
 use farthing_providers::manifest::Identity;
 use farthing_server::{
-    About, AccessRules, Behind, Bound, Desk, Oidc, Published, Running, Server, ServerError, Ticked,
-    Tls, orders,
+    About, AccessRules, Behind, Bound, Desk, Oidc, Published, Running, Server, ServerError,
+    Sessions, Ticked, Tls, orders,
 };
 use jiff::Timestamp;
 use std::net::SocketAddr;
@@ -35,6 +36,27 @@ pub(crate) struct Opening<'a> {
     pub(crate) started: Timestamp,
     /// How long a tick is, in real time.
     pub(crate) every: Duration,
+    /// Who is logged in.
+    pub(crate) sessions: Sessions,
+}
+
+/// Who was logged in when the last run ended. Where that cannot be known people log in again.
+pub(crate) fn sessions(
+    home: &Home,
+    cluster: &ClusterId,
+    args: &UpArgs,
+) -> anyhow::Result<Sessions> {
+    if args.listen.no_listen {
+        return Ok(Sessions::default());
+    }
+    let path = home.sessions(cluster);
+    match Sessions::open(&path, Timestamp::now()) {
+        Ok(sessions) => Ok(sessions),
+        Err(error) => {
+            talk(&format!("everybody has to log in again: {}", chain(&error)));
+            Ok(Sessions::anew(&path)?)
+        }
+    }
 }
 
 /// The address, taken and not yet answered on: nothing is written before it is known to be free.
@@ -92,7 +114,11 @@ impl Listening {
         if rules.required && !can_log_in {
             talk("nobody can log in yet: make a token with `farthing token create NAME`");
         }
-        let oidc = identity.map(|identity| super::identity::open(identity, &bound)).transpose()?;
+        let oidc = identity
+            .map(|identity| {
+                super::identity::open(identity, (bound.address(), bound.is_encrypted()))
+            })
+            .transpose()?;
         Ok(Self { bound: Some((bound, oidc)), metrics_teams })
     }
 }
@@ -128,6 +154,7 @@ impl Front {
             orders: Some(orders),
             offers: Some(crate::commands::offers::ranker()),
             oidc,
+            sessions: opening.sessions,
         })?;
         let scheme = if encrypted { "https" } else { "http" };
         talk(&format!("listening on {scheme}://{}", running.address()));
@@ -147,6 +174,26 @@ impl Front {
         let exposures = engine.exposures(tick.at)?.into();
         let ticked = Ticked { tick, took, solve: None, offers, head, open, exposures };
         Ok(self.published.ticked(ticked)?)
+    }
+
+    /// Takes another provider of identities, or other grants of it, where it listens.
+    pub(crate) fn identify(&self, oidc: Option<Oidc>) {
+        if let Some(running) = &self.running {
+            running.identify(oidc);
+        }
+    }
+
+    /// A provider of identities as a manifest says it now, for the address that it listens on;
+    /// `None` where it does not.
+    pub(crate) fn provider(&self, identity: Option<&Identity>) -> anyhow::Result<Option<Oidc>> {
+        let Some(running) = &self.running else { return Ok(None) };
+        let at = (running.address(), running.is_encrypted());
+        identity.map(|identity| super::identity::open(identity, at)).transpose()
+    }
+
+    /// Shows what may be done from now on.
+    pub(crate) fn told(&self, policy: Policy) {
+        self.published.told(policy);
     }
 
     /// Passes `length`, and carries out what people order meanwhile.

@@ -254,6 +254,13 @@ impl Board for Objects {
         self.read(&known, now).ok_or_else(|| anyhow!("--config cannot be read any more"))
     }
 
+    fn again(&mut self, args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
+        crate::commands::up::told(args, mode)?;
+        self.told.forget_seen();
+        let known = self.ours.known();
+        self.read(&known, Timestamp::now()).ok_or_else(|| anyhow!("--config cannot be read"))
+    }
+
     fn opened(&mut self, journal: &str) {
         journal.clone_into(&mut self.journal);
     }
