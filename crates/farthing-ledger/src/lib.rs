@@ -19,8 +19,11 @@ mod burn;
 mod correct;
 mod focus;
 mod forecast;
+mod hindsight;
 mod ladder;
 mod meter;
+mod paid;
+mod prices;
 mod report;
 mod verdict;
 mod weights;
@@ -38,11 +41,15 @@ pub use focus::{
     Reconciliation, RowFault, check_row, export_focus, read_bill, reconcile,
 };
 pub use forecast::{Forecast, forecast};
+pub use hindsight::{
+    Choice, Hindsight, HindsightQuery, Kept as KeptAsItWas, Late, Outcome, OutcomeRow, hindsight,
+};
 pub use ladder::{Ladder, Step, ladders};
 pub use meter::{
     Fault, MeterError, MeterInput, Metered, Method, Overcommit, TelemetryError, Unpriced, Usage,
     meter, meter_by,
 };
+pub use prices::{PricePoint, PriceSeries, price_history};
 pub use report::{
     Allocation, AllocationQuery, AllocationSet, Basis, Explanation, Filter, FilterError,
     FirstFault, Key, LedgerCheck, Line, PERIODS, PeriodError, Property, ReportError, SampleSummary,

@@ -67,6 +67,14 @@ pub enum ReportError {
         #[source]
         source: SplitError,
     },
+    /// More telemetry than can be looked at for one answer.
+    #[error("{window} has more than {most} samples: ask for a shorter window")]
+    TooMuch {
+        /// What was asked for.
+        window: Window,
+        /// So many samples at most.
+        most: usize,
+    },
     /// Nothing has this name.
     #[error(
         "nothing in {window} is called `{subject}`: it must be the id of a row of `farthing cost`, \
