@@ -10,6 +10,7 @@ import {
   utilisation,
   verdicts,
 } from "./world-fleet.ts";
+import { past, prices } from "./world-past.ts";
 import { journal, plan, savings, steps, story } from "./world-plan.ts";
 import { type World } from "./world.ts";
 
@@ -74,6 +75,8 @@ function routes(world: World, query: URLSearchParams): Record<string, () => Answ
       return { body: { ...(found.body as object), totals } };
     },
     "/offers": () => ({ body: offers(world, query) }),
+    "/offers/history": () => list(prices(world)),
+    "/what-if/history": () => ({ body: past(world) }),
     "/journal": () => paged(ofKind(world, query.get("kind")?.split(",") ?? []), query),
     "/what-if": () =>
       world.options.empty ? refused(503, "nothing was seen yet") : { body: whatIf(world) },

@@ -30,6 +30,7 @@ export const STATES = [
   "/budgets?budget=search-monthly&try=3000%20USD",
   "/nodes?verdict=vision-1",
   "/journal?record=188",
+  "/what-if?view=history&policy=release",
 ];
 
 export interface Opened {

@@ -2,6 +2,8 @@
 import { readFileSync } from "node:fs";
 import { expect, settled, test } from "./fixtures.ts";
 
+const PAST = "/what-if?view=history";
+
 test("a click on a row goes deeper, and each state is an address", async ({
   page,
   start,
@@ -64,7 +66,7 @@ test("a number opens its explanation, and what it is the sum of", async ({ page,
 test("every chart is taken along as CSV and as a picture", async ({ page, start, faults }) => {
   test.setTimeout(180_000);
   const { url } = await start();
-  for (const path of ["/", "/cost", "/plan", "/budgets", "/nodes", "/savings", "/offers"]) {
+  for (const path of ["/", "/cost", "/plan", "/budgets", "/nodes", "/savings", "/offers", PAST]) {
     await page.goto(url + path);
     await settled(page);
     for (const figure of await page.locator("figure").all()) {

@@ -27,8 +27,9 @@ const PICTURES: Picture[] = [
   { name: "budgets", path: "/budgets?budget=everything" },
   { name: "nodes", path: "/nodes", height: 1080 },
   { name: "what-if", path: "/what-if" },
+  { name: "what-if-history", path: "/what-if?view=history&window=7d&policy=release", height: 1080 },
   { name: "savings", path: "/savings" },
-  { name: "offers", path: "/offers?purchase=any" },
+  { name: "offers", path: "/offers?purchase=any", height: 1600 },
   { name: "journal", path: "/journal" },
 ];
 

@@ -18,6 +18,7 @@ mod error;
 mod execute;
 mod exposure;
 mod gate;
+mod hindsight;
 mod journal;
 mod ladder;
 mod limits;
@@ -45,6 +46,7 @@ pub use error::EngineError;
 pub use execute::{Acted, Held, target};
 pub use exposure::{Driver, Exposure, Taken, Undo};
 pub use gate::Gate;
+pub use hindsight::{Deadlines, deadlines};
 pub use journal::{Journal, Ladder, Open, OpenStep, Scores, Stage};
 pub use limits::{Allowance, LimitedRecord, Limits, Told};
 pub use record::{

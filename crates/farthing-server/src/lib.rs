@@ -19,7 +19,9 @@ mod reader;
 mod scope;
 pub mod wire;
 
-pub use http::{Behind, Bound, RankOffers, Running, Server, ServerError, Tls, TlsError, openapi};
+pub use http::{
+    Behind, Bound, Market, RankOffers, Running, Server, ServerError, Tls, TlsError, openapi,
+};
 pub use identity::{
     AccessRules, Deed, Grant, Minted, Oidc, OidcSettings, Role, Sessions, SessionsError, TokenId,
     mint,

@@ -12,7 +12,7 @@ use farthing_engine::{
     StepRecord, TokenRecord, VerifiedRecord, WaitingRecord,
 };
 use farthing_model::*;
-use farthing_server::{AccessRules, Behind, Published, Running, Server, Ticked, mint};
+use farthing_server::{AccessRules, Behind, Market, Published, Running, Server, Ticked, mint};
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Read as _, Write as _};
@@ -271,7 +271,10 @@ fn serve(b: &OfB, tokens: &Tokens, required: bool) -> Running {
             books: books_with(b.chat_used),
             journal: Some(Box::new(journal(b, tokens))),
             orders: None,
-            offers: Some(Arc::new(|_| Ok(serde_json::json!({ "offers": [] })))),
+            offers: Some(Market {
+                rank: Arc::new(|_| Ok(serde_json::json!({ "offers": [] }))),
+                all: Arc::new(|| Arc::default()),
+            }),
             oidc: None,
             sessions: farthing_server::Sessions::default(),
         })
@@ -295,7 +298,8 @@ fn reads() -> Vec<String> {
             "/api/v1/utilisation" => "?window=24h&step=1h",
             "/api/v1/journal" | "/api/v1/plans" | "/api/v1/savings" => "?limit=500",
             "/allocation" | "/allocation/compute" => "?window=24h&includeIdle=true",
-            "/assets" | "/api/v1/verdicts" => "?window=24h",
+            "/assets" | "/api/v1/verdicts" | "/api/v1/what-if/history" => "?window=24h",
+            "/api/v1/offers/history" => "?window=24h&limit=500",
             _ => "",
         };
         if path.contains("{id}") {
@@ -430,6 +434,14 @@ fn what_is_anothers_is_answered_as_what_is_not_there() {
         let detail = |answer: &Answer| answer.json()["detail"].as_str().unwrap().to_owned();
         assert_eq!(detail(&theirs_), detail(&none_).replace(none, theirs));
     }
+    // Of the past it is told what its own part would have cost, and not what all share.
+    let line = "GET /api/v1/what-if/history?window=24h";
+    let past = |who: &str| ask_as(&server, tokens.of(who), line, "").json();
+    let (own, all) = (past("research"), past("admin"));
+    assert!(own["left_out"].is_string() && all["left_out"].is_null());
+    assert_eq!(own["policies"].as_array().unwrap().len(), 5, "{own}");
+    assert_eq!(all["policies"].as_array().unwrap().len(), 8, "{all}");
+    assert_ne!(own["paid"], all["paid"]);
     // What others hold is said by what all share: a team does not get it.
     for shared in ["cost?window=24h&share_idle=even", "cost?window=24h&share=team:%22product%22"] {
         let line = format!("GET /api/v1/{shared}");

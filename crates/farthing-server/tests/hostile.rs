@@ -96,11 +96,13 @@ fn bad_text_paths_upward_and_sql_are_only_text() {
         assert!(!answer.body.contains("root:"), "{path}");
     }
     let sql = "1%27%3B%20DROP%20TABLE%20journal%3B--";
-    let routes: [(&str, &[&str]); 6] = [
+    let routes: [(&str, &[&str]); 8] = [
         ("/api/v1/cost", &["window", "by", "step", "filter", "share_idle", "share", "basis"]),
         ("/api/v1/journal", &["cursor", "limit", "kind"]),
         ("/api/v1/utilisation", &["window", "step", "limit", "sort", "node"]),
         ("/api/v1/offers", &["accelerator", "count", "region", "max_price"]),
+        ("/api/v1/offers/history", &["window", "cursor", "limit"]),
+        ("/api/v1/what-if/history", &["window", "idle_after", "reserve", "limit"]),
         ("/allocation", &["window", "aggregate", "filter", "shareLabels"]),
         ("/assets", &["window", "filter"]),
     ];

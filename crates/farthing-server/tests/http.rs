@@ -475,3 +475,71 @@ fn parse(text: &str) -> BTreeMap<String, String> {
     }
     samples
 }
+
+#[test]
+fn the_past_under_other_choices_is_what_the_statement_says_as_it_was() {
+    let server = serve(&published());
+    let cost = get(&server, "/api/v1/cost?window=24h").json();
+    let past =
+        get(&server, "/api/v1/what-if/history?window=24h&idle_after=5m&reserve=10%25").json();
+    assert_eq!(past["paid"], cost["paid"]);
+    let money = |value: &Value| {
+        farthing_model::Money::from_decimal(value.as_str().unwrap(), Currency::USD).unwrap()
+    };
+    let policies = past["policies"].as_array().unwrap();
+    let names: Vec<_> = policies.iter().map(|one| one["policy"].as_str().unwrap()).collect();
+    let expected = "as-it-was release release-idle reserve on-demand spot reserved cheapest";
+    assert_eq!(names.join(" "), expected);
+    for policy in policies {
+        let sum = money(&policy["cost"]).checked_add(money(&policy["saving"])).unwrap();
+        assert_eq!(sum, money(&past["paid"]), "{policy}");
+        let rows = policy["rows"].as_array().unwrap().iter();
+        let parts = farthing_model::Money::sum(rows.map(|row| money(&row["cost"])), Currency::USD);
+        let is_whole = policy["policy"] == "as-it-was" || parts.unwrap() == money(&policy["cost"]);
+        assert!(is_whole, "{policy}");
+    }
+    // The book has what was bought, at that price, and nothing else of these machines.
+    assert_eq!(policies[4]["saving"], "0.00");
+    assert_eq!(policies[5]["cost"], past["paid"]);
+    assert!(policies[5]["rows"][0]["kept"].as_str().unwrap().contains("no offer"));
+    // Rows beyond the limit are one, and nothing is lost.
+    let one = get(&server, "/api/v1/what-if/history?window=24h&limit=1").json();
+    let rest = &one["policies"][4]["rows"];
+    assert_eq!((rest.as_array().unwrap().len(), &rest[0]["cost"]), (1, &past["paid"]));
+    for (wrong, name) in [
+        ("window=60d", "window"),
+        ("idle_after=5", "idle_after"),
+        ("idle_after=1s", "idle_after"),
+        ("reserve=-1", "reserve"),
+        ("reserve=100%25", "reserve"),
+        ("limit=0", "limit"),
+        ("by=team", "by"),
+    ] {
+        let answer = get(&server, &format!("/api/v1/what-if/history?{wrong}"));
+        assert_eq!(problem(&answer, 400, "bad-parameter")["parameter"], name);
+    }
+}
+
+#[test]
+fn prices_that_were_paid_have_a_history_in_pages() {
+    let server = serve(&published());
+    let all = get(&server, "/api/v1/offers/history?window=24h").json();
+    let items = all["items"].as_array().unwrap();
+    let h100 = items.iter().find(|it| it["instance_type"] == "p5.48xlarge").unwrap();
+    assert_eq!((&h100["now"], &h100["lowest"]), (&h100["highest"], &"55.04".into()));
+    assert_eq!(h100["points"][0]["price"], "55.04");
+    assert_eq!(h100["points"][0]["source"], "prices/default.csv:7");
+    let mut path = "/api/v1/offers/history?window=24h&limit=1".to_owned();
+    let mut seen = Vec::new();
+    for _ in 0..items.len() {
+        let page = get(&server, &path).json();
+        seen.extend(page["items"].as_array().unwrap().clone());
+        let Some(next) = page["next"].as_str() else { break };
+        let next = next.replace('/', "%2F").replace('~', "%7E");
+        path = format!("/api/v1/offers/history?window=24h&limit=1&cursor={next}");
+    }
+    assert_eq!(seen, *items);
+    let none = get(&server, "/api/v1/offers/history?window=24h&purchase=spot").json();
+    assert_eq!(none["items"].as_array().unwrap().len(), 0);
+    problem(&get(&server, "/api/v1/offers/history?window=60d"), 400, "bad-parameter");
+}

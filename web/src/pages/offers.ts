@@ -11,6 +11,7 @@ import { figure } from "../parts/figure.ts";
 import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
 import { badge, money } from "../parts/text.ts";
+import { priceHistory } from "./price-history.ts";
 
 const PURCHASE: Choice = {
   name: "purchase",
@@ -49,7 +50,7 @@ export function offers(app: App): TemplateResult {
       ${field(app, "region", "Region", { placeholder: "any" })}
       ${field(app, "max_price", "At most, per hour", { placeholder: "10 USD/h" })}
     </div>
-    ${when(found, (found) => page(app, found))}`;
+    ${when(found, (found) => page(app, found))} ${priceHistory(app)}`;
 }
 
 function page(app: App, found: Offers): TemplateResult {

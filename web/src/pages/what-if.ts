@@ -1,4 +1,7 @@
-/** What-if: the last snapshot planned again under another policy or budget, side by side. */
+/**
+ * What-if: the last snapshot planned again under another policy or budget, side by side; or the
+ * recorded hours under other choices.
+ */
 import { html, nothing, type TemplateResult } from "lit-html";
 import type { Budget } from "../api/budget-types.ts";
 import type { Page, Plan } from "../api/types.ts";
@@ -13,6 +16,17 @@ import { figure } from "../parts/figure.ts";
 import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
 import { badge, money, time, unknown } from "../parts/text.ts";
+import { past } from "./past.ts";
+
+const VIEW: Choice = {
+  name: "view",
+  label: "Of",
+  first: "",
+  values: [
+    ["", "the newest snapshot, planned again"],
+    ["history", "recorded history, as it was paid"],
+  ],
+};
 
 const SPOT: Choice = {
   name: "spot",
@@ -25,11 +39,16 @@ const SPOT: Choice = {
 };
 
 export function whatIf(app: App): TemplateResult {
+  return html`<h1 id="title" tabindex="-1">What-if</h1>
+    <div class="controls">${select(app, VIEW)}</div>
+    ${chosen(app, VIEW) === "history" ? past(app) : planned(app)}`;
+}
+
+function planned(app: App): TemplateResult {
   const asked = question(app);
   const found = asked ? app.ask<Plan>("/what-if", asked) : app.read<Plan>("/what-if", 30_000);
   const now = app.read<Plan>("/plan", 5_000);
-  return html`<h1 id="title" tabindex="-1">What-if</h1>
-    <p class="note">
+  return html`<p class="note">
       The newest snapshot is planned again as you ask. Nothing is recorded and nothing is done.
     </p>
     <div class="controls">

@@ -282,6 +282,13 @@ fn otherwise() -> Vec<Route> {
             post(what_if::changed),
         )
         .of("WhatIfAsked"),
+        read(
+            "/api/v1/what-if/history",
+            "What a past window would have cost under other choices, beside what it did",
+            Json("HindsightJson"),
+            get(what_if::history),
+        )
+        .with(&what_if::HISTORY),
     ]
 }
 
@@ -313,6 +320,13 @@ fn reported() -> Vec<Route> {
         .with(&utilisation::PARAMETERS),
         read("/api/v1/offers", "Offers, ranked", Json("OffersJson"), get(offers::offers))
             .with(&offers::PARAMETERS),
+        read(
+            "/api/v1/offers/history",
+            "The prices that were paid for each offer over time",
+            Page("PriceSeriesJson"),
+            get(offers::history),
+        )
+        .with(&offers::HISTORY),
         read(
             "/api/v1/journal",
             "Records of the journal, newest first",

@@ -1,4 +1,4 @@
-//! The HTTP server: one thread that answers and four that read or plan.
+//! The HTTP server: one thread that answers and five that read or plan.
 //!
 //! Everything has a limit: connections, the time for a request to arrive and be answered, the size
 //! of a request, statements that wait for the books, and the time for a clean stop.
@@ -42,6 +42,7 @@ use crate::scope::Sources;
 use connection::Bounded;
 use farthing_edge::Store;
 use farthing_ledger::Books;
+use farthing_model::Offer;
 
 use std::future::Future;
 use std::io;
@@ -93,8 +94,8 @@ pub struct Behind {
     pub journal: Option<Box<dyn Store + Send>>,
     /// The way to the loop; without it everything is read only.
     pub orders: Option<Orders>,
-    /// Ranks offers; without it nobody can ask for any.
-    pub offers: Option<RankOffers>,
+    /// The price book; without it nobody can ask for offers.
+    pub offers: Option<Market>,
     /// A provider of identities; without it one logs in by tokens only.
     pub oidc: Option<Oidc>,
     /// Who is logged in.
@@ -105,6 +106,15 @@ pub struct Behind {
 /// [`crate::wire::offers`] makes; or says which parameter is wrong, and why.
 pub type RankOffers =
     Arc<dyn Fn(&[(String, String)]) -> Result<serde_json::Value, String> + Send + Sync>;
+
+/// What can be bought.
+#[derive(Clone)]
+pub struct Market {
+    /// Ranks offers.
+    pub rank: RankOffers,
+    /// All that there are.
+    pub all: Arc<dyn Fn() -> Arc<[Offer]> + Send + Sync>,
+}
 
 /// The HTTP server.
 #[derive(Debug)]

@@ -11,7 +11,7 @@ use std::sync::OnceLock;
 const SCHEMAS: &str = include_str!(concat!(env!("OUT_DIR"), "/schemas.json"));
 
 /// What parameters mean, and of which type they are, where that is not a text.
-const PARAMETERS: [(&str, &str, &str); 18] = [
+const PARAMETERS: [(&str, &str, &str); 20] = [
     ("window", "string", "A span, UTC: 90m, 1h, 7d, today, or FROM,TO in RFC 3339"),
     ("by", "string", "Keys of the rows, separated by commas"),
     ("step", "string", "Rows for each of these: 1h or 1d"),
@@ -29,6 +29,8 @@ const PARAMETERS: [(&str, &str, &str); 18] = [
     ("node", "string", "Only nodes with this in their name"),
     ("aggregate", "string", "Keys of the allocations, separated by commas"),
     ("accumulate", "string", "Whether to sum over all steps: true or false"),
+    ("idle_after", "string", "Nodes without work for so long are given back, such as 10m"),
+    ("reserve", "string", "The share of each kind of node that is kept free, such as 20%"),
     ("max_price", "string", "The most that all nodes together may cost, such as 10 USD/h"),
 ];
 

@@ -25,7 +25,11 @@ pub(super) struct Asked {
 impl Asked {
     /// Reads `cursor` and `limit`.
     pub(super) fn of(uri: &Uri) -> Result<Self, Problem> {
-        let parameters = Parameters::of(uri, &["cursor", "limit"])?;
+        Self::among(&Parameters::of(uri, &["cursor", "limit"])?)
+    }
+
+    /// Reads them among other parameters.
+    pub(super) fn among(parameters: &Parameters) -> Result<Self, Problem> {
         let limit = parameters.number("limit", 1..=ITEMS_MAX)?.unwrap_or(ITEMS);
         let after = parameters.get("cursor").map(|text| {
             let read = text

@@ -4,12 +4,15 @@ use super::problem::Problem;
 use axum::extract::Query;
 use axum::http::Uri;
 use farthing_ledger::{Filter, period};
-use farthing_model::{Resource, Window};
+use farthing_model::{Resource, Window, parse_duration};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// A year and a leap day: more is a job for the command line, which nobody waits for in a browser.
 const WINDOW_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
+
+/// The longest window of which every row is read.
+const PAST_MAX: SignedDuration = SignedDuration::from_hours(31 * 24);
 
 /// The parameters of a request, each once.
 pub(super) struct Parameters(BTreeMap<String, String>);
@@ -109,6 +112,38 @@ impl Parameters {
         let wrong =
             |error: farthing_ledger::FilterError| Problem::parameter(name, error.to_string(), []);
         text.parse().map(Some).map_err(wrong)
+    }
+
+    /// A span of time that is read row by row, as of `now`: so much where none is given, and a
+    /// month at most.
+    pub(super) fn past(
+        &self,
+        name: &str,
+        now: Timestamp,
+        usual: SignedDuration,
+    ) -> Result<Window, Problem> {
+        let from = now.checked_sub(usual).unwrap_or(Timestamp::MIN);
+        let none = || Problem::parameter(name, "there is no time before the first", []);
+        let window = self.window(name, now)?.or(Window::new(from, now).ok()).ok_or_else(none)?;
+        if window.duration() > PAST_MAX {
+            let detail = format!("{window} is longer than 31 days, which every row is read of");
+            return Err(Problem::parameter(name, detail, ["24h", "7d", "31d"]));
+        }
+        Ok(window)
+    }
+
+    /// A length of time between two bounds.
+    pub(super) fn length(
+        &self,
+        name: &str,
+        (least, most): (SignedDuration, SignedDuration),
+    ) -> Result<Option<SignedDuration>, Problem> {
+        let Some(text) = self.get(name) else { return Ok(None) };
+        let read = parse_duration(text).filter(|read| (least..=most).contains(read));
+        read.map(Some).ok_or_else(|| {
+            let detail = format!("`{text}` is not a length from {least:#} to {most:#}");
+            Problem::parameter(name, detail, ["10m", "1h", "1d"])
+        })
     }
 
     /// A span of time, as of `now`.

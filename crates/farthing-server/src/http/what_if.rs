@@ -1,5 +1,7 @@
-//! What if: another plan for the world of now, of which nothing is recorded.
+//! What if: another plan for the world of now, of which nothing is recorded; and other choices for
+//! a window of the past, as the books have it.
 
+use super::parameters::Parameters;
 use super::problem::Problem;
 use super::routes::{last, reads, unread};
 use super::seen::unreadable;
@@ -7,9 +9,12 @@ use crate::scope::Scoped;
 use crate::wire;
 use axum::Json;
 use axum::extract::rejection::JsonRejection;
+use axum::http::Uri;
 use axum::response::{IntoResponse, Response};
 use farthing_engine::Changes;
-use farthing_model::{BudgetId, Limit};
+use farthing_ledger::Choice;
+use farthing_model::{BudgetId, Limit, Purchase, Ratio, Resource};
+use jiff::SignedDuration;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 
@@ -70,4 +75,53 @@ async fn answer(scoped: &Scoped, changes: Changes) -> Result<Response, Problem> 
     })?;
     let plan = |planned| wire::plan(planned, &made.offers, None);
     Ok(Json(plan(&made.planned).with_baselines(made.baselines.iter().map(plan))).into_response())
+}
+
+/// The parameters of the past.
+pub(super) const HISTORY: [&str; 4] = ["window", "idle_after", "reserve", "limit"];
+
+/// What it covers where nothing else is asked for.
+const PAST: SignedDuration = SignedDuration::from_hours(24);
+/// How soon a node without work may be given back.
+const IDLE_AFTER: (SignedDuration, SignedDuration) =
+    (SignedDuration::from_mins(1), SignedDuration::from_hours(7 * 24));
+/// The most that may be kept free.
+const RESERVE_MAX: Ratio = Ratio::from_ppm(950_000);
+/// Rows and waits of a choice, where nothing is said and at most.
+const ROWS: usize = 50;
+const ROWS_MAX: usize = 1_000;
+
+/// What a past window would have cost under other choices, beside what it did cost.
+pub(super) async fn history(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
+    let view = scoped.view();
+    let now = last(&view)?.tick.at;
+    let policy = &view.about.policy;
+    let parameters = Parameters::of(&uri, &HISTORY)?;
+    let window = parameters.past("window", now, PAST)?;
+    let after = parameters.length("idle_after", IDLE_AFTER)?.unwrap_or(policy.idle_release);
+    let limit = parameters.number("limit", 1..=ROWS_MAX)?.unwrap_or(ROWS);
+    // Under its band's lower edge capacity is to be given back: so much is free at that edge.
+    let usual = Ratio::ONE.minus(policy.bands.get(Resource::Gpu).threshold());
+    let choices = [
+        Choice::Release { after, idle_too: false },
+        Choice::Release { after, idle_too: true },
+        Choice::Reserve(reserve(&parameters)?.unwrap_or(usual).min(RESERVE_MAX)),
+        Choice::Paid(Purchase::OnDemand),
+        Choice::Paid(Purchase::Spot),
+        Choice::Paid(Purchase::Reserved),
+        Choice::Cheapest,
+    ];
+    let found = scoped.hindsight(window, &choices, policy.boot).await.map_err(unread)?;
+    let of =
+        wire::Hind { boot: policy.boot, spot: policy.spot.as_ref(), is_part: found.is_part, limit };
+    Ok(Json(wire::hindsight(&found.hindsight, &found.deadlines, of)).into_response())
+}
+
+fn reserve(parameters: &Parameters) -> Result<Option<Ratio>, Problem> {
+    let Some(text) = parameters.get("reserve") else { return Ok(None) };
+    let read = text.trim().parse::<Ratio>().ok().filter(|read| *read <= RESERVE_MAX);
+    read.map(Some).ok_or_else(|| {
+        let detail = format!("`{text}` is not a share from 0 to 95 %");
+        Problem::parameter("reserve", detail, ["0.2", "20%"])
+    })
 }

@@ -11,6 +11,7 @@
 //!
 //! It refuses to know routes and JSON. Start with [`Scoped::view`], then [`view::narrow`].
 
+mod hindsight;
 mod names;
 mod orders;
 mod owners;
@@ -25,7 +26,7 @@ pub(crate) use records::{Page, Wanted};
 pub(crate) use reports::Prospects;
 pub(crate) use view::flow;
 
-use crate::http::{Behind, RankOffers};
+use crate::http::{Behind, Market};
 use crate::identity::{AccessRules, Deed, Door, Principal};
 use crate::orders::Orders;
 use crate::publish::{Published, View};
@@ -57,7 +58,9 @@ struct Inner {
     journal: Option<Reader<Archive>>,
     /// A thread that plans what would be otherwise.
     planner: Reader<()>,
-    offers: Option<RankOffers>,
+    /// A thread that looks back over long windows, as others would wait for it.
+    history: Reader<Books>,
+    offers: Option<Market>,
     orders: Option<Orders>,
     door: Arc<Door>,
     /// What of the newest view is whose, as it was narrowed last.
@@ -79,7 +82,8 @@ impl Sources {
         );
         Ok(Self(Arc::new(Inner {
             published: behind.published,
-            books: Reader::start("books", [behind.books.clone(), behind.books])?,
+            books: Reader::start("books", [behind.books.clone(), behind.books.clone()])?,
+            history: Reader::start("history", [behind.books])?,
             journal,
             planner: Reader::start("what-if", [()])?,
             offers: behind.offers,
@@ -222,6 +226,6 @@ impl Scoped {
         &self,
         given: &[(String, String)],
     ) -> Option<Result<serde_json::Value, String>> {
-        self.inner().offers.as_ref().map(|rank| rank(given))
+        self.inner().offers.as_ref().map(|market| (market.rank)(given))
     }
 }

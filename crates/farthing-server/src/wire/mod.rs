@@ -14,6 +14,7 @@ mod dag;
 mod explain;
 mod health;
 mod heat;
+mod hindsight;
 mod idle;
 mod journal;
 mod offers;
@@ -43,6 +44,7 @@ pub use dag::{
 pub use explain::{ExplanationJson, LineJson, SampleJson, explanation};
 pub use health::{HealthJson, ScoresJson, health, scores};
 pub use heat::{AmountsJson, NodeUseJson, UseJson, UtilisationOverTimeJson, utilisation_over_time};
+pub use hindsight::{Hind, HindsightJson, PastPolicyJson, PastRowJson, PastWaitJson, hindsight};
 pub use idle::{DeviceJson, DeviceVerdictJson, IdleJson, LadderJson, RungJson, VerdictJson, idle};
 pub use journal::{PageJson, RecordJson, record};
 pub use offers::{Book, Listed, Listing, NearJson, OfferJson, OffersJson, offers};
@@ -50,7 +52,7 @@ pub use plan::{
     BudgetJson, CutJson, PlacementJson, PlanJson, SolverJson, StepJson, UtilisationJson,
     WaitingJson, plan,
 };
-pub use prices::PricesJson;
+pub use prices::{PricePointJson, PriceSeriesJson, PricesJson, price_series};
 pub use scalar::WindowJson;
 pub use service::{
     BucketJson, DayJson, MixJson, ServiceJson, SpanJson, SpanReplicasJson, TakenJson,

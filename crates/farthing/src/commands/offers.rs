@@ -12,7 +12,7 @@ use clap::Parser as _;
 use farthing_model::utc_day;
 use farthing_planner::rank;
 use farthing_providers::catalog::Catalogue;
-use farthing_server::RankOffers;
+use farthing_server::Market;
 use jiff::Timestamp;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -46,11 +46,12 @@ pub(crate) fn run(args: &OffersArgs, output: Output) -> anyhow::Result<Outcome> 
     Ok(if ranked.offers.is_empty() { Outcome::Infeasible } else { Outcome::Done })
 }
 
-/// Ranks offers of the book that ships in the program for the server, with the parameters of this
+/// The book that ships in the program, for the server: its offers, ranked with the parameters of this
 /// command.
-pub(crate) fn ranker() -> RankOffers {
-    let book = Catalogue::default_book();
-    Arc::new(move |given| {
+pub(crate) fn market() -> Market {
+    let book = Arc::new(Catalogue::default_book());
+    let all = Arc::clone(&book);
+    let rank = Arc::new(move |given: &[(String, String)]| {
         let mut words = vec!["farthing".to_owned(), "offers".to_owned()];
         for (name, value) in given {
             match (name.as_str(), value.as_str()) {
@@ -75,7 +76,8 @@ pub(crate) fn ranker() -> RankOffers {
         let answer =
             Answer { request: &request, ranked: &ranked, book: &book, today, loaded, took };
         serde_json::to_value(answer.json()).map_err(|error| error.to_string())
-    })
+    });
+    Market { rank, all: Arc::new(move || all.table.offers().into()) }
 }
 
 /// The time that is asked about: a day is its end, so that its own prices count.

@@ -152,7 +152,7 @@ impl Front {
             books: engine.books().clone(),
             journal: Some(journal),
             orders: Some(orders),
-            offers: Some(crate::commands::offers::ranker()),
+            offers: Some(crate::commands::offers::market()),
             oidc,
             sessions: opening.sessions,
         })?;
