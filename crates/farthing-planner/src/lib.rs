@@ -26,6 +26,7 @@ mod room;
 mod sensitivity;
 mod service;
 mod serving;
+pub mod spot;
 mod standing;
 mod step;
 mod unknown;

@@ -12,6 +12,7 @@ mod race;
 mod random;
 mod scenario;
 mod score;
+pub mod spot;
 pub mod trace;
 mod world;
 

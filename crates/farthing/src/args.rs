@@ -10,6 +10,7 @@ mod journal;
 mod kube;
 mod listen;
 mod run;
+mod simulate;
 mod token;
 
 pub(crate) use books::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, RetainArgs};
@@ -30,6 +31,7 @@ pub(crate) use journal::{
 pub(crate) use kube::{KubeArgs, KubeCommandArgs, KubeManifestsArgs, KubeWhat};
 pub(crate) use listen::ListenArgs;
 pub(crate) use run::{BecomeArgs, Live, RunArgs, RunLimits, RunMetric, RunPays, RunPrice, RunSize};
+pub(crate) use simulate::SimulateArgs;
 use std::path::PathBuf;
 pub(crate) use token::{TokenArgs, TokenCreateArgs, TokenWhat};
 
@@ -107,6 +109,8 @@ pub(crate) enum Command {
     /// What `run` starts itself as
     #[command(hide = true)]
     Become(BecomeArgs),
+    /// Replay a trace under several policies, side by side
+    Simulate(Box<SimulateArgs>),
     /// Rank the offers for a request
     Offers(Box<OffersArgs>),
     /// Import what comes from elsewhere: telemetry of a cluster, bills

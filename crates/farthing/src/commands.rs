@@ -15,6 +15,7 @@ pub(crate) mod offers;
 pub(crate) mod plan;
 pub(crate) mod reference;
 pub(crate) mod run;
+pub(crate) mod simulate;
 pub(crate) mod sql;
 pub(crate) mod store;
 pub(crate) mod token;

@@ -5,7 +5,7 @@
 
 pub(crate) mod dag;
 pub(crate) mod ladder;
-mod lines;
+pub(crate) mod lines;
 pub(crate) mod plan;
 pub(crate) mod serving;
 mod svg;

@@ -1,16 +1,18 @@
 //! Readers of the traces that scenarios replay: CSV with a header line.
 //!
 //! A reader takes whole files or nothing: a bad line is an error that names the file, the line and
-//! what would be right.
+//! what would be right. Windows of spot availability may also be Parquet.
 
 mod azure;
 mod day;
 mod philly;
 mod speed;
 mod table;
+mod windows;
 
 pub use azure::{LlmRequest, read_azure};
 pub use day::read_day_shape;
 pub use philly::{PhillyJob, read_philly};
 pub use speed::{Speed, read_speeds};
 pub use table::TraceError;
+pub use windows::{SpotWindow, read_windows, spread};

@@ -5,11 +5,28 @@ use std::io::Read;
 use std::str::FromStr;
 
 /// Rows that a trace may have.
-const ROWS_MAX: u64 = 10_000_000;
+pub(super) const ROWS_MAX: u64 = 10_000_000;
 
 /// Why a trace cannot be read.
 #[derive(Debug, thiserror::Error)]
 pub enum TraceError {
+    /// The file cannot be opened.
+    #[error("{file} cannot be read")]
+    File {
+        /// The file.
+        file: String,
+        /// What the system said.
+        #[source]
+        source: std::io::Error,
+    },
+    /// Not Parquet after all, or not with these columns.
+    #[error("{file}: {what}")]
+    Parquet {
+        /// The file.
+        file: String,
+        /// What is wrong, and in which row.
+        what: String,
+    },
     /// The file cannot be read, is not UTF-8, or a line has another number of cells.
     #[error("{file}: not readable as CSV")]
     Csv {

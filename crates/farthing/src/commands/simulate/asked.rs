@@ -1,0 +1,101 @@
+//! The arguments of `farthing simulate`.
+
+use crate::args::SimulateArgs;
+use crate::commands::duration;
+use crate::outcome::WrongUse;
+use farthing_model::{Currency, Money};
+use farthing_planner::spot::Terms;
+use farthing_sim::spot::SpotRule;
+use farthing_sim::trace::SpotWindow;
+
+/// What is to be replayed.
+pub(super) struct Asked {
+    pub(super) rules: Vec<SpotRule>,
+    /// Each deadline with each overhead.
+    pub(super) terms: Vec<Terms>,
+    /// Deadline and overhead of each, as they were written.
+    pub(super) names: Vec<[String; 2]>,
+}
+
+impl Asked {
+    /// Reads them.
+    pub(super) fn read(args: &SimulateArgs) -> anyhow::Result<Self> {
+        if args.limit == Some(0) {
+            return Err(WrongUse::new("--limit 0 leaves no window").into());
+        }
+        let mut rules: Vec<SpotRule> = Vec::new();
+        for name in &args.policy {
+            let rule = name.parse::<SpotRule>().map_err(|error| unknown(name, &error))?;
+            if rules.contains(&rule) {
+                return Err(WrongUse::new(format!("--policy {name} is there twice")).into());
+            }
+            rules.push(rule);
+        }
+        let [spot_hour, on_demand_hour] = prices(&args.price)?;
+        let work_s = duration("--work", &args.work)?.as_secs();
+        let (mut terms, mut names) = (Vec::new(), Vec::new());
+        for deadline in &args.deadline {
+            for overhead in &args.overhead {
+                let asked = Terms {
+                    tick_s: SpotWindow::TICK_S,
+                    work_s,
+                    deadline_s: duration("--deadline", deadline)?.as_secs(),
+                    overhead_s: overhead_s(overhead)?,
+                    spot_hour,
+                    on_demand_hour,
+                };
+                let of = |error| WrongUse::new(format!("--deadline {deadline}: {error}"));
+                terms.push(asked.checked().map_err(of)?);
+                names.push([deadline.clone(), overhead.clone()]);
+            }
+        }
+        Ok(Self { rules, terms, names })
+    }
+}
+
+/// A launch may lose nothing at all.
+fn overhead_s(text: &str) -> anyhow::Result<i64> {
+    if matches!(text, "0" | "0s" | "0m" | "0h") {
+        return Ok(0);
+    }
+    Ok(duration("--overhead", text)?.as_secs())
+}
+
+/// A policy that there is not, with the one that it is closest to.
+fn unknown(name: &str, error: &str) -> WrongUse {
+    let far = |other: &str| strsim::damerau_levenshtein(name, other);
+    let nearest = SpotRule::ALL.iter().map(|(_, other)| (far(other), *other)).min();
+    let wrong = WrongUse::new(format!("--policy: {error}"));
+    match nearest {
+        Some((steps, other)) if steps <= 3 => wrong.hint(format!("did you mean `{other}`?")),
+        _ => wrong,
+    }
+}
+
+/// An hour of spot and of on demand.
+fn prices(given: &[String]) -> anyhow::Result<[Money; 2]> {
+    let mut found = [None, None];
+    for price in given {
+        let wrong = |what: &str| {
+            WrongUse::new(format!("--price {price}: {what}"))
+                .hint("write both, like spot=0.9731,on-demand=3.06")
+        };
+        let (name, amount) = price.split_once('=').ok_or_else(|| wrong("it has no `=`"))?;
+        let place = match name.trim() {
+            "spot" => &mut found[0],
+            "on-demand" => &mut found[1],
+            _ => return Err(wrong("it is of neither spot nor on-demand").into()),
+        };
+        let amount = Money::from_decimal(amount.trim(), Currency::USD)
+            .map_err(|error| wrong(&error.to_string()))?;
+        if place.replace(amount).is_some() {
+            return Err(wrong("it is there twice").into());
+        }
+    }
+    match found {
+        [Some(spot), Some(on_demand)] => Ok([spot, on_demand]),
+        _ => Err(WrongUse::new("--price needs an hour of spot and of on demand")
+            .hint("write both, like spot=0.9731,on-demand=3.06")
+            .into()),
+    }
+}
