@@ -6,8 +6,8 @@
 use crate::trace::SpotWindow;
 use farthing_model::{Money, MoneyError};
 use farthing_planner::spot::{
-    Action, CostToGo, Learned, OnDemand, Place, Policy, Prepared, SpotElseOnDemand, SpotError,
-    SpotGreedy, Spent, State, Terms, UniformProgress, ZonePrior, is_safe, optimal,
+    Action, CostToGo, Learned, OnDemand, Place, Policy, Prepared, Spent, SpotElseOnDemand,
+    SpotError, SpotGreedy, State, Terms, UniformProgress, ZonePrior, is_safe, optimal,
 };
 use std::fmt;
 use std::str::FromStr;
@@ -215,11 +215,8 @@ impl Job {
 
     fn run(&self, window: &SpotWindow) -> Result<SpotRun, ReplayError> {
         let terms = self.terms;
-        let of_window = |source| ReplayError::Window {
-            env: window.env.clone(),
-            window: window.window,
-            source,
-        };
+        let of_window =
+            |source| ReplayError::Window { env: window.env.clone(), window: window.window, source };
         let given = window.available.len();
         if usize::try_from(terms.ticks()).is_ok_and(|needed| needed > given) {
             return Err(of_window(SpotError::Short { given, needed: terms.ticks() }));
@@ -289,7 +286,8 @@ impl Job {
             }
             run.ticks += 1;
             if after.remaining_s(terms) == 0 {
-                let launch_s = if state.on == after.on { state.pending_s } else { terms.overhead_s };
+                let launch_s =
+                    if state.on == after.on { state.pending_s } else { terms.overhead_s };
                 let finished_s = state.elapsed_s + launch_s + after.done_s - state.done_s;
                 run.finished_s = Some(finished_s);
                 run.late = finished_s > terms.deadline_s;

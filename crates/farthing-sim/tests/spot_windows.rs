@@ -64,10 +64,8 @@ fn published_costs_are_reproduced() {
     let mut table = csv::Reader::from_path(folder.join("reference_costs.csv")).unwrap();
     let rows: Vec<BTreeMap<String, String>> =
         table.deserialize().collect::<Result<_, _>>().unwrap();
-    let settings: BTreeSet<(i64, i64)> = rows
-        .iter()
-        .map(|row| (seconds(&row["deadline_h"]), seconds(&row["overhead_h"])))
-        .collect();
+    let settings: BTreeSet<(i64, i64)> =
+        rows.iter().map(|row| (seconds(&row["deadline_h"]), seconds(&row["overhead_h"]))).collect();
     let asked: Vec<Terms> =
         settings.iter().map(|(deadline, overhead)| terms(*deadline, *overhead)).collect();
     let mut compared = 0;

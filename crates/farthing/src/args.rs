@@ -3,6 +3,7 @@
 mod books;
 mod budget;
 mod correct;
+mod docker;
 mod estimate;
 mod export;
 mod import;
@@ -20,6 +21,7 @@ pub(crate) use budget::{
 };
 use clap::{Args, Parser, Subcommand, ValueEnum};
 pub(crate) use correct::CorrectArgs;
+pub(crate) use docker::DockerArgs;
 pub(crate) use estimate::EstimateArgs;
 pub(crate) use export::{ExportArgs, ExportFocusArgs, ExportWhat, FocusColumns};
 pub(crate) use import::{
@@ -166,6 +168,8 @@ pub(crate) struct UpArgs {
     pub(crate) demo: bool,
     #[command(flatten)]
     pub(crate) kube: KubeArgs,
+    #[command(flatten)]
+    pub(crate) docker: DockerArgs,
     /// Stop after this long, such as 30s or 10m [default: until Ctrl-C]
     #[arg(long, value_name = "DURATION")]
     pub(crate) r#for: Option<String>,
@@ -175,7 +179,8 @@ pub(crate) struct UpArgs {
     /// Demo only: what chance is made from; the same seed gives the same run
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
-    /// Manifests with budgets, a policy and a provider of identities
+    /// Manifests with budgets, a policy and a provider of identities; with --docker, and workloads
+    /// to run
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Vec<PathBuf>,
     /// Time between two ticks [default: 10s, of a Kubernetes cluster 1m, of 2,000 pods 5m]

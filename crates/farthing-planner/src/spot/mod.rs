@@ -73,7 +73,9 @@ pub enum SpotError {
         ticks: i64,
     },
     /// Spot that is not cheaper than on demand, or a price that is not above zero.
-    #[error("spot at {spot} an hour and on demand at {on_demand}: spot must cost something, and less")]
+    #[error(
+        "spot at {spot} an hour and on demand at {on_demand}: spot must cost something, and less"
+    )]
     Prices {
         /// An hour of spot.
         spot: Money,
@@ -102,7 +104,8 @@ impl Terms {
     /// # Errors
     /// Lengths or prices that make no job: see [`SpotError`].
     pub fn checked(self) -> Result<Self, SpotError> {
-        let above = [("a tick", self.tick_s), ("work", self.work_s), ("a deadline", self.deadline_s)];
+        let above =
+            [("a tick", self.tick_s), ("work", self.work_s), ("a deadline", self.deadline_s)];
         if let Some((what, seconds)) = above.into_iter().find(|(_, seconds)| *seconds <= 0) {
             return Err(SpotError::Length { what, seconds, right: "above zero" });
         }
@@ -112,7 +115,10 @@ impl Terms {
             return Err(SpotError::Length { what: "an overhead", seconds: self.overhead_s, right });
         }
         if self.deadline_s % self.tick_s != 0 {
-            return Err(SpotError::BetweenTicks { deadline_s: self.deadline_s, tick_s: self.tick_s });
+            return Err(SpotError::BetweenTicks {
+                deadline_s: self.deadline_s,
+                tick_s: self.tick_s,
+            });
         }
         if self.ticks() > TICKS_MAX {
             return Err(SpotError::Long { ticks: self.ticks() });

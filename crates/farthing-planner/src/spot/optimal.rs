@@ -57,10 +57,10 @@ impl Prices {
         let most = i128::from(LATE) / i128::from(2 * terms.ticks());
         let whole = |pico: i128| {
             let units = pico / unit_pico;
-            u64::try_from(units).ok().filter(|_| units < most).ok_or(SpotError::Prices {
-                spot: terms.spot_hour,
-                on_demand: terms.on_demand_hour,
-            })
+            u64::try_from(units)
+                .ok()
+                .filter(|_| units < most)
+                .ok_or(SpotError::Prices { spot: terms.spot_hour, on_demand: terms.on_demand_hour })
         };
         Ok(Self { unit_pico, spot: whole(spot)?, on_demand: whole(on_demand)? })
     }

@@ -151,8 +151,7 @@ impl Table {
     pub(super) fn new(grid: &Grid, ends: &[u64; CONTEXTS]) -> Self {
         let starts = grid.plane_starts();
         let planes = starts[CONTEXTS];
-        let mut table =
-            Self { starts, layers: Vec::new(), kept: Vec::new(), drop: grid.drop };
+        let mut table = Self { starts, layers: Vec::new(), kept: Vec::new(), drop: grid.drop };
         let width = grid.slack + 1;
         let mut solver = Solver {
             grid,
@@ -197,7 +196,8 @@ impl Table {
         if rows == 0 {
             return Some(0);
         }
-        let plane = self.starts[context] + if context < AGES.len() && plane >= SPOT { IDLE } else { plane };
+        let plane =
+            self.starts[context] + if context < AGES.len() && plane >= SPOT { IDLE } else { plane };
         let costs = &self.kept[begin + plane * rows..][..rows];
         let unit = usize::try_from(slack / ONE).unwrap_or(usize::MAX);
         let row = row_below(unit);

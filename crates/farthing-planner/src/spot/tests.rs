@@ -99,10 +99,7 @@ fn terms_that_make_no_job_are_named() {
     );
     let dear = Terms { spot_hour: good.on_demand_hour, ..good };
     assert!(say(dear).ends_with("spot must cost something, and less"));
-    assert_eq!(
-        optimal(&good, &[true; 3]).unwrap_err(),
-        SpotError::Short { given: 3, needed: 12 }
-    );
+    assert_eq!(optimal(&good, &[true; 3]).unwrap_err(), SpotError::Short { given: 3, needed: 12 });
 }
 
 /// With spot always there, nobody who waits for it pays for anything else.

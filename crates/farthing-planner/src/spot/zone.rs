@@ -137,7 +137,8 @@ impl Belief {
         let total: u128 = self.weights.iter().map(|weight| u128::from(*weight)).sum();
         let mean = |place: fn(usize) -> usize| {
             let weighted = self.weights.iter().enumerate();
-            let sum: u128 = weighted.map(|(at, weight)| place(at) as u128 * u128::from(*weight)).sum();
+            let sum: u128 =
+                weighted.map(|(at, weight)| place(at) as u128 * u128::from(*weight)).sum();
             u64::try_from(sum * u128::from(ONE) / total.max(1)).unwrap_or(0)
         };
         let axis = |mean: u64| {

@@ -14,6 +14,7 @@
 
 mod alerts;
 mod budget;
+mod container;
 mod curve;
 mod custom;
 mod dag;
@@ -31,6 +32,7 @@ mod shape;
 mod table;
 mod workload;
 
+pub use container::Container;
 pub use custom::definitions;
 pub use fault::{Fault, ManifestError};
 pub use given::{Given, IN_CLUSTER, load_with};
@@ -43,7 +45,7 @@ use crate::alert::Settings;
 use crate::catalog::{BookError, BookParts, PriceBook};
 use crate::text::{ReadError, read_text};
 use crate::yaml::{Node, Spot, documents};
-use farthing_model::{Budget, Dag, Policy, Workload, utc_day};
+use farthing_model::{Budget, Dag, Policy, Workload, WorkloadId, utc_day};
 use fault::Report;
 use jiff::Timestamp;
 use object::{Header, Object, Reader};
@@ -59,6 +61,8 @@ pub const BYTES_MAX: u64 = 16 << 20;
 pub struct Manifests {
     /// Workloads, sorted by name, each name once.
     pub workloads: Vec<Workload>,
+    /// What members of workloads run, where that is said.
+    pub containers: BTreeMap<WorkloadId, Container>,
     /// Tasks with data between them, sorted by name, each name once.
     pub dags: Vec<Dag>,
     /// Budgets, sorted by name, each name once.
@@ -211,7 +215,12 @@ impl Set {
 
     fn keep(&mut self, object: Object) {
         match object {
-            Object::Workload(workload) => self.manifests.workloads.push(*workload),
+            Object::Workload(both) => {
+                let (workload, container) = *both;
+                let container = container.map(|container| (workload.id.clone(), container));
+                self.manifests.containers.extend(container);
+                self.manifests.workloads.push(workload);
+            }
             Object::Budget(budget) => self.manifests.budgets.push(*budget),
             Object::Dag(dag) => self.manifests.dags.push(*dag),
             Object::Policy(both) => {

@@ -1,5 +1,6 @@
 //! One object of a manifest: its kind, name and labels, and the dispatch to the kind's reader.
 
+use super::container::Container;
 use super::fault::{Report, suggestion};
 use super::fields::Fields;
 use super::identity::Identity;
@@ -33,7 +34,7 @@ pub(crate) struct Meta {
 /// An object that was read without a fault.
 #[derive(Debug)]
 pub(crate) enum Object {
-    Workload(Box<Workload>),
+    Workload(Box<(Workload, Option<Container>)>),
     Budget(Box<Budget>),
     Policy(Box<(Policy, Option<Settings>)>),
     Dag(Box<Dag>),

@@ -3,12 +3,14 @@
 
 pub(crate) mod alerts;
 mod budget;
+mod container;
 mod contract;
 pub(crate) mod dag;
 mod identity;
 
 pub(crate) use alerts::{ALERTS, CHANNEL, QUIET, SECRET};
 pub(crate) use budget::{BUDGET, CARRY, ESCALATION, PERIODS, SCOPE, SPAN};
+pub(crate) use container::CONTAINER;
 pub(crate) use contract::{ADJUST, DISCOUNTS};
 pub(crate) use identity::{GRANT, IDENTITY, ROLES};
 
@@ -132,6 +134,7 @@ pub(crate) static WORKLOAD: Shape = Shape {
             "How it takes an interruption. Absent: it must not be interrupted.",
         ),
         may("data", Map(&DATA), "Where its data is."),
+        may("container", Map(&CONTAINER), "What each member of a job runs, with Docker or Podman."),
         may(
             "residency",
             List(&Text),

@@ -684,3 +684,41 @@ fn a_policy_says_when_and_where_people_are_told() {
     "#]],
     );
 }
+
+#[test]
+fn a_container_is_what_members_of_a_job_run() {
+    let text = "kind: Workload\nmetadata: {name: resize}\nspec:\n  count: 3\n  \
+                resources: {cpu: 500m, memory: 64Mi}\n  duration: 5m\n  container:\n    \
+                image: busybox:1\n    command: [sh, -c, 'echo 1']\n    environment: {A: b}\n    \
+                volumes: ['/in:/in:ro']\n";
+    let read = good(text);
+    let container = read.containers.get(&read.workloads[0].id).unwrap();
+    assert_eq!(container.image, "busybox:1");
+    assert_eq!(container.command, ["sh", "-c", "echo 1"]);
+    assert_eq!(container.environment.get("A").map(String::as_str), Some("b"));
+    assert_eq!(container.volumes, ["/in:/in:ro"]);
+}
+
+#[test]
+fn a_container_says_what_it_lacks() {
+    let of = |spec: &str| {
+        let text = format!("kind: Workload\nmetadata: {{name: x}}\nspec: {spec}\n");
+        parse(&text, "x.yaml", now()).unwrap_err().to_string()
+    };
+    let lacks = of("{cost: 1 USD, container: {image: 'a b', volumes: [data]}}");
+    for part in [
+        "needs `resources` with `cpu` and `memory`",
+        "needs `duration`",
+        "`a b` is not the name of an image",
+        "`data` is not /here:/there",
+    ] {
+        assert!(lacks.contains(part), "{part}: {lacks}");
+    }
+    let unknown = of("{duration: 1m, resources: {cpu: 1, memory: 1Mi}, container: {imag: a}}");
+    assert!(
+        unknown.contains("unknown field `spec.container.imag`; did you mean `image`?"),
+        "{unknown}"
+    );
+    let service = of("{type: service, container: {image: a}}");
+    assert!(service.contains("belongs to `type: job`"), "{service}");
+}

@@ -1,5 +1,6 @@
 //! `kind: Workload`: jobs, and what jobs and services share.
 
+use super::container::{Container, container};
 use super::fault::Report;
 use super::fields::{Fields, items, read};
 use super::object::{Meta, Reader};
@@ -24,7 +25,7 @@ pub(crate) fn workload(
     spec: &Node,
     reader: &Reader<'_>,
     report: &mut Report,
-) -> Option<Workload> {
+) -> Option<(Workload, Option<Container>)> {
     let fields = Fields::open(spec, "spec", &shape::WORKLOAD, report)?;
     let is_service =
         fields.choice("type", &[("job", false), ("service", true)], report).unwrap_or(false);
@@ -39,8 +40,10 @@ pub(crate) fn workload(
     let residency = residency(fields, report);
     let value = fields.read("value", scalar::not_negative, report).unwrap_or(Decimal::ZERO);
     let data = data(fields, report);
+    let container = container(fields, is_service, report);
     let (team, labels, kind) = (meta.team, meta.labels, kind?);
-    Some(Workload { id, team, labels, resources, residency, value, data, kind })
+    let workload = Workload { id, team, labels, resources, residency, value, data, kind };
+    Some((workload, container))
 }
 
 fn foreign_fields(fields: Fields<'_>, is_service: bool, report: &mut Report) {

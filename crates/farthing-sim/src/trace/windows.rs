@@ -159,8 +159,8 @@ fn take(
     windows: &mut Windows,
 ) -> Result<(), String> {
     let env = env.as_string_opt::<i32>().ok_or("the column `env` holds no texts")?;
-    let [window, tick, available] =
-        [(window, "window"), (tick, "tick"), (available, "available")].map(|(array, name)| {
+    let [window, tick, available] = [(window, "window"), (tick, "tick"), (available, "available")]
+        .map(|(array, name)| {
             whole(array).ok_or_else(|| format!("the column `{name}` holds no whole numbers"))
         });
     let (window, tick, available) = (window?, tick?, available?);

@@ -30,7 +30,8 @@ pub(crate) fn run(args: &SimulateArgs, output: Output) -> anyhow::Result<Outcome
     }
     let asked = Asked::read(args)?;
     let all = read_windows(&args.trace).map_err(|error| {
-        let cause = std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
+        let cause =
+            std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
         WrongUse::new(format!("--trace {error}{cause}"))
     })?;
     if let Some(id) = &args.explain {
@@ -55,7 +56,9 @@ fn replayed(windows: &[&SpotWindow], asked: &Asked) -> anyhow::Result<Vec<Column
         let started = Instant::now();
         let told = |done: usize, total: usize| {
             // One line for each hundredth.
-            if done % (total / 100).max(1) == 0 && let Ok(mut progress) = progress.lock() {
+            if done % (total / 100).max(1) == 0
+                && let Ok(mut progress) = progress.lock()
+            {
                 let gone = started.elapsed().as_secs();
                 let left = gone * (total - done) as u64 / done as u64;
                 progress.tell(&format!("{rule}: {done} of {total} jobs, {left} s left"));

@@ -1,9 +1,10 @@
-//! `farthing up`: the loop, on this machine, on a Kubernetes cluster or on a simulated one.
+//! `farthing up`: the loop, on this machine, its containers, a Kubernetes cluster or a simulated one.
 
 mod bell;
 mod board;
 mod cycle;
 mod demo;
+mod docker;
 mod identity;
 mod kube;
 mod lead;
@@ -35,6 +36,9 @@ pub(crate) fn run(args: &UpArgs, home: &Home) -> anyhow::Result<Outcome> {
     // Before there is another thread, which would take the signal.
     let reload = if args.demo || args.config.is_empty() { None } else { Some(Reload::listen()?) };
     let stop = Stop::new(args.r#for.as_deref(), reload)?;
+    if let Some(socket) = &args.docker.socket {
+        return docker::run(args, socket.as_deref(), home, &stop);
+    }
     match &args.kube.context {
         Some(context) => kube::run(args, context.as_deref(), home, &stop),
         None if args.demo => demo::run(args, home, &stop),
@@ -45,17 +49,38 @@ pub(crate) fn run(args: &UpArgs, home: &Home) -> anyhow::Result<Outcome> {
 /// What the manifests of `--config` say, with a policy of a mode where they have none; workloads in
 /// them are not this command's business.
 pub(crate) fn told(args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
-    let told = manifest::load(&args.config, Timestamp::now());
-    let mut told = told.map_err(|why| WrongUse::new(chain(&why)))?;
+    let told = read(args, mode)?;
     if told.workloads.is_empty() && told.dags.is_empty() && told.price_book.is_none() {
-        if told.policy.is_none() {
-            told.policy = Some(Policy { mode, ..Policy::default() });
-        }
         return Ok(told);
     }
     let what =
         "--config is for budgets, a policy and an identity; it has workloads, DAGs or price books";
     Err(WrongUse::new(what).hint("plan those with `farthing plan -f FILE`").into())
+}
+
+/// The same, with workloads that say what container they are.
+fn queue(args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
+    let told = read(args, mode)?;
+    if !told.dags.is_empty() || told.price_book.is_some() {
+        let what = "--config has DAGs or price books, which containers have no use for";
+        return Err(WrongUse::new(what).hint("plan those with `farthing plan -f FILE`").into());
+    }
+    let none = told.workloads.iter().find(|workload| !told.containers.contains_key(&workload.id));
+    if let Some(workload) = none {
+        let what = format!("workload {} does not say what it runs", workload.id);
+        let hint = "add `container: {image: ..., command: [...]}` to its spec";
+        return Err(WrongUse::new(what).hint(hint).into());
+    }
+    Ok(told)
+}
+
+fn read(args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
+    let told = manifest::load(&args.config, Timestamp::now());
+    let mut told = told.map_err(|why| WrongUse::new(chain(&why)))?;
+    if told.policy.is_none() {
+        told.policy = Some(Policy { mode, ..Policy::default() });
+    }
+    Ok(told)
 }
 
 /// When to stop: a signal, or the end of the time that was given.

@@ -2,8 +2,11 @@
 
 use super::small_money;
 use crate::show::plan::RESOURCES;
-use farthing_engine::{Flow, Tick};
-use farthing_model::{Band, PerResource, Policy, Ratio, Resource, WorkloadState};
+use farthing_engine::{Flow, Tick, target};
+use farthing_model::{
+    Band, PerResource, Policy, Ratio, ReceiptOutcome, Resource, Step, StepId, WorkloadState,
+};
+use std::collections::BTreeMap;
 
 /// The line of a tick: time, where the money went, utilisation against its band, what is done.
 pub(crate) fn line(tick: &Tick, policy: &Policy) -> String {
@@ -35,6 +38,32 @@ fn of(tick: &Tick, metered: impl FnOnce() -> [String; 2]) -> String {
         parts.push(format!("{held} proposed"));
     }
     parts.join(" | ")
+}
+
+/// What was done, what was held back and what waits, a line each.
+pub(crate) fn steps(tick: &Tick) -> Vec<String> {
+    let planned = tick.planned.iter().flat_map(|planned| &planned.plan.steps);
+    let planned: BTreeMap<&StepId, &Step> = planned.map(|step| (&step.id, step)).collect();
+    let name = |step: &Step| format!("{} {} {}", step.id, step.action.name(), target(&step.action));
+    let mut lines = Vec::new();
+    for receipt in tick.resolved.iter().chain(&tick.acted.receipts) {
+        let step =
+            planned.get(&receipt.step).map_or_else(|| receipt.step.to_string(), |it| name(it));
+        lines.push(match &receipt.outcome {
+            ReceiptOutcome::Done | ReceiptOutcome::AlreadyDone => format!("  done: {step}"),
+            ReceiptOutcome::Conflict(why) => format!("  not done: {step}: {why}"),
+            ReceiptOutcome::Failed(why) => format!("  failed: {step}: {why}"),
+        });
+    }
+    let unknown = tick.acted.unknown.iter();
+    lines.extend(unknown.map(|step| format!("  not known whether done: {}", name(step))));
+    let held = tick.acted.held.iter();
+    lines.extend(held.map(|(step, held)| format!("  held: {}: {held}", name(step))));
+    let waiting = tick.planned.iter().flat_map(|planned| &planned.report.waiting);
+    lines.extend(
+        waiting.map(|it| format!("  waits: {} ({}): {}", it.workload, it.members, it.reason)),
+    );
+    lines
 }
 
 /// Where money went, in one phrase.

@@ -3,7 +3,7 @@
 use crate::cargo::Edge;
 
 /// Our crates, and which of ours each may use. The binary may use all.
-const ALLOWED: [(&str, &[&str]); 12] = [
+const ALLOWED: [(&str, &[&str]); 13] = [
     ("farthing-model", &[]),
     ("farthing-milp", &[]),
     ("farthing-planner", &["farthing-model", "farthing-milp"]),
@@ -25,6 +25,7 @@ const ALLOWED: [(&str, &[&str]); 12] = [
     ),
     ("farthing-providers", &["farthing-model", "farthing-edge"]),
     ("farthing-kube", &["farthing-model", "farthing-edge"]),
+    ("farthing-docker", &["farthing-model", "farthing-edge"]),
     ("farthing-server", &["farthing-model", "farthing-edge", "farthing-engine", "farthing-ledger"]),
     ("farthing-sql", &["farthing-model", "farthing-ledger"]),
     ("xtask", &[]),

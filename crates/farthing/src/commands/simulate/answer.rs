@@ -172,7 +172,8 @@ impl Answer<'_> {
 
     /// Mean cost of each policy over the deadlines, all overheads together.
     pub(super) fn picture(&self) -> anyhow::Result<String> {
-        let mut deadlines: Vec<i64> = self.asked.terms.iter().map(|terms| terms.deadline_s).collect();
+        let mut deadlines: Vec<i64> =
+            self.asked.terms.iter().map(|terms| terms.deadline_s).collect();
         deadlines.sort_unstable();
         deadlines.dedup();
         let mut all = Vec::new();

@@ -28,7 +28,8 @@ pub(super) fn print(
         return Err(wrong.hint(format!("write it like {example}")).into());
     };
     let made = decisions(window, terms).map_err(|error| WrongUse::new(error.to_string()))?;
-    let json = || Ok(json!({ "window": id, "decisions": made.iter().map(row).collect::<Vec<_>>() }));
+    let json =
+        || Ok(json!({ "window": id, "decisions": made.iter().map(row).collect::<Vec<_>>() }));
     print_as(output, || Ok(table(&made).to_text()), json, || Ok(table(&made)))?;
     Ok(Outcome::Done)
 }

@@ -1,5 +1,5 @@
-//! The loop of a world that is measured and priced and that nothing acts on: this machine, or a
-//! cluster that is only looked at.
+//! The loop of a real world: this machine or a cluster that is only looked at, or containers that
+//! are run.
 
 use super::bell::Bell;
 use super::board::{Board, Said};
@@ -46,12 +46,18 @@ pub(super) struct Setting<'s> {
     pub(super) weights: Weights,
     /// What this replica leads by, beside the store.
     pub(super) lease: Option<Arc<Standing>>,
+    /// How much work the solver may do.
+    pub(super) effort: Effort,
+    /// Whether anybody looks at what is used, or only at what is asked for.
+    pub(super) measures_use: bool,
+    /// What the world is, in words.
+    pub(super) what: &'static str,
 }
 
 /// Runs the loop until it is told to stop; then prints the statement.
-pub(super) fn run<M: Observe + Measure + Quote>(
+pub(super) fn run<W: World>(
     setting: &Setting<'_>,
-    world: Watched<M>,
+    world: W,
     board: &mut dyn Board,
 ) -> anyhow::Result<Outcome> {
     let Setting { args, home, stop, cluster, every, .. } = setting;
@@ -67,15 +73,14 @@ pub(super) fn run<M: Observe + Measure + Quote>(
     home.begin(cluster)?;
     let mut bell = Bell::open(told.alerts.as_ref())?;
     let mut alerts = told.alerts.clone();
-    let config = config(setting, told, world.what);
+    let config = config(setting, told);
     let policy = config.policy.clone();
     let store = lead.journal(home, cluster)?;
     let started = Timestamp::now();
-    let (what, measures_use) = (world.what, world.measures_use);
     let mut engine = Engine::open(config, world, (store, home.books()?), started)?;
     let every = std_duration(*every)?;
     let sessions = serve::sessions(home, cluster, args)?;
-    let opening = Opening { world: what, policy, started, every, sessions };
+    let opening = Opening { world: setting.what, policy, started, every, sessions };
     let journal = home.store().open(cluster)?;
     let id = journal_id(&*journal)?.unwrap_or_default();
     board.opened(&id);
@@ -96,7 +101,7 @@ pub(super) fn run<M: Observe + Measure + Quote>(
         }
         match engine.tick(now) {
             Ok(tick) => {
-                talk(&if measures_use {
+                talk(&if setting.measures_use {
                     show::tick::line(&tick, &engine.config().policy)
                 } else {
                     show::tick::line_by_requests(&tick)
@@ -125,7 +130,11 @@ pub(super) fn run<M: Observe + Measure + Quote>(
             if stop.is_to_reload() {
                 let (engine, bell, alerts) = (&mut engine, &mut bell, &mut alerts);
                 let front = &front;
-                reload::again(setting, board, Told { engine, front, bell, alerts, what });
+                reload::again(
+                    setting,
+                    board,
+                    Told { engine, front, bell, alerts, what: setting.what },
+                );
             }
         });
     }
@@ -206,10 +215,10 @@ fn failed(error: &anyhow::Error, goes_on: bool) -> String {
     format!("this tick failed {then}: {error:#}")
 }
 
-/// How the loop runs: nothing acts, whatever a policy allows.
-fn config(setting: &Setting<'_>, told: Manifests, what: &str) -> Config {
+/// How the loop runs: no more is done than the world allows, whatever a policy does.
+fn config(setting: &Setting<'_>, told: Manifests) -> Config {
     let most = setting.most;
-    let policy = allowed(told.policy.unwrap_or_default(), most, what);
+    let policy = allowed(told.policy.unwrap_or_default(), most, setting.what);
     Config {
         cluster: setting.cluster.clone(),
         currency: Currency::USD,
@@ -219,7 +228,7 @@ fn config(setting: &Setting<'_>, told: Manifests, what: &str) -> Config {
         horizon: SignedDuration::from_hours(1),
         tick: setting.every,
         weights: setting.weights.clone(),
-        effort: Effort::default(),
+        effort: setting.effort,
     }
 }
 
@@ -238,7 +247,7 @@ fn talk_about(tick: &Tick, told: &mut Vec<String>) {
     let rows = rows.filter(|row| row.state.is_some_and(|state| state != BandState::Within));
     let notes = tick.notes.iter().map(|note| format!("  note: {note}"));
     let rows = rows.map(|row| format!("  {}: {}", row.resource, row.proposal));
-    let now: Vec<String> = notes.chain(rows).collect();
+    let now: Vec<String> = show::tick::steps(tick).into_iter().chain(notes).chain(rows).collect();
     let new: Vec<&String> = now.iter().filter(|line| !told.contains(line)).collect();
     for line in new.iter().take(NOTES_MAX) {
         talk(line);
@@ -271,8 +280,6 @@ fn closing(home: &Home, cluster: &ClusterId, by: Key) -> anyhow::Result<Outcome>
 /// A world that is measured and quoted, and that nothing acts on.
 pub(super) struct Watched<M> {
     pub(super) inner: M,
-    /// Whether anybody looks at what is used, or only at what is asked for.
-    pub(super) measures_use: bool,
     /// What it is, in words.
     pub(super) what: &'static str,
 }

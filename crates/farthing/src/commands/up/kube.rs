@@ -21,6 +21,7 @@ use farthing_edge::{Clock, Observe as _};
 use farthing_kube::{self as kube, Access, Inventory, Kube, Kubeconfig, Priced, in_cluster};
 use farthing_ledger::Key;
 use farthing_model::{Accelerator, ClusterId, IdError, Mode, Price, Snapshot};
+use farthing_planner::Effort;
 use farthing_providers::catalog::{Catalogue, PriceBook, accelerator_of_label};
 use farthing_providers::telemetry::{Bought, NodePrices, SourceMap};
 use farthing_providers::trust;
@@ -83,9 +84,22 @@ pub(super) fn run(
         None
     };
     let mut board = Objects::new(kube.ours(), args, prices, most);
-    let setting = Setting { args, home, stop, cluster: &cluster, by, every, most, weights, lease };
-    let what = "a Kubernetes cluster";
-    cycle::run(&setting, Watched { inner: kube, measures_use: false, what }, &mut board)
+    let (what, effort) = ("a Kubernetes cluster", Effort::default());
+    let setting = Setting {
+        args,
+        home,
+        stop,
+        cluster: &cluster,
+        by,
+        every,
+        most,
+        weights,
+        lease,
+        effort,
+        measures_use: false,
+        what,
+    };
+    cycle::run(&setting, Watched { inner: kube, what }, &mut board)
 }
 
 /// A name that no other replica has: of the pod or machine, and of this start.

@@ -1,7 +1,7 @@
 //! This machine: measured through procfs, cgroups and NVML, priced as owned hardware.
 
 use super::Stop;
-use super::board::NoBoard;
+use super::board::Files;
 use super::cycle::{self, Setting, Watched};
 use crate::args::UpArgs;
 use crate::commands::duration;
@@ -13,6 +13,7 @@ use crate::show;
 use farthing_edge::{EdgeError, Measure, Measured, Observe, Quote};
 use farthing_ledger::Key;
 use farthing_model::{ClusterId, Currency, Mode, Offer, Place, Price, Resources, Snapshot, Window};
+use farthing_planner::Effort;
 use farthing_providers::hardware::{Hardware, Priced};
 use farthing_providers::local::{Inventory, LocalMachine, MachineOffer, inventory};
 use farthing_providers::nvml;
@@ -38,11 +39,23 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let machine = LocalMachine::open(root, cluster.clone(), offer, gpus)?;
     let weights = crate::wiring::weights(std::iter::empty())?;
     let (by, most) = (Key::Process, Mode::Recommend);
-    let setting =
-        Setting { args, home, stop, cluster: &cluster, by, every, most, weights, lease: None };
+    let (what, effort) = ("this machine", Effort::default());
+    let setting = Setting {
+        args,
+        home,
+        stop,
+        cluster: &cluster,
+        by,
+        every,
+        most,
+        weights,
+        lease: None,
+        effort,
+        measures_use: true,
+        what,
+    };
     let inner = Quoted { machine, offers };
-    let world = Watched { inner, measures_use: true, what: "this machine" };
-    cycle::run(&setting, world, &mut NoBoard)
+    cycle::run(&setting, Watched { inner, what }, &mut Files(super::told))
 }
 
 /// What an hour of this machine costs as owned hardware, by the figures of a file or the built-in
@@ -81,7 +94,7 @@ fn quoted(offer: &MachineOffer, capacity: Resources) -> Offer {
 }
 
 /// What was found, in one line.
-fn describe(inventory: &Inventory, offer: &MachineOffer) -> String {
+pub(super) fn describe(inventory: &Inventory, offer: &MachineOffer) -> String {
     let price = match &offer.price {
         Price::Known(rate, from) => {
             let (amount, currency) = (rate.per_hour(), rate.per_hour().currency());
@@ -102,7 +115,7 @@ fn describe(inventory: &Inventory, offer: &MachineOffer) -> String {
 }
 
 /// What the price rests on that nobody published, in one line.
-fn assumptions(priced: &Priced) -> Option<String> {
+pub(super) fn assumptions(priced: &Priced) -> Option<String> {
     let assumed: Vec<&str> =
         priced.items.iter().filter_map(|item| item.assumed.as_deref()).collect();
     (!assumed.is_empty()).then(|| {
