@@ -6,9 +6,10 @@
 //! ```
 //!
 //! [`Kube`] lists and watches (`watch`), keeps little of each object (`object`), follows pods up
-//! their owners (`whose`) and reads devices as shares of accelerators (`gpu`). Objects of our own are
-//! in `ours`; what may be asked beside lists and watches is in `call`. It refuses to know prices ([`Prices`] brings them), the clock and the
-//! environment. Start with [`Kubeconfig`] and [`Kube::open`].
+//! their owners (`whose`) and reads devices as shares of accelerators (`gpu`). Objects of our own
+//! are in `ours`; what may be asked beside lists and watches is in `call`. It refuses to know
+//! prices ([`Prices`] brings them), the clock and the environment. Start with [`Kubeconfig`] and
+//! [`Kube::open`].
 
 pub mod access;
 mod call;

@@ -101,78 +101,9 @@ fn rules(rights: Rights) -> String {
 /// The program in the cluster, as YAML documents: one replica, not as root, with a read-only root
 /// file system, its state on a volume.
 pub fn deployment(flavour: Flavour, image: &str) -> String {
-    let lease = if flavour >= Flavour::Recommend { ", --lease" } else { "" };
-    format!(
-        "---\n\
-         apiVersion: v1\n\
-         kind: PersistentVolumeClaim\n\
-         metadata: {{name: {OURS}, namespace: {OURS}}}\n\
-         spec:\n\
-         \x20 accessModes: [ReadWriteOnce]\n\
-         \x20 resources: {{requests: {{storage: 10Gi}}}}\n\
-         ---\n\
-         apiVersion: v1\n\
-         kind: Service\n\
-         metadata: {{name: {OURS}, namespace: {OURS}}}\n\
-         spec:\n\
-         \x20 selector: {{app.kubernetes.io/name: {OURS}}}\n\
-         \x20 ports: [{{name: http, port: 4040, targetPort: http}}]\n\
-         ---\n\
-         apiVersion: apps/v1\n\
-         kind: Deployment\n\
-         metadata:\n\
-         \x20 name: {OURS}\n\
-         \x20 namespace: {OURS}\n\
-         \x20 labels: {{app.kubernetes.io/name: {OURS}}}\n\
-         spec:\n\
-         \x20 replicas: 1\n\
-         \x20 # The volume holds the journal: the one before ends before the next begins.\n\
-         \x20 strategy: {{type: Recreate}}\n\
-         \x20 selector: {{matchLabels: {{app.kubernetes.io/name: {OURS}}}}}\n\
-         \x20 template:\n\
-         \x20   metadata:\n\
-         \x20     labels: {{app.kubernetes.io/name: {OURS}}}\n\
-         \x20   spec:\n\
-         \x20     serviceAccountName: {OURS}\n\
-         \x20     securityContext:\n\
-         \x20       runAsNonRoot: true\n\
-         \x20       runAsUser: 65532\n\
-         \x20       runAsGroup: 65532\n\
-         \x20       fsGroup: 65532\n\
-         \x20       seccompProfile: {{type: RuntimeDefault}}\n\
-         \x20     containers:\n\
-         \x20       - name: {OURS}\n\
-         \x20         image: {image}\n\
-         \x20         args: [up, --kube{lease}, --listen, \"0.0.0.0:4040\", --auth, --insecure-http]\n\
-         \x20         env:\n\
-         \x20           - {{name: FARTHING_DATA, value: /data}}\n\
-         \x20           - {{name: XDG_CACHE_HOME, value: /tmp}}\n\
-         \x20         ports: [{{name: http, containerPort: 4040}}]\n\
-         \x20         # A replica that waits for the lease answers nothing yet.\n\
-         \x20         startupProbe:\n\
-         \x20           httpGet: {{path: /healthz, port: http}}\n\
-         \x20           periodSeconds: 5\n\
-         \x20           failureThreshold: 60\n\
-         \x20         livenessProbe:\n\
-         \x20           httpGet: {{path: /healthz, port: http}}\n\
-         \x20           periodSeconds: 20\n\
-         \x20           timeoutSeconds: 5\n\
-         \x20         readinessProbe:\n\
-         \x20           httpGet: {{path: /readyz, port: http}}\n\
-         \x20           periodSeconds: 10\n\
-         \x20           timeoutSeconds: 5\n\
-         \x20         securityContext:\n\
-         \x20           allowPrivilegeEscalation: false\n\
-         \x20           readOnlyRootFilesystem: true\n\
-         \x20           capabilities: {{drop: [ALL]}}\n\
-         \x20         resources:\n\
-         \x20           requests: {{cpu: 100m, memory: 256Mi}}\n\
-         \x20           limits: {{memory: 1Gi}}\n\
-         \x20         volumeMounts:\n\
-         \x20           - {{name: data, mountPath: /data}}\n\
-         \x20           - {{name: tmp, mountPath: /tmp}}\n\
-         \x20     volumes:\n\
-         \x20       - {{name: data, persistentVolumeClaim: {{claimName: {OURS}}}}}\n\
-         \x20       - {{name: tmp, emptyDir: {{}}}}\n"
-    )
+    let lease = if flavour >= Flavour::Recommend { "--lease, " } else { "" };
+    DEPLOYMENT.replace("(image)", image).replace("(lease)", lease)
 }
+
+/// With `(image)` and `(lease)` to be filled in.
+const DEPLOYMENT: &str = include_str!("deployment.yaml");

@@ -1,5 +1,5 @@
-//! Several loops on one cluster: one leads by its lease, another goes on when it is killed, and none
-//! leads with another journal.
+//! Several loops on one cluster: one leads by its lease, another goes on when it is killed, and
+//! none leads with another journal.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "tests")]
 
 #[path = "../../farthing-kube/tests/cluster/mod.rs"]

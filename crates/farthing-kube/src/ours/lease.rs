@@ -335,7 +335,7 @@ impl Renewal {
                 *lock(&self.fence.renewed) = asked;
                 Ok(true)
             }
-            // Somebody wrote it: we ourselves, where an answer was lost; a person; or who leads now.
+            // Written by us, where an answer was lost; by a person; or by whoever leads now.
             Err(error) if error.code() == Some(409) => {
                 let found = ask(&self.client, &CALLS[0], &Body::Nothing)?;
                 let spec = &found["spec"];

@@ -164,10 +164,13 @@ fn with_moments(status: &Value, was: &Value, now: &str) -> Value {
 mod tests {
     use super::*;
 
+    fn said(status: &str, message: &str) -> Value {
+        let own = json!({ "type": "Accepted", "status": status, "message": message });
+        json!({ "conditions": [own] })
+    }
+
     #[test]
     fn a_condition_that_stays_keeps_its_moment() {
-        let condition = |status: &str, message: &str| json!({ "type": "Accepted", "status": status, "message": message });
-        let said = |status, message| json!({ "conditions": [condition(status, message)] });
         let first = with_moments(&said("True", "a"), &Value::Null, "T1");
         assert_eq!(first["conditions"][0]["lastTransitionTime"], "T1");
         let same = with_moments(&said("True", "b"), &first, "T2");

@@ -117,7 +117,7 @@ mod tests {
         let (read, faults) = load_with(std::slice::from_ref(&file), &given, Timestamp::UNIX_EPOCH);
         let names: Vec<_> = read.budgets.iter().map(|budget| budget.id.as_str()).collect();
         assert_eq!(names, ["own", "research"]);
-        assert_eq!(read.budgets[0].limit.amount().to_string(), "5 USD");
+        assert_eq!(read.budgets[0].limit.amount().to_string(), "5.00 USD");
         assert_eq!(read.budgets[1].escalate[0].at.ppm(), 800_000);
         let policy = read.policy.unwrap();
         assert_eq!(policy.bands.get(farthing_model::Resource::Gpu).max.ppm(), 950_000);

@@ -5,6 +5,7 @@ mod board;
 mod cycle;
 mod demo;
 mod docker;
+mod hearing;
 mod identity;
 mod kube;
 mod lead;

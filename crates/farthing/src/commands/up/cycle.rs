@@ -1,10 +1,9 @@
 //! The loop of a real world: this machine or a cluster that is only looked at, or containers that
 //! are run.
 
-use super::bell::Bell;
-use super::board::{Board, Said};
+use super::board::Board;
+use super::hearing::Hearing;
 use super::lead::Lead;
-use super::reload::{self, Told};
 use super::serve::{self, Front, Listening, Opening};
 use super::{Stop, std_duration};
 use crate::args::UpArgs;
@@ -14,12 +13,12 @@ use crate::outcome::Outcome;
 use crate::print::talk;
 use crate::show;
 use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Quote, Store};
-use farthing_engine::{Config, Engine, Journal, Planner, Tick, World};
+use farthing_engine::{Config, Engine, Journal, Planner, Tick};
 use farthing_kube::Standing;
 use farthing_ledger::{Key, StatementQuery, Weights, statement};
 use farthing_model::{
-    BandState, ClusterId, Currency, Mode, Offer, Policy, Receipt, Snapshot, Step, StepId, Window,
-    hex,
+    BandState, Budget, ClusterId, Currency, Mode, Offer, Policy, Receipt, Snapshot, Step, StepId,
+    Window, hex,
 };
 use farthing_planner::Effort;
 use farthing_providers::manifest::Manifests;
@@ -64,15 +63,11 @@ pub(super) fn run<W: World>(
     let Some(mut lead) = Lead::take((home, cluster), setting.lease.clone(), stop)? else {
         return Ok(Outcome::Done);
     };
-    let last = || -> anyhow::Result<_> {
-        Ok(Journal::open(home.store().open(cluster)?)?.state().budgets.clone())
-    };
-    let told = board.begin(args, setting.most, &last)?;
+    let told = board.begin(args, setting.most, &|| budgets_before(home, cluster))?;
     let has_tokens = crate::commands::token::are_there(home, cluster)?;
     let listening = Listening::bind(args, has_tokens, told.identity.as_ref())?;
     home.begin(cluster)?;
-    let mut bell = Bell::open(told.alerts.as_ref())?;
-    let mut alerts = told.alerts.clone();
+    let mut hearing = Hearing::open(board, told.alerts.clone())?;
     let config = config(setting, told);
     let policy = config.policy.clone();
     let store = lead.journal(home, cluster)?;
@@ -83,22 +78,14 @@ pub(super) fn run<W: World>(
     let opening = Opening { world: setting.what, policy, started, every, sessions };
     let journal = home.store().open(cluster)?;
     let id = journal_id(&*journal)?.unwrap_or_default();
-    board.opened(&id);
+    hearing.opened(&id);
     lead.keeps_journal(&id);
     let front = Front::open(listening, &engine, journal, opening)?;
     let (mut next, mut told, mut goes_on) = (Instant::now(), Vec::new(), true);
-    let mut said = Vec::new();
     loop {
         let (began, now) = (Instant::now(), Timestamp::now());
         lead.leads(now)?;
-        if let Some(changed) = hear(board, &mut engine, setting, now) {
-            front.told(engine.config().policy.clone());
-            if changed.alerts != alerts {
-                alerts = changed.alerts;
-                let other = Bell::open(alerts.as_ref())?;
-                std::mem::replace(&mut bell, other).close(&mut engine, now);
-            }
-        }
+        hearing.hear((&mut engine, &front), setting.most, now)?;
         match engine.tick(now) {
             Ok(tick) => {
                 talk(&if setting.measures_use {
@@ -107,8 +94,7 @@ pub(super) fn run<W: World>(
                     show::tick::line_by_requests(&tick)
                 });
                 talk_about(&tick, &mut told);
-                bell.ring(&mut engine, &tick);
-                show_on(board, &engine, now, &mut said)?;
+                hearing.tell(&mut engine, &tick)?;
                 let offers = engine.world_mut().offers(now)?;
                 front.publish(tick, began.elapsed(), offers, &engine)?;
             }
@@ -128,79 +114,19 @@ pub(super) fn run<W: World>(
         goes_on = stop.nap_until(next, &mut |nap| {
             front.attend(nap, &mut engine, Timestamp::now);
             if stop.is_to_reload() {
-                let (engine, bell, alerts) = (&mut engine, &mut bell, &mut alerts);
-                let front = &front;
-                reload::again(
-                    setting,
-                    board,
-                    Told { engine, front, bell, alerts, what: setting.what },
-                );
+                hearing.again(setting, (&mut engine, &front), setting.what);
             }
         });
     }
-    bell.close(&mut engine, Timestamp::now());
+    hearing.close(&mut engine, Timestamp::now());
     engine.close(Timestamp::now())?;
     front.close();
     closing(home, cluster, setting.by.clone())
 }
 
-/// Hears what is new on the board: other budgets and another policy, and what people say of
-/// proposals. What the loop is told from now on; `None` where that is what it was.
-fn hear<W: World, S: Store>(
-    board: &mut dyn Board,
-    engine: &mut Engine<W, S>,
-    setting: &Setting<'_>,
-    now: Timestamp,
-) -> Option<Manifests> {
-    let news = board.news(engine.open_state(), now);
-    for word in news.words {
-        let what = if word.approved { "approved" } else { "refused" };
-        match engine.approve(&word.step, word.approved, &word.by, now) {
-            Ok(()) => talk(&format!("step {} is {what} by {}", word.step, word.by)),
-            Err(error) => talk(&format!("step {} is not {what}: {error}", word.step)),
-        }
-    }
-    let told = news.told?;
-    let mut policy = told.policy.clone().unwrap_or_default();
-    policy.mode = policy.mode.min(setting.most);
-    let from = ["objects of the cluster".to_owned()];
-    match engine.reconfigure((policy.clone(), told.budgets.clone()), &from, now) {
-        Ok(true) => {
-            let (mode, budgets) = (policy.mode.name(), told.budgets.len());
-            talk(&format!("told anew: mode {mode}, {budgets} budgets"));
-            Some(told)
-        }
-        Ok(false) => Some(told),
-        Err(error) => {
-            let error = anyhow::Error::from(error);
-            talk(&format!("what the loop was told stays as it was: {error:#}"));
-            None
-        }
-    }
-}
-
-/// Shows on the board what a tick came to. What cannot be shown is told when it is new.
-fn show_on<W: World, S: Store>(
-    board: &mut dyn Board,
-    engine: &Engine<W, S>,
-    at: Timestamp,
-    told: &mut Vec<String>,
-) -> anyhow::Result<()> {
-    let config = engine.config();
-    let lines = board.show(&Said {
-        at,
-        open: engine.open_state(),
-        exposures: &engine.exposures(at)?,
-        policy: &config.policy,
-        books: engine.books(),
-        currency: config.currency,
-        cluster: &config.cluster,
-    });
-    for line in lines.iter().filter(|line| !told.contains(line)) {
-        talk(line);
-    }
-    *told = lines;
-    Ok(())
+/// The budgets that the run before was told.
+fn budgets_before(home: &Home, cluster: &ClusterId) -> anyhow::Result<Vec<Budget>> {
+    Ok(Journal::open(home.store().open(cluster)?)?.state().budgets.clone())
 }
 
 /// Which journal it is: the hash of its first record, in hexadecimal digits.

@@ -41,8 +41,12 @@ impl Lead {
         stop: &Stop,
     ) -> anyhow::Result<Option<Self>> {
         let StoreAt::Postgres(url) = home.store() else {
-            let turn = Self::turn(home, cluster, stop)?;
-            return Ok(turn.map(|turn| Self { lease, ..turn }));
+            // A lease takes the place of the system's lock: that would be kept by a process that
+            // sleeps, and is not seen from other machines.
+            if lease.is_some() {
+                return Ok(Some(Self { lease, ..Self::with_turn(None) }));
+            }
+            return Self::turn(home, cluster, stop);
         };
         let mut store = PostgresStore::open(url, cluster)?;
         let who = format!("{cluster}, process {}", std::process::id());

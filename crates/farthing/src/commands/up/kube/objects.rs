@@ -7,7 +7,7 @@
 use super::Prices;
 use super::plans::{self, Word};
 use super::status;
-use super::told::{Told, name};
+use super::told::{Name, Told, name};
 use crate::args::UpArgs;
 use crate::commands::up::board::{Board, News, Said};
 use crate::outcome::WrongUse;
@@ -16,11 +16,11 @@ use anyhow::{Context as _, anyhow};
 use farthing_engine::Open;
 use farthing_kube::{ApiError, Known, OurObject, Ours};
 use farthing_ledger::{Outlook, outlooks};
-use farthing_model::{Budget, Mode, Policy, hour_floor};
+use farthing_model::{Budget, Currency, Mode, Policy, hour_floor};
 use farthing_providers::manifest::Manifests;
 use jiff::Timestamp;
 use serde_json::{Value, json};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// Before something is written again that there was no right to write.
@@ -43,6 +43,10 @@ pub(super) struct Objects {
     /// What was heard on plans, by the name of the object.
     heard: BTreeMap<String, Word>,
     denied: BTreeMap<String, Instant>,
+    /// What is wrong in files now.
+    of_files: Vec<String>,
+    /// What was named as wrong, in which generation.
+    named: BTreeSet<(Name, i64)>,
     /// Where budgets go, as of an hour: the books are read for it.
     ahead: Option<(Timestamp, Vec<Budget>, Vec<Outlook>)>,
 }
@@ -51,7 +55,7 @@ impl Objects {
     pub(super) fn new(ours: Ours, args: &UpArgs, prices: Prices, most: Mode) -> Self {
         Self {
             ours,
-            told: Told::new(args.config.clone()),
+            told: Told::new(args.config.clone(), Currency::USD),
             prices,
             has_prices: !args.kube.prices.is_empty(),
             most,
@@ -61,6 +65,8 @@ impl Objects {
             offers: 0,
             heard: BTreeMap::new(),
             denied: BTreeMap::new(),
+            of_files: Vec::new(),
+            named: BTreeSet::new(),
             ahead: None,
         }
     }
@@ -69,15 +75,23 @@ impl Objects {
     fn read(&mut self, known: &Known, now: Timestamp) -> Option<Manifests> {
         let reading = self.told.read(&known.objects, now)?;
         if !reading.of_files.is_empty() {
-            for fault in &reading.of_files {
-                talk(&format!("what the loop was told stays as it was: {fault}"));
+            let lines = reading.of_files.iter().map(ToString::to_string);
+            let lines: Vec<String> = lines.collect();
+            if lines != self.of_files {
+                talk(&format!("what the loop was told stays as it was: {}", lines.join("\n")));
             }
+            // Read again with the next tick: files change without a word.
+            self.of_files = lines;
+            self.told.forget_seen();
             return None;
         }
+        self.of_files.clear();
         let mut told = reading.manifests;
         for (name, verdict) in self.told.verdicts() {
             let Some(why) = &verdict.why else { continue };
-            talk(&format!("{} {} in the cluster: {why}", name.0, name.1));
+            if self.named.insert((name.clone(), verdict.generation)) {
+                talk(&format!("{} {} in the cluster: {why}", name.0, name.1));
+            }
             let before = self.before.iter().find(|it| it.id.as_str() == name.1);
             if name.0 == "Budget" && !verdict.stays {
                 told.budgets.extend(before.cloned());
@@ -173,7 +187,8 @@ impl Objects {
 
     /// Shows the plan of now, says of all plans what became of them, and lets go of old ones.
     fn show_plans(&mut self, known: &Known, said: &Said<'_>) -> Vec<String> {
-        if known.absent.contains(&"Plan") {
+        // What is there is not known: nothing can be said of it.
+        if known.absent.contains(&"Plan") || known.unknown.iter().any(|(it, _)| *it == "Plan") {
             return Vec::new();
         }
         let mut lines = Vec::new();
@@ -233,6 +248,10 @@ impl Board for Objects {
                  apply -f -` installs them",
                 known.absent.join(", ")
             ));
+        }
+        // One that may not be seen is named; one that is not read yet may say that all must wait.
+        if let Some((kind, why)) = known.unknown.iter().find(|(_, why)| !why.contains("403")) {
+            return Err(anyhow!("what {kind} objects of the cluster say is not known: {why}"));
         }
         let now = Timestamp::now();
         self.read(&known, now).ok_or_else(|| anyhow!("--config cannot be read any more"))?;

@@ -2,6 +2,7 @@
 //! `--config`. Of an object that is wrong the last that was right stays. Refuses to know a server.
 
 use farthing_kube::OurObject;
+use farthing_model::{Currency, Limit};
 use farthing_providers::manifest::{Fault, Given, IN_CLUSTER, Manifests, load_with};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
@@ -34,14 +35,16 @@ pub(super) struct Reading {
 /// The reader, with what was right before.
 pub(super) struct Told {
     files: Vec<PathBuf>,
+    /// That of the books: no other adds to them.
+    currency: Currency,
     good: BTreeMap<Name, Given>,
     seen: Option<Vec<(Name, String, i64)>>,
     verdicts: BTreeMap<Name, Verdict>,
 }
 
 impl Told {
-    pub(super) const fn new(files: Vec<PathBuf>) -> Self {
-        Self { files, good: BTreeMap::new(), seen: None, verdicts: BTreeMap::new() }
+    pub(super) const fn new(files: Vec<PathBuf>, currency: Currency) -> Self {
+        Self { files, currency, good: BTreeMap::new(), seen: None, verdicts: BTreeMap::new() }
     }
 
     /// Reads all of it again the next time.
@@ -64,7 +67,8 @@ impl Told {
         self.seen = Some(seen);
         let given: Vec<Given> = own.iter().map(|it| of(it)).collect();
         let (mut manifests, mut faults) = load_with(&self.files, &given, now);
-        let wrong = wrong(&faults, &given);
+        let mut wrong = wrong(&faults, &given);
+        self.other_currencies(&manifests, &given, &mut wrong);
         if !wrong.is_empty() {
             // What is wrong gives way to what it was, where that is known.
             let right = given.iter().filter_map(|it| {
@@ -86,6 +90,25 @@ impl Told {
         }
         let of_files = faults.into_iter().filter(|fault| fault.source != IN_CLUSTER).collect();
         Some(Reading { manifests, of_files })
+    }
+
+    /// Budgets of the cluster whose money does not add to that of the books.
+    fn other_currencies(
+        &self,
+        manifests: &Manifests,
+        given: &[Given],
+        wrong: &mut BTreeMap<Name, Vec<String>>,
+    ) {
+        for object in given.iter().filter(|it| it.kind == "Budget") {
+            let name = (object.kind.clone(), object.name.clone());
+            let budget = manifests.budgets.iter().find(|it| it.id.as_str() == object.name);
+            let Some(Limit::Money(limit)) = budget.map(|it| it.limit) else { continue };
+            if limit.currency() != self.currency && !wrong.contains_key(&name) {
+                let (own, other) = (self.currency, limit.currency());
+                let what = format!("`limit` is in {other}, and the books are in {own}");
+                wrong.insert(name, vec![what]);
+            }
+        }
     }
 
     fn verdict(&self, object: &OurObject, wrong: &BTreeMap<Name, Vec<String>>) -> (Name, Verdict) {
@@ -160,25 +183,28 @@ mod tests {
     #[test]
     fn of_a_budget_that_is_wrong_the_last_good_stays() {
         let now = Timestamp::UNIX_EPOCH;
-        let mut told = Told::new(Vec::new());
+        let mut told = Told::new(Vec::new(), Currency::USD);
         let first = told.read(&[budget("a", 1, "5 USD")], now).unwrap();
-        assert_eq!(limits(&first), ["5 USD"]);
+        assert_eq!(limits(&first), ["5.00 USD"]);
         assert!(told.read(&[budget("a", 1, "5 USD")], now).is_none(), "nothing is new");
         let second = [budget("a", 2, "five"), budget("b", 1, "6"), budget("c", 1, "7 USD")];
-        assert_eq!(limits(&told.read(&second, now).unwrap()), ["5 USD", "7 USD"]);
+        assert_eq!(limits(&told.read(&second, now).unwrap()), ["5.00 USD", "7.00 USD"]);
         let of = |name: &str| told.verdicts()[&("Budget".to_owned(), name.to_owned())].clone();
         assert!(of("a").stays && of("a").why.unwrap().starts_with("`limit`"));
         assert!(!of("b").stays && of("b").why.is_some() && of("c").why.is_none());
+        // Money that does not add to the books would stop every tick.
+        let other = [budget("a", 3, "9 EUR"), budget("c", 1, "7 USD")];
+        assert_eq!(limits(&told.read(&other, now).unwrap()), ["5.00 USD", "7.00 USD"]);
         // What was wrong is no memory; what is deleted is gone.
-        assert_eq!(limits(&told.read(&[budget("a", 3, "8 USD")], now).unwrap()), ["8 USD"]);
+        assert_eq!(limits(&told.read(&[budget("a", 4, "8 USD")], now).unwrap()), ["8.00 USD"]);
         assert!(limits(&told.read(&[], now).unwrap()).is_empty());
-        assert!(limits(&told.read(&[budget("a", 4, "nine")], now).unwrap()).is_empty());
+        assert!(limits(&told.read(&[budget("a", 5, "nine")], now).unwrap()).is_empty());
     }
 
     #[test]
     fn the_older_of_two_policies_is_in_force() {
         let policy = |name: &str, mode: &str| object("Policy", name, 1, json!({ "mode": mode }));
-        let mut told = Told::new(Vec::new());
+        let mut told = Told::new(Vec::new(), Currency::USD);
         let both = [policy("old", "observe"), policy("new", "approve")];
         let read = told.read(&both, Timestamp::UNIX_EPOCH).unwrap();
         assert_eq!(read.manifests.policy.unwrap().mode.name(), "observe");
