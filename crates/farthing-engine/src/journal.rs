@@ -7,11 +7,9 @@ use crate::alert::Alerts;
 use crate::budget_record::BudgetRecord;
 use crate::claim::Claim;
 use crate::error::EngineError;
+use crate::ladder_record::{EscalatedRecord, GpuReserved};
 use crate::limits::Limits;
-use crate::record::{
-    Body, EscalatedRecord, GpuReserved, PlanRecord, RecordError, StepRecord, VerifiedRecord, money,
-    time,
-};
+use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
 use crate::run_record::RunRecord;
 use farthing_edge::chain::{self, Hash};
 use farthing_edge::{Class, Head, Record, RecordKind, Store};

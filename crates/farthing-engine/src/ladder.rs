@@ -15,7 +15,8 @@ use crate::error::EngineError;
 use crate::execute::{note, prorated};
 use crate::exposure::Exposure;
 use crate::journal::{Ladder, Open, OpenStep, Stage};
-use crate::record::{Body, EscalatedRecord, StepRecord};
+use crate::ladder_record::EscalatedRecord;
+use crate::record::{Body, StepRecord};
 use crate::relief::{Cut, How, Relief, Scene, rate};
 use farthing_edge::Store;
 use farthing_model::{
@@ -63,12 +64,11 @@ impl<W: World, S: Store> Engine<W, S> {
             return Ok(Vec::new());
         }
         let made;
-        let input = match at.input {
-            Some(input) => input,
-            None => {
-                made = self.input(at.snapshot, at.budgets, at.posted)?;
-                &made
-            }
+        let input = if let Some(input) = at.input {
+            input
+        } else {
+            made = self.input(at.snapshot, at.budgets, at.posted)?;
+            &made
         };
         let mut reliefs = Vec::new();
         for (exposure, rung) in acting {

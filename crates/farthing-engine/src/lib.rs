@@ -21,6 +21,7 @@ mod gate;
 mod hindsight;
 mod journal;
 mod ladder;
+mod ladder_record;
 mod limits;
 mod record;
 mod relief;
@@ -48,10 +49,10 @@ pub use exposure::{Driver, Exposure, Taken, Undo};
 pub use gate::Gate;
 pub use hindsight::{Deadlines, deadlines};
 pub use journal::{Journal, Ladder, Open, OpenStep, Scores, Stage};
+pub use ladder_record::{EscalatedRecord, GpuReserved};
 pub use limits::{Allowance, LimitedRecord, Limits, Told};
 pub use record::{
-    ActionRecord, Body, EscalatedRecord, GpuReserved, PlanRecord, RecordError, StepRecord,
-    VerifiedRecord, WaitingRecord,
+    ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };
 pub use relief::{Cut, How, Relief};
 pub use run_record::{RunRecord, record_run};

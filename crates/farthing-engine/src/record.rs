@@ -5,15 +5,15 @@
 use crate::access::{AccessRecord, TokenRecord};
 use crate::alert::{AlertedRecord, DeliveredRecord};
 use crate::binding::BindingRecord;
-use crate::budget_record::{BudgetRecord, RungRecord};
+use crate::budget_record::BudgetRecord;
 use crate::claim::ClaimRecord;
-use crate::journal::Ladder;
+use crate::ladder_record::{EscalatedRecord, GpuReserved};
 use crate::limits::LimitedRecord;
 use crate::run_record::RunRecord;
 use farthing_edge::{NewRecord, Record, RecordKind};
 use farthing_model::{
-    Action, BudgetId, Escalation, IdError, Money, MoneyError, OfferId, PlanId, Receipt,
-    ReceiptOutcome, Step, StepId, Window, WorkloadId,
+    Action, IdError, Money, MoneyError, OfferId, PlanId, Receipt, ReceiptOutcome, Step, StepId,
+    Window, WorkloadId,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -166,41 +166,6 @@ pub enum Body {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         posted_until: Option<String>,
     },
-}
-
-/// Accelerator time set aside for a step, in thousandths of an hour.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct GpuReserved {
-    /// How much, for as long as the money.
-    pub milli: u64,
-    /// What the ledger had posted for the workload on that offer before the step.
-    pub posted_before_milli: i64,
-}
-
-/// Steps that a rung of a ladder proposes.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct EscalatedRecord {
-    /// Of which budget.
-    pub budget: String,
-    /// The rung: parts per million of the limit, what happens there, and in which mode.
-    pub rung: RungRecord,
-    /// The steps.
-    pub steps: Vec<StepRecord>,
-}
-
-impl EscalatedRecord {
-    /// The record of what a rung proposes.
-    pub fn of(budget: &BudgetId, rung: Escalation, steps: Vec<StepRecord>) -> Self {
-        Self { budget: budget.to_string(), rung: RungRecord::of(rung), steps }
-    }
-
-    pub(crate) fn ladder(&self) -> Result<Ladder, RecordError> {
-        let budget = BudgetId::new(&self.budget).map_err(RecordError::Id)?;
-        let rung = self.rung.to_rung()?;
-        Ok(Ladder { budget, at: rung.at, mode: rung.mode })
-    }
 }
 
 /// A plan, as far as people and recovery need it again.

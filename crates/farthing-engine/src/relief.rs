@@ -153,12 +153,11 @@ impl Scene<'_> {
         let gone = state.spent.checked_add(state.committed)?;
         // To be below the rung and not on it. Where there is no job, nothing is committed that a
         // cut would free.
-        let committed = match things.iter().any(|thing| thing.job) {
-            true => {
-                let need = gone.checked_sub(part(limit, rung.at)?)?;
-                need.checked_add(Money::from_pico(1, limit.currency()))?.pico()
-            }
-            false => 0,
+        let committed = if things.iter().any(|thing| thing.job) {
+            let need = gone.checked_sub(part(limit, rung.at)?)?;
+            need.checked_add(Money::from_pico(1, limit.currency()))?.pico()
+        } else {
+            0
         };
         let at_end = gone.checked_add(self.going(exposure, limit)?)?.checked_sub(limit)?;
         Ok([committed, at_end.pico()])

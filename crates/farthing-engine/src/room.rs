@@ -11,7 +11,8 @@ use crate::error::EngineError;
 use crate::execute::{Acting, prorated};
 use crate::exposure::{Exposure, gpu_milli_up};
 use crate::journal::OpenStep;
-use crate::record::{Body, GpuReserved};
+use crate::ladder_record::GpuReserved;
+use crate::record::Body;
 use crate::sums::{self, Account};
 use farthing_edge::Store;
 use farthing_model::{
@@ -128,10 +129,8 @@ impl<W: World, S: Store> Engine<W, S> {
             }
             _ => Ok(whole),
         };
-        let gpu = match self.counts_hours() {
-            true => gpu_needed(step, at).map_err(EngineError::Money)?,
-            false => None,
-        };
+        let counted = self.counts_hours();
+        let gpu = if counted { gpu_needed(step, at).map_err(EngineError::Money)? } else { None };
         let gpu = match gpu {
             Some(hours) => {
                 let before = sums::posted_gpu_milli(&self.accounts.sums(), &account);

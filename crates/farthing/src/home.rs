@@ -98,7 +98,7 @@ impl Home {
     }
 
     /// Books elsewhere.
-    pub(crate) fn books_at(&self, text: &str) -> anyhow::Result<Books> {
+    pub(crate) fn books_at(text: &str) -> anyhow::Result<Books> {
         Ledger::of(text)?.open()
     }
 

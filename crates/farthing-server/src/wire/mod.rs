@@ -17,6 +17,7 @@ mod heat;
 mod hindsight;
 mod idle;
 mod journal;
+mod ladder;
 mod offers;
 mod plan;
 mod prices;
@@ -31,8 +32,7 @@ pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
 pub use budget::{
     AllowedJson, AnomalyJson, BudgetRungJson, BudgetStateJson, BurnJson, ClaimJson, DriverJson,
-    ForecastJson, LadderStepJson, PeriodJson, ReliefCutJson, ReliefJson, ShortJson, Taken,
-    budget_states, claim, looked, short,
+    ForecastJson, PeriodJson, ShortJson, Taken, budget_states, claim, looked, short,
 };
 pub use cost::{
     CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost, reconciliation,
@@ -47,6 +47,7 @@ pub use heat::{AmountsJson, NodeUseJson, UseJson, UtilisationOverTimeJson, utili
 pub use hindsight::{Hind, HindsightJson, PastPolicyJson, PastRowJson, PastWaitJson, hindsight};
 pub use idle::{DeviceJson, DeviceVerdictJson, IdleJson, LadderJson, RungJson, VerdictJson, idle};
 pub use journal::{PageJson, RecordJson, record};
+pub use ladder::{LadderStepJson, ReliefCutJson, ReliefJson};
 pub use offers::{Book, Listed, Listing, NearJson, OfferJson, OffersJson, offers};
 pub use plan::{
     BudgetJson, CutJson, PlacementJson, PlanJson, SolverJson, StepJson, UtilisationJson,

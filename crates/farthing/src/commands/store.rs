@@ -33,7 +33,7 @@ fn backup(args: &BackupArgs, home: &Home, output: Output) -> anyhow::Result<Outc
     // The books first: what they know of the journal is then in what is written of it.
     let books = match with_books {
         Some(to) => {
-            let (from, to_books) = (home.books()?, home.books_at(to)?);
+            let (from, to_books) = (home.books()?, Home::books_at(to)?);
             // Where nobody else runs the loop nobody does meanwhile, and the newest hour is done.
             let turn = home.turn(&cluster)?;
             let running = !matches!(turn, Some(Turn::Leads(_)));

@@ -49,8 +49,8 @@ fn ladder(state: &BudgetStateJson) -> String {
             }
             (said, _) => (said.to_owned(), "nothing is done yet".to_owned()),
         };
-        let why: String = step.reasons.iter().map(|reason| format!("\n  {reason}")).collect();
-        format!("\n{}: {what} saves {saves} {currency} ({said}; {undo}){why}", state.budget)
+        let why = step.reasons.join("\n  ");
+        format!("\n{}: {what} saves {saves} {currency} ({said}; {undo})\n  {why}", state.budget)
     };
     state.ladder_steps.iter().map(line).collect()
 }

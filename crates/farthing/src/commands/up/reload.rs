@@ -102,10 +102,8 @@ fn take<W: World, S: Store>(
     let new = board.again(setting.args, setting.most)?;
     let policy = allowed(new.policy.unwrap_or_default(), setting.most, told.what);
     let oidc = told.front.provider(new.identity.as_ref())?;
-    let bell = match new.alerts == *told.alerts {
-        true => None,
-        false => Some(Bell::open(new.alerts.as_ref())?),
-    };
+    let same = new.alerts == *told.alerts;
+    let bell = if same { None } else { Some(Bell::open(new.alerts.as_ref())?) };
     let from: Vec<String> =
         setting.args.config.iter().map(|path| path.display().to_string()).collect();
     told.engine.reconfigure((policy.clone(), new.budgets), &from, now)?;
