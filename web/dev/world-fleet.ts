@@ -238,6 +238,11 @@ function relief(world: World): Budget["relief"] {
     cuts: [
       {
         workload: world.name("search-0001"),
+        do: "scale",
+        offer: "aws/us-east-1/g6.xlarge/on-demand",
+        replicas_from: 6,
+        replicas_to: 4,
+        carried: 0.87,
         frees: money(210),
         loses: money(4.5),
         loses_value: "3",
