@@ -13,7 +13,7 @@ use crate::outcome::Outcome;
 use crate::print::talk;
 use crate::show;
 use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Quote, Store};
-use farthing_engine::{Config, Engine, Journal, Planner, Tick};
+use farthing_engine::{Config, Engine, Journal, Planner, Tick, World};
 use farthing_kube::Standing;
 use farthing_ledger::{Key, StatementQuery, Weights, statement};
 use farthing_model::{
