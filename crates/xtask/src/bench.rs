@@ -25,7 +25,7 @@ use crate::programs::program;
 use crate::tasks::root;
 
 /// Programs that measure themselves: package and example.
-const PROGRAMS: [(&str, &str); 11] = [
+const PROGRAMS: [(&str, &str); 12] = [
     ("farthing-planner", "fleet_scale"),
     ("farthing-planner", "serving_scale"),
     ("farthing-planner", "dag_scale"),
@@ -36,6 +36,7 @@ const PROGRAMS: [(&str, &str); 11] = [
     ("farthing-ledger", "telemetry_speed"),
     ("farthing-ledger", "day_scale"),
     ("farthing-sim", "events"),
+    ("farthing-sim", "spot_windows"),
     ("farthing-server", "load"),
 ];
 

@@ -1,0 +1,105 @@
+//! `farthing simulate` on made-up windows: keys, sums, forms, reasons, and what is told when asked
+//! wrongly.
+#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+
+use serde_json::Value;
+use std::path::Path;
+use std::process::{Command, Output};
+
+const TRACE: &str = "examples/spot-windows.csv";
+
+fn simulate(more: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    Command::new(env!("CARGO_BIN_EXE_farthing"))
+        .args(["simulate", "--work", "10h", "--price", "spot=0.9731,on-demand=3.06"])
+        .args(more)
+        .current_dir(root)
+        .output()
+        .unwrap()
+}
+
+fn text(output: &Output) -> String {
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    String::from_utf8(output.stdout.clone()).unwrap()
+}
+
+#[test]
+fn keys_are_those_of_the_interfaces_and_sums_are_those_of_the_rows() {
+    let asked = ["--format", "spot-windows", "--trace", TRACE, "--deadline", "12h,14h"];
+    let more = ["--overhead", "3m,12m", "--limit", "3", "--output", "json"];
+    let answer: Value = serde_json::from_str(&text(&simulate(&[asked, more].concat()))).unwrap();
+    assert_eq!((&answer["jobs"], &answer["trace"]), (&24.into(), &TRACE.into()));
+    let policies = answer["policies"].as_object().unwrap();
+    assert_eq!(policies.len(), 5);
+    let pico = |value: &Value| -> i128 {
+        let (whole, part) = value.as_str().unwrap().split_once('.').unwrap();
+        format!("{whole}{part:0<12}").parse().unwrap()
+    };
+    for (name, policy) in policies {
+        let rows = policy["rows"].as_array().unwrap();
+        assert_eq!(rows.len(), 24, "{name}");
+        let sum: i128 = rows.iter().map(|row| pico(&row["cost"])).sum();
+        assert_eq!(sum, pico(&policy["cost"]), "{name}");
+        assert_eq!(policy["deadline_misses"], 0, "{name}");
+        assert_eq!(policy["completed"], 24, "{name}");
+        assert!(pico(&answer["lower_bound"]) <= sum, "{name}");
+        if name != "optimal" {
+            let parts = pico(&policy["used"]) + pico(&policy["idle"]);
+            assert_eq!(parts, pico(&policy["paid"]), "{name}");
+        }
+    }
+    let row = &answer["policies"]["on-demand"]["rows"][1];
+    assert_eq!((&row["env"], &row["window"]), (&"plenty".into(), &2.into()));
+    assert_eq!((&row["deadline"], &row["overhead"]), (&"12h".into(), &"3m".into()));
+    assert_eq!((&row["deadline_s"], &row["overhead_s"]), (&43_200.into(), &180.into()));
+    assert_eq!((&row["cost"], &row["late"]), (&"31.11".into(), &false.into()));
+    assert_eq!(row["finished_s"], 36_180);
+}
+
+#[test]
+fn tables_csv_pictures_and_reasons_come_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let plot = folder.path().join("cost.svg");
+    let asked = ["--trace", TRACE, "--deadline", "12h,14h", "--plot", plot.to_str().unwrap()];
+    let table = text(&simulate(&asked));
+    assert!(
+        table.starts_with("16 jobs, mean cost of `optimal`, and the cost of the others over it")
+    );
+    assert!(table.contains("deadline 14h, overhead 3m"), "{table}");
+    assert!(std::fs::read_to_string(&plot).unwrap().contains("hours to the deadline"));
+    let csv = text(&simulate(&[&asked[..4], &["--output", "csv"]].concat()));
+    assert_eq!(csv.lines().count(), 1 + 5 * 16);
+    let why = ["--trace", TRACE, "--deadline", "14h", "--explain", "scarce/0"];
+    let reasons = text(&simulate(&why));
+    assert!(reasons.lines().next().unwrap().contains("if on demand"), "{reasons}");
+    assert!(reasons.lines().nth(1).unwrap().trim_start().starts_with("0:00"), "{reasons}");
+    let json: Value =
+        serde_json::from_str(&text(&simulate(&[&why[..], &["--output", "json"]].concat())))
+            .unwrap();
+    let first = &json["decisions"][0];
+    assert_eq!((&first["elapsed_s"], &first["remaining_s"]), (&0.into(), &36_000.into()));
+    assert!(first["cost_to_go"]["on_demand"].is_string());
+}
+
+#[test]
+fn what_is_asked_wrongly_is_told_with_what_would_be_right() {
+    let told = |more: &[&str], message: &str, hint: &str| {
+        let output = simulate(more);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(message) && said.contains(hint), "{said}");
+    };
+    let asked = ["--trace", TRACE, "--deadline", "12h"];
+    let with = |more: &[&'static str]| [&asked[..], more].concat();
+    told(&with(&["--format", "philly"]), "no such format yet", "there is spot-windows");
+    told(&with(&["--policy", "spot-gredy"]), "no policy", "did you mean `spot-greedy`?");
+    told(&with(&["--policy", "optimal,optimal"]), "optimal is there twice", "");
+    told(&with(&["--price", "reserved=1"]), "neither spot nor on-demand", "write both");
+    told(&with(&["--limit", "0"]), "leaves no window", "");
+    told(&with(&["--explain", "x/1"]), "no such window", "write it like plenty/0");
+    told(&["--trace", TRACE, "--deadline", "12h5m"], "no whole number of ticks", "");
+    told(&["--trace", TRACE, "--deadline", "90h"], "the trace has 96 ticks", "after 540");
+    told(&["--trace", "Cargo.toml", "--deadline", "12h"], "there is no column `env`", "");
+    told(&["--trace", "nowhere", "--deadline", "12h"], "nowhere cannot be read", "No such file");
+}
