@@ -1,5 +1,5 @@
 //! Policies on spot with a deadline, against published costs and against each other.
-#![allow(clippy::unwrap_used, reason = "a failure here is a failed test")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "a failure here is a failed test")]
 
 use farthing_model::{Currency, Money};
 use farthing_planner::spot::Terms;
@@ -49,9 +49,9 @@ fn study() -> Option<PathBuf> {
     None
 }
 
-/// A tenth of a minute, or a cell of hours such as `0.05`, in seconds.
+/// A cell of hours, such as `0.05`, in seconds.
 fn seconds(hours: &str) -> i64 {
-    (hours.parse::<f64>().unwrap() * 3_600.0).round() as i64
+    i64::try_from(usd(hours).pico() * 3_600 / 1_000_000_000_000).unwrap()
 }
 
 /// Every cost of the published table but those of one prototype, to its last digit.
@@ -82,8 +82,8 @@ fn published_costs_are_reproduced() {
             let window = row["trace"].trim_end_matches(".json").parse().unwrap();
             let setting = (seconds(&row["deadline_h"]), seconds(&row["overhead_h"]));
             let place = (row["env"].as_str(), window, setting.0, setting.1);
-            let least_apart = (costs[&place].pico() - usd(&row[column]).pico()).abs();
-            assert!(least_apart <= 50_000_000, "{rule} in {place:?}: {}", costs[&place]);
+            let apart = (costs[&place].pico() - usd(&row[column]).pico()).abs();
+            assert!(apart <= 50_000_000, "{rule} in {place:?}: {}", costs[&place]);
             compared += 1;
         }
     }

@@ -11,6 +11,8 @@ use std::ops::Range;
 
 /// Units of slack in a tick.
 const FINE: usize = 5;
+/// The same, of seconds.
+const FINE_S: i64 = 5;
 /// Slack in ticks below which every unit is kept; above, whole ticks are.
 const NEAR: usize = 8;
 /// More slack than this, in ticks, is worth no more.
@@ -59,7 +61,8 @@ struct Shift {
 
 impl Shift {
     fn of(seconds: i64, tick_s: i64) -> Self {
-        let scaled = i128::from(seconds) * FINE as i128 * i128::from(ONE) / i128::from(tick_s);
+        let scaled =
+            i128::from(seconds) * i128::from(FINE_S) * i128::from(ONE) / i128::from(tick_s);
         let scaled = u64::try_from(scaled.max(0)).unwrap_or(u64::MAX);
         let more = scaled.div_ceil(ONE);
         let share = ONE - (more * ONE - scaled);
@@ -72,7 +75,7 @@ impl Grid {
     pub(super) fn new(terms: &Terms) -> Option<Self> {
         let tick_s = terms.tick_s;
         let slack_s = (terms.deadline_s - terms.work_s).min(SLACK_TICKS_MAX * tick_s);
-        let units = |seconds: i64| usize::try_from(seconds * FINE as i64 / tick_s).ok();
+        let units = |seconds: i64| usize::try_from(seconds * FINE_S / tick_s).ok();
         let slack = units(slack_s)?;
         let overhead = Shift::of(terms.overhead_s, tick_s);
         let launch = (terms.overhead_s + tick_s - 1).div_euclid(tick_s).max(1);
@@ -83,7 +86,7 @@ impl Grid {
         Some(Self {
             terms: *terms,
             ticks,
-            work: units(terms.work_s + tick_s / FINE as i64)?,
+            work: units(terms.work_s + tick_s / FINE_S)?,
             slack,
             overhead,
             last: Shift::of(terms.overhead_s - (launch - 1) * tick_s, tick_s),
@@ -350,7 +353,7 @@ impl Least<'_> {
 impl Grid {
     /// Slack of a state in 1/65,536 units, clamped to what tables know.
     pub(super) fn slack_of(&self, slack_s: i64) -> u64 {
-        let scaled = i128::from(slack_s) * FINE as i128 * i128::from(ONE);
+        let scaled = i128::from(slack_s) * i128::from(FINE_S) * i128::from(ONE);
         let units = u64::try_from((scaled / i128::from(self.terms.tick_s)).max(0)).unwrap_or(0);
         units.min(self.slack as u64 * ONE)
     }
