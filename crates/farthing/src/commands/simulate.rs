@@ -56,7 +56,7 @@ fn replayed(windows: &[&SpotWindow], asked: &Asked) -> anyhow::Result<Vec<Column
         let started = Instant::now();
         let told = |done: usize, total: usize| {
             // One line for each hundredth.
-            if done % (total / 100).max(1) == 0
+            if done.is_multiple_of((total / 100).max(1))
                 && let Ok(mut progress) = progress.lock()
             {
                 let gone = started.elapsed().as_secs();
