@@ -8,7 +8,9 @@
 //! whole: a statement never depends on it. `verify` compares it with the rows.
 //!
 //! It refuses to know what is asked: it keeps every column that it can afford, those that are asked
-//! most before others.
+//! most before others. Sets of labels cross with teams and namespaces to as many sums as there are
+//! rows; where they are too many for that, they have a table of their own inside of this one, in
+//! which they come first.
 
 use super::columns::{Batches, Sealed, Table, Text, value};
 use super::fold::GIVEN_UP;
@@ -26,6 +28,8 @@ use std::collections::{BTreeMap, HashMap};
 
 /// The line of the footer that says where it is: the first byte and the length.
 pub(super) const LINE: &str = "farthing.rollup";
+/// The line of its own footer that says where the sums by labels lie, inside of it.
+const BY_LABELS: &str = "farthing.rollup_by_labels";
 /// Its `farthing.kind`.
 pub(super) const KIND: &str = "rollup";
 /// The column that says whether a row is someone's, which in rows of charges `x_workload` says.
@@ -33,6 +37,8 @@ pub(crate) const OWNED: &str = "x_owned";
 
 /// Rows of charges for each of the rollup at least: with fewer it would save little.
 const FEWER: usize = 16;
+/// The same for the sums by labels, which whoever asks for a team reads for nothing.
+const FEWER_BY_LABELS: usize = 64;
 /// Rows from which on there is one: fewer are read as fast, and written at every tick.
 const ROWS_MIN: usize = 1_024;
 /// How much of a file's end is read at first: a footer and a few thousand sums.
@@ -63,6 +69,12 @@ const KEPT: [&str; 18] = [
     "x_container",
     "x_pod",
 ];
+
+/// What sums by labels are apart by, where that is affordable: labels, and then as others.
+fn labels_first() -> impl Iterator<Item = &'static str> {
+    let first = ["Tags", "x_annotations"];
+    first.into_iter().chain(KEPT.into_iter().filter(move |name| !first.contains(name)))
+}
 
 /// Rows in groups that are alike.
 #[derive(Clone)]
@@ -146,16 +158,57 @@ pub(super) fn of(
     if table.len() < ROWS_MIN {
         return Ok(None);
     }
-    let most = table.len() / FEWER;
-    let Some(mut groups) = grouped(table, &APART, most) else { return Ok(None) };
+    let Some(affordable) = affordable(table, KEPT.into_iter(), FEWER) else { return Ok(None) };
+    let has_labels = affordable.columns.contains(&"Tags");
+    let by_labels = if has_labels || table.text_column("Tags").is_none() {
+        None
+    } else {
+        // Without labels among them these would say nothing that the others do not.
+        affordable_by_labels(table)
+            .map(|affordable| summed(table, lines, affordable, None))
+            .transpose()?
+            .flatten()
+    };
+    summed(table, lines, affordable, by_labels)
+}
+
+fn affordable_by_labels(table: &Table<'_>) -> Option<Affordable> {
+    let found = affordable(table, labels_first(), FEWER_BY_LABELS)?;
+    found.columns.contains(&"Tags").then_some(found)
+}
+
+/// Sums that are few enough, and what they are apart by.
+struct Affordable {
+    groups: Groups,
+    columns: Vec<&'static str>,
+}
+
+/// The columns that sums can be apart by with so many rows for each, those before others first.
+fn affordable(
+    table: &Table<'_>,
+    kept: impl Iterator<Item = &'static str>,
+    fewer: usize,
+) -> Option<Affordable> {
+    let most = table.len() / fewer;
+    let mut groups = grouped(table, &APART, most)?;
     let mut columns = Vec::from(APART);
-    for name in KEPT {
+    for name in kept {
         let Some(text) = table.text_column(name) else { continue };
         if let Some(finer) = groups.by(indices(text), most) {
             groups = finer;
             columns.push(name);
         }
     }
+    Some(Affordable { groups, columns })
+}
+
+/// The table of these sums; `None` where one does not fit. `inside` are others, by labels.
+fn summed(
+    table: &Table<'_>,
+    lines: &[(&'static str, String)],
+    Affordable { groups, mut columns }: Affordable,
+    inside: Option<Bytes>,
+) -> Result<Option<Bytes>, BooksError> {
     let sums = SUMS.map(|(name, _)| groups.sum(table, name));
     let Some(owned) = owned(table).filter(|_| sums.iter().all(Option::is_some)) else {
         return Ok(None);
@@ -178,7 +231,8 @@ pub(super) fn of(
         "farthing.kind" => (*key, KIND.to_owned()),
         key => (key, line.clone()),
     });
-    rollup.finish(lines.collect(), None).map(Some)
+    let inside = inside.map(|inside| (BY_LABELS, inside));
+    rollup.finish(lines.collect(), inside).map(Some)
 }
 
 /// What sums are by, and the [`SUMS`] of each.
@@ -265,7 +319,7 @@ impl Books {
         let whole = || self.hour(cluster, at)?.map(|book| book.summed(columns)).transpose();
         let Some(tail) = self.tail(&path, TAIL_BYTES, None) else { return whole() };
         let (is_whole, bytes) = (tail.size == tail.bytes.len() as u64, tail.bytes.clone());
-        match self.rollup(&path, tail).filter(|rollup| rollup.has(columns)) {
+        match self.rollup(&path, tail).and_then(|rollup| rollup.with(columns)) {
             Some(rollup) => Ok(Some(rollup)),
             None if is_whole && bytes != GIVEN_UP => {
                 charge_file::open(&self.name(&path), bytes).map(Some)
@@ -361,7 +415,17 @@ impl HourBook {
     fn summed(self, columns: &[&str]) -> Result<Self, BooksError> {
         let Some(sums) = self.rows.inside(LINE)? else { return Ok(self) };
         let book = charge_file::read(sums, KIND, Generation::default())?;
-        Ok(if book.has(columns) { book } else { self })
+        Ok(book.with(columns).unwrap_or(self))
+    }
+
+    /// These sums, or those by labels inside of them, if either has these columns.
+    fn with(self, columns: &[&str]) -> Option<Self> {
+        if self.has(columns) {
+            return Some(self);
+        }
+        let inside = self.rows.inside(BY_LABELS).ok()??;
+        let book = charge_file::read(inside, KIND, Generation::default()).ok()?;
+        book.has(columns).then_some(book)
     }
 
     /// The rollup in its file, to be compared with its rows.
@@ -391,14 +455,31 @@ impl KeptRollup {
         if !self.is_of_hour {
             return Ok(Some("its rollup is of another hour, or of another writing"));
         }
-        self.sums.as_ref().map_or(Ok(None), |sums| fault(sums, charges))
+        let Some(sums) = &self.sums else { return Ok(None) };
+        if let Some(by_labels) = sums.inside(BY_LABELS)? {
+            if !same_lines(by_labels.lines(), sums.lines()) {
+                return Ok(Some("its rollup by labels is of another hour, or of another writing"));
+            }
+            if let Some(fault) = fault(&by_labels, charges)? {
+                return Ok(Some(fault));
+            }
+        }
+        fault(sums, charges)
     }
 }
 
 /// Whether a rollup says of the hour what the footer of the file does.
 fn same_lines(rollup: &HashMap<String, String>, file: &HashMap<String, String>) -> bool {
     let is_own = |key: &str| {
-        matches!(key, "farthing.kind" | LINE | super::seal::KEY | "ARROW:schema" | super::day::SEAL)
+        matches!(
+            key,
+            "farthing.kind"
+                | LINE
+                | BY_LABELS
+                | super::seal::KEY
+                | "ARROW:schema"
+                | super::day::SEAL
+        )
     };
     let of = |lines: &HashMap<String, String>| -> BTreeMap<String, String> {
         let own = lines.iter().filter(|(key, _)| !is_own(key));

@@ -339,3 +339,59 @@ proptest! {
         }
     }
 }
+
+/// Rows that are used: labels cross with places, teams and namespaces to more sums than are kept.
+fn crossing(numbers: &[u64]) -> Vec<u64> {
+    numbers.iter().map(|number| number << 4).collect()
+}
+
+#[test]
+fn sums_by_labels_that_are_wrong_are_found() {
+    let books = Books::in_memory();
+    let numbers: Vec<u64> = (0..2_000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+    books.put_hour(&metered(hour(0), &crossing(&numbers))).unwrap();
+    let book = books.hour(&cluster(), hour(0).from()).unwrap().unwrap();
+    let kept = book.kept_rollup().unwrap();
+    let mut charges = book.charges().unwrap();
+    assert_eq!(kept.fault(&charges).unwrap(), None);
+    // The same amounts, of another application: only the sums by labels can tell.
+    let mut who = (**charges[7].attribution.as_ref().unwrap()).clone();
+    let app = if who.labels["app"] == "app-0" { "app-1" } else { "app-0" };
+    who.labels.insert("app".to_owned(), app.to_owned());
+    charges[7].attribution = Some(Arc::new(who));
+    let found = kept.fault(&charges).unwrap();
+    assert_eq!(found, Some("its rollup does not say what its rows sum to"));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Labels have sums of their own where they are too many for those of teams.
+    #[test]
+    fn a_statement_by_labels_is_that_of_all_rows(
+        numbers in prop::collection::vec(any::<u64>(), 2_000..2_040),
+        seed in any::<u64>(),
+    ) {
+        let books = Books::in_memory();
+        for number in 0..2 {
+            let skip = usize::try_from(number).unwrap() * 11;
+            books.put_hour(&metered(hour(number), &crossing(&numbers[skip..]))).unwrap();
+        }
+        let label = Key::Label("app".into());
+        for (by, by_sums) in [
+            (vec![label.clone()], true),
+            (vec![Key::Hour, label.clone(), Key::Resource], true),
+            (vec![Key::Team], true),
+            (vec![label.clone(), Key::Team, Key::Namespace], false),
+        ] {
+            let query = StatementQuery { by, ..query(u64::MAX) };
+            let (statement, read) = by_rollup(&books, &query);
+            prop_assert_eq!(&statement, &by_rows(&books, &query));
+            prop_assert_eq!(read, if by_sums { 2 } else { 0 });
+            prop_assert!(statement.difference.is_zero());
+        }
+        // And with any rules of sharing.
+        let query = StatementQuery { by: vec![label], ..query(seed) };
+        prop_assert_eq!(by_rollup(&books, &query).0, by_rows(&books, &query));
+    }
+}
