@@ -15,6 +15,8 @@ interface Picture {
   dark?: boolean;
   width?: number;
   height?: number;
+  /** What is brought into view. */
+  at?: string;
 }
 
 const PICTURES: Picture[] = [
@@ -29,7 +31,8 @@ const PICTURES: Picture[] = [
   { name: "what-if", path: "/what-if" },
   { name: "what-if-history", path: "/what-if?view=history&window=7d&policy=release", height: 1080 },
   { name: "savings", path: "/savings" },
-  { name: "offers", path: "/offers?purchase=any", height: 1600 },
+  { name: "offers", path: "/offers?purchase=any" },
+  { name: "offers-history", path: "/offers", at: "#h-history" },
   { name: "journal", path: "/journal" },
 ];
 
@@ -43,7 +46,7 @@ test.beforeAll(async () => {
 });
 test.afterAll(async () => demo?.stop());
 
-for (const { name, path, dark, width = 1280, height = 820 } of PICTURES) {
+for (const { name, path, dark, width = 1280, height = 820, at } of PICTURES) {
   test(name, async ({ page }) => {
     await page.setViewportSize({ width, height });
     await page.emulateMedia({ colorScheme: dark ? "dark" : "light" });
@@ -53,6 +56,7 @@ for (const { name, path, dark, width = 1280, height = 820 } of PICTURES) {
       await page.getByRole("link", { name: "explain" }).first().click();
       await page.getByRole("dialog").getByText("Samples behind them").waitFor();
     }
+    if (at) await page.locator(at).evaluate((there) => there.scrollIntoView());
     const bytes = await page.screenshot();
     // Few colours are in a page; a palette of them is a third of the size.
     const small = sharp(bytes).png({ palette: true, colours: 128, effort: 10 });

@@ -63,14 +63,8 @@ pub(crate) fn stretches(
                 continue;
             }
             let key = (charge.node.clone(), charge.window.from(), charge.offer.clone());
-            match found.get_mut(&key) {
-                Some(paid) => paid.add(&charge).map_err(Unread::Money)?,
-                None => {
-                    let mut paid = Paid::of(&charge);
-                    paid.add(&charge).map_err(Unread::Money)?;
-                    found.insert(key, paid);
-                }
-            }
+            let paid = found.entry(key).or_insert_with(|| Paid::of(&charge));
+            paid.add(&charge).map_err(Unread::Money)?;
         }
     }
     Ok(found)

@@ -273,7 +273,7 @@ fn serve(b: &OfB, tokens: &Tokens, required: bool) -> Running {
             orders: None,
             offers: Some(Market {
                 rank: Arc::new(|_| Ok(serde_json::json!({ "offers": [] }))),
-                all: Arc::new(|| Arc::default()),
+                all: Arc::new(Arc::default),
             }),
             oidc: None,
             sessions: farthing_server::Sessions::default(),

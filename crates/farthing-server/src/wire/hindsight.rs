@@ -224,7 +224,6 @@ fn breaks(outcome: &Outcome, of: Hind<'_>) -> Vec<String> {
              boot; whether one could be had at once is not known",
             outcome.late_count, of.boot
         )),
-        Choice::Release { .. } => {}
         Choice::Reserve(_) => breaks.push(
             "whether the work fits onto fewer nodes, and could have been moved, is not known: it \
              is the least that any packing comes to"
@@ -240,7 +239,7 @@ fn breaks(outcome: &Outcome, of: Hind<'_>) -> Vec<String> {
         Choice::Paid(Purchase::Reserved) => breaks.push(
             "what is reserved is paid for its whole term, also outside of this window".to_owned(),
         ),
-        Choice::Paid(_) => {}
+        Choice::Release { .. } | Choice::Paid(_) => {}
         Choice::Cheapest => breaks.push(
             "data may have to move, and residency is not looked at: work runs in other places"
                 .to_owned(),
@@ -256,7 +255,7 @@ fn breaks(outcome: &Outcome, of: Hind<'_>) -> Vec<String> {
     breaks
 }
 
-/// Hours on spot that were not, by the mean time between interruptions.
+/// How often nodes that are on spot then would be taken away, by the mean time between that.
 fn interruptions(outcome: &Outcome, spot: Option<&SpotLoss>) -> Option<f64> {
     let changed = outcome.rows.iter().filter(|row| row.kept.is_none());
     let nanos: i128 = changed.map(|row| row.other_nanos).sum();
