@@ -57,7 +57,9 @@ fn a_step_is_held_where_its_hours_went_to_others_since_it_was_planned() {
     // Of 2.2 hours 1 is claimed, and 1.05 are set aside for the step that was done.
     assert_eq!((*left, *needed), (gpu_hours(150), gpu_hours(1_050)));
     // Nor does anybody else get what is set aside.
-    let Answer::Refused(short) = engine.claim(&ask(151), at(40)).unwrap() else { panic!("granted") };
+    let Answer::Refused(short) = engine.claim(&ask(151), at(40)).unwrap() else {
+        panic!("granted")
+    };
     assert_eq!(short[0].by().unwrap(), "0.001 GPU-hours");
     assert!(matches!(engine.claim(&ask(150), at(40)).unwrap(), Answer::Granted(_)));
 }

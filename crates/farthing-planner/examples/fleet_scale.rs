@@ -181,8 +181,7 @@ fn main() {
     };
     let start = Instant::now();
     let planned = plan(&input).unwrap();
-    let took = start.elapsed();
-    let report = &planned.report;
+    let (took, report) = (start.elapsed(), &planned.report);
     let gap = report.gap.map_or("none".to_owned(), |gap| format!("{} ppm", gap.ppm()));
     println!(
         "seed {seed}, {limited} % limited: {} ms, gap {gap}, {}, {} columns, cost {}, \

@@ -33,8 +33,8 @@ pub struct Input {
     pub effort: Effort,
 }
 
-/// A service that has fewer replicas than it would: the ladder of a budget took them. Until they are
-/// given back it may shrink, and does not grow.
+/// A service that has fewer replicas than it would: the ladder of a budget took them. Until they
+/// are given back it may shrink, and does not grow.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HeldBack {
     /// The service.

@@ -73,7 +73,7 @@ fn a_log_in_lasts_over_a_crash_until_it_is_ended_or_its_token_is_revoked() {
         ask(running, session, (&cookie, &csrf), "")
     };
     let (cookie, csrf) = with(&leaves);
-    assert_eq!(ask(&running, ("DELETE", "/api/v1/session"), (&cookie, &csrf), "").0, 204);
+    assert_eq!(ask(&running, ("POST", "/api/v1/session/end"), (&cookie, &csrf), "").0, 204);
     running.kill();
     let running = start();
     let (status, _, said) = of(&running, &stays);
@@ -83,7 +83,7 @@ fn a_log_in_lasts_over_a_crash_until_it_is_ended_or_its_token_is_revoked() {
     assert_eq!(of(&running, &leaves).0, 401, "who logged out stays out");
     // What changes something still takes the word of the session.
     let cookie = stays.0.as_str();
-    assert_eq!(ask(&running, ("DELETE", "/api/v1/session"), (cookie, "wrong"), "").0, 403);
+    assert_eq!(ask(&running, ("POST", "/api/v1/session/end"), (cookie, "wrong"), "").0, 403);
     assert_eq!(place.run(&["token", "revoke", id]).code, 0);
     running.kill();
     let running = start();
@@ -130,18 +130,18 @@ fn manifests_are_read_again_on_a_signal_all_or_none_of_them() {
             std::thread::sleep(Duration::from_millis(100));
         }
     };
-    limits(&running, &[("everybody", "100")]);
+    limits(&running, &[("everybody", "100.00")]);
     place.file("team.yaml", budget("everybody", "50 USD") + &budget("more", "7.5 USD"));
     running.signal(Signal::SIGHUP);
     let line = running.says("SIGHUP");
     assert!(line.contains("team.yaml read again: 2 budgets"), "{line}");
-    limits(&running, &[("everybody", "50"), ("more", "7.5")]);
+    limits(&running, &[("everybody", "50.00"), ("more", "7.50")]);
     // One of two is not in order: neither is taken.
     place.file("team.yaml", budget("everybody", "1 USD") + &budget("more", "many USD"));
     running.signal(Signal::SIGHUP);
     let line = running.says("SIGHUP");
     assert!(line.contains("what was told before holds") && line.contains("team.yaml"), "{line}");
-    limits(&running, &[("everybody", "50"), ("more", "7.5")]);
+    limits(&running, &[("everybody", "50.00"), ("more", "7.50")]);
     let journal = place.run(&["journal", "export", "-"]);
     let journal = if journal.code == 0 {
         journal.out
@@ -169,7 +169,7 @@ fn a_second_loop_on_a_journal_waits_until_the_first_is_gone() {
         .spawn()
         .unwrap();
     let mut said = BufReader::new(second.stderr.take().unwrap()).lines().map_while(Result::ok);
-    let line = said.next().unwrap();
+    let line = said.find(|line| line.starts_with("waits: ")).unwrap();
     assert!(line.starts_with("waits: process ") && line.contains(".journal"), "{line}");
     // Neither is its journal put back from a file meanwhile.
     let backup = place.run(&["store", "backup", "journal.jsonl"]);
@@ -189,11 +189,17 @@ fn a_second_loop_on_a_journal_waits_until_the_first_is_gone() {
 #[test]
 fn a_backup_with_books_is_books_and_a_journal_of_one_moment() {
     let place = Place::new();
-    let running = Demo::start(&place, &["--for", "20s"]);
-    let demo = running.address.clone();
-    assert!(!demo.is_empty());
-    // Some hours are over in the simulated time.
-    std::thread::sleep(Duration::from_secs(6));
+    let running = Demo::start(&place, &["--for", "40s"]);
+    // Until some hours are over in the simulated time.
+    let (began, books) = (Instant::now(), place.state().join("books"));
+    let hours = || {
+        let files = program::files(&books);
+        files.iter().filter(|file| file.to_string_lossy().contains("/charges/")).count()
+    };
+    while hours() < 4 {
+        assert!(began.elapsed() < Duration::from_secs(30), "{} hours", hours());
+        std::thread::sleep(Duration::from_millis(100));
+    }
     let backup = |name: &str| {
         let (file, folder) = (format!("{name}.jsonl"), format!("{name}-books"));
         let run =

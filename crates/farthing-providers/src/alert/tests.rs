@@ -4,8 +4,11 @@ use super::smtp::Smtp;
 use super::*;
 use farthing_edge::{Alert, Change, Class, Notice};
 use jiff::Timestamp;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::{ClientConfig, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpListener;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::Duration;
 
@@ -127,19 +130,20 @@ fn smtp_sink(refuses: &'static str) -> (u16, Receiver<Vec<String>>) {
     let (give, take) = channel();
     std::thread::spawn(move || {
         let (stream, _) = listener.accept().unwrap();
+        let mut stream = BufReader::new(stream);
+        stream.get_mut().write_all(b"220 sink ESMTP\r\n").unwrap();
         give.send(serve(stream, refuses)).unwrap();
     });
     (port, take)
 }
 
-fn serve(mut stream: TcpStream, refuses: &str) -> Vec<String> {
-    let mut reader = BufReader::new(stream.try_clone().unwrap());
+/// What a client says after the greeting, up to its good-bye or its end.
+fn serve<S: Read + Write>(mut stream: BufReader<S>, refuses: &str) -> Vec<String> {
     let mut said = Vec::new();
     let mut is_letter = false;
-    stream.write_all(b"220 sink ESMTP\r\n").unwrap();
     loop {
         let mut line = String::new();
-        if reader.read_line(&mut line).unwrap() == 0 {
+        if stream.read_line(&mut line).unwrap_or(0) == 0 {
             return said;
         }
         assert!(line.ends_with("\r\n"), "{line:?}");
@@ -148,7 +152,7 @@ fn serve(mut stream: TcpStream, refuses: &str) -> Vec<String> {
         if is_letter {
             if line == "." {
                 is_letter = false;
-                stream.write_all(b"250 taken\r\n").unwrap();
+                stream.get_mut().write_all(b"250 taken\r\n").unwrap();
             }
             continue;
         }
@@ -162,11 +166,91 @@ fn serve(mut stream: TcpStream, refuses: &str) -> Vec<String> {
             _ => "250 fine\r\n",
         };
         is_letter = answer.starts_with("354");
-        stream.write_all(answer.as_bytes()).unwrap();
+        stream.get_mut().write_all(answer.as_bytes()).unwrap();
         if word == "QUIT" {
             return said;
         }
     }
+}
+
+/// A mail server that takes nothing in the open: what was said before the secret began, and in it.
+/// Gives its certificate.
+fn secret_sink() -> (u16, Receiver<[Vec<String>; 2]>, CertificateDer<'static>) {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let certificate = made.cert.der().clone();
+    let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
+    let config = ServerConfig::builder_with_provider(ring())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_no_client_auth()
+        .with_single_cert(vec![certificate.clone()], key)
+        .unwrap();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let (give, take) = channel();
+    std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut open = BufReader::new(stream);
+        open.get_mut().write_all(b"220 sink ESMTP\r\n").unwrap();
+        let mut before = Vec::new();
+        for answer in ["250-sink\r\n250 STARTTLS\r\n", "220 go ahead\r\n"] {
+            let mut line = String::new();
+            open.read_line(&mut line).unwrap();
+            before.push(line.trim_end().to_owned());
+            open.get_mut().write_all(answer.as_bytes()).unwrap();
+        }
+        let secret = ServerConnection::new(Arc::new(config)).unwrap();
+        let secret = BufReader::new(StreamOwned::new(secret, open.into_inner()));
+        give.send([before, serve(secret, "")]).unwrap();
+    });
+    (port, take, certificate)
+}
+
+fn ring() -> Arc<rustls::crypto::CryptoProvider> {
+    Arc::new(rustls::crypto::ring::default_provider())
+}
+
+/// A client that trusts one certificate.
+fn trusting(certificate: CertificateDer<'static>) -> ClientConfig {
+    let mut roots = RootCertStore::empty();
+    roots.add(certificate).unwrap();
+    ClientConfig::builder_with_provider(ring())
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(roots)
+        .with_no_client_auth()
+}
+
+fn secret_mail(port: u16, trusted: CertificateDer<'static>) -> Smtp {
+    // Opened without TLS, as this system may trust no certificate, and then told what to do.
+    let settings = Mail { tls: MailTls::None, ..mail(port) };
+    let login = Some(("farthing".to_owned(), "hunter2".to_owned()));
+    let smtp = Smtp::open("it".to_owned(), settings, login).ok().unwrap();
+    smtp.trusting(MailTls::StartTls, trusting(trusted))
+}
+
+#[test]
+fn a_letter_and_its_password_go_in_secret_after_starttls() {
+    let (port, sent, certificate) = secret_sink();
+    secret_mail(port, certificate).notify(&notice(Change::Raised, "gone")).unwrap();
+    let [open, secret] = sent.recv().unwrap();
+    assert!(open[0].starts_with("EHLO ") && open[1] == "STARTTLS", "{open:?}");
+    // What was offered in the open counts for nothing: it says hello again.
+    assert!(secret[0].starts_with("EHLO "), "{secret:?}");
+    assert_eq!(secret[1], "AUTH PLAIN AGZhcnRoaW5nAGh1bnRlcjI=");
+    assert!(secret.contains(&"RCPT TO:<ben@example.org>".to_owned()), "{secret:?}");
+    assert!(secret.contains(&".".to_owned()) && secret.last().unwrap() == "QUIT", "{secret:?}");
+}
+
+#[test]
+fn a_mail_server_of_a_certificate_that_is_not_trusted_gets_nothing() {
+    let (port, sent, _) = secret_sink();
+    let other = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let mut smtp = secret_mail(port, other.cert.der().clone());
+    let error = smtp.notify(&notice(Change::Raised, "gone")).unwrap_err();
+    assert!(!error.to_string().contains("hunter2"), "{error}");
+    let [open, secret] = sent.recv().unwrap();
+    assert_eq!((open.len(), secret.len()), (2, 0), "{secret:?}");
 }
 
 fn mail(port: u16) -> Mail {

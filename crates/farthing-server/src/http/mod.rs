@@ -239,8 +239,8 @@ impl Running {
         self.encrypted
     }
 
-    /// Takes another provider of identities from now on, or none: who came by what it does not grant
-    /// any more has to log in again.
+    /// Takes another provider of identities from now on, or none: who came by what it does not
+    /// grant any more has to log in again.
     pub fn identify(&self, oidc: Option<Oidc>) {
         self.door.identify(oidc);
     }

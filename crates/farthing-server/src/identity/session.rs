@@ -1,9 +1,9 @@
 //! Sessions: who logged in with a browser, by a cookie that no script can read.
 //!
 //! What is kept is a hash of the cookie, and who has it. The word that state-changing requests must
-//! carry (CSRF) follows from the cookie, which other sites do not know. With a file they last over a
-//! restart; whether someone is still what he was then is asked of the roster and of the grants with
-//! every request, by the door.
+//! carry (CSRF) follows from the cookie, which other sites do not know. With a file they last over
+//! a restart; whether someone is still what he was then is asked of the roster and of the grants
+//! with every request, by the door.
 
 use super::Principal;
 use super::session_file::{SessionFile, SessionsError};

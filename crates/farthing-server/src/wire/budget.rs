@@ -244,11 +244,7 @@ fn budget_state(
         gpu_hours: hours(exposure.gpu_hours_milli),
         gpu_hours_committed: hours(exposure.gpu_committed_milli),
         gpu_hours_reserved: hours(exposure.gpu_claimed_milli),
-        gpu_hours_left: gpu_limit.map(|limit| {
-            let left = i128::from(limit) - exposure.gpu_gone_milli();
-            let hours = hours(u64::try_from(left.unsigned_abs()).unwrap_or(u64::MAX));
-            if left < 0 { -hours } else { hours }
-        }),
+        gpu_hours_left: gpu_limit.map(|limit| gpu_hours_left(exposure, limit)),
         period: PeriodJson {
             name: budget.period.name(),
             from: time(state.period.from()),
@@ -285,6 +281,13 @@ fn budget_state(
         ladder_steps: exposure.taken.iter().map(LadderStepJson::of).collect(),
         drivers: exposure.drivers.iter().map(DriverJson::of).collect(),
     })
+}
+
+/// What is left of a limit in thousandths of GPU-hours: below zero where it is overdrawn.
+fn gpu_hours_left(exposure: &Exposure, limit: u64) -> f64 {
+    let left = i128::from(limit) - exposure.gpu_gone_milli();
+    let hours = hours(u64::try_from(left.unsigned_abs()).unwrap_or(u64::MAX));
+    if left < 0 { -hours } else { hours }
 }
 
 impl BudgetRungJson {

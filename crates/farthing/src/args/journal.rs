@@ -42,7 +42,7 @@ pub(crate) struct StoreArgs {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum StoreWhat {
-    /// Write a journal to a file, and with --with-books the books to a folder, also while the loop runs
+    /// Write a journal to a file, and the books to a folder, also while the loop runs
     Backup(BackupArgs),
     /// Put a journal back from a file, into --store or files, and verify it there
     Restore(RestoreArgs),
@@ -53,8 +53,8 @@ pub(crate) enum StoreWhat {
 pub(crate) struct BackupArgs {
     /// The file, which must not be there
     pub(crate) file: PathBuf,
-    /// Also copy the books (what was measured and charged) to this folder, or address of a bucket; while
-    /// a loop runs without the newest hour, which it still writes
+    /// Also copy the books (what was measured and charged) to this folder, or address of a
+    /// bucket; while a loop runs without the newest hour, which it still writes
     #[arg(long, value_name = "FOLDER")]
     pub(crate) with_books: Option<String>,
     /// Whose journal [default: of the last run]

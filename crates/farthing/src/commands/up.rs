@@ -104,8 +104,8 @@ impl Stop {
         Ok(Self { signalled, until, reload })
     }
 
-    /// Whether the manifests shall be read again: since this was asked last, a signal said so. Where
-    /// the terminal is gone that it was started from, that signal means to stop.
+    /// Whether the manifests shall be read again: since this was asked last, a signal said so.
+    /// Where the terminal is gone that it was started from, that signal means to stop.
     pub(crate) fn is_to_reload(&self) -> bool {
         match self.reload.as_ref().and_then(Reload::asked) {
             Some(Asked::Reload) => true,

@@ -63,18 +63,15 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let mut race = Race::new(&scenario, &weights, (ours, Records::in_memory()), (TICK, end))?;
     talk(&opening(&scenario, speed, end));
     let pace = pace(speed);
-    let front = Front::open(
-        listening,
-        &race.ours,
-        home.store().open(&scenario.cluster)?,
-        Opening {
-            world: "a simulated cluster",
-            policy: scenario.policy.clone(),
-            started: scenario.start,
-            every: pace,
-            sessions: Sessions::default(),
-        },
-    )?;
+    let opening = Opening {
+        world: "a simulated cluster",
+        policy: scenario.policy.clone(),
+        started: scenario.start,
+        every: pace,
+        sessions: Sessions::default(),
+    };
+    let journal = home.store().open(&scenario.cluster)?;
+    let front = Front::open(listening, &race.ours, journal, opening)?;
     let began = Instant::now();
     let mut printed = Printed::default();
     let mut next = Instant::now();

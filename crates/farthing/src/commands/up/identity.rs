@@ -7,7 +7,8 @@ use farthing_providers::web::Web;
 use farthing_server::{Grant, Oidc, OidcSettings};
 use std::net::SocketAddr;
 
-/// Makes it ready for where the loop listens, and whether it speaks TLS there; it is asked when someone first logs in.
+/// Makes it ready for where the loop listens, and whether it speaks TLS there; it is asked when
+/// someone first logs in.
 pub(crate) fn open(identity: &Identity, at: (SocketAddr, bool)) -> anyhow::Result<Oidc> {
     let secret = identity.secret.as_ref();
     let secret = secret.map(|secret| secret.read(&|name| std::env::var(name).ok())).transpose();
