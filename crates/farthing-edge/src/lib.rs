@@ -21,7 +21,8 @@ pub use memory::MemoryStore;
 pub use notify::{Alert, Change, Notice, Notify, Severity};
 
 use farthing_model::{
-    Coverage, DeviceUse, NodeSpan, Offer, Receipt, Sample, Snapshot, Step, StepId, Window,
+    Coverage, DeviceUse, NodeSpan, Offer, Receipt, ReceiptOutcome, Sample, Snapshot, Step, StepId,
+    Window, WorkloadId,
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -81,8 +82,39 @@ pub trait Quote {
     fn offers(&mut self, now: Timestamp) -> Result<Arc<[Offer]>, EdgeError>;
 }
 
+/// What a world says to a step before it is begun.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Prepared {
+    /// It can be done. What taking it back needs, in the world's own words, is written down before
+    /// it is done; `None`: nothing.
+    Ready(Option<String>),
+    /// Not now, and why: it is tried again while it holds.
+    Held(String),
+    /// Not at all: the target changed, or the world cannot.
+    Refused(ReceiptOutcome),
+}
+
 /// Changes the world, one exact step at a time.
 pub trait Act {
+    /// Looks whether `step` can be done, without doing any of it, right before it is begun.
+    ///
+    /// Guarantees: nothing changes. What [`Prepared::Ready`] says is in the journal before
+    /// [`Act::act`] is called.
+    ///
+    /// # Errors
+    /// The world cannot be reached: nothing is begun.
+    fn prepare(&mut self, _step: &Step, _now: Timestamp) -> Result<Prepared, EdgeError> {
+        Ok(Prepared::Ready(None))
+    }
+
+    /// Tells what was written down before `step` was begun, before anything is asked about it: a
+    /// process that has just started has nothing else to go by.
+    fn recall(&mut self, _step: &StepId, _before: &str) {}
+
+    /// Tells those who look at a workload in the world why something that is to be done with it is
+    /// not done yet. It is for people only, and what is told again changes nothing.
+    fn tell(&mut self, _workload: &WorkloadId, _what: &str, _why: &str, _now: Timestamp) {}
+
     /// Does `step` if its target still has the generation that the step names.
     ///
     /// Guarantees: done entirely or not at all; a second call with the same step id does nothing

@@ -7,9 +7,9 @@ use crate::error::EngineError;
 use crate::execute::note;
 use crate::journal::{Journal, Open, Stage};
 use crate::record::Body;
-use farthing_edge::{Act, Head, Measure, Observe, Quote, Store};
+use farthing_edge::{Act, Class, Head, Measure, Observe, Quote, Store};
 use farthing_ledger::{Anomaly, Books};
-use farthing_model::{Budget, Money, Policy, Receipt, StepId, WorkloadId};
+use farthing_model::{Budget, Money, Policy, Receipt, ReceiptOutcome, StepId, WorkloadId};
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -242,23 +242,46 @@ impl<W: World, S: Store> Engine<W, S> {
         }
     }
 
-    /// Takes back a step that is in force.
+    /// Takes back a step that is in force, or of which it is not known whether it is.
     ///
     /// # Errors
-    /// There is no such step in force, the world refused, or the journal failed.
+    /// As [`undo`].
     pub fn undo(&mut self, step: &StepId, now: Timestamp) -> Result<Receipt, EngineError> {
-        let open = self.journal.state().steps.get(step).cloned();
-        let Some(open) = open.filter(|open| matches!(open.stage, Stage::InForce(_))) else {
-            return Err(EngineError::NoStep(step.to_string()));
-        };
-        let receipt = self.world.undo(&open.step, now).map_err(|error| EngineError::NotUndone {
-            step: step.to_string(),
-            why: error.to_string(),
-        })?;
-        let Body::Receipted { outcome, .. } = Body::receipt(&receipt) else {
-            return Err(EngineError::NoStep(step.to_string()));
-        };
-        self.journal.append(now, &[Body::Undone { step: step.to_string(), outcome }])?;
-        Ok(receipt)
+        undo(&mut self.journal, &mut self.world, step, now)
     }
+}
+
+/// Takes back a step of a journal in a world, also where no loop runs.
+///
+/// # Errors
+/// There is no such step in force; it changed in the world since, or the world refuses (the step
+/// stays in force); the world cannot be reached; the journal failed.
+pub fn undo<W: Act + ?Sized, S: Store>(
+    journal: &mut Journal<S>,
+    world: &mut W,
+    step: &StepId,
+    now: Timestamp,
+) -> Result<Receipt, EngineError> {
+    let open = journal.state().steps.get(step).cloned();
+    let Some(open) = open.filter(|open| open.stage != Stage::Proposed) else {
+        return Err(EngineError::NoStep(step.to_string()));
+    };
+    if let Some(before) = &open.before {
+        world.recall(step, before);
+    }
+    let refused = |why: String| EngineError::NotUndone { step: step.to_string(), why };
+    let receipt = world.undo(&open.step, now).map_err(|source| match source.class() {
+        Class::Transient => EngineError::World { what: "changed back", source },
+        _ => refused(source.to_string()),
+    })?;
+    let outcome = match &receipt.outcome {
+        ReceiptOutcome::Done => "done",
+        ReceiptOutcome::AlreadyDone => "already-done",
+        ReceiptOutcome::Conflict(why) | ReceiptOutcome::Failed(why) => {
+            return Err(refused(why.clone()));
+        }
+    };
+    let undone = Body::Undone { step: step.to_string(), outcome: outcome.to_owned() };
+    journal.append(now, &[undone])?;
+    Ok(receipt)
 }

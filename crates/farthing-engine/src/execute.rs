@@ -6,13 +6,14 @@
 use crate::Engine;
 use crate::engine::World;
 use crate::error::EngineError;
-use crate::journal::{OpenStep, Stage};
+use crate::journal::{OpenStep, Stage, namespace};
 use crate::record::Body;
-use farthing_edge::Store;
+use farthing_edge::{Prepared, Store};
 use farthing_model::{
     Action, Mode, Money, NodeId, NodeState, Offer, Reason, Receipt, ReceiptOutcome, Snapshot, Step,
-    WorkloadId, WorkloadState,
+    StepId, WorkloadId, WorkloadState,
 };
+use farthing_planner::Planned;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -26,6 +27,10 @@ pub enum Held {
     OnlyProposed(Mode),
     /// As many steps as an hour may have were done.
     StepsPerHour(u32),
+    /// As many steps as an hour may have on the workloads of one namespace were done.
+    StepsPerNamespace(u32),
+    /// Work may not be disturbed now; from when on it may.
+    Disruption(Option<Timestamp>),
     /// As many nodes as a tick may touch were touched.
     NodesPerTick(u32),
     /// The data is older than its limit, in seconds.
@@ -38,6 +43,10 @@ pub enum Held {
     Replacement,
     /// A hard budget has no room for it.
     Budget(Reason),
+    /// It is not known yet what became of another step on the same target.
+    After(StepId),
+    /// The world says that now is not the time, and why.
+    World(String),
 }
 
 impl std::fmt::Display for Held {
@@ -46,12 +55,19 @@ impl std::fmt::Display for Held {
             Self::NotApproved => write!(out, "waits for approval"),
             Self::OnlyProposed(mode) => write!(out, "in mode {} nothing is done", mode.name()),
             Self::StepsPerHour(limit) => write!(out, "the limit of {limit} steps an hour"),
+            Self::StepsPerNamespace(limit) => {
+                write!(out, "the limit of {limit} steps an hour in its namespace")
+            }
+            Self::Disruption(Some(next)) => write!(out, "work may not be disturbed before {next}"),
+            Self::Disruption(None) => write!(out, "work may not be disturbed now"),
             Self::NodesPerTick(limit) => write!(out, "the limit of {limit} nodes a tick"),
             Self::Stale(seconds) => write!(out, "the data is {seconds} s old"),
             Self::Coverage => write!(out, "too little was measured"),
             Self::Expired => write!(out, "it expired; what still pays is proposed anew"),
             Self::Replacement => write!(out, "what takes over is not ready yet"),
             Self::Budget(reason) => write!(out, "{reason}"),
+            Self::After(step) => write!(out, "it is not known yet what became of step {step}"),
+            Self::World(why) => out.write_str(why),
         }
     }
 }
@@ -127,11 +143,16 @@ impl<W: World, S: Store> Engine<W, S> {
                 acted.held.push((step, held));
                 continue;
             }
-            nodes_touched += step.action.nodes();
-            match self.perform(&step, &at)? {
-                Some(receipt) => acted.receipts.push(receipt),
-                None => acted.unknown.push(step),
+            let nodes = step.action.nodes();
+            match self.perform(step, &at)? {
+                Performed::Received(receipt) => acted.receipts.push(receipt),
+                Performed::Unknown(step) => acted.unknown.push(step),
+                Performed::Held(step, held) => {
+                    acted.held.push((step, held));
+                    continue;
+                }
             }
+            nodes_touched += nodes;
         }
         Ok(acted)
     }
@@ -161,20 +182,50 @@ impl<W: World, S: Store> Engine<W, S> {
         if snapshot.coverage.ratio().is_some_and(|ratio| ratio < limits.coverage_min) {
             return Ok(Some(Held::Coverage));
         }
-        let recent = self.journal.state().begun.iter();
-        let recent =
-            recent.filter(|begun| now.duration_since(**begun).abs().as_hours() < 1).count();
-        if u32::try_from(recent).unwrap_or(u32::MAX) >= limits.steps_per_hour {
-            return Ok(Some(Held::StepsPerHour(limits.steps_per_hour)));
+        if let Some(held) = self.is_too_often(&open.step, now) {
+            return Ok(Some(held));
+        }
+        let calm = &self.config.policy.disruption;
+        let now_is_calm = calm.is_empty() || calm.iter().any(|span| span.contains(now));
+        if open.step.action.disturbs() && !now_is_calm {
+            let next = calm.iter().filter_map(|span| span.next(now)).min();
+            return Ok(Some(Held::Disruption(next)));
         }
         // One step may be larger than the limit by itself; it then goes alone.
         if nodes_touched > 0 && nodes_touched + open.step.action.nodes() > limits.nodes_per_tick {
             return Ok(Some(Held::NodesPerTick(limits.nodes_per_tick)));
         }
+        if let Some(other) = self.unresolved(&open.step) {
+            return Ok(Some(Held::After(other)));
+        }
         if self.leaves_a_gap(&open.step, snapshot) {
             return Ok(Some(Held::Replacement));
         }
         self.over_budget(&open.step, at).map(|reason| reason.map(Held::Budget))
+    }
+
+    /// The limit of steps in an hour that one more would exceed.
+    fn is_too_often(&self, step: &Step, now: Timestamp) -> Option<Held> {
+        let (limits, open) = (self.config.policy.limits, self.journal.state());
+        let count = |begun: &[Timestamp]| {
+            let in_hour = |begun: &&Timestamp| now.duration_since(**begun).abs().as_hours() < 1;
+            u32::try_from(begun.iter().filter(in_hour).count()).unwrap_or(u32::MAX)
+        };
+        if count(&open.begun) >= limits.steps_per_hour {
+            return Some(Held::StepsPerHour(limits.steps_per_hour));
+        }
+        let limit = limits.steps_per_namespace?;
+        let begun = open.begun_in.get(namespace(step.action.workload()?)?)?;
+        (count(begun) >= limit).then_some(Held::StepsPerNamespace(limit))
+    }
+
+    /// A step on the same target of which it is not known whether it took effect.
+    fn unresolved(&self, step: &Step) -> Option<StepId> {
+        let target = target(&step.action);
+        let mut begun = self.journal.state().steps.values();
+        let other = begun
+            .find(|open| open.stage == Stage::Begun && self::target(&open.step.action) == target);
+        other.map(|open| open.step.id.clone())
     }
 
     /// Whether scaling a service down now would leave its requests to replicas that still boot:
@@ -200,22 +251,32 @@ impl<W: World, S: Store> Engine<W, S> {
         comes || boots
     }
 
-    /// Reserves, journals the intent, acts, and journals the receipt. `None`: not known.
-    fn perform(&mut self, step: &Step, at: &Acting<'_>) -> Result<Option<Receipt>, EngineError> {
+    /// Asks the world, reserves, journals the intent, acts, and journals the receipt.
+    fn perform(&mut self, step: Step, at: &Acting<'_>) -> Result<Performed, EngineError> {
         let now = at.now;
-        let mut before = Vec::new();
-        before.extend(self.reservation(step, at)?);
-        before.push(Body::Intended { step: step.id.to_string() });
-        self.journal.append(now, &before)?;
-        match self.world.act(step, now) {
+        let before = match self.world.prepare(&step, now) {
+            Ok(Prepared::Ready(before)) => before,
+            Ok(Prepared::Held(why)) => return Ok(Performed::Held(step, Held::World(why))),
+            Ok(Prepared::Refused(outcome)) => {
+                let receipt = Receipt { step: step.id, at: now, outcome };
+                self.receive(&receipt, now)?;
+                return Ok(Performed::Received(receipt));
+            }
+            Err(error) => return Ok(Performed::Held(step, Held::World(error.to_string()))),
+        };
+        let mut bodies = Vec::new();
+        bodies.extend(self.reservation(&step, at)?);
+        bodies.push(Body::Intended { step: step.id.to_string(), before });
+        self.journal.append(now, &bodies)?;
+        match self.world.act(&step, now) {
             Ok(receipt) => {
                 self.receive(&receipt, now)?;
-                Ok(Some(receipt))
+                Ok(Performed::Received(receipt))
             }
             Err(error) => {
                 let text = format!("step {}: {error}", step.id);
                 self.journal.append(now, &[note("act", text)])?;
-                Ok(None)
+                Ok(Performed::Unknown(step))
             }
         }
     }
@@ -232,19 +293,36 @@ impl<W: World, S: Store> Engine<W, S> {
         self.journal.append(now, &bodies)
     }
 
+    /// Tells in the world why steps are held, and why work waits for money.
+    pub(crate) fn tell(&mut self, acted: &Acted, planned: Option<&Planned>, now: Timestamp) {
+        for (step, held) in &acted.held {
+            // What the world says itself it has told; what is only proposed holds nobody up.
+            let told = matches!(held, Held::World(_) | Held::OnlyProposed(_));
+            if let Some(workload) = step.action.workload().filter(|_| !told) {
+                self.world.tell(workload, step.action.name(), &held.to_string(), now);
+            }
+        }
+        let Some(report) = planned.map(|planned| &planned.report) else { return };
+        let for_money = |reason: &Reason| matches!(reason, Reason::OverBudget { .. });
+        for waiting in report.waiting.iter().filter(|it| for_money(&it.reason)) {
+            let cuts = report.cuts.iter().filter(|cut| cut.workload == waiting.workload);
+            let again = cuts.filter_map(|cut| cut.retry).min();
+            let again = again.map_or_else(String::new, |at| format!("; next window {at}"));
+            let why = format!("{}{again}", waiting.reason);
+            self.world.tell(&waiting.workload, "start", &why, now);
+        }
+    }
+
     /// Asks the world about steps that were begun and have no receipt: after a crash, and after a
     /// call that did not say whether it took effect.
     pub(crate) fn resolve(&mut self, now: Timestamp) -> Result<Vec<Receipt>, EngineError> {
-        let begun: Vec<Step> = self
-            .journal
-            .state()
-            .steps
-            .values()
-            .filter(|open| open.stage == Stage::Begun)
-            .map(|open| open.step.clone())
-            .collect();
+        let open = self.journal.state().steps.values();
+        let begun: Vec<OpenStep> = open.filter(|it| it.stage == Stage::Begun).cloned().collect();
         let mut receipts = Vec::new();
-        for step in begun {
+        for OpenStep { step, before, .. } in begun {
+            if let Some(before) = &before {
+                self.world.recall(&step.id, before);
+            }
             // Where it is still not known, the next tick asks again.
             let Ok(outcome) = self.world.outcome_of(&step.id, now) else { continue };
             if let Some(receipt) = outcome {
@@ -262,6 +340,16 @@ impl<W: World, S: Store> Engine<W, S> {
         }
         Ok(receipts)
     }
+}
+
+/// What came of a step.
+enum Performed {
+    /// The world says what.
+    Received(Receipt),
+    /// It was not begun.
+    Held(Step, Held),
+    /// It is not known.
+    Unknown(Step),
 }
 
 /// The part of `cost` over `window` that falls into `part`, rounded up.

@@ -53,6 +53,8 @@ pub struct Open {
     pub steps: BTreeMap<StepId, OpenStep>,
     /// When steps were begun, for the hourly limit; the newest day only.
     pub begun: Vec<Timestamp>,
+    /// The same by namespace.
+    pub begun_in: BTreeMap<String, Vec<Timestamp>>,
     /// Steps that are settled, and what came of them.
     pub scores: Scores,
     /// Claims that were granted and not ended, by name; expired ones for a while too.
@@ -103,6 +105,8 @@ pub struct OpenStep {
     pub budgets: Vec<String>,
     /// How far it is.
     pub stage: Stage,
+    /// What the world wrote down before it was begun, to take it back by.
+    pub before: Option<String>,
     /// The rung that proposed it; `None`: a plan did.
     pub ladder: Option<Ladder>,
 }
@@ -275,11 +279,9 @@ impl Open {
                     open.budgets = budgets;
                 })?;
             }
-            Body::Intended { step } => {
-                self.with(&step, |open| open.stage = Stage::Begun)?;
-                // A day rather than an hour, as a clock that jumped ahead may come back.
-                self.begun.retain(|begun| at.duration_since(*begun).abs().as_hours() < 24);
-                self.begun.push(at);
+            Body::Intended { step, before } => {
+                self.with(&step, |open| (open.stage, open.before) = (Stage::Begun, before))?;
+                self.begin(at, &step)?;
             }
             Body::Receipted { step, at, outcome, .. } => {
                 let at = time(&at)?;
@@ -320,6 +322,7 @@ impl Open {
                 posted_before: None,
                 budgets: Vec::new(),
                 stage: Stage::Proposed,
+                before: None,
                 ladder: None,
             };
             self.steps.insert(open.step.id.clone(), open);
@@ -345,6 +348,7 @@ impl Open {
                 posted_before: None,
                 budgets: Vec::new(),
                 stage: Stage::Proposed,
+                before: None,
                 ladder: Some(ladder.clone()),
             };
             self.steps.insert(open.step.id.clone(), open);
@@ -356,6 +360,24 @@ impl Open {
         let id = StepId::new(step).map_err(RecordError::Id)?;
         if let Some(open) = self.steps.get_mut(&id) {
             change(open);
+        }
+        Ok(())
+    }
+
+    /// Counts a step that is begun, for the limits of an hour.
+    fn begin(&mut self, at: Timestamp, step: &str) -> Result<(), RecordError> {
+        // A day rather than an hour, as a clock that jumped ahead may come back.
+        let is_new = |begun: &Timestamp| at.duration_since(*begun).abs().as_hours() < 24;
+        self.begun.retain(is_new);
+        self.begun.push(at);
+        let id = StepId::new(step).map_err(RecordError::Id)?;
+        let workload = self.steps.get(&id).and_then(OpenStep::workload);
+        if let Some(namespace) = workload.and_then(namespace).map(ToOwned::to_owned) {
+            self.begun_in.retain(|_, begun| {
+                begun.retain(is_new);
+                !begun.is_empty()
+            });
+            self.begun_in.entry(namespace).or_default().push(at);
         }
         Ok(())
     }
@@ -386,6 +408,11 @@ impl Open {
             _ => None,
         })
     }
+}
+
+/// The namespace of a workload: what is before the last `/` of its name, if it has one.
+pub(crate) fn namespace(workload: &WorkloadId) -> Option<&str> {
+    workload.as_str().rsplit_once('/').map(|(namespace, _)| namespace)
 }
 
 /// Whether two steps want the same of the same target, as it was seen; only when may differ.

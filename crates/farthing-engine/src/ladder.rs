@@ -217,6 +217,10 @@ impl<W: World, S: Store> Engine<W, S> {
                     let gone = Body::Settled { step, posted: self.nothing() };
                     self.journal.append(now, &[note("ladder", text), gone])?;
                 }
+                // The next tick tries again.
+                Err(EngineError::World { source, .. }) => {
+                    notes.push(format!("step {step} is not taken back yet: {source}"));
+                }
                 Err(error) => return Err(error),
             }
         }

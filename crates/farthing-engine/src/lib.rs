@@ -42,7 +42,7 @@ pub use budget_record::{
 };
 pub use claim::{Answer, Ask, Claim, ClaimRecord, Short, Shortage};
 pub use config::{Config, Planner};
-pub use engine::{Engine, World};
+pub use engine::{Engine, World, undo};
 pub use error::EngineError;
 pub use execute::{Acted, Held, target};
 pub use exposure::{Driver, Exposure, Taken, Undo};

@@ -79,6 +79,9 @@ pub enum Body {
     Intended {
         /// Which step.
         step: String,
+        /// What taking it back needs, in the world's own words.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        before: Option<String>,
     },
     /// What happened to a step.
     Receipted {
@@ -525,7 +528,7 @@ mod tests {
 
     #[test]
     fn a_record_filed_under_another_kind_is_refused() {
-        let body = Body::Intended { step: "s".to_owned() };
+        let body = Body::Intended { step: "s".to_owned(), before: None };
         let mut new = body.seal(Timestamp::UNIX_EPOCH).unwrap();
         new.kind = RecordKind::Noted;
         let record = farthing_edge::chain::seal(&farthing_edge::Head::GENESIS, &[new]).remove(0);

@@ -37,7 +37,7 @@ impl Body {
         match self {
             Self::Approved { step, .. }
             | Self::Reserved { step, .. }
-            | Self::Intended { step }
+            | Self::Intended { step, .. }
             | Self::Receipted { step, .. }
             | Self::Settled { step, .. }
             | Self::Undone { step, .. } => Some(step),

@@ -128,6 +128,7 @@ impl<W: World, S: Store> Engine<W, S> {
         let reliefs = self.climb(&at, &mut notes)?;
         // 8. Approve and act, each step reserved and journalled before.
         let acted = self.execute(&snapshot, now)?;
+        self.tell(&acted, planned.as_ref(), now);
         // 9. Say what happened.
         let usage = total_usage(&posted.tick);
         let teams = crate::share::by_team(&posted.tick, Money::zero(self.config.currency))?;

@@ -30,8 +30,9 @@ impl<W: World, S: Store> Engine<W, S> {
         for (open, since) in self.journal.state().in_force() {
             // What the world looked like before a step, in the same tick or in one that was shown
             // again later, does not say that it has ended: its reservation stays.
-            let seen = open.ladder.is_some() || matches!(open.step.action, Action::Start { .. });
-            if seen && oldest <= since {
+            let looked_at =
+                matches!(open.step.action, Action::Start { .. } | Action::Suspend { .. });
+            if (open.ladder.is_some() || looked_at) && oldest <= since {
                 continue;
             }
             let promised = self.promised(open)?;

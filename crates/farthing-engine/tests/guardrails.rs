@@ -177,6 +177,42 @@ fn no_more_steps_in_an_hour_than_the_limit() {
     assert_eq!(lab.world.done(), 4);
 }
 
+#[test]
+fn no_more_steps_in_an_hour_in_a_namespace_than_its_limit() {
+    let mut lab = Lab::new(Mode::Enforce, &["x/a", "x/b", "x/c", "y/a", "z"]);
+    lab.config.policy.limits.steps_per_namespace = Some(1);
+    let mut engine = lab.open(0);
+    let first = engine.tick(at(0)).unwrap();
+    assert_eq!(first.acted.receipts.len(), 3, "one in x, one in y, and what is in none");
+    assert!(first.acted.held.iter().all(|(_, held)| *held == Held::StepsPerNamespace(1)));
+    drop(engine);
+    let mut engine = lab.open(3_599);
+    engine.tick(at(3_599)).unwrap();
+    assert_eq!(lab.world.done(), 3, "the hour is not over");
+    engine.tick(at(3_600)).unwrap();
+    assert_eq!(lab.world.done(), 4);
+}
+
+/// Work is only disturbed when it may be; what is new may start at any time.
+#[test]
+fn a_node_is_given_back_when_work_may_be_disturbed() {
+    let mut lab = Lab::new(Mode::Enforce, &["a"]);
+    lab.world.forget_node("forgotten", -3_600);
+    let now = at(0).as_second().rem_euclid(86_400) / 60;
+    let text = |minute: i64| format!("{:02}:{:02}", minute / 60 % 24, minute % 60);
+    let span = format!("mon-sun {}-{}", text(now + 10), text(now + 20));
+    lab.config.policy.disruption = vec![span.parse().unwrap()];
+    let mut engine = lab.open(0);
+    let early = engine.tick(at(0)).unwrap();
+    assert_eq!(early.acted.receipts.len(), 1, "the job starts");
+    let next = at(0).as_second() / 60 * 60 + 600;
+    let next = jiff::Timestamp::from_second(next).unwrap();
+    let held: Vec<&Held> = early.acted.held.iter().map(|(_, held)| held).collect();
+    assert_eq!(held, [&Held::Disruption(Some(next))]);
+    let later = engine.tick(at(660)).unwrap();
+    assert_eq!(later.acted.receipts.len(), 1, "{:?}", later.acted);
+}
+
 /// A clock that jumps ahead and comes back does not open the hour anew.
 #[test]
 fn a_clock_that_jumps_does_not_lift_the_limit_of_steps() {

@@ -8,6 +8,7 @@
 mod accelerator;
 pub mod amount;
 mod budget;
+mod calm;
 mod charge;
 mod dag;
 mod decimal;
@@ -40,6 +41,7 @@ pub use budget::{
     Budget, Carry, Escalation, EscalationAction, Limit, LimitError, Period, Scope, gpu_hours,
     gpu_rate,
 };
+pub use calm::{WeekSpan, WeekSpanError};
 pub use charge::{Charge, Destination, Detail};
 pub use dag::{Accelerators, Dag, Edge, Port, Run, Task};
 pub use decimal::{Decimal, DecimalError};

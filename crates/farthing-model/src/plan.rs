@@ -109,6 +109,15 @@ impl Action {
         }
     }
 
+    /// Whether it disturbs work that runs.
+    pub const fn disturbs(&self) -> bool {
+        match self {
+            Self::Suspend { .. } | Self::Release { .. } => true,
+            Self::Scale { from, to, .. } => *to < *from,
+            Self::Start { .. } | Self::Resume { .. } => false,
+        }
+    }
+
     /// How many nodes the action touches.
     pub const fn nodes(&self) -> u32 {
         match self {

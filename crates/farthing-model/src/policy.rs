@@ -1,5 +1,6 @@
 //! Policies: what Farthing may do, for which objective, inside which bands and limits.
 
+use crate::calm::WeekSpan;
 use crate::decimal::{DecimalError, parse_scaled, scaled_to_string};
 use crate::resource::PerResource;
 use jiff::SignedDuration;
@@ -160,6 +161,8 @@ pub enum Objective {
 pub struct Limits {
     /// Steps in any 60 minutes.
     pub steps_per_hour: u32,
+    /// The same on the workloads of one namespace, the part of their names before the last `/`.
+    pub steps_per_namespace: Option<u32>,
     /// Nodes touched in one tick.
     pub nodes_per_tick: u32,
     /// Data older than this is not acted on.
@@ -188,6 +191,8 @@ pub struct Policy {
     pub bands: PerResource<Band>,
     /// Guardrails.
     pub limits: Limits,
+    /// When work may be disturbed: suspended, scaled down, moved. Always, where there are none.
+    pub disruption: Vec<WeekSpan>,
     /// A node without work for this long may be released.
     pub idle_release: SignedDuration,
     /// How long a bought node is paid before it is usable.
@@ -218,10 +223,12 @@ impl Default for Policy {
             }),
             limits: Limits {
                 steps_per_hour: 30,
+                steps_per_namespace: None,
                 nodes_per_tick: 5,
                 age_max: SignedDuration::from_mins(2),
                 coverage_min: Ratio::from_ppm(800_000),
             },
+            disruption: Vec::new(),
             idle_release: SignedDuration::from_mins(10),
             boot: SignedDuration::from_mins(3),
             boot_max: SignedDuration::ZERO,

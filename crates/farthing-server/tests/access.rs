@@ -155,6 +155,7 @@ fn ticked_of(b: &OfB) -> Ticked {
             posted_before: None,
             budgets: vec!["everybody".to_owned()],
             stage: Stage::InForce(at("2026-11-24T12:10:00Z")),
+            before: None,
             ladder: None,
         };
         (step.id.clone(), open)
@@ -231,7 +232,7 @@ fn journal(b: &OfB, tokens: &Tokens) -> MemoryStore {
         realised: format!("{saved} USD"),
         ..ticked().tick.verified[0].clone()
     };
-    let begun = |step: &str| Body::Intended { step: step.to_owned() };
+    let begun = |step: &str| Body::Intended { step: step.to_owned(), before: None };
     let mut bodies = vec![
         Body::Planned(plan),
         begun("p7-1"),

@@ -2,11 +2,11 @@
 
 use super::alerts::alerts;
 use super::fault::Report;
-use super::fields::Fields;
+use super::fields::{Fields, items, read};
 use super::{scalar, shape};
 use crate::alert::Settings;
 use crate::yaml::Node;
-use farthing_model::{Band, Limits, Mode, Objective, Policy, Resource, SpotLoss};
+use farthing_model::{Band, Limits, Mode, Objective, Policy, Resource, SpotLoss, WeekSpanError};
 
 /// Reads the spec; `None` only where faults were reported.
 pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<(Policy, Option<Settings>)> {
@@ -27,6 +27,12 @@ pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<(Policy, Option
     }
     if let Some(node) = fields.get("limits") {
         policy.limits = limits(node, policy.limits, report)?;
+    }
+    if let Some(node) = fields.get("disruption") {
+        let parse = |text: &str| text.parse().map_err(|error: WeekSpanError| error.to_string());
+        let spans = items(node, "disruption", report).iter();
+        policy.disruption =
+            spans.filter_map(|span| read(span, "disruption", parse, report)).collect();
     }
     let idle = fields.read("idleRelease", scalar::duration, report);
     policy.idle_release = idle.unwrap_or(policy.idle_release);
@@ -52,11 +58,13 @@ fn band(node: &Node, report: &mut Report) -> Option<Band> {
 fn limits(node: &Node, usual: Limits, report: &mut Report) -> Option<Limits> {
     let fields = Fields::open(node, "spec.limits", &shape::LIMITS, report)?;
     let steps = fields.read("stepsPerHour", scalar::whole, report);
+    let in_namespace = fields.read("stepsPerNamespace", scalar::whole, report);
     let nodes = fields.read("nodesPerTick", scalar::whole, report);
     let age = fields.read("ageMax", scalar::some_duration, report);
     let coverage = fields.read("coverageMin", scalar::share, report);
     Some(Limits {
         steps_per_hour: steps.unwrap_or(usual.steps_per_hour),
+        steps_per_namespace: in_namespace.or(usual.steps_per_namespace),
         nodes_per_tick: nodes.unwrap_or(usual.nodes_per_tick),
         age_max: age.unwrap_or(usual.age_max),
         coverage_min: coverage.unwrap_or(usual.coverage_min),

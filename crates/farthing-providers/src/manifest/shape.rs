@@ -304,6 +304,12 @@ pub(crate) static POLICY: Shape = Shape {
         may("utilisation", Map(&UTILISATION), "Target bands; what is left out keeps its default."),
         may("limits", Map(&LIMITS), "Guardrails of the executor."),
         may(
+            "disruption",
+            List(&Text),
+            "When work may be suspended, scaled down or moved, in UTC, such as `mon-fri 20:00-06:00`. \
+             Default: always.",
+        ),
+        may(
             "idleRelease",
             Duration,
             "A node without work for this long may be released. Default: 10m.",
@@ -344,6 +350,11 @@ pub(crate) static LIMITS: Shape = Shape {
     doc: "Guardrails of the executor.",
     fields: &[
         may("stepsPerHour", Whole, "Steps in any 60 minutes. Default: 30."),
+        may(
+            "stepsPerNamespace",
+            Whole,
+            "The same on the workloads of one namespace. Default: no limit of its own.",
+        ),
         may("nodesPerTick", Whole, "Nodes touched in one tick. Default: 5."),
         may("ageMax", Duration, "Data older than this is not acted on. Default: 2m."),
         may(

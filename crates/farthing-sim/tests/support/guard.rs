@@ -149,7 +149,7 @@ impl Guard {
                 let reservation = Reservation { step: said, amount, before, begun: false };
                 self.reserved.insert(step, reservation);
             }
-            Body::Intended { step } => {
+            Body::Intended { step, .. } => {
                 let proposal = self.proposed.get(&step).expect("law 10: a step that was planned");
                 nodes.push(is_exact(proposal, tick, record.at));
                 self.steps += 1;

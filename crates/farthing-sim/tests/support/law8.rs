@@ -107,7 +107,7 @@ impl Stories {
                 let other = amount != story.step.cost;
                 [(again, "is reserved for twice"), (other, "reserves another amount than it costs")]
             }),
-            Body::Intended { step } => self.with(&step, |story| {
+            Body::Intended { step, .. } => self.with(&step, |story| {
                 story.intended += 1;
                 let unreserved = story.account().is_some() && story.reserved.is_none();
                 [

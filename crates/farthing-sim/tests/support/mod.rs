@@ -263,7 +263,7 @@ impl Told {
                     let steps = plan.steps.into_iter().map(|step| (step.step.clone(), step));
                     told.proposed.extend(steps);
                 }
-                Body::Intended { step } => *told.intended.entry(step).or_default() += 1,
+                Body::Intended { step, .. } => *told.intended.entry(step).or_default() += 1,
                 Body::Receipted { step, at, outcome, .. } => {
                     told.happened.insert(step.clone(), at);
                     told.outcomes.entry(step).or_default().push(outcome);
