@@ -38,6 +38,8 @@ impl Flavour {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Verb {
     Get,
+    /// All of a kind in a namespace, once; what is watched is in the table of kinds.
+    List,
     Create,
     /// Also server-side apply.
     Patch,
@@ -48,6 +50,7 @@ impl Verb {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Get => "get",
+            Self::List => "list",
             Self::Create => "create",
             Self::Patch => "patch",
             Self::Update => "update",
@@ -138,7 +141,7 @@ impl fmt::Display for Call {
 /// All calls. A module that calls declares its own table of [`Call`]s and is listed here.
 pub(crate) fn calls() -> impl Iterator<Item = &'static Call> {
     let tables: [&'static [Call]; 2] = [&crate::ours::CALLS, &crate::ours::LEASE_CALLS];
-    tables.into_iter().flatten()
+    tables.into_iter().flatten().chain(crate::act::calls())
 }
 
 #[cfg(test)]

@@ -7,11 +7,12 @@
 //!
 //! [`Kube`] lists and watches (`watch`), keeps little of each object (`object`), follows pods up
 //! their owners (`whose`) and reads devices as shares of accelerators (`gpu`). Objects of our own
-//! are in `ours`; what may be asked beside lists and watches is in `call`. It refuses to know
-//! prices ([`Prices`] brings them), the clock and the environment. Start with [`Kubeconfig`] and
-//! [`Kube::open`].
+//! are in `ours`; what may be asked beside lists and watches is in `call`. It changes only what it
+//! is told to, one step at a time (`act`). It refuses to know prices ([`Prices`] brings them), the
+//! clock and the environment. Start with [`Kubeconfig`] and [`Kube::open`].
 
 pub mod access;
+mod act;
 mod call;
 mod client;
 mod error;
@@ -30,6 +31,7 @@ mod watch;
 mod whose;
 
 pub use access::{Access, AccessError, Identity, Kubeconfig, in_cluster};
+pub use act::Rules;
 pub use call::Flavour;
 pub use client::SharedClock;
 pub use error::ApiError;
@@ -64,6 +66,7 @@ pub struct Kube {
     /// Faults of the last snapshot, for the next measurement.
     faults: BTreeSet<String>,
     version: String,
+    acting: act::Acting,
 }
 
 /// What is known of a cluster, for people.
@@ -122,6 +125,7 @@ impl Kube {
             coverage: Coverage::default(),
             faults: BTreeSet::new(),
             version: version.git_version,
+            acting: act::Acting::default(),
         })
     }
 

@@ -1,5 +1,6 @@
 //! The cluster as a snapshot: its nodes as offers in use, and what owns pods as workloads.
 
+use crate::act::guard;
 use crate::gpu::Reading;
 use crate::kind::KINDS;
 use crate::measure::facts;
@@ -9,9 +10,9 @@ use crate::price::Prices;
 use crate::state::State;
 use crate::whose;
 use farthing_model::{
-    Age, Assignment, ClusterId, Coverage, Decimal, Job, Node, NodeId, NodeState, Observed, Offer,
-    OfferId, Requests, Resources, Service, Share, Sizing, Snapshot, Split, Window, Workload,
-    WorkloadId, WorkloadKind, WorkloadState,
+    Age, Assignment, ClusterId, Coverage, Decimal, Interruptible, Job, Node, NodeId, NodeState,
+    Observed, Offer, OfferId, Requests, Resources, Service, Share, Sizing, Snapshot, Split, Window,
+    Workload, WorkloadId, WorkloadKind, WorkloadState,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
@@ -183,9 +184,7 @@ impl Whole<'_> {
                 kind: self.kind(since),
             }),
             state: self.state(offers, now),
-            generation: self
-                .owner
-                .map_or_else(|| first.map_or(0, |pod| pod.generation), |owner| owner.generation),
+            generation: self.owner.map_or_else(|| first.map_or(0, |pod| pod.version), Owner::wish),
             since,
             demand_per_s: None,
         }
@@ -210,7 +209,7 @@ impl Whole<'_> {
                 duration: None,
                 deadline: self.owner.and_then(|owner| owner.deadline),
                 quoted_cost: None,
-                interruptible: None,
+                interruptible: self.interruptible(),
             });
         }
         WorkloadKind::Service(Service {
@@ -223,12 +222,27 @@ impl Whole<'_> {
         })
     }
 
+    /// How it takes an interruption, if it may be interrupted: what cannot be read may not.
+    fn interruptible(&self) -> Option<Interruptible> {
+        let marks = &self.owner?.marks;
+        let excluded = marks.get("exclude").is_some_and(|said| !guard::is_no(said));
+        let said = marks.get("interruptible").filter(|_| !excluded)?;
+        guard::interruptible(said).ok()
+    }
+
     fn state(&self, offers: &BTreeMap<&str, OfferId>, now: Timestamp) -> WorkloadState {
         if let Some(end) = self.owner.and_then(|owner| owner.finished) {
             return WorkloadState::Finished(end.min(now));
         }
-        let stopped = |owner: &Owner| owner.suspended || (!self.is_job() && self.members() == 0);
-        if self.owner.is_some_and(stopped) && self.pods.iter().all(|it| it.phase == Phase::Done) {
+        // Held back from the start and ours to place: it waits.
+        if self.owner.is_some_and(Owner::is_ours_to_start) {
+            return WorkloadState::Waiting;
+        }
+        // What is suspended is so from then on, also while its pods end: they are metered by
+        // themselves. A service at none has none when they are gone.
+        let none = !self.is_job() && self.members() == 0;
+        let gone = || none && self.pods.iter().all(|it| it.phase == Phase::Done);
+        if self.owner.is_some_and(|owner| owner.suspend == Some(true) || gone()) {
             return WorkloadState::Suspended;
         }
         if self.owner.is_none()

@@ -68,6 +68,22 @@ pub(crate) fn time<'de, D: Deserializer<'de>>(from: D) -> Result<Option<Timestam
     text.map(|text| text.parse().map_err(serde::de::Error::custom)).transpose()
 }
 
+/// Bits of a [`wish`]: numbers of 48 bits are exact in any JSON.
+const WISH_BITS: u32 = 48;
+
+/// A number for what is wanted of an object: another one of the same name has another, and so has
+/// the same one after each change that is not one of its status. Where the server counts no
+/// changes (`generation` 0), `version` does.
+pub(crate) fn wish(uid: &str, generation: i64, version: &str) -> u64 {
+    let counted = generation.to_string();
+    let count = if generation > 0 { counted.as_str() } else { version };
+    let bytes = uid.bytes().chain([0]).chain(count.bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    hash >> (u64::BITS - WISH_BITS)
+}
+
 impl Meta {
     pub(crate) fn key(&self, names: &mut Names) -> Key {
         Key { namespace: names.of(&self.namespace), name: Arc::from(self.name.as_str()) }

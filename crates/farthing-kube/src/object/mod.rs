@@ -13,7 +13,7 @@ pub(crate) mod pod;
 pub(crate) mod rule;
 
 pub(crate) use claim::{Claim, Slice, Slices};
-pub(crate) use meta::{Key, Meta, Names, or_default, time};
+pub(crate) use meta::{Key, Marks, Meta, Names, or_default, time, wish};
 pub(crate) use node::NodeObject;
 pub use ours::OurObject;
 pub(crate) use owner::{Owner, OwnerRef};

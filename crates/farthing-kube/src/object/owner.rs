@@ -104,6 +104,19 @@ struct Template {
 const OVER: [&str; 5] = ["Complete", "Completed", "Succeeded", "Failed", "FailureTarget"];
 
 impl Owner {
+    /// Whether it is held back for us to place: it says `farthing.dev/managed: "true"`, and it was
+    /// none of our steps that suspended it.
+    pub(crate) fn is_ours_to_start(&self) -> bool {
+        self.suspend == Some(true)
+            && self.marks.get("managed") == Some("true")
+            && self.marks.get("step").is_none()
+    }
+
+    /// A number for what is wanted of it.
+    pub(crate) fn wish(&self) -> u64 {
+        super::wish(&self.uid, self.generation, &self.resource_version)
+    }
+
     /// Keeps what is needed of an owner; `of_pods` says whether its template is one of pods.
     pub(crate) fn of(
         wire: &Wire<'_>,

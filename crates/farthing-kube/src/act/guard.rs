@@ -1,0 +1,221 @@
+//! What may be touched: what objects and their namespaces say about it, and what never is.
+//!
+//! Annotations of an object or its namespace: `farthing.dev/exclude` (never touched),
+//! `farthing.dev/managed` (`"true"` where only what is managed is touched; `"false"`: not this
+//! one), `farthing.dev/interruptible` of a job (`"true"`, or what it takes:
+//! `checkpoint=120s,restart=10m`). Refuses to know what is to be done; start at [`Rules::allow`].
+
+use super::change::{at, text};
+use super::{Stop, held};
+use farthing_model::Interruptible;
+use jiff::SignedDuration;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// What runs the cluster itself is left alone.
+const SYSTEM: [&str; 3] = ["kube-system", "kube-public", "kube-node-lease"];
+/// How long pods get to end where they do not say it.
+const GRACE_S: i64 = 30;
+/// The label by which Kueue takes a job over.
+const QUEUE: &str = "kueue.x-k8s.io/queue-name";
+
+/// What a person says about what may be touched, beside annotations.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Rules {
+    /// Only what says `farthing.dev/managed: "true"`, or whose namespace does.
+    pub only_managed: bool,
+    /// Namespaces that are never touched, beside those of the system.
+    pub excluded: BTreeSet<String>,
+}
+
+/// An annotation of ours on an object.
+fn mark<'v>(object: &'v Value, name: &str) -> Option<&'v str> {
+    text(object, &["metadata", "annotations", &format!("farthing.dev/{name}")])
+}
+
+/// Whether what an annotation says is a no.
+pub(crate) fn is_no(said: &str) -> bool {
+    matches!(said.trim(), "false" | "no" | "0")
+}
+
+impl Rules {
+    /// Whether an object may be touched. `named` is what it is called.
+    pub(crate) fn allow(
+        &self,
+        object: &Value,
+        namespace: Option<&Value>,
+        named: &str,
+    ) -> Result<(), Stop> {
+        if let Some(name) = namespace.and_then(|it| text(it, &["metadata", "name"]))
+            && (SYSTEM.contains(&name) || self.excluded.contains(name))
+        {
+            return Err(held(format!("{named}: the namespace {name} is left alone")));
+        }
+        let of_namespace = |name: &str| namespace.and_then(|namespace| mark(namespace, name));
+        if mark(object, "exclude").is_some_and(|said| !is_no(said)) {
+            return Err(held(format!("{named} says farthing.dev/exclude: it is left alone")));
+        }
+        if of_namespace("exclude").is_some_and(|said| !is_no(said)) {
+            let why = "its namespace says farthing.dev/exclude: it is left alone";
+            return Err(held(format!("{named}: {why}")));
+        }
+        let managed = mark(object, "managed");
+        if managed.is_some_and(is_no) {
+            return Err(held(format!("{named} says farthing.dev/managed: \"false\"")));
+        }
+        let managed = managed.or_else(|| of_namespace("managed"));
+        if self.only_managed && managed.is_none_or(is_no) {
+            return Err(held(format!("{named} does not say farthing.dev/managed: \"true\"")));
+        }
+        Ok(())
+    }
+}
+
+/// Whether a job may be interrupted, and whether its pods get the time that a checkpoint takes.
+pub(crate) fn may_be_interrupted(job: &Value, named: &str) -> Result<(), Stop> {
+    held_by_kueue(job, named)?;
+    let Some(said) = mark(job, "interruptible").filter(|said| !is_no(said)) else {
+        let why = "must not be interrupted: it does not say farthing.dev/interruptible";
+        return Err(held(format!("{named} {why}")));
+    };
+    let interruptible = interruptible(said)
+        .map_err(|why| held(format!("{named}: farthing.dev/interruptible `{said}`: {why}")))?;
+    let grace = grace_s(job).unwrap_or(GRACE_S);
+    let checkpoint = interruptible.checkpoint.as_secs();
+    if checkpoint > grace {
+        return Err(held(format!(
+            "{named}: its pods get {grace} s to end and a checkpoint takes {checkpoint} s: raise \
+             terminationGracePeriodSeconds"
+        )));
+    }
+    Ok(())
+}
+
+/// A job in a queue of Kueue is Kueue's to hold and to let go.
+pub(crate) fn held_by_kueue(job: &Value, named: &str) -> Result<(), Stop> {
+    match text(job, &["metadata", "labels", QUEUE]) {
+        Some(queue) => {
+            Err(held(format!("{named} is in the queue {queue} of Kueue, which holds it")))
+        }
+        None => Ok(()),
+    }
+}
+
+/// How a job takes an interruption, as an annotation says it. `true`: at once.
+///
+/// # Errors
+/// It is neither `true` nor `checkpoint=DURATION,restart=DURATION`, of which one is enough.
+pub(crate) fn interruptible(said: &str) -> Result<Interruptible, String> {
+    let mut found =
+        Interruptible { checkpoint: SignedDuration::ZERO, restart: SignedDuration::ZERO };
+    if matches!(said.trim(), "true" | "yes" | "1") {
+        return Ok(found);
+    }
+    for part in said.split(',') {
+        let form = || "write it like `true` or `checkpoint=120s,restart=10m`".to_owned();
+        let (name, length) = part.split_once('=').ok_or_else(form)?;
+        let length: SignedDuration = length.trim().parse().map_err(|_| form())?;
+        if length.is_negative() {
+            return Err(form());
+        }
+        match name.trim() {
+            "checkpoint" => found.checkpoint = length,
+            "restart" => found.restart = length,
+            _ => return Err(form()),
+        }
+    }
+    Ok(found)
+}
+
+/// The least time that any of an owner's pods gets to end; `None` where it has no template.
+fn grace_s(object: &Value) -> Option<i64> {
+    match object {
+        Value::Object(fields) if fields.get("containers").is_some_and(Value::is_array) => {
+            let said = at(object, &["terminationGracePeriodSeconds"]).and_then(Value::as_i64);
+            Some(said.unwrap_or(GRACE_S))
+        }
+        Value::Object(fields) => fields.values().filter_map(grace_s).min(),
+        Value::Array(items) => items.iter().filter_map(grace_s).min(),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    fn why(allowed: Result<(), Stop>) -> String {
+        match allowed {
+            Err(Stop::Held(why)) => why,
+            other => format!("{other:?}"),
+        }
+    }
+
+    fn object(annotations: Value) -> Value {
+        json!({"metadata": {"name": "n", "annotations": annotations}})
+    }
+
+    #[test]
+    fn what_says_exclude_is_never_touched() {
+        let nothing = object(json!({}));
+        let exclude = object(json!({"farthing.dev/exclude": ""}));
+        let rules = Rules::default();
+        let allow = |one: &Value, other: &Value| rules.allow(one, Some(other), "Job n/j");
+        assert!(allow(&nothing, &nothing).is_ok());
+        assert!(why(allow(&exclude, &nothing)).contains("says farthing.dev/exclude"));
+        assert!(why(allow(&nothing, &exclude)).contains("its namespace says"));
+        assert!(allow(&object(json!({"farthing.dev/exclude": "false"})), &nothing).is_ok());
+        let system = json!({"metadata": {"name": "kube-system"}});
+        assert!(why(allow(&nothing, &system)).contains("kube-system is left alone"));
+    }
+
+    #[test]
+    fn where_only_what_is_managed_is_touched_it_has_to_say_so() {
+        let rules = Rules { only_managed: true, excluded: BTreeSet::from(["off".to_owned()]) };
+        let (nothing, yes) = (object(json!({})), object(json!({"farthing.dev/managed": "true"})));
+        let no = object(json!({"farthing.dev/managed": "false"}));
+        let allow = |one: &Value, other: &Value| rules.allow(one, Some(other), "Job n/j");
+        assert!(why(allow(&nothing, &nothing)).contains("does not say farthing.dev/managed"));
+        assert!(allow(&yes, &nothing).is_ok() && allow(&nothing, &yes).is_ok());
+        assert!(why(allow(&no, &yes)).contains("\"false\""));
+        assert!(why(Rules::default().allow(&no, None, "Job n/j")).contains("\"false\""));
+        let off =
+            json!({"metadata": {"name": "off", "annotations": {"farthing.dev/managed": "1"}}});
+        assert!(why(allow(&yes, &off)).contains("the namespace off"));
+    }
+
+    #[test]
+    fn a_job_says_what_an_interruption_takes() {
+        let take = |checkpoint, restart| {
+            let seconds = SignedDuration::from_secs;
+            Ok(Interruptible { checkpoint: seconds(checkpoint), restart: seconds(restart) })
+        };
+        assert_eq!(interruptible("true"), take(0, 0));
+        assert_eq!(interruptible("checkpoint=120s, restart=10m"), take(120, 600));
+        assert_eq!(interruptible("restart=1h30m"), take(0, 5_400));
+        for wrong in ["", "soon", "checkpoint", "checkpoint=2", "pause=1s", "checkpoint=-1s"] {
+            assert!(interruptible(wrong).unwrap_err().contains("write it like"), "{wrong}");
+        }
+    }
+
+    #[test]
+    fn a_checkpoint_needs_its_time() {
+        let job = |said: &str, grace: i64| {
+            json!({
+                "metadata": {"annotations": {"farthing.dev/interruptible": said}},
+                "spec": {"replicatedJobs": [{"template": {"spec": {"template": {"spec": {
+                    "containers": [{}], "terminationGracePeriodSeconds": grace}}}}}]},
+            })
+        };
+        assert!(may_be_interrupted(&job("checkpoint=2m", 120), "j").is_ok());
+        let short = why(may_be_interrupted(&job("checkpoint=2m", 60), "JobSet n/j"));
+        assert!(short.contains("get 60 s to end and a checkpoint takes 120 s"), "{short}");
+        assert!(
+            why(may_be_interrupted(&job("false", 60), "j")).contains("must not be interrupted")
+        );
+        let mut queued = job("true", 30);
+        queued["metadata"]["labels"] = json!({QUEUE: "gpus"});
+        assert!(why(may_be_interrupted(&queued, "j")).contains("queue gpus of Kueue"));
+    }
+}
