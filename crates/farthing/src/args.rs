@@ -13,6 +13,7 @@ mod listen;
 mod run;
 mod simulate;
 mod token;
+mod undo;
 
 pub(crate) use books::{BooksArgs, BooksWhat, CompactArgs, MigrateArgs, RetainArgs};
 pub(crate) use budget::{
@@ -36,6 +37,7 @@ pub(crate) use run::{BecomeArgs, Live, RunArgs, RunLimits, RunMetric, RunPays, R
 pub(crate) use simulate::SimulateArgs;
 use std::path::PathBuf;
 pub(crate) use token::{TokenArgs, TokenCreateArgs, TokenWhat};
+pub(crate) use undo::UndoArgs;
 
 /// Keeps the books of an AI cluster and cuts the bill.
 #[derive(Debug, Parser)]
@@ -127,6 +129,8 @@ pub(crate) enum Command {
     Idle(IdleArgs),
     /// Show where a number comes from, or why a step was chosen
     Explain(ExplainArgs),
+    /// Take a step back: what it changed is as it was before
+    Undo(UndoArgs),
     /// Meter posted hours again at other prices
     Correct(CorrectArgs),
     /// Keep the books: compaction, retention, migration

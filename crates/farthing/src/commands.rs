@@ -19,6 +19,7 @@ pub(crate) mod simulate;
 pub(crate) mod sql;
 pub(crate) mod store;
 pub(crate) mod token;
+pub(crate) mod undo;
 pub(crate) mod up;
 pub(crate) mod verify;
 

@@ -48,6 +48,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Budget(args) => commands::budget::run(args, &home()?, cli.output),
         Command::Idle(args) => commands::idle::run(args, &home()?, cli.output),
         Command::Explain(args) => commands::explain::run(args, &home()?, cli.output),
+        Command::Undo(args) => commands::undo::run(args, &home()?, cli.output),
         Command::Correct(args) => commands::correct::run(args, &home()?, cli.output),
         Command::Books(args) => commands::books::run(args, &home()?, cli.output),
         Command::Sql(args) => commands::sql::run(args, &home()?, cli.output),

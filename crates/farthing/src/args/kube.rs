@@ -8,7 +8,7 @@ use std::path::PathBuf;
 #[derive(Debug, Args)]
 pub(crate) struct KubeArgs {
     /// Look at a Kubernetes cluster instead of this machine: that of a context, or of the current
-    /// one; in a pod, its own. Nothing is changed in it
+    /// one; in a pod, its own. Nothing is changed in it unless --mode or a policy says so
     #[arg(long = "kube", value_name = "CONTEXT", num_args = 0..=1, conflicts_with = "demo")]
     #[expect(clippy::option_option, reason = "the flag, and the context with it")]
     pub(crate) context: Option<Option<String>>,
@@ -23,6 +23,16 @@ pub(crate) struct KubeArgs {
     /// while it is held. All of them need one journal (--store, or a volume that they share)
     #[arg(long, requires = "context")]
     pub(crate) lease: bool,
+    /// The most that is done in the cluster: observe, recommend, approve or enforce
+    /// [default: what a policy in --config says, else recommend]
+    #[arg(long, value_name = "MODE", requires = "context")]
+    pub(crate) mode: Option<String>,
+    /// Change only what says farthing.dev/managed: "true", or whose namespace does
+    #[arg(long, requires = "context")]
+    pub(crate) only_managed: bool,
+    /// Never change anything in these namespaces, beside those of the system
+    #[arg(long, value_name = "NAMESPACE", value_delimiter = ',', requires = "context")]
+    pub(crate) exclude: Vec<String>,
 }
 
 /// `farthing kube`.

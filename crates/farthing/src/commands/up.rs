@@ -13,6 +13,7 @@ mod local;
 mod reload;
 mod serve;
 
+pub(crate) use kube::{access as kube_access, world as kube_world};
 pub(crate) use local::{machine_offer, owned};
 
 use super::duration;

@@ -43,6 +43,8 @@ pub(super) struct Setting<'s> {
     pub(super) most: Mode,
     /// How the price of a node is split over its resources.
     pub(super) weights: Weights,
+    /// The mode of a policy, where nobody names one.
+    pub(super) unsaid: Mode,
     /// What this replica leads by, beside the store.
     pub(super) lease: Option<Arc<Standing>>,
     /// How much work the solver may do.
@@ -63,7 +65,7 @@ pub(super) fn run<W: World>(
     let Some(mut lead) = Lead::take((home, cluster), setting.lease.clone(), stop)? else {
         return Ok(Outcome::Done);
     };
-    let told = board.begin(args, setting.most, &|| budgets_before(home, cluster))?;
+    let told = board.begin(args, setting.unsaid, &|| budgets_before(home, cluster))?;
     let has_tokens = crate::commands::token::are_there(home, cluster)?;
     let listening = Listening::bind(args, has_tokens, told.identity.as_ref())?;
     home.begin(cluster)?;

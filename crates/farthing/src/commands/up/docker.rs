@@ -61,6 +61,7 @@ pub(super) fn run(
         by,
         every,
         most,
+        unsaid: Mode::Recommend,
         weights,
         lease: None,
         effort,

@@ -9,7 +9,7 @@ mod told;
 pub(crate) use plans::Word;
 
 use super::Stop;
-use super::cycle::{self, Setting, Watched};
+use super::cycle::{self, Setting};
 use super::lead;
 use crate::args::{KubeArgs, UpArgs};
 use crate::commands::{cache_folder, duration, price_book};
@@ -18,7 +18,7 @@ use crate::outcome::{Outcome, WrongUse};
 use crate::print::talk;
 use anyhow::Context as _;
 use farthing_edge::{Clock, Observe as _};
-use farthing_kube::{self as kube, Access, Inventory, Kube, Kubeconfig, Priced, in_cluster};
+use farthing_kube::{self as kube, Access, Inventory, Kube, Kubeconfig, Priced, Rules, in_cluster};
 use farthing_ledger::Key;
 use farthing_model::{Accelerator, ClusterId, IdError, Mode, Price, Snapshot};
 use farthing_planner::Effort;
@@ -50,19 +50,14 @@ pub(super) fn run(
     stop: &Stop,
 ) -> anyhow::Result<Outcome> {
     let asked = args.every.as_deref().map(|text| duration("--every", text)).transpose()?;
-    let access = access(&args.kube, context)?;
+    let asked_mode = mode(&args.kube)?;
+    let access = access(&args.kube.kubeconfig, context)?;
     let cluster = name(&access)?;
     let catalogue = price_book(&args.kube.prices, Timestamp::now(), cache_folder())?;
     let weights = crate::wiring::weights_of_table(&catalogue.table)?;
     let prices = Prices::new(catalogue)?;
     let began = Instant::now();
-    let own = Box::new(prices.clone());
-    let mut kube = Kube::open(access, cluster.clone(), Arc::new(SystemClock), own)
-        .map_err(|error| match error.hint() {
-            Some(hint) => anyhow::Error::from(WrongUse::new(error.to_string()).hint(hint)),
-            None => error.into(),
-        })
-        .context("the cluster cannot be looked at")?;
+    let mut kube = open(access, &cluster, prices.clone())?;
     if !kube.wait(PATIENCE) {
         talk("the cluster is not read whole yet; what is missing is named below");
     }
@@ -74,7 +69,8 @@ pub(super) fn run(
         Some(every) => every,
         None => duration("--every", if are_many { EVERY_OF_MANY } else { EVERY })?,
     };
-    let (by, most) = (Key::Workload, Mode::Recommend);
+    kube.steer_by(rules(&args.kube));
+    let most = asked_mode.unwrap_or(Mode::Enforce);
     let lease = if args.kube.lease {
         let Some(standing) = lead::lease(kube.lease(who()), (home, &cluster), stop)? else {
             return Ok(Outcome::Done);
@@ -90,16 +86,17 @@ pub(super) fn run(
         home,
         stop,
         cluster: &cluster,
-        by,
+        by: Key::Workload,
         every,
         most,
+        unsaid: asked_mode.unwrap_or(Mode::Recommend),
         weights,
         lease,
         effort,
         measures_use: false,
         what,
     };
-    cycle::run(&setting, Watched { inner: kube, what }, &mut board)
+    cycle::run(&setting, kube, &mut board)
 }
 
 /// A name that no other replica has: of the pod or machine, and of this start.
@@ -110,12 +107,42 @@ fn who() -> String {
     format!("{host}_{}_{start}", std::process::id())
 }
 
+fn open(access: Access, cluster: &ClusterId, prices: Prices) -> anyhow::Result<Kube> {
+    Kube::open(access, cluster.clone(), Arc::new(SystemClock), Box::new(prices))
+        .map_err(|error| match error.hint() {
+            Some(hint) => anyhow::Error::from(WrongUse::new(error.to_string()).hint(hint)),
+            None => error.into(),
+        })
+        .context("the cluster cannot be looked at")
+}
+
+/// A cluster, and its name in the books.
+pub(crate) fn world(access: Access) -> anyhow::Result<(Kube, ClusterId)> {
+    let cluster = name(&access)?;
+    let catalogue = price_book(&[], Timestamp::now(), cache_folder())?;
+    Ok((open(access, &cluster, Prices::new(catalogue)?)?, cluster))
+}
+
+/// The most that may be done, where it is said.
+fn mode(args: &KubeArgs) -> anyhow::Result<Option<Mode>> {
+    let Some(said) = &args.mode else { return Ok(None) };
+    let found = Mode::ALL.into_iter().find(|mode| mode.name() == said);
+    let names = Mode::ALL.map(Mode::name).join(", ");
+    let wrong = || WrongUse::new(format!("--mode `{said}` is none of {names}"));
+    Ok(Some(found.ok_or_else(wrong)?))
+}
+
+/// What may be touched, beside what annotations say.
+fn rules(args: &KubeArgs) -> Rules {
+    Rules { only_managed: args.only_managed, excluded: args.exclude.iter().cloned().collect() }
+}
+
 /// How the cluster is reached: by a kubeconfig; in a pod without one, by its service account.
-fn access(args: &KubeArgs, context: Option<&str>) -> anyhow::Result<Access> {
+pub(crate) fn access(kubeconfigs: &[PathBuf], context: Option<&str>) -> anyhow::Result<Access> {
     let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let said = variable("KUBECONFIG");
     let home = variable("HOME").map(|home| PathBuf::from(home).join(".kube/config"));
-    let mut paths: Vec<PathBuf> = args.kubeconfig.clone();
+    let mut paths: Vec<PathBuf> = kubeconfigs.to_vec();
     if paths.is_empty() {
         let listed = said.iter().flat_map(std::env::split_paths);
         // Of those in the variable some may not be there, as for kubectl.

@@ -49,6 +49,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         every,
         most,
         weights,
+        unsaid: most,
         lease: None,
         effort,
         measures_use: true,

@@ -99,7 +99,7 @@ fn take<W: World, S: Store>(
     told: &mut Told<'_, W, S>,
     now: Timestamp,
 ) -> anyhow::Result<String> {
-    let new = board.again(setting.args, setting.most)?;
+    let new = board.again(setting.args, setting.unsaid)?;
     let policy = allowed(new.policy.unwrap_or_default(), setting.most, told.what);
     let oidc = told.front.provider(new.identity.as_ref())?;
     let same = new.alerts == *told.alerts;
