@@ -122,10 +122,23 @@ impl Kind {
 
     /// Where a version of it is.
     pub(crate) fn path(&self, version: &str) -> String {
-        if self.group.is_empty() {
-            format!("/api/{version}/{}", self.plural)
+        format!("{}/{}", self.api(version), self.plural)
+    }
+
+    /// Where one object is; the namespace is empty for those of the cluster.
+    pub(crate) fn path_of(&self, version: &str, namespace: &str, name: &str) -> String {
+        let (api, plural) = (self.api(version), self.plural);
+        if namespace.is_empty() {
+            format!("{api}/{plural}/{name}")
         } else {
-            format!("/apis/{}/{version}/{}", self.group, self.plural)
+            format!("{api}/namespaces/{namespace}/{plural}/{name}")
+        }
+    }
+
+    fn api(&self, version: &str) -> String {
+        match self.group {
+            "" => format!("/api/{version}"),
+            group => format!("/apis/{group}/{version}"),
         }
     }
 

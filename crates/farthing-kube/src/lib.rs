@@ -25,6 +25,7 @@ mod observe;
 mod ours;
 mod price;
 mod state;
+mod subject;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -40,10 +41,11 @@ pub use manifest::{deployment, roles};
 pub use object::OurObject;
 pub use ours::{Campaign, Known, Lease, Ours, Standing};
 pub use price::{Priced, Prices};
+pub use subject::Subject;
 
 use client::Client;
 use farthing_edge::{Class, EdgeError, Measure, Measured, Observe, Quote};
-use farthing_model::{ClusterId, Coverage, Offer, Snapshot, SourceId, Window};
+use farthing_model::{ClusterId, Coverage, Offer, Snapshot, SourceId, Window, WorkloadId};
 use jiff::Timestamp;
 use kind::KINDS;
 use measure::{Faces, Measuring};
@@ -145,6 +147,12 @@ impl Kube {
     /// A replica, by a name that no other has, that may lead in this cluster.
     pub fn lease(&self, me: String) -> Lease {
         Lease::new(Arc::clone(&self.client), me)
+    }
+
+    /// The object that stands for a workload, as last seen: what is changed when the workload is
+    /// to be.
+    pub fn subject(&self, workload: &WorkloadId) -> Option<Subject> {
+        subject::subject(&self.shared.state(), workload)
     }
 
     /// What is known.

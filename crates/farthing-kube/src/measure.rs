@@ -299,15 +299,15 @@ impl Faces {
     /// Who is charged for a pod. What was found is kept while the pod does not change, and once
     /// all of its owners were there.
     fn of(&mut self, state: &State, pod: &PodObject) -> Option<Arc<Attribution>> {
-        if let Some((who, generation)) = self.0.get(&pod.uid)
-            && *generation == pod.generation
+        if let Some((who, version)) = self.0.get(&pod.uid)
+            && *version == pod.version
         {
             return Some(Arc::clone(who));
         }
         let top = whose::top(state, pod);
         let who = Arc::new(whose::attribution(state, pod, &top)?);
         if top.complete {
-            self.0.insert(Arc::clone(&pod.uid), (Arc::clone(&who), pod.generation));
+            self.0.insert(Arc::clone(&pod.uid), (Arc::clone(&who), pod.version));
         }
         Some(who)
     }

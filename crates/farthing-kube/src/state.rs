@@ -39,6 +39,8 @@ pub(crate) struct State {
 pub(crate) struct Health {
     /// Whether the server has the kind; `None` before it was asked.
     pub(crate) served: Option<bool>,
+    /// The version of the API that it is read in.
+    pub(crate) version: Option<&'static str>,
     /// Whether all of it was read once.
     pub(crate) listed: bool,
     /// Whether changes are told as they happen.

@@ -7,9 +7,12 @@ use crate::measure::{Faces, Measuring};
 use crate::object::Names;
 use crate::price::{Priced, Prices};
 use crate::state::State;
+use crate::subject::subject;
 use crate::{roles, whose};
 use farthing_edge::Measured;
-use farthing_model::{IdError, Offer, Place, Price, Purchase, Resource, SourceId, Window};
+use farthing_model::{
+    IdError, Offer, Place, Price, Purchase, Resource, SourceId, Window, WorkloadId,
+};
 use jiff::Timestamp;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -340,4 +343,41 @@ fn each_role_has_what_its_calls_need_and_nothing_can_be_deleted() {
             assert_eq!(has, call.flavour <= flavour, "{call} of {}", flavour.name());
         }
     }
+}
+
+#[test]
+fn a_workload_has_one_object_that_stands_for_it() {
+    let mut state = State::default();
+    let find = |state: &State, name: &str| subject(state, &WorkloadId::new(name).unwrap());
+    put(&mut state, "ReplicaSet", &object("web-1", Some(("Deployment", "web"))));
+    put(&mut state, "Pod", &pod("web-1-x", Some(("ReplicaSet", "web-1")), &json!({})));
+    assert_eq!(find(&state, "n/web"), None, "it was not told yet");
+    let mut web = object("web", None);
+    web["metadata"]["generation"] = json!(7);
+    web["metadata"]["resourceVersion"] = json!("00912");
+    web["metadata"]["annotations"] =
+        json!({"farthing.dev/exclude": "true", "farthing.dev/team": "shop", "other": "x"});
+    web["spec"] = json!({"replicas": 3});
+    put(&mut state, "Deployment", &web);
+    let seen = find(&state, "n/web").unwrap();
+    assert_eq!((seen.kind, seen.api_version.as_str()), ("Deployment", "apps/v1"));
+    assert_eq!(seen.path, "/apis/apps/v1/namespaces/n/deployments/web");
+    assert_eq!((seen.uid.as_str(), seen.resource_version.as_str()), ("web", "00912"));
+    assert_eq!((seen.generation, seen.replicas, seen.suspend), (7, Some(3), None));
+    let marks: Vec<_> = seen.marks.iter().map(|(a, b)| (a.as_str(), b.as_str())).collect();
+    assert_eq!(marks, [("exclude", "true"), ("team", "shop")]);
+    // What is owned stands for nothing.
+    assert_eq!(find(&state, "n/web-1"), None);
+    assert_eq!(find(&state, "n/web-1-x"), None);
+    let mut held = object("train", None);
+    held["spec"] = json!({"runPolicy": {"suspend": true}});
+    held["metadata"]["deletionTimestamp"] = json!(NOW);
+    put(&mut state, "PyTorchJob", &held);
+    let seen = find(&state, "n/train").unwrap();
+    assert_eq!((seen.suspend, seen.deleting, seen.replicas), (Some(true), true, None));
+    assert_eq!(seen.path, "/apis/kubeflow.org/v1/namespaces/n/pytorchjobs/train");
+    put(&mut state, "Pod", &pod("bare", None, &json!({})));
+    let seen = find(&state, "n/bare").unwrap();
+    assert_eq!((seen.kind, seen.path.as_str()), ("Pod", "/api/v1/namespaces/n/pods/bare"));
+    assert_eq!(seen.resource_version, "1");
 }

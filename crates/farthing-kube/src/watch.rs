@@ -298,6 +298,7 @@ impl Watcher {
         self.names.forget_unused();
         self.health(|health| {
             (health.served, health.listed, health.heard) = (Some(true), true, Some(now));
+            health.version = self.version;
             health.lists += 1;
             health.why = None;
         });

@@ -34,6 +34,10 @@ pub(crate) struct Meta {
     pub(crate) uid: String,
     #[serde(deserialize_with = "or_default")]
     pub(crate) resource_version: String,
+    #[serde(deserialize_with = "or_default")]
+    pub(crate) generation: i64,
+    #[serde(default, deserialize_with = "time")]
+    pub(crate) deletion_timestamp: Option<Timestamp>,
     #[serde(default, deserialize_with = "time")]
     pub(crate) creation_timestamp: Option<Timestamp>,
     #[serde(deserialize_with = "or_default")]
@@ -42,6 +46,25 @@ pub(crate) struct Meta {
     pub(crate) annotations: BTreeMap<String, String>,
     #[serde(deserialize_with = "or_default")]
     pub(crate) owner_references: Vec<Reference>,
+}
+
+/// How annotations that are meant for us begin.
+const MARK: &str = "farthing.dev/";
+
+/// The annotations of an object that are meant for us (`farthing.dev/...`), by the rest of their
+/// name.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks(Box<[(Arc<str>, Arc<str>)]>);
+
+impl Marks {
+    /// What one of them says.
+    pub(crate) fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(own, _)| &**own == name).map(|(_, value)| &**value)
+    }
+
+    pub(crate) fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(name, value)| (&**name, &**value))
+    }
 }
 
 /// A reference to an owner.
@@ -96,13 +119,21 @@ impl Meta {
 
     /// A number that changes with every change of the object. Versions are numbers that only grow;
     /// a server that writes others is allowed to, and theirs are told apart by a hash.
-    pub(crate) fn generation(&self) -> u64 {
+    pub(crate) fn version(&self) -> u64 {
         self.resource_version.parse().unwrap_or_else(|_| {
             let bytes = self.resource_version.bytes();
             bytes.fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
             })
         })
+    }
+
+    /// The annotations that are meant for us, without the prefix that they all have.
+    pub(crate) fn marks(&self, names: &mut Names) -> Marks {
+        let ours = self.annotations.iter().filter_map(|(name, value)| {
+            Some((names.of(name.strip_prefix(MARK)?), names.of(value)))
+        });
+        Marks(ours.collect())
     }
 
     /// The team that an object says it belongs to.

@@ -2,7 +2,7 @@
 
 use super::meta::Reference;
 use super::pod::{self, Asks};
-use super::{Key, Meta, Names};
+use super::{Key, Marks, Meta, Names};
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -25,6 +25,14 @@ impl OwnerRef {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Owner {
     pub(crate) key: Key,
+    pub(crate) uid: Arc<str>,
+    /// The writing of it that was seen last, as the server names it.
+    pub(crate) resource_version: Arc<str>,
+    /// The server's count of changes to what is wanted of it.
+    pub(crate) generation: i64,
+    /// Whether it is on its way out.
+    pub(crate) deleting: bool,
+    pub(crate) marks: Marks,
     /// Whose it is itself.
     pub(crate) of: Option<OwnerRef>,
     pub(crate) team: Option<Arc<str>>,
@@ -33,11 +41,15 @@ pub(crate) struct Owner {
     pub(crate) members: Option<u32>,
     /// What one of them asks for, where there is one kind of them.
     pub(crate) asks: Option<Arc<Asks>>,
-    pub(crate) suspended: bool,
+    /// Its own number of replicas, where it has one.
+    pub(crate) replicas: Option<u32>,
+    /// Whether it says that it is held, where it says anything.
+    pub(crate) suspend: Option<bool>,
     pub(crate) finished: Option<Timestamp>,
     pub(crate) deadline: Option<Timestamp>,
     pub(crate) created: Timestamp,
-    pub(crate) generation: u64,
+    /// A number that is another after each change.
+    pub(crate) version: u64,
 }
 
 /// An owner as the server writes it, whatever its kind.
@@ -138,9 +150,9 @@ impl Owner {
             (Some(at_once), Some(in_all)) => Some(at_once.min(in_all)),
             (at_once, in_all) => spec.replicas.or(at_once).or(in_all),
         });
-        let suspended = spec.as_ref().is_some_and(|spec| {
+        let suspend = spec.as_ref().and_then(|spec| {
             let policy = spec.run_policy.as_ref().and_then(|policy| policy.suspend);
-            spec.suspend.or(policy) == Some(true)
+            spec.suspend.or(policy)
         });
         let over = status.as_ref().and_then(|status| {
             let condition = status
@@ -149,18 +161,24 @@ impl Owner {
                 .find(|it| it.status == "True" && OVER.contains(&it.r#type.as_str()));
             status.completion_time.or(condition.map(|it| it.last_transition_time.unwrap_or(now)))
         });
-        let deadline = meta.annotations.get("farthing.dev/deadline");
+        let marks = meta.marks(names);
         Ok(Self {
+            uid: Arc::from(meta.uid.as_str()),
+            resource_version: Arc::from(meta.resource_version.as_str()),
+            generation: meta.generation,
+            deleting: meta.deletion_timestamp.is_some(),
             of: meta.controller().map(|owner| OwnerRef::of(owner, names)),
             team: meta.team().map(|team| names.of(team)),
             labels: meta.labels.iter().map(|(a, b)| (names.of(a), names.of(b))).collect(),
             members,
             asks,
-            suspended,
+            replicas: spec.as_ref().and_then(|spec| spec.replicas),
+            suspend,
             finished: over,
-            deadline: deadline.and_then(|text| text.parse().ok()),
+            deadline: marks.get("deadline").and_then(|text| text.parse().ok()),
+            marks,
             created: meta.creation_timestamp.unwrap_or(now),
-            generation: meta.generation(),
+            version: meta.version(),
             key: meta.key(names),
         })
     }

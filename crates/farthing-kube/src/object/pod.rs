@@ -1,6 +1,6 @@
 //! Pods: what the scheduler has set aside for one, where, from when to when, and whose it is.
 
-use super::{Key, Meta, Names, OwnerRef, or_default};
+use super::{Key, Marks, Meta, Names, OwnerRef, or_default};
 use farthing_model::Resources;
 use farthing_model::amount::{bytes, cores_milli};
 use jiff::Timestamp;
@@ -35,7 +35,13 @@ pub(crate) struct PodObject {
     /// When it was done, and held nothing any more.
     pub(crate) done: Option<Timestamp>,
     pub(crate) created: Timestamp,
-    pub(crate) generation: u64,
+    /// A number that is another after each change.
+    pub(crate) version: u64,
+    /// The server's count of changes to what is wanted of it.
+    pub(crate) generation: i64,
+    /// Whether it is on its way out.
+    pub(crate) deleting: bool,
+    pub(crate) marks: Marks,
 }
 
 /// What is set aside for a pod.
@@ -189,7 +195,10 @@ impl PodObject {
             placed,
             done,
             created,
-            generation: meta.generation(),
+            version: meta.version(),
+            generation: meta.generation,
+            deleting: meta.deletion_timestamp.is_some(),
+            marks: meta.marks(names),
             key: meta.key(names),
         })
     }

@@ -24,7 +24,7 @@ impl Rule {
         let meta = &wire.metadata;
         Self {
             team: meta.team().map(|team| names.of(team)),
-            generation: meta.generation(),
+            generation: meta.version(),
             key: meta.key(names),
         }
     }
