@@ -240,7 +240,8 @@ impl Board for Objects {
     ) -> anyhow::Result<Manifests> {
         // Files that are wrong end the start, as everywhere.
         crate::commands::up::told(args, mode)?;
-        self.mode = mode.min(self.most);
+        // Where nobody named a mode, nothing is changed, whatever could be.
+        self.mode = mode.min(self.most).min(Mode::Recommend);
         let known = self.ours.known();
         if !known.absent.is_empty() {
             talk(&format!(
