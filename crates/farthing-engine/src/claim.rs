@@ -170,7 +170,7 @@ pub(crate) fn overruns(exposures: &[Exposure], ask: &Ask) -> Result<Vec<Short>, 
 }
 
 /// What a budget has too little of for `ask`, be it hard or soft.
-fn shortage(exposure: &Exposure, ask: &Ask) -> Result<Option<Shortage>, MoneyError> {
+pub(crate) fn shortage(exposure: &Exposure, ask: &Ask) -> Result<Option<Shortage>, MoneyError> {
     match exposure.state.limit {
         Limit::Money(limit) => {
             let gone = exposure.state.spent.checked_add(exposure.state.committed)?;
@@ -188,7 +188,7 @@ fn shortage(exposure: &Exposure, ask: &Ask) -> Result<Option<Shortage>, MoneyErr
 }
 
 /// Whether a budget counts what is asked for.
-fn covers(budget: &Budget, ask: &Ask) -> bool {
+pub(crate) fn covers(budget: &Budget, ask: &Ask) -> bool {
     budget.scope.holds(ask.team.as_ref(), &ask.labels)
 }
 

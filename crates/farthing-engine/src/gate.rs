@@ -16,10 +16,10 @@ use jiff::Timestamp;
 /// The budgets of a cluster, to be asked.
 #[derive(Debug)]
 pub struct Gate<S> {
-    journal: Journal<S>,
-    budgets: Vec<Budget>,
-    sums: Sums,
-    currency: Currency,
+    pub(crate) journal: Journal<S>,
+    pub(crate) budgets: Vec<Budget>,
+    pub(crate) sums: Sums,
+    pub(crate) currency: Currency,
 }
 
 impl<S: Store> Gate<S> {

@@ -25,6 +25,7 @@ mod ladder_record;
 mod limits;
 mod record;
 mod relief;
+mod renew;
 mod room;
 mod run_record;
 mod share;

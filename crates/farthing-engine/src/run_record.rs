@@ -4,6 +4,7 @@
 //! It refuses to know how anything was estimated or measured. Start with [`record_run`] and
 //! [`Open::runs`](crate::Open).
 
+use crate::engine::{Engine, World};
 use crate::error::EngineError;
 use crate::journal::{Journal, Open};
 use crate::record::Body;
@@ -73,6 +74,16 @@ pub fn record_run<S: Store>(
         }
     }
     Err(EngineError::Superseded)
+}
+
+impl<W: World, S: Store> Engine<W, S> {
+    /// As [`record_run`], in the loop's own journal.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn record_run(&mut self, run: &RunRecord, now: Timestamp) -> Result<(), EngineError> {
+        record_run(&mut self.journal, run, now)
+    }
 }
 
 impl Open {

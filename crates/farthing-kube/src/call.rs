@@ -140,7 +140,8 @@ impl fmt::Display for Call {
 
 /// All calls. A module that calls declares its own table of [`Call`]s and is listed here.
 pub(crate) fn calls() -> impl Iterator<Item = &'static Call> {
-    let tables: [&'static [Call]; 2] = [&crate::ours::CALLS, &crate::ours::LEASE_CALLS];
+    let tables: [&'static [Call]; 3] =
+        [&crate::ours::CALLS, &crate::ours::LEASE_CALLS, &crate::kueue::CALLS];
     tables.into_iter().flatten().chain(crate::act::calls())
 }
 

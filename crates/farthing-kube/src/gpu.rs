@@ -9,7 +9,7 @@ use farthing_model::{Accelerator, MigDevice, Share};
 use std::collections::BTreeMap;
 
 /// Resource names of whole accelerators.
-const WHOLE: [&str; 8] = [
+pub(crate) const WHOLE: [&str; 8] = [
     "nvidia.com/gpu",
     "nvidia.com/gpu.shared",
     "amd.com/gpu",

@@ -1,5 +1,6 @@
 //! The kinds that are watched, where the server has them, and what is kept of each.
 
+use crate::kueue::{self, QueueObject};
 use crate::object::{Claim, Key, Names, NodeObject, OurObject, Owner, PodObject, Rule, Slices};
 use crate::object::{claim, node, ours, owner, pod, rule};
 use jiff::Timestamp;
@@ -30,6 +31,8 @@ pub(crate) enum Keep {
     Owner,
     Claim,
     Slices,
+    /// An object of Kueue.
+    Queue,
     Rule,
     /// One of ours, whole.
     Ours,
@@ -44,6 +47,7 @@ pub(crate) enum Object {
     Owner(Owner),
     Claim(Claim),
     Slices(Slices),
+    Queue(QueueObject),
     Rule(Rule),
     Ours(Key, Box<OurObject>),
 }
@@ -68,7 +72,7 @@ const fn where_installed(
 }
 
 /// All kinds that are watched. Nodes and pods come first: without them nothing is known.
-pub(crate) const KINDS: [Kind; 34] = [
+pub(crate) const KINDS: [Kind; 35] = [
     built_in("Node", "", "nodes", Keep::Node),
     built_in("Pod", "", "pods", Keep::Pod),
     built_in("Namespace", "", "namespaces", Keep::Namespace),
@@ -93,10 +97,11 @@ pub(crate) const KINDS: [Kind; 34] = [
     where_installed("RayService", "ray.io", &["v1"], "rayservices", Keep::Owner),
     where_installed("LeaderWorkerSet", LWS, &["v1"], "leaderworkersets", Keep::Owner),
     where_installed("InferenceService", KSERVE, &["v1beta1"], "inferenceservices", Keep::Owner),
-    where_installed("Workload", KUEUE, &["v1beta2", "v1beta1"], "workloads", Keep::Rule),
-    where_installed("ClusterQueue", KUEUE, &["v1beta2", "v1beta1"], "clusterqueues", Keep::Rule),
-    where_installed("LocalQueue", KUEUE, &["v1beta2", "v1beta1"], "localqueues", Keep::Rule),
-    where_installed("ResourceFlavor", KUEUE, &["v1beta2", "v1beta1"], "resourceflavors", RULE),
+    where_installed("Workload", KUEUE, &["v1beta2", "v1beta1"], "workloads", QUEUE),
+    where_installed("ClusterQueue", KUEUE, &["v1beta2", "v1beta1"], "clusterqueues", QUEUE),
+    where_installed("LocalQueue", KUEUE, &["v1beta2", "v1beta1"], "localqueues", QUEUE),
+    where_installed("ResourceFlavor", KUEUE, &["v1beta2", "v1beta1"], "resourceflavors", QUEUE),
+    where_installed("AdmissionCheck", KUEUE, &["v1beta2", "v1beta1"], "admissionchecks", QUEUE),
     where_installed("NodePool", "karpenter.sh", &["v1"], "nodepools", Keep::Rule),
     where_installed("NodeClaim", "karpenter.sh", &["v1"], "nodeclaims", Keep::Rule),
     where_installed("Budget", GROUP, &[VERSION], "budgets", Keep::Ours),
@@ -113,7 +118,7 @@ const LWS: &str = "leaderworkerset.x-k8s.io";
 const KSERVE: &str = "serving.kserve.io";
 const KUEUE: &str = "kueue.x-k8s.io";
 const CLAIM: Keep = Keep::Claim;
-const RULE: Keep = Keep::Rule;
+const QUEUE: Keep = Keep::Queue;
 
 impl Kind {
     pub(crate) const fn keep(&self) -> Keep {
@@ -163,6 +168,7 @@ impl Kind {
             }
             Keep::Claim => Object::Claim(Claim::of(&wire::<claim::ClaimWire>(raw)?, names)),
             Keep::Slices => Object::Slices(Slices::of(&wire::<claim::SliceWire>(raw)?, names)),
+            Keep::Queue => Object::Queue(kueue::read(self.name, raw, names, now)?),
             Keep::Rule => Object::Rule(Rule::of(&wire::<rule::Wire>(raw)?, names)),
             Keep::Ours => {
                 let wire = wire::<ours::Wire>(raw)?;

@@ -18,6 +18,7 @@ mod client;
 mod error;
 mod gpu;
 mod kind;
+pub mod kueue;
 mod manifest;
 mod measure;
 mod object;
@@ -155,6 +156,12 @@ impl Kube {
         subject::subject(&self.shared.state(), workload)
     }
 
+    /// Answers the checks of Kueue in the same cluster, by what is watched here.
+    pub fn kueue(&self, prices: Box<dyn Prices + Send>, rules: kueue::Rules) -> kueue::Kueue {
+        let (client, shared) = (Arc::clone(&self.client), Arc::clone(&self.shared));
+        kueue::Kueue::new(client, shared, prices, rules)
+    }
+
     /// What is known.
     pub fn inventory(&self) -> Inventory {
         let state = self.shared.state();
@@ -191,6 +198,7 @@ fn count(state: &State, kind: &kind::Kind) -> usize {
         Keep::Owner | Keep::OwnerOfPods => state.owners.get(kind.name).map_or(0, BTreeMap::len),
         Keep::Claim => state.claims.len(),
         Keep::Slices => state.slices.len(),
+        Keep::Queue => state.kueue.count(kind.name),
         Keep::Rule => state.rules.get(kind.name).map_or(0, BTreeMap::len),
         Keep::Ours => state.ours.get(kind.name).map_or(0, BTreeMap::len),
     }

@@ -1,6 +1,6 @@
 //! The contract of whoever knows what nodes cost.
 
-use farthing_model::{Accelerator, IdError, OfferId, Place, Price, Purchase};
+use farthing_model::{Accelerator, IdError, OfferId, Place, Price, Purchase, Resources};
 use std::collections::BTreeMap;
 
 /// What a node was bought as.
@@ -32,4 +32,9 @@ pub trait Prices {
         labels: &BTreeMap<String, String>,
         provider_id: Option<&str>,
     ) -> Result<Priced, IdError>;
+
+    /// What a machine of an offer has, for offers that no node is of; `None` where it is not known.
+    fn capacity(&mut self, _offer: &OfferId) -> Option<Resources> {
+        None
+    }
 }

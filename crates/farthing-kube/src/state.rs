@@ -2,6 +2,7 @@
 //! each kind is known.
 
 use crate::kind::{KINDS, Keep, Kind, Object};
+use crate::kueue::Queues;
 use crate::object::{Claim, Key, NodeObject, OurObject, Owner, PodObject, Rule, Slices};
 use jiff::Timestamp;
 use std::collections::BTreeMap;
@@ -26,6 +27,7 @@ pub(crate) struct State {
     pub(crate) rules: BTreeMap<&'static str, BTreeMap<Key, Rule>>,
     /// Our own, by kind.
     pub(crate) ours: BTreeMap<&'static str, BTreeMap<Key, OurObject>>,
+    pub(crate) kueue: Queues,
     /// Nodes and pods that are no more, and when they ended.
     pub(crate) gone_nodes: Vec<(NodeObject, Timestamp)>,
     pub(crate) gone_pods: Vec<(PodObject, Timestamp)>,
@@ -71,6 +73,7 @@ impl Default for State {
             slices: BTreeMap::new(),
             rules: BTreeMap::new(),
             ours: BTreeMap::new(),
+            kueue: Queues::default(),
             gone_nodes: Vec::new(),
             gone_pods: Vec::new(),
             health: vec![Health::default(); KINDS.len()],
@@ -125,6 +128,7 @@ impl State {
             Keep::Claim => self.claims.clear(),
             Keep::Slices => self.slices.clear(),
             Keep::Owner | Keep::OwnerOfPods => drop(self.owners.remove(kind.name)),
+            Keep::Queue => self.kueue.clear(kind.name),
             Keep::Rule => drop(self.rules.remove(kind.name)),
             Keep::Ours => drop(self.ours.remove(kind.name)),
             // These are compared with what was there, as what is gone has to be paid to its end.
@@ -159,6 +163,7 @@ impl State {
             }
             Object::Claim(claim) => drop(self.claims.insert(claim.key.clone(), claim)),
             Object::Slices(slices) => drop(self.slices.insert(slices.key.clone(), slices)),
+            Object::Queue(object) => self.kueue.put(kind.name, object),
             Object::Rule(rule) => {
                 self.rules.entry(kind.name).or_default().insert(rule.key.clone(), rule);
             }
@@ -185,6 +190,7 @@ impl State {
             }
             Object::Claim(claim) => drop(self.claims.remove(&claim.key)),
             Object::Slices(slices) => drop(self.slices.remove(&slices.key)),
+            Object::Queue(object) => self.kueue.remove(kind.name, &object),
             Object::Rule(rule) => {
                 self.rules.get_mut(kind.name).and_then(|all| all.remove(&rule.key));
             }

@@ -31,7 +31,10 @@ pub(crate) use import::{
 pub(crate) use journal::{
     BackupArgs, JournalArgs, JournalExportArgs, JournalWhat, RestoreArgs, StoreArgs, StoreWhat,
 };
-pub(crate) use kube::{KubeArgs, KubeCommandArgs, KubeManifestsArgs, KubeWhat};
+pub(crate) use kube::{
+    FailArg, KubeArgs, KubeCommandArgs, KubeManifestsArgs, KubeWhat, KueueConfigArgs, KueuePart,
+    WatchdogArgs,
+};
 pub(crate) use listen::ListenArgs;
 pub(crate) use run::{BecomeArgs, Live, RunArgs, RunLimits, RunMetric, RunPays, RunPrice, RunSize};
 pub(crate) use simulate::SimulateArgs;
@@ -137,7 +140,7 @@ pub(crate) enum Command {
     Books(BooksArgs),
     /// Ask the charges in SQL: FROM charges, columns as in FOCUS
     Sql(SqlArgs),
-    /// Print what a Kubernetes cluster needs so that Farthing may work in it
+    /// Print what a Kubernetes cluster needs so that Farthing may work in it, and configure Kueue
     Kube(KubeCommandArgs),
     /// Make, list and revoke the tokens by which others ask the server
     Token(TokenArgs),

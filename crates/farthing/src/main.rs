@@ -52,7 +52,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Correct(args) => commands::correct::run(args, &home()?, cli.output),
         Command::Books(args) => commands::books::run(args, &home()?, cli.output),
         Command::Sql(args) => commands::sql::run(args, &home()?, cli.output),
-        Command::Kube(args) => Ok(commands::kube::run(&args.what)),
+        Command::Kube(args) => commands::kube::run(&args.what, cli.output),
         Command::Token(args) => commands::token::run(args, &home()?, cli.output),
         Command::Verify(args) => commands::verify::run(args, &home()?, cli.output),
         Command::Journal(args) => commands::journal::run(args, &home()?, cli.output),

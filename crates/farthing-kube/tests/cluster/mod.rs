@@ -97,6 +97,11 @@ impl Cluster {
         self.ready.kubeconfig.clone()
     }
 
+    /// kubectl itself.
+    pub(crate) fn program_kubectl(&self) -> PathBuf {
+        self.ready.kubectl.clone()
+    }
+
     /// The kubeconfig of a user without rights of its own.
     pub(crate) fn kubeconfig_of(&self, user: &str) -> PathBuf {
         self.ready.kubeconfigs[user].clone()

@@ -33,6 +33,37 @@ pub(crate) struct KubeArgs {
     /// Never change anything in these namespaces, beside those of the system
     #[arg(long, value_name = "NAMESPACE", value_delimiter = ',', requires = "context")]
     pub(crate) exclude: Vec<String>,
+    #[command(flatten)]
+    pub(crate) kueue: KueueArgs,
+}
+
+/// The admission check of Kueue.
+#[derive(Debug, Args)]
+pub(crate) struct KueueArgs {
+    /// Answer the admission checks of Kueue whose controller is farthing.dev/budget: work is let in
+    /// once its money is set aside. In mode observe or recommend all is let in; without a policy
+    /// the mode is enforce
+    #[arg(long, requires = "context")]
+    pub(crate) kueue: bool,
+    /// What becomes of work whose price is not known
+    #[arg(long, value_name = "POLICY", requires = "kueue", value_enum, default_value_t = FailArg::Closed)]
+    pub(crate) kueue_fail: FailArg,
+    /// How long work that is over a hard limit has for a checkpoint before it is stopped
+    #[arg(long, value_name = "DURATION", requires = "kueue", default_value = "5m")]
+    pub(crate) kueue_grace: String,
+    /// Raise the priority of work by its deadline and by what it has not saved; Kueue's gate
+    /// `PriorityBoost` has to be on
+    #[arg(long, requires = "kueue")]
+    pub(crate) kueue_boost: bool,
+}
+
+/// What becomes of work that cannot be decided on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum FailArg {
+    /// It is let in
+    Open,
+    /// It waits
+    Closed,
 }
 
 /// `farthing kube`.
@@ -49,6 +80,12 @@ pub(crate) enum KubeWhat {
     /// Custom resources, an account with the least role for what is to be done, and a deployment,
     /// for `kubectl apply -f -`
     Manifests(KubeManifestsArgs),
+    /// Configuration of Kueue by money: flavors in the order of what they cost, and what each
+    /// resource is worth in credits
+    KueueConfig(KueueConfigArgs),
+    /// Look once at work that waits for our admission check and that nobody answers, and let it in
+    /// or hold it; for a `CronJob` beside the loop
+    Watchdog(WatchdogArgs),
 }
 
 /// `farthing kube manifests`.
@@ -88,4 +125,57 @@ impl From<Role> for Flavour {
             Role::Enforce => Self::Enforce,
         }
     }
+}
+
+/// `farthing kube watchdog`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct WatchdogArgs {
+    /// The context of the cluster [default: the current one; in a pod, its own cluster]
+    #[arg(long = "kube", value_name = "CONTEXT")]
+    pub(crate) context: Option<String>,
+    /// Kubeconfigs, of which the first to name something decides
+    /// [default: those in KUBECONFIG, else ~/.kube/config]
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Vec<PathBuf>,
+    /// What becomes of it
+    #[arg(long, value_name = "POLICY", value_enum)]
+    pub(crate) fail: FailArg,
+    /// How long nobody answered
+    #[arg(long, value_name = "DURATION", default_value = "10m")]
+    pub(crate) after: String,
+}
+
+/// `farthing kube kueue-config`.
+#[derive(Clone, Debug, Args)]
+pub(crate) struct KueueConfigArgs {
+    /// A flavor and the machine that it is, such as h100=aws/us-east-1/p5.48xlarge/on-demand
+    #[arg(long = "flavor", value_name = "NAME=OFFER", required = true)]
+    pub(crate) flavors: Vec<String>,
+    /// A resource that is worth credits, and the flavor whose machine tells how many, such as
+    /// nvidia.com/gpu=h100; cores are worth theirs always
+    #[arg(long = "credit", value_name = "RESOURCE=FLAVOR")]
+    pub(crate) credits: Vec<String>,
+    /// What a core costs [default: that of the cheapest machine without accelerators in the books]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) core: Option<String>,
+    /// What a credit is worth [default: a core]
+    #[arg(long, value_name = "RATE")]
+    pub(crate) unit: Option<String>,
+    /// Which part to print
+    #[arg(long, value_enum, default_value_t = KueuePart::Flavors)]
+    pub(crate) part: KueuePart,
+    /// Price books instead of the one that ships in the program
+    #[arg(long, value_name = "PATH")]
+    pub(crate) prices: Vec<PathBuf>,
+}
+
+/// A part of Kueue's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum KueuePart {
+    /// The flavors, for `kubectl apply -f -`
+    Flavors,
+    /// The order of flavors, for a `ClusterQueue`
+    Queue,
+    /// What resources are worth, for Kueue's `Configuration`
+    Credits,
 }

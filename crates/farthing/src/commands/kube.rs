@@ -1,17 +1,22 @@
 //! `farthing kube`: what a cluster needs from us.
 
-use crate::args::{KubeManifestsArgs, KubeWhat};
+mod kueue_config;
+mod watchdog;
+
+use crate::args::{KubeManifestsArgs, KubeWhat, Output};
 use crate::outcome::Outcome;
 use crate::print::data;
 use farthing_kube::{Flavour, deployment, roles};
 use farthing_providers::manifest::definitions;
 
-/// Prints manifests.
-pub(crate) fn run(what: &KubeWhat) -> Outcome {
+/// Prints manifests, or does what belongs beside the loop.
+pub(crate) fn run(what: &KubeWhat, output: Output) -> anyhow::Result<Outcome> {
     match what {
         KubeWhat::Manifests(args) => data(&manifests(args)),
+        KubeWhat::KueueConfig(args) => return kueue_config::run(args),
+        KubeWhat::Watchdog(args) => return watchdog::run(args, output),
     }
-    Outcome::Done
+    Ok(Outcome::Done)
 }
 
 fn manifests(args: &KubeManifestsArgs) -> String {

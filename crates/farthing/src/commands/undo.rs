@@ -1,7 +1,7 @@
 //! `farthing undo`: a step is taken back, by the loop that did it, or by its journal where no loop
 //! runs.
 
-use super::up::{kube_access, kube_world};
+use super::up::{cluster_access, kube_world};
 use crate::args::{Output, UndoArgs};
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
@@ -67,7 +67,7 @@ fn by_journal(
     context: Option<&str>,
     (step, home): (&StepId, &Home),
 ) -> anyhow::Result<Value> {
-    let access = kube_access(&args.kubeconfig, context)?;
+    let access = cluster_access(&args.kubeconfig, context)?;
     let (mut world, cluster) = kube_world(access)?;
     if !home.store().has(&cluster)? {
         let hint = "name its folder with --data, or its store with --store";

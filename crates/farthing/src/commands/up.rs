@@ -8,12 +8,13 @@ mod docker;
 mod hearing;
 mod identity;
 mod kube;
+mod kueue;
 mod lead;
 mod local;
 mod reload;
 mod serve;
 
-pub(crate) use kube::{access as kube_access, world as kube_world};
+pub(crate) use kube::{SystemClock, access as cluster_access, world as kube_world};
 pub(crate) use local::{machine_offer, owned};
 
 use super::duration;

@@ -3,6 +3,7 @@
 
 use super::board::Board;
 use super::hearing::Hearing;
+use super::kueue::Beside;
 use super::lead::Lead;
 use super::serve::{self, Front, Listening, Opening};
 use super::{Stop, std_duration};
@@ -60,6 +61,7 @@ pub(super) fn run<W: World>(
     setting: &Setting<'_>,
     world: W,
     board: &mut dyn Board,
+    mut beside: Option<Beside>,
 ) -> anyhow::Result<Outcome> {
     let Setting { args, home, stop, cluster, every, .. } = setting;
     let Some(mut lead) = Lead::take((home, cluster), setting.lease.clone(), stop)? else {
@@ -115,6 +117,9 @@ pub(super) fn run<W: World>(
         next += every;
         goes_on = stop.nap_until(next, &mut |nap| {
             front.attend(nap, &mut engine, Timestamp::now);
+            if let Some(beside) = &mut beside {
+                beside.attend(&mut engine, setting.lease.as_deref());
+            }
             if stop.is_to_reload() {
                 hearing.again(setting, (&mut engine, &front), setting.what);
             }

@@ -68,7 +68,7 @@ pub(super) fn run(
         measures_use: true,
         what,
     };
-    cycle::run(&setting, docker, &mut Files(queue))
+    cycle::run(&setting, docker, &mut Files(queue), None)
 }
 
 /// A container starts when there is room for it, or waits: nothing is planned for later, when

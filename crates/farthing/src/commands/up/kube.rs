@@ -10,6 +10,7 @@ pub(crate) use plans::Word;
 
 use super::Stop;
 use super::cycle::{self, Setting};
+use super::kueue::Beside;
 use super::lead;
 use crate::args::{KubeArgs, UpArgs};
 use crate::commands::{cache_folder, duration, price_book};
@@ -20,7 +21,8 @@ use anyhow::Context as _;
 use farthing_edge::{Clock, Observe as _};
 use farthing_kube::{self as kube, Access, Inventory, Kube, Kubeconfig, Priced, Rules, in_cluster};
 use farthing_ledger::Key;
-use farthing_model::{Accelerator, ClusterId, IdError, Mode, Price, Snapshot};
+use farthing_model::offer_table::Filter;
+use farthing_model::{Accelerator, ClusterId, IdError, Mode, OfferId, Price, Resources, Snapshot};
 use farthing_planner::Effort;
 use farthing_providers::catalog::{Catalogue, PriceBook, accelerator_of_label};
 use farthing_providers::telemetry::{Bought, NodePrices, SourceMap};
@@ -79,6 +81,7 @@ pub(super) fn run(
     } else {
         None
     };
+    let own = Box::new(prices.clone());
     let mut board = Objects::new(kube.ours(), args, prices, most);
     let (what, effort) = ("a Kubernetes cluster", Effort::default());
     let setting = Setting {
@@ -96,7 +99,8 @@ pub(super) fn run(
         measures_use: false,
         what,
     };
-    cycle::run(&setting, kube, &mut board)
+    let beside = Beside::open(args, &kube, own)?;
+    cycle::run(&setting, kube, &mut board, beside)
 }
 
 /// A name that no other replica has: of the pod or machine, and of this start.
@@ -206,7 +210,8 @@ fn describe(cluster: &ClusterId, found: &Inventory, seen: &Snapshot, took: Durat
     }
 }
 
-struct SystemClock;
+/// The clock of this machine.
+pub(crate) struct SystemClock;
 
 impl Clock for SystemClock {
     fn now(&self) -> Timestamp {
@@ -275,6 +280,22 @@ impl kube::Prices for Prices {
             purchase: known.purchase,
             price: known.price,
         })
+    }
+
+    fn capacity(&mut self, offer: &OfferId) -> Option<Resources> {
+        let (provider, rest) = offer.as_str().split_once('/')?;
+        let (region, _) = rest.split_once('/')?;
+        let filter = Filter {
+            providers: vec![provider.to_owned()],
+            regions: vec![region.to_owned()],
+            ..Filter::default()
+        };
+        self.lock()
+            .catalogue
+            .select(&filter)
+            .into_iter()
+            .find(|it| it.id == *offer)
+            .map(|it| it.capacity)
     }
 }
 

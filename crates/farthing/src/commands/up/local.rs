@@ -56,7 +56,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         what,
     };
     let inner = Quoted { machine, offers };
-    cycle::run(&setting, Watched { inner, what }, &mut Files(super::told))
+    cycle::run(&setting, Watched { inner, what }, &mut Files(super::told), None)
 }
 
 /// What an hour of this machine costs as owned hardware, by the figures of a file or the built-in
