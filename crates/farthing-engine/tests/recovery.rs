@@ -3,10 +3,18 @@
 
 mod fake;
 
-use fake::{Answer, Lab, at, usd, window};
-use farthing_engine::{Body, EngineError, Stage};
+use fake::{Answer, Fake, Lab, Shared, at, usd, window};
+use farthing_edge::{Act, Class, EdgeError, Measure, Measured, Observe, Prepared, Quote};
+use farthing_engine::{Body, Engine, EngineError, Stage};
 use farthing_ledger::Segment;
-use farthing_model::{Budget, BudgetId, Limit, Mode, Period, ReceiptOutcome, Scope, StepId};
+use farthing_model::{
+    Budget, BudgetId, Limit, Mode, Offer, Period, Receipt, ReceiptOutcome, Scope, Snapshot, Step,
+    StepId, Window,
+};
+use jiff::Timestamp;
+use std::cell::RefCell;
+use std::rc::Rc;
+use std::sync::Arc;
 
 #[test]
 fn a_clock_that_goes_back_is_noted_and_doubles_nothing() {
@@ -285,4 +293,113 @@ fn charges_that_are_gone_are_metered_again() {
     let mut engine = lab.open(14_500);
     engine.tick(at(14_500)).unwrap();
     assert_eq!(lab.statement().paid, lab.bill(14_500));
+}
+
+/// A world that looks before a step is begun, and needs to be told what it wrote down.
+#[derive(Clone, Debug)]
+struct Careful {
+    inner: Fake,
+    says: Rc<RefCell<Prepared>>,
+    recalled: Rc<RefCell<Vec<(StepId, String)>>>,
+}
+
+impl Careful {
+    fn new(inner: &Fake) -> Self {
+        let says = Prepared::Ready(Some("as it was".to_owned()));
+        Self { inner: inner.clone(), says: Rc::new(RefCell::new(says)), recalled: Rc::default() }
+    }
+
+    fn open(&self, lab: &Lab, second: i64) -> Engine<Self, Shared> {
+        let records = (lab.store.clone(), lab.books.clone());
+        Engine::open(lab.config.clone(), self.clone(), records, at(second)).unwrap()
+    }
+}
+
+impl Observe for Careful {
+    fn observe(&mut self, now: Timestamp) -> Result<Snapshot, EdgeError> {
+        self.inner.observe(now)
+    }
+}
+
+impl Measure for Careful {
+    fn measure(&mut self, window: Window) -> Result<Measured, EdgeError> {
+        self.inner.measure(window)
+    }
+}
+
+impl Quote for Careful {
+    fn offers(&mut self, now: Timestamp) -> Result<Arc<[Offer]>, EdgeError> {
+        self.inner.offers(now)
+    }
+}
+
+impl Act for Careful {
+    fn prepare(&mut self, _: &Step, _: Timestamp) -> Result<Prepared, EdgeError> {
+        Ok(self.says.borrow().clone())
+    }
+
+    fn recall(&mut self, step: &StepId, before: &str) {
+        self.recalled.borrow_mut().push((step.clone(), before.to_owned()));
+    }
+
+    fn act(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
+        self.inner.act(step, now)
+    }
+
+    fn outcome_of(&mut self, step: &StepId, now: Timestamp) -> Result<Option<Receipt>, EdgeError> {
+        self.inner.outcome_of(step, now)
+    }
+
+    fn undo(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
+        let outcome = match &*self.says.borrow() {
+            Prepared::Refused(outcome) => outcome.clone(),
+            Prepared::Held(why) => {
+                return Err(EdgeError::new(Class::Transient, why.clone()));
+            }
+            Prepared::Ready(_) => return self.inner.undo(step, now),
+        };
+        Ok(Receipt { step: step.id.clone(), at: now, outcome })
+    }
+}
+
+#[test]
+fn what_the_world_holds_is_not_begun_and_what_it_refuses_is_planned_again() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let world = Careful::new(&lab.world);
+    let mut engine = world.open(&lab, 0);
+    *world.says.borrow_mut() = Prepared::Held("not on Fridays".to_owned());
+    let tick = engine.tick(at(0)).unwrap();
+    assert_eq!(tick.acted.held[0].1.to_string(), "not on Fridays");
+    assert!(!lab.store.bodies().iter().any(|body| matches!(body, Body::Intended { .. })));
+    *world.says.borrow_mut() = Prepared::Refused(ReceiptOutcome::Conflict("moved".to_owned()));
+    engine.tick(at(60)).unwrap();
+    assert_eq!(lab.world.done(), 0);
+    *world.says.borrow_mut() = Prepared::Ready(None);
+    engine.tick(at(120)).unwrap();
+    let outcomes: Vec<_> = lab.store.receipts().into_iter().map(|(_, outcome)| outcome).collect();
+    assert_eq!(outcomes, ["conflict", "done"]);
+}
+
+#[test]
+fn what_the_world_wrote_down_is_told_to_it_again() {
+    let lab = Lab::new(Mode::Enforce, &["a"]);
+    let world = Careful::new(&lab.world);
+    lab.world.0.borrow_mut().answers.push_back(Answer::LostAfter);
+    world.open(&lab, 0).tick(at(0)).unwrap();
+    let step = StepId::new("p1/1").unwrap();
+    let told = (step.clone(), "as it was".to_owned());
+    // After a crash it is asked what became of the step.
+    let mut engine = world.open(&lab, 10);
+    assert_eq!(*world.recalled.borrow(), [told.clone()]);
+    // What moved on, or cannot be reached, stays in force.
+    *world.says.borrow_mut() = Prepared::Refused(ReceiptOutcome::Conflict("moved".to_owned()));
+    let error = engine.undo(&step, at(20)).unwrap_err();
+    assert!(matches!(error, EngineError::NotUndone { why, .. } if why == "moved"));
+    *world.says.borrow_mut() = Prepared::Held("no answer".to_owned());
+    let error = engine.undo(&step, at(20)).unwrap_err();
+    assert!(matches!(error, EngineError::World { .. }), "{error}");
+    assert!(engine.open_state().steps.contains_key(&step));
+    *world.says.borrow_mut() = Prepared::Ready(None);
+    engine.undo(&step, at(30)).unwrap();
+    assert_eq!(*world.recalled.borrow(), [told.clone(), told.clone(), told.clone(), told]);
 }
