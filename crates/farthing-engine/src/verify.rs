@@ -43,7 +43,7 @@ impl<W: World, S: Store> Engine<W, S> {
         self.settle(ended, now)
     }
 
-    /// Ends a run: settles everything that is in force, and notes how far the books are.
+    /// Ends a run: settles what is in force and ends with it, and notes how far the books are.
     ///
     /// # Errors
     /// The journal or the ledger failed.
@@ -52,8 +52,9 @@ impl<W: World, S: Store> Engine<W, S> {
             .journal
             .state()
             .in_force()
-            // What ladders took is taken back by the next run, when there is room.
-            .filter(|(open, _)| open.ladder.is_none())
+            // What ladders took is taken back by the next run, when there is room; and what the world
+            // can take back by what was written down, when somebody asks for it.
+            .filter(|(open, _)| open.ladder.is_none() && open.before.is_none())
             .map(|(open, since)| (open.clone(), since, now, false))
             .collect();
         let verified = self.settle(ended, now)?;
