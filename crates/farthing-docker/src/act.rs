@@ -268,7 +268,7 @@ impl<M> Docker<M> {
     /// Makes the members that run stand still: frozen where there is nothing to save, else asked to
     /// end and given the time that saving takes.
     fn suspend(&mut self, step: &StepId, workload: &WorkloadId, now: Timestamp) -> Tried {
-        let checkpoint = self.tasks.get(workload).map(Task::checkpoint);
+        let checkpoint = self.tasks.get(workload).and_then(Task::checkpoint);
         let look = self.look.iter();
         let runs: Vec<Container> = look
             .flat_map(|look| look.of_workload(workload.as_str()))
@@ -278,14 +278,14 @@ impl<M> Docker<M> {
         if runs.is_empty() {
             return Err(Stopped::Conflict(format!("no container of workload {workload} runs")));
         }
-        let mark = Mark::Suspended { by: step.to_string() };
+        let mark = Mark::Suspended { by: step.to_string(), frozen: checkpoint.is_none() };
         for container in &runs {
             let name = container.name.marked(mark.clone());
             if name != container.name {
                 self.client.rename(&container.id, &name.to_string())?;
             }
         }
-        let (client, checkpoint) = (&self.client, checkpoint.flatten());
+        let client = &self.client;
         at_once(&runs, &|it| stand(client, it, checkpoint))?;
         self.refresh(now)?;
         Ok(ReceiptOutcome::Done)

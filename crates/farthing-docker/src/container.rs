@@ -132,7 +132,9 @@ impl Container {
         match (self.phase, &self.name.mark) {
             (Phase::Created, _) => Fate::Unborn,
             (Phase::Running, _) => Fate::Runs,
-            (Phase::Frozen, _) | (Phase::Ended, Some(Mark::Suspended { .. })) => Fate::Stands,
+            (Phase::Frozen, _) | (Phase::Ended, Some(Mark::Suspended { frozen: false, .. })) => {
+                Fate::Stands
+            }
             (Phase::Ended, Some(Mark::Resumed { ended, .. })) if *ended == self.ended() => {
                 Fate::Stands
             }

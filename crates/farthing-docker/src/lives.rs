@@ -80,8 +80,8 @@ impl Lives {
         }
     }
 
-    /// The parts of the machine in a window, each cut where it changes. Who began first has its part
-    /// first; what does not fit beside it has none, and is metered like containers of others.
+    /// The parts of the machine in a window, each cut where it changes. Who began first has its
+    /// part first; what does not fit beside it has none, and is metered like containers of others.
     pub(crate) fn pieces(&self, window: Window, capacity: Resources) -> Vec<Piece> {
         let mut pieces: Vec<Piece> = Vec::new();
         for (id, life) in self.in_order() {

@@ -4,7 +4,8 @@
 //!
 //! ```text
 //! farthing.STEP.MEMBER                            as it was made
-//! farthing.STEP.MEMBER.s.BY                       suspended by the step BY
+//! farthing.STEP.MEMBER.s.BY                       ended by the step BY, to go on later
+//! farthing.STEP.MEMBER.f.BY                       frozen by the step BY
 //! farthing.STEP.MEMBER.r.NANOS.BY                 to go on, by the step BY, from an end at NANOS
 //! ```
 //!
@@ -29,10 +30,13 @@ pub(crate) struct Name {
 /// What is to become of a container, and by which step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Mark {
-    /// It is to stand still.
+    /// It is to stand still: ended, or frozen. What was frozen and has ended is done, as someone
+    /// else let it go on.
     Suspended {
         /// By which step.
         by: String,
+        /// Whether it is frozen.
+        frozen: bool,
     },
     /// It is to go on.
     Resumed {
@@ -73,7 +77,9 @@ impl Name {
         }
         let mark = match (parts.next(), parts.next(), parts.next(), parts.next()) {
             (None, ..) => None,
-            (Some("s"), Some(by), None, _) => Some(Mark::Suspended { by: read(by) }),
+            (Some(how @ ("s" | "f")), Some(by), None, _) => {
+                Some(Mark::Suspended { by: read(by), frozen: how == "f" })
+            }
             (Some("r"), Some(ended), Some(by), None) => {
                 Some(Mark::Resumed { by: read(by), ended: ended.parse().ok()? })
             }
@@ -90,7 +96,7 @@ impl Name {
     /// The step that marked it.
     pub(crate) fn by(&self) -> Option<&str> {
         match self.mark.as_ref()? {
-            Mark::Suspended { by } | Mark::Resumed { by, .. } => Some(by),
+            Mark::Suspended { by, .. } | Mark::Resumed { by, .. } => Some(by),
         }
     }
 }
@@ -99,7 +105,10 @@ impl std::fmt::Display for Name {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match &self.mark {
             None => out.write_str(&self.base),
-            Some(Mark::Suspended { by }) => write!(out, "{}.s.{}", self.base, written(by)),
+            Some(Mark::Suspended { by, frozen }) => {
+                let how = if *frozen { 'f' } else { 's' };
+                write!(out, "{}.{how}.{}", self.base, written(by))
+            }
             Some(Mark::Resumed { by, ended }) => {
                 write!(out, "{}.r.{ended}.{}", self.base, written(by))
             }
@@ -115,11 +124,13 @@ mod tests {
     #[test]
     fn a_name_reads_back_as_it_is_written() {
         let made = Name::made(&StepId::new("p12/3").unwrap(), 7);
-        let suspended = made.marked(Mark::Suspended { by: "b5-1".to_owned() });
+        let suspended = made.marked(Mark::Suspended { by: "b5-1".to_owned(), frozen: false });
+        let frozen = made.marked(Mark::Suspended { by: "p2/1".to_owned(), frozen: true });
         let resumed = suspended.marked(Mark::Resumed { by: "b5-1".to_owned(), ended: 17 });
         for (name, text) in [
             (&made, "farthing.p12_3.7"),
             (&suspended, "farthing.p12_3.7.s.b5-1"),
+            (&frozen, "farthing.p12_3.7.f.p2_1"),
             (&resumed, "farthing.p12_3.7.r.17.b5-1"),
         ] {
             assert_eq!(name.to_string(), text);

@@ -59,7 +59,7 @@ fn a_queue_is_placed_metered_and_priced() {
     assert!(money(row("resize"), "total") > 0.0 && money(row("resize"), "used") > 0.0, "{cost}");
     assert!(money(row("report"), "total") > 0.0, "{cost}");
     assert!(money(row("shop/worker"), "used") > 0.0, "{cost}");
-    assert_eq!(cost["difference"].as_str(), Some("0.000000000000"), "{cost}");
+    assert_eq!(cost["difference"].as_str(), Some("0.00"), "{cost}");
     assert!(money(&cost, "overhead") > 0.0, "what is in no container: {cost}");
     let teams = table(&place, &["cost", "--by", "team"]);
     let names: Vec<_> = teams["rows"].as_array().unwrap().iter().map(|row| &row["team"]).collect();

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::share::tests::{shape, shares};
-use farthing_model::{Asset, Money, NodeId, OfferId, Purchase, WorkloadId};
+use farthing_model::{Asset, Currency, Money, NodeId, OfferId, Purchase, WorkloadId};
 use jiff::Timestamp;
 use proptest::prelude::*;
 
@@ -199,10 +199,10 @@ proptest! {
         let after = measured.samples.iter().filter(|it| it.resource == Resource::Cpu);
         prop_assert_eq!(after.map(Sample::known_use).sum::<i128>(), before);
         let cost = |span: &NodeSpan| span.price.rate().unwrap().cost(span.window).unwrap();
-        let paid = Money::sum(measured.spans.iter().map(cost), farthing_model::Currency::USD).unwrap();
+        let paid = Money::sum(measured.spans.iter().map(cost), Currency::USD).unwrap();
         let whole = cost(&span());
-        // Each span is rounded down to the last unit of money by itself.
-        let off = whole.checked_sub(paid).unwrap().pico();
+        // Each span is rounded to the last unit of money by itself.
+        let off = whole.checked_sub(paid).unwrap().pico().abs();
         prop_assert!((0..=measured.spans.len() as i128).contains(&off), "{}", off);
         // At each moment the parts and the rest have what the machine has.
         for second in 0..10 {

@@ -30,11 +30,17 @@ impl Engine {
         };
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().display();
+        // What Podman keeps until the next boot is in `tmp_dir`: where engines share it, one that
+        // ends has the others believe that the machine was started anew.
         write(
             &folder.path().join("containers.conf"),
-            "[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\nevents_logger = \"none\"\n\
-             [containers]\ndefault_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]\n\
-             netns = \"none\"\nlog_driver = \"none\"\n",
+            &format!(
+                "[engine]\nruntime = \"runc\"\ncgroup_manager = \"cgroupfs\"\n\
+                 events_logger = \"none\"\ntmp_dir = \"{path}/until-boot\"\n\
+                 lock_type = \"file\"\n[containers]\n\
+                 default_ulimits = [\"nofile=1024:1024\", \"nproc=4096:4096\"]\n\
+                 netns = \"none\"\nlog_driver = \"none\"\n"
+            ),
         );
         write(
             &folder.path().join("storage.conf"),

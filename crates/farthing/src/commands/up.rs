@@ -1,4 +1,5 @@
-//! `farthing up`: the loop, on this machine, its containers, a Kubernetes cluster or a simulated one.
+//! `farthing up`: the loop, on this machine, its containers, a Kubernetes cluster or a simulated
+//! one.
 
 mod bell;
 mod board;
