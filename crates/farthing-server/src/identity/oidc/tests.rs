@@ -184,8 +184,18 @@ fn a_token_of_the_provider_is_who_its_groups_say() {
     let of = |token: &str| now(oidc.of_token(token));
     let who = of(&key.token(&ed("one"), &claims())).unwrap();
     assert_eq!((who.name.as_str(), who.role), ("anna", Role::Team));
-    assert!(matches!(&who.way, Way::Oidc(groups) if !groups.is_empty()), "{who:?}");
-    assert_eq!(who.teams.unwrap().len(), 2);
+    let Way::Oidc(groups) = &who.way else { panic!("{who:?}") };
+    assert_eq!(who.teams.as_ref().unwrap().len(), 2);
+    // With other grants he is not any more what he was: his session ends.
+    let other = |change: &dyn Fn(&mut Grant)| {
+        let (mut oidc, _) = provider(&[]);
+        oidc.settings.grants.iter_mut().for_each(change);
+        oidc.still_grants(&who, groups)
+    };
+    assert!(other(&|_| {}));
+    assert!(!other(&|grant| grant.role = Role::Viewer));
+    assert!(!other(&|grant| grant.group.clear()));
+    assert!(!other(&|grant| grant.teams = None));
     let typed = json!({ "alg": "ES256", "kid": "two", "typ": "at+jwt" });
     let access = with(&[
         ("aud", json!(["urn:other", "urn:farthing"])),
