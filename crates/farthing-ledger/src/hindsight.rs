@@ -2,8 +2,8 @@
 //!
 //! The window as it was is the sum of its charges. A choice changes what some nodes cost and leaves
 //! the others, and says why it leaves them; the rows of each outcome sum to what was paid and to
-//! what would have been. What nobody can know from the books, such as whether work would have fitted
-//! elsewhere, is named and not guessed.
+//! what would have been. What nobody can know from the books, such as whether work would have
+//! fitted elsewhere, is named and not guessed.
 //!
 //! It refuses to plan: how things would have been placed otherwise is for the planner. Start with
 //! [`hindsight`]; nodes given back are in `release`, capacity kept free in `reserve`, other prices

@@ -40,7 +40,8 @@ pub struct PricePoint {
     pub provenance: Provenance,
 }
 
-/// The prices of nodes in the whole hours of a window, by offer; of `teams`, only of what they held.
+/// The prices of nodes in the whole hours of a window, by offer; of `teams`, only of what they
+/// held.
 ///
 /// # Errors
 /// A file of the window cannot be read or is in another currency.

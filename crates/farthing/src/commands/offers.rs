@@ -46,8 +46,8 @@ pub(crate) fn run(args: &OffersArgs, output: Output) -> anyhow::Result<Outcome> 
     Ok(if ranked.offers.is_empty() { Outcome::Infeasible } else { Outcome::Done })
 }
 
-/// The book that ships in the program, for the server: its offers, ranked with the parameters of this
-/// command.
+/// The book that ships in the program, for the server: its offers, ranked with the parameters of
+/// this command.
 pub(crate) fn market() -> Market {
     let book = Arc::new(Catalogue::default_book());
     let all = Arc::clone(&book);
