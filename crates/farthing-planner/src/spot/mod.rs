@@ -1,12 +1,12 @@
-//! Spot with a deadline: at each tick spot, on demand or nothing, for one job that can be restarted.
+//! Spot with a deadline: at each tick spot, on demand or nothing, for one job that can go on.
 //!
 //! A job of some hours must be done by a deadline. Spot is cheap, is there at some ticks only and
 //! can be taken at any; each launch loses an overhead. What is there at the tick that begins is
 //! known, nothing of the ticks after it. Time is in seconds and billed by whole ticks.
 //!
 //! Nothing here knows a cloud, a trace or a clock. Start with [`Policy`]; [`Learned`] is ours, the
-//! others are what it is compared with; [`optimal`] knows the future; [`is_safe`] is the safety net,
-//! which shares no code with any of them.
+//! others are what it is compared with; [`optimal`] knows the future; [`is_safe`] is the safety
+//! net, which shares no code with any of them.
 
 mod baseline;
 mod learned;

@@ -170,7 +170,7 @@ impl Answer<'_> {
         table
     }
 
-    /// Mean cost of each policy over the deadlines, all overheads together.
+    /// Mean cost of each policy over the slack of the deadlines, all overheads together.
     pub(super) fn picture(&self) -> anyhow::Result<String> {
         let mut deadlines: Vec<i64> =
             self.asked.terms.iter().map(|terms| terms.deadline_s).collect();
@@ -183,11 +183,18 @@ impl Answer<'_> {
                 let of = |run: &SpotRun| self.asked.terms[run.terms].deadline_s == *deadline_s;
                 let (sum, count) = self.sum(column, of)?;
                 let mean = sum.div_rem(i128::try_from(count.max(1))?)?.0;
-                points.push((hours(*deadline_s), Some(plot::whole(mean))));
+                points.push((
+                    hours(*deadline_s - self.asked.terms[0].work_s),
+                    Some(plot::whole(mean)),
+                ));
             }
             all.push(Series { name: column.rule.name().to_owned(), points, steps: false });
         }
-        let axes = Axes { x: "hours to the deadline", y: "mean cost, USD", mark: None };
+        let axes = Axes {
+            x: "hours to the deadline beyond those of work",
+            y: "mean cost, USD",
+            mark: None,
+        };
         let jobs = self.windows.len() * self.asked.terms.len();
         Ok(plot::lines::picture(&format!("{jobs} jobs on spot with a deadline"), &axes, &all))
     }
