@@ -59,7 +59,7 @@ pub use node::{Asset, Node, NodeSpan, NodeState};
 pub use offer::{Offer, Place, Purchase};
 pub use offer_table::OfferTable;
 pub use plan::{Action, Plan, Reason, Receipt, ReceiptOutcome, Step};
-pub use policy::{Band, BandState, Limits, Mode, Objective, Policy, Ratio, SpotLoss};
+pub use policy::{Band, BandState, Limits, Mode, NodeRules, Objective, Policy, Ratio, SpotLoss};
 pub use price::{Discounts, HourlyRate, ListPrice, Price, PriceDates, PriceKind, Provenance};
 pub use quantity::{
     ByteSeconds, CoreSeconds, GpuSeconds, Joules, Quantity, QuantityError, Rate, Tokens, Unit,

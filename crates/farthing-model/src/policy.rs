@@ -2,7 +2,7 @@
 
 use crate::calm::WeekSpan;
 use crate::decimal::{DecimalError, parse_scaled, scaled_to_string};
-use crate::resource::PerResource;
+use crate::resource::{PerResource, Resources};
 use jiff::SignedDuration;
 use std::{fmt, str::FromStr};
 
@@ -180,6 +180,15 @@ pub struct SpotLoss {
     pub source: String,
 }
 
+/// What pods may not use of a node.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NodeRules {
+    /// Kept for the system.
+    pub reserve: Resources,
+    /// Most pods on a node; `None` = no limit.
+    pub pods: Option<u32>,
+}
+
 /// What Farthing may do, for which objective, inside which bands and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -203,6 +212,8 @@ pub struct Policy {
     pub replan: SignedDuration,
     /// Expected loss on spot capacity; `None` = not known, so spot is not used.
     pub spot: Option<SpotLoss>,
+    /// What workloads that share nodes may not use of them.
+    pub nodes: NodeRules,
 }
 
 impl Default for Policy {
@@ -234,6 +245,7 @@ impl Default for Policy {
             boot_max: SignedDuration::ZERO,
             replan: SignedDuration::from_mins(10),
             spot: None,
+            nodes: NodeRules::default(),
         }
     }
 }

@@ -17,6 +17,7 @@ mod fleet;
 mod generation;
 mod input;
 mod offers;
+mod packing;
 mod pricing;
 mod program;
 pub mod queue;
@@ -43,6 +44,10 @@ pub use error::PlanError;
 pub use input::{BudgetState, Effort, HeldBack, Input, Utilisation};
 pub use offers::{
     FinishCost, Finishing, NearMiss, OfferRequest, RankError, Ranked, RankedOffer, RateOf, rank,
+};
+pub use packing::{
+    PackInput, PackedNode, PackedShare, Packing, PackingViolation, check_packing, is_packed, pack,
+    pack_as,
 };
 pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,

@@ -6,6 +6,7 @@ pub(crate) mod budget;
 pub(crate) mod dag;
 pub(crate) mod estimate;
 pub(crate) mod idle;
+pub(crate) mod packing;
 pub(crate) mod plan;
 pub(crate) mod prices;
 mod service;

@@ -3,10 +3,13 @@
 use super::alerts::alerts;
 use super::fault::Report;
 use super::fields::{Fields, items, read};
+use super::workload::amounts;
 use super::{scalar, shape};
 use crate::alert::Settings;
 use crate::yaml::Node;
-use farthing_model::{Band, Limits, Mode, Objective, Policy, Resource, SpotLoss, WeekSpanError};
+use farthing_model::{
+    Band, Limits, Mode, NodeRules, Objective, Policy, Resource, Resources, SpotLoss, WeekSpanError,
+};
 
 /// Reads the spec; `None` only where faults were reported.
 pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<(Policy, Option<Settings>)> {
@@ -40,6 +43,9 @@ pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<(Policy, Option
     let boot_max = fields.read("bootMax", scalar::duration, report);
     policy.boot_max = boot_max.unwrap_or(policy.boot_max);
     policy.spot = fields.get("spot").and_then(|node| spot(node, report));
+    if let Some(node) = fields.get("nodes") {
+        policy.nodes = nodes(node, report)?;
+    }
     let alerts = fields.get("alerts").and_then(|node| alerts(node, report));
     Some((policy, alerts))
 }
@@ -69,6 +75,15 @@ fn limits(node: &Node, usual: Limits, report: &mut Report) -> Option<Limits> {
         age_max: age.unwrap_or(usual.age_max),
         coverage_min: coverage.unwrap_or(usual.coverage_min),
     })
+}
+
+fn nodes(node: &Node, report: &mut Report) -> Option<NodeRules> {
+    let fields = Fields::open(node, "spec.nodes", &shape::NODES, report)?;
+    let reserve = match fields.get("reserve") {
+        Some(node) => amounts(node, "spec.nodes.reserve", report)?,
+        None => Resources::default(),
+    };
+    Some(NodeRules { reserve, pods: fields.read("pods", scalar::count, report) })
 }
 
 fn spot(node: &Node, report: &mut Report) -> Option<SpotLoss> {

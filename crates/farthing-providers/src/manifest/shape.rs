@@ -321,7 +321,17 @@ pub(crate) static POLICY: Shape = Shape {
             "The same at worst: what has a deadline is planned with it. Default: boot.",
         ),
         may("spot", Map(&SPOT), "What an interruption of spot capacity is expected to cost."),
+        may("nodes", Map(&NODES), "What workloads that share nodes may not use of them."),
         may("alerts", Map(&ALERTS), "When people are told, and where."),
+    ],
+};
+
+pub(crate) static NODES: Shape = Shape {
+    name: "NodeRules",
+    doc: "What workloads that share nodes may not use of them.",
+    fields: &[
+        may("reserve", Map(&RESOURCES), "Kept on each node for the system. Default: nothing."),
+        may("pods", Count, "Most members on a node. Default: no limit."),
     ],
 };
 

@@ -58,17 +58,19 @@ fn foreign_fields(fields: Fields<'_>, is_service: bool, report: &mut Report) {
 }
 
 pub(super) fn resources(fields: Fields<'_>, report: &mut Report) -> Resources {
-    let none = Resources::default();
-    let Some(node) = fields.get("resources") else { return none };
-    let Some(fields) = Fields::open(node, "spec.resources", &shape::RESOURCES, report) else {
-        return none;
-    };
-    Resources {
+    let Some(node) = fields.get("resources") else { return Resources::default() };
+    amounts(node, "spec.resources", report).unwrap_or_default()
+}
+
+/// Amounts of resources; `None` where they are not even a map.
+pub(super) fn amounts(node: &Node, name: &str, report: &mut Report) -> Option<Resources> {
+    let fields = Fields::open(node, name, &shape::RESOURCES, report)?;
+    Some(Resources {
         gpu_milli: fields.read("gpu", scalar::milli, report).unwrap_or_default(),
         cpu_milli: fields.read("cpu", scalar::milli, report).unwrap_or_default(),
         memory_bytes: fields.read("memory", scalar::bytes, report).unwrap_or_default(),
         storage_bytes: fields.read("storage", scalar::bytes, report).unwrap_or_default(),
-    }
+    })
 }
 
 fn residency(fields: Fields<'_>, report: &mut Report) -> Vec<String> {

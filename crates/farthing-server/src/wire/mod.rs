@@ -19,6 +19,7 @@ mod idle;
 mod journal;
 mod ladder;
 mod offers;
+mod packing;
 mod plan;
 mod prices;
 mod scalar;
@@ -49,6 +50,7 @@ pub use idle::{DeviceJson, DeviceVerdictJson, IdleJson, LadderJson, RungJson, Ve
 pub use journal::{PageJson, RecordJson, record};
 pub use ladder::{LadderStepJson, ReliefCutJson, ReliefJson};
 pub use offers::{Book, Listed, Listing, NearJson, OfferJson, OffersJson, offers};
+pub use packing::{PackedNodeJson, PackedStepJson, PackingJson, PackingSearchJson, packing};
 pub use plan::{
     BudgetJson, CutJson, PlacementJson, PlanJson, SolverJson, StepJson, UtilisationJson,
     WaitingJson, plan,

@@ -308,7 +308,7 @@ impl StepJson {
 }
 
 impl WaitingJson {
-    fn of(waiting: &Waiting) -> Self {
+    pub(super) fn of(waiting: &Waiting) -> Self {
         Self {
             workload: waiting.workload.to_string(),
             reason: waiting.reason.to_string(),
@@ -352,7 +352,7 @@ impl CutJson {
 }
 
 impl BudgetJson {
-    fn of(row: &BudgetRow) -> Self {
+    pub(super) fn of(row: &BudgetRow) -> Self {
         Self {
             budget: row.budget.to_string(),
             limit: row.limit.map(Money::to_decimal),

@@ -2,6 +2,7 @@
 
 mod dag;
 mod market;
+mod packing;
 mod why;
 
 use super::{duration, print};
@@ -33,6 +34,11 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
         return dag::run(args, output, now, manifests);
     }
     let (input, left_out) = input(&args.given, now, manifests)?;
+    let workloads: Vec<&Workload> =
+        input.snapshot.workloads.iter().map(|seen| &*seen.workload).collect();
+    if packing::is_for(&workloads, &input) {
+        return packing::run(args, output, &input, &workloads);
+    }
     let started = Instant::now();
     let mut planned = checked(&input)?;
     let took = started.elapsed();
