@@ -36,6 +36,7 @@ mod list_columns;
 mod mark;
 mod migrate;
 mod replace;
+mod reread;
 mod retain;
 mod rollup;
 mod sample_sums;
@@ -221,16 +222,20 @@ impl Books {
     /// # Errors
     /// The store cannot be written; then nothing is half-written, and doing it again is safe.
     pub fn put_segment(&self, cluster: &ClusterId, segment: &Segment) -> Result<(), BooksError> {
-        for part in segment.by_hour() {
-            if part.is_empty() {
-                continue;
-            }
-            let hour = Hour::of(part.window.from());
-            let path = hour.telemetry(cluster).join(segment_name(part.window).as_str());
-            let bytes = segment_file::encode(&self.name(&path), std::slice::from_ref(&part))?;
-            self.write(&path, bytes)?;
+        if segment.is_of_one_hour() {
+            return self.put_part(cluster, segment);
         }
-        Ok(())
+        segment.by_hour().try_for_each(|part| self.put_part(cluster, &part))
+    }
+
+    fn put_part(&self, cluster: &ClusterId, part: &Segment) -> Result<(), BooksError> {
+        if part.is_empty() {
+            return Ok(());
+        }
+        let hour = Hour::of(part.window.from());
+        let path = hour.telemetry(cluster).join(segment_name(part.window).as_str());
+        let bytes = segment_file::encode(&self.name(&path), std::slice::from_ref(part))?;
+        self.write(&path, bytes)
     }
 
     /// The telemetry of the UTC hour that holds `at`, by window.

@@ -46,8 +46,8 @@ pub use hindsight::{
 };
 pub use ladder::{Ladder, Step, ladders};
 pub use meter::{
-    Fault, MeterError, MeterInput, Metered, Method, Overcommit, TelemetryError, Unpriced, Usage,
-    meter, meter_by,
+    Fault, MeterError, MeterInput, Metered, Method, Overcommit, Running, TelemetryError, Unpriced,
+    Usage, meter, meter_by,
 };
 pub use prices::{PricePoint, PriceSeries, price_history};
 pub use report::{

@@ -3,6 +3,7 @@
 //! It refuses to know where samples come from and where charges go. Read [`meter`] first; the
 //! parts are `stretch` (what was paid), `claim` (who asked for what, once), `fill` (how claims
 //! fill the capacity, within the `limit` of each `device`, `volume` and node) and `post` (money).
+//! Telemetry that does not fit into memory is for `tally`, an hour that goes on for `running`.
 
 mod claim;
 mod device;
@@ -10,6 +11,7 @@ mod fill;
 mod limit;
 mod number;
 mod post;
+mod running;
 mod stretch;
 mod tally;
 mod volume;
@@ -20,6 +22,7 @@ use farthing_model::{
     NodeSpan, OfferId, PerResource, Resource, Sample, SourceId, SplitError, Window,
 };
 pub(crate) use number::FastMap;
+pub use running::Running;
 use std::fmt;
 pub use tally::TelemetryError;
 pub(crate) use tally::{Amounts, Tally, Telemetry, meter_telemetry};
@@ -201,6 +204,17 @@ pub enum Fault {
     },
 }
 
+impl Fault {
+    /// The node that it is about.
+    pub(crate) const fn node(&self) -> &NodeId {
+        match self {
+            Self::Conflict { node, .. } | Self::Amount { node, .. } | Self::Stray { node, .. } => {
+                node
+            }
+        }
+    }
+}
+
 impl fmt::Display for Fault {
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -225,6 +239,9 @@ pub enum MeterError {
     /// The window crosses the edge of a UTC hour.
     #[error("{0} is not inside one UTC hour: cut it with `Window::by_hour`")]
     Window(Window),
+    /// The window begins before the end of what was metered of its hour, or is in another hour.
+    #[error("{0} does not follow what was metered before it")]
+    Order(Window),
     /// An amount does not fit.
     #[error("the {resource} of node {node} is too large to account")]
     Overflow {
@@ -309,7 +326,7 @@ pub fn meter_by(input: &MeterInput<'_>, method: Method) -> Result<Metered, Meter
     let timelines = stretch::timelines(input);
     let mut claims = claim::claims(input, &timelines)?;
     let filled = fill::fill(&timelines, &mut claims, method)?;
-    post::post((input, method), &timelines, &claims, filled)
+    post::post((input, method), &timelines, &claims, &filled)
 }
 
 fn inside_an_hour(window: Window) -> Result<(), MeterError> {

@@ -9,6 +9,7 @@ use farthing_model::{
     MigDevice, Money, NodeId, NodeSpan, PerResource, Price, Ratio, Resource, Resources, Sample,
     Slice, SourceId, Window,
 };
+use jiff::Timestamp;
 use proptest::prelude::*;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -663,5 +664,146 @@ proptest! {
         let method = farthing_ledger::Method::default();
         let again = farthing_ledger::Again { window, currency, method, weights: &weights() };
         prop_assert_eq!(books.meter_kept(&cluster(), again).unwrap(), metered);
+    }
+}
+
+/// The part of what was measured that lies in a window, with amounts cut so that they sum.
+fn tick_of(timeline: &Timeline, part: Window) -> farthing_ledger::Segment {
+    let Timeline { spans, samples } = timeline;
+    let spans = spans
+        .iter()
+        .filter_map(|span| Some(NodeSpan { window: span.window.intersect(part)?, ..span.clone() }));
+    let samples = samples.iter().filter_map(|sample| {
+        let window = sample.window.intersect(part)?;
+        let until = |nano: i128, at: Timestamp| {
+            let passed = at.as_nanosecond() - sample.window.from().as_nanosecond();
+            nano * passed / sample.window.nanos()
+        };
+        let cut = |nano| until(nano, window.to()) - until(nano, window.from());
+        Some(Sample {
+            window,
+            requested_nano: cut(sample.requested_nano),
+            used_nano: sample.used_nano.map(cut),
+            held_nano: sample.held_nano.map(cut),
+            ..sample.clone()
+        })
+    });
+    let (spans, samples) = (spans.collect(), samples.collect());
+    farthing_ledger::Segment { window: part, spans, samples, uses: vec![] }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(2_000))]
+
+    /// An hour that is metered tick by tick is, in all that is said of it, after each tick what
+    /// metering all telemetry at once makes of it; only odd nodes are looked at again.
+    #[test]
+    fn an_hour_is_what_its_ticks_come_to(
+        timeline in timeline(),
+        cuts in prop::collection::btree_set(1_i64..3_600, 0..8),
+        gap in 0_usize..12,
+    ) {
+        let edges: Vec<i64> = [0].into_iter().chain(cuts).chain([3_600]).collect();
+        let mut running = farthing_ledger::Running::default();
+        let (mut spans, mut samples) = (Vec::new(), Vec::new());
+        for (index, pair) in edges.windows(2).enumerate() {
+            // Sometimes nobody looked for a while.
+            if index == gap {
+                continue;
+            }
+            let tick = tick_of(&timeline, window(pair[0], pair[1]));
+            let weights = weights();
+            let input = MeterInput {
+                cluster: &cluster(),
+                window: tick.window,
+                currency: Currency::USD,
+                spans: &tick.spans,
+                samples: &tick.samples,
+                weights: &weights,
+            };
+            let alone = running.add(&input).unwrap();
+            prop_assert_eq!(alone, run(tick.window, &tick.spans, &tick.samples));
+            prop_assert!(running.add(&input).is_err(), "a tick is added once");
+            spans.extend(tick.spans.clone());
+            samples.extend(tick.samples.clone());
+            let kept = |is_asked: &dyn Fn(&str) -> bool| {
+                let asked = samples.iter().filter(|sample| is_asked(sample.node.as_str()));
+                Ok::<_, std::convert::Infallible>(asked.cloned().collect())
+            };
+            let metered = running.metered(&input, kept).unwrap();
+            prop_assert_eq!(metered, run(running.window().unwrap(), &spans, &samples));
+        }
+    }
+}
+
+/// What a pod that asks for thousandths of a resource asks for over a part of its life: parts sum.
+fn asked(milli: i128, part: Window) -> i128 {
+    let until = |at: Timestamp| milli * at.as_nanosecond() / 1_000;
+    until(part.to()) - until(part.from())
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(500))]
+
+    /// Pods that ask for what a node has, or less, whenever they come and go: the charges are the
+    /// same however the hour is cut into ticks, and no telemetry is read again for them.
+    #[test]
+    fn pods_that_fit_are_charged_alike_however_often_one_looks(
+        pods in prop::collection::vec((0_i64..3_600_000_000_000, 1_i64..3_600_000_000_000), 1..12),
+        shares in prop::collection::vec(1_i128..1_000, 12),
+        cuts in prop::collection::btree_set(1_i64..3_600_000_000_000, 0..20),
+        is_full in any::<bool>(),
+    ) {
+        let nanos = |nano: i64| at(0) + jiff::SignedDuration::from_nanos(nano);
+        // Together they ask for all, or for nearly all.
+        let sum: i128 = shares[..pods.len()].iter().sum();
+        let cores_milli = 4_000 * i128::from(is_full) + 3_999 * i128::from(!is_full);
+        let milli = |index: usize| shares[index] * cores_milli / sum;
+        let measure = |part: Window| {
+            let spans = vec![node("n", "1.234567890123 USD/h", cores(4), part)];
+            let samples = pods.iter().enumerate().filter_map(|(index, (from, length))| {
+                let end = (from + length).min(3_600_000_000_000);
+                let window = Window::new(nanos(*from), nanos(end)).ok()?.intersect(part)?;
+                let who = Some(who(&format!("w{index}"), None));
+                let mut one = sample("n", Resource::Cpu, who, window, (0, 0));
+                (one.requested_nano, one.used_nano) = (asked(milli(index), window), None);
+                Some(one)
+            });
+            (spans, samples.collect::<Vec<_>>())
+        };
+        let whole = measure(hour());
+        let whole = run(hour(), &whole.0, &whole.1);
+        let edges: Vec<i64> = [0].into_iter().chain(cuts).chain([3_600_000_000_000]).collect();
+        let weights = weights();
+        let mut running = farthing_ledger::Running::default();
+        let cluster = cluster();
+        let mut input = MeterInput {
+            cluster: &cluster,
+            window: hour(),
+            currency: Currency::USD,
+            spans: &[],
+            samples: &[],
+            weights: &weights,
+        };
+        let mut all = (Vec::new(), Vec::new());
+        for pair in edges.windows(2) {
+            let window = Window::new(nanos(pair[0]), nanos(pair[1])).unwrap();
+            let (spans, samples) = measure(window);
+            running.add(&MeterInput { window, spans: &spans, samples: &samples, ..input }).unwrap();
+            all.0.extend(spans);
+            all.1.extend(samples);
+        }
+        input.spans = &[];
+        let mut looked = 0;
+        let kept = |_: &dyn Fn(&str) -> bool| {
+            looked += 1;
+            Ok::<_, std::convert::Infallible>(all.1.clone())
+        };
+        let metered = running.metered(&input, kept).unwrap();
+        prop_assert_eq!(&metered, &run(hour(), &all.0, &all.1));
+        if !is_full {
+            prop_assert_eq!(looked, 0);
+            prop_assert_eq!(metered.charges, whole.charges);
+        }
     }
 }

@@ -22,6 +22,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// What stands for a moment in the place of an hour that was folded.
 pub(super) const GIVEN_UP: &[u8] = b"farthing: folded into the file of its day\n";
 
+/// Rows of a group of ticks, some tens of megabytes while it is written: names that each of them
+/// has are written once in each group.
+const GROUP_ROWS: usize = 100_000;
+
 /// What was folded.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Folded {
@@ -56,9 +60,18 @@ impl Books {
         if loose().next().is_none() {
             return Ok(());
         }
-        let bytes = segment_file::encode(&self.name(&path), &self.read_segments(&files)?)?;
+        let bytes = self.joined(&self.name(&path), &files)?;
         self.swap(&path, &bytes, known)?;
         loose().try_for_each(|path| self.delete(path))
+    }
+
+    /// Files of ticks as one.
+    fn joined(&self, name: &str, files: &[Path]) -> Result<Bytes, BooksError> {
+        if files.iter().any(|path| path.filename() == Some(COMPACTED)) {
+            return segment_file::encode(name, &self.read_segments(files)?);
+        }
+        let segments = files.iter().flat_map(|path| self.segments_in(path));
+        segment_file::encode_each(name, GROUP_ROWS, segments)
     }
 
     /// The days that have files of single hours which end before `before`, and are over then.

@@ -8,11 +8,13 @@
 //!
 //! It refuses to know what is charged, and whom it is asked about.
 
+mod joined;
+
 use super::columns::{Batch, Sealed, Table, Text, value};
 use super::rollup::{Groups, indices};
 use super::segment_file::is_telemetry;
 use super::who::{IN_CHARGES, IN_TELEMETRY, Who};
-use super::{Books, BooksError, COMPACTED, Hour, Segment, charge_file};
+use super::{Books, BooksError, COMPACTED, Hour, Segment};
 use arrow_array::PrimitiveArray;
 use arrow_array::types::{Decimal128Type, TimestampNanosecondType};
 use bytes::Bytes;
@@ -20,6 +22,7 @@ use farthing_model::{
     Attribution, ClusterId, NANOS_PER_SECOND, NodeId, Resource, SourceId, proportion,
 };
 use jiff::Timestamp;
+pub(super) use joined::Joined;
 use object_store::path::Path;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -252,30 +255,11 @@ impl<'a> Columns<'a> {
 
 /// The sums of a table of telemetry, if they are much fewer than its rows.
 pub(super) fn of(table: &Table<'_>) -> Result<Option<(&'static str, Bytes)>, BooksError> {
-    if table.len() < ROWS_MIN {
-        return Ok(None);
+    let mut all = Joined::default();
+    if table.len() >= ROWS_MIN {
+        all.add(table, table.len() / FEWER);
     }
-    let columns = Columns::of_table(table);
-    let summed = columns.as_ref().and_then(|columns| columns.summed(table.len() / FEWER));
-    let limit = 10_u128.pow(38);
-    let fits = |sums: &SampleSums| sums.numbers().iter().all(|one| one.unsigned_abs() < limit);
-    let Some(summed) = summed.filter(|all| all.iter().all(|(_, sums)| fits(sums))) else {
-        return Ok(None);
-    };
-    let mut small = Table::new(table.file());
-    for name in texts().skip(1) {
-        let Some(text) = table.text_column(name) else { return Ok(None) };
-        small.text(name, summed.iter().map(|(row, _)| text.get(*row)));
-    }
-    let instant = |nanos| super::instant(Some(nanos));
-    small.instant("from", summed.iter().map(|(_, sums)| instant(sums.from)))?;
-    small.instant("to", summed.iter().map(|(_, sums)| instant(sums.to)))?;
-    for (at, name) in NUMBERS.into_iter().enumerate() {
-        small.decimal(name, 0, summed.iter().map(|(_, sums)| Some(sums.numbers()[at])))?;
-    }
-    let kind = ("farthing.kind", KIND.to_owned());
-    let lines = vec![kind, ("farthing.format", charge_file::FORMAT.to_owned())];
-    small.finish(lines, None).map(|bytes| Some((LINE, bytes)))
+    all.finish(table.file())
 }
 
 /// What reads the sums of some rows of a batch.
@@ -454,7 +438,7 @@ impl Books {
 
 #[cfg(test)]
 mod tests {
-    use super::super::segment_file::{sealed, table};
+    use super::super::segment_file::{encode_each, sealed, table};
     use super::*;
     use farthing_model::{Sample, Window, WorkloadId};
     use proptest::prelude::*;
@@ -550,5 +534,37 @@ mod tests {
         let table = table(&name, std::slice::from_ref(&one)).unwrap();
         books.write(&path, sealed(table, sums).unwrap()).unwrap();
         assert_eq!(books.wrong_sample_sums(&cluster(), at(0)).unwrap(), Some(name));
+    }
+
+    /// A file that is written in groups of rows says what its segments do, and has sums of all of
+    /// them, of each series once.
+    #[test]
+    fn ticks_are_folded_in_groups() {
+        let numbers: Vec<u64> =
+            (0..3_000_u64).map(|n| n.wrapping_mul(0x9e37_79b9_7f4a_7c15)).collect();
+        let ticks: Vec<Segment> = numbers
+            .chunks(250)
+            .zip(0..)
+            .map(|(numbers, tick)| {
+                let window = Window::new(at(tick * 300), at(tick * 300 + 300)).unwrap();
+                Segment { samples: segment(numbers).samples, ..Segment::empty(window) }
+            })
+            .collect();
+        let write = |rows_min: usize| {
+            let books = Books::in_memory();
+            let path = Hour::of(at(0)).telemetry(&cluster()).join(COMPACTED);
+            let each = ticks.iter().cloned().map(Ok);
+            let bytes = encode_each(&books.name(&path), rows_min, each).unwrap();
+            books.write(&path, bytes).unwrap();
+            let sums = all(|tell| kept(&books.kept_sample_sums(&path).unwrap(), None, tell));
+            assert_eq!(books.wrong_sample_sums(&cluster(), at(0)).unwrap(), None);
+            (books.segments(&cluster(), at(0)).unwrap(), sums.unwrap())
+        };
+        let (whole, sums) = write(usize::MAX);
+        assert_eq!(whole, ticks);
+        assert!((20..200).contains(&sums.len()), "{} series", sums.len());
+        for rows_min in [1, 600, 2_999] {
+            assert_eq!(write(rows_min), (whole.clone(), sums.clone()), "{rows_min}");
+        }
     }
 }

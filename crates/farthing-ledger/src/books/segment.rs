@@ -26,6 +26,21 @@ impl Segment {
         self.spans.is_empty() && self.samples.is_empty() && self.uses.is_empty()
     }
 
+    /// Whether all of it is inside of its window, and that of one UTC hour.
+    pub(super) fn is_of_one_hour(&self) -> bool {
+        let within =
+            |window: Window| self.window.from() <= window.from() && window.to() <= self.window.to();
+        self.window.by_hour().nth(1).is_none()
+            && self.spans.iter().all(|span| within(span.window))
+            && self.samples.iter().all(|sample| within(sample.window))
+            && self.uses.iter().all(|one| within(one.window))
+    }
+
+    /// As [`Segment::by_hour`], without a copy of what is not cut.
+    pub fn into_hours(self) -> Vec<Self> {
+        if self.is_of_one_hour() { vec![self] } else { self.by_hour().collect() }
+    }
+
     /// The parts of a segment in each UTC hour; amounts are cut in proportion and sum.
     pub fn by_hour(&self) -> impl Iterator<Item = Self> + '_ {
         self.window.by_hour().map(|part| {

@@ -2,7 +2,7 @@
 //! one table, so that one write keeps all or none.
 
 use super::charge_file::{FORMAT, is_readable, price_kind, window};
-use super::columns::{Batch, Sealed, Table, Text, day, instant, value};
+use super::columns::{Batch, Sealed, Table, Text, Writer, day, instant, value};
 use super::list_columns::{self, Lists};
 use super::use_columns::{self, UseRows};
 use super::who::{self, Who};
@@ -77,11 +77,43 @@ pub(super) fn encode(file: &str, segments: &[Segment]) -> Result<Bytes, BooksErr
     sealed(table, sums)
 }
 
+/// Writes segments that come one after the other, in groups of at least so many rows: memory is for
+/// a group and not for all of them. Groups are cut between segments.
+pub(super) fn encode_each(
+    file: &str,
+    rows_min: usize,
+    segments: impl Iterator<Item = Result<Segment, BooksError>>,
+) -> Result<Bytes, BooksError> {
+    let rows = |one: &Segment| one.spans.len() + one.samples.len() + one.uses.len();
+    let (mut writer, mut sums) = (Writer::new(file), sample_sums::Joined::default());
+    let (mut group, mut count) = (Vec::new(), 0);
+    for segment in segments {
+        let segment = segment?;
+        if count >= rows_min {
+            let table = table(file, &group)?;
+            sums.add(&table, table.len());
+            writer.add(table, None)?;
+            (group, count) = (Vec::new(), 0);
+        }
+        count += rows(&segment);
+        group.push(segment);
+    }
+    let table = table(file, &group)?;
+    drop(group);
+    sums.add(&table, table.len());
+    let sums = sums.finish(file)?;
+    let place = writer.add(table, sums.as_ref().map(|(_, bytes)| bytes))?.inside;
+    let line = sums.map(|(name, _)| name).zip(place);
+    writer.finish(lines().into_iter().chain(line).collect())
+}
+
+fn lines() -> Vec<(&'static str, String)> {
+    vec![("farthing.kind", "telemetry".to_owned()), ("farthing.format", FORMAT.to_owned())]
+}
+
 /// The file of a table, with the sums of its samples where there are some.
 pub(super) fn sealed(table: Table<'_>, sums: Option<(&str, Bytes)>) -> Result<Bytes, BooksError> {
-    let lines =
-        vec![("farthing.kind", "telemetry".to_owned()), ("farthing.format", FORMAT.to_owned())];
-    table.finish(lines, sums)
+    table.finish(lines(), sums)
 }
 
 /// All that segments say.

@@ -277,7 +277,7 @@ fn opened(
 }
 
 /// The telemetry files of an hour, none of which says again what another one does.
-struct Kept(Vec<Sealed>);
+pub(super) struct Kept(Vec<Sealed>);
 
 impl Kept {
     fn batches(&self) -> impl Iterator<Item = Result<Batch, BooksError>> {
@@ -374,7 +374,11 @@ impl Books {
 
     /// The files of an hour; `None` where one may say again what another one does, as after a tick
     /// that was not folded in.
-    fn kept(&self, cluster: &ClusterId, at: Timestamp) -> Result<Option<Kept>, BooksError> {
+    pub(super) fn kept(
+        &self,
+        cluster: &ClusterId,
+        at: Timestamp,
+    ) -> Result<Option<Kept>, BooksError> {
         let files = self.list(&Hour::of(at).telemetry(cluster))?;
         if files.len() > 1 && files.iter().any(|path| path.filename() == Some(COMPACTED)) {
             return Ok(None);

@@ -1,11 +1,12 @@
 //! Who claimed what: samples clipped to the window, each series measured once at any time.
 
-use super::number::{FastMap, Names, Series};
+pub(super) use super::number::Series;
+use super::number::{FastMap, Names};
 use super::stretch::Timelines;
 use super::{Fault, MeterError, MeterInput};
 use crate::amount::{Nanos, amount_in};
 use farthing_model::{Attribution, DeviceId, NodeId, Resource, Sample};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::ops::Range;
 use std::sync::Arc;
 
@@ -68,7 +69,8 @@ pub(super) struct Claims {
     pub(super) who: Vec<Arc<Attribution>>,
     /// The devices, sorted.
     pub(super) devices: Vec<DeviceId>,
-    pub(super) duplicates: u64,
+    /// Samples that said again what another one had said, by node.
+    pub(super) duplicates: BTreeMap<u32, u64>,
     /// Samples that are no amounts, and samples on nodes that nobody paid.
     pub(super) faults: Vec<Fault>,
 }
@@ -96,7 +98,7 @@ pub(super) fn claims(
         series: Vec::with_capacity(sorted.series.len()),
         who: sorted.who.into_iter().cloned().collect(),
         devices: sorted.devices.into_iter().cloned().collect(),
-        duplicates: 0,
+        duplicates: BTreeMap::new(),
         faults: sorted.faults,
     };
     let mut order = sorted.order;
@@ -104,8 +106,12 @@ pub(super) fn claims(
         let samples = &mut order[range];
         in_time(sorted.samples, samples);
         let first = claims.all.len();
-        let fits = claims.measure_once(sorted.samples, samples, Nanos::of(input.window));
-        fits.ok_or_else(|| overflow(timelines, &series))?;
+        let within = Nanos::of(input.window);
+        let again = claims.measure_once(sorted.samples, samples, within);
+        let again = again.ok_or_else(|| overflow(timelines, &series))?;
+        if again > 0 {
+            *claims.duplicates.entry(series.node).or_default() += again;
+        }
         claims.series.push((series, first..claims.all.len()));
     }
     Ok(claims)
@@ -218,16 +224,16 @@ fn in_time(samples: &[Sample], order: &mut [usize]) {
 }
 
 impl Claims {
-    /// Takes a series' samples in order; time that is already measured is cut off. `None` when an
-    /// amount does not fit.
-    fn measure_once(&mut self, samples: &[Sample], order: &[usize], within: Nanos) -> Option<()> {
+    /// Takes a series' samples in order; time that is already measured is cut off. Says how many
+    /// were; `None` when an amount does not fit.
+    fn measure_once(&mut self, samples: &[Sample], order: &[usize], within: Nanos) -> Option<u64> {
         let series = u32::try_from(self.series.len()).ok()?;
-        let mut measured_until = i128::MIN;
+        let (mut measured_until, mut again) = (i128::MIN, 0);
         for index in order {
             let whole = Claim::of(series, &samples[*index]);
             let mut rest = whole.span;
             if rest.from < measured_until {
-                self.duplicates += 1;
+                again += 1;
                 rest.from = measured_until;
                 if rest.from >= rest.to {
                     continue;
@@ -237,7 +243,7 @@ impl Claims {
             let Some(rest) = rest.intersect(within) else { continue };
             self.all.push(whole.part(rest)?);
         }
-        Some(())
+        Some(again)
     }
 }
 

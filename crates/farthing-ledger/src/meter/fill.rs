@@ -2,14 +2,14 @@
 
 use super::claim::{Claim, Claims, SYSTEM, is_of, overflow};
 use super::device::{Arrangements, Devices, keep_devices_within};
-use super::limit::{Claimants, Limit, keep_within};
+use super::limit::{Claimants, Limit, are_within, keep_within};
 use super::number::Series;
 use super::stretch::{PieceKind, Timelines};
 use super::volume::share_equally;
 use super::{Fault, MeterError, Method, Overcommit};
 use crate::amount::Nanos;
 use farthing_model::{Asset, Destination, Detail, NANOS_PER_SECOND, Resource};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Where a quantity went: for whom, to which destination, and what else is known of it.
 pub(super) type Place = (u32, Destination, Option<Detail>);
@@ -20,6 +20,9 @@ pub(super) struct Filled {
     pub(super) shares: BTreeMap<(usize, Resource), BTreeMap<Place, i128>>,
     pub(super) overcommits: Vec<Overcommit>,
     pub(super) faults: Vec<Fault>,
+    /// Nodes whose claims were cut, or are when they are metered together with those of other
+    /// times; only where that is asked for.
+    pub(super) tight: BTreeSet<usize>,
 }
 
 /// Fills every node's pieces with the claims on them.
@@ -38,22 +41,21 @@ pub(super) fn fill_some(
     method: Method,
     is_asked: &dyn Fn(usize) -> bool,
 ) -> Result<Filled, MeterError> {
-    let mut all = std::mem::take(&mut claims.all);
     let (known, filled) = (Arrangements::new(), Filled::default());
-    let mut filler = Filler { timelines, claims, method, known, filled };
-    let (mut rest, mut series) = (all.as_mut_slice(), claims.series.as_slice());
-    for node in (0..timelines.nodes.len()).filter(|node| is_asked(*node)) {
-        for resource in Resource::CHARGED {
-            let (here, after) =
-                series.split_at(series.partition_point(|(s, _)| is_of(s, node, resource)));
-            series = after;
-            let count = here.iter().map(|(_, range)| range.len()).sum();
-            let (parts, behind) = std::mem::take(&mut rest).split_at_mut(count);
-            rest = behind;
-            filler.resource(node, resource, parts)?;
-        }
-    }
-    Ok(filler.filled)
+    let all = std::mem::take(&mut claims.all);
+    let filler = Filler { timelines, claims, method, known, filled, is_watched: false };
+    filler.fill(all, is_asked)
+}
+
+/// Fills every node's pieces, the current way, and says which nodes are [`Filled::tight`].
+pub(super) fn fill_watched(
+    timelines: &Timelines<'_>,
+    claims: &mut Claims,
+) -> Result<Filled, MeterError> {
+    let (known, filled, method) = (Arrangements::new(), Filled::default(), Method::ByDevice);
+    let all = std::mem::take(&mut claims.all);
+    let filler = Filler { timelines, claims, method, known, filled, is_watched: true };
+    filler.fill(all, &|_| true)
 }
 
 /// Everything that filling needs.
@@ -63,9 +65,31 @@ struct Filler<'a> {
     method: Method,
     known: Arrangements,
     filled: Filled,
+    is_watched: bool,
 }
 
 impl Filler<'_> {
+    /// Fills the pieces of some nodes with all claims.
+    fn fill(
+        mut self,
+        mut all: Vec<Claim>,
+        is_asked: &dyn Fn(usize) -> bool,
+    ) -> Result<Filled, MeterError> {
+        let (mut rest, mut series) = (all.as_mut_slice(), self.claims.series.as_slice());
+        for node in (0..self.timelines.nodes.len()).filter(|node| is_asked(*node)) {
+            for resource in Resource::CHARGED {
+                let (here, after) =
+                    series.split_at(series.partition_point(|(s, _)| is_of(s, node, resource)));
+                series = after;
+                let count = here.iter().map(|(_, range)| range.len()).sum();
+                let (parts, behind) = std::mem::take(&mut rest).split_at_mut(count);
+                rest = behind;
+                self.resource(node, resource, parts)?;
+            }
+        }
+        Ok(self.filled)
+    }
+
     /// Fills all pieces of one node's resource.
     fn resource(
         &mut self,
@@ -187,6 +211,9 @@ impl Filler<'_> {
             let over = |span| Limit::Nano(nano).over(span);
             return share_equally(parts, over).map(|()| 0).ok_or_else(error);
         }
+        if self.is_watched && !self.is_loose(resource, nano, parts).ok_or_else(error)? {
+            self.filled.tight.insert(node);
+        }
         let mut devices = Devices { unknown: parts.len(), ..Devices::default() };
         if resource == Resource::Gpu && self.method != Method::ByNode {
             devices = keep_devices_within(self.claims, parts, &mut self.known).ok_or_else(error)?;
@@ -205,6 +232,19 @@ impl Filler<'_> {
         }
         self.report((node, resource, None), &overs);
         Ok(devices.fragmented)
+    }
+
+    /// Whether claims stay as they are, whatever is claimed at other times.
+    fn is_loose(&self, resource: Resource, nano: i128, parts: &[Claim]) -> Option<bool> {
+        let device = |part: &Claim| self.series(part).device;
+        if resource == Resource::Gpu {
+            for of_one in parts.chunk_by(|a, b| device(a) == device(b)) {
+                if device(&of_one[0]) != 0 && !are_within(Limit::DEVICE, of_one)? {
+                    return Some(false);
+                }
+            }
+        }
+        are_within(Limit::Nano(nano), parts)
     }
 
     /// Sums the parts by whom they are for.

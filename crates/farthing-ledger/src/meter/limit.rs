@@ -67,21 +67,7 @@ pub(super) fn keep_within(limit: Limit, claimants: Claimants<'_>) -> Option<Vec<
         return Some(vec![]);
     }
     let suspects = suspects(limit, parts)?;
-    let mut touched: Vec<Touch> = Vec::new();
-    // A claim of nothing has no edges among the suspects' and cannot be over.
-    let claims = parts.iter().enumerate().filter(|(_, part)| part.claimed() > 0);
-    for (index, part) in claims {
-        let start = suspects.partition_point(|span| span.to <= part.span.from);
-        for (number, &span) in suspects.iter().enumerate().skip(start) {
-            if span.from >= part.span.to {
-                break;
-            }
-            let used = amount_in(part.used, part.span, span)?;
-            let idle = amount_in(part.idle, part.span, span)?;
-            touched.push(Touch { suspect: number, part: index, used, idle });
-        }
-    }
-    touched.sort_unstable();
+    let touched = touched(&suspects, parts)?;
     let mut overs = Vec::new();
     for group in touched.chunk_by(|a, b| a.suspect == b.suspect) {
         let span = suspects[group[0].suspect];
@@ -97,6 +83,45 @@ pub(super) fn keep_within(limit: Limit, claimants: Claimants<'_>) -> Option<Vec<
         }
     }
     Some(overs)
+}
+
+/// Whether claims are within a limit at every instant, also when each is cut wherever another
+/// begins or ends: [`keep_within`] leaves them as they are then, whatever else is claimed at other
+/// times.
+pub(super) fn are_within(limit: Limit, parts: &[Claim]) -> Option<bool> {
+    let Some(first) = parts.first() else { return Some(true) };
+    if parts.iter().all(|part| part.span == first.span) {
+        let sum = parts.iter().try_fold(0_i128, |sum, part| sum.checked_add(part.claimed()))?;
+        return Some(sum <= limit.over(first.span)?);
+    }
+    let suspects = suspects(limit, parts)?;
+    for group in touched(&suspects, parts)?.chunk_by(|a, b| a.suspect == b.suspect) {
+        let (_, over) = grant(limit.over(suspects[group[0].suspect])?, group)?;
+        if over > 0 {
+            return Some(false);
+        }
+    }
+    Some(true)
+}
+
+/// The parts of claims in suspect spans, by span.
+fn touched(suspects: &[Nanos], parts: &[Claim]) -> Option<Vec<Touch>> {
+    let mut touched: Vec<Touch> = Vec::new();
+    // A claim of nothing has no edges among the suspects' and cannot be over.
+    let claims = parts.iter().enumerate().filter(|(_, part)| part.claimed() > 0);
+    for (index, part) in claims {
+        let start = suspects.partition_point(|span| span.to <= part.span.from);
+        for (number, &span) in suspects.iter().enumerate().skip(start) {
+            if span.from >= part.span.to {
+                break;
+            }
+            let used = amount_in(part.used, part.span, span)?;
+            let idle = amount_in(part.idle, part.span, span)?;
+            touched.push(Touch { suspect: number, part: index, used, idle });
+        }
+    }
+    touched.sort_unstable();
+    Some(touched)
 }
 
 /// What is granted of `room`, and what is claimed beyond it.

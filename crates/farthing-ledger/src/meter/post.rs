@@ -15,12 +15,12 @@ pub(super) fn post(
     (input, method): (&MeterInput<'_>, Method),
     timelines: &Timelines<'_>,
     claims: &Claims,
-    filled: Filled,
+    filled: &Filled,
 ) -> Result<Metered, MeterError> {
     let instance_types = input.spans.iter().map(|span| span.instance_type.as_str());
     let mut faults = timelines.faults.clone();
     faults.extend(claims.faults.iter().cloned());
-    faults.extend(filled.faults);
+    faults.extend(filled.faults.iter().cloned());
     join_strays(&mut faults);
     let mut metered = Metered {
         cluster: input.cluster.clone(),
@@ -33,9 +33,9 @@ pub(super) fn post(
         list: Money::zero(input.currency),
         usage: PerResource::default(),
         coverage: coverage(timelines),
-        overcommits: filled.overcommits,
+        overcommits: filled.overcommits.clone(),
         unpriced: Vec::new(),
-        duplicates: claims.duplicates,
+        duplicates: claims.duplicates.values().sum(),
         faults,
     };
     let nothing = BTreeMap::new();

@@ -71,7 +71,7 @@ pub(super) struct Timelines<'a> {
     pub(super) faults: Vec<Fault>,
 }
 
-fn same_thing(a: &NodeSpan, b: &NodeSpan) -> bool {
+pub(super) fn same_thing(a: &NodeSpan, b: &NodeSpan) -> bool {
     a.node == b.node
         && a.asset == b.asset
         && a.offer == b.offer

@@ -374,7 +374,7 @@ where
         tally.nodes.iter_mut().for_each(|node| node.within = None);
     }
     let mut parts = vec![(tally.fill().map_err(error)?, tally.who())];
-    let mut duplicates = 0;
+    let mut duplicates = BTreeMap::new();
     for group in tally.groups() {
         let names: BTreeSet<&str> =
             group.iter().map(|node| timelines.nodes[*node].as_str()).collect();
@@ -388,7 +388,7 @@ where
         let mut claims = claim::claims(&input, &timelines).map_err(error)?;
         let is_here = |node: usize| group.contains(&node);
         let filled = fill::fill_some(&timelines, &mut claims, method, &is_here).map_err(error)?;
-        duplicates += claims.duplicates;
+        duplicates.extend(claims.duplicates);
         parts.push((filled, claims.who));
     }
     let mut faults = tally.faults;
@@ -399,11 +399,13 @@ where
     }
     let (filled, who) = joined(parts);
     let claims = Claims { all: vec![], series: vec![], who, devices: vec![], duplicates, faults };
-    post::post((input, method), &timelines, &claims, filled).map_err(error)
+    post::post((input, method), &timelines, &claims, &filled).map_err(error)
 }
 
 /// Parts that know different numbers of who, as one.
-fn joined(parts: Vec<(Filled, Vec<Arc<Attribution>>)>) -> (Filled, Vec<Arc<Attribution>>) {
+pub(super) fn joined(
+    parts: Vec<(Filled, Vec<Arc<Attribution>>)>,
+) -> (Filled, Vec<Arc<Attribution>>) {
     let names: BTreeSet<Arc<Attribution>> = parts.iter().flat_map(|(_, who)| who.clone()).collect();
     let ranks: HashMap<&Arc<Attribution>, u32> = names.iter().zip(1..).collect();
     let mut all = Filled::default();
