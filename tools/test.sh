@@ -156,6 +156,10 @@ kubernetes() {
     elif [ "$status" != 0 ]; then
         tail -n 20 "$log/cluster"
         left_out 'tests with a real Kubernetes: it does not compile'
+    # Go keeps what it tested, as long as neither the source nor what it was told changes.
+    elif ! (cd tests/cluster && go test -trimpath -vet=off ./...) >"$log/cluster" 2>&1; then
+        tail -n 40 "$log/cluster"
+        failed 'the cluster that tests start'
     fi
 }
 
