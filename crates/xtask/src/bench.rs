@@ -25,7 +25,7 @@ use crate::programs::program;
 use crate::tasks::root;
 
 /// Programs that measure themselves: package and example.
-const PROGRAMS: [(&str, &str); 13] = [
+const PROGRAMS: [(&str, &str); 14] = [
     ("farthing-planner", "fleet_scale"),
     ("farthing-planner", "serving_scale"),
     ("farthing-planner", "dag_scale"),
@@ -35,6 +35,7 @@ const PROGRAMS: [(&str, &str); 13] = [
     ("farthing-ledger", "report_speed"),
     ("farthing-ledger", "telemetry_speed"),
     ("farthing-ledger", "day_scale"),
+    ("farthing-kube", "scale"),
     ("farthing-sim", "events"),
     ("farthing-sim", "spot_windows"),
     ("farthing-server", "load"),

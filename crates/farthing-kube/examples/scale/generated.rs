@@ -5,6 +5,7 @@ use farthing_kube::{Access, Identity};
 use serde_json::{Map, Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use std::time::Duration;
 pub(crate) struct Server {
     child: Child,
     address: String,
+    folder: tempfile::TempDir,
 }
 
 impl Server {
@@ -24,7 +26,20 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        Self { child, address: line.trim().to_owned() }
+        let folder = tempfile::tempdir().unwrap();
+        Self { child, address: line.trim().to_owned(), folder }
+    }
+
+    /// A kubeconfig that leads to it.
+    pub(crate) fn kubeconfig(&self) -> PathBuf {
+        let path = self.folder.path().join("config");
+        let text = format!(
+            "current-context: g\ncontexts: [{{name: g, context: {{cluster: g}}}}]\n\
+             clusters: [{{name: g, cluster: {{server: '{}'}}}}]\n",
+            self.address
+        );
+        std::fs::write(&path, text).unwrap();
+        path
     }
 
     pub(crate) fn access(&self) -> Access {
@@ -79,6 +94,9 @@ fn body(path: &str, nodes: usize, pods: usize) -> Option<String> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let from = query.split('&').find_map(|part| part.strip_prefix("continue="));
     let from: usize = from.map_or(0, |text| text.parse().unwrap());
+    if path.starts_with("/apis/metrics.k8s.io/") {
+        return None;
+    }
     Some(match path {
         "/version" => r#"{"gitVersion":"v1.36.3"}"#.to_owned(),
         "/api/v1/nodes" => page(from, nodes, node),
@@ -122,7 +140,7 @@ fn condition(name: &str) -> Value {
 
 fn node(at: usize) -> Value {
     let mut labels = json!({"node.kubernetes.io/instance-type": "p5.48xlarge",
-        "nvidia.com/gpu.count": "8"});
+        "topology.kubernetes.io/region": "us-east-1", "nvidia.com/gpu.count": "8"});
     for label in 0..25 {
         labels[format!("feature.example/label-{label}")] = json!(format!("value-{}", at % 7));
     }
@@ -141,8 +159,9 @@ fn pod(at: usize, nodes: usize) -> Value {
         (0..20).map(|it| json!({"name": format!("E{it}"), "value": "v"})).collect();
     let owner = json!({"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": format!("rs{set}"),
         "uid": "u", "controller": true});
+    let gpus = usize::from(at / nodes < 8).to_string();
     let resources = json!({"requests": {"cpu": "4", "memory": "16Gi"},
-        "limits": {"nvidia.com/gpu": "1"}});
+        "limits": {"nvidia.com/gpu": gpus}});
     json!({
         "metadata": {"name": format!("p{at}"), "namespace": format!("ns{}", set % 100),
             "uid": format!("00000000-0000-0000-0000-{at:012}"), "resourceVersion": "1",

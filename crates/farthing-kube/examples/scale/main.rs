@@ -1,14 +1,17 @@
 //! How long a cluster takes to read, and what it takes to keep.
 //!
-//! `scale [NODES [PODS]]` (1,000 and 10,000) on a real API server whose nodes kwok plays; pods are
-//! put on nodes as they are made, so that no scheduler is waited for. `scale generated [NODES
+//! `scale real [NODES [PODS]]` (1,000 and 10,000) on a real API server whose nodes kwok plays; pods
+//! are put on nodes as they are made, so that no scheduler is waited for. `scale generated [NODES
 //! [PODS]]` (10,000 and 100,000) from lists that another process makes up on a loopback socket, as
-//! no API server of that size fits on a small machine.
+//! no API server of that size fits on a small machine. With a number of ticks behind the sizes the
+//! whole program runs on it (`farthing up --kube`, from the folder above or `FARTHING_PROGRAM`).
+//! Without arguments both sizes are generated and measured, with a figure in each line.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "a tool")]
 
 #[path = "../../tests/cluster/mod.rs"]
 mod cluster;
 mod generated;
+mod whole;
 
 use farthing_edge::{Clock, Measure as _, Observe as _};
 use farthing_kube::{Access, Kube, Kubeconfig, Priced, Prices};
@@ -55,15 +58,19 @@ fn main() {
     let mut asked = std::env::args().skip(1).peekable();
     let mode = asked.next_if(|text| text.parse::<usize>().is_err());
     let mut sizes = asked.map(|text| text.parse::<usize>().unwrap());
-    let mut size = |usual: usize| sizes.next().unwrap_or(usual);
+    let (nodes, pods, ticks) = (sizes.next(), sizes.next(), sizes.next());
+    let generated = (nodes.unwrap_or(10_000), pods.unwrap_or(100_000));
     match mode.as_deref() {
-        Some("serve") => generated::serve(size(10_000), size(100_000)),
+        Some("serve") => generated::serve(generated.0, generated.1),
         Some("generated") => {
-            let server = generated::Server::start(size(10_000), size(100_000));
-            measure(server.access());
+            let server = generated::Server::start(generated.0, generated.1);
+            match ticks {
+                Some(ticks) => show(&whole::run(&server.kubeconfig(), "2s", ticks)),
+                None => drop(measure(server.access())),
+            }
         }
-        _ => {
-            let (nodes, pods) = (size(1_000), size(10_000));
+        Some(_) => {
+            let (nodes, pods) = (nodes.unwrap_or(1_000), pods.unwrap_or(10_000));
             let Some(cluster) = cluster::start(&[], &[]) else { return };
             let began = Instant::now();
             std::thread::scope(|threads| {
@@ -73,19 +80,68 @@ fn main() {
                 }
             });
             println!("made in {:?}", began.elapsed());
+            if let Some(ticks) = ticks {
+                show(&whole::run(&cluster.kubeconfig(), "2s", ticks));
+                return;
+            }
             let config = Kubeconfig::load(&[cluster.kubeconfig()]).unwrap();
             measure(config.access(None).unwrap());
+        }
+        None => {
+            for (name, nodes, pods, limits) in SIZES {
+                bench(name, (nodes, pods), limits);
+            }
         }
     }
 }
 
-fn measure(access: Access) {
-    let before = memory_kib("VmRSS:");
-    let (began, cpu) = (Instant::now(), cpu_ticks());
+/// Sizes of clusters, and their limits: seconds to read them, seconds of a tick, MiB.
+const SIZES: [(&str, usize, usize, [u64; 3]); 2] =
+    [("1k", 1_000, 10_000, [10, 2, 120]), ("10k", 10_000, 100_000, [60, 2, 500])];
+/// Ticks of the whole program that are measured.
+const TICKS: usize = 12;
+
+/// Prints the figures of one size.
+fn bench(name: &str, (nodes, pods): (usize, usize), [sync, tick, memory]: [u64; 3]) {
+    let figure = |what: &str, value: f64, limit: u64, unit: &str| {
+        let more = json!({"bench": format!("kube-{what}-{name}"), "value": value, "limit": limit,
+            "unit": unit, "nodes": nodes, "pods": pods});
+        println!("{more}");
+    };
+    let server = generated::Server::start(nodes, pods);
+    let took = measure(server.access());
+    figure("sync", took.as_secs_f64(), sync, "s");
+    let ran = whole::run(&server.kubeconfig(), "2s", TICKS);
+    show(&ran);
+    let worst = ran.ticks_ms.iter().max().copied().unwrap_or(u64::MAX);
+    // Sums of hundredths of seconds: small numbers.
+    let seconds = Duration::from_millis(worst).as_secs_f64();
+    figure("loop-tick", seconds, tick, "s");
+    let mib = u32::try_from(ran.peak_kib / 1_024).unwrap_or(u32::MAX);
+    figure("loop-memory", mib.into(), memory, "MiB");
+}
+
+/// Tells of a run of the program.
+fn show(ran: &whole::Ran) {
+    println!("{}", ran.lines.last().unwrap());
+    println!(
+        "{} ticks, processor time in ms: {:?}; memory {} KiB, {} KiB at most",
+        ran.lines.len(),
+        ran.ticks_ms,
+        ran.memory_kib,
+        ran.peak_kib
+    );
+}
+
+/// How long the first reading took; the rest is printed.
+fn measure(access: Access) -> Duration {
+    let own = std::process::id();
+    let before = memory_kib(own, "VmRSS:");
+    let (began, cpu) = (Instant::now(), cpu_ticks(own));
     let lab = ClusterId::new("lab").unwrap();
     let mut kube = Kube::open(access, lab, Arc::new(SystemClock), Box::new(NoPrices)).unwrap();
     assert!(kube.wait(Duration::from_secs(300)), "{:?}", kube.inventory());
-    let (took, cpu) = (began.elapsed(), cpu_ticks() - cpu);
+    let (took, cpu) = (began.elapsed(), cpu_ticks(own) - cpu);
     let found = kube.inventory();
     println!(
         "sync: {took:?}, own CPU {} ms, {} requests; {} nodes, {} pods",
@@ -96,13 +152,13 @@ fn measure(access: Access) {
     );
     println!(
         "memory: {} KiB after sync, {before} KiB before, {} KiB at most",
-        memory_kib("VmRSS:"),
-        memory_kib("VmHWM:")
+        memory_kib(own, "VmRSS:"),
+        memory_kib(own, "VmHWM:")
     );
     let mut from = Timestamp::now();
     for _ in 0..5 {
         std::thread::sleep(Duration::from_secs(3));
-        let (began, cpu, to) = (Instant::now(), cpu_ticks(), Timestamp::now());
+        let (began, cpu, to) = (Instant::now(), cpu_ticks(own), Timestamp::now());
         let seen = kube.observe(to).unwrap();
         let observed = began.elapsed();
         let measured = kube.measure(Window::new(from, to).unwrap()).unwrap();
@@ -110,14 +166,15 @@ fn measure(access: Access) {
             "tick: observe {observed:?}, with measure {:?}, CPU {} ms; {} workloads, {} samples; \
              {} KiB, {} requests",
             began.elapsed(),
-            (cpu_ticks() - cpu) * 10,
+            (cpu_ticks(own) - cpu) * 10,
             seen.workloads.len(),
             measured.samples.len(),
-            memory_kib("VmRSS:"),
+            memory_kib(own, "VmRSS:"),
             kube.inventory().requests,
         );
         from = to;
     }
+    took
 }
 
 /// Makes the part of the objects that is one maker's.
@@ -134,8 +191,10 @@ fn make(cluster: &cluster::Cluster, maker: usize, nodes: usize, pods: usize) {
                 "nvidia.com/gpu": "8"}}}));
     }
     for pod in (0..pods).filter(|pod| pod % MAKERS == maker) {
+        // A node has eight: the pods that come after have none.
+        let gpus = usize::from(pod / nodes < 8).to_string();
         let resources = json!({"requests": {"cpu": "4", "memory": "16Gi"},
-            "limits": {"nvidia.com/gpu": "1"}});
+            "limits": {"nvidia.com/gpu": gpus}});
         let env = json!([{"name": "A", "value": "a value"}, {"name": "B", "value": "another"}]);
         items.push(json!({"apiVersion": "v1", "kind": "Pod", "metadata": {
             "name": format!("p{pod}"), "labels": {"app": format!("a{}", pod % 100),
@@ -150,15 +209,15 @@ fn make(cluster: &cluster::Cluster, maker: usize, nodes: usize, pods: usize) {
     std::fs::remove_file(&path).unwrap();
 }
 
-fn memory_kib(which: &str) -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+pub(crate) fn memory_kib(process: u32, which: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{process}/status")).unwrap();
     let line = status.lines().find_map(|line| line.strip_prefix(which)).unwrap();
     line.trim().trim_end_matches(" kB").parse().unwrap()
 }
 
-/// Processor time of this process, in hundredths of a second.
-fn cpu_ticks() -> u64 {
-    let stat = std::fs::read_to_string("/proc/self/stat").unwrap();
+/// Processor time of a process, in hundredths of a second.
+pub(crate) fn cpu_ticks(process: u32) -> u64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
     let rest = stat.rsplit_once(')').unwrap().1;
     let fields: Vec<&str> = rest.split_whitespace().collect();
     fields[11].parse::<u64>().unwrap() + fields[12].parse::<u64>().unwrap()
