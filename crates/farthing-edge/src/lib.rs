@@ -71,6 +71,8 @@ pub struct Measured {
     pub coverage: Coverage,
     /// What could not be read, and why; the rest goes on.
     pub faults: Vec<String>,
+    /// Requests that were made since the last measurement, where somebody is asked.
+    pub requests: u64,
 }
 
 /// Quotes what can be bought.

@@ -1,17 +1,20 @@
-//! The engine's side of the ledger: it keeps telemetry, meters the running hour anew with every
-//! tick, posts it whole, and knows what is posted for each workload and budget.
+//! The engine's side of the ledger: it keeps telemetry, posts the running hour whole with every
+//! tick, and knows what is posted for each workload and budget.
 
 use crate::config::Config;
 use crate::error::EngineError;
+use crate::hour::{Hour, How};
+use crate::share::{TeamShare, add_teams};
 use crate::sums::{self, Account, Sums};
+use crate::tick::Flow;
 use farthing_edge::{Head, Measured};
-use farthing_ledger::{
-    Books, BooksError, Generation, Mark, MeterInput, Metered, Segment, Weights, meter,
-};
+use farthing_ledger::{Books, BooksError, Generation, Mark, Metered, Segment, Usage, Weights};
 use farthing_model::{
-    Budget, ClusterId, Coverage, Currency, Money, MoneyError, Window, WorkloadId, hour_floor,
+    Budget, ClusterId, Coverage, Currency, Money, MoneyError, PerResource, TeamId, Window,
+    WorkloadId, hour_floor,
 };
 use jiff::Timestamp;
+use std::collections::BTreeMap;
 
 /// What is posted, and the running hour.
 #[derive(Debug)]
@@ -27,8 +30,8 @@ pub(crate) struct Accounts {
     known: Option<Mark>,
     /// What this run last posted, by the start of the hour, and which writing that was.
     written: Option<(Timestamp, Generation)>,
-    /// The telemetry of the running hour.
-    running: Option<Segment>,
+    /// The running hour.
+    running: Option<Hour>,
     /// The end of what the last run posted, also where there was nothing to pay.
     posted_until: Option<Timestamp>,
     /// Sums of the hours before the running one.
@@ -37,13 +40,53 @@ pub(crate) struct Accounts {
     open: Sums,
 }
 
-/// What a tick posted.
+/// What a tick came to alone, for people: the ledger has whole hours.
 #[derive(Clone, Debug)]
 pub(crate) struct Posted {
-    /// The tick alone, for people: the ledger has whole hours.
-    pub(crate) tick: Vec<Metered>,
+    /// Where its money went.
+    pub(crate) money: Flow,
+    /// Where its resources went; `None` where nothing was metered.
+    pub(crate) usage: Option<PerResource<Usage>>,
+    /// What of both is whose.
+    pub(crate) teams: BTreeMap<TeamId, TeamShare>,
     /// How much of it was measured.
     pub(crate) coverage: Coverage,
+    /// What the meter found odd, and what has no price.
+    pub(crate) notes: Vec<String>,
+}
+
+impl Posted {
+    /// Nothing.
+    pub(crate) fn nothing(currency: Currency) -> Self {
+        let zero = Money::zero(currency);
+        let money = Flow { paid: zero, used: zero, idle: zero, unallocated: zero, overhead: zero };
+        let (coverage, notes) = (Coverage::default(), Vec::new());
+        Self { money, usage: None, teams: BTreeMap::new(), coverage, notes }
+    }
+
+    /// Adds what was metered, and keeps its sums only: it has a charge for each pod.
+    fn add(&mut self, metered: &Metered) -> Result<(), EngineError> {
+        let zero = Money::zero(metered.currency);
+        let money = Flow::of(std::slice::from_ref(metered), zero)?;
+        self.money = self.money.checked_add(money).map_err(EngineError::Money)?;
+        let sum = self.usage.unwrap_or_default();
+        self.usage = Some(PerResource::from_fn(|resource| {
+            let (sum, more) = (sum.get(resource), metered.usage.get(resource));
+            Usage {
+                used_nano: sum.used_nano + more.used_nano,
+                idle_nano: sum.idle_nano + more.idle_nano,
+                unallocated_nano: sum.unallocated_nano + more.unallocated_nano,
+                overhead_nano: sum.overhead_nano + more.overhead_nano,
+            }
+        }));
+        add_teams(&mut self.teams, metered, zero)?;
+        self.coverage.expected_nanos += metered.coverage.expected_nanos;
+        self.coverage.measured_nanos += metered.coverage.measured_nanos;
+        self.notes.extend(metered.faults.iter().map(ToString::to_string));
+        let unpriced = metered.unpriced.iter();
+        self.notes.extend(unpriced.map(|node| format!("node {}: {}", node.node, node.why)));
+        Ok(())
+    }
 }
 
 impl Accounts {
@@ -88,9 +131,7 @@ impl Accounts {
         }
         // The newest hour may have telemetry that a crash kept from being posted.
         if let Some(last) = last {
-            let segments =
-                self.books.segments(&self.cluster, last.from()).map_err(EngineError::Books)?;
-            self.running = join(segments);
+            self.running = self.how().kept(last.from())?;
             self.post_running()?;
         }
         Ok(())
@@ -119,7 +160,7 @@ impl Accounts {
                     continue;
                 }
             }
-            let metered = self.meter(kept.window, &kept)?;
+            let metered = self.how().alone(&kept).map_err(EngineError::Meter)?;
             self.put(metered)?;
         }
         Ok(())
@@ -155,11 +196,10 @@ impl Accounts {
         refused: Metered,
     ) -> Result<(Metered, Generation), EngineError> {
         let known = self.books.generation(&self.cluster, hour).map_err(EngineError::Books)?;
-        let segments = self.books.segments(&self.cluster, hour).map_err(EngineError::Books)?;
-        let metered = match join(segments) {
+        let metered = match self.how().kept(hour)? {
             Some(kept) => {
-                let metered = self.meter(kept.window, &kept)?;
-                let is_running = |running: &Segment| hour_floor(running.window.from()) == hour;
+                let metered = kept.metered(&self.how())?;
+                let is_running = |running: &Hour| hour_floor(running.window().from()) == hour;
                 if self.running.as_ref().is_some_and(is_running) {
                     self.running = Some(kept);
                 }
@@ -189,7 +229,7 @@ impl Accounts {
     /// The end of what is measured, from which measuring goes on after a restart. A window in
     /// which nothing was paid leaves no telemetry and is posted all the same.
     pub(crate) fn measured_until(&self) -> Option<Timestamp> {
-        let kept = self.running.as_ref().map(|segment| segment.window.to());
+        let kept = self.running.as_ref().map(|hour| hour.window().to());
         kept.max(self.posted_until)
     }
 
@@ -201,27 +241,24 @@ impl Accounts {
     ) -> Result<Posted, EngineError> {
         let Measured { spans, samples, uses, .. } = measured;
         let whole = Segment { window, spans, samples, uses };
-        let mut tick = Vec::new();
+        let mut posted = Posted::nothing(self.currency);
         // Metered as it is kept, cut by the hour, so that metering it again gives the same.
-        for segment in whole.by_hour() {
-            let same_hour = |running: &Segment| {
-                hour_floor(running.window.from()) == hour_floor(segment.window.from())
+        for segment in whole.into_hours() {
+            let same_hour = |running: &Hour| {
+                hour_floor(running.window().from()) == hour_floor(segment.window.from())
             };
             if !self.running.as_ref().is_some_and(same_hour) {
                 self.close_hour()?;
             }
             self.books.put_segment(&self.cluster, &segment).map_err(EngineError::Books)?;
-            tick.push(self.meter(segment.window, &segment)?);
-            self.extend_running(segment);
+            let mut hour = self.running.take().unwrap_or_else(|| Hour::of(segment.window));
+            let alone = hour.add(&self.how(), &segment);
+            self.running = Some(hour);
+            drop(segment);
+            posted.add(&alone.map_err(EngineError::Meter)?)?;
             self.post_running()?;
         }
-        let coverage = total_coverage(&tick);
-        Ok(Posted { tick, coverage })
-    }
-
-    fn extend_running(&mut self, segment: Segment) {
-        let running = self.running.take();
-        self.running = join(running.into_iter().chain([segment]));
+        Ok(posted)
     }
 
     /// Sums the running hour for good and folds its telemetry into one file.
@@ -229,30 +266,22 @@ impl Accounts {
         let Some(running) = self.running.take() else { return Ok(()) };
         let open = std::mem::take(&mut self.open);
         self.closed.merge(open)?;
-        self.books.compact(&self.cluster, running.window.from()).map_err(EngineError::Books)
+        self.books.compact(&self.cluster, running.window().from()).map_err(EngineError::Books)
     }
 
     /// Posts the running hour, whole.
     pub(crate) fn post_running(&mut self) -> Result<(), EngineError> {
-        let Some(running) = self.running.take() else { return Ok(()) };
-        let metered = self.meter(running.window, &running);
-        self.running = Some(running);
-        let metered = self.put(metered?)?;
+        let Some(running) = &self.running else { return Ok(()) };
+        let metered = running.metered(&self.how())?;
+        let metered = self.put(metered)?;
         self.posted_until = self.posted_until.max(Some(metered.window.to()));
         self.open = Sums::default();
         self.open.add(&metered.charges, &self.budgets)
     }
 
-    fn meter(&self, window: Window, segment: &Segment) -> Result<Metered, EngineError> {
-        meter(&MeterInput {
-            cluster: &self.cluster,
-            window,
-            currency: self.currency,
-            spans: &segment.spans,
-            samples: &segment.samples,
-            weights: &self.weights,
-        })
-        .map_err(EngineError::Meter)
+    const fn how(&self) -> How<'_> {
+        let Self { books, cluster, currency, weights, .. } = self;
+        How { books, cluster, currency: *currency, weights }
     }
 
     /// All that is posted.
@@ -280,13 +309,6 @@ const fn mark(head: Head) -> Mark {
     Mark { seq: head.seq, hash: head.hash }
 }
 
-fn total_coverage(metered: &[Metered]) -> Coverage {
-    metered.iter().fold(Coverage::default(), |sum, metered| Coverage {
-        expected_nanos: sum.expected_nanos + metered.coverage.expected_nanos,
-        measured_nanos: sum.measured_nanos + metered.coverage.measured_nanos,
-    })
-}
-
 fn join(segments: impl IntoIterator<Item = Segment>) -> Option<Segment> {
     let mut segments = segments.into_iter();
     let mut joined = segments.next()?;
@@ -300,3 +322,6 @@ fn join(segments: impl IntoIterator<Item = Segment>) -> Option<Segment> {
     }
     Some(joined)
 }
+
+#[cfg(test)]
+mod tests;

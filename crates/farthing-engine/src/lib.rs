@@ -19,6 +19,7 @@ mod execute;
 mod exposure;
 mod gate;
 mod hindsight;
+mod hour;
 mod journal;
 mod ladder;
 mod ladder_record;

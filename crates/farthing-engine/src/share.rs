@@ -18,19 +18,19 @@ pub struct TeamShare {
     pub nodes: BTreeSet<NodeId>,
 }
 
-/// The parts of all teams in what was metered.
-pub(crate) fn by_team(
-    metered: &[Metered],
+/// Adds the parts of all teams in what was metered.
+pub(crate) fn add_teams(
+    teams: &mut BTreeMap<TeamId, TeamShare>,
+    metered: &Metered,
     zero: Money,
-) -> Result<BTreeMap<TeamId, TeamShare>, EngineError> {
+) -> Result<(), EngineError> {
     let none = || TeamShare {
         used: zero,
         idle: zero,
         usage: PerResource::from_fn(|_| Usage::default()),
         nodes: BTreeSet::new(),
     };
-    let mut teams = BTreeMap::new();
-    for charge in metered.iter().flat_map(|metered| &metered.charges) {
+    for charge in &metered.charges {
         let Some(team) = charge.attribution.as_ref().and_then(|who| who.team.clone()) else {
             continue;
         };
@@ -53,5 +53,5 @@ pub(crate) fn by_team(
             share.nodes.insert(charge.node.clone());
         }
     }
-    Ok(teams)
+    Ok(())
 }

@@ -15,8 +15,8 @@ use crate::share::TeamShare;
 use farthing_edge::{Measured, Store};
 use farthing_ledger::{Metered, Usage};
 use farthing_model::{
-    Coverage, Destination, Mode, Money, MoneyError, PerResource, PlanId, Policy, Receipt, Resource,
-    Snapshot, TeamId, Window,
+    Coverage, Destination, Mode, Money, MoneyError, PerResource, PlanId, Policy, Receipt, Snapshot,
+    TeamId, Window,
 };
 use farthing_planner::{
     BudgetState, Input, Planned, Utilisation, Violation, check, plan, plan_as, sensitivity_within,
@@ -62,6 +62,8 @@ pub struct Tick {
     pub verified: Vec<VerifiedRecord>,
     /// What people should know.
     pub notes: Vec<String>,
+    /// Requests that the world made since the last tick, where it asks somebody.
+    pub requests: u64,
 }
 
 /// Where money went. `paid = used + idle + unallocated + overhead`.
@@ -99,7 +101,7 @@ impl<W: World, S: Store> Engine<W, S> {
             .observe(now)
             .map_err(|source| EngineError::World { what: "observed", source })?;
         // 3. Measure and meter: telemetry and charges are in the books before anything is planned.
-        let (window, posted) = self.account(now, &mut notes)?;
+        let (window, requests, posted) = self.account(now, &mut notes)?;
         // The world was seen before this window was measured: the worse of the two counts (law 7).
         snapshot.coverage = worse(snapshot.coverage, posted.coverage);
         // 4. Verify what has ended, so that its reservation is free again.
@@ -130,10 +132,8 @@ impl<W: World, S: Store> Engine<W, S> {
         let acted = self.execute(&snapshot, now)?;
         self.tell(&acted, planned.as_ref(), now);
         // 9. Say what happened.
-        let usage = total_usage(&posted.tick);
-        let teams = crate::share::by_team(&posted.tick, Money::zero(self.config.currency))?;
-        let coverage = posted.coverage;
-        let money = Flow::of(&posted.tick, Money::zero(self.config.currency))?;
+        let Posted { money, usage, teams, coverage, .. } = posted;
+        let usage = usage.unwrap_or_default();
         Ok(Tick {
             at: now,
             window,
@@ -150,6 +150,7 @@ impl<W: World, S: Store> Engine<W, S> {
             resolved,
             verified,
             notes,
+            requests,
         })
     }
 
@@ -158,17 +159,17 @@ impl<W: World, S: Store> Engine<W, S> {
         &mut self,
         now: Timestamp,
         notes: &mut Vec<String>,
-    ) -> Result<(Option<Window>, Posted), EngineError> {
-        let nothing = Posted { tick: Vec::new(), coverage: Coverage::default() };
+    ) -> Result<(Option<Window>, u64, Posted), EngineError> {
+        let nothing = Posted::nothing(self.config.currency);
         let Some(from) = self.measured_until else {
             self.measured_until = Some(now);
-            return Ok((None, nothing));
+            return Ok((None, 0, nothing));
         };
         let Ok(window) = Window::new(from, now) else {
             if now < from {
                 notes.push(format!("the clock went back from {from} to {now}: not measured"));
             }
-            return Ok((None, nothing));
+            return Ok((None, 0, nothing));
         };
         let measured = match self.world.measure(window) {
             Ok(measured) => measured,
@@ -179,18 +180,14 @@ impl<W: World, S: Store> Engine<W, S> {
             }
         };
         // The adapter knows of nodes that it has no span for; the meter knows the spans.
-        let told = measured.coverage;
+        let (told, requests) = (measured.coverage, measured.requests);
         notes.extend(measured.faults.iter().cloned());
         self.accounts.journal_is_at(self.journal.head());
         let mut posted = self.accounts.post(window, measured)?;
         posted.coverage = worse(posted.coverage, told);
         self.measured_until = Some(now);
-        for metered in &posted.tick {
-            notes.extend(metered.faults.iter().map(ToString::to_string));
-            let unpriced = metered.unpriced.iter();
-            notes.extend(unpriced.map(|node| format!("node {}: {}", node.node, node.why)));
-        }
-        Ok((Some(window), posted))
+        notes.append(&mut posted.notes);
+        Ok((Some(window), requests, posted))
     }
 
     /// Whether a proposal waits to be done that a person approved and that has not expired.
@@ -251,7 +248,7 @@ impl<W: World, S: Store> Engine<W, S> {
             held: open.held_back(),
             // How soon the next plan comes is the loop's to say.
             policy: Policy { replan: self.config.tick, ..self.config.policy.clone() },
-            utilisation: utilisation(&total_usage(&posted.tick), !posted.tick.is_empty()),
+            utilisation: utilisation(posted.usage.as_ref()),
             effort: self.config.effort,
         })
     }
@@ -368,20 +365,6 @@ impl Flow {
     }
 }
 
-fn total_usage(metered: &[Metered]) -> PerResource<Usage> {
-    PerResource::from_fn(|resource: Resource| {
-        metered.iter().fold(Usage::default(), |sum, metered| {
-            let usage = metered.usage.get(resource);
-            Usage {
-                used_nano: sum.used_nano + usage.used_nano,
-                idle_nano: sum.idle_nano + usage.idle_nano,
-                unallocated_nano: sum.unallocated_nano + usage.unallocated_nano,
-                overhead_nano: sum.overhead_nano + usage.overhead_nano,
-            }
-        })
-    })
-}
-
 /// The coverage with the smaller share; one of nothing says nothing.
 fn worse(one: Coverage, other: Coverage) -> Coverage {
     match (one.ratio(), other.ratio()) {
@@ -391,10 +374,10 @@ fn worse(one: Coverage, other: Coverage) -> Coverage {
     }
 }
 
-fn utilisation(usage: &PerResource<Usage>, measured: bool) -> PerResource<Option<Utilisation>> {
+fn utilisation(usage: Option<&PerResource<Usage>>) -> PerResource<Option<Utilisation>> {
     PerResource::from_fn(|resource| {
-        let usage = usage.get(resource);
-        (measured && usage.paid_nano() > 0).then(|| Utilisation {
+        let usage = usage?.get(resource);
+        (usage.paid_nano() > 0).then(|| Utilisation {
             used_nano: usage.used_nano,
             allocated_nano: usage.allocated_nano(),
             capacity_nano: usage.paid_nano(),

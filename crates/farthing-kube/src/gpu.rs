@@ -24,9 +24,14 @@ const MIG: &str = "nvidia.com/mig-";
 /// How names of what NVIDIA's plugin counts begin.
 const NVIDIA: &str = "nvidia.com/";
 
+/// Whether a resource is a whole device, or a replica of one.
+pub(crate) fn is_whole(resource: &str) -> bool {
+    WHOLE.contains(&resource)
+}
+
 /// Whether a resource is a device or a slice of one.
 pub(crate) fn is_device(resource: &str) -> bool {
-    WHOLE.contains(&resource) || resource.starts_with(MIG)
+    is_whole(resource) || resource.starts_with(MIG)
 }
 
 /// The accelerator that a node's labels name, and the profile that all of them are cut into, where

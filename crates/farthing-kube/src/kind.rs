@@ -72,7 +72,7 @@ const fn where_installed(
 }
 
 /// All kinds that are watched. Nodes and pods come first: without them nothing is known.
-pub(crate) const KINDS: [Kind; 35] = [
+pub(crate) const KINDS: [Kind; 37] = [
     built_in("Node", "", "nodes", Keep::Node),
     built_in("Pod", "", "pods", Keep::Pod),
     built_in("Namespace", "", "namespaces", Keep::Namespace),
@@ -86,6 +86,8 @@ pub(crate) const KINDS: [Kind; 35] = [
     built_in("ResourceQuota", "", "resourcequotas", Keep::Rule),
     built_in("PriorityClass", "scheduling.k8s.io", "priorityclasses", Keep::Rule),
     built_in("PodDisruptionBudget", "policy", "poddisruptionbudgets", Keep::Rule),
+    where_installed("HorizontalPodAutoscaler", "autoscaling", &["v2"], HPAS, Keep::Rule),
+    where_installed("ScaledObject", "keda.sh", &["v1alpha1"], "scaledobjects", Keep::Rule),
     where_installed("ResourceClaim", DRA, &["v1", "v1beta2", "v1beta1"], "resourceclaims", CLAIM),
     where_installed("ResourceSlice", DRA, &["v1", "v1beta2"], "resourceslices", Keep::Slices),
     where_installed("JobSet", "jobset.x-k8s.io", &["v1alpha2"], "jobsets", Keep::Owner),
@@ -114,6 +116,7 @@ pub(crate) const KINDS: [Kind; 35] = [
 pub(crate) const GROUP: &str = "farthing.dev";
 pub(crate) const VERSION: &str = "v1alpha1";
 const DRA: &str = "resource.k8s.io";
+const HPAS: &str = "horizontalpodautoscalers";
 const LWS: &str = "leaderworkerset.x-k8s.io";
 const KSERVE: &str = "serving.kserve.io";
 const KUEUE: &str = "kueue.x-k8s.io";
@@ -160,7 +163,9 @@ impl Kind {
         Ok(match self.keep {
             Keep::Node => Object::Node(NodeObject::of(wire::<node::Wire>(raw)?, names, now)?),
             Keep::Pod => Object::Pod(PodObject::of(wire::<pod::Wire>(raw)?, names, now)?),
-            Keep::Namespace => Object::Namespace(Rule::of(&wire::<rule::Wire>(raw)?, names)),
+            Keep::Namespace => {
+                Object::Namespace(Rule::of(&wire::<rule::Wire<'_>>(raw)?, self.name, names)?)
+            }
             Keep::OwnerOfPods | Keep::Owner => {
                 let of_pods = self.keep == Keep::OwnerOfPods;
                 let owner = Owner::of(&wire::<owner::Wire<'_>>(raw)?, of_pods, names, now)?;
@@ -169,7 +174,7 @@ impl Kind {
             Keep::Claim => Object::Claim(Claim::of(&wire::<claim::ClaimWire>(raw)?, names)),
             Keep::Slices => Object::Slices(Slices::of(&wire::<claim::SliceWire>(raw)?, names)),
             Keep::Queue => Object::Queue(kueue::read(self.name, raw, names, now)?),
-            Keep::Rule => Object::Rule(Rule::of(&wire::<rule::Wire>(raw)?, names)),
+            Keep::Rule => Object::Rule(Rule::of(&wire::<rule::Wire<'_>>(raw)?, self.name, names)?),
             Keep::Ours => {
                 let wire = wire::<ours::Wire>(raw)?;
                 let (key, object) = OurObject::of(wire, self.name, names, now);

@@ -27,8 +27,10 @@ mod ours;
 mod price;
 mod state;
 mod subject;
+mod terms;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod watch;
 mod whose;
 
@@ -55,6 +57,7 @@ use state::State;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
+use usage::Usage;
 use watch::Shared;
 
 /// A cluster that is watched.
@@ -70,6 +73,9 @@ pub struct Kube {
     faults: BTreeSet<String>,
     version: String,
     acting: act::Acting,
+    usage: Usage,
+    /// Requests that were told of.
+    requests: u64,
 }
 
 /// What is known of a cluster, for people.
@@ -89,6 +95,8 @@ pub struct Inventory {
     pub requests: u64,
     /// How often kinds were read whole: once each, and again when a stream had ended too long ago.
     pub lists: u64,
+    /// Why what pods use is not known, if it is not: then they are known by what they ask for.
+    pub use_unknown: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -116,6 +124,7 @@ impl Kube {
             serde_json::from_slice(&said).map_err(|error| syntax(error.to_string()))?;
         let source = SourceId::new("kubernetes").map_err(|error| syntax(error.to_string()))?;
         let shared = Arc::new(Shared::default());
+        let usage = Usage::ask(&client, &mut Vec::new());
         watch::start(&client, &shared)
             .map_err(|error| syntax(format!("no thread can be started: {error}")))?;
         Ok(Self {
@@ -129,6 +138,8 @@ impl Kube {
             faults: BTreeSet::new(),
             version: version.git_version,
             acting: act::Acting::default(),
+            usage,
+            requests: 0,
         })
     }
 
@@ -173,6 +184,7 @@ impl Kube {
             unknown: Vec::new(),
             requests: self.client.requests(),
             lists: state.health.iter().map(|health| health.lists).sum(),
+            use_unknown: self.usage.unknown().map(str::to_owned),
         };
         for (kind, health) in KINDS.iter().zip(&state.health) {
             match (health.served, &health.why) {
@@ -229,13 +241,16 @@ impl Observe for Kube {
 
 impl Measure for Kube {
     fn measure(&mut self, window: Window) -> Result<Measured, EdgeError> {
+        let mut unread = Vec::new();
+        self.usage = Usage::ask(&self.client, &mut unread);
         let mut state = self.shared.state();
         if let Some(error) = unknown(&state) {
             return Err(error);
         }
         let known = state.health.iter().take(2).map(|health| health.known_to(window.to()));
         let known = known.min().flatten().unwrap_or(window.from());
-        let measuring = Measuring { state: &state, window, known, source: &self.source };
+        let (source, usage) = (&self.source, &self.usage);
+        let measuring = Measuring { state: &state, window, known, source, usage };
         let mut measured = measuring.measure(&mut *self.prices, &mut self.faces);
         if known < window.to() {
             let why = state.health.iter().take(2).find_map(|health| health.why.clone());
@@ -248,9 +263,11 @@ impl Measure for Kube {
         let faults = std::mem::take(&mut self.faults).into_iter();
         let faults = faults.filter(|fault| !measured.faults.contains(fault));
         let read = state.take_faults();
-        let all: Vec<String> = faults.chain(read).collect();
+        let all: Vec<String> = faults.chain(read).chain(unread).collect();
         measured.faults.extend(all);
         self.coverage = measured.coverage;
+        let requests = self.client.requests();
+        measured.requests = requests - std::mem::replace(&mut self.requests, requests);
         Ok(measured)
     }
 }

@@ -71,6 +71,10 @@ fn rights(flavour: Flavour, belongs: impl Fn(&Call) -> bool, with_kinds: bool) -
         let verbs = rights.entry((kind.group, kind.plural.to_owned())).or_default();
         verbs.extend(["list", "watch"]);
     }
+    if with_kinds {
+        // What pods use, where a metrics server tells it.
+        rights.entry(("metrics.k8s.io", "pods".to_owned())).or_default().insert("list");
+    }
     for call in calls().filter(|call| call.flavour <= flavour && belongs(call)) {
         let verbs = rights.entry((call.group, call.resource())).or_default();
         verbs.insert(call.verb.name());

@@ -1,8 +1,9 @@
 //! What was paid and what was set aside in a window.
 //!
-//! There is no telemetry here: a pod is charged for what it asks for, from when the scheduler gave
-//! it its node until it was done or gone, and how much of that it used is not known. Times are
-//! those of Kubernetes, to the second; what ended between two ticks is metered to its end.
+//! A pod is charged for what it asks for, from when the scheduler gave it its node until it was
+//! done or gone; how much of that it used is what the metrics server says of cores and memory, if
+//! there is one, and else not known. Times are those of Kubernetes, to the second; what ended
+//! between two ticks is metered to its end.
 //!
 //! The window is known as far as both nodes and pods are (`known`): after that the nodes are paid
 //! and their time is not measured.
@@ -11,6 +12,7 @@ use crate::gpu::Reading;
 use crate::object::{NodeObject, PodObject, Slice};
 use crate::price::{Priced, Prices};
 use crate::state::State;
+use crate::usage::Usage;
 use crate::whose;
 use farthing_edge::Measured;
 use farthing_model::{
@@ -32,6 +34,7 @@ pub(crate) struct Measuring<'m> {
     /// Up to when everything is known.
     pub(crate) known: Timestamp,
     pub(crate) source: &'m SourceId,
+    pub(crate) usage: &'m Usage,
 }
 
 /// A node, when it was paid, and what it is.
@@ -242,8 +245,8 @@ impl<'m> Measuring<'m> {
         let to = held.window.to().min(node.window.to());
         let Ok(window) = Window::new(from, to) else { return };
         let pod = held.pod;
-        let mut put = |resource: Resource, requested_nano: i128| {
-            if requested_nano > 0 {
+        let mut put = |resource: Resource, requested_nano: i128, used_nano: Option<i128>| {
+            if requested_nano > 0 || used_nano.is_some_and(|used| used > 0) {
                 measured.samples.push(Sample {
                     source: self.source.clone(),
                     node: node.id.clone(),
@@ -253,15 +256,23 @@ impl<'m> Measuring<'m> {
                     resource,
                     window,
                     requested_nano,
-                    used_nano: None,
+                    used_nano,
                     held_nano: None,
                 });
             }
         };
-        let (asks, nanos) = (&pod.asks.resources, window.nanos());
-        put(Resource::Cpu, i128::from(asks.cpu_milli) * nanos / 1_000);
-        put(Resource::Memory, i128::from(asks.memory_bytes) * nanos);
-        put(Resource::Storage, i128::from(asks.storage_bytes) * nanos);
+        let asks = &pod.asks.resources;
+        let used = self.usage.of((&pod.key.namespace, &pod.key.name), window.to());
+        // A part of what a rate comes to since ever, so that parts of a window sum to the whole.
+        let over = |amount: u64, unit: i128| {
+            let until = |at: Timestamp| i128::from(amount) * at.as_nanosecond() / unit;
+            until(window.to()) - until(window.from())
+        };
+        let cores = used.map(|used| over(used.cpu_nano, 1_000_000_000));
+        put(Resource::Cpu, over(asks.cpu_milli, 1_000), cores);
+        let bytes = used.map(|used| over(used.memory_bytes, 1));
+        put(Resource::Memory, over(asks.memory_bytes, 1), bytes);
+        put(Resource::Storage, over(asks.storage_bytes, 1), None);
         let mut gpus: i128 = 0;
         let mut share = |share: Result<Share, String>, count: u64| match share {
             Ok(share) => gpus += share.over(window) * i128::from(count),
@@ -283,7 +294,7 @@ impl<'m> Measuring<'m> {
                 share(own, 1);
             }
         }
-        put(Resource::Gpu, gpus);
+        put(Resource::Gpu, gpus, None);
     }
 }
 

@@ -8,6 +8,7 @@ use crate::object::pod::{Asks, Phase};
 use crate::object::{Key, NodeObject, Owner, OwnerRef, PodObject};
 use crate::price::Prices;
 use crate::state::State;
+use crate::terms::{About, Saying};
 use crate::whose;
 use farthing_model::{
     Age, Assignment, ClusterId, Coverage, Decimal, Interruptible, Job, Node, NodeId, NodeState,
@@ -58,6 +59,11 @@ pub(crate) fn snapshot(
     nodes.sort_by(|a, b| a.id.cmp(&b.id));
     let whole = wholes(state, faults);
     let seen = whole.iter().map(|(id, whole)| whole.observed(state, id, &offers, now));
+    let saying = Saying::of(state);
+    let mut terms = saying.cluster();
+    let said =
+        whole.iter().filter_map(|(id, whole)| Some((id.clone(), saying.workload(whole.about())?)));
+    terms.workloads.extend(said);
     Snapshot {
         cluster: cluster.clone(),
         at: now,
@@ -65,6 +71,7 @@ pub(crate) fn snapshot(
         workloads: seen.collect(),
         ages: ages(state, now),
         coverage,
+        terms: Arc::new(terms),
     }
 }
 
@@ -187,6 +194,15 @@ impl Whole<'_> {
             generation: self.owner.map_or_else(|| first.map_or(0, |pod| pod.version), Owner::wish),
             since,
             demand_per_s: None,
+        }
+    }
+
+    fn about(&self) -> About<'_> {
+        About {
+            namespace: &self.namespace,
+            top: self.top.as_ref(),
+            owner: self.owner,
+            pod: self.pods.first().copied(),
         }
     }
 

@@ -8,6 +8,7 @@ use crate::object::Names;
 use crate::price::{Priced, Prices};
 use crate::state::State;
 use crate::subject::subject;
+use crate::usage::Usage;
 use crate::{roles, whose};
 use farthing_edge::Measured;
 use farthing_model::{
@@ -171,7 +172,8 @@ impl Prices for Free {
 fn measure(state: &State) -> Measured {
     let window = Window::new(at("2026-11-30T23:00:00Z"), at(NOW)).unwrap();
     let source = SourceId::new("kubernetes").unwrap();
-    let measuring = Measuring { state, window, known: at(NOW), source: &source };
+    let (source, usage) = (&source, &Usage::Unknown(String::new()));
+    let measuring = Measuring { state, window, known: at(NOW), source, usage };
     measuring.measure(&mut Free, &mut Faces::default())
 }
 
@@ -300,7 +302,13 @@ fn time_that_is_not_known_is_paid_and_not_measured() {
     let window = Window::new(at("2026-11-30T23:00:00Z"), at(NOW)).unwrap();
     let source = SourceId::new("kubernetes").unwrap();
     let known = at("2026-11-30T23:30:00Z");
-    let measuring = Measuring { state: &state, window, known, source: &source };
+    let measuring = Measuring {
+        state: &state,
+        window,
+        known,
+        usage: &Usage::Unknown(String::new()),
+        source: &source,
+    };
     let measured = measuring.measure(&mut Free, &mut Faces::default());
     let spans: Vec<_> = measured.spans.iter().map(|it| (it.window.to(), it.measured)).collect();
     assert_eq!(spans, [(known, true), (at(NOW), false)]);
@@ -380,4 +388,173 @@ fn a_workload_has_one_object_that_stands_for_it() {
     let seen = find(&state, "n/bare").unwrap();
     assert_eq!((seen.kind, seen.path.as_str()), ("Pod", "/api/v1/namespaces/n/pods/bare"));
     assert_eq!(seen.resource_version, "1");
+}
+
+/// A cluster in which others have said much about a node and a workload.
+fn said_by_others() -> State {
+    let mut state = State::default();
+    let mut taken = object("n1", None);
+    taken["metadata"]["labels"] = json!({"karpenter.sh/nodepool": "gpus"});
+    taken["spec"] = json!({"unschedulable": true, "taints": [
+        {"key": "gpu", "value": "h100", "effect": "NoSchedule"},
+        {"key": "old", "effect": "Sometimes"}]});
+    put(&mut state, "Node", &taken);
+    put(&mut state, "Node", &object("n2", None));
+    let rule = |kind: &str, name: &str, spec: Value, status: Value| {
+        let mut rule = object(name, None);
+        (rule["spec"], rule["status"]) = (spec, status);
+        (kind.to_owned(), rule)
+    };
+    let quota = |name: &str, hard: Value, used: Value| {
+        rule("ResourceQuota", name, Value::Null, json!({"hard": hard, "used": used}))
+    };
+    let mut class = object("high", None);
+    class["metadata"]["namespace"] = json!("");
+    class["value"] = json!(1_000);
+    let target = |kind: &str, name: &str| json!({"kind": kind, "name": name});
+    let rules = [
+        quota(
+            "a",
+            json!({"requests.cpu": "10", "requests.nvidia.com/gpu": "8", "pods": "5"}),
+            json!({"requests.cpu": "2500m", "requests.nvidia.com/gpu": "3", "pods": "9"}),
+        ),
+        quota("b", json!({"cpu": "9", "limits.cpu": "1"}), json!({"cpu": "3"})),
+        rule(
+            "ResourceQuota",
+            "scoped",
+            json!({"scopes": ["BestEffort"]}),
+            json!({"hard": {"pods": "0"}}),
+        ),
+        rule(
+            "PodDisruptionBudget",
+            "p",
+            json!({"selector": {"matchLabels": {"app": "web"}}}),
+            json!({"disruptionsAllowed": 2}),
+        ),
+        rule(
+            "PodDisruptionBudget",
+            "q",
+            json!({"selector": {"matchExpressions": [
+            {"key": "app", "operator": "NotIn", "values": ["db"]}]}}),
+            json!({"disruptionsAllowed": 1}),
+        ),
+        rule(
+            "PodDisruptionBudget",
+            "r",
+            json!({"selector": {"matchLabels": {"app": "db"}}}),
+            json!({"disruptionsAllowed": 0}),
+        ),
+        ("PriorityClass".to_owned(), class),
+        rule(
+            "HorizontalPodAutoscaler",
+            "h",
+            json!({"minReplicas": 2, "maxReplicas": 9,
+            "scaleTargetRef": target("Deployment", "web")}),
+            Value::Null,
+        ),
+        rule("ScaledObject", "k", json!({"scaleTargetRef": {"name": "idle"}}), Value::Null),
+        rule(
+            "NodePool",
+            "gpus",
+            json!({"limits": {"nvidia.com/gpu": "16"}, "weight": 7}),
+            json!({"resources": {"nvidia.com/gpu": "8", "cpu": "192"}}),
+        ),
+    ];
+    for (kind, rule) in &rules {
+        put(&mut state, kind, rule);
+    }
+    let template = json!({"tolerations": [{"key": "gpu", "operator": "Exists"},
+            {"key": "node.kubernetes.io/not-ready", "operator": "Exists", "effect": "NoExecute"}],
+        "nodeSelector": {"zone": "a"}, "priorityClassName": "high",
+        "volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "d"}}, {"name": "e"}]});
+    let mut web = object("web", None);
+    web["metadata"]["labels"] = json!({"kueue.x-k8s.io/queue-name": "team-a"});
+    web["spec"] = json!({"template": {"spec": template}});
+    put(&mut state, "Deployment", &web);
+    put(&mut state, "ReplicaSet", &object("web-1", Some(("Deployment", "web"))));
+    let mut one = pod("web-1-x", Some(("ReplicaSet", "web-1")), &json!({}));
+    one["metadata"]["labels"] = json!({"app": "web"});
+    one["metadata"]["annotations"] = json!({"karpenter.sh/do-not-disrupt": "true"});
+    put(&mut state, "Pod", &one);
+    put(&mut state, "Deployment", &object("plain", None));
+    put(&mut state, "Deployment", &object("idle", None));
+    state
+}
+
+/// What others say becomes terms of a snapshot: only of whom it is said.
+#[test]
+fn what_others_say_becomes_terms() {
+    let state = said_by_others();
+    let lab = farthing_model::ClusterId::new("lab").unwrap();
+    let seen = crate::observe::snapshot(
+        &state,
+        (&lab, at(NOW)),
+        &mut Free,
+        farthing_model::Coverage::default(),
+        &mut std::collections::BTreeSet::new(),
+    );
+    let terms = &*seen.terms;
+    let node = &terms.nodes[&farthing_model::NodeId::new("n1").unwrap()];
+    assert_eq!((node.cordoned, node.pool.as_deref(), node.taints.len()), (true, Some("gpus"), 1));
+    assert!(node.taints[0].keeps_off(&[]));
+    assert_eq!(terms.nodes.len(), 1, "of the other nothing is said");
+    let room = terms.room["n"];
+    assert_eq!((room.cpu_milli, room.gpu_milli, room.pods), (Some(6_000), Some(5_000), Some(0)));
+    let pool = &terms.pools["gpus"];
+    assert_eq!((pool.limit.gpu_milli, pool.bought.gpu_milli), (Some(16_000), 8_000));
+    assert_eq!((pool.limit.cpu_milli, pool.weight), (None, 7));
+    let of = |name: &str| terms.workloads.get(&WorkloadId::new(name).unwrap());
+    let web = of("n/web").unwrap();
+    assert!(!node.taints[0].keeps_off(&web.tolerations));
+    assert_eq!(web.tolerations.len(), 1, "what every pod tolerates is not said");
+    assert_eq!((web.priority, web.disruptions, web.volumes), (1_000, Some(1), 1));
+    assert!(web.undisturbed && !web.more_affinity && web.selector["zone"] == "a");
+    let scaler = farthing_model::Steering::Replicas {
+        kind: "HorizontalPodAutoscaler".to_owned(),
+        name: "h".to_owned(),
+        least: 2,
+        most: 9,
+    };
+    assert_eq!(web.steered_by, [farthing_model::Steering::Queue("team-a".to_owned()), scaler]);
+    assert_eq!(of("n/idle").unwrap().steered_by.len(), 1, "KEDA");
+    assert_eq!(of("n/plain"), None);
+}
+
+/// Where the metrics server tells it, what a pod uses is known, also of one that asks for nothing.
+#[test]
+fn what_the_metrics_server_tells_is_metered() {
+    let mut state = State::default();
+    put(&mut state, "Node", &node(&json!({"cpu": "8", "memory": "32Gi"}), &json!({})));
+    let spec = |asks: Value| {
+        let container = json!({"name": "c", "resources": {"requests": asks}});
+        json!({"nodeName": "node", "containers": [container]})
+    };
+    put(&mut state, "Pod", &pod("p", None, &spec(json!({"cpu": "2", "memory": "1Gi"}))));
+    put(&mut state, "Pod", &pod("q", None, &spec(json!({}))));
+    let told = |name: &str| {
+        json!({"metadata": {"name": name, "namespace": "n"}, "timestamp": NOW,
+            "containers": [{"usage": {"cpu": "500m", "memory": "2Gi"}}]})
+    };
+    let usage = Usage::read(
+        json!({"items": [told("p"), told("q")]}).to_string().as_bytes(),
+        &mut Vec::new(),
+    )
+    .unwrap();
+    let window = Window::new(at("2026-11-30T23:00:00Z"), at(NOW)).unwrap();
+    let source = SourceId::new("kubernetes").unwrap();
+    let (source, usage, known) = (&source, &usage, at(NOW));
+    let measuring = Measuring { state: &state, window, known, source, usage };
+    let measured = measuring.measure(&mut Free, &mut Faces::default());
+    let of = |name: &str, resource: Resource| {
+        let own = measured.samples.iter().find(|it| {
+            let who = it.attribution.as_ref().unwrap();
+            it.resource == resource && who.pod.as_deref() == Some(name)
+        });
+        own.map(|it| (it.requested_nano, it.used_nano))
+    };
+    let hour = window.nanos();
+    assert_eq!(of("p", Resource::Cpu), Some((2 * hour, Some(hour / 2))));
+    assert_eq!(of("p", Resource::Memory), Some((hour << 30, Some(hour << 31))));
+    assert_eq!(of("q", Resource::Cpu), Some((0, Some(hour / 2))));
+    assert_eq!(of("q", Resource::Storage), None);
 }

@@ -397,4 +397,4 @@ impl Watcher {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;

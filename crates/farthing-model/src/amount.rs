@@ -71,6 +71,14 @@ pub fn cores_milli(text: &str) -> Result<u64, String> {
     u64::try_from((nano + 999_999) / 1_000_000).map_err(|_| format!("`{text}` is too many cores"))
 }
 
+/// Cores, in 10^-9.
+///
+/// # Errors
+/// No amount, below zero, or more than fits.
+pub fn cores_nano(text: &str) -> Result<u64, String> {
+    u64::try_from(nano(text)?).map_err(|_| format!("`{text}` is too many cores"))
+}
+
 /// Bytes.
 ///
 /// # Errors

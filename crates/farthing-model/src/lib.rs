@@ -32,6 +32,7 @@ mod share;
 mod sizing;
 mod snapshot;
 mod split;
+mod terms;
 mod time;
 mod window;
 mod workload;
@@ -70,6 +71,7 @@ pub use share::{Share, ShareError};
 pub use sizing::{Day, Queue, RatePoint, Sizing};
 pub use snapshot::{Age, Assignment, Observed, Snapshot, WorkloadState};
 pub use split::{SplitError, proportion, split, split_money};
+pub use terms::{Effect, NodeTerms, Pool, Room, Steering, Taint, Terms, Toleration, WorkloadTerms};
 pub use time::{
     HOURS_PER_MONTH, HOURS_PER_YEAR, NANOS_PER_HOUR, NANOS_PER_SECOND, hour_floor, midnight,
     parse_duration, utc_day,

@@ -4,6 +4,7 @@ use crate::decimal::Decimal;
 use crate::id::{ClusterId, OfferId, WorkloadId};
 use crate::node::Node;
 use crate::sample::Coverage;
+use crate::terms::Terms;
 use crate::window::Window;
 use crate::workload::Workload;
 use jiff::{SignedDuration, Timestamp};
@@ -24,6 +25,8 @@ pub struct Snapshot {
     pub ages: Vec<Age>,
     /// How much of the expected telemetry of the last window was there.
     pub coverage: Coverage,
+    /// What others have said about nodes and workloads.
+    pub terms: Arc<Terms>,
 }
 
 /// When a part of a snapshot was last refreshed.

@@ -169,6 +169,7 @@ fn main() {
             workloads: workloads(&mut dice, now),
             ages: Vec::new(),
             coverage: Coverage { expected_nanos: 0, measured_nanos: 0 },
+            terms: std::sync::Arc::default(),
         },
         horizon: Window::starting(now, SignedDuration::from_hours(24)).unwrap(),
         currency: Currency::USD,

@@ -168,6 +168,7 @@ pub(crate) fn input(hours: i64, offers: Vec<Offer>, workloads: Vec<Observed>) ->
             workloads,
             ages: Vec::new(),
             coverage: Coverage { expected_nanos: 0, measured_nanos: 0 },
+            terms: std::sync::Arc::default(),
         },
         horizon: Window::new(now(), after(60 * hours)).unwrap(),
         currency: Currency::USD,

@@ -190,7 +190,7 @@ pub(crate) struct UpArgs {
     /// to run
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Vec<PathBuf>,
-    /// Time between two ticks [default: 10s, of a Kubernetes cluster 1m, of 2,000 pods 5m]
+    /// Time between two ticks [default: 10s, of a Kubernetes cluster 1m]
     #[arg(long, value_name = "DURATION")]
     pub(crate) every: Option<String>,
     #[command(flatten)]

@@ -423,6 +423,7 @@ impl Observe for Fake {
             workloads: state.jobs.iter().map(seen).collect(),
             ages: vec![Age { part: "nodes", as_of }, Age { part: "usage", as_of: now }],
             coverage: state.coverage,
+            terms: std::sync::Arc::default(),
         })
     }
 }

@@ -1,9 +1,12 @@
 //! What all objects have: names, labels, owners, versions.
 
+use super::placement::Placement;
+use super::pod::Asks;
 use jiff::Timestamp;
 use serde::{Deserialize, Deserializer};
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashSet};
+use std::hash::Hash;
 use std::sync::Arc;
 
 /// An object by its namespace (empty for those of the cluster) and name.
@@ -136,6 +139,14 @@ impl Meta {
         Marks(ours.collect())
     }
 
+    /// Whether a pod says that it must not be taken away while it runs.
+    pub(crate) fn undisturbed(&self) -> bool {
+        let says =
+            |name: &str, value: &str| self.annotations.get(name).is_some_and(|it| it == value);
+        says("karpenter.sh/do-not-disrupt", "true")
+            || says("cluster-autoscaler.kubernetes.io/safe-to-evict", "false")
+    }
+
     /// The team that an object says it belongs to.
     pub(crate) fn team(&self) -> Option<&str> {
         const OURS: &str = "farthing.dev/team";
@@ -148,22 +159,45 @@ impl Meta {
     }
 }
 
-/// Texts that many objects share, each kept once.
+/// What many objects share, each kept once.
 #[derive(Debug, Default)]
-pub(crate) struct Names(HashSet<Arc<str>>);
+pub(crate) struct Names {
+    texts: HashSet<Arc<str>>,
+    asks: HashSet<Arc<Asks>>,
+    placements: HashSet<Arc<Placement>>,
+}
 
 impl Names {
     pub(crate) fn of(&mut self, text: &str) -> Arc<str> {
-        if let Some(known) = self.0.get(text) {
+        if let Some(known) = self.texts.get(text) {
             return Arc::clone(known);
         }
         let new: Arc<str> = Arc::from(text);
-        self.0.insert(Arc::clone(&new));
+        self.texts.insert(Arc::clone(&new));
         new
+    }
+
+    pub(crate) fn asks(&mut self, asks: Asks) -> Arc<Asks> {
+        shared(&mut self.asks, asks)
+    }
+
+    pub(crate) fn placement(&mut self, placement: Placement) -> Arc<Placement> {
+        shared(&mut self.placements, placement)
     }
 
     /// Forgets what no object has any more.
     pub(crate) fn forget_unused(&mut self) {
-        self.0.retain(|text| Arc::strong_count(text) > 1);
+        self.asks.retain(|it| Arc::strong_count(it) > 1);
+        self.placements.retain(|it| Arc::strong_count(it) > 1);
+        self.texts.retain(|it| Arc::strong_count(it) > 1);
     }
+}
+
+fn shared<T: Eq + Hash>(all: &mut HashSet<Arc<T>>, one: T) -> Arc<T> {
+    if let Some(known) = all.get(&one) {
+        return Arc::clone(known);
+    }
+    let new = Arc::new(one);
+    all.insert(Arc::clone(&new));
+    new
 }

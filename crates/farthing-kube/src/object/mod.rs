@@ -9,6 +9,7 @@ pub(crate) mod meta;
 pub(crate) mod node;
 pub(crate) mod ours;
 pub(crate) mod owner;
+pub(crate) mod placement;
 pub(crate) mod pod;
 pub(crate) mod rule;
 

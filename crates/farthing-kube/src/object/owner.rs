@@ -1,6 +1,7 @@
 //! What owns pods: deployments, jobs and their kin of whatever is installed, up to the top.
 
 use super::meta::Reference;
+use super::placement::Placement;
 use super::pod::{self, Asks};
 use super::{Key, Marks, Meta, Names};
 use jiff::Timestamp;
@@ -41,6 +42,8 @@ pub(crate) struct Owner {
     pub(crate) members: Option<u32>,
     /// What one of them asks for, where there is one kind of them.
     pub(crate) asks: Option<Arc<Asks>>,
+    /// Where one of them may be put, likewise.
+    pub(crate) placement: Option<Arc<Placement>>,
     /// Its own number of replicas, where it has one.
     pub(crate) replicas: Option<u32>,
     /// Whether it says that it is held, where it says anything.
@@ -138,14 +141,14 @@ impl Owner {
     ) -> Result<Self, String> {
         let (meta, spec, status) = (&wire.metadata, &wire.spec, &wire.status);
         let template = spec.as_ref().and_then(|spec| spec.template).filter(|_| of_pods);
-        let asks = match template {
-            Some(raw) => {
-                let template: Template = serde_json::from_str(raw.get())
-                    .map_err(|error| format!("spec.template: {error}"))?;
-                Some(Arc::new(pod::asks(&template.spec, names)?))
-            }
-            None => None,
-        };
+        let (mut asks, mut placement) = (None, None);
+        if let Some(raw) = template {
+            let template: Template = serde_json::from_str(raw.get())
+                .map_err(|error| format!("spec.template: {error}"))?;
+            let asked = pod::asks(&template.spec, names)?;
+            asks = Some(names.asks(asked));
+            placement = Some(Placement::of(&template.spec, names));
+        }
         let members = spec.as_ref().and_then(|spec| match (spec.parallelism, spec.completions) {
             (Some(at_once), Some(in_all)) => Some(at_once.min(in_all)),
             (at_once, in_all) => spec.replicas.or(at_once).or(in_all),
@@ -172,6 +175,7 @@ impl Owner {
             labels: meta.labels.iter().map(|(a, b)| (names.of(a), names.of(b))).collect(),
             members,
             asks,
+            placement,
             replicas: spec.as_ref().and_then(|spec| spec.replicas),
             suspend,
             finished: over,

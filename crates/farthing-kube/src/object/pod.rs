@@ -1,5 +1,6 @@
 //! Pods: what the scheduler has set aside for one, where, from when to when, and whose it is.
 
+use super::placement::{self, Placement};
 use super::{Key, Marks, Meta, Names, OwnerRef, or_default};
 use farthing_model::Resources;
 use farthing_model::amount::{bytes, cores_milli};
@@ -27,6 +28,9 @@ pub(crate) struct PodObject {
     pub(crate) team: Option<Arc<str>>,
     pub(crate) labels: Arc<[(Arc<str>, Arc<str>)]>,
     pub(crate) asks: Arc<Asks>,
+    pub(crate) placement: Arc<Placement>,
+    /// Whether it says that it must not be taken away.
+    pub(crate) undisturbed: bool,
     /// The claims of devices that it has, by name.
     pub(crate) claims: Vec<Arc<str>>,
     pub(crate) phase: Phase,
@@ -45,7 +49,7 @@ pub(crate) struct PodObject {
 }
 
 /// What is set aside for a pod.
-#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Asks {
     /// Cores, memory and disk.
     pub(crate) resources: Resources,
@@ -83,6 +87,15 @@ pub(crate) struct Spec {
     overhead: BTreeMap<String, String>,
     /// What the pod as a whole asks for, which then stands for all of its containers.
     resources: Option<Needs>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) tolerations: Vec<placement::Toleration>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) node_selector: BTreeMap<String, String>,
+    pub(super) affinity: Option<placement::Affinity>,
+    pub(super) priority: Option<i32>,
+    pub(super) priority_class_name: Option<String>,
+    #[serde(deserialize_with = "or_default")]
+    pub(super) volumes: Vec<placement::Volume>,
 }
 
 #[derive(Default, Deserialize)]
@@ -185,7 +198,12 @@ impl PodObject {
             owner: meta.controller().map(|owner| OwnerRef::of(owner, names)),
             team: meta.team().map(|team| names.of(team)),
             labels: labels.map(|(name, value)| (names.of(name), names.of(value))).collect(),
-            asks: Arc::new(asks(&spec, names)?),
+            asks: {
+                let asks = asks(&spec, names)?;
+                names.asks(asks)
+            },
+            placement: Placement::of(&spec, names),
+            undisturbed: meta.undisturbed(),
             claims: status
                 .resource_claim_statuses
                 .iter()

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::net::{TcpListener, TcpStream};
 
-struct Still;
+pub(crate) struct Still;
 
 impl Clock for Still {
     fn now(&self) -> Timestamp {
@@ -16,10 +16,10 @@ impl Clock for Still {
 }
 
 /// An answer: the status, headers, the body. It ends with the connection.
-type Answer = (u16, &'static str, String);
+pub(crate) type Answer = (u16, &'static str, String);
 
 /// Answers one request after the other as the script says, then refuses; what was asked.
-fn serve(script: Vec<Answer>) -> (String, std::sync::mpsc::Receiver<String>) {
+pub(crate) fn serve(script: Vec<Answer>) -> (String, std::sync::mpsc::Receiver<String>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = format!("http://{}", listener.local_addr().unwrap());
     let (tell, told) = std::sync::mpsc::channel();

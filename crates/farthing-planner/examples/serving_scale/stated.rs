@@ -92,6 +92,7 @@ pub(super) fn input(case: &Case, split: Split) -> Input {
             }],
             ages: Vec::new(),
             coverage: Coverage::default(),
+            terms: std::sync::Arc::default(),
         },
         horizon: Window::starting(now, SignedDuration::from_hours(1)).unwrap(),
         currency: Currency::USD,

@@ -184,6 +184,7 @@ pub(crate) fn input(horizon: i64, offers: Vec<Offer>, workloads: Vec<Observed>) 
             workloads,
             ages: Vec::new(),
             coverage: Coverage::default(),
+            terms: std::sync::Arc::default(),
         },
         horizon: span(0, horizon),
         currency: Currency::USD,

@@ -299,7 +299,7 @@ impl LocalMachine {
         };
         self.accounted_to = self.accounted_to.max(Some(window.to()));
         let (coverage, faults) = (self.coverage, self.notes.finish());
-        Ok(Measured { spans, samples, uses, coverage, faults })
+        Ok(Measured { spans, samples, uses, coverage, faults, requests: 0 })
     }
 
     fn span(&self, window: Window, measured: bool) -> NodeSpan {
@@ -464,6 +464,7 @@ impl Observe for LocalMachine {
             workloads: Vec::new(),
             ages: vec![age("nodes", now), age("workloads", now), age("usage", usage)],
             coverage: self.coverage,
+            terms: std::sync::Arc::default(),
         })
     }
 }

@@ -91,6 +91,7 @@ fn narrow_tick(tick: &Tick, teams: &Teams, names: &Names) -> Tick {
     };
     let verified = |record: &&VerifiedRecord| names.owns(&record.target);
     Tick {
+        requests: tick.requests,
         at: tick.at,
         window: tick.window,
         money: sum(own.iter().map(|own| flow(own)), tick.money.paid.currency()),
@@ -142,6 +143,8 @@ fn narrow_snapshot(snapshot: &Snapshot, own: &[&TeamShare], names: &Names) -> Sn
             .collect(),
         ages: snapshot.ages.clone(),
         coverage: snapshot.coverage,
+        // What is said of the cluster and of others is not for him.
+        terms: std::sync::Arc::default(),
     }
 }
 

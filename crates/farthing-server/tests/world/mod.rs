@@ -416,6 +416,7 @@ pub(crate) fn snapshot() -> Snapshot {
         workloads: Vec::new(),
         ages: vec![Age { part: "usage", as_of: at("2026-11-24T12:09:58.5Z") }],
         coverage: Coverage { expected_nanos: 30, measured_nanos: 30 },
+        terms: std::sync::Arc::default(),
     }
 }
 
@@ -460,6 +461,7 @@ pub(crate) fn tick() -> Tick {
     let receipt =
         Receipt { step: planned.plan.steps[0].id.clone(), at: now, outcome: ReceiptOutcome::Done };
     Tick {
+        requests: 0,
         at: now,
         window: Some(tick_window()),
         money: flow(&metered),

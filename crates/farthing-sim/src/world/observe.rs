@@ -29,6 +29,7 @@ impl Observe for SimWorld {
             workloads: self.seen_workloads(),
             ages: PARTS.iter().map(|part| Age { part, as_of: now }).collect(),
             coverage: self.coverage,
+            terms: std::sync::Arc::default(),
         };
         if self.faults.rates().stale_observation > 0 {
             self.last_seen = Some(snapshot.clone());

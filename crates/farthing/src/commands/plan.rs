@@ -141,6 +141,7 @@ fn input(
         workloads: manifests.workloads.into_iter().map(observed).collect(),
         ages: Vec::new(),
         coverage: Coverage::default(),
+        terms: std::sync::Arc::default(),
     };
     let state = |budget: Budget| {
         let period = budget.period.window_at(now)?;

@@ -31,6 +31,9 @@ fn of(tick: &Tick, metered: impl FnOnce() -> [String; 2]) -> String {
     }
     let done = tick.acted.receipts.len();
     let held = tick.acted.held.len();
+    if tick.requests > 0 {
+        parts.push(format!("{} requests", tick.requests));
+    }
     if done > 0 {
         parts.push(format!("{done} done"));
     }

@@ -36,11 +36,6 @@ use std::time::{Duration, Instant};
 
 /// Between two ticks: pods are metered to the second that Kubernetes says, however seldom it is.
 const EVERY: &str = "1m";
-/// The same of a cluster with more than [`MANY_PODS`]: the engine keeps what each tick of the
-/// running hour measured, a kilobyte for each pod.
-const EVERY_OF_MANY: &str = "5m";
-/// How many pods are many.
-const MANY_PODS: usize = 2_000;
 /// How long the first reading of everything may take.
 const PATIENCE: Duration = Duration::from_secs(120);
 
@@ -51,7 +46,7 @@ pub(super) fn run(
     home: &Home,
     stop: &Stop,
 ) -> anyhow::Result<Outcome> {
-    let asked = args.every.as_deref().map(|text| duration("--every", text)).transpose()?;
+    let every = duration("--every", args.every.as_deref().unwrap_or(EVERY))?;
     let asked_mode = mode(&args.kube)?;
     let access = access(&args.kube.kubeconfig, context)?;
     let cluster = name(&access)?;
@@ -66,11 +61,6 @@ pub(super) fn run(
     let seen = kube.observe(Timestamp::now())?;
     let found = kube.inventory();
     describe(&cluster, &found, &seen, began.elapsed());
-    let are_many = found.objects.get("Pod").is_some_and(|pods| *pods > MANY_PODS);
-    let every = match asked {
-        Some(every) => every,
-        None => duration("--every", if are_many { EVERY_OF_MANY } else { EVERY })?,
-    };
     kube.steer_by(rules(&args.kube));
     let most = asked_mode.unwrap_or(Mode::Enforce);
     let lease = if args.kube.lease {
@@ -96,7 +86,7 @@ pub(super) fn run(
         weights,
         lease,
         effort,
-        measures_use: false,
+        measures_use: found.use_unknown.is_none(),
         what,
     };
     let beside = Beside::open(args, &kube, own)?;
@@ -195,7 +185,13 @@ fn describe(cluster: &ClusterId, found: &Inventory, seen: &Snapshot, took: Durat
         took.as_millis(),
         found.requests,
     ));
-    talk("requests only: pods are charged for what they ask for, what they use is not known");
+    talk(&found.use_unknown.as_ref().map_or_else(
+        || "use of cores and memory by the metrics server; of accelerators not known".to_owned(),
+        |why| {
+            let only = "requests only: pods are charged for what they ask for";
+            format!("{only}, what they use is not known: {why}")
+        },
+    ));
     for (kind, why) in &found.unknown {
         talk(&format!("not known: {kind}: {why}"));
     }
