@@ -181,7 +181,7 @@ fn steps_are_done_taken_back_held_and_refused_on_a_real_server() {
     let Some(cluster) = cluster::start(&["observer"], &["tests/cluster/demo/nodes.yaml"]) else {
         return;
     };
-    cluster.apply(&NAMESPACES.to_owned());
+    cluster.apply(NAMESPACES);
     let mut kube = open(cluster.kubeconfig());
     a_job_is_suspended_and_taken_back_by_another_process(&cluster, &mut kube);
     what_changed_meanwhile_is_a_conflict(&cluster, &mut kube);
