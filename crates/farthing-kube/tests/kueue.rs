@@ -2,9 +2,10 @@
 //! written by server-side apply under the role that the code needs, and nothing more.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "tests")]
 
+mod admitter;
 mod cluster;
-mod manager;
 
+use admitter::{CHECK, Running, stand_in};
 use cluster::{Cluster, until};
 use farthing_edge::{Clock, EdgeError};
 use farthing_kube::kueue::{Ask, Held, Kueue, Overdraft, Purse, Ran, Room, Rules, Used};
@@ -14,7 +15,6 @@ use farthing_model::{
     Purchase,
 };
 use jiff::{SignedDuration, Timestamp};
-use manager::{CHECK, Running, stand_in};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -142,7 +142,9 @@ apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
 metadata: {name: answers}
 rules:
-  - {apiGroups: [kueue.x-k8s.io], resources: [workloads/status, admissionchecks/status], verbs: [patch]}
+  - apiGroups: [kueue.x-k8s.io]
+    resources: [workloads/status, admissionchecks/status]
+    verbs: [patch]
 ---
 apiVersion: rbac.authorization.k8s.io/v1
 kind: ClusterRole
@@ -211,7 +213,7 @@ fn work_is_let_in_held_stopped_and_settled_on_a_real_server() {
     cluster.apply(&farthing_kube::roles(farthing_kube::Flavour::Observe));
     let bind = ["create", "clusterrolebinding", "looks", "--user=money"];
     cluster.kubectl(&[&bind[..], &["--clusterrole=farthing-observe"]].concat());
-    let manager = manager::start(&cluster, CHECK, 1_000);
+    let manager = admitter::start(&cluster, CHECK, 1_000);
     without_a_role_nothing_is_let_in(&cluster, &manager);
     cluster.apply(ROLE);
     let rest = SignedDuration::from_secs(2);
@@ -345,7 +347,7 @@ fn how_many_a_second(cluster: &Cluster, manager: Running, desk: &mut Desk) {
     desk.until("all are let in", |_| all_admitted(&manager, "with"));
     let with = begun.elapsed();
     drop(manager);
-    let manager = manager::start(cluster, "", 1_000);
+    let manager = admitter::start(cluster, "", 1_000);
     let begun = made(&manager, "free");
     until("all are let in", || all_admitted(&manager, "free").then_some(()));
     println!("{} Workloads: {with:?} with our check, {:?} without", jobs(), begun.elapsed());

@@ -1,7 +1,7 @@
 use super::*;
 use crate::claim::claim;
 use farthing_edge::MemoryStore;
-use farthing_model::{BudgetId, BudgetPeriod, Escalation, EscalationAction, Limit, Mode, Money};
+use farthing_model::{BudgetId, Escalation, EscalationAction, Limit, Mode, Money, Period};
 use farthing_model::{Ratio, Scope};
 use jiff::SignedDuration;
 use proptest::prelude::*;
@@ -20,7 +20,7 @@ fn budget(limit: i128) -> Budget {
         id: BudgetId::new("all").unwrap(),
         scope: Scope::All,
         limit: Limit::Money(usd(limit)),
-        period: BudgetPeriod::Month,
+        period: Period::Month,
         hard: true,
         escalate: vec![Escalation {
             at: Ratio::from_ppm(500_000),

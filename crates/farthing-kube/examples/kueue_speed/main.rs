@@ -277,7 +277,8 @@ fn workload(at: usize) -> Value {
                     "resources": { "requests": requests } }] } } }] },
         "status": {
             "admission": { "clusterQueue": "all", "podSetAssignments": [{ "name": "main",
-                "count": 4, "flavors": { "cpu": "h100", "memory": "h100", "nvidia.com/gpu": "h100" },
+                "count": 4,
+                "flavors": { "cpu": "h100", "memory": "h100", "nvidia.com/gpu": "h100" },
                 "resourceUsage": { "cpu": "32", "memory": "256Gi", "nvidia.com/gpu": "4" } }] },
             "admissionChecks": [{ "name": "money", "state": "Pending", "message": "",
                 "lastTransitionTime": BEGAN }],

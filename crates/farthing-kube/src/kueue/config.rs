@@ -1,8 +1,8 @@
 //! Kueue's own configuration by money: flavors in the order of what they cost, and what a unit of
 //! each resource is worth in credits, so that a quota can be one of money.
 //!
-//! A credit is worth so much an hour. Of a machine with accelerators these are worth what is left of
-//! its price once its cores are paid, so that the credits of a whole machine are its price.
+//! A credit is worth so much an hour. Of a machine with accelerators these are worth what is left
+//! of its price once its cores are paid, so that the credits of a whole machine are its price.
 
 use farthing_model::{HourlyRate, Money, Purchase, Resources};
 use std::cmp::Ordering;
@@ -54,8 +54,8 @@ pub enum ConfigError {
     Twice(String),
 }
 
-/// Sorts flavors by what they cost, the cheapest first: by an hour of a device, and machines without
-/// any by an hour of a core, after those with.
+/// Sorts flavors by what they cost, the cheapest first: by an hour of a device, and machines
+/// without any by an hour of a core, after those with.
 ///
 /// # Errors
 /// Two currencies, or a name twice.

@@ -1,8 +1,9 @@
-//! One turn over all Workloads: what to do is decided (`decide`), the budgets are asked ([`Purse`]),
-//! and only then is anything written ([`Writes`]).
+//! One turn over all Workloads: what to do is decided (`decide`), the budgets are asked
+//! ([`Purse`]), and only then is anything written ([`Writes`]).
 //!
-//! What is set aside is found again by the unique ids of Workloads, so nothing has to be remembered:
-//! what this keeps between turns are pauses, after a write that failed or one that is not seen yet.
+//! What is set aside is found again by the unique ids of Workloads, so nothing has to be
+//! remembered: what this keeps between turns are pauses, after a write that failed or one that is
+//! not seen yet.
 
 use super::boost;
 use super::brake::{Note, victims};

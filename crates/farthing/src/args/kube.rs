@@ -46,7 +46,13 @@ pub(crate) struct KueueArgs {
     #[arg(long, requires = "context")]
     pub(crate) kueue: bool,
     /// What becomes of work whose price is not known
-    #[arg(long, value_name = "POLICY", requires = "kueue", value_enum, default_value_t = FailArg::Closed)]
+    #[arg(
+        long,
+        value_name = "POLICY",
+        requires = "kueue",
+        value_enum,
+        default_value_t = FailArg::Closed
+    )]
     pub(crate) kueue_fail: FailArg,
     /// How long work that is over a hard limit has for a checkpoint before it is stopped
     #[arg(long, value_name = "DURATION", requires = "kueue", default_value = "5m")]

@@ -1,9 +1,9 @@
 //! A stand-in for Kueue's manager that plays the protocol as it was seen on a running one: on the
 //! JSON of its Workloads, wherever they are kept.
 //!
-//! It reserves quota, makes our entry as Pending, lets in what is Ready, evicts and requeues at once
-//! on Retry, resets entries after an eviction, keeps Rejected whatever `active` says, frees quota
-//! when it is inactive, and ends for ever what is given keys that it has.
+//! It reserves quota, makes our entry as Pending, lets in what is Ready, evicts and requeues at
+//! once on Retry, resets entries after an eviction, keeps Rejected whatever `active` says, frees
+//! quota when it is inactive, and ends for ever what is given keys that it has.
 
 use serde_json::{Map, Value, json};
 

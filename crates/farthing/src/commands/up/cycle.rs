@@ -3,7 +3,7 @@
 
 use super::board::Board;
 use super::hearing::Hearing;
-use super::kueue::Beside;
+use super::kueue::{self, Beside};
 use super::lead::Lead;
 use super::serve::{self, Front, Listening, Opening};
 use super::{Stop, std_duration};
@@ -75,12 +75,11 @@ pub(super) fn run<W: World>(
     let config = config(setting, told);
     let policy = config.policy.clone();
     let store = lead.journal(home, cluster)?;
-    let started = Timestamp::now();
+    let (started, journal) = (Timestamp::now(), home.store().open(cluster)?);
     let mut engine = Engine::open(config, world, (store, home.books()?), started)?;
     let every = std_duration(*every)?;
     let sessions = serve::sessions(home, cluster, args)?;
     let opening = Opening { world: setting.what, policy, started, every, sessions };
-    let journal = home.store().open(cluster)?;
     let id = journal_id(&*journal)?.unwrap_or_default();
     hearing.opened(&id);
     lead.keeps_journal(&id);
@@ -117,9 +116,7 @@ pub(super) fn run<W: World>(
         next += every;
         goes_on = stop.nap_until(next, &mut |nap| {
             front.attend(nap, &mut engine, Timestamp::now);
-            if let Some(beside) = &mut beside {
-                beside.attend(&mut engine, setting.lease.as_deref());
-            }
+            kueue::attend(&mut beside, &mut engine, setting.lease.as_deref());
             if stop.is_to_reload() {
                 hearing.again(setting, (&mut engine, &front), setting.what);
             }

@@ -59,11 +59,7 @@ impl Beside {
     }
 
     /// Answers what is asked, if anything is.
-    pub(super) fn attend<W: World, S: Store>(
-        &mut self,
-        engine: &mut Engine<W, S>,
-        lease: Option<&Standing>,
-    ) {
+    fn attend<W: World, S: Store>(&mut self, engine: &mut Engine<W, S>, lease: Option<&Standing>) {
         let now = Timestamp::now();
         // Another replica may lead by now.
         if !self.kueue.is_due(now) || lease.is_some_and(|lease| !lease.holds(now)) {
@@ -87,6 +83,17 @@ impl Beside {
         let posted = hours.last().map_or(Timestamp::UNIX_EPOCH, |hour| hour.to());
         self.posted = Some((posted, now));
         posted
+    }
+}
+
+/// Answers what is asked, where Kueue's checks are to be answered.
+pub(super) fn attend<W: World, S: Store>(
+    beside: &mut Option<Beside>,
+    engine: &mut Engine<W, S>,
+    lease: Option<&Standing>,
+) {
+    if let Some(beside) = beside {
+        beside.attend(engine, lease);
     }
 }
 

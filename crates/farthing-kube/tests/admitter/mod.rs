@@ -51,7 +51,8 @@ impl Api {
             if method == "PATCH" { "application/merge-patch+json" } else { "application/json" };
         write!(
             stream,
-            "{method} {path} HTTP/1.0\r\nhost: 127.0.0.1\r\ncontent-type: {kind}\r\ncontent-length: {}\r\n\r\n{text}",
+            "{method} {path} HTTP/1.0\r\nhost: 127.0.0.1\r\ncontent-type: {kind}\r\n\
+             content-length: {}\r\n\r\n{text}",
             text.len()
         )
         .unwrap();
