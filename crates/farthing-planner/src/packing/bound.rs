@@ -31,8 +31,8 @@ pub(super) fn proven(
     let lower = |a: &(u128, u128), b: &(u128, u128)| (a.0 * b.1).cmp(&(b.0 * a.1));
     let (limited, free): (Vec<_>, Vec<_>) =
         uppers.iter().filter(|(_, upper)| *upper > 0).partition(|(at, _)| open.left[*at].is_some());
-    let highest = free.iter().map(|it| scale(it)).min_by(lower);
-    let mut scales: Vec<(u128, u128)> = limited.iter().map(|it| scale(it)).collect();
+    let highest = free.iter().copied().map(scale).min_by(lower);
+    let mut scales: Vec<(u128, u128)> = limited.iter().copied().map(scale).collect();
     match highest {
         Some(highest) => {
             scales.retain(|it| lower(it, &highest).is_lt());

@@ -36,13 +36,12 @@ pub(super) fn state<'a>(input: &PackInput<'a>, waits: &BTreeMap<WorkloadId, Reas
     for workload in input.workloads {
         let Some(job) = workload.job() else { continue };
         let held = waits.get(&workload.id).cloned();
-        match held.or_else(|| misfit(input, workload, &usable)) {
-            Some(reason) => nowhere.push((*workload, reason)),
-            None => {
-                let like = (workload.resources, workload.residency.as_slice());
-                groups.entry(like).or_default().push((workload, u64::from(job.count)));
-            }
+        if let Some(reason) = held.or_else(|| misfit(input, workload, &usable)) {
+            nowhere.push((*workload, reason));
+            continue;
         }
+        let like = (workload.resources, workload.residency.as_slice());
+        groups.entry(like).or_default().push((workload, u64::from(job.count)));
     }
     let dearest = usable.iter().map(|(_, price)| *price).max().unwrap_or(1).max(1);
     // Waiting costs a thousand times as much, and has to fit as well.

@@ -94,7 +94,11 @@ pub(super) fn report(
         let holds = named(&mut stated, content);
         match offer {
             Some(offer) => *nodes.entry((&offer.id, holds)).or_insert(0_u64) += 1,
-            None => holds.into_iter().for_each(|(id, n)| *waits.entry(id).or_insert(0) += n),
+            None => {
+                for (id, members) in holds {
+                    *waits.entry(id).or_insert(0) += members;
+                }
+            }
         }
     }
     let mut waiting: Vec<Waiting> = Vec::new();
@@ -109,11 +113,13 @@ pub(super) fn report(
     }
     // What no search placed, as there are not enough nodes.
     let rest = stated.members.iter().flatten().filter(|(_, members)| *members > 0);
-    rest.for_each(|(workload, members)| {
+    for (workload, members) in rest {
         *waits.entry(workload.id.clone()).or_insert(0) += *members;
-    });
+    }
     let all_placed = waits.is_empty();
-    waits.into_iter().for_each(|(id, members)| wait(id, members, Reason::Capacity));
+    for (id, members) in waits {
+        wait(id, members, Reason::Capacity);
+    }
     waiting.sort_by(|a, b| a.workload.cmp(&b.workload));
     let nodes: Vec<PackedNode> = nodes
         .into_iter()
@@ -273,7 +279,7 @@ impl Totals {
         Ok(Self {
             cost,
             allocated: std::array::from_fn(|_| allocated.next().flatten()),
-            prices: PriceDates::of(used.into_iter()),
+            prices: PriceDates::of(used),
             shares: shares
                 .into_iter()
                 .map(|((workload, offer), (members, cost))| PackedShare {
