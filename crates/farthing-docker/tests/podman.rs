@@ -68,6 +68,7 @@ impl Observe for Machine {
             workloads: Vec::new(),
             ages: vec![Age { part: "nodes", as_of: now }, Age { part: "workloads", as_of: now }],
             coverage: Coverage::default(),
+            terms: Arc::default(),
         })
     }
 }

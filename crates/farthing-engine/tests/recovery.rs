@@ -390,7 +390,7 @@ fn what_the_world_wrote_down_is_told_to_it_again() {
     let told = (step.clone(), "as it was".to_owned());
     // After a crash it is asked what became of the step.
     let mut engine = world.open(&lab, 10);
-    assert_eq!(*world.recalled.borrow(), [told.clone()]);
+    assert_eq!(*world.recalled.borrow(), std::slice::from_ref(&told));
     // What moved on, or cannot be reached, stays in force.
     *world.says.borrow_mut() = Prepared::Refused(ReceiptOutcome::Conflict("moved".to_owned()));
     let error = engine.undo(&step, at(20)).unwrap_err();

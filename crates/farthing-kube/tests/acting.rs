@@ -403,7 +403,7 @@ fn what_the_server_refuses_is_held_with_its_words(cluster: &Cluster, kube: &mut 
         matches!(prepare(kube, &other), Prepared::Held(_)).then_some(())
     });
     // The right to look is not the right to act.
-    cluster.apply(&farthing_kube::manifests());
+    cluster.apply(&farthing_kube::roles(farthing_kube::Flavour::Observe));
     let bind = ["create", "clusterrolebinding", "observer", "--user=observer"];
     cluster.kubectl(&[&bind[..], &["--clusterrole=farthing-observe"]].concat());
     let mut looking = open(cluster.kubeconfig_of("observer"));

@@ -228,26 +228,26 @@ fn body(path: &str, workloads: usize) -> Option<String> {
         path if path.starts_with(KUEUE) => match &path[KUEUE.len()..] {
             "" => json!({ "versions": [{ "version": "v1beta2" }] }).to_string(),
             "/v1beta2/workloads" => list((0..workloads).map(workload).collect()),
-            "/v1beta2/resourceflavors" => list(vec![json!({
+            "/v1beta2/resourceflavors" => list(&[json!({
                 "metadata": { "name": "h100", "resourceVersion": "1" },
                 "spec": { "nodeLabels": { "node.kubernetes.io/instance-type": "p5.48xlarge" } },
             })]),
-            "/v1beta2/admissionchecks" => list(vec![json!({
+            "/v1beta2/admissionchecks" => list(&[json!({
                 "metadata": { "name": "money", "resourceVersion": "1" },
                 "spec": { "controllerName": "farthing.dev/budget" },
                 "status": { "conditions": [{ "type": "Active", "status": "True" }] },
             })]),
             path if path.ends_with("/status") => workload(0).to_string(),
-            _ => list(Vec::new()),
+            _ => list(&[]),
         },
-        path if path.starts_with("/api/v1/") || path.ends_with("s") && path.contains("/v1/") => {
-            list(Vec::new())
+        path if path.starts_with("/api/v1/") || path.ends_with('s') && path.contains("/v1/") => {
+            list(&[])
         }
         _ => return None,
     })
 }
 
-fn list(items: Vec<Value>) -> String {
+fn list(items: &[Value]) -> String {
     json!({ "metadata": { "resourceVersion": "1" }, "items": items }).to_string()
 }
 

@@ -152,20 +152,20 @@ mod tests {
         }
     }
 
-    fn object(annotations: Value) -> Value {
+    fn object(annotations: &Value) -> Value {
         json!({"metadata": {"name": "n", "annotations": annotations}})
     }
 
     #[test]
     fn what_says_exclude_is_never_touched() {
-        let nothing = object(json!({}));
-        let exclude = object(json!({"farthing.dev/exclude": ""}));
+        let nothing = object(&json!({}));
+        let exclude = object(&json!({"farthing.dev/exclude": ""}));
         let rules = Rules::default();
         let allow = |one: &Value, other: &Value| rules.allow(one, Some(other), "Job n/j");
         assert!(allow(&nothing, &nothing).is_ok());
         assert!(why(allow(&exclude, &nothing)).contains("says farthing.dev/exclude"));
         assert!(why(allow(&nothing, &exclude)).contains("its namespace says"));
-        assert!(allow(&object(json!({"farthing.dev/exclude": "false"})), &nothing).is_ok());
+        assert!(allow(&object(&json!({"farthing.dev/exclude": "false"})), &nothing).is_ok());
         let system = json!({"metadata": {"name": "kube-system"}});
         assert!(why(allow(&nothing, &system)).contains("kube-system is left alone"));
     }
@@ -173,8 +173,8 @@ mod tests {
     #[test]
     fn where_only_what_is_managed_is_touched_it_has_to_say_so() {
         let rules = Rules { only_managed: true, excluded: BTreeSet::from(["off".to_owned()]) };
-        let (nothing, yes) = (object(json!({})), object(json!({"farthing.dev/managed": "true"})));
-        let no = object(json!({"farthing.dev/managed": "false"}));
+        let (nothing, yes) = (object(&json!({})), object(&json!({"farthing.dev/managed": "true"})));
+        let no = object(&json!({"farthing.dev/managed": "false"}));
         let allow = |one: &Value, other: &Value| rules.allow(one, Some(other), "Job n/j");
         assert!(why(allow(&nothing, &nothing)).contains("does not say farthing.dev/managed"));
         assert!(allow(&yes, &nothing).is_ok() && allow(&nothing, &yes).is_ok());

@@ -110,11 +110,11 @@ impl Api {
     /// Writes what a Workload has become, if it is still as it was seen.
     fn write(&self, old: &Value, new: &Value) {
         let path = path(new["metadata"]["name"].as_str().unwrap());
-        if old["spec"] != new["spec"] {
+        if old["spec"] == new["spec"] {
+            self.ask("PUT", &format!("{path}/status?fieldManager=kueue-admission"), Some(new));
+        } else {
             // What the status becomes is seen the next time.
             self.ask("PUT", &format!("{path}?fieldManager=kueue"), Some(new));
-        } else {
-            self.ask("PUT", &format!("{path}/status?fieldManager=kueue-admission"), Some(new));
         }
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn is(workload: &Value, condition: &str) -> bool {
 pub(crate) fn since(workload: &Value, condition: &str) -> Option<i64> {
     let it = find(workload, condition).filter(|it| it["status"] == "True")?;
     let text = it["lastTransitionTime"].as_str()?;
-    text.parse::<jiff::Timestamp>().ok().map(|it| it.as_second())
+    text.parse().ok().map(jiff::Timestamp::as_second)
 }
 
 fn find<'w>(workload: &'w Value, condition: &str) -> Option<&'w Value> {
@@ -96,7 +96,7 @@ impl Manager {
         } else if !is(&it, "QuotaReserved") {
             self.reserve(&mut it, free, now);
         } else if !is(&it, "Admitted") && state.as_deref() == Some("Ready") {
-            self.admit(&mut it, now);
+            admit(&mut it, now);
         } else if let (Some(since), Some(limit)) =
             (since(&it, "Admitted"), it["spec"]["maximumExecutionTimeSeconds"].as_i64())
             && past(&it) + now - since >= limit
@@ -133,28 +133,6 @@ impl Manager {
         set(it, "Evicted", (false, "QuotaReserved"), now);
         if state(it, self.check).is_none() {
             self.reset(it, now);
-        }
-    }
-
-    fn admit(&self, it: &mut Value, now: i64) {
-        let entries = it["status"]["admissionChecks"].as_array().cloned().unwrap_or_default();
-        let updates = entries.iter().filter_map(|entry| entry["podSetUpdates"].as_array());
-        let conflicts = updates.flatten().any(|update| {
-            let sets = it["spec"]["podSets"].as_array().unwrap();
-            let template = sets.iter().find(|set| set["name"] == update["name"]);
-            let Some(template) = template.map(|set| &set["template"]) else { return true };
-            let clash = |of: &Value, with: &Value| {
-                let keys = with.as_object().map(Map::keys).into_iter().flatten();
-                keys.into_iter().any(|key| of.get(key).is_some())
-            };
-            clash(&template["metadata"]["annotations"], &update["annotations"])
-                || clash(&template["metadata"]["labels"], &update["labels"])
-                || clash(&template["spec"]["nodeSelector"], &update["nodeSelector"])
-        });
-        if conflicts {
-            set(it, "Finished", (true, "FailedToStart"), now);
-        } else {
-            set(it, "Admitted", (true, "Admitted"), now);
         }
     }
 
@@ -196,4 +174,26 @@ impl Manager {
 
 pub(crate) fn past(workload: &Value) -> i64 {
     workload["status"]["accumulatedPastExecutionTimeSeconds"].as_i64().unwrap_or(0)
+}
+
+fn admit(it: &mut Value, now: i64) {
+    let entries = it["status"]["admissionChecks"].as_array().cloned().unwrap_or_default();
+    let updates = entries.iter().filter_map(|entry| entry["podSetUpdates"].as_array());
+    let conflicts = updates.flatten().any(|update| {
+        let sets = it["spec"]["podSets"].as_array().unwrap();
+        let template = sets.iter().find(|set| set["name"] == update["name"]);
+        let Some(template) = template.map(|set| &set["template"]) else { return true };
+        let clash = |of: &Value, with: &Value| {
+            let keys = with.as_object().map(Map::keys).into_iter().flatten();
+            keys.into_iter().any(|key| of.get(key).is_some())
+        };
+        clash(&template["metadata"]["annotations"], &update["annotations"])
+            || clash(&template["metadata"]["labels"], &update["labels"])
+            || clash(&template["spec"]["nodeSelector"], &update["nodeSelector"])
+    });
+    if conflicts {
+        set(it, "Finished", (true, "FailedToStart"), now);
+    } else {
+        set(it, "Admitted", (true, "Admitted"), now);
+    }
 }

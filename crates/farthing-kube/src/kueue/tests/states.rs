@@ -122,7 +122,7 @@ fn an_unknown_price_is_a_policy() {
         (Fail::Closed, Mode::Enforce, false),
         (Fail::Closed, Mode::Observe, true),
     ] {
-        let mut world = World::new(100, Rules { fail, mode, ..Rules::default() });
+        let mut world = World::new(100, Rules { mode, fail, ..Rules::default() });
         world.priced = false;
         world.add("odd", 1, None);
         let lines = world.run(3, 1).join("\n");

@@ -49,9 +49,9 @@ fn break_of(after: bool) -> Break {
     if after { Break::After } else { Break::Before }
 }
 
-fn happen(world: &mut World, event: Event) {
+fn happen(world: &mut World, event: &Event) {
     let now = world.now.as_second();
-    match event {
+    match *event {
         Event::Add { pods, limit_s, runs_s } => {
             let name = format!("w{}", world.made);
             world.lengths.extend(runs_s.map(|length| (name.clone(), length)));
@@ -118,7 +118,7 @@ proptest! {
         for event in events {
             let lowered = matches!(event, Event::Limit(_));
             let before = world.wallet.committed();
-            happen(&mut world, event);
+            happen(&mut world, &event);
             holds(&world)?;
             // What is granted anew is within the limit of then.
             if !lowered && world.wallet.committed() > before {
