@@ -331,7 +331,9 @@ fn the_role_is_what_is_watched_and_only_for_looking() {
         assert!(text.contains(&format!("      - {}\n", kind.plural)), "{}", kind.plural);
     }
     let verbs: Vec<_> = text.lines().filter(|line| line.contains("verbs:")).collect();
-    assert!(verbs.iter().all(|line| line.trim() == "verbs: [list, watch]"), "{verbs:?}");
+    // What pods use is only listed.
+    let looks = ["verbs: [list, watch]", "verbs: [list]"];
+    assert!(verbs.iter().all(|line| looks.contains(&line.trim())), "{verbs:?}");
     assert!(!text.contains("secrets") && !text.contains('*'));
 }
 
