@@ -224,10 +224,10 @@ fn body(path: &str, workloads: usize) -> Option<String> {
     let path = path.split('?').next().unwrap_or_default();
     Some(match path {
         "/version" => r#"{"gitVersion":"v1.36.3"}"#.to_owned(),
-        "/api/v1/nodes" => list((0..NODES).map(node).collect()),
+        "/api/v1/nodes" => list(&(0..NODES).map(node).collect::<Vec<_>>()),
         path if path.starts_with(KUEUE) => match &path[KUEUE.len()..] {
             "" => json!({ "versions": [{ "version": "v1beta2" }] }).to_string(),
-            "/v1beta2/workloads" => list((0..workloads).map(workload).collect()),
+            "/v1beta2/workloads" => list(&(0..workloads).map(workload).collect::<Vec<_>>()),
             "/v1beta2/resourceflavors" => list(&[json!({
                 "metadata": { "name": "h100", "resourceVersion": "1" },
                 "spec": { "nodeLabels": { "node.kubernetes.io/instance-type": "p5.48xlarge" } },
