@@ -52,8 +52,8 @@ impl<W: World, S: Store> Engine<W, S> {
             .journal
             .state()
             .in_force()
-            // What ladders took is taken back by the next run, when there is room; and what the world
-            // can take back by what was written down, when somebody asks for it.
+            // What ladders took is taken back by the next run, when there is room; and what the
+            // world can take back by what was written down, when somebody asks for it.
             .filter(|(open, _)| open.ladder.is_none() && open.before.is_none())
             .map(|(open, since)| (open.clone(), since, now, false))
             .collect();

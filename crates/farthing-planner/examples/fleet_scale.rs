@@ -134,16 +134,11 @@ fn workloads(dice: &mut Dice, now: Timestamp) -> Vec<Observed> {
     all
 }
 
-fn main() {
-    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<i64>().unwrap());
-    let seed = arguments.next().unwrap_or(1);
-    let limited = arguments.next().unwrap_or(50);
-    let limit = arguments.next();
-    let mut dice = Dice(u64::try_from(seed).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15));
-    let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
-    let month = Period::Month.window_at(now).unwrap();
+/// A hard budget of whole dollars for a month.
+fn budget(limit: i64, now: Timestamp) -> BudgetState {
     let usd = |whole| Money::from_pico(i128::from(whole) * 1_000_000_000_000, Currency::USD);
-    let budgets = limit.map(|limit| Limit::Money(usd(limit))).map(|limit| BudgetState {
+    let limit = Limit::Money(usd(limit));
+    BudgetState {
         budget: Budget {
             id: BudgetId::new("all").unwrap(),
             scope: Scope::All,
@@ -153,12 +148,21 @@ fn main() {
             escalate: Vec::new(),
             carry: None,
         },
-        period: month,
+        period: Period::Month.window_at(now).unwrap(),
         limit,
         spent: usd(0),
         committed: usd(0),
         gpu_gone_milli: 0,
-    });
+    }
+}
+
+fn main() {
+    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<i64>().unwrap());
+    let seed = arguments.next().unwrap_or(1);
+    let limited = arguments.next().unwrap_or(50);
+    let limit = arguments.next();
+    let mut dice = Dice(u64::try_from(seed).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
     let input = Input {
         id: PlanId::new("scale").unwrap(),
         parent: None,
@@ -174,7 +178,7 @@ fn main() {
         horizon: Window::starting(now, SignedDuration::from_hours(24)).unwrap(),
         currency: Currency::USD,
         offers: offers(&mut dice, limited).into(),
-        budgets: budgets.into_iter().collect(),
+        budgets: limit.map(|limit| budget(limit, now)).into_iter().collect(),
         held: Vec::new(),
         policy: Policy::default(),
         utilisation: PerResource::default(),

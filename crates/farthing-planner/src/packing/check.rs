@@ -1,7 +1,7 @@
 //! Verifies a packing from workloads and offers alone. Shares no code with what made it.
 
-use super::{PackInput, Packing};
-use farthing_model::{Money, OfferId, WorkloadId};
+use super::{PackInput, PackedNode, Packing};
+use farthing_model::{Money, Offer, OfferId, WorkloadId};
 use std::collections::BTreeMap;
 
 /// What is wrong with a packing.
@@ -91,47 +91,10 @@ pub fn check_packing(input: &PackInput<'_>, packing: &Packing) -> Vec<PackingVio
         let hours = offer.price.rate().and_then(|rate| rate.cost(input.window).ok());
         let all = hours.and_then(|one| one.checked_mul_int(i128::from(node.count)).ok());
         cost = all.and_then(|all| cost.checked_add(all).ok()).unwrap_or(cost);
-        let (kept, has) = (&input.nodes.reserve, &offer.capacity);
-        let mut asked = [0_u128; 5];
         for (id, count) in &node.holds {
             *members.entry(id).or_default() += count * node.count;
-            let Some(workload) = input.workloads.iter().find(|it| it.id == *id) else {
-                found.push(PackingViolation::Members {
-                    workload: id.clone(),
-                    placed: *count,
-                    there: 0,
-                });
-                continue;
-            };
-            let asks = &workload.resources;
-            let one = [asks.cpu_milli, asks.memory_bytes, asks.gpu_milli, asks.storage_bytes, 1];
-            for (sum, one) in asked.iter_mut().zip(one) {
-                *sum += u128::from(one) * u128::from(*count);
-            }
-            let wanted = &workload.residency;
-            if !wanted.is_empty() && !wanted.iter().any(|one| offer.residency.contains(one)) {
-                found.push(PackingViolation::Residency {
-                    workload: id.clone(),
-                    offer: offer.id.clone(),
-                });
-            }
-            let due = workload.job().and_then(|job| job.deadline);
-            if due.is_some_and(|due| due < input.window.to()) {
-                found.push(PackingViolation::Late(id.clone()));
-            }
         }
-        let rooms = [
-            ("cores", has.cpu_milli, kept.cpu_milli),
-            ("memory", has.memory_bytes, kept.memory_bytes),
-            ("accelerators", has.gpu_milli, kept.gpu_milli),
-            ("storage", has.storage_bytes, kept.storage_bytes),
-            ("pods", input.nodes.pods.map_or(u64::MAX, u64::from), 0),
-        ];
-        for (asked, (resource, has, kept)) in asked.into_iter().zip(rooms) {
-            if asked > u128::from(has.saturating_sub(kept)) {
-                found.push(PackingViolation::Room { offer: offer.id.clone(), resource });
-            }
-        }
+        content(input, node, offer, &mut found);
     }
     for (id, used) in bought {
         let there = input.offers.iter().find(|it| it.id == *id).and_then(|it| it.available);
@@ -142,6 +105,55 @@ pub fn check_packing(input: &PackInput<'_>, packing: &Packing) -> Vec<PackingVio
     count(input, packing, &members, &mut found);
     sums(input, packing, cost, &mut found);
     found
+}
+
+/// Whether what a node holds fits, and may be there.
+fn content(
+    input: &PackInput<'_>,
+    node: &PackedNode,
+    offer: &Offer,
+    found: &mut Vec<PackingViolation>,
+) {
+    let (kept, has) = (&input.nodes.reserve, &offer.capacity);
+    let mut asked = [0_u128; 5];
+    for (id, count) in &node.holds {
+        let Some(workload) = input.workloads.iter().find(|it| it.id == *id) else {
+            found.push(PackingViolation::Members {
+                workload: id.clone(),
+                placed: *count,
+                there: 0,
+            });
+            continue;
+        };
+        let asks = &workload.resources;
+        let one = [asks.cpu_milli, asks.memory_bytes, asks.gpu_milli, asks.storage_bytes, 1];
+        for (sum, one) in asked.iter_mut().zip(one) {
+            *sum += u128::from(one) * u128::from(*count);
+        }
+        let wanted = &workload.residency;
+        if !wanted.is_empty() && !wanted.iter().any(|one| offer.residency.contains(one)) {
+            found.push(PackingViolation::Residency {
+                workload: id.clone(),
+                offer: offer.id.clone(),
+            });
+        }
+        let due = workload.job().and_then(|job| job.deadline);
+        if due.is_some_and(|due| due < input.window.to()) {
+            found.push(PackingViolation::Late(id.clone()));
+        }
+    }
+    let rooms = [
+        ("cores", has.cpu_milli, kept.cpu_milli),
+        ("memory", has.memory_bytes, kept.memory_bytes),
+        ("accelerators", has.gpu_milli, kept.gpu_milli),
+        ("storage", has.storage_bytes, kept.storage_bytes),
+        ("pods", input.nodes.pods.map_or(u64::MAX, u64::from), 0),
+    ];
+    for (asked, (resource, has, kept)) in asked.into_iter().zip(rooms) {
+        if asked > u128::from(has.saturating_sub(kept)) {
+            found.push(PackingViolation::Room { offer: offer.id.clone(), resource });
+        }
+    }
 }
 
 /// Whether every member is placed or waits, once.

@@ -1,5 +1,5 @@
-//! The cheapest whole choice among contents: of all there are, where they are few, which is then the
-//! best packing; else of those that are known.
+//! The cheapest whole choice among contents: of all there are, where they are few, which is then
+//! the best packing; else of those that are known.
 
 use super::master::{MasterError, program};
 use super::problem::{Amounts, Content, Problem, times, without};

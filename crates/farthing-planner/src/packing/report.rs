@@ -88,49 +88,16 @@ pub(super) fn report(
     let found = found.unwrap_or(Found { contents: Vec::new(), bound: None, rounds: 0, columns: 0 });
     let mut contents = found.contents;
     contents.sort();
-    let (mut nodes, mut waits) = (BTreeMap::new(), BTreeMap::new());
-    for content in &contents {
-        let offer = stated.offers[content.machine];
-        let holds = named(&mut stated, content);
-        match offer {
-            Some(offer) => *nodes.entry((&offer.id, holds)).or_insert(0_u64) += 1,
-            None => {
-                for (id, members) in holds {
-                    *waits.entry(id).or_insert(0) += members;
-                }
-            }
-        }
-    }
-    let mut waiting: Vec<Waiting> = Vec::new();
-    let mut wait = |workload: WorkloadId, members: u64, reason: Reason| {
-        let late = matches!(reason, Reason::Deadline { .. });
-        let members = u32::try_from(members).unwrap_or(u32::MAX);
-        waiting.push(Waiting { workload, members, reason, late });
-    };
-    for (workload, reason) in std::mem::take(&mut stated.nowhere) {
-        let members = workload.job().map_or(1, |job| u64::from(job.count));
-        wait(workload.id.clone(), members, reason);
-    }
-    // What no search placed, as there are not enough nodes.
-    let rest = stated.members.iter().flatten().filter(|(_, members)| *members > 0);
-    for (workload, members) in rest {
-        *waits.entry(workload.id.clone()).or_insert(0) += *members;
-    }
+    let (nodes, waits) = placed(&mut stated, &contents);
     let all_placed = waits.is_empty();
-    for (id, members) in waits {
-        wait(id, members, Reason::Capacity);
-    }
-    waiting.sort_by(|a, b| a.workload.cmp(&b.workload));
+    let waiting = waiting(&mut stated, waits);
     let nodes: Vec<PackedNode> = nodes
         .into_iter()
-        .map(|((offer, holds), count)| PackedNode { offer: offer.clone(), holds, count })
+        .map(|((offer, holds), count)| PackedNode { offer, holds, count })
         .collect();
     let totals = Totals::of(input, &nodes)?;
     let bound = found.bound.filter(|_| all_placed);
-    let bound = bound.map(|bound| stated.bound(input, bound)).transpose()?.map(|bound| {
-        // Where prices do not divide exactly, the last units of the bound are not proven.
-        if bound.pico() > totals.cost.pico() { totals.cost } else { bound }
-    });
+    let bound = bound.map(|bound| stated.bound(input, bound)).transpose()?;
     let gap = bound
         .and_then(|bound| Ratio::of(totals.cost.pico().checked_sub(bound.pico())?, bound.pico()));
     let status = match bound {
@@ -154,6 +121,49 @@ pub(super) fn report(
         prices: totals.prices,
         search: (found.rounds, found.columns),
     })
+}
+
+/// Contents as nodes with names, and the members that wait.
+type Placed = (BTreeMap<(OfferId, Vec<(WorkloadId, u64)>), u64>, BTreeMap<WorkloadId, u64>);
+
+fn placed(stated: &mut Stated<'_>, contents: &[Content]) -> Placed {
+    let (mut nodes, mut waits) = (BTreeMap::new(), BTreeMap::new());
+    for content in contents {
+        let offer = stated.offers[content.machine];
+        let holds = named(stated, content);
+        match offer {
+            Some(offer) => *nodes.entry((offer.id.clone(), holds)).or_insert(0_u64) += 1,
+            None => {
+                for (id, members) in holds {
+                    *waits.entry(id).or_insert(0) += members;
+                }
+            }
+        }
+    }
+    // What no search placed, as there are not enough nodes.
+    let rest = stated.members.iter().flatten().filter(|(_, members)| *members > 0);
+    for (workload, members) in rest {
+        *waits.entry(workload.id.clone()).or_insert(0) += *members;
+    }
+    (nodes, waits)
+}
+
+/// Who waits: for what fits nowhere, and for what there is not enough of.
+fn waiting(stated: &mut Stated<'_>, waits: BTreeMap<WorkloadId, u64>) -> Vec<Waiting> {
+    let one = |workload: WorkloadId, members: u64, reason: Reason| Waiting {
+        workload,
+        members: u32::try_from(members).unwrap_or(u32::MAX),
+        late: matches!(reason, Reason::Deadline { .. }),
+        reason,
+    };
+    let nowhere = std::mem::take(&mut stated.nowhere).into_iter().map(|(workload, reason)| {
+        let members = workload.job().map_or(1, |job| u64::from(job.count));
+        one(workload.id.clone(), members, reason)
+    });
+    let short = waits.into_iter().map(|(id, members)| one(id, members, Reason::Capacity));
+    let mut waiting: Vec<Waiting> = nowhere.chain(short).collect();
+    waiting.sort_by(|a, b| a.workload.cmp(&b.workload));
+    waiting
 }
 
 /// Names the pods of a content: members in the order of the workloads of their shape.

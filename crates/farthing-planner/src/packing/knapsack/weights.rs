@@ -22,7 +22,8 @@ pub(super) struct Weighed {
 }
 
 /// Seeks weights by which the relaxation uses no more than there is of any resource. With two that
-/// bind it is found exactly; with more, one after the other in turns, and any weights prove a bound.
+/// bind it is found exactly; with more, one after the other in turns, and any weights prove a
+/// bound.
 pub(super) fn weigh(sized: &[Sized]) -> Weighed {
     // What cannot run out has no weight.
     let runs_out = |d: &usize| {
