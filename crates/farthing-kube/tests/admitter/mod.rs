@@ -16,7 +16,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 pub(crate) const CHECK: &str = "money";
 const KUEUE: &str = "/apis/kueue.x-k8s.io/v1beta2";
@@ -65,9 +65,17 @@ impl Api {
     }
 
     pub(crate) fn workloads(&self) -> Vec<Value> {
-        let (code, all) = self.ask("GET", &format!("{KUEUE}/workloads"), None);
-        assert_eq!(code, 200, "{all}");
-        all["items"].as_array().unwrap().clone()
+        // A kind that was just made is not served for a moment.
+        let late = Instant::now() + Duration::from_secs(20);
+        loop {
+            let (code, all) = self.ask("GET", &format!("{KUEUE}/workloads"), None);
+            if code == 429 && Instant::now() < late {
+                std::thread::sleep(Duration::from_millis(200));
+                continue;
+            }
+            assert_eq!(code, 200, "{all}");
+            return all["items"].as_array().unwrap().clone();
+        }
     }
 
     pub(crate) fn workload(&self, name: &str) -> Value {
