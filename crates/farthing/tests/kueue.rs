@@ -13,6 +13,7 @@ use cluster::{Cluster, until};
 use program::{PROGRAM, Place};
 use serde_json::Value;
 use std::process::{Child, Command, Stdio};
+use std::time::Duration;
 
 const BUDGET: &str = "apiVersion: farthing.dev/v1alpha1
 kind: Budget
@@ -128,6 +129,8 @@ fn a_reservation_is_found_again_after_a_kill_between_the_journal_and_the_answer(
     });
     assert!(note.contains("budget research-monthly has "), "{note}");
     manager.api.finish("first");
+    // What was held rests for a minute before it is tried again.
+    std::thread::sleep(Duration::from_secs(30));
     until("it is given back, and the next tries again", || {
         manager.is("second", "Admitted").then_some(())
     });
