@@ -98,8 +98,8 @@ fn a_reservation_is_found_again_after_a_kill_between_the_journal_and_the_answer(
     cluster.kubectl(&[&bind[..], &["--clusterrole=farthing-observe"]].concat());
     // Somebody else said that the check is answered: quota is reserved.
     let manager = admitter::start(&cluster, CHECK, 16);
-    let active = r#"{"status": {"conditions": [{"type": "Active", "status": "True", "reason": "Test",
-        "message": "", "lastTransitionTime": "2026-11-01T00:00:00Z"}]}}"#;
+    let active = r#"{"status": {"conditions": [{"type": "Active", "status": "True",
+        "reason": "Test", "message": "", "lastTransitionTime": "2026-11-01T00:00:00Z"}]}}"#;
     let patch = ["patch", "admissioncheck", CHECK, "--subresource=status", "--type=merge", "-p"];
     cluster.kubectl(&[&patch[..], &[active]].concat());
     // Two hours of a node of 8: more than 100 dollars, less than 150.

@@ -46,6 +46,10 @@ pub(crate) struct Change {
     pub(crate) object: Object,
     /// What was wanted of it when it was looked at ([`crate::object::wish`]).
     pub(crate) wish: u64,
+    /// The step that the object was last changed by before: once this one is taken back, that one
+    /// can be, too.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) mark: Option<String>,
     /// Which fields. The annotation that names the step is not among them: all changes have it.
     pub(crate) fields: Vec<Field>,
 }
@@ -158,7 +162,7 @@ impl Change {
     pub(crate) fn back(&self, seen: &Value, step: &str) -> Value {
         let fields = self.fields.iter().map(|field| (&field.path, field.was.as_ref()));
         // The mark of a later step is not this one's to take away.
-        let mark = step_of(seen).filter(|last| *last != step);
+        let mark = step_of(seen).filter(|last| *last != step).or(self.mark.as_deref());
         self.patch(seen, fields, mark)
     }
 
@@ -247,7 +251,7 @@ mod tests {
             Field::set(seen, &["spec", "suspend"], json!(true)),
             Field::set(seen, &selector, json!("b")),
         ];
-        Change { object, wish: 1, fields }
+        Change { object, wish: 1, mark: step_of(seen).map(str::to_owned), fields }
     }
 
     #[test]
@@ -287,6 +291,9 @@ mod tests {
         let expected = "Job research/train has spec.template.spec.nodeSelector.zone \"c\" now; it \
                         was not set before the step, which made it \"b\"";
         assert_eq!(change.standing(&object), Standing::Moved(expected.to_owned()));
+        // That of an earlier one comes back with what it did.
+        let later = Change { mark: Some("p0/1".to_owned()), ..change.clone() };
+        assert_eq!(later.back(&object, "p1/1")["metadata"]["annotations"][STEP], "p0/1");
         // A later step's mark stays.
         object["metadata"]["annotations"][STEP] = json!("p2/1");
         assert_eq!(change.back(&object, "p1/1")["metadata"]["annotations"][STEP], "p2/1");

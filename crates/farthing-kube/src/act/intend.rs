@@ -2,7 +2,7 @@
 //!
 //! Each function makes changes and calls nothing. Start at [`suspend`].
 
-use super::change::{Change, Field, Object, REPLICAS_BEFORE, at, text};
+use super::change::{Change, Field, Object, REPLICAS_BEFORE, at, step_of, text};
 use super::table::{Steered, steered};
 use super::{Stop, conflict, guard, held};
 use crate::object::wish;
@@ -40,7 +40,8 @@ impl Seen {
     }
 
     pub(crate) fn change(&self, fields: Vec<Field>) -> Change {
-        Change { object: self.object.clone(), wish: self.wish(), fields }
+        let mark = step_of(&self.value).map(str::to_owned);
+        Change { object: self.object.clone(), wish: self.wish(), mark, fields }
     }
 
     fn number(&self, path: &[&str]) -> Option<u64> {
