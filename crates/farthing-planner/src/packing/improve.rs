@@ -8,7 +8,7 @@ use super::whole::construct;
 /// Machines that are taken apart at a time, at least and at most.
 const APART: (usize, usize) = (2, 5);
 /// Tries without any gain after which no more are made, for each machine, and at most.
-const STALE: (usize, usize) = (40, 3_000);
+const STALE: (usize, usize) = (6, 1_000);
 /// Worths are varied by this many thousandths in both directions.
 const VARIED: u64 = 50;
 

@@ -20,7 +20,7 @@ const PROGRAMS: u64 = 3_000_000;
 /// Work of improving, in items that were looked at.
 const IMPROVED: u64 = 8_000_000;
 /// A gap that is not improved further, in millionths.
-const ENOUGH_PPM: u128 = 500;
+const ENOUGH_PPM: u128 = 2_000;
 
 /// A packing, and what any packing costs at least, in the grain of the problem's prices.
 pub(super) struct Solved {
@@ -60,7 +60,7 @@ pub(super) fn solve(problem: &Problem) -> Result<Option<Solved>, MasterError> {
         best.as_ref().is_some_and(|best| problem.cost(best) <= enough(bound.cost))
     };
     if problem.shapes.len() <= GENERATED && !is_enough(&best, &bound) {
-        let until = Until { rounds: 300, gap_ppm: 100, exact: true, work: PROGRAMS };
+        let until = Until { rounds: 300, gap_ppm: 300, exact: true, work: PROGRAMS };
         if let Some((_, better)) = master.generate(&open, bound.clone(), until)? {
             bound = better;
         }
