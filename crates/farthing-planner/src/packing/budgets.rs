@@ -3,7 +3,9 @@
 use super::PackInput;
 use super::report::{PackedShare, Packing};
 use crate::{BudgetState, PlanError};
-use farthing_model::{Decimal, Limit, Money, MoneyError, Reason, Workload, WorkloadId, gpu_hours};
+use farthing_model::{
+    Decimal, HourlyRate, Limit, Money, MoneyError, Reason, Workload, WorkloadId, gpu_hours,
+};
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
@@ -107,14 +109,11 @@ fn amount(
     match state.limit {
         Limit::Money(_) => Ok(share.cost),
         Limit::GpuHoursMilli(_) => {
-            let hour = gpu_hours(workload.resources.gpu_milli);
-            let members = hour.checked_mul_int(i128::from(share.members))?;
-            let all = members.pico().checked_mul(input.window.nanos());
-            // Accelerator-milliseconds are whole; a rest counts as one more.
-            let hour = 3_600_000_000_000;
-            let pico = all.ok_or(MoneyError::Overflow)?.div_euclid(hour) / 1_000 + 1;
-            let pico = if workload.resources.gpu_milli == 0 { 0 } else { pico };
-            Ok(Money::from_pico(pico, members.currency()))
+            let one = gpu_hours(workload.resources.gpu_milli);
+            let all = one.checked_mul_int(i128::from(share.members))?;
+            // A count is not below zero.
+            let rate = HourlyRate::new(all).unwrap_or(HourlyRate::free(all.currency()));
+            rate.cost(input.window)
         }
     }
 }

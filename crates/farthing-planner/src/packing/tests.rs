@@ -352,3 +352,44 @@ fn what_a_hard_budget_has_no_room_for_waits() {
     state.budget.hard = false;
     assert!(case(&state).pack().waiting.is_empty());
 }
+
+#[test]
+fn a_hard_budget_of_accelerator_time_is_kept_to() {
+    let gpus = |name: &str, value: &str| {
+        let mut pods = pods(name, 2, 1_000, 10);
+        pods.resources.gpu_milli = 2_000;
+        pods.value = value.parse().unwrap();
+        pods
+    };
+    let mut node = offer("o", 8, 32, "0.40");
+    node.capacity.gpu_milli = 8_000;
+    // Two members of two accelerators each for an hour: four hours; both workloads take eight.
+    let waits = |hours_milli: u64| {
+        let period = Window::new(now(), after(600)).unwrap();
+        let zero = Money::zero(Currency::USD);
+        let limit = Limit::GpuHoursMilli(hours_milli);
+        let budget = Budget {
+            id: BudgetId::new("hours").unwrap(),
+            scope: Scope::All,
+            limit,
+            period: Period::Fixed(period),
+            hard: true,
+            escalate: Vec::new(),
+            carry: None,
+        };
+        let (spent, committed, gpu_gone_milli) = (zero, zero, 0);
+        let state = BudgetState { budget, period, limit, spent, committed, gpu_gone_milli };
+        let case = Case {
+            workloads: vec![gpus("cheap", "1"), gpus("dear", "9")],
+            offers: vec![node.clone()],
+            nodes: NodeRules::default(),
+            budgets: vec![state],
+        };
+        let waiting = case.pack().waiting;
+        waiting.into_iter().map(|it| it.workload.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(waits(8_000), [""; 0]);
+    assert_eq!(waits(7_999), ["cheap"]);
+    assert_eq!(waits(4_000), ["cheap"]);
+    assert_eq!(waits(3_999), ["cheap", "dear"]);
+}
