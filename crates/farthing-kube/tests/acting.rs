@@ -3,8 +3,8 @@
 
 mod cluster;
 
-use cluster::{Cluster, until};
-use farthing_edge::{Act, Class, Clock, Observe, Prepared};
+use cluster::{Cluster, SystemClock, until};
+use farthing_edge::{Act, Class, Observe, Prepared};
 use farthing_kube::{Kube, Kubeconfig, Priced, Prices, Rules};
 use farthing_model::{
     Action, ClusterId, Currency, IdError, Money, NodeId, Observed, Offer, OfferId, Place, Price,
@@ -16,14 +16,6 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
 
 /// An offer is an instance type; what it costs is nobody's business here.
 struct Types;

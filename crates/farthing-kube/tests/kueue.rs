@@ -6,8 +6,8 @@ mod admitter;
 mod cluster;
 
 use admitter::{CHECK, Running, stand_in};
-use cluster::{Cluster, until};
-use farthing_edge::{Clock, EdgeError};
+use cluster::{Cluster, SystemClock, until};
+use farthing_edge::EdgeError;
 use farthing_kube::kueue::{Ask, Held, Kueue, Overdraft, Purse, Ran, Room, Rules, Used};
 use farthing_kube::{Kube, Kubeconfig, Priced, Prices};
 use farthing_model::{
@@ -19,14 +19,6 @@ use serde_json::{Value, json};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
 
 /// Every node is 16 USD an hour: a device of eight is 2.
 struct Flat;

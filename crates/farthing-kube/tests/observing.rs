@@ -3,8 +3,8 @@
 
 mod cluster;
 
-use cluster::{Cluster, until};
-use farthing_edge::{Clock, Measure, Observe};
+use cluster::{Cluster, SystemClock, until};
+use farthing_edge::{Measure, Observe};
 use farthing_kube::{Kube, Kubeconfig, Priced, Prices};
 use farthing_model::{
     ClusterId, IdError, Node, NodeState, Observed, Offer, Place, Price, Purchase, Resource,
@@ -14,14 +14,6 @@ use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
 
 /// Prices are not this crate's business: everything is known by its labels and costs nothing known.
 struct Labels;

@@ -7,7 +7,7 @@
 //! How good that is, is not claimed but measured: the same forecast is made for weeks that are
 //! over, and [`Forecast::held`] says in how many of them the spread held.
 
-use farthing_model::{Money, MoneyError};
+use farthing_model::{Draw, Money, MoneyError};
 use jiff::civil::Date;
 use std::collections::BTreeMap;
 
@@ -98,12 +98,12 @@ fn quantiles(
     first_ppm: u32,
 ) -> Result<[i128; 3], MoneyError> {
     let pools: Vec<Vec<i128>> = left.iter().map(|day| pool(days, *day)).collect();
-    let mut chance = 0x9e37_79b9_7f4a_7c15_u64;
+    let mut chance = Draw::new(0x9e37_79b9_7f4a_7c15);
     let mut sums = Vec::with_capacity(DRAWS);
     for _ in 0..DRAWS {
         let mut sum = 0_i128;
         for (index, pool) in pools.iter().enumerate() {
-            let drawn = pool[draw(&mut chance, pool.len())];
+            let drawn = pool[chance.below(pool.len())];
             let part = if index == 0 {
                 drawn.checked_mul(i128::from(first_ppm)).map(|it| it.div_euclid(1_000_000))
             } else {
@@ -125,17 +125,6 @@ fn pool(days: &[(Date, i128)], day: Date) -> Vec<i128> {
         return alike;
     }
     days.iter().map(|(_, pico)| *pico).collect()
-}
-
-/// Splitmix64: the next number below `count`.
-fn draw(state: &mut u64, count: usize) -> usize {
-    *state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let mut mixed = *state;
-    mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    mixed ^= mixed >> 31;
-    let below = (u128::from(mixed) * count as u128) >> 64;
-    usize::try_from(below).unwrap_or(0)
 }
 
 /// Weeks of the past that were forecast from the days before them, and how many held.
@@ -193,8 +182,8 @@ mod tests {
 
     #[test]
     fn the_spread_holds_about_as_often_as_it_says() {
-        let mut chance = 7;
-        let past = past((0..120).map(|_| 50 + i128::try_from(draw(&mut chance, 100)).unwrap()));
+        let mut chance = Draw::new(7);
+        let past = past((0..120).map(|_| 50 + i128::try_from(chance.below(100)).unwrap()));
         let forecast = forecast(&past, usd(0), &after(&past, 30), 1_000_000).unwrap().unwrap();
         let [low, middle, high] = [forecast.p10, forecast.p50, forecast.p90].map(Money::pico);
         assert!(low < middle && middle < high);

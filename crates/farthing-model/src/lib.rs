@@ -13,6 +13,7 @@ mod charge;
 mod dag;
 mod decimal;
 mod device_use;
+mod draw;
 mod egress;
 mod hex;
 mod id;
@@ -47,6 +48,7 @@ pub use charge::{Charge, Destination, Detail};
 pub use dag::{Accelerators, Dag, Edge, Port, Run, Task};
 pub use decimal::{Decimal, DecimalError};
 pub use device_use::{DeviceUse, Missing, PROCESSORS, PerMille, Progress, Reading, Rung, Rungs};
+pub use draw::Draw;
 pub use egress::{EgressRow, EgressSpot, EgressTable, Tariff};
 pub use hex::{hex, unhex};
 pub use id::{

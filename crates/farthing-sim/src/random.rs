@@ -1,6 +1,8 @@
 //! A small seeded generator: whole numbers only, and forks by name, so that what one part draws
 //! never shifts what another one gets.
 
+use farthing_model::Draw;
+
 /// A `xoshiro256**` generator. The same seed gives the same numbers on every machine.
 #[derive(Clone, Debug)]
 pub struct Random {
@@ -10,10 +12,7 @@ pub struct Random {
 
 /// One step of `SplitMix64`: spreads any 64 bits evenly.
 const fn mix(value: u64) -> u64 {
-    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let value = (value ^ (value >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let value = (value ^ (value >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    value ^ (value >> 31)
+    Draw::new(value).next()
 }
 
 impl Random {

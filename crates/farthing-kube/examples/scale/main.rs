@@ -13,7 +13,8 @@ mod cluster;
 mod generated;
 mod whole;
 
-use farthing_edge::{Clock, Measure as _, Observe as _};
+use cluster::SystemClock;
+use farthing_edge::{Measure as _, Observe as _};
 use farthing_kube::{Access, Kube, Kubeconfig, Priced, Prices};
 use farthing_model::{ClusterId, IdError, Offer, Place, Price, Purchase, Window};
 use jiff::Timestamp;
@@ -24,14 +25,6 @@ use std::time::{Duration, Instant};
 
 /// Processes that make objects at the same time.
 const MAKERS: usize = 4;
-
-struct SystemClock;
-
-impl Clock for SystemClock {
-    fn now(&self) -> Timestamp {
-        Timestamp::now()
-    }
-}
 
 struct NoPrices;
 

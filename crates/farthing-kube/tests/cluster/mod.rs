@@ -5,6 +5,8 @@
 //! machine without Go), tests say so and are left out; under `CI=true` that is a failure.
 #![allow(dead_code, reason = "not every test needs all of it")]
 
+use farthing_edge::Clock;
+use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::io::{BufRead, BufReader};
@@ -15,6 +17,15 @@ use std::time::{Duration, Instant};
 
 /// How long a cluster may take to start: seconds on a quiet machine.
 const PATIENCE: Duration = Duration::from_secs(120);
+
+/// The time of this machine.
+pub(crate) struct SystemClock;
+
+impl Clock for SystemClock {
+    fn now(&self) -> Timestamp {
+        Timestamp::now()
+    }
+}
 
 /// A cluster that runs.
 pub(crate) struct Cluster {

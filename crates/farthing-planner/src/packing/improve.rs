@@ -4,6 +4,7 @@
 
 use super::problem::{Content, Problem};
 use super::whole::construct;
+use farthing_model::Draw;
 
 /// Machines that are taken apart at a time, at least and at most.
 const APART: (usize, usize) = (2, 5);
@@ -11,25 +12,6 @@ const APART: (usize, usize) = (2, 5);
 const STALE: (usize, usize) = (6, 1_000);
 /// Worths are varied by this many thousandths in both directions.
 const VARIED: u64 = 50;
-
-/// Splitmix64 (Steele, Lea and Flood, 2014).
-struct Draw(u64);
-
-impl Draw {
-    fn next(&mut self) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        z ^ (z >> 31)
-    }
-
-    /// A number below `most`.
-    fn below(&mut self, most: usize) -> usize {
-        let most = u128::try_from(most).unwrap_or(1);
-        usize::try_from((u128::from(self.next()) * most) >> 64).unwrap_or(0)
-    }
-}
 
 /// Improves a packing until it costs `enough` or less, or `work` is done.
 pub(super) fn improve(
@@ -39,7 +21,7 @@ pub(super) fn improve(
     enough: u128,
     mut work: u64,
 ) {
-    let mut draw = Draw(7);
+    let mut draw = Draw::new(7);
     let mut open = problem.open();
     for content in &*contents {
         open.take(content);

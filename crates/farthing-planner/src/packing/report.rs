@@ -4,6 +4,7 @@ use super::PackInput;
 use super::budgets::planned;
 use super::input::{Stated, need};
 use super::problem::Content;
+use crate::program::gcd;
 use crate::{BudgetRow, PlanError, Status, Waiting};
 use farthing_model::{
     Limit, Money, MoneyError, Offer, OfferId, PriceDates, Ratio, Reason, Window, WorkloadId,
@@ -226,10 +227,6 @@ fn budget_rows(input: &PackInput<'_>, shares: &[PackedShare]) -> Result<Vec<Budg
         });
     }
     Ok(rows)
-}
-
-fn gcd(a: i128, b: i128) -> i128 {
-    if b == 0 { a } else { gcd(b, a % b) }
 }
 
 /// Sums over all nodes.

@@ -5,6 +5,8 @@
 //! integers; [`Problem::carries`] answers it for a given division. Start at `search` for how the
 //! optimum is found, and at the README beside this file for why it is one.
 
+use crate::program::gcd;
+
 /// A kind of replica.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
@@ -151,11 +153,4 @@ impl Problem {
     pub(crate) fn cost(&self, counts: &[i64]) -> i128 {
         self.kinds.iter().zip(counts).map(|(kind, count)| kind.cost * i128::from(*count)).sum()
     }
-}
-
-fn gcd(mut a: i128, mut b: i128) -> i128 {
-    while b != 0 {
-        (a, b) = (b, a % b);
-    }
-    a
 }

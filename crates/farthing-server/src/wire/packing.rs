@@ -1,11 +1,11 @@
 //! `plan` of workloads that share nodes: the same top-level keys as any plan, and the nodes with
 //! what each holds.
 
-use super::plan::{BudgetJson, CutJson, WaitingJson};
+use super::plan::{BudgetJson, CutJson, WaitingJson, machine};
 use super::prices::PricesJson;
 use super::scalar::{WindowJson, millis, ratio, time};
 use farthing_engine::planner::{PackedNode, PackedShare, Packing};
-use farthing_model::{Money, Offer, OfferId, Resource};
+use farthing_model::{Money, Offer, Resource};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -161,16 +161,4 @@ impl PackedNodeJson {
         let holds = node.holds.iter().map(|(workload, n)| (workload.to_string(), *n));
         Self { offer: node.offer.to_string(), count: node.count, holds: holds.collect() }
     }
-}
-
-/// The accelerator of an offer, or its instance type.
-fn machine(id: &OfferId, offers: &[Offer]) -> String {
-    let known = offers.binary_search_by(|offer| offer.id.cmp(id)).ok().map(|at| &offers[at]);
-    known.map_or_else(
-        || id.to_string(),
-        |offer| match &offer.accelerator {
-            Some(accelerator) => accelerator.to_string(),
-            None => offer.instance_type.clone(),
-        },
-    )
 }

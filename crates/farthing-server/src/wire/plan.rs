@@ -433,7 +433,7 @@ pub(super) fn most_at_once(mut changes: Vec<(Timestamp, i64)>) -> u64 {
 }
 
 /// The accelerator of an offer, or its instance type: the last but one part of its id.
-fn machine(id: &OfferId, offers: &[Offer]) -> String {
+pub(super) fn machine(id: &OfferId, offers: &[Offer]) -> String {
     let known = offers.binary_search_by(|offer| offer.id.cmp(id)).ok().map(|at| &offers[at]);
     if let Some(offer) = known {
         return match &offer.accelerator {

@@ -2,7 +2,7 @@
 
 use super::board::Files;
 use super::cycle::{self, Setting};
-use super::local::{assumptions, describe, machine_offer, owned};
+use super::local::{Found, ROOT, found};
 use super::{Stop, queue};
 use crate::args::UpArgs;
 use crate::commands::duration;
@@ -14,9 +14,8 @@ use farthing_docker::{Docker, Inventory, OpenError, Shares, Task};
 use farthing_ledger::{Key, Weights};
 use farthing_model::{ClusterId, Currency, Mode, Money, NodeId, PerResource, Purchase, Resources};
 use farthing_planner::Effort;
-use farthing_providers::local::{LocalMachine, MachineOffer, inventory};
+use farthing_providers::local::{LocalMachine, MachineOffer};
 use farthing_providers::manifest::Manifests;
-use farthing_providers::nvml;
 use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
@@ -31,26 +30,17 @@ pub(super) fn run(
     let every = duration("--every", args.every.as_deref().unwrap_or("10s"))?;
     let told = queue(args, Mode::Recommend)?;
     let socket = address(socket)?;
-    let root = Path::new("/");
-    let mut gpus = nvml::driver();
-    let inventory = inventory(root, &mut *gpus)?;
-    let priced = owned(&inventory, args.hardware.as_deref())?;
-    let assumed = assumptions(&priced);
-    let offer = machine_offer(&inventory, priced.price)?;
+    let Found { inventory, offer, gpus } = found(args)?;
     let node = NodeId::new(&inventory.hostname)?;
     let cluster = ClusterId::new(&format!("{}-docker", inventory.hostname))?;
     let weights = crate::wiring::weights(std::iter::empty())?;
     let shares = shares(&offer, inventory.capacity(), &weights)?;
-    talk(&describe(&inventory, &offer));
-    if let Some(line) = assumed {
-        talk(&line);
-    }
-    let machine = LocalMachine::open(root, cluster.clone(), offer, gpus)?;
+    let machine = LocalMachine::open(Path::new(ROOT), cluster.clone(), offer, gpus)?;
     let tasks = tasks(&told);
     let mut docker =
         Docker::open(&socket, (node, machine), shares, tasks).map_err(|why| wrong(&why))?;
-    let found = docker.inventory(Timestamp::now()).map_err(|why| wrong(&OpenError::Engine(why)))?;
-    talk(&in_words(&found, &socket));
+    let there = docker.inventory(Timestamp::now()).map_err(|why| wrong(&OpenError::Engine(why)))?;
+    talk(&in_words(&there, &socket));
     let what = "the containers of this machine";
     let (by, most, effort) = (Key::Workload, Mode::Enforce, now_or_not());
     let setting = Setting {

@@ -16,27 +16,21 @@ use farthing_model::{ClusterId, Currency, Mode, Offer, Place, Price, Resources, 
 use farthing_planner::Effort;
 use farthing_providers::hardware::{Hardware, Priced};
 use farthing_providers::local::{Inventory, LocalMachine, MachineOffer, inventory};
-use farthing_providers::nvml;
+use farthing_providers::nvml::{self, GpuDriver};
 use jiff::Timestamp;
 use std::path::Path;
 use std::sync::Arc;
 
+/// Where the machine's files are.
+pub(super) const ROOT: &str = "/";
+
 /// Runs the loop on this machine.
 pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Outcome> {
     let every = duration("--every", args.every.as_deref().unwrap_or("10s"))?;
-    let root = Path::new("/");
-    let mut gpus = nvml::driver();
-    let inventory = inventory(root, &mut *gpus)?;
-    let priced = owned(&inventory, args.hardware.as_deref())?;
-    let assumed = assumptions(&priced);
-    let offer = machine_offer(&inventory, priced.price)?;
+    let Found { inventory, offer, gpus } = found(args)?;
     let cluster = ClusterId::new(&inventory.hostname)?;
-    talk(&describe(&inventory, &offer));
-    if let Some(line) = assumed {
-        talk(&line);
-    }
     let offers: Arc<[Offer]> = Arc::from([quoted(&offer, inventory.capacity())]);
-    let machine = LocalMachine::open(root, cluster.clone(), offer, gpus)?;
+    let machine = LocalMachine::open(Path::new(ROOT), cluster.clone(), offer, gpus)?;
     let weights = crate::wiring::weights(std::iter::empty())?;
     let (by, most) = (Key::Process, Mode::Recommend);
     let (what, effort) = ("this machine", Effort::default());
@@ -57,6 +51,27 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     };
     let inner = Quoted { machine, offers };
     cycle::run(&setting, Watched { inner, what }, &mut Files(super::told), None)
+}
+
+/// This machine, with its price.
+pub(super) struct Found {
+    pub(super) inventory: Inventory,
+    pub(super) offer: MachineOffer,
+    pub(super) gpus: Box<dyn GpuDriver>,
+}
+
+/// Looks at this machine, prices it, and says what it is taken for.
+pub(super) fn found(args: &UpArgs) -> anyhow::Result<Found> {
+    let mut gpus = nvml::driver();
+    let inventory = inventory(Path::new(ROOT), &mut *gpus)?;
+    let priced = owned(&inventory, args.hardware.as_deref())?;
+    let assumed = assumptions(&priced);
+    let offer = machine_offer(&inventory, priced.price)?;
+    talk(&describe(&inventory, &offer));
+    if let Some(line) = assumed {
+        talk(&line);
+    }
+    Ok(Found { inventory, offer, gpus })
 }
 
 /// What an hour of this machine costs as owned hardware, by the figures of a file or the built-in
