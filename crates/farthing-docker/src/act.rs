@@ -381,6 +381,13 @@ impl<M> Docker<M> {
             };
             return match tried {
                 Err(Stopped::Unknown(error)) => Err(error),
+                // Nothing of it goes on, and there is no room that it could: it did not happen.
+                Err(Stopped::Conflict(_))
+                    if matches!(first.name.mark, Some(Mark::Resumed { .. }))
+                        && marked.iter().all(|it| it.fate() == Fate::Stands) =>
+                {
+                    Ok(None)
+                }
                 _ => Ok(Some(now)),
             };
         }

@@ -234,16 +234,17 @@ fn merged(mut samples: Vec<Sample>) -> Vec<Sample> {
 fn held(samples: &[Sample]) -> Resources {
     let mut held = Resources::default();
     for sample in samples {
-        let mean = |amount: i128| {
-            let mean = amount.saturating_mul(1_000_000_000) / sample.window.nanos();
+        // Divided before it is made small: gigabytes in 10^-9 do not fit 64 bits.
+        let mean = |amount: i128, unit: i128| {
+            let mean = amount.saturating_mul(1_000_000_000) / sample.window.nanos() / unit;
             u64::try_from(mean).unwrap_or(0)
         };
         match sample.resource {
             // A processor is shared by the moment, and memory is not.
-            Resource::Cpu => held.cpu_milli += mean(sample.requested_nano) / 1_000_000,
+            Resource::Cpu => held.cpu_milli += mean(sample.requested_nano, 1_000_000),
             Resource::Memory => {
                 let claim = sample.requested_nano.max(sample.known_use());
-                held.memory_bytes += mean(claim) / 1_000_000_000;
+                held.memory_bytes += mean(claim, 1_000_000_000);
             }
             _ => {}
         }

@@ -212,3 +212,17 @@ proptest! {
         }
     }
 }
+
+/// What others hold of a large machine is counted, however much it is.
+#[test]
+fn much_memory_is_held_whole() {
+    let nano = |bytes: i128| bytes * 10 * 1_000_000_000;
+    let gib = 1_i128 << 30;
+    let all = [
+        sample("database", None, Resource::Memory, (0, nano(96 * gib))),
+        sample("database", None, Resource::Memory, (nano(32 * gib), nano(gib))),
+        sample("database", None, Resource::Cpu, (10 * 64_000_000_000, 0)),
+    ];
+    let held = held(&all);
+    assert_eq!((held.memory_bytes, held.cpu_milli), (128 << 30, 64_000));
+}
