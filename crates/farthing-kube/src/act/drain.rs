@@ -141,7 +141,7 @@ impl Kube {
         if let Some(why) = stays(&seen) {
             return Err(held(format!("{named} says {why}")));
         }
-        let workload = self.top_of(pod);
+        let workload = self.top_of(pod)?;
         let object = workload.as_ref().unwrap_or(&seen);
         let namespace = self.namespace(&pod.namespace).map_err(Stop::Api)?;
         for one in [&seen, object] {
@@ -165,16 +165,19 @@ impl Kube {
         }
     }
 
-    /// What controls a pod at the top, as far as it can be steered.
-    fn top_of(&self, pod: &Moving) -> Option<Value> {
+    /// What controls a pod at the top, as far as it can be steered. Where the server does not say,
+    /// nobody knows whether it may be touched.
+    fn top_of(&self, pod: &Moving) -> Result<Option<Value>, Stop> {
         let top = {
             let state = self.shared.state();
             let key =
                 Key { namespace: pod.namespace.as_str().into(), name: pod.name.as_str().into() };
-            crate::whose::top(&state, state.pods.get(&key)?).owner?
+            state.pods.get(&key).and_then(|pod| crate::whose::top(&state, pod).owner)
         };
-        let kind = steered(&top.kind)?;
-        Some(self.look(kind, Some(&pod.namespace), &top.name).ok()??.value)
+        let Some(top) = top else { return Ok(None) };
+        let Some(kind) = steered(&top.kind) else { return Ok(None) };
+        let seen = self.look(kind, Some(&pod.namespace), &top.name).map_err(Stop::Api)?;
+        Ok(seen.map(|seen| seen.value))
     }
 
     fn evict(&self, pod: &Moving, dry_run: bool) -> Result<(), ApiError> {
