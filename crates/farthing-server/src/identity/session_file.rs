@@ -178,7 +178,12 @@ impl SessionFile {
     fn write(&mut self, line: &Line) -> io::Result<()> {
         let mut text = serde_json::to_vec(line).map_err(io::Error::other)?;
         text.push(b'\n');
-        self.file.write_all(&text)?;
+        let end = self.file.metadata()?.len();
+        if let Err(error) = self.file.write_all(&text) {
+            // What comes next must not be glued to a part of a line.
+            let _ = self.file.set_len(end);
+            return Err(error);
+        }
         self.lines += 1;
         Ok(())
     }
