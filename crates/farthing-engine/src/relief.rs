@@ -339,7 +339,8 @@ fn everything(options: &[Vec<cuts::Cut>], need: cuts::Frees) -> Chosen {
 
 /// A part of a limit, rounded down.
 fn part(limit: Money, part: Ratio) -> Result<Money, MoneyError> {
-    Ok(limit.checked_mul_int(i128::from(part.ppm()))?.div_rem(PPM)?.0)
+    let pico = part.part_of(limit.pico()).ok_or(MoneyError::Overflow)?;
+    Ok(Money::from_pico(pico, limit.currency()))
 }
 
 fn nodes(assignment: &Assignment) -> i128 {

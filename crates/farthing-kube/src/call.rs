@@ -95,9 +95,6 @@ pub(crate) enum Body<'a> {
     Apply { object: &'a Value, force: bool },
     /// Fields to merge; `metadata.resourceVersion` and `metadata.uid` in it are preconditions.
     Merge(&'a Value),
-    /// Operations of RFC 6902, `test` among them as preconditions.
-    #[allow(dead_code, reason = "for steps, which are not here yet")]
-    Operations(&'a Value),
 }
 
 impl Call {

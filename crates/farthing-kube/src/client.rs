@@ -159,9 +159,6 @@ impl Client {
             (Body::Merge(object), _) => {
                 self.send(&Method::PATCH, "application/merge-patch+json", &path, &query, object)?
             }
-            (Body::Operations(list), _) => {
-                self.send(&Method::PATCH, "application/json-patch+json", &path, &query, list)?
-            }
         };
         serde_json::from_slice(&said)
             .map_err(|error| ApiError::Syntax { url: self.url(&path), what: error.to_string() })

@@ -214,7 +214,7 @@ impl<'q> Telemetry<'q> {
 
     /// What was seen in the posted part of an hour.
     fn of(&mut self, posted: Window) -> Result<Option<seen::Seen>, ReportError> {
-        let begin = Window::hour_of(posted.from()).map_or(posted, |hour| hour);
+        let begin = Window::hour_of(posted.from()).unwrap_or(posted);
         if self.measured.binary_search(&begin).is_err() {
             self.before = None;
             return Ok(None);
@@ -226,18 +226,19 @@ impl<'q> Telemetry<'q> {
             return Err(ReportError::TooMuch { window: self.query.window, most: SAMPLES_MAX });
         }
         let before = self.before.take().filter(|(hour, _)| hour.to() == begin.from());
-        let before = before.map_or_else(Vec::new, |(_, segments)| segments);
+        let mut all = before.map_or_else(Vec::new, |(_, segments)| segments);
+        let from = all.len();
+        all.extend(segments);
         let judges = |choice: &Choice| matches!(choice, Choice::Release { idle_too: true, .. });
         let judged = self.query.choices.iter().any(judges);
         let idle = if judged {
-            let all = [before, segments.clone()].concat();
             seen::idle(&all, posted, self.query.currency)
                 .map_err(|source| ReportError::Money { window: posted, source })?
         } else {
             BTreeSet::new()
         };
-        let seen = seen::Seen::of(&segments, posted, &idle);
-        self.before = judged.then_some((begin, segments));
+        let seen = seen::Seen::of(&all[from..], posted, &idle);
+        self.before = judged.then(|| (begin, all.split_off(from)));
         Ok(Some(seen))
     }
 }

@@ -1,7 +1,7 @@
 //! Kueue's objects, of which only what a decision needs is kept.
 
+use crate::object::pod::amount;
 use crate::object::{Key, Meta, Names, OwnerRef, or_default, time};
-use farthing_model::amount;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -350,17 +350,6 @@ fn given(it: &Assignment, sets: &[PodSet], names: &mut Names) -> Result<Given, S
         flavors: it.flavors.iter().map(|(of, flavor)| (names.of(of), names.of(flavor))).collect(),
         usage,
     })
-}
-
-/// An amount in the unit of its resource; `None` for what no machine is priced by.
-pub(crate) fn amount(name: &str, text: &str) -> Result<Option<u64>, String> {
-    let read = match name {
-        "cpu" => amount::cores_milli(text),
-        "memory" | "ephemeral-storage" => amount::bytes(text),
-        name if crate::gpu::is_device(name) => amount::devices(name, text),
-        _ => return Ok(None),
-    };
-    read.map(Some).map_err(|why| format!("{name}: {why}"))
 }
 
 impl Queued {

@@ -163,6 +163,10 @@ impl Answering {
         (posted, stop): (Timestamp, &BTreeMap<Arc<str>, String>),
     ) -> Result<bool, Fault> {
         let About { it, held, now, .. } = *about;
+        // Kueue keeps what has finished, and there is nothing to do about it.
+        if it.finished.is_some() && held.is_none() {
+            return Ok(false);
+        }
         let cost = if it.given.is_some() { view.prices.hourly(it) } else { Err(String::new()) };
         let entries = it.checks.iter().filter(|entry| about.ours.contains(&entry.check));
         let entry = entries.map(|entry| entry.state).min_by_key(|state| match state {

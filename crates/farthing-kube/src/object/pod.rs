@@ -307,7 +307,7 @@ impl Amounts {
 }
 
 /// An amount in the unit of its resource; `None` for what is in no price (huge pages, pods, IPs).
-pub(super) fn amount(name: &str, text: &str) -> Result<Option<u64>, String> {
+pub(crate) fn amount(name: &str, text: &str) -> Result<Option<u64>, String> {
     let read = match name {
         "cpu" => cores_milli(text),
         "memory" | "ephemeral-storage" => bytes(text),

@@ -6,6 +6,7 @@
 //! else of it is kept.
 
 use super::{SpotError, Terms};
+use crate::program::gcd;
 use farthing_model::Money;
 
 /// Slack in units, at most.
@@ -39,10 +40,6 @@ pub fn optimal(terms: &Terms, available: &[bool]) -> Result<Option<Money>, SpotE
     Ok((least < LATE).then(|| of(least)))
 }
 
-fn common_divisor(a: i128, b: i128) -> i128 {
-    if b == 0 { a } else { common_divisor(b, a % b) }
-}
-
 /// Prices of an hour in whole units.
 struct Prices {
     unit_pico: i128,
@@ -53,7 +50,7 @@ struct Prices {
 impl Prices {
     fn of(terms: &Terms) -> Result<Self, SpotError> {
         let (spot, on_demand) = (terms.spot_hour.pico(), terms.on_demand_hour.pico());
-        let unit_pico = common_divisor(on_demand, spot);
+        let unit_pico = gcd(on_demand, spot);
         let most = i128::from(LATE) / i128::from(2 * terms.ticks());
         let whole = |pico: i128| {
             let units = pico / unit_pico;
@@ -79,7 +76,7 @@ impl Lengths {
     fn of(terms: &Terms) -> Result<Option<Self>, SpotError> {
         let unit_s = [terms.work_s, terms.overhead_s, terms.deadline_s]
             .into_iter()
-            .fold(i128::from(terms.tick_s), |unit, length| common_divisor(unit, length.into()));
+            .fold(i128::from(terms.tick_s), |unit, length| gcd(unit, length.into()));
         let unit_s = i64::try_from(unit_s).unwrap_or(1);
         let slack = (terms.deadline_s - terms.work_s) / unit_s;
         if slack > SLACK_MAX {
