@@ -92,7 +92,10 @@ fn what_is_asked_wrongly_is_told_with_what_would_be_right() {
     };
     let asked = ["--trace", TRACE, "--deadline", "12h"];
     let with = |more: &[&'static str]| [&asked[..], more].concat();
-    told(&with(&["--format", "philly"]), "no such format yet", "there is spot-windows");
+    told(&with(&["--format", "spot-window"]), "no format `spot-window`", "mean `spot-windows`?");
+    told(&["--format", "dreams"], "no format `dreams`; there are spot-windows", "");
+    told(&[], "--trace is missing", "(env,window,tick,available)");
+    told(&["--trace", TRACE], "--deadline is missing", "like --deadline 52h,70h");
     told(&with(&["--policy", "spot-gredy"]), "no policy", "did you mean `spot-greedy`?");
     told(&with(&["--policy", "optimal,optimal"]), "optimal is there twice", "");
     told(&with(&["--price", "reserved=1"]), "neither spot nor on-demand", "write both");

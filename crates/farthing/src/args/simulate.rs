@@ -1,4 +1,7 @@
 //! `farthing simulate`: a trace under several policies.
+//!
+//! What a format needs is checked by the format, not here: which flags those are is known only once
+//! `--format` is.
 
 use clap::Args;
 use std::path::PathBuf;
@@ -8,40 +11,50 @@ use std::path::PathBuf;
 pub(crate) struct SimulateArgs {
     /// The trace
     #[arg(long, value_name = "PATH")]
-    pub(crate) trace: PathBuf,
-    /// What the trace is: spot-windows, that is ten-minute ticks with or without spot
-    /// (env,window,tick,available), Parquet or CSV
-    #[arg(long, value_name = "NAME", default_value = "spot-windows")]
-    pub(crate) format: String,
-    /// Work of the job, as it takes on one node without interruption
-    #[arg(long, value_name = "DURATION")]
-    pub(crate) work: String,
-    /// From the start to the deadline; several by commas
-    #[arg(long, value_name = "DURATION", value_delimiter = ',', required = true)]
-    pub(crate) deadline: Vec<String>,
-    /// What each launch loses before work goes on; several by commas
-    #[arg(long, value_name = "DURATION", value_delimiter = ',', default_value = "3m")]
-    pub(crate) overhead: Vec<String>,
-    /// Prices of an hour in USD, such as spot=0.9731,on-demand=3.06
-    #[arg(long, value_name = "NAME=NUMBER", value_delimiter = ',', required = true)]
+    pub(crate) trace: Option<PathBuf>,
+    /// What the trace is; a wrong name prints those that there are [default: spot-windows]
+    #[arg(long, value_name = "NAME")]
+    pub(crate) format: Option<String>,
+    /// The policies, by commas; a wrong name prints those of the format [default: by format]
+    #[arg(long, value_name = "NAMES", value_delimiter = ',')]
+    pub(crate) policy: Vec<String>,
+    /// Prices of an hour in USD, such as spot=0.9731,on-demand=3.06 or V100=0.74,K80=0.135
+    #[arg(long, value_name = "NAME=NUMBER", value_delimiter = ',')]
     pub(crate) price: Vec<String>,
-    /// So many windows of each environment, spread over their names [default: all]
+    /// spot-windows: work of the job, as it takes on one node without interruption
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) work: Option<String>,
+    /// spot-windows: from the start to the deadline; several by commas
+    #[arg(long, value_name = "DURATION", value_delimiter = ',')]
+    pub(crate) deadline: Vec<String>,
+    /// spot-windows: what each launch loses before work goes on; several by commas [default: 3m]
+    #[arg(long, value_name = "DURATION", value_delimiter = ',')]
+    pub(crate) overhead: Vec<String>,
+    /// spot-windows: so many windows of each environment, spread over their names; others: the
+    /// first so many jobs [default: all]
     #[arg(long, value_name = "NUMBER")]
     pub(crate) limit: Option<usize>,
-    /// The policies: farthing, uniform-progress, uniform-progress-eager, spot-greedy,
-    /// spot-else-on-demand, on-demand, optimal (which knows the future)
-    #[arg(
-        long,
-        value_name = "NAMES",
-        value_delimiter = ',',
-        default_value = "farthing,uniform-progress,spot-greedy,on-demand,optimal"
-    )]
-    pub(crate) policy: Vec<String>,
-    /// Print each decision of `farthing` in one window, with what each action was expected to cost;
-    /// one deadline and one overhead
+    /// spot-windows: print each decision of `farthing` in one window, with what each action was
+    /// expected to cost; one deadline and one overhead
     #[arg(long, value_name = "ENV/WINDOW")]
     pub(crate) explain: Option<String>,
-    /// Also draw the mean cost of each policy over the deadlines as an SVG picture
+    /// Also draw what came out as an SVG picture
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
+}
+
+impl SimulateArgs {
+    /// The flags that were given of those that only some formats know.
+    pub(crate) fn given(&self) -> Vec<&'static str> {
+        let flags = [
+            ("--price", !self.price.is_empty()),
+            ("--work", self.work.is_some()),
+            ("--deadline", !self.deadline.is_empty()),
+            ("--overhead", !self.overhead.is_empty()),
+            ("--limit", self.limit.is_some()),
+            ("--explain", self.explain.is_some()),
+            ("--plot", self.plot.is_some()),
+        ];
+        flags.into_iter().filter_map(|(flag, given)| given.then_some(flag)).collect()
+    }
 }

@@ -1,6 +1,7 @@
 //! What a replay found: means of each policy by setting and by environment, and every run.
 
-use super::asked::Asked;
+use super::asked::Jobs;
+use crate::commands::simulate::result::{Ran, Simulated, ppm};
 use crate::plot;
 use crate::plot::lines::{Axes, Series};
 use crate::table::{Align, Table};
@@ -21,7 +22,7 @@ pub(super) struct Column {
 /// All of them.
 pub(super) struct Answer<'a> {
     pub(super) trace: &'a Path,
-    pub(super) asked: &'a Asked,
+    pub(super) asked: &'a Jobs,
     pub(super) windows: &'a [&'a SpotWindow],
     pub(super) columns: &'a [Column],
 }
@@ -59,7 +60,7 @@ impl Answer<'_> {
     }
 
     /// For people.
-    pub(super) fn text(&self) -> anyhow::Result<String> {
+    fn text(&self) -> anyhow::Result<String> {
         let mut header: Vec<(&'static str, Align)> = vec![("", Align::Left)];
         header.extend(self.columns.iter().map(|column| (column.rule.name(), Align::Right)));
         let mut table = Table::new(&header);
@@ -85,51 +86,50 @@ impl Answer<'_> {
         Ok(format!("{jobs} jobs, {what}\n\n{}", table.to_text()))
     }
 
-    /// For programs.
-    pub(super) fn json(&self) -> anyhow::Result<Value> {
-        let mut policies = Map::new();
-        for column in self.columns {
-            policies.insert(column.rule.name().to_owned(), self.policy(column)?);
-        }
+    /// In the shape that all formats have.
+    pub(super) fn simulated(&self) -> anyhow::Result<Simulated> {
         let least = self.optimum().map(|column| self.sum(column, |_| true)).transpose()?;
-        Ok(json!({
-            "trace": self.trace.display().to_string(),
-            "jobs": self.windows.len() * self.asked.terms.len(),
-            "currency": Currency::USD.code(),
-            "lower_bound": least.map(|(sum, _)| sum.to_decimal()),
-            "policies": policies,
-        }))
+        let policies = self.columns.iter().map(|column| self.policy(column));
+        Ok(Simulated {
+            trace: self.trace.display().to_string(),
+            jobs: self.windows.len() * self.asked.terms.len(),
+            currency: Currency::USD,
+            lower_bound: least.map(|(sum, _)| sum),
+            policies: policies.collect::<anyhow::Result<_>>()?,
+            more: Map::new(),
+            text: Some(self.text()?),
+            table: Some(self.table()),
+        })
     }
 
-    fn policy(&self, column: &Column) -> anyhow::Result<Value> {
+    fn policy(&self, column: &Column) -> anyhow::Result<Ran> {
         let (cost, _) = self.sum(column, |_| true)?;
         let used: Option<Vec<Money>> = column.runs.iter().map(|run| run.used).collect();
         let used = used.map(|all| Money::sum(all, cost.currency())).transpose()?;
-        let idle = used.map(|used| cost.checked_sub(used)).transpose()?;
         let mut ends: Vec<i64> = column.runs.iter().filter_map(|run| run.finished_s).collect();
         ends.sort_unstable();
         let count = i64::try_from(ends.len())?;
-        let mean = (count > 0).then(|| ends.iter().sum::<i64>() / count);
-        let p99 = ends.get((ends.len() * 99).div_ceil(100).saturating_sub(1));
         let late = column.runs.iter().filter(|run| run.late).count();
-        let ticks: u64 = column.runs.iter().map(|run| u64::from(run.ticks)).sum();
         let known = column.rule == SpotRule::Optimal;
-        Ok(json!({
-            "cost": cost.to_decimal(),
-            "paid": cost.to_decimal(),
-            "used": used.map(Money::to_decimal),
-            "idle": idle.map(Money::to_decimal),
-            "utilisation": used.map(|used| plot::whole(used) / plot::whole(cost)),
-            "makespan_s": ends.last(),
-            "mean_jct_s": mean,
-            "p99_jct_s": p99,
-            "deadline_misses": late,
-            "completed": if known { column.runs.len() - late } else { ends.len() },
-            "events": ticks,
-            "overruled": column.runs.iter().map(|run| u64::from(run.overruled)).sum::<u64>(),
-            "wall_ms": u64::try_from(column.took.as_millis())?,
-            "rows": column.runs.iter().map(|run| self.row(run)).collect::<Vec<_>>(),
-        }))
+        let overruled: u64 = column.runs.iter().map(|run| u64::from(run.overruled)).sum();
+        let rows: Vec<Value> = column.runs.iter().map(|run| self.row(run)).collect();
+        let more = [("overruled", json!(overruled)), ("rows", json!(rows))];
+        Ok(Ran {
+            name: column.rule.name(),
+            cost,
+            paid: cost,
+            used,
+            idle: used.map(|used| cost.checked_sub(used)).transpose()?,
+            utilisation_ppm: used.and_then(|used| ppm(used, cost)),
+            makespan_s: ends.last().copied(),
+            mean_jct_s: (count > 0).then(|| ends.iter().sum::<i64>() / count),
+            p99_jct_s: ends.get((ends.len() * 99).div_ceil(100).saturating_sub(1)).copied(),
+            deadline_misses: Some(late),
+            completed: if known { column.runs.len() - late } else { ends.len() },
+            events: column.runs.iter().map(|run| u64::from(run.ticks)).sum(),
+            wall_ms: u64::try_from(column.took.as_millis())?,
+            more: more.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
+        })
     }
 
     fn row(&self, run: &SpotRun) -> Value {
@@ -149,7 +149,7 @@ impl Answer<'_> {
     }
 
     /// For spreadsheets: every run.
-    pub(super) fn table(&self) -> Table {
+    fn table(&self) -> Table {
         let names = ["policy", "env", "window", "deadline", "overhead", "cost", "late"];
         let mut table = Table::new(&names.map(|name| (name, Align::Left)));
         for column in self.columns {

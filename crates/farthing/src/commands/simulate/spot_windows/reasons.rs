@@ -1,6 +1,6 @@
 //! Why each decision was made: the cost to go of each action, tick by tick.
 
-use super::asked::Asked;
+use super::asked::Jobs;
 use crate::args::Output;
 use crate::commands::print as print_as;
 use crate::outcome::{Outcome, WrongUse};
@@ -14,7 +14,7 @@ use serde_json::{Value, json};
 /// Prints the decisions in one window.
 pub(super) fn print(
     all: &[SpotWindow],
-    asked: &Asked,
+    asked: &Jobs,
     id: &str,
     output: Output,
 ) -> anyhow::Result<Outcome> {

@@ -1,15 +1,18 @@
-//! The arguments of `farthing simulate`.
+//! The arguments of a replay on windows of spot.
 
-use crate::args::SimulateArgs;
 use crate::commands::duration;
+use crate::commands::simulate::format;
 use crate::outcome::WrongUse;
 use farthing_model::{Currency, Money};
 use farthing_planner::spot::Terms;
 use farthing_sim::spot::SpotRule;
 use farthing_sim::trace::SpotWindow;
 
+/// What each launch loses where nothing was said.
+const OVERHEAD: &str = "3m";
+
 /// What is to be replayed.
-pub(super) struct Asked {
+pub(super) struct Jobs {
     pub(super) rules: Vec<SpotRule>,
     /// Each deadline with each overhead.
     pub(super) terms: Vec<Terms>,
@@ -17,26 +20,26 @@ pub(super) struct Asked {
     pub(super) names: Vec<[String; 2]>,
 }
 
-impl Asked {
+impl Jobs {
     /// Reads them.
-    pub(super) fn read(args: &SimulateArgs) -> anyhow::Result<Self> {
+    pub(super) fn read(asked: &format::Asked<'_>) -> anyhow::Result<Self> {
+        let args = asked.args;
         if args.limit == Some(0) {
             return Err(WrongUse::new("--limit 0 leaves no window").into());
         }
-        let mut rules: Vec<SpotRule> = Vec::new();
-        for name in &args.policy {
-            let rule = name.parse::<SpotRule>().map_err(|error| unknown(name, &error))?;
-            if rules.contains(&rule) {
-                return Err(WrongUse::new(format!("--policy {name} is there twice")).into());
-            }
-            rules.push(rule);
-        }
+        let of = |name: &&'static str| name.parse::<SpotRule>().map_err(WrongUse::new);
+        let rules = asked.policies.iter().map(of).collect::<Result<Vec<_>, _>>()?;
+        let work = format::Asked::needed("--work", args.work.as_ref(), "--work 48h")?;
+        let deadlines = Some(&args.deadline).filter(|deadlines| !deadlines.is_empty());
+        let deadlines = format::Asked::needed("--deadline", deadlines, "--deadline 52h,70h")?;
+        let usual = [OVERHEAD.to_owned()];
+        let overheads = if args.overhead.is_empty() { &usual } else { args.overhead.as_slice() };
         let [spot_hour, on_demand_hour] = prices(&args.price)?;
-        let work_s = duration("--work", &args.work)?.as_secs();
+        let work_s = duration("--work", work)?.as_secs();
         let (mut terms, mut names) = (Vec::new(), Vec::new());
-        for deadline in &args.deadline {
-            for overhead in &args.overhead {
-                let asked = Terms {
+        for deadline in deadlines {
+            for overhead in overheads {
+                let wanted = Terms {
                     tick_s: SpotWindow::TICK_S,
                     work_s,
                     deadline_s: duration("--deadline", deadline)?.as_secs(),
@@ -45,7 +48,7 @@ impl Asked {
                     on_demand_hour,
                 };
                 let of = |error| WrongUse::new(format!("--deadline {deadline}: {error}"));
-                terms.push(asked.checked().map_err(of)?);
+                terms.push(wanted.checked().map_err(of)?);
                 names.push([deadline.clone(), overhead.clone()]);
             }
         }
@@ -59,17 +62,6 @@ fn overhead_s(text: &str) -> anyhow::Result<i64> {
         return Ok(0);
     }
     Ok(duration("--overhead", text)?.as_secs())
-}
-
-/// A policy that there is not, with the one that it is closest to.
-fn unknown(name: &str, error: &str) -> WrongUse {
-    let far = |other: &str| strsim::damerau_levenshtein(name, other);
-    let nearest = SpotRule::ALL.iter().map(|(_, other)| (far(other), *other)).min();
-    let wrong = WrongUse::new(format!("--policy: {error}"));
-    match nearest {
-        Some((steps, other)) if steps <= 3 => wrong.hint(format!("did you mean `{other}`?")),
-        _ => wrong,
-    }
 }
 
 /// An hour of spot and of on demand.
