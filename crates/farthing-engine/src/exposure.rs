@@ -105,18 +105,25 @@ impl Exposure {
         parts.into_iter().map(i128::from).sum()
     }
 
+    /// What is spent or committed, in the unit of the limit.
+    ///
+    /// # Errors
+    /// The sums do not fit.
+    pub fn gone_amount(&self) -> Result<Money, MoneyError> {
+        match self.state.limit {
+            Limit::Money(_) => self.state.spent.checked_add(self.state.committed),
+            Limit::GpuHoursMilli(_) => u64::try_from(self.gpu_gone_milli())
+                .map(gpu_hours)
+                .map_err(|_| MoneyError::Overflow),
+        }
+    }
+
     /// The part of the limit that is spent or committed; `None` of a limit of nothing.
     ///
     /// # Errors
     /// The sums do not fit.
     pub fn gone(&self) -> Result<Option<Ratio>, MoneyError> {
-        Ok(match self.state.limit {
-            Limit::Money(limit) => {
-                let gone = self.state.spent.checked_add(self.state.committed)?;
-                Ratio::of(gone.pico(), limit.pico())
-            }
-            Limit::GpuHoursMilli(limit) => Ratio::of(self.gpu_gone_milli(), i128::from(limit)),
-        })
+        Ok(Ratio::of(self.gone_amount()?.pico(), self.state.limit.amount().pico()))
     }
 
     /// The rung of the ladder that is reached: the highest.
@@ -137,13 +144,14 @@ impl Exposure {
     /// # Errors
     /// The sums do not fit.
     pub fn reaches(&self, part: Ratio) -> Result<bool, MoneyError> {
-        let (gone, limit) = match self.state.limit {
-            Limit::Money(limit) => {
-                (self.state.spent.checked_add(self.state.committed)?.pico(), limit.pico())
-            }
-            Limit::GpuHoursMilli(limit) => (self.gpu_gone_milli(), i128::from(limit)),
-        };
-        let have = gone.checked_mul(1_000_000).ok_or(MoneyError::Overflow)?;
+        self.is_reached(self.gone_amount()?, part)
+    }
+
+    /// Whether `gone` is a part of the limit, or more.
+    pub(crate) fn is_reached(&self, gone: Money, part: Ratio) -> Result<bool, MoneyError> {
+        let left = self.state.limit.amount().checked_sub(gone)?;
+        let limit = self.state.limit.amount().pico();
+        let have = (limit - left.pico()).checked_mul(1_000_000).ok_or(MoneyError::Overflow)?;
         let need = limit.checked_mul(i128::from(part.ppm())).ok_or(MoneyError::Overflow)?;
         Ok(have >= need)
     }
@@ -264,15 +272,6 @@ impl Ground<'_> {
         taken.collect()
     }
 
-    /// What is committed and not posted, by workload and offer.
-    pub(crate) fn outstanding(
-        &self,
-        budget: &Budget,
-        period: Window,
-    ) -> Result<BTreeMap<Account, Held>, EngineError> {
-        self.held(budget, period)
-    }
-
     /// What holds the most of a budget and is not spent.
     fn drivers(
         &self,
@@ -302,10 +301,11 @@ impl Ground<'_> {
         drivers
     }
 
-    /// Reserved for steps that were begun or are in force, less what is already posted for them.
+    /// Reserved for steps that were begun or are in force, less what is already posted for them, by
+    /// workload and offer.
     ///
     /// Steps of one workload on one offer are posted together, so they are taken together.
-    fn held(
+    pub(crate) fn held(
         &self,
         budget: &Budget,
         period: Window,
@@ -365,6 +365,16 @@ pub(crate) struct Held {
     pub(crate) gpu_milli: u64,
     gpu_before: Option<i128>,
     steps: Vec<StepId>,
+}
+
+impl Held {
+    /// What they hold, in the unit of a limit.
+    pub(crate) fn of(&self, limit: Limit) -> Money {
+        match limit {
+            Limit::Money(_) => self.rest,
+            Limit::GpuHoursMilli(_) => gpu_hours(self.gpu_milli),
+        }
+    }
 }
 
 /// An amount of accelerator time in thousandths of an hour, rounded up.

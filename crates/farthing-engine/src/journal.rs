@@ -120,6 +120,8 @@ pub struct Ladder {
     pub at: Ratio,
     /// How much of it is done without a person; the policy's mode is the ceiling.
     pub mode: Mode,
+    /// What the step frees of a budget in GPU-hours, in thousandths of an hour.
+    pub gpu_frees_milli: Option<u64>,
 }
 
 /// How far a step is.
@@ -333,11 +335,10 @@ impl Open {
 
     /// What a rung proposes stands beside the plan.
     fn escalated(&mut self, at: Timestamp, record: &EscalatedRecord) -> Result<(), RecordError> {
-        let ladder = record.ladder()?;
         self.steps.retain(|_, open| {
             open.stage != Stage::Proposed || open.ladder.is_none() || at <= open.step.expires
         });
-        for step in &record.steps {
+        for (position, step) in record.steps.iter().enumerate() {
             let open = OpenStep {
                 step: step.to_step()?,
                 proposed: at,
@@ -349,7 +350,7 @@ impl Open {
                 budgets: Vec::new(),
                 stage: Stage::Proposed,
                 before: None,
-                ladder: Some(ladder.clone()),
+                ladder: Some(record.ladder(position)?),
             };
             self.steps.insert(open.step.id.clone(), open);
         }

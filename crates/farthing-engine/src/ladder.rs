@@ -13,15 +13,15 @@ use crate::accounts::Posted;
 use crate::engine::World;
 use crate::error::EngineError;
 use crate::execute::{note, prorated};
-use crate::exposure::Exposure;
+use crate::exposure::{Exposure, gpu_milli_up};
 use crate::journal::{Ladder, Open, OpenStep, Stage};
 use crate::ladder_record::EscalatedRecord;
 use crate::record::{Body, StepRecord};
 use crate::relief::{Cut, How, Relief, Scene, rate};
 use farthing_edge::Store;
 use farthing_model::{
-    Action, BudgetId, Escalation, EscalationAction, Mode, Money, Observed, Reason, Snapshot, Step,
-    StepId, Window, WorkloadId, WorkloadState,
+    Action, BudgetId, Currency, Escalation, EscalationAction, Mode, Money, Observed, Reason,
+    Snapshot, Step, StepId, Window, WorkloadId, WorkloadState, gpu_hours,
 };
 use farthing_planner::{BudgetState, HeldBack, Input};
 use jiff::{SignedDuration, Timestamp};
@@ -75,10 +75,10 @@ impl<W: World, S: Store> Engine<W, S> {
             let scene = Scene {
                 input,
                 left_alone: self.left_alone(),
-                held: self.ground().outstanding(&exposure.state.budget, exposure.state.period)?,
+                held: self.ground().held(&exposure.state.budget, exposure.state.period)?,
                 now: at.now,
             };
-            let Some(mut relief) = scene.relief(exposure, rung)? else { continue };
+            let mut relief = scene.relief(exposure, rung)?;
             if rung.mode.min(self.config.policy.mode) >= Mode::Approve {
                 let end = scene.end(exposure.state.period);
                 self.propose(&mut relief, at.snapshot, (at.now, end))?;
@@ -116,7 +116,7 @@ impl<W: World, S: Store> Engine<W, S> {
     ) -> Result<(), EngineError> {
         let number = self.journal.head().seq + 1;
         let expires = now.checked_add(HOLDS).map_err(|_| EngineError::Horizon)?;
-        let mut steps = Vec::new();
+        let (mut steps, mut gpu_frees_milli) = (Vec::new(), Vec::new());
         for cut in &mut relief.cuts {
             let Some(observed) = snapshot.workload(&cut.workload) else { continue };
             let known = proposed(self.journal.state(), (cut, observed), &relief.budget, now);
@@ -141,11 +141,15 @@ impl<W: World, S: Store> Engine<W, S> {
             };
             cut.step = Some(step.id.clone());
             steps.push(StepRecord::of(&step));
+            if cut.of_budget.currency() == Currency::GPU_HOURS {
+                gpu_frees_milli.push(gpu_milli_up(cut.of_budget)?);
+            }
         }
         if steps.is_empty() {
             return Ok(());
         }
-        let record = EscalatedRecord::of(&relief.budget, relief.rung, steps);
+        let mut record = EscalatedRecord::of(&relief.budget, relief.rung, steps);
+        record.gpu_frees_milli = gpu_frees_milli;
         self.journal.append(now, &[Body::Escalated(record)])
     }
 
@@ -194,7 +198,7 @@ impl<W: World, S: Store> Engine<W, S> {
                 continue;
             }
             let exposure = exposures.iter().find(|it| it.state.budget.id == ladder.budget);
-            let saving = still_saved(&open.step, now)?;
+            let saving = still_saved(open, ladder, now)?;
             let back = exposure.is_none_or(|it| has_room(it, ladder, saving, since));
             if back {
                 over.push((open.clone(), since, ladder.budget.clone()));
@@ -287,31 +291,31 @@ fn why(cut: &Cut, budget: &BudgetId, rung: Escalation) -> String {
     };
     format!(
         "budget {budget} is at {} or more of its limit; this frees {} and loses {}{carried}",
-        rung.at, cut.frees, cut.loses
+        rung.at, cut.of_budget, cut.loses
     )
 }
 
-/// What a cut in force saves from now on: of a service the part of its span that is left.
-fn still_saved(step: &Step, now: Timestamp) -> Result<Money, EngineError> {
-    match &step.action {
+/// What a cut in force saves of its budget from now on, in the budget's unit: of a service the part
+/// of its span that is left.
+fn still_saved(open: &OpenStep, ladder: &Ladder, now: Timestamp) -> Result<Money, EngineError> {
+    let saving = ladder.gpu_frees_milli.map_or(open.step.saving, gpu_hours);
+    match &open.step.action {
         Action::Scale { window, .. } => {
             let left = Window::new(window.from().max(now), window.to()).ok();
-            prorated(step.saving, *window, left)
+            prorated(saving, *window, left)
         }
-        _ => Ok(step.saving),
+        _ => Ok(saving),
     }
 }
 
 /// Whether what was cut may go on: in a new period, or where the rung would not be reached with it.
-/// A sum that does not fit has no room.
+/// A sum that does not fit, or of another unit, has no room.
 fn has_room(exposure: &Exposure, ladder: &Ladder, saved: Money, since: Timestamp) -> bool {
     let state = &exposure.state;
-    let mut with = exposure.clone();
-    let Ok(committed) = state.committed.checked_add(saved) else { return false };
-    with.state.committed = committed;
     let period = state.budget.period.window_at(since);
     // A rolling period is a new one at every moment.
     let anew = state.period.to() != Timestamp::MAX && period != Some(state.period);
-    let looked = if anew { exposure } else { &with };
-    looked.reaches(ladder.at).is_ok_and(|reached| !reached)
+    let more = if anew { Money::zero(saved.currency()) } else { saved };
+    let with = exposure.gone_amount().and_then(|gone| gone.checked_add(more));
+    with.and_then(|with| exposure.is_reached(with, ladder.at)).is_ok_and(|reached| !reached)
 }

@@ -27,17 +27,23 @@ pub struct EscalatedRecord {
     pub rung: RungRecord,
     /// The steps.
     pub steps: Vec<StepRecord>,
+    /// Of a budget in GPU-hours, what each of the steps frees of it, in thousandths of an hour.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub gpu_frees_milli: Vec<u64>,
 }
 
 impl EscalatedRecord {
     /// The record of what a rung proposes.
     pub fn of(budget: &BudgetId, rung: Escalation, steps: Vec<StepRecord>) -> Self {
-        Self { budget: budget.to_string(), rung: RungRecord::of(rung), steps }
+        let (budget, rung) = (budget.to_string(), RungRecord::of(rung));
+        Self { budget, rung, steps, gpu_frees_milli: Vec::new() }
     }
 
-    pub(crate) fn ladder(&self) -> Result<Ladder, RecordError> {
+    /// The rung that proposed the step at a position.
+    pub(crate) fn ladder(&self, step: usize) -> Result<Ladder, RecordError> {
         let budget = BudgetId::new(&self.budget).map_err(RecordError::Id)?;
         let rung = self.rung.to_rung()?;
-        Ok(Ladder { budget, at: rung.at, mode: rung.mode })
+        let gpu_frees_milli = self.gpu_frees_milli.get(step).copied();
+        Ok(Ladder { budget, at: rung.at, mode: rung.mode, gpu_frees_milli })
     }
 }

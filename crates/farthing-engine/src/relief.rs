@@ -11,11 +11,11 @@ use crate::error::EngineError;
 use crate::exposure::{Exposure, Held};
 use crate::sums::Account;
 use farthing_model::{
-    Assignment, BudgetId, Decimal, Escalation, EscalationAction, HourlyRate, Interruptible, Limit,
-    Money, MoneyError, Observed, OfferId, Purchase, Ratio, Snapshot, StepId, Window, WorkloadId,
-    WorkloadState,
+    Assignment, BudgetId, Currency, Decimal, Escalation, EscalationAction, HourlyRate,
+    Interruptible, Limit, Money, MoneyError, Observed, OfferId, Purchase, Ratio, Snapshot, StepId,
+    Window, WorkloadId, WorkloadState, gpu_rate,
 };
-use farthing_planner::{Fewer, Gone, Input, fewer_replicas};
+use farthing_planner::{BudgetState, Fewer, Gone, Input, fewer_replicas};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -49,6 +49,8 @@ pub struct Cut {
     pub how: How,
     /// What it would still have cost in the period.
     pub frees: Money,
+    /// The same in the unit of the budget: of one in GPU-hours, the hours that it would have had.
+    pub of_budget: Money,
     /// What it costs to have it back: of a job saving its work and starting it again, of replicas
     /// their boots.
     pub loses: Money,
@@ -98,41 +100,41 @@ struct Thing {
 }
 
 impl Scene<'_> {
-    /// What a rung takes away; `None` where the budget is not in money.
+    /// What a rung takes away.
     pub(crate) fn relief(
         &self,
         exposure: &Exposure,
         rung: Escalation,
-    ) -> Result<Option<Relief>, EngineError> {
+    ) -> Result<Relief, EngineError> {
         let state = &exposure.state;
-        let Limit::Money(limit) = state.limit else { return Ok(None) };
-        let end = self.end(state.period);
+        let limit = state.limit.amount();
         let mut things = Vec::new();
         for observed in &self.input.snapshot.workloads {
             if !state.budget.scope.covers(&observed.workload) {
                 continue;
             }
-            if let Some(job) = self.job(observed, state.period).map_err(EngineError::Money)? {
+            if let Some(job) = self.job(observed, state).map_err(EngineError::Money)? {
                 things.push(Thing { ways: vec![vec![job]], job: true });
-            } else if let Some(ways) = self.service(observed, end)? {
+            } else if let Some(ways) = self.service(observed, state)? {
                 things.push(Thing { ways, job: false });
             }
         }
         let need = self.need(exposure, rung, limit, &things).map_err(EngineError::Money)?;
-        let options = options(&things, limit).map_err(EngineError::Money)?;
+        let money = state.spent.currency();
+        let options = options(&things, (limit.currency(), money)).map_err(EngineError::Money)?;
         let chosen = match rung.action {
             EscalationAction::Suspend => everything(&options, need),
             _ => cuts::least_loss(&options, need),
         };
         let taken = chosen.cuts.iter().flat_map(|(thing, way)| things[*thing].ways[*way].clone());
-        Ok(Some(Relief {
+        Ok(Relief {
             budget: state.budget.id.clone(),
             rung,
             need: Money::from_pico(need[0].max(need[1]).max(0), limit.currency()),
             cuts: taken.collect(),
             enough: chosen.enough,
             proven: chosen.proven,
-        }))
+        })
     }
 
     /// The end of what is looked at: of a period that is over the last days at every moment, the
@@ -149,8 +151,7 @@ impl Scene<'_> {
         limit: Money,
         things: &[Thing],
     ) -> Result<cuts::Frees, MoneyError> {
-        let state = &exposure.state;
-        let gone = state.spent.checked_add(state.committed)?;
+        let gone = exposure.gone_amount()?;
         // To be below the rung and not on it. Where there is no job, nothing is committed that a
         // cut would free.
         let committed = if things.iter().any(|thing| thing.job) {
@@ -177,7 +178,7 @@ impl Scene<'_> {
             let service = observed.workload.service().is_some();
             for assignment in there {
                 let until = if service { end } else { assignment.window.to().min(end) };
-                let Some(rate) = rate(&self.input.snapshot, assignment) else { continue };
+                let Some(rate) = self.rate_under(state, assignment) else { continue };
                 let Ok(inside) = Window::new(assignment.window.from().max(self.now), until) else {
                     continue;
                 };
@@ -189,7 +190,7 @@ impl Scene<'_> {
         }
         let mut going = zero;
         for (account, cost) in accounts {
-            let held = self.held.get(&account).map_or(zero, |held| held.rest);
+            let held = self.held.get(&account).map_or(zero, |held| held.of(state.limit));
             let more = cost.checked_sub(held)?;
             if !more.is_negative() {
                 going = going.checked_add(more)?;
@@ -198,10 +199,31 @@ impl Scene<'_> {
         Ok(going)
     }
 
-    /// What suspending a job frees and loses; `None` for what cannot be suspended, has nothing to
-    /// free, or costs nobody knows what.
-    fn job(&self, observed: &Observed, period: Window) -> Result<Option<Cut>, MoneyError> {
-        let (workload, now) = (&observed.workload, self.now);
+    /// What a node of an assignment takes of a budget in an hour, in the budget's unit; `None` where
+    /// nobody knows.
+    fn rate_under(&self, state: &BudgetState, assignment: &Assignment) -> Option<HourlyRate> {
+        match state.limit {
+            Limit::Money(_) => rate(&self.input.snapshot, assignment),
+            Limit::GpuHoursMilli(_) => {
+                let mut offers = self.input.offers.iter();
+                let listed = offers.find(|it| it.id == assignment.offer);
+                let accelerators = match listed {
+                    Some(offer) => offer.accelerator_count,
+                    None => {
+                        let mut nodes = self.input.snapshot.nodes.iter();
+                        let node = nodes.find(|node| node.offer == assignment.offer)?;
+                        u32::try_from(node.capacity.gpu_milli / 1_000).ok()?
+                    }
+                };
+                Some(gpu_rate(accelerators))
+            }
+        }
+    }
+
+    /// What suspending a job frees and loses; `None` for what cannot be suspended, has nothing of
+    /// the budget to free, or costs nobody knows what.
+    fn job(&self, observed: &Observed, state: &BudgetState) -> Result<Option<Cut>, MoneyError> {
+        let (workload, now, period) = (&observed.workload, self.now, state.period);
         let Some(job) = workload.job() else { return Ok(None) };
         let (Some(interruptible), WorkloadState::Placed(there)) =
             (job.interruptible, &observed.state)
@@ -209,15 +231,19 @@ impl Scene<'_> {
             return Ok(None);
         };
         let (mut frees, mut loses): (Option<Money>, Option<Money>) = (None, None);
+        let mut of_budget = Money::zero(state.limit.amount().currency());
         let mut late = 0_u32;
         for assignment in there.iter().filter(|there| there.window.to() > now) {
             let Some(rate) = rate(&self.input.snapshot, assignment) else { return Ok(None) };
+            let Some(under) = self.rate_under(state, assignment) else { return Ok(None) };
             let left = assignment.window.from().max(now);
             let inside = Window::new(left, assignment.window.to().min(period.to()));
             let Ok(inside) = inside else { continue };
             let zero = Money::zero(rate.per_hour().currency());
             let saved = rate.cost(inside)?.checked_mul_int(nodes(assignment))?;
             frees = Some(frees.unwrap_or(zero).checked_add(saved)?);
+            let taken = under.cost(inside)?.checked_mul_int(nodes(assignment))?;
+            of_budget = of_budget.checked_add(taken)?;
             let again = match Window::starting(now, again(interruptible)) {
                 Some(window) => rate.cost(window)?.checked_mul_int(nodes(assignment))?,
                 None => zero,
@@ -228,13 +254,13 @@ impl Scene<'_> {
                 late += assignment.members;
             }
         }
-        let (Some(frees), Some(loses)) = (frees.filter(|it| !it.is_zero()), loses) else {
+        let (Some(frees), Some(loses), false) = (frees, loses, of_budget.is_zero()) else {
             return Ok(None);
         };
         let value = workload.value.nano().checked_mul(i128::from(late));
         let loses_value = Decimal::from_nano(value.ok_or(MoneyError::Overflow)?.max(0));
         let (workload, how, step) = (workload.id.clone(), How::Suspend, None);
-        Ok(Some(Cut { workload, how, frees, loses, loses_value, step }))
+        Ok(Some(Cut { workload, how, frees, of_budget, loses, loses_value, step }))
     }
 
     /// The ways to give a service fewer replicas; `None` where it has no more than it may, or
@@ -242,16 +268,17 @@ impl Scene<'_> {
     fn service(
         &self,
         observed: &Observed,
-        end: Timestamp,
+        state: &BudgetState,
     ) -> Result<Option<Vec<Vec<Cut>>>, EngineError> {
         let id = &observed.workload.id;
         if observed.workload.service().is_none() || self.left_alone.contains(id) {
             return Ok(None);
         }
+        let end = self.end(state.period);
         let Ok(window) = Window::new(self.now, end) else { return Ok(None) };
         let fewer = fewer_replicas(self.input, id).map_err(EngineError::Plan)?;
         let Some((_, fewer)) = fewer else { return Ok(None) };
-        let way = |fewer: &Fewer| self.shrink(observed, fewer, window);
+        let way = |fewer: &Fewer| self.shrink(observed, fewer, (state, window));
         let ways: Result<Option<Vec<_>>, MoneyError> = fewer.iter().map(way).collect();
         ways.map_err(EngineError::Money)
     }
@@ -261,16 +288,20 @@ impl Scene<'_> {
         &self,
         observed: &Observed,
         fewer: &Fewer,
-        window: Window,
+        (state, window): (&BudgetState, Window),
     ) -> Result<Option<Vec<Cut>>, MoneyError> {
         let WorkloadState::Placed(there) = &observed.state else { return Ok(None) };
         let mut cuts = Vec::new();
         for Gone { offer, from, to, nodes_each, unserved } in &fewer.gone {
             let here = there.iter().find(|it| it.offer == *offer && it.nodes_each == *nodes_each);
-            let rate = here.and_then(|here| rate(&self.input.snapshot, here));
-            let Some(rate) = rate else { return Ok(None) };
+            let Some(here) = here else { return Ok(None) };
+            let rate = rate(&self.input.snapshot, here);
+            let (Some(rate), Some(under)) = (rate, self.rate_under(state, here)) else {
+                return Ok(None);
+            };
             let gone = i128::from(from - to) * i128::from(*nodes_each);
             let frees = rate.cost(window)?.checked_mul_int(gone)?;
+            let of_budget = under.cost(window)?.checked_mul_int(gone)?;
             let boots = Window::starting(self.now, self.input.policy.boot);
             let loses = match boots.filter(|_| self.is_bought(offer)) {
                 Some(boot) => rate.cost(boot)?.checked_mul_int(gone)?,
@@ -288,7 +319,7 @@ impl Scene<'_> {
                 carried: fewer.carried,
             };
             let (workload, loses_value) = (observed.workload.id.clone(), Decimal::from_nano(lost));
-            cuts.push(Cut { workload, how, frees, loses, loses_value, step: None });
+            cuts.push(Cut { workload, how, frees, of_budget, loses, loses_value, step: None });
         }
         Ok(Some(cuts))
     }
@@ -300,17 +331,19 @@ impl Scene<'_> {
     }
 }
 
-/// The cuts as what is searched; their sums fit.
-fn options(things: &[Thing], limit: Money) -> Result<Vec<Vec<cuts::Cut>>, MoneyError> {
-    let currency = limit.currency();
+/// The cuts as what is searched, freed in the unit of the budget and lost in money; their sums fit.
+fn options(
+    things: &[Thing],
+    (unit, money): (Currency, Currency),
+) -> Result<Vec<Vec<cuts::Cut>>, MoneyError> {
     let mut all = Vec::new();
     let (mut frees_all, mut loses_all, mut value_all) =
-        (Money::zero(currency), Money::zero(currency), 0_i128);
+        (Money::zero(unit), Money::zero(money), 0_i128);
     for thing in things {
         let mut ways = Vec::new();
         for way in &thing.ways {
-            let frees = Money::sum(way.iter().map(|cut| cut.frees), currency)?;
-            let loses = Money::sum(way.iter().map(|cut| cut.loses), currency)?;
+            let frees = Money::sum(way.iter().map(|cut| cut.of_budget), unit)?;
+            let loses = Money::sum(way.iter().map(|cut| cut.loses), money)?;
             let value = way.iter().try_fold(0_i128, |sum, cut| {
                 sum.checked_add(cut.loses_value.nano()).ok_or(MoneyError::Overflow)
             })?;

@@ -95,7 +95,7 @@ impl<W: World, S: Store> Engine<W, S> {
         let state = &exposure.state;
         let given = match &step.action {
             Action::Scale { .. } => {
-                let held = self.ground().outstanding(&state.budget, state.period)?;
+                let held = self.ground().held(&state.budget, state.period)?;
                 let account = Account::of(&step.action);
                 account.and_then(|account| held.get(&account).map(|held| held.gpu_milli))
             }

@@ -6,8 +6,8 @@ mod fake;
 use fake::{Lab, LabEngine, at, usd};
 use farthing_engine::{Answer, Ask, How, Stage, Tick, Told};
 use farthing_model::{
-    Action, Budget, BudgetId, Escalation, EscalationAction, Limit, Mode, Period, Ratio, Scope,
-    StepId, TeamId, WorkloadState,
+    Action, Budget, BudgetId, Currency, Escalation, EscalationAction, Limit, Mode, Money, Period,
+    Ratio, Scope, StepId, TeamId, WorkloadState, gpu_hours,
 };
 
 /// Three jobs of 3.60 USD each under 10 USD, and a rung at all of it.
@@ -25,6 +25,12 @@ fn lab(policy: Mode, action: EscalationAction, mode: Mode) -> Lab {
         escalate: vec![Escalation { at: Ratio::ONE, action, mode }],
         carry: None,
     }];
+    lab
+}
+
+/// The same under a limit in accelerator time; a node has one accelerator.
+fn in_gpu_hours(mut lab: Lab, milli: u64) -> Lab {
+    lab.config.budgets[0].limit = Limit::GpuHoursMilli(milli);
     lab
 }
 
@@ -73,6 +79,41 @@ fn a_cut_suspends_what_loses_the_least_and_goes_on_when_there_is_room() {
     engine.tick(at(1_800)).unwrap();
     assert!(matches!(lab.world.state_of("b"), WorkloadState::Placed(_)));
     assert_eq!(engine.open_state().steps.values().filter(|it| it.ladder.is_some()).count(), 0);
+}
+
+/// Three jobs of an hour and three minutes to boot are 3.15 GPU-hours.
+#[test]
+fn a_limit_in_gpu_hours_cuts_as_one_in_money_does() {
+    let lab = in_gpu_hours(lab(Mode::Enforce, EscalationAction::Cut, Mode::Enforce), 2_800);
+    let mut engine = lab.open(0);
+    engine.tick(at(0)).unwrap();
+    let tick = engine.tick(at(300)).unwrap();
+    assert_eq!((cuts(&tick), suspended(&lab)), (vec!["b"], vec!["b"]));
+    let relief = &tick.reliefs[0];
+    assert!(relief.enough && relief.proven);
+    // Each of the three is set aside in thousandths of an hour, rounded up.
+    assert_eq!(relief.need.to_string(), "0.351000000001 GPU-hours");
+    let cut = &relief.cuts[0];
+    assert_eq!((cut.frees, cut.loses), (usd("3.48"), usd("0.06")));
+    assert_eq!(cut.of_budget, gpu_hours(967).checked_sub(third()).unwrap());
+    // Without it 2.18 hours are gone or committed: with its 0.967 the rung would be reached.
+    drop(engine);
+    let mut engine = lab.open(600);
+    for second in [600, 900, 1_200] {
+        let tick = engine.tick(at(second)).unwrap();
+        assert_eq!((cuts(&tick), suspended(&lab)), (vec![], vec!["b"]), "{second}");
+    }
+    let limit = Limit::GpuHoursMilli(3_300);
+    let told = Told { budget: "red", limit, until: Some(at(86_400)), why: "a demo", by: "eva" };
+    engine.limit(&told, at(1_300)).unwrap();
+    let tick = engine.tick(at(1_500)).unwrap();
+    assert!(tick.notes.iter().any(|note| note.contains("has room again")), "{:?}", tick.notes);
+    assert_eq!(suspended(&lab), Vec::<&str>::new());
+}
+
+/// A third of a thousandth of an hour: 58 minutes are 966 and two thirds.
+fn third() -> Money {
+    Money::from_pico(333_333_333, Currency::GPU_HOURS)
 }
 
 #[test]
@@ -268,4 +309,20 @@ fn of_jobs_and_services_those_lose_that_lose_the_least() {
     assert_eq!(all, ["a", "b", "c", "chat"], "nothing is enough: {:?}", tick.reliefs);
     assert!(!tick.reliefs[0].enough);
     assert_eq!(replicas(&lab), 1, "never the last");
+}
+
+#[test]
+fn a_service_under_a_limit_in_gpu_hours_loses_as_many_replicas_as_it_needs() {
+    // 600 USD at 3.60 USD an hour, as above.
+    let lab = in_gpu_hours(service_lab(Mode::Enforce, EscalationAction::Cut), 166_667);
+    let mut engine = lab.open(0);
+    let seen = day(&lab, &mut engine, 0, 30_000);
+    assert_eq!(seen.iter().min(), Some(&10), "half is not gone yet");
+    // At 8:20 h ten replicas had 83 hours and would have 157 more, each 15.67 of them.
+    let tick = engine.tick(at(30_000)).unwrap();
+    assert_eq!(replicas(&lab), 5, "{:?}", tick.reliefs);
+    let relief = &tick.reliefs[0];
+    assert!(relief.enough && relief.proven);
+    assert!(relief.need.to_string().starts_with("73.333"), "{}", relief.need);
+    assert!(relief.cuts[0].of_budget.to_string().starts_with("78.333"), "{:?}", relief.cuts[0]);
 }

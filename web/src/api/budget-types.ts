@@ -43,6 +43,7 @@ export interface Budget {
 }
 
 export interface Relief {
+  /** In the unit of the limit. */
   need: string;
   enough: boolean;
   /** Nothing that frees as much loses less. */
@@ -56,6 +57,8 @@ export interface Relief {
     /** The part of a service's requests that is then carried. */
     carried: number | null;
     frees: string;
+    /** Of a limit in GPU-hours. */
+    frees_gpu_hours: string | null;
     loses: string;
     loses_value: string;
     step: string | null;

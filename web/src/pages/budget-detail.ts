@@ -169,7 +169,8 @@ function relief(budget: Budget, title: string): TemplateResult | typeof nothing 
   if (!relief) return nothing;
   return html`<h3>${title}</h3>
     <p class="note">
-      ${money(parse(relief.need), currency)} ${currency} have to be free again.
+      ${inUnit(budget, relief.need)} ${budget.gpu_hours_limit === null ? currency : nothing} have to
+      be free again.
       ${relief.enough ? "The cuts free that much." : badge("warn", "all cuts do not free that much")}
       ${relief.proven ? "Nothing that frees as much loses less." : "Less may be enough."}
     </p>
@@ -190,7 +191,10 @@ function reliefCut(cut: Relief["cuts"][number], currency: string): TemplateResul
   return html`<li>
     <span>${cut.workload}</span>
     <span class="soft">${how}</span>
-    <span class="numeric">${money(parse(cut.frees), currency)} freed</span>
+    <span class="numeric"
+      >${cut.frees_gpu_hours === null ? nothing : `${fixed(Number(cut.frees_gpu_hours))} GPU-h, `}
+      ${money(parse(cut.frees), currency)} freed</span
+    >
     <span class="soft"
       >loses ${money(parse(cut.loses), currency)} and value ${cut.loses_value}</span
     >

@@ -2,7 +2,7 @@
 
 use super::scalar::{ratio, time};
 use farthing_engine::{How, Relief, Stage, Taken, target};
-use farthing_model::Action;
+use farthing_model::{Action, Currency};
 use serde::Serialize;
 
 /// A step of a ladder.
@@ -30,8 +30,8 @@ pub struct LadderStepJson {
 /// What a rung takes away.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct ReliefJson {
-    /// What has to be free again: for what is committed to be below the rung, and for the period to
-    /// end within the limit.
+    /// What has to be free again, in the unit of the limit: for what is committed to be below the
+    /// rung, and for the period to end within the limit.
     pub need: String,
     /// Whether the cuts free that much.
     pub enough: bool,
@@ -59,6 +59,8 @@ pub struct ReliefCutJson {
     pub carried: Option<f64>,
     /// What it would still have cost in the period.
     pub frees: String,
+    /// What it would still have taken of a limit in GPU-hours; `null` of one in money.
+    pub frees_gpu_hours: Option<String>,
     /// What it costs to have it back: of a job saving its work and starting it again, of replicas
     /// their boots.
     pub loses: String,
@@ -95,6 +97,8 @@ impl ReliefCutJson {
             replicas_to: counts.map(|(_, to)| to),
             carried,
             frees: cut.frees.to_decimal(),
+            frees_gpu_hours: (cut.of_budget.currency() == Currency::GPU_HOURS)
+                .then(|| cut.of_budget.to_decimal()),
             loses: cut.loses.to_decimal(),
             loses_value: cut.loses_value.to_string(),
             step: cut.step.as_ref().map(ToString::to_string),
