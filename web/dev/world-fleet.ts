@@ -244,6 +244,7 @@ function relief(world: World): Budget["relief"] {
         replicas_to: 4,
         carried: 0.87,
         frees: money(210),
+        frees_gpu_hours: null,
         loses: money(4.5),
         loses_value: "3",
         step: "p7/2",
