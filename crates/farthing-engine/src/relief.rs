@@ -207,13 +207,12 @@ impl Scene<'_> {
             Limit::GpuHoursMilli(_) => {
                 let mut offers = self.input.offers.iter();
                 let listed = offers.find(|it| it.id == assignment.offer);
-                let accelerators = match listed {
-                    Some(offer) => offer.accelerator_count,
-                    None => {
-                        let mut nodes = self.input.snapshot.nodes.iter();
-                        let node = nodes.find(|node| node.offer == assignment.offer)?;
-                        u32::try_from(node.capacity.gpu_milli / 1_000).ok()?
-                    }
+                let accelerators = if let Some(offer) = listed {
+                    offer.accelerator_count
+                } else {
+                    let mut nodes = self.input.snapshot.nodes.iter();
+                    let node = nodes.find(|node| node.offer == assignment.offer)?;
+                    u32::try_from(node.capacity.gpu_milli / 1_000).ok()?
                 };
                 Some(gpu_rate(accelerators))
             }
