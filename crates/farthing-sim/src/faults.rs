@@ -183,6 +183,11 @@ impl Faults {
         &self.counts
     }
 
+    /// Nothing is drawn to go wrong from now on.
+    pub(crate) fn become_calm(&mut self) {
+        self.rates = FaultRates::default();
+    }
+
     /// Draws whether the clock jumps at this tick of the driver, and by how much: up to ten
     /// minutes ahead or back.
     pub fn clock_jump(&mut self) -> Option<SignedDuration> {

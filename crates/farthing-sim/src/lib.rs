@@ -4,7 +4,8 @@
 //! ledger run in it unchanged. Everything is drawn from one seed; nothing here reads a real clock.
 //! The world knows nothing of planning: it does what steps say and lets time pass.
 //!
-//! Start with [`Scenario`], which says what happens, then [`SimWorld`], in which it happens.
+//! Start with [`Scenario`], which says what happens, then [`SimWorld`], in which it happens. What
+//! holds when everything goes wrong is [`storm`].
 
 mod clock;
 mod faults;
@@ -13,6 +14,7 @@ mod random;
 mod scenario;
 mod score;
 pub mod spot;
+pub mod storm;
 pub mod trace;
 mod world;
 

@@ -7,7 +7,7 @@ use super::time::{at, nanos, window};
 use crate::faults::FaultKind;
 use farthing_edge::{EdgeError, Measure, Measured};
 use farthing_model::{
-    Asset, Attribution, NANOS_PER_SECOND, NodeSpan, Resource, Sample, Window, proportion,
+    Asset, Attribution, Currency, Money, MoneyError, NANOS_PER_SECOND, NodeSpan, Resource, Sample, Window, proportion,
 };
 use std::sync::Arc;
 
@@ -61,6 +61,22 @@ fn offered(capacity_nano: i128, (from, to): (i64, i64)) -> i128 {
 }
 
 impl SimWorld {
+    /// What all nodes cost in a window: rates times time, by nobody's books and with nothing drawn.
+    pub(crate) fn bill(&self, window: Window) -> Result<Money, MoneyError> {
+        let span = (nanos(window.from()), nanos(window.to()));
+        let mut measured = Measured::default();
+        for node in self.nodes.values() {
+            if let Some(paid) = clip(span, (node.since, node.until.unwrap_or(i64::MAX))) {
+                self.spans(node, paid, true, &mut measured);
+            }
+        }
+        let known = measured.spans.iter().filter_map(|span| Some((span.price.rate()?, span.window)));
+        known.map(|(rate, window)| rate.cost(window)).try_fold(
+            Money::zero(Currency::USD),
+            |sum, cost| sum.checked_add(cost?),
+        )
+    }
+
     /// The spans of a node in a window, one for each price.
     fn spans(&self, node: &SimNode, paid: (i64, i64), seen: bool, measured: &mut Measured) {
         let offer = &self.offers[node.offer];

@@ -17,7 +17,7 @@ mod tally;
 mod time;
 mod undo;
 
-use crate::faults::Faults;
+use crate::faults::{FaultCounts, Faults};
 use crate::random::Random;
 use crate::scenario::{JobArrival, Scenario, ServiceArrival};
 use crate::score::Score;
@@ -180,6 +180,16 @@ impl SimWorld {
     /// What the run came to up to now.
     pub fn score(&self) -> Score {
         self.score_now()
+    }
+
+    /// What went wrong up to now.
+    pub(crate) const fn fault_counts(&self) -> &FaultCounts {
+        self.faults.counts()
+    }
+
+    /// Nothing more goes wrong by itself; what was drawn for nodes that are there still comes.
+    pub(crate) fn becomes_calm(&mut self) {
+        self.faults.become_calm();
     }
 
     /// Draws whether the clock of the machine jumps at this tick, and by how much: the driver asks

@@ -22,15 +22,7 @@ impl Observe for SimWorld {
             // As it was, and it says so: the ages are those of the old one.
             return Ok(Snapshot { at: now, ..old.clone() });
         }
-        let snapshot = Snapshot {
-            cluster: self.cluster.clone(),
-            at: now,
-            nodes: self.seen_nodes(),
-            workloads: self.seen_workloads(),
-            ages: PARTS.iter().map(|part| Age { part, as_of: now }).collect(),
-            coverage: self.coverage,
-            terms: std::sync::Arc::default(),
-        };
+        let snapshot = self.truth(now);
         if self.faults.rates().stale_observation > 0 {
             self.last_seen = Some(snapshot.clone());
         }
@@ -39,6 +31,19 @@ impl Observe for SimWorld {
 }
 
 impl SimWorld {
+    /// The world as it is, looked at with nothing going wrong and nothing drawn.
+    pub(crate) fn truth(&self, now: Timestamp) -> Snapshot {
+        Snapshot {
+            cluster: self.cluster.clone(),
+            at: now,
+            nodes: self.seen_nodes(),
+            workloads: self.seen_workloads(),
+            ages: PARTS.iter().map(|part| Age { part, as_of: now }).collect(),
+            coverage: self.coverage,
+            terms: Arc::default(),
+        }
+    }
+
     fn seen_nodes(&self) -> Vec<Node> {
         let now = self.now;
         let shown = |lost: bool, until: Option<i64>| {

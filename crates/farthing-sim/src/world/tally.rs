@@ -44,8 +44,12 @@ impl Tally {
 }
 
 impl SimWorld {
-    /// Forgets nodes that are long gone, after adding them to the sums.
+    /// Forgets nodes that are long gone, after adding them to the sums; not where a log is kept, as
+    /// whoever reads it asks what they cost.
     pub(super) fn forget(&mut self) {
+        if self.log.is_some() {
+            return;
+        }
         let old = |node: &SimNode| node.until.is_some_and(|until| until < self.now - MEMORY);
         let gone: Vec<usize> =
             self.nodes.iter().filter(|(_, node)| old(node)).map(|(index, _)| *index).collect();
