@@ -4,6 +4,7 @@
 //!
 //! ```text
 //! soak [--seconds N] [--from SEED]     seed after seed
+//! soak --runs N [--from SEED]          so many seeds, also after a breach; a line for each
 //! soak CASE                            one case, as a breach prints it: 17,jobs=2,troubles=timeout
 //! soak --defects                       in how many seeds each defect is seen
 //! ```
@@ -95,13 +96,14 @@ impl Sum {
 
 fn main() -> ExitCode {
     let mut arguments = std::env::args().skip(1);
-    let (mut seconds, mut from) = (u64::MAX, 0);
+    let (mut seconds, mut from, mut runs) = (u64::MAX, 0, None);
     while let Some(argument) = arguments.next() {
         let mut number = || arguments.next().and_then(|text| text.parse().ok());
         match argument.as_str() {
             "--seconds" => seconds = number().unwrap_or(seconds),
             "--from" => from = number().unwrap_or(from),
             "--defects" => return defects(),
+            "--runs" => runs = number(),
             case => match case.parse() {
                 Ok(case) => return replay(&case),
                 Err(error) => {
@@ -111,7 +113,26 @@ fn main() -> ExitCode {
             },
         }
     }
-    soak(seconds, from)
+    match runs {
+        Some(runs) => each(from, runs),
+        None => soak(seconds, from),
+    }
+}
+
+/// So many seeds, with a line for each breach.
+fn each(from: u64, runs: u64) -> ExitCode {
+    let (began, mut sum, mut broken) = (Instant::now(), Sum::default(), 0);
+    for seed in from..from.saturating_add(runs) {
+        let outcome = Sim::run(seed);
+        sum.add(&outcome);
+        if let Some(breach) = &outcome.breach {
+            broken += 1;
+            println!("{}: {breach}", outcome.case);
+        }
+    }
+    sum.print(began);
+    println!("{broken} of {runs} seeds broke a law");
+    if broken == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 /// Seed after seed on all cores, until the time is over or a law is broken.

@@ -9,7 +9,7 @@ use farthing_edge::{
     Store,
 };
 use farthing_model::{
-    Action, Coverage, Offer, Receipt, ReceiptOutcome, Snapshot, Step, StepId, Window,
+    Action, Coverage, Observed, Offer, Receipt, ReceiptOutcome, Snapshot, Step, StepId, Window,
 };
 use jiff::Timestamp;
 use std::sync::Arc;
@@ -47,10 +47,9 @@ impl Observe for Line {
         self.call(Op::Observe, |outside| {
             let fresh = outside.world.observe(now)?;
             let mut shown = fresh.clone();
-            if let Some(old) = outside.seen.replace(fresh) {
-                show_again(outside, &old, &mut shown);
-            }
-            outside.auditor.observed(process, &shown);
+            let old = outside.seen.replace(fresh);
+            let missed = old.is_some_and(|old| show_again(outside, &old, &mut shown));
+            outside.auditor.observed(process, &shown, missed);
             if let Some(defect) = outside.defect {
                 defect.shows(&mut shown);
             }
@@ -59,8 +58,9 @@ impl Observe for Line {
     }
 }
 
-/// Shows workloads as they were: all of them, which their age says, or one, which nothing says.
-fn show_again(outside: &mut Outside, old: &Snapshot, shown: &mut Snapshot) {
+/// Shows workloads as they were: all of them, which their age says, or one, which nothing says and
+/// is then true.
+fn show_again(outside: &mut Outside, old: &Snapshot, shown: &mut Snapshot) -> bool {
     if outside.strikes(Trouble::WatchGap, Op::Observe) {
         shown.workloads.clone_from(&old.workloads);
         let as_of = |snapshot: &Snapshot| {
@@ -74,12 +74,15 @@ fn show_again(outside: &mut Outside, old: &Snapshot, shown: &mut Snapshot) {
     }
     if outside.strikes(Trouble::MissedEvent, Op::Observe) {
         let draw = outside.draw(Trouble::MissedEvent);
-        let Some(old) = draw.pick(&old.workloads) else { return };
+        let old = draw.pick(&old.workloads);
         let mut workloads = shown.workloads.iter_mut();
-        if let Some(it) = workloads.find(|it| it.workload.id == old.workload.id) {
+        let mut shows = |old: &Observed| workloads.find(|it| it.workload.id == old.workload.id);
+        if let Some((old, it)) = old.and_then(|old| Some((old, shows(old)?))) {
             *it = old.clone();
+            return true;
         }
     }
+    false
 }
 
 impl Measure for Line {

@@ -23,6 +23,9 @@ impl Auditor {
         let broken = lost.map(|story| format!("step {} is begun and forgotten", story.step.id));
         self.hold(Law::NoneLost, broken);
         self.journal_is_world();
+        if let Err(error) = self.ledger.read(books) {
+            return self.hold(Law::BooksVerify, Some(error.to_string()));
+        }
         if let Some(whole) = self.whole() {
             self.paid_is_bill(whole, world, books);
         }

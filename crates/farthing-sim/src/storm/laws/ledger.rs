@@ -14,14 +14,20 @@ use object_store::{ObjectMeta, ObjectStore as _, path::Path};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-/// What is posted in one hour, in 10^-12.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Hour {
+/// An hour that is posted.
+#[derive(Clone, Debug)]
+struct Hour {
     version: Option<String>,
-    /// What its file says was paid.
-    pub(super) paid: i128,
-    /// The sum of its charges.
-    pub(super) sum: i128,
+    /// What its file says was paid, in 10^-12.
+    paid: i128,
+    /// Its charges, as far as somebody asked for them.
+    sums: Option<Sums>,
+}
+
+/// What the charges of an hour sum to, in 10^-12.
+#[derive(Clone, Debug, Default)]
+struct Sums {
+    all: i128,
     teams: BTreeMap<Option<TeamId>, i128>,
     accounts: BTreeMap<Account, i128>,
 }
@@ -39,11 +45,11 @@ impl Ledger {
         Self { files: Arc::clone(files), cluster: cluster.clone(), hours: BTreeMap::new() }
     }
 
-    /// Reads the hours whose files have changed since.
+    /// Looks at the hours whose files have changed since.
     ///
     /// # Errors
     /// A file cannot be read or is damaged.
-    pub(super) fn refresh(&mut self, books: &Books) -> Result<(), BooksError> {
+    pub(super) fn look(&mut self, books: &Books) -> Result<(), BooksError> {
         let folder = Path::from(format!("cluster={}/charges", self.cluster));
         let listed: Vec<_> = block_on(self.files.list(Some(&folder)).collect());
         for meta in listed.into_iter().flatten() {
@@ -52,26 +58,44 @@ impl Ledger {
                 continue;
             }
             let Some(book) = books.hour(&self.cluster, begin)? else { continue };
-            let paid = book.paid.pico();
-            let hour = Hour { version: meta.e_tag, paid, ..Hour::of(&book.charges()?) };
+            let hour = Hour { version: meta.e_tag, paid: book.paid.pico(), sums: None };
             self.hours.insert(begin, hour);
         }
         Ok(())
     }
 
-    /// An hour, as it was last read.
-    pub(super) fn hour(&self, begin: Timestamp) -> Option<&Hour> {
-        self.hours.get(&begin)
+    /// The same, and reads the charges of all hours that were not read as they are.
+    ///
+    /// # Errors
+    /// As [`Ledger::look`].
+    pub(super) fn read(&mut self, books: &Books) -> Result<(), BooksError> {
+        self.look(books)?;
+        for (begin, hour) in self.hours.iter_mut().filter(|(_, hour)| hour.sums.is_none()) {
+            if let Some(book) = books.hour(&self.cluster, *begin)? {
+                hour.sums = Some(Sums::of(&book.charges()?));
+            }
+        }
+        Ok(())
+    }
+
+    /// What the file of an hour says was paid, and the sum of its charges if they were read.
+    pub(super) fn paid(&self, begin: Timestamp) -> (i128, Option<i128>) {
+        let hour = self.hours.get(&begin);
+        hour.map_or((0, None), |hour| (hour.paid, hour.sums.as_ref().map(|sums| sums.all)))
+    }
+
+    fn sums(&self) -> impl Iterator<Item = &Sums> {
+        self.hours.values().filter_map(|hour| hour.sums.as_ref())
     }
 
     /// What is posted of a scope in a period.
     pub(super) fn spent(&self, scope: &Scope, period: Window) -> i128 {
         let hours = self.hours.range(period.from()..period.to());
-        let spent = hours.map(|(_, hour)| match scope {
-            Scope::All => hour.sum,
+        let spent = hours.filter_map(|(_, hour)| hour.sums.as_ref()).map(|sums| match scope {
+            Scope::All => sums.all,
             scope => {
                 let holds = |team: &Option<TeamId>| scope.holds(team.as_ref(), &BTreeMap::new());
-                hour.teams.iter().filter(|(team, _)| holds(team)).map(|(_, sum)| sum).sum()
+                sums.teams.iter().filter(|(team, _)| holds(team)).map(|(_, sum)| sum).sum()
             }
         });
         spent.sum()
@@ -79,23 +103,23 @@ impl Ledger {
 
     /// What is posted for a workload on an offer.
     pub(super) fn posted(&self, account: &Account) -> i128 {
-        self.hours.values().filter_map(|hour| hour.accounts.get(account)).sum()
+        self.sums().filter_map(|sums| sums.accounts.get(account)).sum()
     }
 }
 
-impl Hour {
+impl Sums {
     fn of(charges: &[Charge]) -> Self {
-        let mut hour = Self::default();
+        let mut sums = Self::default();
         for charge in charges {
             let cost = charge.cost.pico();
-            hour.sum += cost;
+            sums.all += cost;
             let team = charge.attribution.as_ref().and_then(|who| who.team.clone());
-            *hour.teams.entry(team).or_default() += cost;
+            *sums.teams.entry(team).or_default() += cost;
             let Some(who) = &charge.attribution else { continue };
             let account = (who.workload.clone(), charge.offer.clone());
-            *hour.accounts.entry(account).or_default() += cost;
+            *sums.accounts.entry(account).or_default() += cost;
         }
-        hour
+        sums
     }
 }
 

@@ -21,7 +21,8 @@ use farthing_edge::{Head, Record, chain};
 use farthing_engine::Config;
 use farthing_ledger::Books;
 use farthing_model::{
-    Coverage, Observed, Receipt, Snapshot, Step, StepId, Window, Workload, WorkloadId,
+    Assignment, Coverage, Observed, Receipt, Snapshot, Step, StepId, Window, Workload, WorkloadId,
+    WorkloadState,
 };
 use jiff::Timestamp;
 use ledger::Ledger;
@@ -193,6 +194,8 @@ impl Checked {
 #[derive(Clone, Debug, Default)]
 struct Desk {
     seen: Option<Snapshot>,
+    /// Whether all of it was seen now.
+    of_one_moment: bool,
     measured: Coverage,
     /// Nodes that the steps of the tick touch.
     nodes: Vec<u32>,
@@ -313,9 +316,11 @@ impl Auditor {
         self.desks.remove(&process);
     }
 
-    /// A process is shown the world, with true ages.
-    pub(super) fn observed(&mut self, process: Process, shown: &Snapshot) {
-        self.desks.entry(process).or_default().seen = Some(shown.clone());
+    /// A process is shown the world, with true ages; `missed`: and something as it was before.
+    pub(super) fn observed(&mut self, process: Process, shown: &Snapshot, missed: bool) {
+        let desk = self.desks.entry(process).or_default();
+        desk.of_one_moment = !missed && shown.ages.iter().all(|age| age.as_of == shown.at);
+        desk.seen = Some(shown.clone());
     }
 
     /// A process is told how much of a window was measured, if any of it was.
@@ -420,10 +425,24 @@ impl Auditor {
         if others {
             return;
         }
-        let same = is.as_ref() == Some(&before.state);
+        let same = is.as_ref().is_some_and(|is| is_alike(is, &before.state));
         let broken = (!same).then(|| {
             format!("step {} was taken back: {:?} before it, {is:?} now", step.id, before.state)
         });
         self.hold(Law::UndoRestores, broken);
     }
+}
+
+/// Whether a workload is as it was: when it is to end is moved by time alone.
+fn is_alike(one: &WorkloadState, other: &WorkloadState) -> bool {
+    let (WorkloadState::Placed(one), WorkloadState::Placed(other)) = (one, other) else {
+        return one == other;
+    };
+    let parts = |there: &[Assignment]| {
+        let part = |it: &Assignment| (it.offer.clone(), it.nodes_each, it.members);
+        let mut parts: Vec<_> = there.iter().map(part).collect();
+        parts.sort();
+        parts
+    };
+    parts(one) == parts(other)
 }

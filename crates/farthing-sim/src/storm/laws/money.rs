@@ -76,22 +76,20 @@ impl Auditor {
     /// Law 5: the hours of a window have in the books what the nodes cost in them, as far as they
     /// were measured.
     pub(super) fn paid_is_bill(&mut self, window: Window, world: &SimWorld, books: &Books) {
-        if let Err(error) = self.ledger.refresh(books) {
+        if let Err(error) = self.ledger.look(books) {
             return self.hold(Law::BooksVerify, Some(error.to_string()));
         }
         for part in window.by_hour() {
             let Some(hour) = Window::hour_of(part.from()) else { continue };
             let parts = self.kept.inside(hour);
             let bill = bill(world, &parts).map(Money::pico);
-            let (paid, sum) = self
-                .ledger
-                .hour(hour_floor(hour.from()))
-                .map_or((0, 0), |hour| (hour.paid, hour.sum));
+            let (paid, charged) = self.ledger.paid(hour_floor(hour.from()));
+            let charged = charged.unwrap_or(paid);
             let broken = match bill {
                 Err(error) => Some(error.to_string()),
-                Ok(bill) if bill != paid || paid != sum => Some(format!(
-                    "the hour of {}: {paid} are in the books, {sum} in charges, and the nodes cost \
-                     {bill}",
+                Ok(bill) if bill != paid || paid != charged => Some(format!(
+                    "the hour of {}: {paid} are in the books, {charged} in charges, and the nodes \
+                     cost {bill}",
                     hour.from()
                 )),
                 Ok(_) => None,
