@@ -24,6 +24,7 @@ pub mod queue;
 mod reason;
 mod report;
 mod room;
+pub mod rounds;
 mod sensitivity;
 mod service;
 mod serving;

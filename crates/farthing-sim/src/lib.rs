@@ -11,6 +11,7 @@ mod clock;
 mod faults;
 mod race;
 mod random;
+pub mod rounds;
 mod scenario;
 mod score;
 pub mod spot;

@@ -5,6 +5,7 @@
 
 mod azure;
 mod day;
+mod gavel;
 mod philly;
 mod speed;
 mod table;
@@ -12,6 +13,7 @@ mod windows;
 
 pub use azure::{LlmRequest, read_azure};
 pub use day::read_day_shape;
+pub use gavel::{GavelJob, Throughputs, read_gavel, read_throughputs};
 pub use philly::{PhillyJob, read_philly};
 pub use speed::{Speed, read_speeds};
 pub use table::TraceError;

@@ -1,0 +1,269 @@
+//! Preemptive fleets over rounds: many jobs with deadlines on few kinds of accelerator.
+//!
+//! Time goes in rounds. At the start of each, every job is given a gang of one kind or waits; what
+//! it does in a round it keeps. A job is known only when it has come. What is used is paid by the
+//! second, idle accelerators cost nothing here. No deadline is to be missed that can be made, and
+//! then the least is to be paid.
+//!
+//! 1. [`mixes`](mod@mixes): the ways in which one job alone can be done in time: one kind
+//!    throughout, or a slow and a fast one so long that it ends with its deadline.
+//! 2. [`solve`](mod@solve): the cheapest mix of ways for all jobs together, where each kind has no
+//!    more seconds until each deadline than it has; a linear program with one group for each job
+//!    ([`farthing_milp::Choices`]), asked again when the world is not as it was planned.
+//! 3. [`seat`](mod@seat): who sits on what in this round, so that the plan stays possible.
+//! 4. [`net`](mod@net): before a round is given out, whether everybody who could be in time still
+//!    can; it shares nothing with what planned.
+//!
+//! [`least`] is the proof: what any schedule costs that makes all deadlines and knows all jobs
+//! from the beginning. This module knows no trace, no clock and no market. Start with [`Rounds`].
+
+mod bound;
+mod mixes;
+mod net;
+mod seat;
+mod solve;
+#[cfg(test)]
+mod tests;
+
+pub use bound::{Arrival, BoundError, Least, least};
+
+use farthing_model::HourlyRate;
+use thiserror::Error;
+
+/// Work in 10^-9 of its unit.
+pub type WorkNano = i64;
+
+/// Jobs, kinds, seconds and work beyond which sums might not fit.
+const SECONDS_MAX: i64 = 1 << 40;
+/// The most kinds of a fleet.
+const KINDS_MAX: usize = 64;
+
+/// Accelerators of one kind.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kind {
+    /// How many there are.
+    pub count: u32,
+    /// What an hour of one costs while it is used.
+    pub price: HourlyRate,
+}
+
+/// What there is to run on.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fleet {
+    /// Seconds of a round; above zero.
+    pub round_s: i64,
+    /// The kinds, in an order that jobs refer to.
+    pub kinds: Vec<Kind>,
+}
+
+/// A job as it comes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RoundJob {
+    /// Accelerators that it holds at once, all of one kind.
+    pub gang: u32,
+    /// Work that the gang does in a second on each kind of the fleet; 0 = it cannot.
+    pub rates: Vec<WorkNano>,
+    /// All its work.
+    pub work: WorkNano,
+    /// The second by which it is to end.
+    pub deadline_s: Option<i64>,
+}
+
+/// A job on a kind for a round.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seat {
+    /// The number that the job came with.
+    pub job: u32,
+    /// The kind.
+    pub kind: usize,
+}
+
+/// Why something was refused.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[non_exhaustive]
+pub enum RoundsError {
+    /// A fleet that is none.
+    #[error(
+        "a fleet needs a round of at least a second and 1 to {KINDS_MAX} kinds in one currency"
+    )]
+    Fleet,
+    /// A job that is none.
+    #[error("job {job}: {what}")]
+    Job {
+        /// Its number.
+        job: u32,
+        /// What is wrong.
+        what: &'static str,
+    },
+    /// The program was refused.
+    #[error("jobs cannot be planned together")]
+    Choices(#[source] farthing_milp::ChoicesError),
+}
+
+/// A job that is not done.
+#[derive(Clone, Debug)]
+struct Held {
+    id: u32,
+    job: RoundJob,
+    left: WorkNano,
+    /// Seconds still to spend on each kind, as planned.
+    plan: Vec<i64>,
+    /// The way that has most of the plan: its kinds.
+    way: (usize, usize),
+    /// Its deadline cannot be made any more.
+    late: bool,
+}
+
+impl Held {
+    /// Seconds on a kind until the job is done; `None` where it cannot run there.
+    fn seconds(&self, kind: usize) -> Option<i64> {
+        match self.job.rates[kind] {
+            0 => None,
+            rate => Some(ceil(self.left, rate)),
+        }
+    }
+
+    /// Seconds on the kind that does it fastest.
+    fn fastest(&self) -> i64 {
+        let rate = self.job.rates.iter().copied().max().unwrap_or(1).max(1);
+        ceil(self.left, rate)
+    }
+
+    /// The second by which it is to end, where that can be.
+    fn deadline(&self) -> Option<i64> {
+        self.job.deadline_s.filter(|_| !self.late)
+    }
+}
+
+fn ceil(left: i64, rate: i64) -> i64 {
+    left / rate + i64::from(left % rate > 0)
+}
+
+/// The policy: jobs come, are seated round by round, and go.
+#[derive(Clone, Debug)]
+pub struct Rounds {
+    fleet: Fleet,
+    held: Vec<Held>,
+    /// Whether the plan no longer says what is.
+    stale: bool,
+    counts: Counts,
+}
+
+/// How much was done, and what proves it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Programs that were solved.
+    pub solved: u32,
+    /// Pivots of all.
+    pub pivots: u32,
+    /// Programs in which not everybody could be in time.
+    pub broken: u32,
+    /// Rounds that the net put right.
+    pub overruled: u32,
+}
+
+impl Rounds {
+    /// A fleet without jobs.
+    ///
+    /// # Errors
+    /// [`RoundsError::Fleet`].
+    pub fn new(fleet: Fleet) -> Result<Self, RoundsError> {
+        let currency = fleet.kinds.first().map(|kind| kind.price.per_hour().currency());
+        let one = fleet.kinds.iter().all(|kind| Some(kind.price.per_hour().currency()) == currency);
+        let kinds = (1..=KINDS_MAX).contains(&fleet.kinds.len());
+        if !(1..SECONDS_MAX).contains(&fleet.round_s) || !kinds || !one {
+            return Err(RoundsError::Fleet);
+        }
+        Ok(Self { fleet, held: Vec::new(), stale: false, counts: Counts::default() })
+    }
+
+    /// A job has come. `id` is any number that no other job has.
+    ///
+    /// # Errors
+    /// [`RoundsError::Job`]: it can run nowhere, or has no work.
+    pub fn arrive(&mut self, id: u32, job: RoundJob) -> Result<(), RoundsError> {
+        let refused = |what| Err(RoundsError::Job { job: id, what });
+        if job.rates.len() != self.fleet.kinds.len() || job.rates.iter().any(|rate| *rate < 0) {
+            return refused("it needs a rate for each kind, none below zero");
+        }
+        if job.work <= 0 || job.gang == 0 {
+            return refused("it needs work and a gang");
+        }
+        let mut job = job;
+        for (rate, kind) in job.rates.iter_mut().zip(&self.fleet.kinds) {
+            if kind.count < job.gang {
+                *rate = 0;
+            }
+        }
+        let best = job.rates.iter().copied().max().unwrap_or(0);
+        if best == 0 {
+            return refused("no kind has so many accelerators that it can run on");
+        }
+        if job.work / best > SECONDS_MAX || job.deadline_s.is_some_and(|at| at.abs() > SECONDS_MAX)
+        {
+            return refused("it takes longer than 2^40 seconds");
+        }
+        // A kind that takes forever is none.
+        for rate in &mut job.rates {
+            if *rate > 0 && job.work / *rate > SECONDS_MAX {
+                *rate = 0;
+            }
+        }
+        if self.held.iter().any(|held| held.id == id) {
+            return refused("its number is taken");
+        }
+        let plan = vec![0; job.rates.len()];
+        let left = job.work;
+        self.held.push(Held { id, job, left, plan, way: (0, 0), late: false });
+        self.stale = true;
+        Ok(())
+    }
+
+    /// A job was on a kind for some seconds, and has so much work left; without any it goes.
+    pub fn ran(&mut self, seat: Seat, seconds: i64, left: WorkNano) {
+        let Some(at) = self.held.iter().position(|held| held.id == seat.job) else { return };
+        if left <= 0 {
+            self.held.remove(at);
+            return;
+        }
+        let held = &mut self.held[at];
+        held.left = left;
+        held.plan[seat.kind] = (held.plan[seat.kind] - seconds).max(0);
+    }
+
+    /// Who sits where from `now` on for a round.
+    ///
+    /// # Errors
+    /// [`RoundsError::Choices`] where numbers do not fit.
+    pub fn seats(&mut self, now: i64) -> Result<Vec<Seat>, RoundsError> {
+        for held in &mut self.held {
+            let made = held.job.deadline_s.is_none_or(|at| now + held.fastest() <= at);
+            if !made && !held.late {
+                held.late = true;
+                self.stale = true;
+            }
+        }
+        if self.stale {
+            self.solve(now)?;
+            self.stale = false;
+        }
+        let (seats, kept) = seat::seats(&self.fleet, &self.held, now);
+        self.stale = !kept;
+        Ok(seats)
+    }
+
+    /// What was done so far.
+    pub fn counts(&self) -> Counts {
+        self.counts
+    }
+
+    /// Jobs that are not done.
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
+    /// Whether all jobs are done.
+    pub fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+}
