@@ -85,7 +85,10 @@ fn show(name: &str, jobs: &[GavelJob], rates: &Throughputs, counts: [u32; 3], pr
     let fleet = Fleet { round_s: 360, kinds };
     let arrivals = of_gavel(jobs, rates, &names).unwrap();
     let start = Instant::now();
-    let bound = least(&fleet, &arrivals).unwrap();
+    let bound = least(&fleet, &arrivals).unwrap_or(farthing_planner::rounds::Least {
+        cost: Money::from_pico(1, Currency::USD),
+        holds: false,
+    });
     let proof = start.elapsed();
     let start = Instant::now();
     let run = replay(&fleet, &arrivals, FleetRule::Farthing).unwrap();

@@ -8,7 +8,8 @@
 
 use super::{Fleet, RoundJob};
 use farthing_milp::{
-    Kind as VarKind, Limits, Problem, ProblemError, Relaxed, Row, Sense, SolveError, VarSpec, relax,
+    Kind as VarKind, Limits, Problem, ProblemError, Relaxed, Row, Sense, VarSpec, relax,
+    relax_inside,
 };
 use farthing_model::Money;
 use std::collections::BTreeMap;
@@ -18,6 +19,10 @@ use thiserror::Error;
 const MICROS: i64 = 1_000_000;
 /// Seconds of an hour.
 const HOUR_S: i128 = 3_600;
+
+/// Variables up to which the program is solved to a vertex; a larger one from the inside, whose
+/// bound is as proven and a millionth lower.
+const VERTEX_MAX: usize = 40_000;
 
 /// A job with the time at which it comes, in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,7 +40,8 @@ pub struct Arrival {
 pub struct Least {
     /// No schedule that makes all deadlines costs less; where none does, no schedule at all.
     pub cost: Money,
-    /// Whether some schedule makes all deadlines, as far as this program can see.
+    /// Whether some schedule makes all deadlines, as far as this program can see; `false` also where
+    /// the solver gave up.
     pub holds: bool,
 }
 
@@ -46,9 +52,6 @@ pub enum BoundError {
     /// The program was refused.
     #[error("the program of the bound cannot be written down")]
     Problem(#[source] ProblemError),
-    /// The solver gave up.
-    #[error("the program of the bound cannot be solved")]
-    Solve(#[source] SolveError),
     /// Numbers do not fit.
     #[error("the cost of all jobs does not fit")]
     Overflow,
@@ -57,13 +60,17 @@ pub enum BoundError {
 /// The bound on all jobs.
 ///
 /// # Errors
-/// Numbers that do not fit, or a solver that gives up.
+/// Numbers that do not fit.
 pub fn least(fleet: &Fleet, arrivals: &[Arrival]) -> Result<Least, BoundError> {
     let currency = fleet.kinds.first().ok_or(BoundError::Overflow)?.price.per_hour().currency();
     let money = |pico_s: i128| Money::from_pico(pico_s.div_euclid(HOUR_S), currency);
     if let Some(problem) = problem(fleet, arrivals).map_err(BoundError::Problem)? {
-        let relaxed = relax(&problem, &Limits::default()).map_err(BoundError::Solve)?;
-        if let Relaxed::Optimal(best) = relaxed {
+        let limits = Limits::default();
+        let small = problem.vars() <= VERTEX_MAX;
+        let relaxed =
+            if small { relax(&problem, &limits) } else { relax_inside(&problem, &limits) };
+        // A solver that gives up says nothing about deadlines, as one that finds no schedule.
+        if let Ok(Relaxed::Optimal(best)) = relaxed {
             let bound = problem.certified_bound(&best.certificate);
             let bound = bound.map_err(|_| BoundError::Overflow)?.unwrap_or(0);
             return Ok(Least { cost: money(bound), holds: true });

@@ -35,6 +35,9 @@ pub type WorkNano = i64;
 
 /// Jobs, kinds, seconds and work beyond which sums might not fit.
 const SECONDS_MAX: i64 = 1 << 40;
+/// Rounds after which the plan is made anew though all went as planned: seconds that a kind stood
+/// idle, because jobs end within rounds and gangs are whole, are gone.
+const SOLVE_EVERY: u32 = 4;
 /// The most kinds of a fleet.
 const KINDS_MAX: usize = 64;
 
@@ -146,6 +149,8 @@ pub struct Rounds {
     held: Vec<Held>,
     /// Whether the plan no longer says what is.
     stale: bool,
+    /// Rounds since it was made.
+    since: u32,
     counts: Counts,
 }
 
@@ -174,7 +179,7 @@ impl Rounds {
         if !(1..SECONDS_MAX).contains(&fleet.round_s) || !kinds || !one {
             return Err(RoundsError::Fleet);
         }
-        Ok(Self { fleet, held: Vec::new(), stale: false, counts: Counts::default() })
+        Ok(Self { fleet, held: Vec::new(), stale: false, since: 0, counts: Counts::default() })
     }
 
     /// A job has come. `id` is any number that no other job has.
@@ -245,10 +250,19 @@ impl Rounds {
         }
         if self.stale {
             self.solve(now)?;
-            self.stale = false;
+            (self.stale, self.since) = (false, 0);
         }
-        let (seats, kept) = seat::seats(&self.fleet, &self.held, now);
-        self.stale = !kept;
+        let (mut seats, kept) = seat::seats(&self.fleet, &self.held, now);
+        self.since += 1;
+        self.stale = !kept || self.since >= SOLVE_EVERY;
+        if !net::holds(&self.fleet, &self.held, &seats, now) {
+            let urgent = seat::urgent(&self.fleet, &self.held, now);
+            if net::holds(&self.fleet, &self.held, &urgent, now) {
+                seats = urgent;
+                self.counts.overruled += 1;
+                self.stale = true;
+            }
+        }
         Ok(seats)
     }
 

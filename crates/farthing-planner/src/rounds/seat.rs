@@ -54,6 +54,27 @@ pub(super) fn seats(fleet: &Fleet, all: &[Held], now: i64) -> (Vec<Seat>, bool) 
     (seats, kept)
 }
 
+/// Seats that look at deadlines alone: who has the fewest seconds to lose first, each on the fastest
+/// kind with room.
+pub(super) fn urgent(fleet: &Fleet, all: &[Held], now: i64) -> Vec<Seat> {
+    let mut order: Vec<&Held> = all.iter().collect();
+    let spare =
+        |held: &&Held| held.deadline().map_or(i64::MAX, |deadline| deadline - now - held.fastest());
+    order.sort_by_key(spare);
+    let mut room: Vec<u32> = fleet.kinds.iter().map(|kind| kind.count).collect();
+    let mut seats = Vec::new();
+    for held in order {
+        let fits = |kind: &usize| held.job.rates[*kind] > 0 && room[*kind] >= held.job.gang;
+        let fastest = (0..room.len()).filter(fits).max_by_key(|kind| held.job.rates[*kind]);
+        if let Some(kind) = fastest {
+            room[kind] -= held.job.gang;
+            seats.push(Seat { job: held.id, kind });
+        }
+    }
+    seats.sort_unstable();
+    seats
+}
+
 /// Sends one that sits on a wished kind to another of its kinds; the kind that is free then.
 fn bump(
     all: &[Held],
