@@ -4,6 +4,7 @@
 use crate::config::Config;
 use crate::error::EngineError;
 use crate::hour::{Hour, How};
+use crate::load::Loads;
 use crate::share::{TeamShare, add_teams};
 use crate::sums::{self, Account, Sums};
 use crate::tick::Flow;
@@ -38,6 +39,8 @@ pub(crate) struct Accounts {
     closed: Sums,
     /// Sums of the running hour, computed anew with every tick.
     open: Sums,
+    /// What elastic workloads used.
+    loads: Loads,
 }
 
 /// What a tick came to alone, for people: the ledger has whole hours.
@@ -105,6 +108,7 @@ impl Accounts {
             posted_until: None,
             closed: Sums::default(),
             open: Sums::default(),
+            loads: Loads::default(),
         };
         accounts.load()?;
         Ok(accounts)
@@ -255,7 +259,9 @@ impl Accounts {
             let alone = hour.add(&self.how(), &segment);
             self.running = Some(hour);
             drop(segment);
-            posted.add(&alone.map_err(EngineError::Meter)?)?;
+            let alone = alone.map_err(EngineError::Meter)?;
+            posted.add(&alone)?;
+            self.loads.add(&alone)?;
             self.post_running()?;
         }
         Ok(posted)
@@ -297,6 +303,16 @@ impl Accounts {
     /// What is posted for a workload wherever it ran.
     pub(crate) fn posted_anywhere(&self, workload: &WorkloadId) -> Result<Money, MoneyError> {
         sums::posted_anywhere(&self.sums(), workload, self.currency)
+    }
+
+    /// What elastic workloads used.
+    pub(crate) const fn loads(&self) -> &Loads {
+        &self.loads
+    }
+
+    /// The same, to change what is kept.
+    pub(crate) const fn loads_mut(&mut self) -> &mut Loads {
+        &mut self.loads
     }
 
     /// The books, for reports.

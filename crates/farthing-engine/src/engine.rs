@@ -35,6 +35,8 @@ pub struct Engine<W, S> {
     pub(crate) untold: Vec<String>,
     /// Alerts that this run has handed over to be carried.
     pub(crate) carrying: BTreeSet<(String, String)>,
+    /// When idle work was last looked for.
+    pub(crate) looked: Option<Timestamp>,
     /// The hour in which anomalies were last looked for, and those that were found.
     pub(crate) odd: Option<(Timestamp, BTreeMap<String, Anomaly>)>,
 }
@@ -58,9 +60,18 @@ impl<W: World, S: Store> Engine<W, S> {
         // A first tick measures nothing and may buy: what it bought is paid from its records on.
         let measured_until = accounts.measured_until().or(journal.state().written);
         let untold = Vec::new();
-        let (carrying, odd) = (BTreeSet::new(), None);
-        let mut engine =
-            Self { config, world, journal, accounts, measured_until, untold, carrying, odd };
+        let (carrying, odd, looked) = (BTreeSet::new(), None, None);
+        let mut engine = Self {
+            config,
+            world,
+            journal,
+            accounts,
+            measured_until,
+            untold,
+            carrying,
+            looked,
+            odd,
+        };
         engine.begin(now)?;
         engine.resolve(now)?;
         Ok(engine)
@@ -242,12 +253,21 @@ impl<W: World, S: Store> Engine<W, S> {
         }
     }
 
-    /// Takes back a step that is in force, or of which it is not known whether it is.
+    /// Takes back a step that is in force, or of which it is not known whether it is. What it saved
+    /// of what runs, as far as that is in the books, was saved.
     ///
     /// # Errors
     /// As [`undo`].
     pub fn undo(&mut self, step: &StepId, now: Timestamp) -> Result<Receipt, EngineError> {
-        undo(&mut self.journal, &mut self.world, step, now)
+        let until = self.measured_until.map_or(now, |until| until.min(now));
+        let open = self.journal.state().in_force().find(|(open, _)| open.step.id == *step);
+        let saves = open.filter(|(open, since)| open.reclaim.is_some() && *since < until);
+        let ended = saves.map(|(open, since)| (open.clone(), since, until, false));
+        let (_, verified) = self.settlement(ended.into_iter().collect())?;
+        let receipt = undo(&mut self.journal, &mut self.world, step, now)?;
+        let verified: Vec<Body> = verified.into_iter().map(Body::Verified).collect();
+        self.journal.append(now, &verified)?;
+        Ok(receipt)
     }
 }
 

@@ -9,6 +9,7 @@ use crate::claim::Claim;
 use crate::error::EngineError;
 use crate::ladder_record::{EscalatedRecord, GpuReserved};
 use crate::limits::Limits;
+use crate::reclaim_record::Cause;
 use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
 use crate::run_record::RunRecord;
 use farthing_edge::chain::{self, Hash};
@@ -59,6 +60,8 @@ pub struct Open {
     pub scores: Scores,
     /// Claims that were granted and not ended, by name; expired ones for a while too.
     pub claims: BTreeMap<String, Claim>,
+    /// When something that was taken from a workload that runs was last given back.
+    pub given_back: BTreeMap<WorkloadId, Timestamp>,
     /// What was spent under claims that ended, by budget and when.
     pub outside: BTreeMap<String, BTreeMap<Timestamp, Money>>,
     /// What people were told and is not over.
@@ -107,8 +110,12 @@ pub struct OpenStep {
     pub stage: Stage,
     /// What the world wrote down before it was begun, to take it back by.
     pub before: Option<String>,
-    /// The rung that proposed it; `None`: a plan did.
+    /// The rung that proposed it, where one did.
     pub ladder: Option<Ladder>,
+    /// What it takes back from what runs, where it does; without either a plan proposed it.
+    pub reclaim: Option<Cause>,
+    /// The step that takes more of the same, while that is in force.
+    pub covered_by: Option<StepId>,
 }
 
 /// A rung that proposed a step.
@@ -143,7 +150,36 @@ impl OpenStep {
 
     /// Whether it is a proposal of the newest plan.
     pub fn is_planned(&self) -> bool {
-        self.stage == Stage::Proposed && self.ladder.is_none()
+        self.stage == Stage::Proposed && !self.is_beside()
+    }
+
+    /// Whether it was proposed beside the plan, which does not take it back: it expires.
+    const fn is_beside(&self) -> bool {
+        self.ladder.is_some() || self.reclaim.is_some()
+    }
+
+    /// Whether it took something back from a workload, covered or not.
+    pub(crate) fn holds_reclaim(&self, workload: &WorkloadId) -> bool {
+        let done = matches!(self.stage, Stage::InForce(_));
+        done && self.reclaim.is_some() && self.workload() == Some(workload)
+    }
+
+    pub(crate) fn proposed(step: Step, at: Timestamp) -> Self {
+        Self {
+            step,
+            proposed: at,
+            approved: None,
+            reserved: None,
+            reserved_until: None,
+            gpu_reserved: None,
+            posted_before: None,
+            budgets: Vec::new(),
+            stage: Stage::Proposed,
+            before: None,
+            ladder: None,
+            reclaim: None,
+            covered_by: None,
+        }
     }
 }
 
@@ -294,7 +330,13 @@ impl Open {
                     _ => self.close(&step)?,
                 }
             }
-            Body::Settled { step, .. } | Body::Undone { step, .. } => self.close(&step)?,
+            Body::Reclaimed(record) => self.reclaimed(at, &record)?,
+            Body::Covered { step, by } => {
+                let by = StepId::new(&by).map_err(RecordError::Id)?;
+                self.with(&step, |open| open.covered_by = Some(by))?;
+            }
+            Body::Settled { step, .. } => self.close(&step)?,
+            Body::Undone { step, .. } => self.undone(at, &step)?,
             Body::Verified(verified) => self.scores.add(&verified)?,
         }
         Ok(())
@@ -308,25 +350,17 @@ impl Open {
         let rejected: Vec<Step> = rejected.map(|open| open.step.clone()).collect();
         // What a rung proposed is not the plan's to take back; it expires.
         self.steps.retain(|_, open| {
-            open.stage != Stage::Proposed || (open.ladder.is_some() && at <= open.step.expires)
+            let refused = open.reclaim.is_some() && open.approved == Some(false);
+            open.stage != Stage::Proposed
+                || refused
+                || (open.is_beside() && at <= open.step.expires)
         });
         for record in &plan.steps {
             let step = record.to_step()?;
             // A no is for the thing, and not for the minute in which it was proposed.
             let rejected = rejected.iter().any(|old| is_the_same_wish(old, &step));
-            let open = OpenStep {
-                step,
-                proposed: at,
-                approved: rejected.then_some(false),
-                reserved: None,
-                reserved_until: None,
-                gpu_reserved: None,
-                posted_before: None,
-                budgets: Vec::new(),
-                stage: Stage::Proposed,
-                before: None,
-                ladder: None,
-            };
+            let approved = rejected.then_some(false);
+            let open = OpenStep { approved, ..OpenStep::proposed(step, at) };
             self.steps.insert(open.step.id.clone(), open);
         }
         self.plan = Some(plan);
@@ -339,19 +373,8 @@ impl Open {
             open.stage != Stage::Proposed || open.ladder.is_none() || at <= open.step.expires
         });
         for (position, step) in record.steps.iter().enumerate() {
-            let open = OpenStep {
-                step: step.to_step()?,
-                proposed: at,
-                approved: None,
-                reserved: None,
-                reserved_until: None,
-                gpu_reserved: None,
-                posted_before: None,
-                budgets: Vec::new(),
-                stage: Stage::Proposed,
-                before: None,
-                ladder: Some(record.ladder(position)?),
-            };
+            let (step, ladder) = (step.to_step()?, Some(record.ladder(position)?));
+            let open = OpenStep { ladder, ..OpenStep::proposed(step, at) };
             self.steps.insert(open.step.id.clone(), open);
         }
         Ok(())
@@ -402,10 +425,10 @@ impl Open {
             })
     }
 
-    /// Steps that are in force, by id.
+    /// Steps that are in force and that no other covers, by id.
     pub fn in_force(&self) -> impl Iterator<Item = (&OpenStep, Timestamp)> {
         self.steps.values().filter_map(|open| match open.stage {
-            Stage::InForce(since) => Some((open, since)),
+            Stage::InForce(since) if open.covered_by.is_none() => Some((open, since)),
             _ => None,
         })
     }

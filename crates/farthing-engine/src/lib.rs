@@ -24,6 +24,9 @@ mod journal;
 mod ladder;
 mod ladder_record;
 mod limits;
+mod load;
+mod reclaim;
+mod reclaim_record;
 mod record;
 mod relief;
 mod renew;
@@ -53,6 +56,7 @@ pub use hindsight::{Deadlines, deadlines};
 pub use journal::{Journal, Ladder, Open, OpenStep, Scores, Stage};
 pub use ladder_record::{EscalatedRecord, GpuReserved};
 pub use limits::{Allowance, LimitedRecord, Limits, Told};
+pub use reclaim_record::{Cause, ReclaimedRecord};
 pub use record::{
     ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };

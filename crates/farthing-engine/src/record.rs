@@ -9,6 +9,7 @@ use crate::budget_record::BudgetRecord;
 use crate::claim::ClaimRecord;
 use crate::ladder_record::{EscalatedRecord, GpuReserved};
 use crate::limits::LimitedRecord;
+use crate::reclaim_record::ReclaimedRecord;
 use crate::run_record::RunRecord;
 use farthing_edge::{NewRecord, Record, RecordKind};
 use farthing_model::{
@@ -47,6 +48,15 @@ pub enum Body {
     Planned(PlanRecord),
     /// What a rung of a budget's ladder proposes, beside the plan.
     Escalated(EscalatedRecord),
+    /// What is taken back from what runs, beside the plan.
+    Reclaimed(ReclaimedRecord),
+    /// A step that takes more stands in its place, until that is taken back.
+    Covered {
+        /// Which step.
+        step: String,
+        /// By which.
+        by: String,
+    },
     /// A person's word on a step.
     Approved {
         /// Which step.
@@ -316,12 +326,14 @@ impl Body {
     pub const fn kind(&self) -> RecordKind {
         match self {
             Self::Started { .. } | Self::Reconfigured { .. } => RecordKind::Started,
-            Self::Planned(_) | Self::Escalated(_) => RecordKind::Planned,
+            Self::Planned(_) | Self::Escalated(_) | Self::Reclaimed(_) => RecordKind::Planned,
             Self::Approved { .. } | Self::Limited(_) => RecordKind::Approved,
             Self::Reserved { .. } | Self::Claimed(_) => RecordKind::Reserved,
             Self::Intended { .. } => RecordKind::Intended,
             Self::Receipted { .. } => RecordKind::Receipted,
-            Self::Settled { .. } | Self::Released { .. } => RecordKind::Settled,
+            Self::Settled { .. } | Self::Covered { .. } | Self::Released { .. } => {
+                RecordKind::Settled
+            }
             Self::Verified(_) => RecordKind::Verified,
             Self::Undone { .. } => RecordKind::Undone,
             Self::Issued(_) | Self::Revoked { .. } => RecordKind::Identity,

@@ -145,18 +145,28 @@ impl<W: World, S: Store> Engine<W, S> {
             step: step.id.to_string(),
             workload: account.workload.to_string(),
             amount: part(step.cost)?.to_string(),
-            posted_before: self.accounts.posted(&account).to_string(),
+            posted_before: self.posted_before(step, &account)?.to_string(),
             budgets: budgets.iter().map(ToString::to_string).collect(),
             until: until.map(|until| until.to_string()),
             gpu,
         }))
     }
 
-    /// Whether a step takes replicas of a service away for a ladder.
+    /// What is posted for what a step is settled by: what is taken back from a workload wherever it
+    /// runs, all else where it runs.
+    fn posted_before(&self, step: &Step, account: &Account) -> Result<Money, EngineError> {
+        let open = self.journal.state().steps.get(&step.id);
+        match open.filter(|open| open.reclaim.is_some()) {
+            Some(_) => self.posted_for_step(&step.action),
+            None => Ok(self.accounts.posted(account)),
+        }
+    }
+
+    /// Whether a step takes replicas of a service away that are there, and adds none.
     fn is_taken(&self, step: &Step) -> bool {
         let open = self.journal.state().steps.get(&step.id);
         let shrinks = matches!(&step.action, Action::Scale { from, to, .. } if to < from);
-        shrinks && open.is_some_and(|open| open.ladder.is_some())
+        shrinks && open.is_some_and(|open| open.ladder.is_some() || open.reclaim.is_some())
     }
 
     /// Until when something is set aside for what a ladder leaves of a service: for as long as

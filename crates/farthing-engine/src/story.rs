@@ -40,6 +40,7 @@ impl Body {
             | Self::Intended { step, .. }
             | Self::Receipted { step, .. }
             | Self::Settled { step, .. }
+            | Self::Covered { step, .. }
             | Self::Undone { step, .. } => Some(step),
             Self::Verified(record) => Some(&record.step),
             Self::Planned(_)
@@ -49,6 +50,7 @@ impl Body {
             | Self::Released { .. }
             | Self::Limited(_)
             | Self::Escalated(_)
+            | Self::Reclaimed(_)
             | Self::Alerted(_)
             | Self::Delivered(_)
             | Self::Noted { .. }

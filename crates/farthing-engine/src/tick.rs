@@ -100,6 +100,7 @@ impl<W: World, S: Store> Engine<W, S> {
             .world
             .observe(now)
             .map_err(|source| EngineError::World { what: "observed", source })?;
+        self.watch_elastic(&snapshot);
         // 3. Measure and meter: telemetry and charges are in the books before anything is planned.
         let (window, requests, posted) = self.account(now, &mut notes)?;
         // The world was seen before this window was measured: the worse of the two counts (law 7).
@@ -128,6 +129,8 @@ impl<W: World, S: Store> Engine<W, S> {
             now,
         };
         let reliefs = self.climb(&at, &mut notes)?;
+        // 7c. What was measured of what runs, and is not needed or needed again.
+        self.reclaim(&snapshot, now, &mut notes)?;
         // 8. Approve and act, each step reserved and journalled before.
         let acted = self.execute(&snapshot, now)?;
         self.tell(&acted, planned.as_ref(), now);

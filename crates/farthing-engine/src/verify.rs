@@ -13,8 +13,8 @@ use crate::record::{Body, VerifiedRecord};
 use crate::sums::Account;
 use farthing_edge::Store;
 use farthing_model::{
-    Action, Money, MoneyError, Observed, OfferId, Snapshot, Step, Window, WorkloadState,
-    split_money,
+    Action, Money, MoneyError, NodeId, Observed, OfferId, Snapshot, Step, StepId, Window,
+    WorkloadState, proportion, split_money,
 };
 use jiff::Timestamp;
 
@@ -32,7 +32,7 @@ impl<W: World, S: Store> Engine<W, S> {
             // again later, does not say that it has ended: its reservation stays.
             let looked_at =
                 matches!(open.step.action, Action::Start { .. } | Action::Suspend { .. });
-            if (open.ladder.is_some() || looked_at) && oldest <= since {
+            if (open.ladder.is_some() || open.reclaim.is_some() || looked_at) && oldest <= since {
                 continue;
             }
             let promised = self.promised(open)?;
@@ -81,8 +81,22 @@ impl<W: World, S: Store> Engine<W, S> {
             .filter(|(open, _)| Account::of(&open.step.action).as_ref() == Some(&account))
             .map(|(open, since)| (open.clone(), since, now, false))
             .collect();
+        let stays = |body: &Body| match body {
+            Body::Settled { step, .. } => StepId::new(step).ok().is_some_and(|id| {
+                self.journal.state().steps.get(&id).is_some_and(|open| open.reclaim.is_some())
+            }),
+            _ => false,
+        };
         let (bodies, _) = self.settlement(replaced)?;
-        Ok(bodies)
+        // What was taken from what runs stays open below what takes more, to be taken back after
+        // it.
+        let covered = bodies.into_iter().map(|body| match &body {
+            Body::Settled { step: old, .. } if stays(&body) => {
+                Body::Covered { step: old.clone(), by: step.id.to_string() }
+            }
+            _ => body,
+        });
+        Ok(covered.collect())
     }
 
     fn settle(
@@ -103,9 +117,18 @@ impl<W: World, S: Store> Engine<W, S> {
         let (mut bodies, mut verified) = (Vec::new(), Vec::new());
         let mut rest = ended;
         while let Some(first) = rest.first() {
+            if first.0.reclaim.is_some() {
+                let (open, posted, record) = self.reclaimed(&rest.remove(0))?;
+                bodies.push(Body::Settled { step: open, posted: posted.to_string() });
+                bodies.push(Body::Verified(record.clone()));
+                verified.push(record);
+                continue;
+            }
             let account = Account::of(&first.0.step.action);
-            let same =
-                |ended: &Ended| account.is_some() && Account::of(&ended.0.step.action) == account;
+            let same = |ended: &Ended| {
+                let other = Account::of(&ended.0.step.action);
+                account.is_some() && other == account && ended.0.reclaim.is_none()
+            };
             let (group, others): (Vec<_>, Vec<_>) = if account.is_some() {
                 rest.iter().cloned().partition(same)
             } else {
@@ -125,6 +148,63 @@ impl<W: World, S: Store> Engine<W, S> {
             }
         }
         Ok((bodies, verified))
+    }
+
+    /// What was taken from what runs is promised for each span of the horizon, for as long as it
+    /// holds, and settled by all that the workload or the node was charged meanwhile.
+    fn reclaimed(
+        &self,
+        (open, since, until, complete): &Ended,
+    ) -> Result<(String, Money, VerifiedRecord), EngineError> {
+        let step = &open.step;
+        let held = until.duration_since(*since).as_nanos().max(0);
+        let part = |whole: Money| {
+            let pico = proportion(whole.pico(), held, self.config.horizon.as_nanos());
+            let pico = pico.ok_or(EngineError::Money(MoneyError::Overflow))?;
+            Ok::<_, EngineError>(Money::from_pico(pico, whole.currency()))
+        };
+        let posted = match &step.action {
+            Action::Release { node } => self.posted_for_node(node, (*since, *until))?,
+            action => {
+                let all = self.posted_for_step(action)?;
+                let before = open.posted_before.unwrap_or(all);
+                all.checked_sub(before).map_err(EngineError::Money)?
+            }
+        };
+        let reference = part(step.cost.checked_add(step.saving).map_err(EngineError::Money)?)?;
+        let realised = reference.checked_sub(posted).map_err(EngineError::Money)?;
+        let record = VerifiedRecord {
+            step: step.id.to_string(),
+            target: target(&step.action),
+            complete: *complete,
+            reference: reference.to_string(),
+            predicted: part(step.saving)?.to_string(),
+            realised: realised.to_string(),
+            posted: posted.to_string(),
+            from: since.to_string(),
+            to: until.to_string(),
+        };
+        Ok((step.id.to_string(), posted, record))
+    }
+
+    /// What a node was charged in a span; a charge that reaches out of it counts in proportion.
+    fn posted_for_node(
+        &self,
+        node: &NodeId,
+        (from, to): (Timestamp, Timestamp),
+    ) -> Result<Money, EngineError> {
+        let zero = Money::zero(self.config.currency);
+        let Ok(window) = Window::new(from, to) else { return Ok(zero) };
+        let charges = self.accounts.books().charges(&self.config.cluster, window);
+        let mut sum = zero;
+        for charge in charges.map_err(EngineError::Books)?.iter().filter(|it| it.node == *node) {
+            let Some(inside) = charge.window.intersect(window) else { continue };
+            let pico = proportion(charge.cost.pico(), inside.nanos(), charge.window.nanos());
+            let pico = pico.ok_or(EngineError::Money(MoneyError::Overflow))?;
+            let cost = Money::from_pico(pico, charge.cost.currency());
+            sum = sum.checked_add(cost).map_err(EngineError::Money)?;
+        }
+        Ok(sum)
     }
 
     /// The horizon of the plan that a step came from.
@@ -181,6 +261,12 @@ fn end_of(
         Action::Scale { workload, offer, to, .. } if open.ladder.is_some() => {
             let there = snapshot.workload(workload).map_or(0, |seen| replicas(seen, offer));
             (there != *to).then_some((now, false))
+        }
+        // What was taken from what runs holds until it is given back, in the same way.
+        Action::Scale { workload, to, .. } if open.reclaim.is_some() => {
+            let seen = snapshot.workload(workload).and_then(|seen| seen.workload.service());
+            let wanted = seen.map(|service| service.replicas_min);
+            (wanted != Some(*to)).then_some((now, false))
         }
         Action::Scale { window, .. } => (now >= window.to()).then_some((window.to(), false)),
         // Kept open until the end of what it promised, as the node could have been paid till then.

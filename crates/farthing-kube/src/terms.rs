@@ -1,12 +1,15 @@
 //! What others have said about nodes and workloads, as terms of a snapshot: taints, priorities,
 //! quotas, disruption budgets, queues, autoscalers, pools.
 
+use crate::act::guard;
 use crate::object::placement::{Placement, Tolerated};
 use crate::object::rule::{Rule, Says};
 use crate::object::{Key, NodeObject, Owner, OwnerRef, PodObject};
 use crate::state::State;
+use crate::whose;
 use farthing_model::{
-    NodeId, NodeTerms, Pool, Resources, Room, Steering, Taint, Terms, Toleration, WorkloadTerms,
+    NodeId, NodeTerms, Pool, Resources, Room, Steering, Taint, Terms, Toleration, WorkloadId,
+    WorkloadTerms,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -66,8 +69,10 @@ impl<'s> Saying<'s> {
     /// What is said of the whole cluster, without its workloads.
     pub(crate) fn cluster(&self) -> Terms {
         let mut terms = Terms::default();
+        let mut held = self.held_by_sick();
         for node in self.state.nodes.values() {
-            let said = of_node(node);
+            let said =
+                NodeTerms { holds: held.remove(&*node.name).unwrap_or_default(), ..of_node(node) };
             if said != NodeTerms::default()
                 && let Ok(id) = NodeId::new(&node.name)
             {
@@ -88,6 +93,28 @@ impl<'s> Saying<'s> {
         terms
     }
 
+    /// Whose pods are on nodes that do not look well.
+    fn held_by_sick(&self) -> BTreeMap<&'s str, BTreeMap<WorkloadId, u32>> {
+        let mut held = BTreeMap::new();
+        for node in self.state.nodes.values().filter(|node| !node.symptoms.is_empty()) {
+            held.insert(&*node.name, BTreeMap::new());
+        }
+        if held.is_empty() {
+            return held;
+        }
+        for pod in self.state.pods.values().filter(|pod| pod.done.is_none()) {
+            let Some(here) = pod.node.as_deref().and_then(|node| held.get_mut(node)) else {
+                continue;
+            };
+            let top = whose::top(self.state, pod).owner;
+            let name = top.as_ref().map_or(&pod.key.name, |top| &top.name);
+            if let Some(id) = whose::workload_id(&pod.key.namespace, name) {
+                *here.entry(id).or_default() += 1;
+            }
+        }
+        held
+    }
+
     /// What is said of a workload; `None` where nothing is.
     pub(crate) fn workload(&self, about: About<'s>) -> Option<WorkloadTerms> {
         let About { namespace, top, owner, pod } = about;
@@ -98,6 +125,7 @@ impl<'s> Saying<'s> {
         let labels = owner.map(|owner| &owner.labels).or(pod.map(|pod| &pod.labels));
         let queue = labels.and_then(|all| all.iter().find(|(name, _)| &**name == QUEUE));
         let queue = queue.map(|(_, queue)| Steering::Queue(queue.to_string()));
+        let mark = |name: &str| owner.and_then(|owner| owner.marks.get(name));
         let scalers = top.and_then(|top| self.scalers.get(&(&**namespace, top)));
         let terms = WorkloadTerms {
             tolerations: placement.tolerations.iter().filter_map(toleration).collect(),
@@ -112,6 +140,9 @@ impl<'s> Saying<'s> {
             volumes: placement.volumes,
             undisturbed: pod.is_some_and(|pod| pod.undisturbed),
             steered_by: queue.into_iter().chain(scalers.into_iter().flatten().cloned()).collect(),
+            // What cannot be read is no number: it stays as large as it is.
+            elastic: mark("elastic").and_then(|said| guard::elastic(said).ok()),
+            excluded: mark("exclude").is_some_and(|said| !guard::is_no(said)),
         };
         (terms != WorkloadTerms::default()).then_some(terms)
     }
@@ -155,6 +186,8 @@ fn of_node(node: &NodeObject) -> NodeTerms {
         taints: node.taints.iter().filter_map(taint).collect(),
         cordoned: node.unschedulable,
         pool: node.labels.get(POOL).cloned(),
+        symptoms: node.symptoms.clone(),
+        holds: BTreeMap::new(),
     }
 }
 

@@ -62,7 +62,9 @@ pub use node::{Asset, Node, NodeSpan, NodeState};
 pub use offer::{Offer, Place, Purchase};
 pub use offer_table::OfferTable;
 pub use plan::{Action, Plan, Reason, Receipt, ReceiptOutcome, Step};
-pub use policy::{Band, BandState, Limits, Mode, NodeRules, Objective, Policy, Ratio, SpotLoss};
+pub use policy::{
+    Band, BandState, Limits, Mode, NodeRules, Objective, Policy, Ratio, Reclaim, SpotLoss,
+};
 pub use price::{Discounts, HourlyRate, ListPrice, Price, PriceDates, PriceKind, Provenance};
 pub use quantity::{
     ByteSeconds, CoreSeconds, GpuSeconds, Joules, Quantity, QuantityError, Rate, Tokens, Unit,
@@ -73,7 +75,9 @@ pub use share::{Share, ShareError};
 pub use sizing::{Day, Queue, RatePoint, Sizing};
 pub use snapshot::{Age, Assignment, Observed, Snapshot, WorkloadState};
 pub use split::{SplitError, proportion, split, split_money};
-pub use terms::{Effect, NodeTerms, Pool, Room, Steering, Taint, Terms, Toleration, WorkloadTerms};
+pub use terms::{
+    Effect, NodeTerms, Pool, Room, Steering, Symptom, Taint, Terms, Toleration, WorkloadTerms,
+};
 pub use time::{
     HOURS_PER_MONTH, HOURS_PER_YEAR, NANOS_PER_HOUR, NANOS_PER_SECOND, hour_floor, midnight,
     parse_duration, utc_day,

@@ -188,10 +188,26 @@ pub enum Reason {
     LessValue,
     /// The node had nothing to do.
     IdleNode,
+    /// The node does no work that counts, by what it says itself.
+    Sick {
+        /// By which of its symptoms.
+        symptom: String,
+        /// What that is, in the words of whoever found it.
+        says: String,
+        /// What is lost while its work stays, in the time that is looked at.
+        loses: Money,
+        /// What it costs to move it.
+        move_costs: Money,
+    },
     /// A resource is outside of its band.
     Band(String),
     /// The baseline policy's rule, in words.
     Rule(String),
+}
+
+impl Reason {
+    /// How it reads that a node is not well: reasons come back from a journal as words.
+    pub const SICK: &'static str = "the node is sick by ";
 }
 
 impl fmt::Display for Reason {
@@ -236,6 +252,12 @@ impl fmt::Display for Reason {
                 write!(out, "something else is worth more for the same money or capacity")
             }
             Self::IdleNode => write!(out, "the node has nothing to do"),
+            Self::Sick { symptom, says, loses, move_costs } => {
+                let (loses, costs) = (loses.rounded(2), move_costs.rounded(2));
+                let says = if says.is_empty() { String::new() } else { format!(" ({says})") };
+                let sick = Self::SICK;
+                write!(out, "{sick}{symptom}{says}: its work loses {loses}, moving costs {costs}")
+            }
             Self::Band(text) | Self::Rule(text) => out.write_str(text),
         }
     }

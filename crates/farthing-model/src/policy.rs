@@ -189,6 +189,19 @@ pub struct NodeRules {
     pub pods: Option<u32>,
 }
 
+/// What may be taken back from what runs, by what is measured of it: nothing, unless it is said.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Reclaim {
+    /// What held accelerators and did nothing with any of them for so long is stopped.
+    pub idle: Option<SignedDuration>,
+    /// Replicas of elastic services that at no time in so long were needed are taken, and given
+    /// back when they are.
+    pub replicas: Option<SignedDuration>,
+    /// Nodes with one of these symptoms do no work: `TYPE=STATUS` of a condition, or the name of a
+    /// device of which fewer can be used than there are. They are emptied.
+    pub sick: Vec<String>,
+}
+
 /// What Farthing may do, for which objective, inside which bands and limits.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
@@ -214,6 +227,8 @@ pub struct Policy {
     pub spot: Option<SpotLoss>,
     /// What workloads that share nodes may not use of them.
     pub nodes: NodeRules,
+    /// What may be taken back from what runs.
+    pub reclaim: Reclaim,
 }
 
 impl Default for Policy {
@@ -246,6 +261,7 @@ impl Default for Policy {
             replan: SignedDuration::from_mins(10),
             spot: None,
             nodes: NodeRules::default(),
+            reclaim: Reclaim::default(),
         }
     }
 }

@@ -30,6 +30,19 @@ pub struct NodeTerms {
     pub cordoned: bool,
     /// The pool that it was bought for, where an autoscaler did.
     pub pool: Option<String>,
+    /// What does not look well about it.
+    pub symptoms: Vec<Symptom>,
+    /// Whose members are on it, and how many; only where there are symptoms.
+    pub holds: BTreeMap<WorkloadId, u32>,
+}
+
+/// Something that does not look well about a node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Symptom {
+    /// `TYPE=STATUS` of a condition, or the name of a device of which not all can be used.
+    pub name: String,
+    /// More, in the words of whoever found it.
+    pub says: String,
 }
 
 /// Keeps workloads off a node that do not tolerate it.
@@ -85,6 +98,11 @@ pub struct WorkloadTerms {
     pub undisturbed: bool,
     /// Who else decides when it runs and how large it is.
     pub steered_by: Vec<Steering>,
+    /// The fewest and the most members that it may have, where it says that it does with any
+    /// number between them.
+    pub elastic: Option<(u32, u32)>,
+    /// Whether it says that it is not to be touched.
+    pub excluded: bool,
 }
 
 /// Who else decides about a workload.

@@ -13,9 +13,9 @@ use super::{Stop, Written, conflict, guard, held, words};
 use crate::Kube;
 use crate::call::{Body, Target};
 use crate::error::ApiError;
-use crate::object::Key;
+use crate::object::{Key, node};
 use farthing_edge::{Class, EdgeError};
-use farthing_model::{NodeId, Reason, Step};
+use farthing_model::{NodeId, Reason, Step, Symptom};
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -74,6 +74,28 @@ fn stays(object: &Value) -> Option<&'static str> {
     STAYS.iter().find(says).map(|(name, _)| *name)
 }
 
+/// A node that is emptied because it is not well still is not.
+fn still_sick(step: &Step, node: &Value) -> Result<(), Stop> {
+    let reasons: Vec<String> = step.reasons.iter().map(ToString::to_string).collect();
+    if !reasons.iter().any(|reason| reason.starts_with(Reason::SICK)) {
+        return Ok(());
+    }
+    let now = node::symptoms(node).map_err(held)?;
+    let is_one = |symptom: &Symptom| {
+        let named = format!("{}{}", Reason::SICK, symptom.name);
+        reasons.iter().any(|reason| reason.strip_prefix(&*named).is_some_and(is_end))
+    };
+    if now.iter().any(is_one) {
+        return Ok(());
+    }
+    Err(conflict("the node is well again".to_owned()))
+}
+
+/// Whether a name ends here.
+fn is_end(rest: &str) -> bool {
+    rest.is_empty() || rest.starts_with([' ', ',', ';', ':'])
+}
+
 impl Kube {
     /// What giving a node back changes, if that may be.
     pub(super) fn intend_drain(
@@ -102,6 +124,7 @@ impl Kube {
                 "node {node} is not idle: {pod} is on it ({others} in all)"
             )));
         }
+        still_sick(step, &seen.value)?;
         for pod in &moving {
             self.may_move(pod)?;
         }

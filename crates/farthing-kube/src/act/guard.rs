@@ -3,7 +3,8 @@
 //! Annotations of an object or its namespace: `farthing.dev/exclude` (never touched),
 //! `farthing.dev/managed` (`"true"` where only what is managed is touched; `"false"`: not this
 //! one), `farthing.dev/interruptible` of a job (`"true"`, or what it takes:
-//! `checkpoint=120s,restart=10m`). Refuses to know what is to be done; start at [`Rules::allow`].
+//! `checkpoint=120s,restart=10m`), `farthing.dev/elastic` of what does with any number of members
+//! between two (`min=2,max=8`). Refuses to know what is to be done; start at [`Rules::allow`].
 
 use super::change::{at, text};
 use super::{Stop, held};
@@ -127,6 +128,41 @@ pub(crate) fn interruptible(said: &str) -> Result<Interruptible, String> {
     Ok(found)
 }
 
+/// The fewest and the most members, as an annotation says them.
+///
+/// # Errors
+/// It is not `min=NUMBER,max=NUMBER` with at least one, and no more at least than at most.
+pub(crate) fn elastic(said: &str) -> Result<(u32, u32), String> {
+    let form = || "write it like `min=2,max=8`".to_owned();
+    let (mut least, mut most) = (None, None);
+    for part in said.split(',') {
+        let (name, number) = part.split_once('=').ok_or_else(form)?;
+        let bound = match name.trim() {
+            "min" => &mut least,
+            "max" => &mut most,
+            _ => return Err(form()),
+        };
+        if bound.replace(number.trim().parse().map_err(|_| form())?).is_some() {
+            return Err(form());
+        }
+    }
+    match (least, most) {
+        (Some(least), Some(most)) if 0 < least && least <= most => Ok((least, most)),
+        _ => Err(form()),
+    }
+}
+
+/// Whether something may have so many members: whoever says between how many is asked.
+pub(crate) fn may_have(object: &Value, to: u32, named: &str) -> Result<(), Stop> {
+    let Some(said) = mark(object, "elastic") else { return Ok(()) };
+    let (least, most) = elastic(said)
+        .map_err(|why| held(format!("{named}: farthing.dev/elastic `{said}`: {why}")))?;
+    if (least..=most).contains(&to) {
+        return Ok(());
+    }
+    Err(held(format!("{named} says farthing.dev/elastic: \"{said}\", and {to} is not within that")))
+}
+
 /// The least time that any of an owner's pods gets to end; `None` where it has no template.
 fn grace_s(object: &Value) -> Option<i64> {
     match object {
@@ -197,6 +233,20 @@ mod tests {
         for wrong in ["", "soon", "checkpoint", "checkpoint=2", "pause=1s", "checkpoint=-1s"] {
             assert!(interruptible(wrong).unwrap_err().contains("write it like"), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_elastic_says_between_how_many() {
+        assert_eq!(elastic("min=2,max=8"), Ok((2, 8)));
+        assert_eq!(elastic(" max=3 , min=3 "), Ok((3, 3)));
+        for wrong in ["", "2-8", "min=2", "min=0,max=2", "min=4,max=3", "min=1,min=2,max=3"] {
+            assert!(elastic(wrong).unwrap_err().contains("write it like"), "{wrong}");
+        }
+        let chat = object(&json!({"farthing.dev/elastic": "min=2,max=8"}));
+        assert!(may_have(&chat, 2, "c").is_ok() && may_have(&object(&json!({})), 0, "c").is_ok());
+        assert!(why(may_have(&chat, 1, "Deployment s/c")).contains("1 is not within that"));
+        let odd = object(&json!({"farthing.dev/elastic": "some"}));
+        assert!(why(may_have(&odd, 3, "c")).contains("write it like"), "unknown is not any");
     }
 
     #[test]

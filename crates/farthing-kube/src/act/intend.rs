@@ -110,6 +110,7 @@ pub(crate) fn scale(
             "{named} has {now} replicas, not the {from} that the step is about"
         )));
     }
+    guard::may_have(&service.value, to, &named.to_string())?;
     match autoscaler {
         Some(scaler) if scaler.kind.kind == "ScaledObject" => Ok(vec![keda(scaler, (from, to))]),
         // An autoscaler of Kubernetes rests while its target has no replicas, and takes over again

@@ -1,8 +1,8 @@
 //! Nodes: what they have, what they were bought as, whether they can be used.
 
-use super::pod::{Condition, amount};
+use super::pod::amount;
 use super::{Meta, Names, or_default};
-use farthing_model::Resources;
+use farthing_model::{Resources, Symptom};
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -26,6 +26,8 @@ pub(crate) struct NodeObject {
     pub(crate) ready: bool,
     /// When that was last another.
     pub(crate) ready_since: Option<Timestamp>,
+    /// What does not look well about it; what that means is not known here.
+    pub(crate) symptoms: Vec<Symptom>,
 }
 
 /// A node as the server writes it.
@@ -61,7 +63,60 @@ struct Status {
     #[serde(deserialize_with = "or_default")]
     capacity: BTreeMap<String, String>,
     #[serde(deserialize_with = "or_default")]
+    allocatable: BTreeMap<String, String>,
+    #[serde(deserialize_with = "or_default")]
     conditions: Vec<Condition>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Condition {
+    r#type: String,
+    #[serde(default)]
+    status: String,
+    #[serde(default, deserialize_with = "super::time")]
+    last_transition_time: Option<Timestamp>,
+    #[serde(default, deserialize_with = "or_default")]
+    reason: String,
+    #[serde(default, deserialize_with = "or_default")]
+    message: String,
+}
+
+impl Condition {
+    /// What it says, where that is not good: `False` or unknown of what names something good, as
+    /// `Ready` and `GpuHealthy`; `True` of all else.
+    fn symptom(&self) -> Option<Symptom> {
+        let Self { r#type: kind, status, reason, message, .. } = self;
+        let good = ["Ready", "Healthy", "Available"].iter().any(|end| kind.ends_with(end));
+        let looks_well = if good { status == "True" } else { status != "True" };
+        let both = [reason.as_str(), message.as_str()];
+        let says: Vec<&str> = both.into_iter().filter(|text| !text.is_empty()).collect();
+        let (name, says) = (format!("{kind}={status}"), says.join(": "));
+        (!looks_well).then_some(Symptom { name, says })
+    }
+}
+
+/// Devices of which fewer can be used than there are: their plugin says that some failed.
+fn lame(status: &Status) -> Result<Vec<Symptom>, String> {
+    let mut found = Vec::new();
+    for (name, text) in &status.capacity {
+        let is_device = !matches!(name.as_str(), "cpu" | "memory" | "ephemeral-storage");
+        let Some(all) = amount(name, text)?.filter(|_| is_device) else { continue };
+        let Some(usable) = status.allocatable.get(name) else { continue };
+        if let Some(usable) = amount(name, usable)?.filter(|usable| *usable < all) {
+            let says = format!("{usable} of {all} can be used");
+            found.push(Symptom { name: name.clone(), says });
+        }
+    }
+    Ok(found)
+}
+
+/// What does not look well about a node, as the server writes it.
+pub(crate) fn symptoms(node: &serde_json::Value) -> Result<Vec<Symptom>, String> {
+    let wire = Wire::deserialize(node).map_err(|error| error.to_string())?;
+    let mut symptoms = lame(&wire.status)?;
+    symptoms.extend(wire.status.conditions.iter().filter_map(Condition::symptom));
+    Ok(symptoms)
 }
 
 impl NodeObject {
@@ -79,6 +134,8 @@ impl NodeObject {
                 name => devices.push((names.of(name), amount)),
             }
         }
+        let mut symptoms = lame(&status)?;
+        symptoms.extend(status.conditions.iter().filter_map(Condition::symptom));
         let ready = status.conditions.iter().find(|it| it.r#type == "Ready");
         let taint = |taint: &Taint| {
             let (value, effect) = (taint.value.as_deref(), taint.effect.as_deref());
@@ -95,6 +152,7 @@ impl NodeObject {
             ready: ready.is_some_and(|it| it.status == "True"),
             ready_since: ready.and_then(|it| it.last_transition_time),
             labels: Arc::new(meta.labels),
+            symptoms,
         })
     }
 }

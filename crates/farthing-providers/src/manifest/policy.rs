@@ -8,7 +8,8 @@ use super::{scalar, shape};
 use crate::alert::Settings;
 use crate::yaml::Node;
 use farthing_model::{
-    Band, Limits, Mode, NodeRules, Objective, Policy, Resource, Resources, SpotLoss, WeekSpanError,
+    Band, Limits, Mode, NodeRules, Objective, Policy, Reclaim, Resource, Resources, SpotLoss,
+    WeekSpanError,
 };
 
 /// Reads the spec; `None` only where faults were reported.
@@ -45,6 +46,9 @@ pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<(Policy, Option
     policy.spot = fields.get("spot").and_then(|node| spot(node, report));
     if let Some(node) = fields.get("nodes") {
         policy.nodes = nodes(node, report)?;
+    }
+    if let Some(node) = fields.get("reclaim") {
+        policy.reclaim = reclaim(node, report)?;
     }
     let alerts = fields.get("alerts").and_then(|node| alerts(node, report));
     Some((policy, alerts))
@@ -84,6 +88,38 @@ fn nodes(node: &Node, report: &mut Report) -> Option<NodeRules> {
         None => Resources::default(),
     };
     Some(NodeRules { reserve, pods: fields.read("pods", scalar::count, report) })
+}
+
+fn reclaim(node: &Node, report: &mut Report) -> Option<Reclaim> {
+    let fields = Fields::open(node, "spec.reclaim", &shape::RECLAIM, report)?;
+    let mut sick = Vec::new();
+    if let Some(node) = fields.get("sick") {
+        let symptoms = items(node, "spec.reclaim.sick", report).iter();
+        sick.extend(symptoms.filter_map(|it| read(it, "sick", symptom, report)));
+    }
+    Some(Reclaim {
+        idle: fields.read("idle", scalar::some_duration, report),
+        replicas: fields.read("replicas", scalar::some_duration, report),
+        sick,
+    })
+}
+
+/// `TYPE=STATUS` of a condition, or a device such as `nvidia.com/gpu`.
+fn symptom(text: &str) -> Result<String, String> {
+    let is_condition = text.split_once('=').is_some_and(|(kind, status)| {
+        !kind.is_empty() && matches!(status, "True" | "False" | "Unknown")
+    });
+    let is_device = !text.contains('=')
+        && text
+            .split_once('/')
+            .is_some_and(|(group, name)| group.contains('.') && !name.is_empty());
+    if is_condition || is_device {
+        return Ok(text.to_owned());
+    }
+    Err(format!(
+        "`{text}` is neither a condition, such as `XidError=True`, nor a device, such as \
+         `nvidia.com/gpu`"
+    ))
 }
 
 fn spot(node: &Node, report: &mut Report) -> Option<SpotLoss> {

@@ -322,7 +322,32 @@ pub(crate) static POLICY: Shape = Shape {
         ),
         may("spot", Map(&SPOT), "What an interruption of spot capacity is expected to cost."),
         may("nodes", Map(&NODES), "What workloads that share nodes may not use of them."),
+        may("reclaim", Map(&RECLAIM), "What may be taken back from what runs. Default: nothing."),
         may("alerts", Map(&ALERTS), "When people are told, and where."),
+    ],
+};
+
+pub(crate) static RECLAIM: Shape = Shape {
+    name: "Reclaim",
+    doc: "What may be taken back from what runs, by what is measured of it.",
+    fields: &[
+        may(
+            "idle",
+            Duration,
+            "What held accelerators and did nothing with any of them for so long is stopped.",
+        ),
+        may(
+            "replicas",
+            Duration,
+            "Replicas of services that say farthing.dev/elastic are taken when they were not needed at \
+             any time in so long, and given back when they are.",
+        ),
+        may(
+            "sick",
+            List(&Text),
+            "Nodes that say one of these do no work and are emptied: TYPE=STATUS of a condition, or \
+             a device of which not all can be used, such as nvidia.com/gpu.",
+        ),
     ],
 };
 

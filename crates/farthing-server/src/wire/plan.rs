@@ -333,6 +333,7 @@ const fn reason_kind(reason: &Reason) -> &'static str {
         Reason::Capacity => "capacity",
         Reason::LessValue => "less-value",
         Reason::IdleNode => "idle-node",
+        Reason::Sick { .. } => "sick",
         Reason::Band(_) => "band",
         Reason::Rule(_) => "rule",
     }

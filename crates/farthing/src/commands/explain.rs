@@ -91,6 +91,7 @@ fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
             format!("{outcome} {detail}").trim_end().to_owned()
         }
         Body::Settled { posted, .. } => format!("settled at {posted}"),
+        Body::Covered { by, .. } => format!("covered by step {by}, which takes more"),
         Body::Verified(record) => show::statement::verified(record),
         Body::Undone { outcome, .. } => format!("undone: {outcome}"),
         Body::Planned(_)
@@ -100,6 +101,7 @@ fn happened((at, body): &(Timestamp, Body)) -> Option<String> {
         | Body::Released { .. }
         | Body::Limited(_)
         | Body::Escalated(_)
+        | Body::Reclaimed(_)
         | Body::Alerted(_)
         | Body::Delivered(_)
         | Body::Noted { .. }
