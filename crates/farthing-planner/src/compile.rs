@@ -31,8 +31,12 @@ pub fn plan(input: &Input) -> Result<Planned, PlanError> {
     compile(input, Some(&crate::reference(input)?))
 }
 
-/// The same plan without the reference beside it: no savings are stated.
-pub(crate) fn plan_alone(input: &Input) -> Result<Planned, PlanError> {
+/// The same plan without the reference beside it: no savings are stated. For who asks very often
+/// and only about the plan.
+///
+/// # Errors
+/// As [`plan`].
+pub fn plan_alone(input: &Input) -> Result<Planned, PlanError> {
     compile(input, None)
 }
 

@@ -36,7 +36,7 @@ mod utilisation;
 
 pub use baseline::{Baseline, plan_as, reference};
 pub use check::{Violation, check};
-pub use compile::plan;
+pub use compile::{plan, plan_alone};
 pub use dag::{
     Alternative, DAG_WORK_MAX, DagBaseline, DagError, DagInput, DagPlan, DagViolation, Market,
     Obstacle, SearchReport, TaskPlan, TransferPlan, check_dag, dag_sensitivity, plan_dag,

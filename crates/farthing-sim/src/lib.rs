@@ -8,6 +8,7 @@
 //! holds when everything goes wrong is [`storm`].
 
 mod clock;
+pub mod cluster;
 mod faults;
 mod race;
 mod random;

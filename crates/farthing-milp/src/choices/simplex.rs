@@ -237,12 +237,11 @@ impl<'a> Simplex<'a> {
     /// Brings a variable into the basis; whether it could be.
     fn enter(&mut self, entering: Basic) -> bool {
         let product = self.inverse.times(&self.column(entering));
-        let Some((step, leaves)) = self.leaving(entering, &product) else { return false };
-        let _ = step;
+        let Some((_, leaves)) = self.leaving(entering, &product) else { return false };
         let placed = match leaves {
             Leaves::Basic(at) => {
                 self.basics[at] = entering;
-                self.pivots % FRESH != 0 && self.inverse.replace(at, &product)
+                !self.pivots.is_multiple_of(FRESH) && self.inverse.replace(at, &product)
             }
             Leaves::Key(group) => {
                 self.change_key(group, entering);

@@ -2,7 +2,10 @@ use super::*;
 use crate::{Kind, Limits, Problem, Relaxed, Sense, VarSpec, relax};
 use proptest::prelude::*;
 
-fn of(limits: &[&[i64]], groups: &[&[(i128, &[(u32, u32, i64)])]]) -> Choices {
+/// A cost, and what is used: a chain, a place in it and an amount.
+type Way<'a> = (i128, &'a [(u32, u32, i64)]);
+
+fn of(limits: &[&[i64]], groups: &[&[Way<'_>]]) -> Choices {
     let mut choices = Choices::new(limits.iter().map(|chain| chain.to_vec()).collect());
     for options in groups {
         choices.add_group();

@@ -1,11 +1,13 @@
 //! Readers of the traces that scenarios replay: CSV with a header line.
 //!
 //! A reader takes whole files or nothing: a bad line is an error that names the file, the line and
-//! what would be right. Windows of spot availability may also be Parquet.
+//! what would be right. Windows of spot availability may also be Parquet. Jobs of whole clusters are
+//! streamed ([`jobs`]).
 
 mod azure;
 mod day;
 mod gavel;
+pub mod jobs;
 mod philly;
 mod speed;
 mod table;
