@@ -157,6 +157,8 @@ fn ticked_of(b: &OfB) -> Ticked {
             stage: Stage::InForce(at("2026-11-24T12:10:00Z")),
             before: None,
             ladder: None,
+            covered_by: None,
+            reclaim: None,
         };
         (step.id.clone(), open)
     };
