@@ -41,6 +41,8 @@ pub struct Journal<S> {
     store: S,
     head: Head,
     open: Open,
+    /// Verified by this journal and not yet told.
+    verified: Vec<VerifiedRecord>,
 }
 
 /// What is open.
@@ -189,7 +191,8 @@ impl<S: Store> Journal<S> {
     /// # Errors
     /// The store cannot be read, the chain does not hold, or a record is not readable.
     pub fn open(store: S) -> Result<Self, EngineError> {
-        let mut journal = Self { store, head: Head::GENESIS, open: Open::default() };
+        let verified = Vec::new();
+        let mut journal = Self { store, head: Head::GENESIS, open: Open::default(), verified };
         journal.catch_up()?;
         Ok(journal)
     }
@@ -213,6 +216,11 @@ impl<S: Store> Journal<S> {
         Ok(found.first().filter(|record| record.seq == seq).map(|record| record.hash))
     }
 
+    /// What was verified here since this was last asked: steps end in many ways.
+    pub(crate) fn take_verified(&mut self) -> Vec<VerifiedRecord> {
+        std::mem::take(&mut self.verified)
+    }
+
     /// The end of the journal.
     pub const fn head(&self) -> Head {
         self.head
@@ -234,7 +242,14 @@ impl<S: Store> Journal<S> {
             .map_err(EngineError::Record)?;
         for _ in 0..TRIES {
             match self.store.append(&self.head, &records) {
-                Ok(sealed) => return self.fold_all(&sealed),
+                Ok(sealed) => {
+                    self.fold_all(&sealed)?;
+                    self.verified.extend(bodies.iter().filter_map(|body| match body {
+                        Body::Verified(record) => Some(record.clone()),
+                        _ => None,
+                    }));
+                    return Ok(());
+                }
                 Err(error) if error.class() == Class::Conflict => {
                     // Who may come in changes nothing that was decided here.
                     if self.catch_up()? == News::ToDecideOn {

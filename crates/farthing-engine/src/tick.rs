@@ -106,7 +106,7 @@ impl<W: World, S: Store> Engine<W, S> {
         // The world was seen before this window was measured: the worse of the two counts (law 7).
         snapshot.coverage = worse(snapshot.coverage, posted.coverage);
         // 4. Verify what has ended, so that its reservation is free again.
-        let verified = self.settle_finished(&snapshot, now)?;
+        self.settle_finished(&snapshot, now)?;
         // 5. Plan, 6. check: a plan that does not hold is not proposed.
         let budgets = self.budget_states(now)?;
         let planned = match self.config.policy.mode {
@@ -151,7 +151,7 @@ impl<W: World, S: Store> Engine<W, S> {
             reliefs,
             acted,
             resolved,
-            verified,
+            verified: self.journal.take_verified(),
             notes,
             requests,
         })

@@ -24,7 +24,7 @@ impl<W: World, S: Store> Engine<W, S> {
         &mut self,
         snapshot: &Snapshot,
         now: Timestamp,
-    ) -> Result<Vec<VerifiedRecord>, EngineError> {
+    ) -> Result<(), EngineError> {
         let mut ended = Vec::new();
         let oldest = now.checked_sub(snapshot.oldest()).unwrap_or(now);
         for (open, since) in self.journal.state().in_force() {
@@ -57,13 +57,13 @@ impl<W: World, S: Store> Engine<W, S> {
             .filter(|(open, _)| open.ladder.is_none() && open.before.is_none())
             .map(|(open, since)| (open.clone(), since, now, false))
             .collect();
-        let verified = self.settle(ended, now)?;
+        self.settle(ended, now)?;
         let posted_until = self.accounts.posted_until().map(|until| until.to_string());
         self.journal.append(now, &[Body::Closed { posted_until }])?;
         // Books and journal know each other's end, so that neither can be cut off unnoticed.
         self.accounts.journal_is_at(self.journal.head());
         self.accounts.post_running()?;
-        Ok(verified)
+        Ok(self.journal.take_verified())
     }
 
     /// The records that end the scalings which `step` replaces.
@@ -99,14 +99,9 @@ impl<W: World, S: Store> Engine<W, S> {
         Ok(covered.collect())
     }
 
-    fn settle(
-        &mut self,
-        ended: Vec<Ended>,
-        now: Timestamp,
-    ) -> Result<Vec<VerifiedRecord>, EngineError> {
-        let (bodies, verified) = self.settlement(ended)?;
-        self.journal.append(now, &bodies)?;
-        Ok(verified)
+    fn settle(&mut self, ended: Vec<Ended>, now: Timestamp) -> Result<(), EngineError> {
+        let (bodies, _) = self.settlement(ended)?;
+        self.journal.append(now, &bodies)
     }
 
     /// What is posted for steps of one workload on one offer is divided between them by cost.

@@ -10,7 +10,9 @@
 //! ```
 #![allow(clippy::print_stdout, reason = "an example talks")]
 
-use farthing_sim::storm::{Case, Checked, Coverage, Defect, Law, Op, Outcome, Sim, Trouble, shrink};
+use farthing_sim::storm::{
+    Case, Checked, Coverage, Defect, Law, Op, Outcome, Sim, Trouble, shrink,
+};
 use jiff::SignedDuration;
 use std::process::ExitCode;
 use std::sync::Mutex;

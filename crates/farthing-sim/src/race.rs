@@ -34,6 +34,7 @@ pub struct Race<S, T> {
     /// The policy that ran before, in a world of its own.
     pub before: Engine<SimWorld, T>,
     now: Timestamp,
+    over: bool,
     end: Timestamp,
     tick: SignedDuration,
     ours_total: Total,
@@ -129,6 +130,7 @@ impl<S: Store, T: Store> Race<S, T> {
             ours: open_ours.map_err(RaceError::Engine)?,
             before: open_before.map_err(RaceError::Engine)?,
             now: scenario.start,
+            over: scenario.start > end.min(scenario.end),
             end: end.min(scenario.end),
             tick,
             ours_total: zero,
@@ -143,7 +145,7 @@ impl<S: Store, T: Store> Race<S, T> {
     /// # Errors
     /// A side failed.
     pub fn step(&mut self) -> Result<Option<RaceTick>, RaceError> {
-        if self.now > self.end {
+        if self.over {
             return Ok(None);
         }
         let ours = self.ours.tick(self.now).map_err(RaceError::Engine)?;
@@ -151,10 +153,10 @@ impl<S: Store, T: Store> Race<S, T> {
         self.verified.extend(ours.verified.iter().cloned());
         add(&mut self.ours_total.paid, ours.money.paid)?;
         add(&mut self.before_total.paid, before.money.paid)?;
-        self.now = match self.now.checked_add(self.tick) {
-            Ok(next) if self.now < self.end => next.min(self.end),
-            _ => Timestamp::MAX,
-        };
+        match self.now.checked_add(self.tick) {
+            Ok(next) if self.now < self.end => self.now = next.min(self.end),
+            _ => self.over = true,
+        }
         Ok(Some(RaceTick { ours, before }))
     }
 
@@ -163,7 +165,7 @@ impl<S: Store, T: Store> Race<S, T> {
     /// # Errors
     /// A side failed.
     pub fn finish(&mut self) -> Result<RaceResult, RaceError> {
-        let now = self.end.min(self.now);
+        let now = self.now;
         self.verified.extend(self.ours.close(now).map_err(RaceError::Engine)?);
         self.before.close(now).map_err(RaceError::Engine)?;
         let mut predicted = Money::zero(Currency::USD);
@@ -219,7 +221,7 @@ impl<S: Store, T: Store> Race<S, T> {
         Ok((whole, posted))
     }
 
-    /// The virtual time of the next tick.
+    /// The virtual time of the next tick; when there is none, of the last.
     pub const fn now(&self) -> Timestamp {
         self.now
     }

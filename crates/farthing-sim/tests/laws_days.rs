@@ -11,8 +11,8 @@
 mod support;
 
 use farthing_edge::{Clock as _, Head, Store as _, chain};
-use farthing_model::Window;
-use farthing_sim::{FaultCounts, FaultKind, FaultRates, Scenario, VirtualClock};
+use farthing_model::{Currency, Window};
+use farthing_sim::{FaultCounts, FaultKind, FaultRates, Race, Records, Scenario, VirtualClock};
 use jiff::SignedDuration;
 use support::guard::Guard;
 use support::{Parts, Told, each_seed, seeds};
@@ -164,4 +164,30 @@ fn a_changed_record_is_found() {
     let seq = last.seq;
     last.body.push(' ');
     assert_eq!(chain::verify(&Head::GENESIS, &records).unwrap_err().seq, seq);
+}
+
+/// A race that is over stands at its end, and what its ticks said was verified is all that was.
+#[test]
+fn a_race_ends_at_its_end_and_tells_each_verified_step_once() {
+    let mut steps = 0;
+    for seed in 0..2 {
+        let scenario = Scenario::random_day(seed).unwrap();
+        let records = (Records::in_memory(), Records::in_memory());
+        let span = (SignedDuration::from_mins(20), scenario.end);
+        let mut race = Race::new(&scenario, &support::weights(), records, span).unwrap();
+        let (mut told, mut last) = (Vec::new(), scenario.start);
+        while let Some(tick) = race.step().unwrap() {
+            last = tick.ours.at;
+            told.extend(tick.ours.verified);
+        }
+        assert_eq!(race.now(), last, "seed {seed}");
+        let result = race.finish().unwrap();
+        let scores = &race.ours.open_state().scores;
+        assert_eq!(result.steps as u64, scores.steps, "seed {seed}");
+        assert_eq!(Some(&result.predicted), scores.predicted.get(&Currency::USD), "seed {seed}");
+        let names: std::collections::BTreeSet<_> = told.iter().map(|it| &it.step).collect();
+        assert_eq!(names.len(), told.len(), "seed {seed}");
+        steps += result.steps;
+    }
+    assert!(steps > 20, "{steps}");
 }

@@ -216,8 +216,7 @@ impl Crew {
 fn shifted(arrival: &JobArrival, day: i64) -> Result<JobArrival, ScenarioError> {
     let by = SignedDuration::from_hours(DAY_H * day);
     let mut workload = Workload::clone(&arrival.workload);
-    workload.id =
-        WorkloadId::new(&format!("d{day}-{}", workload.id)).map_err(ScenarioError::Id)?;
+    workload.id = WorkloadId::new(&format!("d{day}-{}", workload.id)).map_err(ScenarioError::Id)?;
     if let WorkloadKind::Job(job) = &mut workload.kind {
         job.submitted = job.submitted.map(|at| at + by);
         job.deadline = job.deadline.map(|at| at + by);

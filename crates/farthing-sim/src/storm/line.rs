@@ -150,9 +150,10 @@ fn again(outside: &mut Outside, step: &Step, now: Timestamp) -> Option<Receipt> 
 impl Act for Line {
     fn act(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
         let receipt = self.call(acting(&step.action), |outside| {
-            let before = step.action.workload().and_then(|id| {
-                outside.world.truth(now).workload(id).cloned()
-            });
+            let before = step
+                .action
+                .workload()
+                .and_then(|id| outside.world.truth(now).workload(id).cloned());
             if outside.defect == Some(Defect::ActsTwice) {
                 let _twice = again(outside, step, now);
             }

@@ -51,8 +51,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 const LIGHT: Effort =
     Effort { nodes_max: 10, iterations_max: 5_000, gap: Ratio::from_ppm(50_000), slots_max: 4 };
 /// How the price of a node is split.
-const WEIGHTS: &str =
-    "gpu 2.50 USD/h\ncpu 0.03 USD/h\nmemory 0.004 USD/h\nstorage 0.0001 USD/h\n";
+const WEIGHTS: &str = "gpu 2.50 USD/h\ncpu 0.03 USD/h\nmemory 0.004 USD/h\nstorage 0.0001 USD/h\n";
 /// Ticks in which an engine must have gone on, when nothing is wrong any more.
 const RECOVERY_TICKS: u32 = 3;
 /// How far a clock jumps, at most.
@@ -138,9 +137,7 @@ impl Sim {
         if let Some(defect) = case.defect {
             defect.tells(&mut config);
         }
-        let controller = || {
-            Arc::new(Mutex::new(Controller::new(Arc::clone(&hub), config.clone())))
-        };
+        let controller = || Arc::new(Mutex::new(Controller::new(Arc::clone(&hub), config.clone())));
         Ok(Self {
             case: case.clone(),
             crew: [controller(), controller()],

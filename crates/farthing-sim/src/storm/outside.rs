@@ -44,7 +44,10 @@ impl Broken {
 
     /// As an object store says it.
     pub(super) fn stored(self, path: &str) -> object_store::Error {
-        object_store::Error::Generic { store: "storm", source: format!("{path}: {}", self.why).into() }
+        object_store::Error::Generic {
+            store: "storm",
+            source: format!("{path}: {}", self.why).into(),
+        }
     }
 }
 
@@ -261,7 +264,8 @@ impl Outside {
         let mut store = MemoryStore::default();
         for record in records.iter().take(records.len().saturating_sub(count)) {
             let Record { at, kind, body, .. } = record.clone();
-            let kept = store.head().and_then(|head| store.append(&head, &[NewRecord { at, kind, body }]));
+            let kept =
+                store.head().and_then(|head| store.append(&head, &[NewRecord { at, kind, body }]));
             if kept.is_err() {
                 return;
             }

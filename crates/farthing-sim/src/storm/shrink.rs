@@ -36,7 +36,8 @@ fn still_broken(case: &Case, law: Law) -> Option<Outcome> {
 /// Cases with less in them, the boldest first.
 fn parts_taken(case: &Case) -> Vec<Case> {
     let mut all = Vec::new();
-    for ticks in [case.ticks / 4, case.ticks / 2, case.ticks * 3 / 4, case.ticks.saturating_sub(1)] {
+    for ticks in [case.ticks / 4, case.ticks / 2, case.ticks * 3 / 4, case.ticks.saturating_sub(1)]
+    {
         if ticks > 0 && ticks < case.ticks {
             all.push(Case { ticks, ..case.clone() });
         }

@@ -317,10 +317,7 @@ impl Op {
 
     /// Whether it is a step in the world.
     pub(super) const fn is_act(self) -> bool {
-        matches!(
-            self,
-            Self::Start | Self::Scale | Self::Suspend | Self::Resume | Self::Release
-        )
+        matches!(self, Self::Start | Self::Scale | Self::Suspend | Self::Resume | Self::Release)
     }
 
     /// Whether it writes to the journal.

@@ -7,7 +7,8 @@ use super::time::{at, nanos, window};
 use crate::faults::FaultKind;
 use farthing_edge::{EdgeError, Measure, Measured};
 use farthing_model::{
-    Asset, Attribution, Currency, Money, MoneyError, NANOS_PER_SECOND, NodeSpan, Resource, Sample, Window, proportion,
+    Asset, Attribution, Currency, Money, MoneyError, NANOS_PER_SECOND, NodeSpan, Resource, Sample,
+    Window, proportion,
 };
 use std::sync::Arc;
 
@@ -70,11 +71,11 @@ impl SimWorld {
                 self.spans(node, paid, true, &mut measured);
             }
         }
-        let known = measured.spans.iter().filter_map(|span| Some((span.price.rate()?, span.window)));
-        known.map(|(rate, window)| rate.cost(window)).try_fold(
-            Money::zero(Currency::USD),
-            |sum, cost| sum.checked_add(cost?),
-        )
+        let known =
+            measured.spans.iter().filter_map(|span| Some((span.price.rate()?, span.window)));
+        known
+            .map(|(rate, window)| rate.cost(window))
+            .try_fold(Money::zero(Currency::USD), |sum, cost| sum.checked_add(cost?))
     }
 
     /// The spans of a node in a window, one for each price.

@@ -105,10 +105,11 @@ impl Auditor {
         let unmeasured = self.kept.outside(window);
         let untold: Vec<Window> =
             unmeasured.into_iter().flat_map(|gap| self.told.outside(gap)).collect();
-        let paid = untold.iter().find(|gap| {
-            bill(world, std::slice::from_ref(*gap)).is_ok_and(|bill| !bill.is_zero())
-        });
-        let broken = paid.map(|gap| format!("{gap} was paid, is not in the books, and nobody says so"));
+        let paid = untold
+            .iter()
+            .find(|gap| bill(world, std::slice::from_ref(*gap)).is_ok_and(|bill| !bill.is_zero()));
+        let broken =
+            paid.map(|gap| format!("{gap} was paid, is not in the books, and nobody says so"));
         self.hold(Law::GapsAreTold, broken);
     }
 

@@ -6,9 +6,7 @@ use crate::storm::outside::Process;
 use farthing_edge::Record;
 use farthing_engine::{Body, StepRecord};
 use farthing_ledger::Books;
-use farthing_model::{
-    Action, Coverage, Mode, Money, Ratio, StepId, Window, WorkloadState,
-};
+use farthing_model::{Action, Coverage, Mode, Money, Ratio, StepId, Window, WorkloadState};
 use jiff::{SignedDuration, Timestamp};
 
 impl Auditor {
@@ -98,7 +96,8 @@ impl Auditor {
         let story = story.clone();
         self.hold(Law::OnceEach, again.then(|| format!("step {id} is reserved for twice")));
         let cost = story.step.cost;
-        let other = (amount != cost).then(|| format!("step {id} costs {cost}, {amount} is set aside"));
+        let other =
+            (amount != cost).then(|| format!("step {id} costs {cost}, {amount} is set aside"));
         self.hold(Law::ReservedFirst, other);
         if let Err(error) = self.ledger.read(books) {
             return self.hold(Law::BooksVerify, Some(error.to_string()));

@@ -89,7 +89,9 @@ impl Auditor {
 
     /// A step is settled when what it began has ended, by what its tick saw.
     fn nothing_stays_open(&mut self, process: Process) {
-        let Some(seen) = self.desks.get(&process).and_then(|desk| desk.seen.clone()) else { return };
+        let Some(seen) = self.desks.get(&process).and_then(|desk| desk.seen.clone()) else {
+            return;
+        };
         let oldest = seen.ages.iter().map(|age| age.as_of).min().unwrap_or(seen.at);
         let in_force = self.stories.by_id.values().filter(|story| story.is_in_force());
         let stays = in_force.filter(|story| !story.by_rung).find(|story| {
@@ -152,7 +154,8 @@ impl Auditor {
                 .remove(id)
                 .is_some_and(|open| open.stage == stage && open.reserved == story.reserved);
             if !same {
-                broken = Some(format!("step {id} is {stage:?}, and the engine does not believe it"));
+                broken =
+                    Some(format!("step {id} is {stage:?}, and the engine does not believe it"));
             }
         }
         if let Some(id) = believed.keys().next() {

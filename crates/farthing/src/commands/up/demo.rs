@@ -93,6 +93,8 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     let now = race.now();
     bell.close(&mut race.ours, now);
     let result = race.finish()?;
+    // What was in force is settled now: nobody is shown a step that cannot be undone any more.
+    front.refresh(&race.ours, now);
     let outcome = closing(home, &scenario, &mut race, &result, began.elapsed())?;
     if args.r#for.is_none() {
         stay(&front, &mut race, stop);
@@ -101,7 +103,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     Ok(outcome)
 }
 
-/// The simulated time is over: what it left can be looked at, and steps undone, until Ctrl-C.
+/// The simulated time is over: what it left can be looked at until Ctrl-C.
 fn stay<T: farthing_edge::Store>(front: &Front, race: &mut Race<Journal, T>, stop: &Stop) {
     let Some(address) = front.ended("the simulated time is over") else { return };
     talk(&format!("http://{address} stays open until Ctrl-C"));

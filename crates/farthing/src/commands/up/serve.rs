@@ -176,6 +176,17 @@ impl Front {
         Ok(self.published.ticked(ticked)?)
     }
 
+    /// Shows what is open between two ticks.
+    pub(crate) fn refresh<W: World, S: farthing_edge::Store>(
+        &self,
+        engine: &Engine<W, S>,
+        now: Timestamp,
+    ) {
+        if let Ok(exposures) = engine.exposures(now) {
+            self.published.opened(engine.open_state().clone(), exposures);
+        }
+    }
+
     /// Takes another provider of identities, or other grants of it, where it listens.
     pub(crate) fn identify(&self, oidc: Option<Oidc>) {
         if let Some(running) = &self.running {
