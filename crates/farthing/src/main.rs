@@ -40,7 +40,7 @@ fn run(cli: &Cli) -> anyhow::Result<Outcome> {
         Command::Estimate(args) => commands::estimate::run(args, &home()?, cli.output),
         Command::Run(args) => commands::run::run(args, &home()?, cli.output),
         Command::Become(args) => Ok(commands::run::become_command(args)),
-        Command::Simulate(args) => commands::simulate::run(args, cli.output),
+        Command::Simulate(args) => commands::simulate::run(args, cli.books.as_deref(), cli.output),
         Command::Offers(args) => commands::offers::run(args, cli.output),
         Command::Import(args) => commands::import::run(args, &home()?, cli.output),
         Command::Export(args) => commands::export::run(args, &home()?),

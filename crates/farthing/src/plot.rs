@@ -7,6 +7,7 @@ pub(crate) mod dag;
 pub(crate) mod ladder;
 pub(crate) mod lines;
 pub(crate) mod plan;
+pub(crate) mod replay;
 pub(crate) mod serving;
 mod svg;
 

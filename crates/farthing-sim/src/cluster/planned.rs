@@ -14,7 +14,7 @@ use super::policy::{Policy, cheapest};
 use super::question::{Crowd, Hold, Kind, Questions, Start};
 use super::spec::ClusterSpec;
 use super::state::{Cluster, Pending};
-use std::collections::{HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 
 /// Kinds of jobs that are planned together at most; the others are behind them.
 const KINDS_MAX: usize = 24;
@@ -28,7 +28,7 @@ const ENDS_MAX: usize = 24;
 /// A plan is made again after this part of the longest wait.
 const PART_OF_WAIT: i64 = 32;
 /// But not sooner, and not later.
-const PERIOD_S: (i64, i64) = (60, 1_200);
+const PERIOD_S: (i64, i64) = (120, 1_200);
 /// Answers that are kept.
 const ANSWERS_MAX: usize = 200_000;
 
@@ -37,6 +37,8 @@ pub(super) struct Planned {
     questions: Questions,
     /// By submission.
     queue: VecDeque<Pending>,
+    /// Of those that wait, how many ask for so many accelerators.
+    sizes: BTreeMap<u32, usize>,
     /// Where a kind of job goes where there is room everywhere.
     answers: HashMap<Kind, Option<usize>>,
     /// Jobs of the queue whose turn is next, by their rows, and where.
@@ -51,6 +53,7 @@ impl Planned {
         Ok(Self {
             questions: Questions::new(spec)?,
             queue: VecDeque::new(),
+            sizes: BTreeMap::new(),
             answers: HashMap::new(),
             turns: VecDeque::new(),
             again_s: None,
@@ -66,11 +69,32 @@ impl Planned {
             if !cluster.pools[pool].has(u64::from(kind.accelerators)) {
                 break;
             }
-            if let Some(job) = self.queue.pop_front() {
-                cluster.start(job, pool)?;
-            }
+            self.start(cluster, (0, pool))?;
         }
         Ok(())
+    }
+
+    /// Starts a job of the queue on a kind of nodes.
+    fn start(
+        &mut self,
+        cluster: &mut Cluster<'_>,
+        (at, pool): (usize, usize),
+    ) -> Result<(), ClusterError> {
+        let Some(job) = self.queue.remove(at) else { return Ok(()) };
+        if let Some(alike) = self.sizes.get_mut(&job.accelerators) {
+            *alike -= 1;
+            if *alike == 0 {
+                self.sizes.remove(&job.accelerators);
+            }
+        }
+        cluster.start(job, pool)
+    }
+
+    /// Whether there is room for one of those that wait: if not, there is nothing to decide until
+    /// something ends.
+    fn may_start(&self, cluster: &Cluster<'_>) -> bool {
+        let least = self.sizes.keys().next().map(|least| u64::from(*least));
+        least.is_some_and(|least| cluster.pools.iter().any(|pool| pool.has(least)))
     }
 
     /// Where a job of a kind goes where there is room everywhere.
@@ -134,9 +158,7 @@ impl Planned {
                 break;
             }
             self.turns.pop_front();
-            if let Some(job) = self.queue.remove(at) {
-                cluster.start(job, pool)?;
-            }
+            self.start(cluster, (at, pool))?;
         }
         Ok(())
     }
@@ -201,20 +223,22 @@ impl Planned {
 
 impl Policy for Planned {
     fn arrive(&mut self, job: Pending) {
+        *self.sizes.entry(job.accelerators).or_default() += 1;
         self.queue.push_back(job);
     }
 
     fn dispatch(&mut self, cluster: &mut Cluster<'_>) -> Result<Option<i64>, ClusterError> {
-        match self.again_s {
-            Some(again_s) if again_s > cluster.now_s => self.take_turns(cluster)?,
-            _ => {
-                self.again_s = None;
-                self.alone(cluster)?;
-                if !self.queue.is_empty() {
-                    self.together(cluster)?;
-                    self.take_turns(cluster)?;
-                }
+        if self.again_s.is_some_and(|again_s| again_s > cluster.now_s) {
+            self.take_turns(cluster)?;
+        } else if self.may_start(cluster) {
+            self.again_s = None;
+            self.alone(cluster)?;
+            if self.may_start(cluster) {
+                self.together(cluster)?;
+                self.take_turns(cluster)?;
             }
+        } else {
+            self.again_s = None;
         }
         if self.queue.is_empty() {
             self.turns.clear();

@@ -24,7 +24,8 @@ pub(crate) struct SimulateArgs {
     /// spot-windows: work of the job, as it takes on one node without interruption
     #[arg(long, value_name = "DURATION")]
     pub(crate) work: Option<String>,
-    /// spot-windows: from the start to the deadline; several by commas
+    /// spot-windows: from the start to the deadline; several by commas. Jobs: how much longer than
+    /// its run time each may take from its submission, where the trace has no deadline
     #[arg(long, value_name = "DURATION", value_delimiter = ',')]
     pub(crate) deadline: Vec<String>,
     /// spot-windows: what each launch loses before work goes on; several by commas [default: 3m]
@@ -41,6 +42,28 @@ pub(crate) struct SimulateArgs {
     /// Also draw what came out as an SVG picture
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
+    /// Jobs: the nodes, by their accelerator, such as V100=80x8,P100=40: 80 nodes of eight, 40 of one
+    #[arg(long, value_name = "TYPE=NODES[xSIZE]", value_delimiter = ',')]
+    pub(crate) cluster: Vec<String>,
+    /// Jobs: price books, for what --price does not name: the cheapest on demand
+    #[arg(long, value_name = "PATH")]
+    pub(crate) prices: Vec<PathBuf>,
+    /// Jobs: accelerators that can be rented beside the cluster, such as V100=2.48 USD an hour, or
+    /// V100 at the price of --prices
+    #[arg(long, value_name = "TYPE[=NUMBER]", value_delimiter = ',')]
+    pub(crate) rent: Vec<String>,
+    /// Jobs: the seed of boots and estimates [default: 1]
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seed: Option<u64>,
+    /// Jobs: so many seeds, with the means and their 95 % intervals
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) seeds: Option<u32>,
+    /// Jobs: change a parameter, such as reserve=0.05; a wrong name prints those that there are
+    #[arg(long, value_name = "NAME=VALUE")]
+    pub(crate) set: Vec<String>,
+    /// Jobs: a run for each value of a parameter, such as reserve=0,0.05,0.1
+    #[arg(long, value_name = "NAME=VALUES")]
+    pub(crate) sweep: Option<String>,
 }
 
 impl SimulateArgs {
@@ -54,6 +77,13 @@ impl SimulateArgs {
             ("--limit", self.limit.is_some()),
             ("--explain", self.explain.is_some()),
             ("--plot", self.plot.is_some()),
+            ("--cluster", !self.cluster.is_empty()),
+            ("--prices", !self.prices.is_empty()),
+            ("--rent", !self.rent.is_empty()),
+            ("--seed", self.seed.is_some()),
+            ("--seeds", self.seeds.is_some()),
+            ("--set", !self.set.is_empty()),
+            ("--sweep", self.sweep.is_some()),
         ];
         flags.into_iter().filter_map(|(flag, given)| given.then_some(flag)).collect()
     }

@@ -4,6 +4,7 @@
 //! replays one kind, `result` prints what came out of any of them.
 
 mod format;
+mod jobs;
 mod names;
 mod result;
 mod spot_windows;
@@ -12,10 +13,15 @@ use crate::args::{Output, SimulateArgs};
 use crate::outcome::Outcome;
 use format::Asked;
 
-/// Replays the trace. Fails where a job of ours was late though on demand could have made it.
-pub(crate) fn run(args: &SimulateArgs, output: Output) -> anyhow::Result<Outcome> {
+/// Replays the trace. `books` is where those of the simulation are kept, if they are. Fails where a
+/// job of ours was late though on demand could have made it.
+pub(crate) fn run(
+    args: &SimulateArgs,
+    books: Option<&str>,
+    output: Output,
+) -> anyhow::Result<Outcome> {
     let format = format::named(args)?;
-    let asked = Asked::read(args, format)?;
+    let asked = Asked { books, ..Asked::read(args, format)? };
     if let Some(part) = &args.explain {
         return format.explain(&asked, part, output);
     }

@@ -3,15 +3,24 @@
 //! To add one: a module that implements [`Format`], and a line in [`FORMATS`]. What flags it takes
 //! beyond `--trace`, `--format` and `--policy` it says itself; others are refused before it is run.
 
+use super::jobs::Jobs;
 use super::names::unknown;
 use super::result::Simulated;
 use super::spot_windows::SpotWindows;
 use crate::args::{Output, SimulateArgs};
 use crate::outcome::{Outcome, WrongUse};
+use farthing_sim::trace::jobs::JobFormat;
 use std::path::Path;
 
 /// All formats, in the order in which they are named to people.
-const FORMATS: &[&dyn Format] = &[&SpotWindows];
+const FORMATS: &[&dyn Format] = &[
+    &SpotWindows,
+    &Jobs(JobFormat::Philly),
+    &Jobs(JobFormat::Pai),
+    &Jobs(JobFormat::Slurm),
+    &Jobs(JobFormat::Helios),
+    &Jobs(JobFormat::Csv),
+];
 
 /// A kind of trace: what it takes, and how it is replayed.
 pub(super) trait Format {
@@ -58,6 +67,8 @@ pub(super) struct Asked<'a> {
     pub(super) trace: &'a Path,
     /// Which policies, by name, none twice; each one is among those of the format.
     pub(super) policies: Vec<&'static str>,
+    /// Where the books of the simulation are kept, if they are.
+    pub(super) books: Option<&'a str>,
 }
 
 /// The format that was asked for.
@@ -82,7 +93,7 @@ impl<'a> Asked<'a> {
             WrongUse::new("--trace is missing: the trace that is replayed")
                 .hint(format!("--format {name} is {}", format.what()))
         })?;
-        Ok(Self { args, trace, policies })
+        Ok(Self { args, trace, policies, books: None })
     }
 
     /// A flag that the format cannot do without.

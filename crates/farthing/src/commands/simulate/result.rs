@@ -115,7 +115,8 @@ impl Simulated {
 }
 
 impl Ran {
-    fn json(&self) -> Value {
+    /// For programs.
+    pub(super) fn json(&self) -> Value {
         let money = |amount: Option<Money>| amount.map(Money::to_decimal);
         let mut row = json!({
             "cost": self.cost.to_decimal(),
