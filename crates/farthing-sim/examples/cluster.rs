@@ -1,7 +1,7 @@
-//! How fast a trace of jobs is replayed: `cluster FORMAT TRACE TYPE=NODESxACCELERATORS PRICE POLICY`,
-//! or `cluster ROWS`: so many jobs made up on the spot, under fifo.
+//! How fast traces of jobs are replayed, the ledger included.
 //!
-//! Prints one line of JSON.
+//! Without arguments: a line of JSON for each figure of `make bench`. With `FORMAT TRACE
+//! TYPE=NODESxACCELERATORS PRICE POLICY`: one run, and what came out.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -11,15 +11,60 @@
 )]
 
 use farthing_model::{ClusterId, Currency, HourlyRate, Money};
-use farthing_sim::cluster::{ClusterSpec, PoolSpec, Replay, replay_cluster};
+use farthing_sim::cluster::{ClusterRun, ClusterSpec, PoolSpec, Replay, replay_cluster};
 use farthing_sim::trace::jobs::{JobFormat, JobStream, TraceJob};
 use jiff::SignedDuration;
-use std::path::Path;
-use std::time::Instant;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
 
-/// Jobs of one accelerator and an hour or so each, forty an hour.
-fn made_up(rows: i64) -> JobStream {
-    Box::new((0..rows).map(|row| {
+/// Jobs that are made up, each of one accelerator and about an hour, forty an hour.
+const MADE_UP: i64 = 1_000_000;
+
+fn main() {
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    if let [format, trace, cluster, price, rule] = args.as_slice() {
+        let jobs = jobs(format, Path::new(trace));
+        let (run, took) = run(jobs, (cluster, price), rule);
+        tell(&run, took, rule);
+        return;
+    }
+    let (made, took) = run(made_up(), ("V100=12x8", "1"), "fifo");
+    let rate = u128::from(made.events) * 1_000 / took.as_millis().max(1);
+    figure("simulate-events", (&rate.to_string(), "1000000", "events/s"), &made);
+    let data = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../../shared/data");
+    let rows = [
+        ("simulate-philly-farthing", "philly", "philly", "P100=80x8", "20"),
+        ("simulate-philly-fifo", "philly", "philly", "P100=80x8", "2"),
+        ("simulate-pai-farthing", "alibaba-pai", "alibaba-pai-2020-gaia", "V100=20x8", "20"),
+    ];
+    for (bench, format, folder, cluster, limit) in rows {
+        let trace: PathBuf = data.join(folder);
+        if !trace.is_dir() {
+            eprintln!("{bench}: {} is not there", trace.display());
+            continue;
+        }
+        let rule = bench.rsplit('-').next().unwrap();
+        let (run, took) = run(jobs(format, &trace), (cluster, "0.43"), rule);
+        let seconds = format!("{:.3}", took.as_secs_f64());
+        figure(bench, (&seconds, limit, "s"), &run);
+    }
+}
+
+fn figure(bench: &str, (value, limit, unit): (&str, &str, &str), run: &ClusterRun) {
+    println!(
+        "{{\"bench\":\"{bench}\",\"value\":{value},\"limit\":{limit},\"unit\":\"{unit}\",\
+         \"jobs\":{},\"events\":{},\"charges\":{},\"planned\":{},\"seed\":1}}",
+        run.jobs, run.events, run.posted.charges, run.asked[0]
+    );
+}
+
+fn jobs(format: &str, trace: &Path) -> JobStream {
+    let format = JobFormat::ALL.iter().find(|(_, name)| *name == format).unwrap().0;
+    format.open(trace).unwrap()
+}
+
+fn made_up() -> JobStream {
+    Box::new((0..MADE_UP).map(|row| {
         Ok(TraceJob {
             name: None,
             team: None,
@@ -31,16 +76,7 @@ fn made_up(rows: i64) -> JobStream {
     }))
 }
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    let (jobs, cluster, price, rule): (JobStream, &str, &str, &str) = match args.as_slice() {
-        [rows] => (made_up(rows.parse().unwrap()), "V100=12x8", "1", "fifo"),
-        [format, trace, cluster, price, rule] => {
-            let format = JobFormat::ALL.iter().find(|(_, name)| name == format).unwrap().0;
-            (format.open(Path::new(trace)).unwrap(), cluster, price, rule)
-        }
-        _ => panic!("cluster FORMAT TRACE TYPE=NODESxACCELERATORS PRICE POLICY, or cluster ROWS"),
-    };
+fn run(jobs: JobStream, (cluster, price): (&str, &str), rule: &str) -> (ClusterRun, Duration) {
     let (name, size) = cluster.split_once('=').unwrap();
     let (nodes, accelerators) = size.split_once('x').unwrap();
     let accelerators: u32 = accelerators.parse().unwrap();
@@ -59,21 +95,20 @@ fn main() {
         slack: None,
         seed: 1,
     };
-    let replay = Replay {
-        spec: &spec,
-        rule: rule.parse().unwrap(),
-        cluster: &ClusterId::new("trace").unwrap(),
-        books: None,
-    };
+    let cluster = ClusterId::new("trace").unwrap();
+    let replay =
+        Replay { spec: &spec, rule: rule.parse().unwrap(), cluster: &cluster, books: None };
     let started = Instant::now();
     let run = replay_cluster(&replay, jobs, &|_| ()).unwrap();
-    let took = started.elapsed();
+    (run, started.elapsed())
+}
+
+fn tell(run: &ClusterRun, took: Duration, rule: &str) {
     let mean = run.took_s.iter().map(|took| u64::from(*took)).sum::<u64>() / run.jobs.max(1);
     println!(
-        "{{\"policy\":\"{}\",\"jobs\":{},\"events\":{},\"charges\":{},\"paid\":\"{}\",\"used\":\"{}\",\
-         \"mean_s\":{mean},\"p99_s\":{},\"makespan_s\":{},\"asked\":{},\"known\":{},\"wall_ms\":{},\
-         \"events_per_s\":{}}}",
-        replay.rule,
+        "{{\"policy\":\"{rule}\",\"jobs\":{},\"events\":{},\"charges\":{},\"paid\":\"{}\",\
+         \"used\":\"{}\",\"mean_s\":{mean},\"p99_s\":{},\"makespan_s\":{},\"planned\":{},\
+         \"planned_before\":{},\"wall_ms\":{}}}",
         run.jobs,
         run.events,
         run.posted.charges,
@@ -84,6 +119,5 @@ fn main() {
         run.asked[0],
         run.asked[1],
         took.as_millis(),
-        u128::from(run.events) * 1_000 / took.as_millis().max(1),
     );
 }

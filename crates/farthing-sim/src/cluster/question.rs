@@ -69,7 +69,6 @@ pub(super) struct Questions {
     plan: PlanId,
     policy: Policy,
     currency: Currency,
-    effort: Effort,
 }
 
 /// Now, in every question.
@@ -90,9 +89,6 @@ impl Questions {
         let names = names.collect::<Result<Vec<AcceleratorQuery>, _>>();
         let mut names = names.map_err(|error| ClusterError::Name(error.to_string()))?;
         names.dedup();
-        let mut prices: Vec<i128> =
-            (0..spec.pools.len()).map(|pool| super::policy::price_pico(spec, pool)).collect();
-        prices.dedup();
         let (offers, pools) = offers.into_iter().unzip();
         Ok(Self {
             offers,
@@ -107,14 +103,6 @@ impl Questions {
                 ..Policy::default()
             },
             currency: currency(spec),
-            effort: Effort {
-                slots_max: SLOTS,
-                nodes_max: 20,
-                // Where all prices are alike no start can be cheaper than that of the search,
-                // and nobody reads the proof.
-                iterations_max: if prices.len() > 1 { ITERATIONS } else { 1 },
-                ..Effort::default()
-            },
         })
     }
 
@@ -189,6 +177,9 @@ impl Questions {
         (workloads, nodes): (Vec<Observed>, Vec<Node>),
         horizon_s: i64,
     ) -> Result<Input, ClusterError> {
+        let due = |seen: &Observed| seen.workload.job().is_some_and(|job| job.deadline.is_some());
+        // Without a deadline the search begins with what is cheapest, and nobody reads the proof.
+        let iterations_max = if workloads.iter().any(due) { ITERATIONS } else { 1 };
         let horizon = Window::starting(origin(), SignedDuration::from_secs(horizon_s.max(1)));
         Ok(Input {
             id: self.plan.clone(),
@@ -209,7 +200,7 @@ impl Questions {
             held: Vec::new(),
             policy: self.policy.clone(),
             utilisation: PerResource::default(),
-            effort: self.effort,
+            effort: Effort { slots_max: SLOTS, nodes_max: 20, iterations_max, ..Effort::default() },
         })
     }
 

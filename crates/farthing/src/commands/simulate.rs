@@ -5,6 +5,7 @@
 
 mod format;
 mod jobs;
+mod journal;
 mod names;
 mod result;
 mod spot_windows;

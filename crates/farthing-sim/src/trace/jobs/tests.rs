@@ -61,7 +61,7 @@ fn what_cannot_be_is_told_with_its_row_and_what_was_probably_meant() {
         ("2026-13-01T00:00:00Z,5,1,,,\n", "t, line 2: submit `2026-13-01T00:00:00Z` is not a time"),
         (
             "1700000000000,5,1,,,\n",
-            "t, line 2: +055840-11-14T22:13:20Z: submitted in no year from \
+            "t, line 2: 1700000000000 s: submitted in no year from \
           2000 to 2100: are times in seconds?",
         ),
         ("0,5,1\n", "t: not readable as CSV"),

@@ -4,6 +4,7 @@
 //! beyond `--trace`, `--format` and `--policy` it says itself; others are refused before it is run.
 
 use super::jobs::Jobs;
+use super::journal::Recorded;
 use super::names::unknown;
 use super::result::Simulated;
 use super::spot_windows::SpotWindows;
@@ -20,6 +21,7 @@ const FORMATS: &[&dyn Format] = &[
     &Jobs(JobFormat::Slurm),
     &Jobs(JobFormat::Helios),
     &Jobs(JobFormat::Csv),
+    &Recorded,
 ];
 
 /// A kind of trace: what it takes, and how it is replayed.
