@@ -9,7 +9,9 @@ use crate::share::{TeamShare, add_teams};
 use crate::sums::{self, Account, Sums};
 use crate::tick::Flow;
 use farthing_edge::{Head, Measured};
-use farthing_ledger::{Books, BooksError, Generation, Mark, Metered, Segment, Usage, Weights};
+use farthing_ledger::{
+    Books, BooksError, Generation, Mark, MeterError, Metered, Segment, Usage, Weights,
+};
 use farthing_model::{
     Budget, ClusterId, Coverage, Currency, Money, MoneyError, PerResource, TeamId, Window,
     WorkloadId, hour_floor,
@@ -33,6 +35,10 @@ pub(crate) struct Accounts {
     written: Option<(Timestamp, Generation)>,
     /// The running hour.
     running: Option<Hour>,
+    /// Whether more of it is kept than is posted, as a tick failed in between.
+    unposted: bool,
+    /// The end of what this run has kept: what is in the books is not measured again.
+    kept_until: Option<Timestamp>,
     /// The end of what the last run posted, also where there was nothing to pay.
     posted_until: Option<Timestamp>,
     /// Sums of the hours before the running one.
@@ -105,6 +111,8 @@ impl Accounts {
             known: None,
             written: None,
             running: None,
+            unposted: false,
+            kept_until: None,
             posted_until: None,
             closed: Sums::default(),
             open: Sums::default(),
@@ -225,6 +233,11 @@ impl Accounts {
         self.journal = mark(head);
     }
 
+    /// The end of what this run has kept, also where posting it failed.
+    pub(crate) const fn kept_until(&self) -> Option<Timestamp> {
+        self.kept_until
+    }
+
     /// The end of what is posted.
     pub(crate) const fn posted_until(&self) -> Option<Timestamp> {
         self.posted_until
@@ -254,10 +267,22 @@ impl Accounts {
             if !self.running.as_ref().is_some_and(same_hour) {
                 self.close_hour()?;
             }
-            self.books.put_segment(&self.cluster, &segment).map_err(EngineError::Books)?;
-            let mut hour = self.running.take().unwrap_or_else(|| Hour::of(segment.window));
-            let alone = hour.add(&self.how(), &segment);
-            self.running = Some(hour);
+            if let Err(error) = self.books.put_segment(&self.cluster, &segment) {
+                // It may be there all the same, and is measured again: only the books know then.
+                if let Some(hour) = &mut self.running {
+                    hour.is_in_books();
+                }
+                return Err(EngineError::Books(error));
+            }
+            let (hour, alone) = match self.running.take() {
+                Some(mut hour) => {
+                    let alone = hour.add(&self.how(), &segment);
+                    (hour, alone)
+                }
+                None => self.begin_hour(&segment)?,
+            };
+            (self.running, self.unposted) = (Some(hour), true);
+            self.kept_until = Some(segment.window.to());
             drop(segment);
             let alone = alone.map_err(EngineError::Meter)?;
             posted.add(&alone)?;
@@ -267,8 +292,28 @@ impl Accounts {
         Ok(posted)
     }
 
+    /// An hour that this run has not known: others may have kept some of it, or this one before it
+    /// failed.
+    fn begin_hour(
+        &self,
+        segment: &Segment,
+    ) -> Result<(Hour, Result<Metered, MeterError>), EngineError> {
+        match self.how().kept(segment.window.from())? {
+            Some(hour) if !segment.is_empty() => Ok((hour, self.how().alone(segment))),
+            // Nothing is kept of a tick in which nothing was paid.
+            kept => {
+                let mut hour = kept.unwrap_or_else(|| Hour::of(segment.window));
+                let alone = hour.add(&self.how(), segment);
+                Ok((hour, alone))
+            }
+        }
+    }
+
     /// Sums the running hour for good and folds its telemetry into one file.
     fn close_hour(&mut self) -> Result<(), EngineError> {
+        if self.unposted {
+            self.post_running()?;
+        }
         let Some(running) = self.running.take() else { return Ok(()) };
         let open = std::mem::take(&mut self.open);
         self.closed.merge(open)?;
@@ -280,6 +325,7 @@ impl Accounts {
         let Some(running) = &self.running else { return Ok(()) };
         let metered = running.metered(&self.how())?;
         let metered = self.put(metered)?;
+        self.unposted = false;
         self.posted_until = self.posted_until.max(Some(metered.window.to()));
         self.open = Sums::default();
         self.open.add(&metered.charges, &self.budgets)

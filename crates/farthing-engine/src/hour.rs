@@ -70,6 +70,11 @@ impl Hour {
         self.window
     }
 
+    /// From now on only the books know what it comes to.
+    pub(crate) fn is_in_books(&mut self) {
+        self.running = None;
+    }
+
     /// Adds a tick, which is in the books, and says what it alone comes to.
     pub(crate) fn add(&mut self, how: &How<'_>, segment: &Segment) -> Result<Metered, MeterError> {
         let from = self.window.from().min(segment.window.from());

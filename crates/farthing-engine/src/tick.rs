@@ -186,7 +186,12 @@ impl<W: World, S: Store> Engine<W, S> {
         let (told, requests) = (measured.coverage, measured.requests);
         notes.extend(measured.faults.iter().cloned());
         self.accounts.journal_is_at(self.journal.head());
-        let mut posted = self.accounts.post(window, measured)?;
+        let posted = self.accounts.post(window, measured);
+        if posted.is_err() {
+            // What is kept stands: to measure it again would put it in the books by other pieces.
+            self.measured_until = self.measured_until.max(self.accounts.kept_until());
+        }
+        let mut posted = posted?;
         posted.coverage = worse(posted.coverage, told);
         self.measured_until = Some(now);
         notes.append(&mut posted.notes);

@@ -191,3 +191,70 @@ fn an_hour_is_folded_when_the_next_one_begins() {
     };
     assert_eq!(in_order(verified.charges().unwrap()), in_order(again.charges));
 }
+
+/// What the books have of each hour, against what the accounts count as posted and what all kept
+/// telemetry comes to.
+fn assert_whole(accounts: &Accounts, config: &Config, pods: &[Pod]) {
+    let books = accounts.books();
+    let mut charged = Money::zero(config.currency);
+    for hour in books.posted_hours(&config.cluster).unwrap() {
+        let book = books.hour(&config.cluster, hour.from()).unwrap().unwrap();
+        let kept = accounts.how().kept(hour.from()).unwrap().unwrap();
+        let again = kept.metered(&accounts.how()).unwrap();
+        assert_eq!((book.window, book.paid), (again.window, again.paid), "{hour}");
+        let of_somebody = again.charges.iter().filter(|it| it.attribution.is_some());
+        let sum = Money::sum(of_somebody.map(|it| it.cost), config.currency).unwrap();
+        charged = charged.checked_add(sum).unwrap();
+    }
+    let posted = (0..pods.len()).map(|index| {
+        accounts.posted_anywhere(&WorkloadId::new(&format!("w{index}")).unwrap()).unwrap()
+    });
+    assert_eq!(Money::sum(posted, config.currency).unwrap(), charged);
+}
+
+/// A tick across hours that failed in the second one was measured again from its beginning: the
+/// first hour then had that end of it alone in the books, and counted twice against budgets.
+#[test]
+fn a_tick_that_fails_between_two_hours_is_neither_lost_nor_counted_twice() {
+    let (config, folder) = (config(), tempfile::tempdir().unwrap());
+    let books = Books::open_folder(folder.path()).unwrap();
+    let mut accounts = Accounts::open(books, &config, MARK).unwrap();
+    let pods: Vec<Pod> = vec![(0, 1_000, 0, 2 * HOUR), (1, 500, HOUR / 2, HOUR)];
+    let post = |accounts: &mut Accounts, tick: Window| {
+        accounts.post(tick, measured(&pods, tick)).map(|_| ())
+    };
+    post(&mut accounts, window(0, HOUR / 2)).unwrap();
+    // Where the telemetry of the second hour is to be, something stands in the way.
+    let hour = "cluster=lab/telemetry/date=2026-12-01/hour=11";
+    let blocked = folder.path().join(hour);
+    std::fs::write(&blocked, "in the way").unwrap();
+    assert!(post(&mut accounts, window(HOUR / 2, 3 * HOUR / 2)).is_err());
+    std::fs::remove_file(&blocked).unwrap();
+    assert_eq!(accounts.kept_until(), Some(at(HOUR)), "the first hour is in the books");
+    post(&mut accounts, window(HOUR, 5 * HOUR / 3)).unwrap();
+    assert_whole(&accounts, &config, &pods);
+    // The same in the charges: what is kept is posted before its hour is closed.
+    let blocked = folder.path().join("cluster=lab/charges/date=2026-12-01/hour=12.parquet");
+    std::fs::create_dir_all(blocked.join("in the way")).unwrap();
+    assert!(post(&mut accounts, window(5 * HOUR / 3, 5 * HOUR / 2)).is_err());
+    std::fs::remove_dir_all(&blocked).unwrap();
+    assert_eq!(accounts.kept_until(), Some(at(5 * HOUR / 2)));
+    post(&mut accounts, window(5 * HOUR / 2, 7 * HOUR / 2)).unwrap();
+    assert_whole(&accounts, &config, &pods);
+}
+
+/// A controller that comes late to an hour, as one that waited for the lead, put its own part of it
+/// in the place of what the one before had posted.
+#[test]
+fn who_comes_late_to_an_hour_keeps_what_others_posted() {
+    let (config, books) = (config(), Books::in_memory());
+    let open = || Accounts::open(books.clone(), &config, MARK).unwrap();
+    let (mut first, mut second) = (open(), open());
+    let pods: Vec<Pod> = vec![(0, 1_000, 0, HOUR), (1, 500, HOUR / 4, HOUR / 2)];
+    let (early, late) = (window(0, HOUR / 3), window(HOUR / 2, HOUR));
+    first.post(early, measured(&pods, early)).unwrap();
+    second.post(late, measured(&pods, late)).unwrap();
+    let book = books.hour(&config.cluster, at(0)).unwrap().unwrap();
+    assert_eq!(book.window, window(0, HOUR), "both parts are posted");
+    assert_whole(&second, &config, &pods);
+}
