@@ -35,6 +35,12 @@ impl<W: World, S: Store> Engine<W, S> {
             if (open.ladder.is_some() || open.reclaim.is_some() || looked_at) && oldest <= since {
                 continue;
             }
+            // Nor does an object that nobody has seen anew since, whatever its age says: the step
+            // changed it, and it has the generation that the step named.
+            let seen = open.workload().and_then(|id| snapshot.workload(id));
+            if looked_at && seen.is_some_and(|seen| seen.generation == open.step.generation) {
+                continue;
+            }
             let promised = self.promised(open)?;
             if let Some((until, complete)) = end_of(open, promised, snapshot, now) {
                 ended.push((open.clone(), since, until, complete));
