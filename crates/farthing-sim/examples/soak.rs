@@ -20,7 +20,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// Runs that shrinking may take.
-const SHRINK_TRIES: u32 = 400;
+const SHRINK_TRIES: u32 = 150;
 /// Seeds that a defect is looked for in.
 const DEFECT_SEEDS: u64 = 200;
 /// Each so many a case is run twice, for the law that both are the same.
@@ -177,11 +177,14 @@ fn soak(seconds: u64, from: u64) -> ExitCode {
 fn tell(broken: &Outcome) -> ExitCode {
     let Some(breach) = &broken.breach else { return ExitCode::SUCCESS };
     println!("\nBROKEN: {breach}\nreplay: make soak CASE='{}'", broken.case);
+    println!("{:?}\nthe calls that led to it:", broken.case);
+    broken.trail.iter().for_each(|call| println!("  {call}"));
     let small = shrink(broken, SHRINK_TRIES);
     if let Some(breach) = &small.breach {
         println!("\nsmaller: {breach}\nreplay: make soak CASE='{}'", small.case);
     }
-    println!("{:#?}", small.case);
+    println!("{:?}\nthe calls that led to it:", small.case);
+    small.trail.iter().for_each(|call| println!("  {call}"));
     ExitCode::FAILURE
 }
 

@@ -34,9 +34,10 @@ impl Line {
     fn call<T>(
         &self,
         op: Op,
+        about: &str,
         effect: impl FnOnce(&mut Outside) -> Result<T, EdgeError>,
     ) -> Result<T, EdgeError> {
-        let called = self.hub.call((self.process, op), effect);
+        let called = self.hub.call((self.process, op), about, effect);
         called.unwrap_or_else(|broken| Err(broken.edge()))
     }
 }
@@ -44,7 +45,7 @@ impl Line {
 impl Observe for Line {
     fn observe(&mut self, now: Timestamp) -> Result<Snapshot, EdgeError> {
         let process = self.process;
-        self.call(Op::Observe, |outside| {
+        self.call(Op::Observe, "", |outside| {
             let fresh = outside.world.observe(now)?;
             let mut shown = fresh.clone();
             let old = outside.seen.replace(fresh);
@@ -88,7 +89,7 @@ fn show_again(outside: &mut Outside, old: &Snapshot, shown: &mut Snapshot) -> bo
 impl Measure for Line {
     fn measure(&mut self, window: Window) -> Result<Measured, EdgeError> {
         let process = self.process;
-        let measured = self.call(Op::Measure, |outside| {
+        let measured = self.call(Op::Measure, &window.to_string(), |outside| {
             let mut measured = outside.world.measure(window)?;
             disturb(outside, &mut measured);
             outside.auditor.measured(process, measured.coverage);
@@ -125,7 +126,7 @@ fn disturb(outside: &mut Outside, measured: &mut Measured) {
 
 impl Quote for Line {
     fn offers(&mut self, now: Timestamp) -> Result<Arc<[Offer]>, EdgeError> {
-        self.call(Op::Quote, |outside| outside.world.offers(now))
+        self.call(Op::Quote, "", |outside| outside.world.offers(now))
     }
 }
 
@@ -149,11 +150,10 @@ fn again(outside: &mut Outside, step: &Step, now: Timestamp) -> Option<Receipt> 
 
 impl Act for Line {
     fn act(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
-        let receipt = self.call(acting(&step.action), |outside| {
-            let before = step
-                .action
-                .workload()
-                .and_then(|id| outside.world.truth(now).workload(id).cloned());
+        let receipt = self.call(acting(&step.action), step.id.as_str(), |outside| {
+            let before = step.action.workload().and_then(|id| {
+                outside.world.truth(now).workload(id).cloned()
+            });
             if outside.defect == Some(Defect::ActsTwice) {
                 let _twice = again(outside, step, now);
             }
@@ -176,7 +176,7 @@ impl Act for Line {
 
     fn outcome_of(&mut self, step: &StepId, now: Timestamp) -> Result<Option<Receipt>, EdgeError> {
         let process = self.process;
-        let outcome = self.call(Op::Ask, |outside| {
+        let outcome = self.call(Op::Ask, step.as_str(), |outside| {
             let outcome = outside.world.outcome_of(step, now);
             match outside.defect {
                 Some(Defect::Forgets) => Ok(None),
@@ -198,7 +198,7 @@ impl Act for Line {
     }
 
     fn undo(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
-        self.call(Op::Undo, |outside| {
+        self.call(Op::Undo, step.id.as_str(), |outside| {
             let undone = if outside.defect == Some(Defect::UndoesNothing) {
                 let outcome = ReceiptOutcome::Done;
                 Ok(Receipt { step: step.id.clone(), at: outside.world.now(), outcome })
@@ -231,15 +231,16 @@ fn writing(records: &[NewRecord]) -> Op {
 
 impl Store for Line {
     fn head(&self) -> Result<Head, EdgeError> {
-        self.call(Op::ReadJournal, |outside| outside.journal.head())
+        self.call(Op::ReadJournal, "", |outside| outside.journal.head())
     }
 
     fn append(&mut self, expected: &Head, records: &[NewRecord]) -> Result<Vec<Record>, EdgeError> {
         let process = self.process;
-        self.call(writing(records), |outside| outside.append(process, expected, records))
+        let kinds: Vec<&str> = records.iter().map(|record| record.kind.name()).collect();
+        self.call(writing(records), &kinds.join("+"), |outside| outside.append(process, expected, records))
     }
 
     fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, EdgeError> {
-        self.call(Op::ReadJournal, |outside| outside.journal.read(from, limit))
+        self.call(Op::ReadJournal, "", |outside| outside.journal.read(from, limit))
     }
 }

@@ -86,6 +86,8 @@ pub struct Outcome {
     pub coverage: Coverage,
     /// How often each law was checked.
     pub checked: Checked,
+    /// The last calls, where a law was broken: what led to it.
+    pub trail: Vec<String>,
     /// The end of the journal.
     pub head: Head,
     /// A digest of all that happened in the world: equal for equal runs.
@@ -181,6 +183,7 @@ impl Sim {
             between,
             coverage: outside.coverage.clone(),
             checked: *outside.auditor.checked(),
+            trail: outside.auditor.breach().map(|_| outside.trail()).unwrap_or_default(),
             head: outside.journal.head().unwrap_or(Head::GENESIS),
             digest: outside.world.score().digest,
         }
@@ -249,10 +252,11 @@ impl Sim {
     fn rests(&self, one: &mut Controller, tick: &farthing_engine::Tick) {
         let process = one.process();
         let Some(engine) = one.engine() else { return };
-        let open = engine.open_state().clone();
+        let (open, head) = (engine.open_state().clone(), engine.head());
         let outside = &mut *self.hub.outside();
-        // Who was deposed in his tick has not heard of all that happened since.
-        if !outside.may_write(process) {
+        // Who was deposed in his tick, or met in it, has not heard of all that happened since.
+        let heard = outside.journal.head().is_ok_and(|last| last == head);
+        if !heard || !outside.may_write(process) {
             return;
         }
         outside.auditor.rests((process, tick), &open, &outside.world, &outside.books);
@@ -346,6 +350,7 @@ impl Outcome {
             between: 0,
             coverage: Coverage::default(),
             checked: Checked::default(),
+            trail: Vec::new(),
             head: Head::GENESIS,
             digest: 0,
         }

@@ -14,9 +14,9 @@ use crate::world::SimWorld;
 use farthing_edge::{Class, EdgeError, Head, MemoryStore, NewRecord, Record, Store as _};
 use farthing_ledger::Books;
 use farthing_model::Snapshot;
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use object_store::memory::InMemory;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// A controller from its start to its end.
@@ -26,6 +26,19 @@ pub(super) type Process = u64;
 const SLEEP_MINUTES_MAX: i64 = 45;
 /// Ticks for which a disk stays full, at most.
 const FULL_TICKS_MAX: i64 = 4;
+
+/// Calls that are remembered.
+const TRAIL_MAX: usize = 60;
+
+/// A call, for people who look at what led to a breach.
+#[derive(Clone, Debug)]
+struct Call {
+    at: Timestamp,
+    process: Process,
+    op: Op,
+    about: String,
+    came_to: &'static str,
+}
 
 /// What a call finds instead of the other side.
 #[derive(Clone, Copy, Debug)]
@@ -62,6 +75,22 @@ struct Fate {
     first: bool,
 }
 
+impl Fate {
+    /// What it is, in a word.
+    const fn word(&self) -> &'static str {
+        match self {
+            Self { stops: Some(Trouble::StopBefore), .. } => "stops before it",
+            Self { fails: Some(_), stops: None, .. } => "fails",
+            Self { fails: Some(_), .. } => "fails, and stops",
+            Self { stops: Some(_), .. } => "stops after it",
+            Self { loses: true, .. } => "loses the answer",
+            Self { meets: Some(_), first: true, .. } => "meets before it",
+            Self { meets: Some(_), .. } => "meets after it",
+            _ => "",
+        }
+    }
+}
+
 /// What outlives every controller.
 pub(super) struct Outside {
     pub(super) world: SimWorld,
@@ -89,6 +118,8 @@ pub(super) struct Outside {
     pub(super) meeting: bool,
     /// What was seen last, for what is shown again.
     pub(super) seen: Option<Snapshot>,
+    /// The last calls, oldest first.
+    trail: VecDeque<Call>,
     /// Records of the last append of each process.
     last_append: BTreeMap<Process, usize>,
     counted: FaultCounts,
@@ -120,6 +151,7 @@ impl Outside {
             full_ticks: 0,
             meeting: false,
             seen: None,
+            trail: VecDeque::new(),
             last_append: BTreeMap::new(),
             counted: FaultCounts::default(),
         }
@@ -223,6 +255,25 @@ impl Outside {
         fate
     }
 
+    /// Remembers a call.
+    fn remember(&mut self, (process, op): (Process, Op), about: &str, came_to: &'static str) {
+        if self.trail.len() == TRAIL_MAX {
+            self.trail.pop_front();
+        }
+        let (at, about) = (self.world.now(), about.to_owned());
+        self.trail.push_back(Call { at, process, op, about, came_to });
+    }
+
+    /// The last calls, oldest first, a line each.
+    pub(super) fn trail(&self) -> Vec<String> {
+        let line = |call: &Call| {
+            let Call { at, process, op, about, came_to } = call;
+            let line = format!("{at} process {process} {} {about} {came_to}", op.name());
+            line.trim_end().to_owned()
+        };
+        self.trail.iter().map(line).collect()
+    }
+
     /// Counts what went wrong in the world since it was last asked, as met by an operation.
     pub(super) fn count(&mut self, op: Op) {
         let now = *self.world.fault_counts();
@@ -307,8 +358,17 @@ impl Hub {
     ///
     /// # Errors
     /// It does not take effect.
-    pub(super) fn begin(&self, process: Process, op: Op) -> Result<Pending, Broken> {
-        let fate = self.outside().fate(process, op);
+    pub(super) fn begin(
+        &self,
+        (process, op): (Process, Op),
+        about: &str,
+    ) -> Result<Pending, Broken> {
+        let fate = {
+            let mut outside = self.outside();
+            let fate = outside.fate(process, op);
+            outside.remember((process, op), about, fate.word());
+            fate
+        };
         if fate.first {
             self.meet(fate.meets);
         }
@@ -353,9 +413,10 @@ impl Hub {
     pub(super) fn call<T>(
         &self,
         (process, op): (Process, Op),
+        about: &str,
         effect: impl FnOnce(&mut Outside) -> T,
     ) -> Result<T, Broken> {
-        let pending = self.begin(process, op)?;
+        let pending = self.begin((process, op), about)?;
         let result = {
             let mut outside = self.outside();
             let result = effect(&mut outside);

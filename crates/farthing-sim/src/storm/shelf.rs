@@ -82,7 +82,10 @@ impl ObjectStore for Shelf {
         options: PutOptions,
     ) -> Stored<PutResult> {
         let op = writing(path);
-        let pending = self.hub.begin(self.process, op).map_err(|it| it.stored(path.as_ref()))?;
+        let pending = self
+            .hub
+            .begin((self.process, op), path.as_ref())
+            .map_err(|it| it.stored(path.as_ref()))?;
         let defect = self.hub.outside().defect;
         let loses = match op {
             Op::KeepTelemetry => defect == Some(Defect::LosesTelemetry),
@@ -113,7 +116,10 @@ impl ObjectStore for Shelf {
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Stored<GetResult> {
         let stored = |broken: super::outside::Broken| broken.stored(path.as_ref());
-        let pending = self.hub.begin(self.process, Op::ReadBooks).map_err(stored)?;
+        let pending = self
+            .hub
+            .begin((self.process, Op::ReadBooks), path.as_ref())
+            .map_err(stored)?;
         let got = self.files.get_opts(path, options).await;
         self.hub.end(self.process, pending).map_err(stored)?;
         got
@@ -129,7 +135,9 @@ impl ObjectStore for Shelf {
             async move {
                 let path = path?;
                 let stored = |broken: super::outside::Broken| broken.stored(path.as_ref());
-                let pending = hub.begin(process, Op::DeleteBooks).map_err(stored)?;
+                let pending = hub
+                    .begin((process, Op::DeleteBooks), path.as_ref())
+                    .map_err(stored)?;
                 files.delete(&path).await?;
                 hub.end(process, pending).map_err(stored)?;
                 Ok(path)
@@ -140,7 +148,7 @@ impl ObjectStore for Shelf {
 
     fn list(&self, prefix: Option<&Path>) -> BoxStream<'static, Stored<ObjectMeta>> {
         let name = prefix.map(ToString::to_string).unwrap_or_default();
-        let called = self.hub.call((self.process, Op::ListBooks), |_| ());
+        let called = self.hub.call((self.process, Op::ListBooks), &name, |_| ());
         match called {
             Ok(()) => self.files.list(prefix),
             Err(broken) => stream::iter([Err(broken.stored(&name))]).boxed(),

@@ -50,13 +50,15 @@ impl Auditor {
         self.hold(Law::ChainHolds, broken);
     }
 
-    /// What is posted for a workload on an offer is settled once: no step takes another's.
+    /// What is posted for a workload on an offer is settled once: no step takes another's. A service
+    /// goes on after the window of a step, and what it then costs belongs to no step.
     fn settled_is_posted(&mut self) {
         let mut settled: BTreeMap<Account, (i128, bool)> = BTreeMap::new();
         for (id, story) in &self.stories.by_id {
             let Some(account) = story.account() else { continue };
             // What nobody could know of is posted and settled for nobody.
-            let known = !self.between.contains(id);
+            let ends = matches!(story.step.action, Action::Start { .. });
+            let known = ends && !self.between.contains(id);
             let sum = settled.entry(account).or_insert((0, true));
             if story.is_done() {
                 sum.0 += story.settled.map_or(0, Money::pico);
