@@ -1,8 +1,9 @@
 //! Measures a large fleet plan: 1,000 jobs in 50 classes, 300 offers, 24 slots.
 //!
-//! `fleet_scale [SEED] [LIMITED_PERCENT] [BUDGET]` prints one line: how long, how large, how far
-//! from the least cost, and the lines for `make bench`. Half of all offers are limited unless said
-//! otherwise; a third number is a hard budget in whole dollars.
+//! `fleet_scale [SEED] [LIMITED_PERCENT] [BUDGET] [CLASSES MEMBERS OFFERS HOURS]` prints one line:
+//! how long, how large, how far from the least cost, and the lines for `make bench`. Half of all
+//! offers are limited unless said otherwise; a third number above zero is a hard budget in whole
+//! dollars; four more are another size, whose lines have it in their name.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
@@ -39,7 +40,18 @@ impl Dice {
     }
 }
 
-fn offers(dice: &mut Dice, limited: i64) -> Vec<Offer> {
+/// How large the fleet is.
+#[derive(Clone, Copy)]
+struct Size {
+    classes: i64,
+    members: i64,
+    offers: usize,
+    hours: i64,
+}
+
+const USUAL: Size = Size { classes: 50, members: 20, offers: 300, hours: 24 };
+
+fn offers(dice: &mut Dice, limited: i64, count: usize) -> Vec<Offer> {
     let make = |index: usize| {
         let (name, cents, _) = KINDS[index % KINDS.len()];
         let count = [1, 2, 4, 8][index / KINDS.len() % 4];
@@ -75,16 +87,16 @@ fn offers(dice: &mut Dice, limited: i64) -> Vec<Offer> {
             warnings: Vec::new(),
         }
     };
-    let mut offers: Vec<Offer> = (0..300).map(make).collect();
+    let mut offers: Vec<Offer> = (0..count).map(make).collect();
     offers.sort_by(|a, b| a.id.cmp(&b.id));
     let ids: std::collections::BTreeSet<OfferId> = offers.iter().map(|o| o.id.clone()).collect();
-    assert_eq!(ids.len(), 300);
+    assert_eq!(ids.len(), count);
     offers
 }
 
-fn workloads(dice: &mut Dice, now: Timestamp) -> Vec<Observed> {
+fn workloads(dice: &mut Dice, now: Timestamp, size: Size) -> Vec<Observed> {
     let mut all = Vec::new();
-    for class in 0..50 {
+    for class in 0..size.classes {
         let count = [1, 2, 4, 8][usize::try_from(dice.from(0, 3)).unwrap()];
         let work = dice.from(5, 80) * 100 * i64::from(count);
         let throughput = KINDS
@@ -105,13 +117,15 @@ fn workloads(dice: &mut Dice, now: Timestamp) -> Vec<Observed> {
             work: Some(Work { amount: Decimal::from_int(work), unit: "steps".to_owned() }),
             throughput,
             duration: None,
-            deadline: now.checked_add(SignedDuration::from_hours(dice.from(10, 48))).ok(),
+            deadline: now
+                .checked_add(SignedDuration::from_hours(dice.from(10, 2 * size.hours)))
+                .ok(),
             quoted_cost: None,
             interruptible: None,
         };
         let value = Decimal::from_int(dice.from(1, 100));
-        for member in 0..20 {
-            let id = WorkloadId::new(&format!("job-{class:02}-{member:02}")).unwrap();
+        for member in 0..size.members {
+            let id = WorkloadId::new(&format!("job-{class:03}-{member:05}")).unwrap();
             let workload = Workload {
                 id,
                 team: None,
@@ -160,7 +174,16 @@ fn main() {
     let mut arguments = std::env::args().skip(1).map(|text| text.parse::<i64>().unwrap());
     let seed = arguments.next().unwrap_or(1);
     let limited = arguments.next().unwrap_or(50);
-    let limit = arguments.next();
+    let limit = arguments.next().filter(|limit| *limit > 0);
+    let more: Vec<i64> = arguments.collect();
+    let size = match more.as_slice() {
+        [classes, members, offers, hours] => {
+            let offers = usize::try_from(*offers).unwrap();
+            Size { classes: *classes, members: *members, offers, hours: *hours }
+        }
+        _ => USUAL,
+    };
+    let jobs = size.classes * size.members;
     let mut dice = Dice(u64::try_from(seed).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
     let input = Input {
@@ -170,14 +193,14 @@ fn main() {
             cluster: ClusterId::new("scale").unwrap(),
             at: now,
             nodes: Vec::new(),
-            workloads: workloads(&mut dice, now),
+            workloads: workloads(&mut dice, now, size),
             ages: Vec::new(),
             coverage: Coverage { expected_nanos: 0, measured_nanos: 0 },
             terms: std::sync::Arc::default(),
         },
-        horizon: Window::starting(now, SignedDuration::from_hours(24)).unwrap(),
+        horizon: Window::starting(now, SignedDuration::from_hours(size.hours)).unwrap(),
         currency: Currency::USD,
-        offers: offers(&mut dice, limited).into(),
+        offers: offers(&mut dice, limited, size.offers).into(),
         budgets: limit.map(|limit| budget(limit, now)).into_iter().collect(),
         held: Vec::new(),
         policy: Policy::default(),
@@ -201,13 +224,18 @@ fn main() {
         report.solver.limit,
     );
     let ppm = report.gap.map_or(u32::MAX, farthing_model::Ratio::ppm);
+    let (name, most) = match jobs {
+        1_000 => (String::new(), 2_000),
+        _ => (format!("{jobs}-"), 10_000),
+    };
     println!(
-        "{{\"bench\": \"fleet-gap-{limited}-limited\", \"value\": {ppm}, \"limit\": 10000, \
-         \"unit\": \"ppm\", \"jobs\": 1000, \"classes\": 50, \"offers\": 300, \"slots\": 24, \
-         \"seed\": {seed}}}"
+        "{{\"bench\": \"fleet-{name}gap-{limited}-limited\", \"value\": {ppm}, \"limit\": 10000, \
+         \"unit\": \"ppm\", \"jobs\": {jobs}, \"classes\": {}, \"offers\": {}, \"slots\": {}, \
+         \"seed\": {seed}}}",
+        size.classes, size.offers, size.hours,
     );
     println!(
-        "{{\"bench\": \"fleet-time-{limited}-limited\", \"value\": {}, \"limit\": 2000, \
+        "{{\"bench\": \"fleet-{name}time-{limited}-limited\", \"value\": {}, \"limit\": {most}, \
          \"unit\": \"ms\", \"columns\": {}, \"seed\": {seed}}}",
         took.as_millis(),
         report.solver.columns,

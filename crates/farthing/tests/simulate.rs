@@ -93,7 +93,7 @@ fn what_is_asked_wrongly_is_told_with_what_would_be_right() {
     let asked = ["--trace", TRACE, "--deadline", "12h"];
     let with = |more: &[&'static str]| [&asked[..], more].concat();
     told(&with(&["--format", "spot-window"]), "no format `spot-window`", "mean `spot-windows`?");
-    told(&["--format", "dreams"], "no format `dreams`; there are spot-windows", "");
+    told(&["--format", "dreams"], "no format `dreams`; there are spot-windows, gavel", "");
     told(&[], "--trace is missing", "(env,window,tick,available)");
     told(&["--trace", TRACE], "--deadline is missing", "like --deadline 52h,70h");
     told(&with(&["--policy", "spot-gredy"]), "no policy", "did you mean `spot-greedy`?");
@@ -105,4 +105,65 @@ fn what_is_asked_wrongly_is_told_with_what_would_be_right() {
     told(&["--trace", TRACE, "--deadline", "90h"], "the trace has 96 ticks", "after 540");
     told(&["--trace", "Cargo.toml", "--deadline", "12h"], "there is no column `env`", "");
     told(&["--trace", "nowhere", "--deadline", "12h"], "nowhere cannot be read", "No such file");
+}
+
+/// Jobs made up, on a small cluster.
+fn fleet(more: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    Command::new(env!("CARGO_BIN_EXE_farthing"))
+        .args(["simulate", "--format", "gavel", "--trace", "examples/gavel-jobs.trace"])
+        .args(["--throughput", "examples/gavel-throughputs.csv"])
+        .args(more)
+        .current_dir(root)
+        .output()
+        .unwrap()
+}
+
+const CLUSTER: [&str; 4] =
+    ["--cluster", "V100=8,P100=8,K80=8", "--price", "V100=0.74,P100=0.43,K80=0.135"];
+
+#[test]
+fn a_fleet_is_in_time_and_near_the_bound() {
+    let policies = ["--policy", "farthing,fifo,greedy-r,ffd-cheapest,edf", "--output", "json"];
+    let answer: Value =
+        serde_json::from_str(&text(&fleet(&[&CLUSTER[..], &policies[..]].concat()))).unwrap();
+    assert_eq!((&answer["jobs"], &answer["deadlines_hold"]), (&24.into(), &true.into()));
+    let number = |value: &Value| value.as_str().unwrap().parse::<f64>().unwrap();
+    let bound = number(&answer["lower_bound"]);
+    let ours = &answer["policies"]["farthing"];
+    assert_eq!((&ours["deadline_misses"], &ours["completed"]), (&0.into(), &24.into()));
+    assert!((bound..bound * 1.03).contains(&number(&ours["cost"])), "{bound} {ours}");
+    for (name, policy) in answer["policies"].as_object().unwrap() {
+        let dearer = number(&policy["cost"]) >= number(&ours["cost"]);
+        assert!(dearer || policy["deadline_misses"] != 0, "{name}: {policy}");
+        let kinds = [("V100", 0.74), ("P100", 0.43), ("K80", 0.135)];
+        let paid = kinds.map(|(kind, price)| policy["used_gpu_s"][kind].as_f64().unwrap() * price);
+        let off = paid.iter().sum::<f64>() / 3600.0 - number(&policy["cost"]);
+        assert!(off.abs() < 1e-6, "{name}");
+    }
+    let table = text(&fleet(&CLUSTER));
+    assert!(table.starts_with("24 jobs of examples/gavel-jobs.trace, no policy can be below"));
+}
+
+#[test]
+fn what_is_asked_of_a_fleet_wrongly_is_told() {
+    let told = |more: &[&str], message: &str| {
+        let output = fleet(more);
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(message), "{said}");
+    };
+    let with = |more: &[&'static str]| [&CLUSTER[..], more].concat();
+    told(&[], "--cluster is missing");
+    told(&CLUSTER[..2], "--price is missing");
+    told(&with(&["--round", "0s"]), "--round `0s` is not a duration");
+    told(&with(&["--work", "3h"]), "--work means nothing for --format gavel");
+    told(&with(&["--policy", "fijo"]), "no policy `fijo`");
+    told(&["--cluster", "V100=8", "--price", "V100=1,T4=2"], "--cluster has no such kind");
+    told(&["--cluster", "V100=8,T4=1", "--price", "V100=1"], "--price has no price of T4");
+    told(&["--cluster", "T4=1", "--price", "T4=1"], "the throughputs know no `T4`");
+    told(&["--cluster", "V100=-1", "--price", "V100=1"], "--cluster V100=-1: invalid digit");
+    told(&["--cluster", "V100=1", "--price", "V100=-1"], "it is below zero");
+    told(&["--cluster", "V100", "--price", "V100=1"], "it has no `=`");
+    told(&["--cluster", "V100=2", "--price", "V100=1"], "no kind has so many accelerators");
 }

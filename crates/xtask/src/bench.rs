@@ -25,7 +25,7 @@ use crate::programs::program;
 use crate::tasks::root;
 
 /// Programs that measure themselves: package and example.
-const PROGRAMS: [(&str, &str); 15] = [
+const PROGRAMS: [(&str, &str); 16] = [
     ("farthing-planner", "fleet_scale"),
     ("farthing-planner", "serving_scale"),
     ("farthing-planner", "dag_scale"),
@@ -39,6 +39,7 @@ const PROGRAMS: [(&str, &str); 15] = [
     ("farthing-sim", "events"),
     ("farthing-sim", "spot_windows"),
     ("farthing-sim", "cluster"),
+    ("farthing-sim", "gavel_rounds"),
     ("farthing-server", "load"),
     ("farthing-kube", "kueue_speed"),
 ];

@@ -1,1 +1,178 @@
-//! T
+use super::*;
+use farthing_model::{Currency, HourlyRate};
+use farthing_planner::rounds::{Kind, least};
+use proptest::prelude::*;
+use std::collections::BTreeMap;
+
+const ROUND_S: i64 = 10;
+
+fn fleet(kinds: &[(u32, i128)]) -> Fleet {
+    let kind = |(count, price): &(u32, i128)| {
+        let price = Money::from_pico(price * 3_600 * 1_000_000_000, Currency::USD);
+        Kind { count: *count, price: HourlyRate::new(price).unwrap() }
+    };
+    Fleet { round_s: ROUND_S, kinds: kinds.iter().map(kind).collect() }
+}
+
+fn job(at_s: i64, due_s: Option<i64>, gang: u32, rates: &[i64], work: i64) -> Arrival {
+    let job = RoundJob { gang, rates: rates.to_vec(), work, deadline_s: None };
+    Arrival { at_us: at_s * MICROS, deadline_us: due_s.map(|due| due * MICROS), job }
+}
+
+fn ours(fleet: &Fleet, jobs: &[Arrival]) -> FleetRun {
+    replay(fleet, jobs, FleetRule::Farthing).unwrap()
+}
+
+#[test]
+fn what_is_cheap_is_taken_while_there_is_time_and_what_is_fast_after() {
+    // Slow: 2 an s at 1; fast: 10 an s at 8. 200 of work in 60 s: 400 s x slow do not fit.
+    let fleet = fleet(&[(1, 1), (1, 8)]);
+    let run = ours(&fleet, &[job(0, Some(60), 1, &[2, 10], 200)]);
+    // 10 s on the fast kind are 100, the other 100 take 50 s on the slow one.
+    assert_eq!((run.used_s.as_slice(), run.late.len()), ([50, 10].as_slice(), 0));
+    assert_eq!(run.finished_s, [60]);
+    let run = ours(&fleet, &[job(0, None, 1, &[2, 10], 200)]);
+    assert_eq!(run.used_s, [100, 0]);
+}
+
+#[test]
+fn a_job_that_ends_within_a_round_is_paid_to_its_last_second() {
+    let run = ours(&fleet(&[(4, 3)]), &[job(0, None, 2, &[10], 133)]);
+    assert_eq!(
+        (run.used_s.as_slice(), run.finished_s.as_slice()),
+        ([28].as_slice(), [14].as_slice())
+    );
+    assert_eq!(run.cost.pico(), 84 * 1_000_000_000);
+}
+
+#[test]
+fn who_comes_within_a_round_waits_and_an_empty_fleet_does_not() {
+    let jobs = [job(0, None, 1, &[1], 5), job(3, None, 1, &[1], 5), job(1_003, None, 1, &[1], 5)];
+    let run = ours(&fleet(&[(2, 1)]), &jobs);
+    assert_eq!(run.finished_s, [5, 15, 1_008]);
+}
+
+#[test]
+fn an_urgent_job_takes_the_place_of_one_that_can_wait() {
+    let jobs = [job(0, Some(200), 1, &[1], 100), job(10, Some(50), 1, &[1], 40)];
+    let run = ours(&fleet(&[(1, 1)]), &jobs);
+    assert_eq!((run.late.len(), run.finished_s.as_slice()), (0, [140, 50].as_slice()));
+    let run = replay(&fleet(&[(1, 1)]), &jobs, FleetRule::Fifo).unwrap();
+    assert_eq!(run.late, [1]);
+}
+
+#[test]
+fn a_deadline_that_cannot_be_made_costs_no_more_than_it_must() {
+    let jobs = [job(0, Some(10), 1, &[2, 10], 400), job(0, Some(40), 1, &[0, 10], 400)];
+    let run = ours(&fleet(&[(1, 1), (1, 100)]), &jobs);
+    assert_eq!(
+        (run.late.as_slice(), run.used_s.as_slice()),
+        ([0].as_slice(), [200, 40].as_slice())
+    );
+}
+
+#[test]
+fn bad_jobs_are_refused_and_bad_seats_are_found() {
+    let one = fleet(&[(1, 1)]);
+    let refused =
+        |arrival: Arrival| replay(&one, &[arrival], FleetRule::Farthing).unwrap_err().to_string();
+    assert!(refused(job(0, None, 2, &[1], 1)).contains("no kind has so many accelerators"));
+    assert!(refused(job(0, None, 1, &[0], 1)).contains("that it can run on"));
+    assert!(refused(job(0, None, 1, &[1], 0)).contains("it needs work"));
+    assert!(refused(job(0, None, 1, &[1, 1], 5)).contains("a rate for each kind"));
+    assert!(refused(job(0, None, 1, &[1], i64::MAX)).contains("longer than 2^40 seconds"));
+    // A due date in the past is late, and no error.
+    let run = replay(&one, &[job(100, Some(50), 1, &[1], 5)], FleetRule::Farthing).unwrap();
+    assert_eq!(run.late, [0]);
+}
+
+/// The least cost of a schedule in rounds that makes all deadlines, by trying all of them.
+struct Exhaustive<'a> {
+    fleet: &'a Fleet,
+    jobs: &'a [Arrival],
+    known: BTreeMap<(i64, Vec<i64>), Option<i128>>,
+}
+
+impl Exhaustive<'_> {
+    fn least(&mut self, now: i64, left: &[i64]) -> Option<i128> {
+        if left.iter().all(|left| *left == 0) {
+            return Some(0);
+        }
+        let late = |(job, left): (&Arrival, &i64)| {
+            *left > 0 && job.deadline_us.is_some_and(|due| due <= now * MICROS)
+        };
+        if self.jobs.iter().zip(left).any(late) {
+            return None;
+        }
+        if let Some(known) = self.known.get(&(now, left.to_vec())) {
+            return *known;
+        }
+        let mut room: Vec<u32> = self.fleet.kinds.iter().map(|kind| kind.count).collect();
+        let mut after = left.to_vec();
+        let best = self.choose(now, 0, &mut room, &mut after);
+        self.known.insert((now, left.to_vec()), best);
+        best
+    }
+
+    fn choose(&mut self, now: i64, at: usize, room: &mut [u32], after: &mut [i64]) -> Option<i128> {
+        let Some(arrival) = self.jobs.get(at) else { return self.least(now + ROUND_S, after) };
+        let mut best = self.choose(now, at + 1, room, after);
+        let left = after[at];
+        if left == 0 || arrival.at_us > now * MICROS {
+            return best;
+        }
+        for kind in 0..room.len() {
+            let rate = arrival.job.rates[kind];
+            if rate == 0 || room[kind] < arrival.job.gang {
+                continue;
+            }
+            let needed = left / rate + i64::from(left % rate > 0);
+            let seconds = needed.min(ROUND_S);
+            if arrival.deadline_us.is_some_and(|due| (now + seconds) * MICROS > due) {
+                continue;
+            }
+            let price = self.fleet.kinds[kind].price.per_hour().pico() / 3_600;
+            let cost = price * i128::from(seconds * i64::from(arrival.job.gang));
+            room[kind] -= arrival.job.gang;
+            after[at] = (left - seconds * rate).max(0);
+            let rest = self.choose(now, at + 1, room, after);
+            room[kind] += arrival.job.gang;
+            after[at] = left;
+            best = [best, rest.map(|rest| rest + cost)].into_iter().flatten().min();
+        }
+        best
+    }
+}
+
+prop_compose! {
+    fn small()(
+        kinds in prop::collection::vec((1_u32..3, 1_i128..20), 2),
+        jobs in prop::collection::vec((1_u32..2, 1_i64..8, 1_i64..8, 20_i64..150, 2_i64..7), 1..4),
+    ) -> (Fleet, Vec<Arrival>) {
+        let jobs = jobs.into_iter().map(|(gang, slow, fast, work, rounds)| {
+            job(0, Some(rounds * ROUND_S), gang, &[slow, slow + fast], work)
+        });
+        (fleet(&kinds), jobs.collect())
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(1000))]
+
+    /// Where trying everything finds a schedule in time, ours is in time; nobody is below the
+    /// bound, and nobody below what trying everything found.
+    #[test]
+    fn small_fleets_against_trying_everything((fleet, jobs) in small()) {
+        let left: Vec<i64> = jobs.iter().map(|job| job.job.work).collect();
+        let mut all = Exhaustive { fleet: &fleet, jobs: &jobs, known: BTreeMap::new() };
+        let best = all.least(0, &left);
+        let run = ours(&fleet, &jobs);
+        prop_assert_eq!(&run, &ours(&fleet, &jobs));
+        if let Some(best) = best {
+            prop_assert!(run.late.is_empty(), "late {:?}", run.late);
+            prop_assert!(run.cost.pico() >= best, "{} {best}", run.cost.pico());
+            let bound = least(&fleet, &jobs).unwrap();
+            prop_assert!(bound.holds && bound.cost.pico() <= best);
+        }
+    }
+}

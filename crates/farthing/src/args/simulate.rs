@@ -21,6 +21,15 @@ pub(crate) struct SimulateArgs {
     /// Prices of an hour in USD, such as spot=0.9731,on-demand=3.06 or V100=0.74,K80=0.135
     #[arg(long, value_name = "NAME=NUMBER", value_delimiter = ',')]
     pub(crate) price: Vec<String>,
+    /// gavel: steps a second by accelerator, type of job and scale factor, CSV, also gzipped
+    #[arg(long, value_name = "FILE")]
+    pub(crate) throughput: Option<PathBuf>,
+    /// Accelerators of each kind, such as V100=36,P100=36,K80=36
+    #[arg(long, value_name = "NAME=NUMBER", value_delimiter = ',')]
+    pub(crate) cluster: Vec<String>,
+    /// Fleets: how long a decision holds [default: 360s]
+    #[arg(long, value_name = "DURATION")]
+    pub(crate) round: Option<String>,
     /// spot-windows: work of the job, as it takes on one node without interruption
     #[arg(long, value_name = "DURATION")]
     pub(crate) work: Option<String>,
@@ -71,6 +80,9 @@ impl SimulateArgs {
     pub(crate) fn given(&self) -> Vec<&'static str> {
         let flags = [
             ("--price", !self.price.is_empty()),
+            ("--throughput", self.throughput.is_some()),
+            ("--cluster", !self.cluster.is_empty()),
+            ("--round", self.round.is_some()),
             ("--work", self.work.is_some()),
             ("--deadline", !self.deadline.is_empty()),
             ("--overhead", !self.overhead.is_empty()),

@@ -3,7 +3,9 @@
 //! Start with [`run`]: `format` lists the kinds of traces and what they take, one module each
 //! replays one kind, `result` prints what came out of any of them.
 
+mod fleet;
 mod format;
+mod gavel;
 mod jobs;
 mod journal;
 mod names;

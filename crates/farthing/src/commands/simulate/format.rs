@@ -3,6 +3,7 @@
 //! To add one: a module that implements [`Format`], and a line in [`FORMATS`]. What flags it takes
 //! beyond `--trace`, `--format` and `--policy` it says itself; others are refused before it is run.
 
+use super::gavel::Gavel;
 use super::jobs::Jobs;
 use super::journal::Recorded;
 use super::names::unknown;
@@ -16,6 +17,7 @@ use std::path::Path;
 /// All formats, in the order in which they are named to people.
 const FORMATS: &[&dyn Format] = &[
     &SpotWindows,
+    &Gavel,
     &Jobs(JobFormat::Philly),
     &Jobs(JobFormat::Pai),
     &Jobs(JobFormat::Slurm),
