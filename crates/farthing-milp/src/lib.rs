@@ -36,7 +36,9 @@ mod solve;
 mod wide;
 
 pub use certificate::{DualCertificate, SHIFT_MAX};
-pub use choices::{Binding, Choices, ChoicesError, Mixture, PRICE_SHIFT, SHARE_ONE, Share, Use};
+pub use choices::{
+    Binding, Broken, Choices, ChoicesError, Mixture, PRICE_SHIFT, SHARE_ONE, Share, Use,
+};
 pub use problem::{Kind, Overflow, Problem, ProblemError, Row, Sense, Var, VarSpec, Violation};
 pub use relax::{Relaxation, Relaxed, relax, relax_inside};
 pub use solve::{Limits, Outcome, Solution, SolveError, Stop, solve, solve_from};

@@ -30,7 +30,7 @@ const RUNS: usize = 3;
 struct Measured {
     run: FleetRun,
     bound: Money,
-    holds: bool,
+    holds: Option<bool>,
     took: Duration,
 }
 
@@ -87,7 +87,7 @@ fn made_up(rates: &Throughputs) -> Outcome<()> {
         {
             let done = measured(&generate(seed, (jobs, gap_s), rates), rates, count)?;
             tell(&format!("seed {seed}, {jobs} jobs every {gap_s} s on {count} of each"), &done);
-            if done.holds {
+            if done.holds == Some(true) {
                 ratios.push(ratio(&done));
                 late += done.run.late.len();
             }
@@ -197,7 +197,7 @@ fn millis(took: Duration) -> String {
 fn tell(name: &str, done: &Measured) {
     let Measured { run, bound, holds, took } = done;
     println!(
-        "{name}: {} over {} = {:.4}, {} late, in time possible: {holds}, {} ms, {} rounds, {:?}",
+        "{name}: {} over {} = {:.4}, {} late, in time possible: {holds:?}, {} ms, {} rounds, {:?}",
         run.cost.rounded(2),
         bound.rounded(3),
         ratio(done),

@@ -93,7 +93,7 @@ fn what_is_asked_wrongly_is_told_with_what_would_be_right() {
     let asked = ["--trace", TRACE, "--deadline", "12h"];
     let with = |more: &[&'static str]| [&asked[..], more].concat();
     told(&with(&["--format", "spot-window"]), "no format `spot-window`", "mean `spot-windows`?");
-    told(&["--format", "dreams"], "no format `dreams`; there are spot-windows, gavel", "");
+    told(&["--format", "dreams"], "no format `dreams`; there are spot-windows, gavel, chronus", "");
     told(&[], "--trace is missing", "(env,window,tick,available)");
     told(&["--trace", TRACE], "--deadline is missing", "like --deadline 52h,70h");
     told(&with(&["--policy", "spot-gredy"]), "no policy", "did you mean `spot-greedy`?");
@@ -142,7 +142,9 @@ fn a_fleet_is_in_time_and_near_the_bound() {
         assert!(off.abs() < 1e-6, "{name}");
     }
     let table = text(&fleet(&CLUSTER));
-    assert!(table.starts_with("24 jobs of examples/gavel-jobs.trace, no policy can be below"));
+    assert!(
+        table.starts_with("24 jobs of examples/gavel-jobs.trace, no policy that is in time can be")
+    );
 }
 
 #[test]

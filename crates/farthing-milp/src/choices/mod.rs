@@ -98,6 +98,17 @@ pub struct Share {
     pub share: i64,
 }
 
+/// A limit that cannot hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Broken {
+    /// The chain.
+    pub chain: u32,
+    /// The position.
+    pub at: u32,
+    /// How much more is needed than there is, rounded up.
+    pub amount: i64,
+}
+
 /// What came out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Mixture {
@@ -106,7 +117,7 @@ pub struct Mixture {
     /// Limits that bind.
     pub binding: Vec<Binding>,
     /// Limits that cannot hold: all groups together need more than there is.
-    pub broken: Vec<(u32, u32)>,
+    pub broken: Vec<Broken>,
     /// No mixture that keeps all limits costs less, in cost units: exact, whatever the prices.
     pub bound: i128,
     /// Pivots that it took.

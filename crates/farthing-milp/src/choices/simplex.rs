@@ -5,7 +5,7 @@
 
 use super::basis::Inverse;
 use super::prices::Prices;
-use super::{Binding, Choices, PRICE_SHIFT, SHARE_ONE, Share};
+use super::{Binding, Broken, Choices, PRICE_SHIFT, SHARE_ONE, Share};
 
 /// Relative tolerance of reduced costs and values.
 const TOLERANCE: f64 = 1e-9;
@@ -383,19 +383,24 @@ impl<'a> Simplex<'a> {
             .collect()
     }
 
-    pub(super) fn broken(&self) -> Vec<(u32, u32)> {
+    #[allow(clippy::cast_possible_truncation, reason = "an amount of a limit of 64 bits")]
+    pub(super) fn broken(&self) -> Vec<Broken> {
         let index = |value: usize| u32::try_from(value).unwrap_or(u32::MAX);
-        let mut rows: Vec<(u32, u32)> = self
+        let mut rows: Vec<Broken> = self
             .basics
             .iter()
             .zip(&self.values)
             .filter_map(|(basic, value)| match basic {
-                Basic::Over(row) if *value > 1e-7 => Some(self.rows[*row]),
+                Basic::Over(row) if *value > 1e-7 => Some((self.rows[*row], *value)),
                 _ => None,
             })
-            .map(|(chain, at)| (index(chain), index(at)))
+            .map(|((chain, at), value)| Broken {
+                chain: index(chain),
+                at: index(at),
+                amount: (value * self.amount_unit).ceil() as i64,
+            })
             .collect();
-        rows.sort_unstable();
+        rows.sort_unstable_by_key(|row| (row.chain, row.at));
         rows
     }
 }

@@ -47,7 +47,7 @@ fn what_is_due_later_counts_from_there_on() {
 fn what_cannot_be_is_named() {
     let choices = of(&[&[5, 9]], &[&[(1, &[(0, 0, 7)])], &[(1, &[(0, 1, 1)])]]);
     let mixture = choices.solve(&[]).unwrap();
-    assert_eq!(mixture.broken, [(0, 0)]);
+    assert_eq!(mixture.broken, [Broken { chain: 0, at: 0, amount: 2 }]);
 }
 
 #[test]

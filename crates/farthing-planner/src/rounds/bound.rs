@@ -6,7 +6,7 @@
 //! accelerator it is exact (what fits in a slot can be laid out in it, McNaughton and Birkhoff);
 //! gangs and rounds only make real schedules dearer. The bound is proven by the duals in integers.
 
-use super::{Fleet, RoundJob};
+use super::{Fleet, MICROS, RoundJob};
 use farthing_milp::{
     Kind as VarKind, Limits, Problem, ProblemError, Relaxed, Row, Sense, VarSpec, relax,
     relax_inside,
@@ -15,8 +15,6 @@ use farthing_model::Money;
 use std::collections::BTreeMap;
 use thiserror::Error;
 
-/// Microseconds of a second.
-const MICROS: i64 = 1_000_000;
 /// Seconds of an hour.
 const HOUR_S: i128 = 3_600;
 
@@ -24,15 +22,23 @@ const HOUR_S: i128 = 3_600;
 /// bound is as proven and a millionth lower.
 const VERTEX_MAX: usize = 40_000;
 
+/// Variables beyond which no program is written down.
+const PROGRAM_MAX: usize = 250_000;
+
 /// A job with the time at which it comes, in microseconds.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Arrival {
     /// When it comes.
     pub at_us: i64,
-    /// When it is to end.
-    pub deadline_us: Option<i64>,
-    /// The job; its own deadline is not looked at.
+    /// The job.
     pub job: RoundJob,
+}
+
+impl Arrival {
+    /// After this it is late.
+    fn last_us(&self) -> Option<i64> {
+        self.job.due.last().map(|due| due.at_us)
+    }
 }
 
 /// The least that all jobs can cost.
@@ -42,7 +48,7 @@ pub struct Least {
     pub cost: Money,
     /// Whether some schedule makes all deadlines, as far as this program can see; `false` also where
     /// the solver gave up.
-    pub holds: bool,
+    pub holds: Option<bool>,
 }
 
 /// Why there is no bound.
@@ -64,24 +70,38 @@ pub enum BoundError {
 pub fn least(fleet: &Fleet, arrivals: &[Arrival]) -> Result<Least, BoundError> {
     let currency = fleet.kinds.first().ok_or(BoundError::Overflow)?.price.per_hour().currency();
     let money = |pico_s: i128| Money::from_pico(pico_s.div_euclid(HOUR_S), currency);
-    if let Some(problem) = problem(fleet, arrivals).map_err(BoundError::Problem)? {
+    let slots = Slots::of(fleet, arrivals);
+    let size: usize = arrivals.iter().map(|arrival| slots.inside(arrival).len()).sum();
+    let mut holds = None;
+    if size.saturating_mul(fleet.kinds.len()) <= PROGRAM_MAX {
+        let Some(problem) = problem(fleet, arrivals, &slots).map_err(BoundError::Problem)? else {
+            return Ok(Least { cost: money(apart(fleet, arrivals)?), holds: Some(false) });
+        };
         let limits = Limits::default();
         let small = problem.vars() <= VERTEX_MAX;
         let relaxed =
             if small { relax(&problem, &limits) } else { relax_inside(&problem, &limits) };
-        // A solver that gives up says nothing about deadlines, as one that finds no schedule.
-        if let Ok(Relaxed::Optimal(best)) = relaxed {
-            let bound = problem.certified_bound(&best.certificate);
-            let bound = bound.map_err(|_| BoundError::Overflow)?.unwrap_or(0);
-            return Ok(Least { cost: money(bound), holds: true });
+        match relaxed {
+            Ok(Relaxed::Optimal(best)) => {
+                let bound = problem.certified_bound(&best.certificate);
+                let bound = bound.map_err(|_| BoundError::Overflow)?.unwrap_or(0);
+                return Ok(Least { cost: money(bound), holds: Some(true) });
+            }
+            Ok(Relaxed::Infeasible(_)) => holds = Some(false),
+            _ => {}
         }
     }
+    Ok(Least { cost: money(apart(fleet, arrivals)?), holds })
+}
+
+/// Each job on the kind that does it cheapest, whenever that is.
+fn apart(fleet: &Fleet, arrivals: &[Arrival]) -> Result<i128, BoundError> {
     let mut sum = 0_i128;
     for arrival in arrivals {
         let costs = (0..fleet.kinds.len()).filter_map(|kind| alone(fleet, &arrival.job, kind));
         sum = sum.checked_add(costs.min().unwrap_or(0)).ok_or(BoundError::Overflow)?;
     }
-    Ok(Least { cost: money(sum), holds: false })
+    Ok(sum)
 }
 
 /// What a job costs on one kind, rounded down, in pico an hour times seconds.
@@ -98,8 +118,11 @@ fn able(fleet: &Fleet, job: &RoundJob, kind: usize) -> Option<i64> {
 }
 
 /// The program; `None` where a job has no time at all.
-fn problem(fleet: &Fleet, arrivals: &[Arrival]) -> Result<Option<Problem>, ProblemError> {
-    let slots = Slots::of(fleet, arrivals);
+fn problem(
+    fleet: &Fleet,
+    arrivals: &[Arrival],
+    slots: &Slots,
+) -> Result<Option<Problem>, ProblemError> {
     let mut problem = Problem::new();
     let mut capacity: BTreeMap<(usize, usize), Row> = BTreeMap::new();
     for arrival in arrivals {
@@ -142,12 +165,12 @@ impl Slots {
     fn of(fleet: &Fleet, arrivals: &[Arrival]) -> Self {
         let mut instants: Vec<i64> = arrivals
             .iter()
-            .flat_map(|arrival| [Some(arrival.at_us), arrival.deadline_us])
+            .flat_map(|arrival| [Some(arrival.at_us), arrival.last_us()])
             .flatten()
             .collect();
         // All jobs one after the other end before this: who has no deadline has time until then.
         let mut end = instants.iter().copied().max().unwrap_or(0);
-        for arrival in arrivals.iter().filter(|arrival| arrival.deadline_us.is_none()) {
+        for arrival in arrivals.iter().filter(|arrival| arrival.job.due.is_empty()) {
             let able = (0..fleet.kinds.len()).filter_map(|kind| able(fleet, &arrival.job, kind));
             let slowest = able.min().unwrap_or(1);
             let needed = (arrival.job.work / slowest).saturating_add(1).saturating_mul(MICROS);
@@ -166,7 +189,7 @@ impl Slots {
     /// Slots in which a job is there.
     fn inside(&self, arrival: &Arrival) -> std::ops::Range<usize> {
         let at = |instant: i64| self.instants.partition_point(|other| *other < instant);
-        let end = arrival.deadline_us.map_or(self.instants.len() - 1, at);
+        let end = arrival.last_us().map_or(self.instants.len() - 1, at);
         at(arrival.at_us)..end
     }
 }

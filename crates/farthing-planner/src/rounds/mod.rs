@@ -33,6 +33,8 @@ use thiserror::Error;
 /// Work in 10^-9 of its unit.
 pub type WorkNano = i64;
 
+/// Microseconds of a second.
+const MICROS: i64 = 1_000_000;
 /// Jobs, kinds, seconds and work beyond which sums might not fit.
 const SECONDS_MAX: i64 = 1 << 40;
 /// Rounds after which the plan is made anew though all went as planned: seconds that a kind stood
@@ -68,8 +70,25 @@ pub struct RoundJob {
     pub rates: Vec<WorkNano>,
     /// All its work.
     pub work: WorkNano,
-    /// The second by which it is to end.
-    pub deadline_s: Option<i64>,
+    /// When it is to end, and what that is worth: the earliest first, each later one worth less.
+    /// None: whenever there is room.
+    pub due: Vec<Due>,
+}
+
+/// An instant by which a job is to end.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Due {
+    /// When, in microseconds.
+    pub at_us: i64,
+    /// What it is worth to have ended by then, in any unit.
+    pub value: i64,
+}
+
+impl Due {
+    /// The last whole second that is not after it.
+    pub fn second(self) -> i64 {
+        self.at_us.div_euclid(MICROS)
+    }
 }
 
 /// A job on a kind for a round.
@@ -113,8 +132,8 @@ struct Held {
     plan: Vec<i64>,
     /// The way that has most of the plan: its kinds.
     way: (usize, usize),
-    /// Its deadline cannot be made any more.
-    late: bool,
+    /// The deadline that is worked for; those before cannot be made any more.
+    target: usize,
 }
 
 impl Held {
@@ -134,7 +153,13 @@ impl Held {
 
     /// The second by which it is to end, where that can be.
     fn deadline(&self) -> Option<i64> {
-        self.job.deadline_s.filter(|_| !self.late)
+        self.job.due.get(self.target).map(|due| due.second())
+    }
+
+    /// What is lost if that deadline is given up for the next one.
+    fn at_stake(&self) -> i64 {
+        let value = |at: usize| self.job.due.get(at).map_or(0, |due| due.value);
+        (value(self.target) - value(self.target + 1)).max(1)
     }
 }
 
@@ -163,6 +188,8 @@ pub struct Counts {
     pub pivots: u32,
     /// Programs in which not everybody could be in time.
     pub broken: u32,
+    /// Deadlines that were given up because not all could be made.
+    pub given_up: u32,
     /// Rounds that the net put right.
     pub overruled: u32,
 }
@@ -204,8 +231,7 @@ impl Rounds {
         if best == 0 {
             return refused("no kind has so many accelerators that it can run on");
         }
-        if job.work / best > SECONDS_MAX || job.deadline_s.is_some_and(|at| at.abs() > SECONDS_MAX)
-        {
+        if job.work / best > SECONDS_MAX || job.due.iter().any(|due| due.second() > SECONDS_MAX) {
             return refused("it takes longer than 2^40 seconds");
         }
         // A kind that takes forever is none.
@@ -214,19 +240,20 @@ impl Rounds {
                 *rate = 0;
             }
         }
-        if self.held.iter().any(|held| held.id == id) {
-            return refused("its number is taken");
+        if job.due.windows(2).any(|pair| pair[0].at_us >= pair[1].at_us) {
+            return refused("its deadlines are not in their order");
         }
+        let Err(place) = self.place(id) else { return refused("its number is taken") };
         let plan = vec![0; job.rates.len()];
         let left = job.work;
-        self.held.push(Held { id, job, left, plan, way: (0, 0), late: false });
+        self.held.insert(place, Held { id, job, left, plan, way: (0, 0), target: 0 });
         self.stale = true;
         Ok(())
     }
 
     /// A job was on a kind for some seconds, and has so much work left; without any it goes.
     pub fn ran(&mut self, seat: Seat, seconds: i64, left: WorkNano) {
-        let Some(at) = self.held.iter().position(|held| held.id == seat.job) else { return };
+        let Ok(at) = self.place(seat.job) else { return };
         if left <= 0 {
             self.held.remove(at);
             return;
@@ -241,13 +268,7 @@ impl Rounds {
     /// # Errors
     /// [`RoundsError::Choices`] where numbers do not fit.
     pub fn seats(&mut self, now: i64) -> Result<Vec<Seat>, RoundsError> {
-        for held in &mut self.held {
-            let made = held.job.deadline_s.is_none_or(|at| now + held.fastest() <= at);
-            if !made && !held.late {
-                held.late = true;
-                self.stale = true;
-            }
-        }
+        self.stale |= self.aim(now);
         if self.stale {
             self.solve(now)?;
             (self.stale, self.since) = (false, 0);
@@ -264,6 +285,24 @@ impl Rounds {
             }
         }
         Ok(seats)
+    }
+
+    /// Lets go of deadlines that cannot be made any more; whether there were any.
+    fn aim(&mut self, now: i64) -> bool {
+        let mut any = false;
+        for held in &mut self.held {
+            let fastest = held.fastest();
+            while held.deadline().is_some_and(|at| now + fastest > at) {
+                held.target += 1;
+                any = true;
+            }
+        }
+        any
+    }
+
+    /// Where a job is among those held, which are in the order of their numbers.
+    fn place(&self, id: u32) -> Result<usize, usize> {
+        self.held.binary_search_by_key(&id, |held| held.id)
     }
 
     /// What was done so far.

@@ -50,23 +50,22 @@ pub(super) fn holds(fleet: &Fleet, all: &[Held], seats: &[Seat], now: i64) -> bo
     fits_on_fastest(fleet, &jobs) || fits_slot_by_slot(fleet, &jobs)
 }
 
-/// Everybody on its fastest kind: what must be done before each deadline fits before it.
+/// Everybody on its fastest kind: what must be done before each instant fits before it.
 fn fits_on_fastest(fleet: &Fleet, jobs: &[After<'_>]) -> bool {
-    let mut own: Vec<Vec<(i64, i64, i64)>> = vec![Vec::new(); fleet.kinds.len()];
+    // Before `due - seconds` nothing must be done, from there on all of the time until it is due.
+    let mut turns: Vec<Vec<(i64, i64)>> = vec![Vec::new(); fleet.kinds.len()];
     for job in jobs {
         let (kind, seconds) = job.fastest();
-        own[kind].push((job.due, seconds, job.gang));
+        turns[kind].extend([(job.due - seconds, job.gang), (job.due, -job.gang)]);
     }
-    own.iter().zip(&fleet.kinds).all(|(jobs, kind)| {
-        let count = i64::from(kind.count);
-        let gangs: i64 = jobs.iter().map(|(_, _, gang)| gang).sum();
-        gangs <= count
-            || jobs.iter().all(|(instant, _, _)| {
-                let before = |(due, seconds, gang): &(i64, i64, i64)| {
-                    gang * (seconds - (due - instant).max(0)).max(0)
-                };
-                jobs.iter().map(before).sum::<i64>() <= count.saturating_mul(*instant)
-            })
+    turns.iter_mut().zip(&fleet.kinds).all(|(turns, kind)| {
+        turns.sort_unstable();
+        let (mut before, mut slope, mut needed) = (0_i64, 0_i64, 0_i64);
+        turns.iter().all(|(instant, change)| {
+            needed = needed.saturating_add(slope.saturating_mul(instant - before));
+            (before, slope) = (*instant, slope + change);
+            needed <= i64::from(kind.count).saturating_mul(*instant)
+        })
     })
 }
 

@@ -33,14 +33,22 @@ pub(super) fn seats(fleet: &Fleet, all: &[Held], now: i64) -> (Vec<Seat>, bool) 
     wishes.sort_by_key(|wish| (wish.rank, wish.key, wish.held));
     let mut room: Vec<u32> = fleet.kinds.iter().map(|kind| kind.count).collect();
     let mut placed: Vec<Option<usize>> = vec![None; wishes.len()];
+    // Those that sit and could sit elsewhere.
+    let mut movable: Vec<usize> = Vec::new();
     let mut kept = true;
     for at in 0..wishes.len() {
         let gang = all[wishes[at].held].job.gang;
         let found = wishes[at].kinds.iter().copied().find(|kind| room[*kind] >= gang);
-        let found = found.or_else(|| bump(all, &wishes, &mut placed, &mut room, at));
+        let found = found.or_else(|| {
+            let seated = (wishes.as_slice(), movable.as_slice());
+            bump(all, seated, (&mut placed, &mut room), at)
+        });
         if let Some(kind) = found {
             room[kind] -= gang;
             placed[at] = Some(kind);
+            if wishes[at].kinds.len() > 1 {
+                movable.push(at);
+            }
         } else if wishes[at].rank != Rank::Free {
             kept = false;
         }
@@ -78,14 +86,13 @@ pub(super) fn urgent(fleet: &Fleet, all: &[Held], now: i64) -> Vec<Seat> {
 /// Sends one that sits on a wished kind to another of its kinds; the kind that is free then.
 fn bump(
     all: &[Held],
-    wishes: &[Wish],
-    placed: &mut [Option<usize>],
-    room: &mut [u32],
+    (wishes, movable): (&[Wish], &[usize]),
+    (placed, room): (&mut [Option<usize>], &mut [u32]),
     at: usize,
 ) -> Option<usize> {
     let needed = all[wishes[at].held].job.gang;
     for kind in wishes[at].kinds.iter().copied() {
-        for other in 0..at {
+        for other in movable.iter().copied() {
             let gang = all[wishes[other].held].job.gang;
             if placed[other] != Some(kind) || room[kind] + gang < needed {
                 continue;

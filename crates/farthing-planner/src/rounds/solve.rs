@@ -7,24 +7,46 @@
 
 use super::mixes::{Way, ways};
 use super::{Held, Rounds, RoundsError};
-use farthing_milp::{Choices, SHARE_ONE, Use};
+use farthing_milp::{Broken, Choices, Mixture, SHARE_ONE, Use};
 
 impl Rounds {
-    /// Plans the seconds of each job on each kind.
+    /// Plans the seconds of each job on each kind. Where not all deadlines can be made, those are
+    /// given up that take most seconds for what they are worth, until the others can.
     pub(super) fn solve(&mut self, now: i64) -> Result<(), RoundsError> {
         if self.held.is_empty() {
             return Ok(());
         }
-        let mut instants: Vec<i64> = self.held.iter().filter_map(Held::deadline).collect();
-        instants.sort_unstable();
-        instants.dedup();
-        let all: Vec<Vec<Way>> =
-            self.held.iter().map(|held| ways(held, held.deadline().map(|at| at - now))).collect();
-        let (choices, start) = self.program(now, &instants, &all).map_err(RoundsError::Choices)?;
-        let mixture = choices.solve(&start).map_err(RoundsError::Choices)?;
-        self.counts.solved += 1;
-        self.counts.pivots += mixture.pivots;
-        self.counts.broken += u32::from(!mixture.broken.is_empty());
+        loop {
+            let mut instants: Vec<i64> = self.held.iter().filter_map(Held::deadline).collect();
+            instants.sort_unstable();
+            instants.dedup();
+            let seconds = |held: &Held| held.deadline().map(|at| at - now);
+            let all: Vec<Vec<Way>> =
+                self.held.iter().map(|held| ways(held, seconds(held))).collect();
+            let program = self.program(now, &instants, &all);
+            let (choices, start) = program.map_err(RoundsError::Choices)?;
+            let mixture = choices.solve(&start).map_err(RoundsError::Choices)?;
+            self.counts.solved += 1;
+            self.counts.pivots += mixture.pivots;
+            self.keep(&mixture, &all);
+            if mixture.broken.is_empty() {
+                return Ok(());
+            }
+            self.counts.broken += 1;
+            let given_up = self.counts.given_up;
+            for broken in &mixture.broken {
+                self.give_up(broken, &instants);
+            }
+            if self.counts.given_up == given_up {
+                return Ok(());
+            }
+            // Their later deadlines may be out of reach, too.
+            self.aim(now);
+        }
+    }
+
+    /// Takes over what was chosen.
+    fn keep(&mut self, mixture: &Mixture, all: &[Vec<Way>]) {
         for held in &mut self.held {
             held.plan.fill(0);
         }
@@ -42,7 +64,31 @@ impl Rounds {
                 held.way = way.kinds();
             }
         }
-        Ok(())
+    }
+
+    /// Gives deadlines up until so much is free as is missing: those first that take most for what
+    /// is at stake (Moore and Hodgson's rule where all are worth the same).
+    fn give_up(&mut self, broken: &Broken, instants: &[i64]) {
+        let kind = broken.chain as usize;
+        let Some(until) = instants.get(broken.at as usize).copied() else { return };
+        let mut missing = broken.amount;
+        let mut order: Vec<(i64, usize)> = Vec::new();
+        for (at, held) in self.held.iter().enumerate() {
+            let used = held.plan[kind].saturating_mul(i64::from(held.job.gang));
+            if used > 0 && held.deadline().is_some_and(|due| due <= until) {
+                order.push((-(used / held.at_stake()), at));
+            }
+        }
+        order.sort_unstable();
+        for (_, at) in order {
+            if missing <= 0 {
+                break;
+            }
+            let held = &mut self.held[at];
+            missing -= held.plan[kind].saturating_mul(i64::from(held.job.gang));
+            held.target += 1;
+            self.counts.given_up += 1;
+        }
     }
 
     fn program(

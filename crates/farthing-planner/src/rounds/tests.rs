@@ -13,8 +13,9 @@ fn fleet(round_s: i64, counts: &[u32]) -> Fleet {
 }
 
 fn held(id: u32, gang: u32, rates: &[i64], left: i64, deadline_s: Option<i64>) -> Held {
-    let job = RoundJob { gang, rates: rates.to_vec(), work: left, deadline_s };
-    Held { id, left, plan: vec![0; rates.len()], way: (0, 0), late: false, job }
+    let due = deadline_s.map(|at| Due { at_us: at * MICROS, value: 1 }).into_iter().collect();
+    let job = RoundJob { gang, rates: rates.to_vec(), work: left, due };
+    Held { id, left, plan: vec![0; rates.len()], way: (0, 0), target: 0, job }
 }
 
 #[test]
@@ -67,7 +68,7 @@ fn the_net_sees_what_must_be_done_before_a_deadline() {
     assert!(net::holds(&fleet, &jobs, &[seat(0), seat(3)], 0));
     assert!(!net::holds(&fleet, &jobs, &[seat(0)], 0));
     // Who is late already is not looked at.
-    jobs[0].late = true;
+    jobs[0].target = 1;
     assert!(net::holds(&fleet, &jobs, &[seat(3)], 0));
 }
 
@@ -103,7 +104,7 @@ fn what_is_no_fleet_is_refused() {
     none.round_s = 0;
     assert!(Rounds::new(none).is_err());
     let mut rounds = Rounds::new(fleet(10, &[1])).unwrap();
-    let job = RoundJob { gang: 1, rates: vec![1], work: 5, deadline_s: None };
+    let job = RoundJob { gang: 1, rates: vec![1], work: 5, due: Vec::new() };
     rounds.arrive(7, job.clone()).unwrap();
     let twice = rounds.arrive(7, job).unwrap_err().to_string();
     assert_eq!(twice, "job 7: its number is taken");
@@ -118,18 +119,22 @@ fn the_bound_knows_kinds_time_and_who_cannot_be_in_time() {
     fleet.kinds[1].price = price(8);
     let arrival = |at: i64, due: Option<i64>, work: i64| Arrival {
         at_us: at * 1_000_000,
-        deadline_us: due.map(|due| due * 1_000_000),
-        job: RoundJob { gang: 1, rates: vec![2, 10], work: work * 3_600, deadline_s: None },
+        job: RoundJob {
+            gang: 1,
+            rates: vec![2, 10],
+            work: work * 3_600,
+            due: due.map(|due| Due { at_us: due * MICROS, value: 1 }).into_iter().collect(),
+        },
     };
     // 50 h slow and 10 h fast; an accelerator-hour is 1 and 8.
     let hour = 3_600;
     let found = least(&fleet, &[arrival(0, Some(60 * hour), 200)]).unwrap();
-    assert_eq!((found.cost.pico(), found.holds), (130, true));
+    assert_eq!((found.cost.pico(), found.holds), (130, Some(true)));
     // Without a deadline 100 h slow; two of them share nothing but time.
     let found = least(&fleet, &[arrival(0, None, 200), arrival(5, None, 200)]).unwrap();
-    assert_eq!((found.cost.pico(), found.holds), (200, true));
+    assert_eq!((found.cost.pico(), found.holds), (200, Some(true)));
     let found = least(&fleet, &[arrival(0, Some(19 * hour), 200)]).unwrap();
-    assert_eq!((found.cost.pico(), found.holds), (100, false));
+    assert_eq!((found.cost.pico(), found.holds), (100, Some(false)));
     let found = least(&fleet, &[arrival(0, Some(0), 200)]).unwrap();
-    assert_eq!((found.cost.pico(), found.holds), (100, false));
+    assert_eq!((found.cost.pico(), found.holds), (100, Some(false)));
 }

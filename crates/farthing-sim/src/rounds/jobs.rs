@@ -1,8 +1,8 @@
 //! Jobs of traces as a fleet sees them.
 
-use crate::trace::{GavelJob, Throughputs};
+use crate::trace::{ChronusJob, GavelJob, Throughputs};
 use farthing_model::Decimal;
-use farthing_planner::rounds::{Arrival, RoundJob};
+use farthing_planner::rounds::{Arrival, Due, RoundJob};
 
 /// Gavel counts deadlines in durations on this accelerator.
 const REFERENCE: &str = "v100";
@@ -64,11 +64,33 @@ pub fn of_gavel(
             }
         };
         let micros = |value: i128| i64::try_from(value).map_err(|_| error("it is too far off"));
-        all.push(Arrival {
-            at_us: micros(at_us)?,
-            deadline_us: deadline_us.map(micros).transpose()?,
-            job: RoundJob { gang: job.gang, rates: on, work: nano(job.steps)?, deadline_s: None },
-        });
+        let due = deadline_us.map(|at| micros(at).map(|at_us| Due { at_us, value: 1 }));
+        let due = due.transpose()?.into_iter().collect();
+        let job = RoundJob { gang: job.gang, rates: on, work: nano(job.steps)?, due };
+        all.push(Arrival { at_us: micros(at_us)?, job });
     }
     Ok(all)
+}
+
+/// The jobs of a Chronus trace on so many kinds, all as fast as each other: the trace has one time
+/// for each job. Jobs without accelerators are left out.
+pub fn of_chronus(jobs: &[ChronusJob], kinds: usize) -> Vec<Arrival> {
+    /// Microseconds of a minute.
+    const MINUTE: i64 = 60_000_000;
+    let job = |job: &ChronusJob| {
+        let due = |(after_min, value): &(u32, i64)| Due {
+            at_us: (i64::from(job.submit_min) + i64::from(*after_min)) * MINUTE,
+            value: *value,
+        };
+        Arrival {
+            at_us: i64::from(job.submit_min) * MINUTE,
+            job: RoundJob {
+                gang: job.gang,
+                rates: vec![1; kinds],
+                work: i64::from(job.duration_min) * 60,
+                due: job.due.iter().map(due).collect(),
+            },
+        }
+    };
+    jobs.iter().filter(|job| job.gang > 0).map(job).collect()
 }

@@ -11,11 +11,11 @@ mod jobs;
 #[cfg(test)]
 mod tests;
 
-pub use jobs::{JobsError, of_gavel};
+pub use jobs::{JobsError, of_chronus, of_gavel};
 
 use baseline::Queue;
 use farthing_model::Money;
-use farthing_planner::rounds::{Arrival, Counts, Fleet, RoundJob, Rounds, RoundsError, Seat};
+use farthing_planner::rounds::{Arrival, Counts, Fleet, Rounds, RoundsError, Seat};
 use std::fmt;
 use std::str::FromStr;
 
@@ -113,8 +113,10 @@ pub struct FleetRun {
     pub used_s: Vec<i64>,
     /// When each job was done, in the order of arrivals.
     pub finished_s: Vec<i64>,
-    /// Jobs that were done after their deadline.
+    /// Jobs that were done after their last deadline.
     pub late: Vec<usize>,
+    /// What the deadlines that were made are worth.
+    pub value: i64,
     /// Rounds in which anything was decided.
     pub rounds: u32,
     /// Seats that are another kind than in the round before, or were none.
@@ -154,12 +156,13 @@ pub fn replay(
         order,
         next: 0,
         left: arrivals.iter().map(|arrival| arrival.job.work).collect(),
-        before: vec![None; arrivals.len()],
+        sat: vec![(0, 0); arrivals.len()],
         run: FleetRun {
             cost: Money::zero(fleet.kinds[0].price.per_hour().currency()),
             used_s: vec![0; fleet.kinds.len()],
             finished_s: vec![0; arrivals.len()],
             late: Vec::new(),
+            value: 0,
             rounds: 0,
             moves: 0,
             counts: Counts::default(),
@@ -178,8 +181,8 @@ struct World<'a> {
     order: Vec<usize>,
     next: usize,
     left: Vec<i64>,
-    /// Where each job sat in the round before.
-    before: Vec<Option<usize>>,
+    /// The last round in which each job sat, from 1, and where.
+    sat: Vec<(u32, usize)>,
     run: FleetRun,
 }
 
@@ -217,9 +220,7 @@ impl World<'_> {
     }
 
     fn admit(&mut self, at: usize) -> Result<(), FleetError> {
-        let arrival = &self.arrivals[at];
-        let deadline_s = arrival.deadline_us.map(|at| at.div_euclid(MICROS));
-        let job = RoundJob { deadline_s, ..arrival.job.clone() };
+        let job = self.arrivals[at].job.clone();
         let id = u32::try_from(at).unwrap_or(u32::MAX);
         match &mut self.policy {
             Policy::Ours(rounds) => rounds.arrive(id, job).map_err(FleetError::Rounds),
@@ -230,12 +231,13 @@ impl World<'_> {
     /// Lets a round pass; how many jobs ended in it.
     fn round(&mut self, now: i64, seats: &[Seat]) -> Result<usize, FleetError> {
         let mut room: Vec<u32> = self.fleet.kinds.iter().map(|kind| kind.count).collect();
-        let mut sat = vec![None; self.left.len()];
+        let number = self.run.rounds + 1;
         let mut ended = 0;
         for seat in seats {
             let at = seat.job as usize;
             let wrong = FleetError::Seat { rule: self.rule, now, job: seat.job };
-            let fits = self.left.get(at).is_some_and(|left| *left > 0) && sat[at].is_none();
+            let there = self.left.get(at).is_some_and(|left| *left > 0);
+            let fits = there && self.sat[at].0 != number;
             let (true, Some(room)) = (fits, room.get_mut(seat.kind)) else { return Err(wrong) };
             let job = &self.arrivals[at].job;
             let rate = job.rates[seat.kind];
@@ -243,8 +245,8 @@ impl World<'_> {
                 return Err(wrong);
             }
             *room -= job.gang;
-            sat[at] = Some(seat.kind);
-            self.run.moves += u32::from(self.before[at] != Some(seat.kind));
+            self.run.moves += u32::from(self.sat[at] != (number - 1, seat.kind));
+            self.sat[at] = (number, seat.kind);
             let left = self.left[at];
             let needed = left / rate + i64::from(left % rate > 0);
             let seconds = needed.min(self.fleet.round_s);
@@ -259,14 +261,16 @@ impl World<'_> {
                 Policy::Queue(queue) => queue.ran(*seat, self.left[at]),
             }
         }
-        self.before = sat;
         Ok(ended)
     }
 
     fn end(&mut self, at: usize, second: i64) {
         self.run.finished_s[at] = second;
-        if self.arrivals[at].deadline_us.is_some_and(|due| second * MICROS > due) {
-            self.run.late.push(at);
+        let due = &self.arrivals[at].job.due;
+        match due.iter().find(|due| second <= due.second()) {
+            Some(made) => self.run.value += made.value,
+            None if due.is_empty() => {}
+            None => self.run.late.push(at),
         }
     }
 

@@ -5,6 +5,7 @@
 //! streamed ([`jobs`]).
 
 mod azure;
+mod chronus;
 mod day;
 mod gavel;
 pub mod jobs;
@@ -14,6 +15,7 @@ mod table;
 mod windows;
 
 pub use azure::{LlmRequest, read_azure};
+pub use chronus::{ChronusJob, read_chronus};
 pub use day::read_day_shape;
 pub use gavel::{GavelJob, Throughputs, read_gavel, read_throughputs};
 pub use philly::{PhillyJob, read_philly};

@@ -24,6 +24,9 @@ pub(crate) struct SimulateArgs {
     /// gavel: steps a second by accelerator, type of job and scale factor, CSV, also gzipped
     #[arg(long, value_name = "FILE")]
     pub(crate) throughput: Option<PathBuf>,
+    /// chronus: which of the traces in the file
+    #[arg(long, value_name = "NAME")]
+    pub(crate) variant: Option<String>,
     /// Accelerators of each kind, such as V100=36,P100=36,K80=36
     #[arg(long, value_name = "NAME=NUMBER", value_delimiter = ',')]
     pub(crate) cluster: Vec<String>,
@@ -81,6 +84,7 @@ impl SimulateArgs {
         let flags = [
             ("--price", !self.price.is_empty()),
             ("--throughput", self.throughput.is_some()),
+            ("--variant", self.variant.is_some()),
             ("--cluster", !self.cluster.is_empty()),
             ("--round", self.round.is_some()),
             ("--work", self.work.is_some()),

@@ -3,6 +3,7 @@
 //! Start with [`run`]: `format` lists the kinds of traces and what they take, one module each
 //! replays one kind, `result` prints what came out of any of them.
 
+mod chronus;
 mod fleet;
 mod format;
 mod gavel;

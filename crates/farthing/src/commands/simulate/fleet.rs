@@ -27,6 +27,8 @@ const BYTES_MAX: u64 = 1 << 32;
 pub(super) mod takes {
     pub(in super::super) const GAVEL: [&str; 5] =
         ["--throughput", "--cluster", "--price", "--round", "--limit"];
+    pub(in super::super) const CHRONUS: [&str; 5] =
+        ["--variant", "--cluster", "--price", "--round", "--limit"];
 }
 
 /// Policies of fleets.
@@ -176,6 +178,7 @@ fn ran(
     more.insert("used_gpu_s".to_owned(), used.into());
     more.insert("wall_us".to_owned(), json!(wall_us));
     more.insert("moves".to_owned(), json!(run.moves));
+    more.insert("value".to_owned(), json!(run.value));
     if run.counts.solved > 0 {
         more.insert("programs".to_owned(), json!(run.counts.solved));
         more.insert("overruled".to_owned(), json!(run.counts.overruled));

@@ -3,6 +3,7 @@
 //! To add one: a module that implements [`Format`], and a line in [`FORMATS`]. What flags it takes
 //! beyond `--trace`, `--format` and `--policy` it says itself; others are refused before it is run.
 
+use super::chronus::Chronus;
 use super::gavel::Gavel;
 use super::jobs::Jobs;
 use super::journal::Recorded;
@@ -18,6 +19,7 @@ use std::path::Path;
 const FORMATS: &[&dyn Format] = &[
     &SpotWindows,
     &Gavel,
+    &Chronus,
     &Jobs(JobFormat::Philly),
     &Jobs(JobFormat::Pai),
     &Jobs(JobFormat::Slurm),

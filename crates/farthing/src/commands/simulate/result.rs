@@ -70,7 +70,9 @@ impl Simulated {
 
     fn heading(&self) -> String {
         let bound = self.lower_bound.map(|bound| {
-            format!(", no policy can be below {} {}", show::money(bound), self.currency.code())
+            let late = self.policies.iter().any(|ran| ran.deadline_misses.unwrap_or(0) > 0);
+            let who = if late { "no policy that is in time" } else { "no policy" };
+            format!(", {who} can be below {} {}", show::money(bound), self.currency.code())
         });
         format!("{} jobs of {}{}", self.jobs, self.trace, bound.unwrap_or_default())
     }
