@@ -26,8 +26,10 @@ run: build ## builds, then starts the demo (or: make run ARGS='plan -f examples/
 cluster: ## a real Kubernetes on loopback with GPU nodes, until Ctrl-C (needs Go)
 	@tools/cluster.sh
 
-run-cluster: build ## the same, with `farthing up --kube` on it
-	@tools/cluster.sh --run dist/farthing
+run-cluster: ## a day of work on such a cluster, without and with Farthing, side by side (needs Go)
+	@tools/prepare.sh
+	@tools/cluster.sh --build >/dev/null
+	@cargo run --release --quiet --locked -p farthing --features "$(FEATURES)" --example day
 
 test: ## everything: format, lints, tests, generated files; ends with `N passed, N failed`
 	@tools/test.sh

@@ -2,10 +2,7 @@
 # Starts a real Kubernetes on free loopback ports, with GPU nodes that kwok plays and a little work,
 # and keeps it until Ctrl-C. `--build` only builds it and prints where the program is: the first
 # time compiles Kubernetes (some seven minutes on two cores), later ones take seconds.
-# `--run PROGRAM` runs `PROGRAM up --kube` on it, and ends with that.
 set -euo pipefail
-farthing=
-if [ "${1:-}" = --run ]; then farthing=$(realpath "$2"); fi
 cd "$(dirname "${BASH_SOURCE[0]}")/../tests/cluster"
 
 version=$(sed -n 's/^\tk8s.io\/kubernetes v\(.*\)$/\1/p' go.mod)
@@ -44,9 +41,4 @@ while [ ! -s "$folder/ready" ]; do
     sleep 0.2
 done
 echo 'ready' >&2
-if [ -z "$farthing" ]; then
-    wait "$cluster"
-else
-    # Its books stand beside those of other runs, under the name of the cluster.
-    "$farthing" up --kube --kubeconfig "$folder/admin.kubeconfig"
-fi
+wait "$cluster"

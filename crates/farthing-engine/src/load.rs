@@ -44,7 +44,7 @@ pub(crate) struct Loads {
 /// How much of its replicas a service used: as many whole replicas would have been filled.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Filled {
-    /// Of which resource the most.
+    /// By what was used of which resource.
     pub(crate) by: Resource,
     /// In 10^-6 replicas.
     pub(crate) micro: i128,
@@ -134,10 +134,10 @@ fn of_one(resource: Resource, each: Resources, window: Window) -> i128 {
 }
 
 impl Load {
-    /// How many replicas were filled by what was used; `None` where not all is known of what they
-    /// take more of with more to do.
-    pub(crate) fn filled(&self, each: Resources, window: Window) -> Option<Filled> {
-        let mut most: Option<Filled> = None;
+    /// How many replicas were filled by what was used of each resource that they take more of with
+    /// more to do; `None` where not all of that is known.
+    pub(crate) fn filled(&self, each: Resources, window: Window) -> Option<Vec<Filled>> {
+        let mut all = Vec::new();
         for by in GROWS {
             let one = of_one(by, each, window);
             if one == 0 {
@@ -145,11 +145,9 @@ impl Load {
             }
             let part = self.parts.get(&by).filter(|part| part.unknown == 0)?;
             let micro = proportion(part.used, 1_000_000_000, one)?;
-            if most.is_none_or(|most| micro > most.micro) {
-                most = Some(Filled { by, micro });
-            }
+            all.push(Filled { by, micro });
         }
-        most
+        (!all.is_empty()).then_some(all)
     }
 
     /// What so many replicas cost in so long, at what those cost that there were.

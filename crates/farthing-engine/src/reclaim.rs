@@ -12,6 +12,9 @@ mod idle;
 mod replicas;
 mod sick;
 
+#[cfg(test)]
+pub(crate) use replicas::first;
+
 use crate::Engine;
 use crate::engine::World;
 use crate::error::EngineError;
@@ -67,8 +70,9 @@ impl<W: World, S: Store> Engine<W, S> {
             self.propose_reclaim(Cause::Replicas, wanted, now)?;
         }
         if let Some(span) = rules.idle {
-            let wanted = self.idle_work(snapshot, (span, now), notes)?;
-            self.propose_reclaim(Cause::Idle, wanted, now)?;
+            if let Some(wanted) = self.idle_work(snapshot, (span, now), notes)? {
+                self.propose_reclaim(Cause::Idle, wanted, now)?;
+            }
         }
         if !rules.sick.is_empty() {
             let wanted = self.sick_nodes(snapshot)?;
@@ -114,6 +118,7 @@ impl<W: World, S: Store> Engine<W, S> {
     ) -> Result<(), EngineError> {
         let number = self.journal.head().seq + 1;
         let expires = now.checked_add(HOLDS).map_err(|_| EngineError::Horizon)?;
+        let withdrawn = unwanted(self.journal.state(), cause, &wanted);
         let mut steps = Vec::new();
         for Wanted { action, generation, cost, saving, reasons } in wanted {
             if is_known(self.journal.state(), (&action, generation), now) {
@@ -124,10 +129,10 @@ impl<W: World, S: Store> Engine<W, S> {
             let step = Step { id, action, generation, cost, saving, reasons, expires };
             steps.push(StepRecord::of(&step));
         }
-        if steps.is_empty() {
+        if steps.is_empty() && withdrawn.is_empty() {
             return Ok(());
         }
-        self.journal.append(now, &[Body::Reclaimed(ReclaimedRecord { cause, steps })])
+        self.journal.append(now, &[Body::Reclaimed(ReclaimedRecord { cause, steps, withdrawn })])
     }
 
     /// The span that cost and saving are stated for: they are so much in each, while it holds.
@@ -177,6 +182,21 @@ fn is_known(state: &Open, (action, generation): (&Action, u64), now: Timestamp) 
             }
         }
     })
+}
+
+/// Proposals of a cause that does not want them any more: nobody is to approve them now.
+fn unwanted(state: &Open, cause: Cause, wanted: &[Wanted]) -> Vec<String> {
+    let proposed = state.steps.values().filter(|open| {
+        let waits = open.stage == Stage::Proposed && open.approved != Some(false);
+        waits && open.reclaim == Some(cause)
+    });
+    let gone = proposed.filter(|open| {
+        !wanted.iter().any(|it| {
+            let action = &open.step.action;
+            same_target(action, &it.action) && same_size(action, &it.action)
+        })
+    });
+    gone.map(|open| open.step.id.to_string()).collect()
 }
 
 fn same_target(one: &Action, other: &Action) -> bool {

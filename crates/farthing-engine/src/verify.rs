@@ -121,8 +121,8 @@ impl<W: World, S: Store> Engine<W, S> {
             if first.0.reclaim.is_some() {
                 let (open, posted, record) = self.reclaimed(&rest.remove(0))?;
                 bodies.push(Body::Settled { step: open, posted: posted.to_string() });
-                bodies.push(Body::Verified(record.clone()));
-                verified.push(record);
+                bodies.extend(record.clone().map(Body::Verified));
+                verified.extend(record);
                 continue;
             }
             let account = Account::of(&first.0.step.action);
@@ -152,11 +152,12 @@ impl<W: World, S: Store> Engine<W, S> {
     }
 
     /// What was taken from what runs is promised for each span of the horizon, for as long as it
-    /// holds, and settled by all that the workload or the node was charged meanwhile.
+    /// holds, and settled by all that the workload or the node was charged meanwhile. Nothing is
+    /// verified where it is not known what that was, or it held for no time.
     fn reclaimed(
         &self,
         (open, since, until, complete): &Ended,
-    ) -> Result<(String, Money, VerifiedRecord), EngineError> {
+    ) -> Result<(String, Money, Option<VerifiedRecord>), EngineError> {
         let step = &open.step;
         let held = until.duration_since(*since).as_nanos().max(0);
         let part = |whole: Money| {
@@ -167,8 +168,11 @@ impl<W: World, S: Store> Engine<W, S> {
         let posted = match &step.action {
             Action::Release { node } => self.posted_for_node(node, (*since, *until))?,
             action => {
+                let Some(before) = open.posted_before else {
+                    let nothing = Money::zero(self.config.currency);
+                    return Ok((step.id.to_string(), nothing, None));
+                };
                 let all = self.posted_for_step(action)?;
-                let before = open.posted_before.unwrap_or(all);
                 all.checked_sub(before).map_err(EngineError::Money)?
             }
         };
@@ -185,7 +189,7 @@ impl<W: World, S: Store> Engine<W, S> {
             from: since.to_string(),
             to: until.to_string(),
         };
-        Ok((step.id.to_string(), posted, record))
+        Ok((step.id.to_string(), posted, Some(record).filter(|_| held > 0)))
     }
 
     /// What a node was charged in a span; a charge that reaches out of it counts in proportion.

@@ -4,7 +4,7 @@
 mod cluster;
 
 use cluster::{Cluster, SystemClock, until};
-use farthing_edge::{Act, Class, Observe, Prepared};
+use farthing_edge::{Act, Class, Measure, Observe, Prepared};
 use farthing_kube::{Kube, Kubeconfig, Priced, Prices, Rules};
 use farthing_model::{
     Action, ClusterId, Currency, IdError, Money, NodeId, Observed, Offer, OfferId, Place, Price,
@@ -183,6 +183,8 @@ fn steps_are_done_taken_back_held_and_refused_on_a_real_server() {
     services_go_to_none_and_back(&cluster, &mut kube);
     autoscalers_are_told_and_not_fought(&cluster, &mut kube);
     a_node_is_emptied_within_its_budgets(&cluster, &mut kube);
+    odd_objects_are_steered_or_held(&cluster, &mut kube);
+    a_node_is_emptied_while_it_is_sick(&cluster, &mut kube);
     a_server_that_is_down_leaves_nothing_half(&cluster, &mut kube);
 }
 
@@ -685,6 +687,97 @@ fn a_node_is_emptied_within_its_budgets(cluster: &Cluster, kube: &mut Kube) {
     );
     until("it is there", || seen(kube, "serving/bare").filter(|it| members(it) == 1));
     assert!(held(kube, &release("p7/4")).contains("is nobody's"));
+}
+
+/// The longest name, amounts as nobody writes them, and annotations that are no numbers.
+fn odd_objects_are_steered_or_held(cluster: &Cluster, kube: &mut Kube) {
+    let long = "n".repeat(253);
+    let set = |name: &str, annotations: &str, amounts: &str| {
+        format!(
+            "apiVersion: apps/v1\nkind: ReplicaSet\n\
+             metadata: {{name: {name}, namespace: serving, annotations: {{{annotations}}}}}\n\
+             spec: {{replicas: 2, selector: {{matchLabels: {{set: odd}}}}, template: {{metadata: \
+             {{labels: {{set: odd}}}}, spec: {{containers: [{{name: c, image: i, resources: \
+             {{requests: {{{amounts}}}}}}}]}}}}}}\n---\n"
+        )
+    };
+    let half = set("half", "", "nvidia.com/gpu: '0.5'").replace("requests", "limits");
+    let refusal = cluster.refusal(&half);
+    assert!(refusal.contains("must be an integer"), "{refusal}");
+    cluster.apply(&set(&long, "'farthing.dev/deadline': soon", "cpu: 1e-1, memory: 1e6"));
+    let workload = format!("serving/{long}");
+    until("it runs", || (members(&seen(kube, &workload)?) == 2).then_some(()));
+    let asked = seen(kube, &workload).unwrap().workload.resources;
+    assert_eq!((asked.cpu_milli, asked.memory_bytes), (100, 1_000_000));
+    let before = wanted(cluster, "replicaset", "serving", &long);
+    let fewer = on(kube, "p10/1", scale(&workload, 2, 1));
+    ready(kube, &fewer);
+    assert_eq!(act(kube, &fewer), ReceiptOutcome::Done);
+    assert_eq!(undo(kube, &fewer).outcome, ReceiptOutcome::Done);
+    assert_eq!(wanted(cluster, "replicaset", "serving", &long), before, "byte for byte");
+    let faults =
+        kube.measure(Window::starting(Timestamp::now(), SignedDuration::from_secs(1)).unwrap());
+    let faults = faults.unwrap().faults;
+    assert!(!faults.iter().any(|it| it.contains("no event could be written")), "{faults:?}");
+    // Between how many it may have is said, or cannot be read: nothing goes beyond it.
+    for (said, expected) in [("min=2,max=8", "1 is not within that"), ("some", "write it like")] {
+        let elastic = format!("farthing.dev/elastic={said}");
+        cluster.kubectl(&["annotate", "rs", &long, "-n", "serving", &elastic, "--overwrite"]);
+        let fewer = on(kube, "p10/2", scale(&workload, 2, 1));
+        let why = held(kube, &fewer);
+        assert!(why.contains(expected), "{why}");
+    }
+    cluster.kubectl(&["delete", "rs", &long, "-n", "serving"]);
+    cluster.apply(&job("odd", "farthing.dev/interruptible: 'now and then'"));
+    until("the job runs", || (members(&seen(kube, "research/odd")?) == 1).then_some(()));
+    let odd = on(kube, "p10/3", suspend("research/odd"));
+    let why = held(kube, &odd);
+    assert!(why.contains("`now and then`: write it like"), "{why}");
+    cluster.kubectl(&["delete", "job", "odd", "-n", "research"]);
+}
+
+fn a_node_is_emptied_while_it_is_sick(cluster: &Cluster, kube: &mut Kube) {
+    let condition = |status: &str| {
+        let xid = format!(
+            r#"{{"type":"XidError","status":"{status}","reason":"Xid79","message":"off the bus"}}"#
+        );
+        let patch = format!(r#"{{"status":{{"conditions":[{xid}]}}}}"#);
+        let status = ["--subresource=status", "--type=strategic", "-p", &patch];
+        cluster.kubectl(&[&["patch", "node", "cpu-b"][..], &status].concat());
+    };
+    let symptoms = |kube: &mut Kube| {
+        let terms = kube.observe(Timestamp::now()).unwrap().terms;
+        let node = terms.nodes.get(&NodeId::new("cpu-b").unwrap())?.clone();
+        let found = node.symptoms.into_iter().map(|it| format!("{}: {}", it.name, it.says));
+        Some(found.collect::<Vec<_>>())
+    };
+    condition("True");
+    until("it is seen", || {
+        let own = symptoms(kube).unwrap_or_default();
+        own.contains(&"XidError=True: Xid79: off the bus".to_owned()).then_some(())
+    });
+    let mut step = step("p11/1", Action::Release { node: NodeId::new("cpu-b").unwrap() }, 0);
+    let zero = Money::zero(Currency::USD);
+    step.reasons = vec![Reason::Sick {
+        symptom: "XidError=True".to_owned(),
+        says: "off the bus".to_owned(),
+        loses: zero,
+        move_costs: zero,
+    }];
+    // From a journal reasons come back as words.
+    let words = step.reasons[0].to_string();
+    step.reasons = vec![Reason::Rule(words)];
+    ready(kube, &step);
+    // It got well between the plan and the step.
+    condition("False");
+    assert_eq!(refused(kube, &step), "the node is well again");
+    condition("True");
+    ready(kube, &step);
+    assert!(matches!(kube.act(&step, Timestamp::now()), Ok(_) | Err(_)));
+    let outcome = until("it is empty", || kube.outcome_of(&step.id, Timestamp::now()).ok());
+    assert_eq!(outcome.unwrap().outcome, ReceiptOutcome::Done);
+    assert_eq!(undo(kube, &step).outcome, ReceiptOutcome::Done);
+    condition("False");
 }
 
 fn a_server_that_is_down_leaves_nothing_half(cluster: &Cluster, kube: &mut Kube) {

@@ -4,7 +4,7 @@
 mod cluster;
 
 use cluster::{Cluster, SystemClock, until};
-use farthing_edge::{Measure, Observe};
+use farthing_edge::{Clock, Measure, Observe};
 use farthing_kube::{Kube, Kubeconfig, Priced, Prices};
 use farthing_model::{
     ClusterId, IdError, Node, NodeState, Observed, Offer, Place, Price, Purchase, Resource,
@@ -125,6 +125,7 @@ fn a_real_cluster_is_seen_changes_and_breaks() {
     what_changes_is_seen(&cluster, &mut kube);
     a_restart_of_the_server_is_survived(&cluster, &mut kube);
     the_role_of_our_manifests_is_enough(&cluster);
+    a_clock_that_is_off_breaks_nothing(&cluster);
     who_may_not_look_is_told_so(&cluster);
 }
 
@@ -292,6 +293,43 @@ fn the_role_of_our_manifests_is_enough(cluster: &Cluster) {
     assert_eq!(may("list", "pods").trim(), "yes");
     for (verb, what) in [("get", "secrets"), ("patch", "jobs"), ("delete", "pods")] {
         assert_eq!(may(verb, what).trim(), "no", "{verb} {what}");
+    }
+}
+
+/// A clock that differs from the server's by so many seconds.
+struct Off(i64);
+
+impl Off {
+    fn time(&self) -> Timestamp {
+        Timestamp::now() + SignedDuration::from_secs(self.0)
+    }
+}
+
+impl Clock for Off {
+    fn now(&self) -> Timestamp {
+        self.time()
+    }
+}
+
+fn a_clock_that_is_off_breaks_nothing(cluster: &Cluster) {
+    for seconds in [-1_200, 1_200] {
+        let access = Kubeconfig::load(&[cluster.kubeconfig()]).unwrap().access(None).unwrap();
+        let (lab, clock) = (ClusterId::new("lab").unwrap(), Off(seconds));
+        let mut kube = Kube::open(access, lab, Arc::new(Off(seconds)), Box::new(Labels)).unwrap();
+        assert!(kube.wait(Duration::from_secs(30)), "{:?}", kube.inventory());
+        let now = clock.time();
+        let seen = kube.observe(now).unwrap();
+        assert!(seen.nodes.iter().all(|node| node.since <= now), "{seconds}");
+        assert!(seen.workloads.iter().all(|it| it.since <= now), "{seconds}");
+        assert!(members(&seen, "serving/chat") > 0, "{seconds}");
+        std::thread::sleep(Duration::from_millis(1_100));
+        let window = Window::new(now, clock.time()).unwrap();
+        let measured = kube.measure(window).unwrap();
+        let inside = |part: Window| part.intersect(window) == Some(part);
+        assert!(measured.spans.iter().all(|span| inside(span.window)), "{seconds}");
+        assert!(measured.samples.iter().all(|sample| inside(sample.window)), "{seconds}");
+        // What the server made in what is our future is paid once that is there.
+        assert_eq!(measured.spans.is_empty(), seconds < 0, "{measured:?}");
     }
 }
 

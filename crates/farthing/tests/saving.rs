@@ -37,6 +37,8 @@ fn a_day_costs_less_keeps_its_deadlines_and_can_be_taken_back() {
         assert!(predicted.pico() > 0, "{cause:?} saved nothing");
         assert!(off * 20 <= predicted.pico(), "{cause:?}: {} {}", of(&predicted), of(&realised));
     }
+    // One device of two that does nothing is no reason.
+    assert!(!with.steps.iter().any(|step| step.contains("research/half")), "{:?}", with.steps);
     // Nothing of it stays.
     assert!(with.undone >= 3, "{} steps were in force at the end", with.undone);
     assert_eq!(with.changed, Vec::<String>::new(), "byte for byte");

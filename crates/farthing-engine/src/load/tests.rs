@@ -89,7 +89,8 @@ fn replicas_are_counted_by_what_is_used_and_paid_as_they_were() {
     loads.add(&metered(window(0, 10), Some(2_000))).unwrap();
     let (tick, load) = loads.last(&web()).unwrap();
     let filled = load.filled(EACH, tick).unwrap();
-    assert_eq!(filled, Filled { by: Resource::Cpu, micro: 2_000_000 });
+    assert_eq!(filled, [Filled { by: Resource::Cpu, micro: 2_000_000 }]);
+    let filled = filled[0];
     assert_eq!(
         [needed(filled, 1_000_000), needed(filled, 700_000), needed(filled, 500_000)],
         [2, 3, 4]

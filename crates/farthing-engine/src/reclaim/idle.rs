@@ -19,17 +19,18 @@ use jiff::{SignedDuration, Timestamp};
 const LOOKS: i32 = 8;
 
 impl<W: World, S: Store> Engine<W, S> {
-    /// What was idle for a span, where it can be stopped so that it can go on.
+    /// What was idle for a span, where it can be stopped so that it can go on; `None` where nobody
+    /// looked.
     pub(super) fn idle_work(
         &mut self,
         snapshot: &Snapshot,
         (span, now): (SignedDuration, Timestamp),
         notes: &mut Vec<String>,
-    ) -> Result<Vec<Wanted>, EngineError> {
+    ) -> Result<Option<Vec<Wanted>>, EngineError> {
         let again = self.looked.is_none_or(|last| now.duration_since(last) >= span / LOOKS);
         let from = now.checked_sub(span).map_err(|_| EngineError::Horizon)?;
         let Some(window) = Window::new(from, now).ok().filter(|_| again) else {
-            return Ok(Vec::new());
+            return Ok(None);
         };
         self.looked = Some(now);
         let currency = self.config.currency;
@@ -40,7 +41,7 @@ impl<W: World, S: Store> Engine<W, S> {
             // What cannot be read is not idle; that it cannot be is said by whoever reports on it.
             Err(error) => {
                 notes.push(format!("nothing is known of idle work: {error}"));
-                return Ok(Vec::new());
+                return Ok(None);
             }
         };
         let mut wanted = Vec::new();
@@ -57,7 +58,7 @@ impl<W: World, S: Store> Engine<W, S> {
                 );
             }
         }
-        Ok(wanted)
+        Ok(Some(wanted))
     }
 
     /// How something is stopped; `None` where it cannot be.

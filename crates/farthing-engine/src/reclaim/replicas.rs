@@ -10,7 +10,7 @@ use crate::journal::Open;
 use crate::load::{Filled, needed};
 use crate::reclaim_record::Cause;
 use farthing_edge::Store;
-use farthing_model::{Action, Decimal, Observed, Reason, Snapshot, StepId, WorkloadId};
+use farthing_model::{Action, Decimal, Observed, Ratio, Reason, Snapshot, StepId, WorkloadId};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeSet;
 
@@ -38,8 +38,8 @@ impl<W: World, S: Store> Engine<W, S> {
             if others || there != count {
                 continue;
             }
-            let Some((filled, share)) = self.most_filled(observed, (span, now)) else { continue };
-            let to = self.needs(filled).clamp(least, most);
+            let Some(filled) = self.most_filled(observed, (span, now)) else { continue };
+            let to = self.needs(&filled).clamp(least, most);
             if to >= count {
                 continue;
             }
@@ -50,14 +50,7 @@ impl<W: World, S: Store> Engine<W, S> {
                 continue;
             };
             let saving = reference.checked_sub(cost).map_err(EngineError::Money)?;
-            let why = format!(
-                "at no time in {span:#} more than {} of {count} replicas were filled ({} {share}), \
-                 the band is {} to {}",
-                tenths(filled.micro),
-                filled.by,
-                self.config.policy.bands.get(filled.by).threshold(),
-                self.config.policy.bands.get(filled.by).max,
-            );
+            let why = self.why(&filled, count, span);
             wanted.push(Wanted {
                 action: Action::Scale {
                     workload: id.clone(),
@@ -76,28 +69,47 @@ impl<W: World, S: Store> Engine<W, S> {
         Ok(wanted)
     }
 
-    /// The most that was filled in any tick of a span, and what part of what was there that is.
+    /// The most that was filled in any tick of a span, by each resource.
     fn most_filled(
         &self,
         observed: &Observed,
         (span, now): (SignedDuration, Timestamp),
-    ) -> Option<(Filled, String)> {
+    ) -> Option<Vec<Filled>> {
         let ticks = self.loads().over(&observed.workload.id, span, now)?;
-        let each = observed.workload.resources;
-        let mut most: Option<Filled> = None;
+        let mut most: Option<Vec<Filled>> = None;
         for (window, load) in ticks {
-            let filled = load.filled(each, window)?;
-            most = Some(most.filter(|most| most.micro >= filled.micro).unwrap_or(filled));
+            let filled = load.filled(observed.workload.resources, window)?;
+            match &mut most {
+                None => most = Some(filled),
+                Some(most) => {
+                    for (most, filled) in most.iter_mut().zip(filled) {
+                        most.micro = most.micro.max(filled.micro);
+                    }
+                }
+            }
         }
-        let most = most?;
-        let count = i128::from(replicas(observed)?.max(1));
-        let share = farthing_model::Ratio::of(most.micro, count.checked_mul(1_000_000)?)?;
-        Some((most, share.to_string()))
+        most
     }
 
     /// Replicas of which what was filled is no more than the band's lower edge.
-    fn needs(&self, filled: Filled) -> u32 {
-        needed(filled, self.config.policy.bands.get(filled.by).threshold().ppm())
+    fn needs(&self, filled: &[Filled]) -> u32 {
+        let bands = &self.config.policy.bands;
+        let of = |it: &Filled| needed(*it, bands.get(it.by).threshold().ppm());
+        filled.iter().map(of).max().unwrap_or(0)
+    }
+
+    /// How full the replicas were at most, in words.
+    fn why(&self, filled: &[Filled], count: u32, span: SignedDuration) -> String {
+        let of = |it: &Filled| {
+            let band = self.config.policy.bands.get(it.by);
+            let all = i128::from(count.max(1)) * 1_000_000;
+            let share = Ratio::of(it.micro, all).unwrap_or(Ratio::ZERO);
+            format!("{} {share} (band {} to {})", it.by, band.threshold(), band.max)
+        };
+        let parts: Vec<String> = filled.iter().map(of).collect();
+        let most = filled.iter().map(|it| it.micro).max().unwrap_or(0);
+        let (most, parts) = (tenths(most), parts.join(", "));
+        format!("at no time in {span:#} were more than {most} of {count} replicas filled: {parts}")
     }
 
     fn cost_of(
@@ -125,12 +137,14 @@ impl<W: World, S: Store> Engine<W, S> {
             let Some(mut count) = replicas(observed) else { continue };
             let Some((window, load)) = self.loads().last(&id) else { continue };
             let Some(filled) = load.filled(observed.workload.resources, window) else { continue };
-            let band = *self.config.policy.bands.get(filled.by);
-            if needed(filled, band.max.ppm()) <= count {
+            let bands = &self.config.policy.bands;
+            let over = |it: &Filled| needed(*it, bands.get(it.by).max.ppm()) > count;
+            if !filled.iter().any(over) {
                 continue;
             }
-            let full = filled.micro >= i128::from(count).saturating_mul(SATURATED_PPM);
-            let needs = if full { u32::MAX } else { self.needs(filled) };
+            let full = i128::from(count).saturating_mul(SATURATED_PPM);
+            let is_full = filled.iter().any(|it| it.micro >= full);
+            let needs = if is_full { u32::MAX } else { self.needs(&filled) };
             while let Some((step, was)) = top(self.journal.state(), &id).filter(|_| count < needs) {
                 if !self.take_back(&step, now, notes)? {
                     break;
@@ -188,7 +202,7 @@ fn top(state: &Open, id: &WorkloadId) -> Option<(StepId, u32)> {
 }
 
 /// The replicas before anything was taken.
-pub(super) fn first(state: &Open, id: &WorkloadId) -> Option<u32> {
+pub(crate) fn first(state: &Open, id: &WorkloadId) -> Option<u32> {
     let own = state.steps.values().filter(|open| open.holds_reclaim(id));
     own.filter_map(|open| match &open.step.action {
         Action::Scale { from, .. } => Some(*from),

@@ -156,3 +156,39 @@ impl NodeObject {
         })
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_node_says_what_does_not_look_well() {
+        let node = json!({
+            "metadata": {"name": "n"},
+            "status": {
+                "capacity": {"cpu": "48", "nvidia.com/gpu": "4", "pods": "110"},
+                "allocatable": {"cpu": "47500m", "nvidia.com/gpu": "3", "pods": "110"},
+                "conditions": [
+                    {"type": "Ready", "status": "True"},
+                    {"type": "MemoryPressure", "status": "False"},
+                    {"type": "AcceleratedHardwareReady", "status": "False", "reason": "Xid79"},
+                    {"type": "KernelDeadlock", "status": "True", "message": "hung"},
+                    {"type": "GpuHealthy", "status": "Unknown", "reason": null},
+                ],
+            },
+        });
+        let said = symptoms(&node).unwrap();
+        let said: Vec<String> = said.iter().map(|it| format!("{} {}", it.name, it.says)).collect();
+        let expected = [
+            "nvidia.com/gpu 3 of 4 can be used",
+            "AcceleratedHardwareReady=False Xid79",
+            "KernelDeadlock=True hung",
+            "GpuHealthy=Unknown ",
+        ];
+        assert_eq!(said, expected);
+        let odd = json!({"metadata": {}, "status": {"capacity": {"nvidia.com/gpu": "some"},
+            "allocatable": {"nvidia.com/gpu": "1"}}});
+        assert!(symptoms(&odd).unwrap_err().contains("nvidia.com/gpu"));
+    }
+}

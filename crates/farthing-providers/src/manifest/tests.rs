@@ -646,6 +646,21 @@ fn quantities_of_kubernetes_and_catalogues() {
 }
 
 #[test]
+fn a_policy_says_what_may_be_taken_back() {
+    let reclaim = |spec: &str| good(&object("Policy", spec)).policy.unwrap().reclaim;
+    assert_eq!(reclaim("  mode: enforce\n"), farthing_model::Reclaim::default(), "nothing");
+    let spec = "  reclaim: {idle: 2h, replicas: 30m, sick: [XidError=True, nvidia.com/gpu]}\n";
+    let told = reclaim(spec);
+    assert_eq!(told.idle, Some(SignedDuration::from_hours(2)));
+    assert_eq!(told.replicas, Some(SignedDuration::from_mins(30)));
+    assert_eq!(told.sick, ["XidError=True", "nvidia.com/gpu"]);
+    bad(
+        &object("Policy", "  reclaim: {idle: 0s, sick: [broken, Ready=no], idel: 1h}\n"),
+        &expect![[r#""#]],
+    );
+}
+
+#[test]
 fn a_policy_says_when_and_where_people_are_told() {
     use crate::alert::{Kind, MailTls, Secret};
     let spec = concat!(

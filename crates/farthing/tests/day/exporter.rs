@@ -21,6 +21,8 @@ pub(crate) struct Use {
     pub(crate) cores_milli: u64,
     /// How busy its cores and accelerators were, in thousandths.
     pub(crate) busy: u16,
+    /// Of its accelerators so many do nothing all the same.
+    pub(crate) idle: i128,
 }
 
 #[derive(Default)]
@@ -49,10 +51,10 @@ impl Exporter {
         json!({"kind": "PodMetricsList", "apiVersion": "metrics.k8s.io/v1beta1", "items": items})
     }
 
-    fn busy(&self, sample: &Sample) -> Option<u16> {
+    fn of(&self, sample: &Sample) -> Option<&Use> {
         let who = sample.attribution.as_ref()?;
         let key = (who.namespace.clone()?, who.pod.clone()?);
-        self.uses.get(&key).map(|it| it.busy)
+        self.uses.get(&key)
     }
 }
 
@@ -69,14 +71,17 @@ impl Measure for Lab {
         let mut next: BTreeMap<String, usize> = BTreeMap::new();
         let gpus = |sample: &&mut Sample| sample.resource == Resource::Gpu;
         for sample in measured.samples.iter_mut().filter(gpus) {
-            let Some(busy) = exporter.busy(sample) else { continue };
-            sample.used_nano = Some(sample.requested_nano * i128::from(busy) / 1_000);
+            let Some(own) = exporter.of(sample) else { continue };
             let devices = sample.requested_nano / sample.window.nanos();
-            for _ in 0..devices {
+            let mut used = 0;
+            for index in 0..devices {
+                let busy = if index < own.idle { 0 } else { own.busy };
                 let number = next.entry(sample.node.to_string()).or_default();
                 measured.uses.push(device(sample, *number, busy));
                 *number += 1;
+                used += sample.window.nanos() * i128::from(busy) / 1_000;
             }
+            sample.used_nano = Some(used);
         }
         Ok(measured)
     }

@@ -22,7 +22,7 @@ mod work;
 
 use api::Api;
 use exporter::{Exporter, Lab};
-use farthing_edge::{MemoryStore, Store as _};
+use farthing_edge::{MemoryStore, Observe as _, Store as _};
 use farthing_engine::{Body, Cause, Config, Engine, Planner, Stage, VerifiedRecord};
 use farthing_kube::{Access, Identity, Kube};
 use farthing_ledger::{Books, Key, Statement, StatementQuery, statement};
@@ -165,6 +165,7 @@ impl Day {
         self.exporter.lock().unwrap().set(self.work.uses(), now);
         self.work.happens(&self.api, now, self.acts, tell);
         self.pool.settle(&self.api, Some(&self.warp), now);
+        self.hears(now);
         let tick = self.engine.tick(now).unwrap();
         for receipt in tick.acted.receipts.iter().chain(&tick.resolved) {
             let open = self.engine.open_state().steps.get(&receipt.step);
@@ -184,6 +185,15 @@ impl Day {
         }
         self.pool.settle(&self.api, Some(&self.warp), now);
         self.work.looks(&self.api, now);
+    }
+
+    /// Waits until every watcher has heard how far its stream is.
+    fn hears(&mut self, now: Timestamp) {
+        let late = Instant::now() + PATIENCE;
+        while !self.engine.world_mut().kube.observe(now).unwrap().oldest().is_zero() {
+            assert!(Instant::now() < late, "not all watchers hear how far their streams are");
+            std::thread::sleep(Duration::from_millis(5));
+        }
     }
 
     /// The statement, and everything taken back.

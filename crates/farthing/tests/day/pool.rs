@@ -15,6 +15,9 @@ const GPUS: u64 = 4;
 /// A node without work is kept for so long.
 const EMPTY: SignedDuration = SignedDuration::from_mins(30);
 
+/// What the cluster autoscaler puts on nodes that it is about to delete.
+const CANDIDATE: &str = "DeletionCandidateOfClusterAutoscaler";
+
 #[derive(Default)]
 pub(crate) struct Pool {
     made: usize,
@@ -109,9 +112,12 @@ impl Pool {
         let mut moves = false;
         let is_empty = |node: &&Value| scene.on(name(node)).next().is_none();
         let empty: Vec<&str> = scene.nodes.iter().filter(is_empty).map(name).collect();
-        self.empty.retain(|node, _| empty.contains(&node.as_str()));
+        self.used_again(api, &empty);
         for node in empty {
-            let since = *self.empty.entry(node.to_owned()).or_insert(now);
+            let since = *self.empty.entry(node.to_owned()).or_insert_with(|| {
+                taint(api, node, &json!([{"key": CANDIDATE, "effect": "PreferNoSchedule"}]));
+                now
+            });
             if now.duration_since(since) >= EMPTY {
                 api.delete(&format!("/api/v1/nodes/{node}"));
                 self.empty.remove(node);
@@ -120,6 +126,22 @@ impl Pool {
         }
         moves || consolidate(api, scene)
     }
+}
+
+impl Pool {
+    /// Nodes that were empty and are not any more are candidates no more.
+    fn used_again(&mut self, api: &Api, empty: &[&str]) {
+        let used = |node: &String| !empty.contains(&node.as_str());
+        let all: Vec<String> = self.empty.keys().filter(|node| used(node)).cloned().collect();
+        for node in all {
+            taint(api, &node, &Value::Null);
+            self.empty.remove(&node);
+        }
+    }
+}
+
+fn taint(api: &Api, node: &str, taints: &Value) {
+    api.merge(&format!("/api/v1/nodes/{node}"), &json!({"spec": {"taints": taints}}));
 }
 
 /// Moves the replicas of the emptiest node that is half empty or more, where others have room.

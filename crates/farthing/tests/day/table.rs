@@ -29,7 +29,7 @@ pub(crate) fn text(without: &Outcome, with: &Outcome) -> String {
     row("paid for nodes (ledger)", money(without.paid), money(with.paid));
     row("  of it nobody's", money(without.unallocated), money(with.unallocated));
     row("  of it idle", money(without.idle), money(with.idle));
-    for team in without.teams.keys().filter(|team| !team.is_empty()) {
+    for team in ["research", "serving", "vision"] {
         let of =
             |outcome: &Outcome| outcome.teams.get(team).map_or_else(String::new, |it| money(*it));
         let limit = if team == "vision" { " (limit 40 USD)" } else { "" };

@@ -89,7 +89,8 @@ fn template(app: &str, team: &str, (gpus, cores): (u64, u64)) -> Value {
 }
 
 impl Work {
-    /// What is there when the day begins: a service, and a notebook that nobody uses.
+    /// What is there when the day begins: a service, a notebook that nobody uses, and one of which
+    /// one device of two is used.
     pub(crate) fn begin(&mut self, api: &Api) {
         for team in ["serving", "research", "vision"] {
             let meta = json!({"name": team, "labels": {"team": team}});
@@ -112,6 +113,14 @@ impl Work {
                 "template": template("notebook", "research", (4, 16))},
         });
         self.make(api, "/apis/apps/v1/namespaces/research/statefulsets", &notebook);
+        let half = json!({
+            "apiVersion": "apps/v1", "kind": "StatefulSet",
+            "metadata": {"name": "half", "namespace": "research"},
+            "spec": {"replicas": 1, "serviceName": "half",
+                "selector": {"matchLabels": {"app": "half"}},
+                "template": template("half", "research", (2, 8))},
+        });
+        self.make(api, "/apis/apps/v1/namespaces/research/statefulsets", &half);
     }
 
     fn make(&mut self, api: &Api, path: &str, object: &Value) {
@@ -155,8 +164,9 @@ impl Work {
                 pod: name(pod).to_owned(),
                 cores_milli: cores * 1_000,
                 busy,
+                idle: i128::from(app(pod) == "half"),
             });
-            if busy == 900 {
+            if busy == 900 && app(pod) != "half" {
                 self.comes_on(api, pod);
             }
         }
