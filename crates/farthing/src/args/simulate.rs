@@ -27,9 +27,6 @@ pub(crate) struct SimulateArgs {
     /// chronus: which of the traces in the file
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
-    /// Accelerators of each kind, such as V100=36,P100=36,K80=36
-    #[arg(long, value_name = "NAME=NUMBER", value_delimiter = ',')]
-    pub(crate) cluster: Vec<String>,
     /// Fleets: how long a decision holds [default: 360s]
     #[arg(long, value_name = "DURATION")]
     pub(crate) round: Option<String>,
@@ -54,7 +51,8 @@ pub(crate) struct SimulateArgs {
     /// Also draw what came out as an SVG picture
     #[arg(long, value_name = "FILE")]
     pub(crate) plot: Option<PathBuf>,
-    /// Jobs: the nodes, by their accelerator, such as V100=80x8,P100=40: 80 nodes of eight, 40 of one
+    /// Jobs: the nodes, by their accelerator, such as V100=80x8,P100=40: 80 nodes of eight, 40 of
+    /// one. Fleets: accelerators of each kind, such as V100=36,P100=36,K80=36
     #[arg(long, value_name = "TYPE=NODES[xSIZE]", value_delimiter = ',')]
     pub(crate) cluster: Vec<String>,
     /// Jobs: price books, for what --price does not name: the cheapest on demand
@@ -85,7 +83,6 @@ impl SimulateArgs {
             ("--price", !self.price.is_empty()),
             ("--throughput", self.throughput.is_some()),
             ("--variant", self.variant.is_some()),
-            ("--cluster", !self.cluster.is_empty()),
             ("--round", self.round.is_some()),
             ("--work", self.work.is_some()),
             ("--deadline", !self.deadline.is_empty()),
