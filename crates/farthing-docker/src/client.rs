@@ -101,7 +101,7 @@ impl Client {
 
     /// Asks a container to end, and ends it when `grace` has passed; `false` where it had ended.
     pub(crate) fn stop(&self, id: &str, grace: Duration) -> Result<bool, DockerError> {
-        let seconds = grace.as_secs().to_string();
+        let seconds = whole_seconds(grace).to_string();
         let path = format!("/containers/{}/stop", encoded(id));
         let question = format!("stop container {id}");
         let patience = PATIENCE.saturating_add(grace);
@@ -250,6 +250,11 @@ fn encoded(text: &str) -> String {
         }
     }
     out
+}
+
+/// A time as engines take it: whole seconds, and never less than was asked for.
+const fn whole_seconds(time: Duration) -> u64 {
+    time.as_secs().saturating_add((time.subsec_nanos() > 0) as u64)
 }
 
 #[cfg(test)]

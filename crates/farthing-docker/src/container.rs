@@ -102,7 +102,7 @@ impl Container {
         let who = Attribution {
             team: labels.get(label::TEAM).and_then(|team| TeamId::new(team).ok()),
             container: Some(name.base.clone()),
-            labels: label::kept(&own(&labels)),
+            labels: Arc::new(label::kept(&own(&labels))),
             ..Attribution::of(workload.clone())
         };
         let limits = seen.host_config;

@@ -35,7 +35,7 @@ pub(crate) fn kept(labels: &BTreeMap<String, String>) -> BTreeMap<String, String
 
 /// Whether nothing may be done to what has these labels.
 pub(crate) fn is_excluded(labels: &BTreeMap<String, String>) -> bool {
-    labels.get(EXCLUDE).is_some_and(|value| value != "false")
+    labels.get(EXCLUDE).is_some_and(|value| farthing_model::is_excluded(value))
 }
 
 /// Who is charged for a container that others started: its service in a compose file, what its
@@ -61,7 +61,7 @@ pub(crate) fn face(name: &str, labels: &BTreeMap<String, String>) -> Option<Arc<
         team,
         namespace: project,
         container: Some(name),
-        labels: kept(labels),
+        labels: Arc::new(kept(labels)),
         ..Attribution::of(workload)
     }))
 }

@@ -129,7 +129,8 @@ impl<M> Docker<M> {
             // What the queue says of who pays goes before labels, which images have too.
             if let Some(task) = self.tasks.get(&container.workload) {
                 let labels = task.workload.labels.clone();
-                let (team, labels) = (task.workload.team.clone(), label::kept(&labels));
+                let labels = Arc::new(label::kept(&labels));
+                let team = task.workload.team.clone();
                 let who = Attribution { team, labels, ..Attribution::clone(&container.who) };
                 container.who = Arc::new(who);
             }

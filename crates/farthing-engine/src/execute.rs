@@ -8,7 +8,7 @@ use crate::engine::World;
 use crate::error::EngineError;
 use crate::journal::{OpenStep, Stage, namespace};
 use crate::record::Body;
-use farthing_edge::{Prepared, Store};
+use farthing_edge::{Class, Prepared, Store};
 use farthing_model::{
     Action, Mode, Money, NodeId, NodeState, Offer, Reason, Receipt, ReceiptOutcome, Snapshot, Step,
     StepId, WorkloadId, WorkloadState,
@@ -47,6 +47,8 @@ pub enum Held {
     After(StepId),
     /// The world says that now is not the time, and why.
     World(String),
+    /// The world does not let us: a right is missing, or somebody who guards it says no.
+    Denied(String),
 }
 
 impl std::fmt::Display for Held {
@@ -67,7 +69,7 @@ impl std::fmt::Display for Held {
             Self::Replacement => write!(out, "what takes over is not ready yet"),
             Self::Budget(reason) => write!(out, "{reason}"),
             Self::After(step) => write!(out, "it is not known yet what became of step {step}"),
-            Self::World(why) => out.write_str(why),
+            Self::World(why) | Self::Denied(why) => out.write_str(why),
         }
     }
 }
@@ -262,6 +264,9 @@ impl<W: World, S: Store> Engine<W, S> {
                 self.receive(&receipt, now)?;
                 return Ok(Performed::Received(receipt));
             }
+            Err(error) if error.class() == Class::Denied => {
+                return Ok(Performed::Held(step, Held::Denied(error.to_string())));
+            }
             Err(error) => return Ok(Performed::Held(step, Held::World(error.to_string()))),
         };
         let mut bodies = Vec::new();
@@ -297,7 +302,7 @@ impl<W: World, S: Store> Engine<W, S> {
     pub(crate) fn tell(&mut self, acted: &Acted, planned: Option<&Planned>, now: Timestamp) {
         for (step, held) in &acted.held {
             // What the world says itself it has told; what is only proposed holds nobody up.
-            let told = matches!(held, Held::World(_) | Held::OnlyProposed(_));
+            let told = matches!(held, Held::World(_) | Held::Denied(_) | Held::OnlyProposed(_));
             if let Some(workload) = step.action.workload().filter(|_| !told) {
                 self.world.tell(workload, step.action.name(), &held.to_string(), now);
             }

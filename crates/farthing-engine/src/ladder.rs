@@ -16,8 +16,9 @@ use crate::execute::{note, prorated};
 use crate::exposure::{Exposure, gpu_milli_up};
 use crate::journal::{Ladder, Open, OpenStep, Stage};
 use crate::ladder_record::EscalatedRecord;
+use crate::member::member_rate;
 use crate::record::{Body, StepRecord};
-use crate::relief::{Cut, How, Relief, Scene, rate};
+use crate::relief::{Cut, How, Relief, Scene};
 use farthing_edge::Store;
 use farthing_model::{
     Action, BudgetId, Currency, Escalation, EscalationAction, Mode, Money, Observed, Reason,
@@ -70,12 +71,13 @@ impl<W: World, S: Store> Engine<W, S> {
             made = self.input(at.snapshot, at.budgets, at.posted)?;
             &made
         };
-        let mut reliefs = Vec::new();
+        let (mut reliefs, weights) = (Vec::new(), self.config.weights.clone());
         for (exposure, rung) in acting {
             let scene = Scene {
                 input,
                 left_alone: self.left_alone(),
                 held: self.ground().held(&exposure.state.budget, exposure.state.period)?,
+                weights: &weights,
                 now: at.now,
             };
             let mut relief = scene.relief(exposure, rung)?;
@@ -172,10 +174,12 @@ impl<W: World, S: Store> Engine<W, S> {
         };
         let WorkloadState::Placed(there) = &observed.state else { return Ok(None) };
         let here = there.iter().find(|it| it.offer == *offer && it.nodes_each == nodes_each);
-        let rate = here.and_then(|here| rate(snapshot, here));
-        let (Some(rate), Ok(window)) = (rate, Window::new(now, end)) else { return Ok(None) };
-        let left = i128::from(to) * i128::from(nodes_each);
-        let cost = rate.cost(window).and_then(|one| one.checked_mul_int(left));
+        let asks = observed.workload.resources;
+        let rate = here.and_then(|here| member_rate(snapshot, &self.config.weights, (asks, here)));
+        let (Some((rate, each)), Ok(window)) = (rate, Window::new(now, end)) else {
+            return Ok(None);
+        };
+        let cost = rate.cost(window).and_then(|one| one.checked_mul_int(each * i128::from(to)));
         let cost = cost.map_err(EngineError::Money)?;
         let offer = offer.clone();
         let action = Action::Scale { workload, offer, from, to, nodes_each, window };

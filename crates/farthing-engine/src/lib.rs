@@ -25,6 +25,7 @@ mod ladder;
 mod ladder_record;
 mod limits;
 mod load;
+mod member;
 mod reclaim;
 mod reclaim_record;
 mod record;

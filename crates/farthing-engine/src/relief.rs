@@ -9,11 +9,13 @@
 use crate::cuts::{self, Chosen};
 use crate::error::EngineError;
 use crate::exposure::{Exposure, Held};
+use crate::member::member_rate;
 use crate::sums::Account;
+use farthing_ledger::Weights;
 use farthing_model::{
     Assignment, BudgetId, Currency, Decimal, Escalation, EscalationAction, HourlyRate,
-    Interruptible, Limit, Money, MoneyError, Observed, OfferId, Purchase, Ratio, Snapshot, StepId,
-    Window, WorkloadId, WorkloadState, gpu_rate,
+    Interruptible, Limit, Money, MoneyError, Observed, OfferId, Purchase, Ratio, StepId, Window,
+    WorkloadId, WorkloadState, gpu_hours, gpu_rate,
 };
 use farthing_planner::{BudgetState, Fewer, Gone, Input, fewer_replicas};
 use jiff::{SignedDuration, Timestamp};
@@ -89,6 +91,8 @@ pub(crate) struct Scene<'a> {
     pub(crate) left_alone: BTreeSet<WorkloadId>,
     /// What is committed and not spent, by workload and offer.
     pub(crate) held: BTreeMap<Account, Held>,
+    /// How the price of a node is split over its resources.
+    pub(crate) weights: &'a Weights,
     /// Now.
     pub(crate) now: Timestamp,
 }
@@ -178,12 +182,15 @@ impl Scene<'_> {
             let service = observed.workload.service().is_some();
             for assignment in there {
                 let until = if service { end } else { assignment.window.to().min(end) };
-                let Some(rate) = self.rate_under(state, assignment) else { continue };
+                let Some((rate, each)) = self.rate_under(state, (observed, assignment)) else {
+                    continue;
+                };
                 let Ok(inside) = Window::new(assignment.window.from().max(self.now), until) else {
                     continue;
                 };
                 let (workload, offer) = (observed.workload.id.clone(), assignment.offer.clone());
-                let cost = rate.cost(inside)?.checked_mul_int(nodes(assignment))?;
+                let cost =
+                    rate.cost(inside)?.checked_mul_int(each * i128::from(assignment.members))?;
                 let sum = accounts.entry(Account { workload, offer }).or_insert(zero);
                 *sum = sum.checked_add(cost)?;
             }
@@ -199,24 +206,29 @@ impl Scene<'_> {
         Ok(going)
     }
 
-    /// What a node of an assignment takes of a budget in an hour, in the budget's unit; `None` where
-    /// nobody knows.
-    fn rate_under(&self, state: &BudgetState, assignment: &Assignment) -> Option<HourlyRate> {
-        match state.limit {
-            Limit::Money(_) => rate(&self.input.snapshot, assignment),
-            Limit::GpuHoursMilli(_) => {
-                let mut offers = self.input.offers.iter();
-                let listed = offers.find(|it| it.id == assignment.offer);
-                let accelerators = if let Some(offer) = listed {
-                    offer.accelerator_count
-                } else {
-                    let mut nodes = self.input.snapshot.nodes.iter();
-                    let node = nodes.find(|node| node.offer == assignment.offer)?;
-                    u32::try_from(node.capacity.gpu_milli / 1_000).ok()?
-                };
-                Some(gpu_rate(accelerators))
-            }
+    /// What one member takes of a budget in an hour, in the budget's unit: a rate, and how many
+    /// times that; `None` where nobody knows.
+    fn rate_under(
+        &self,
+        state: &BudgetState,
+        (observed, placed): (&Observed, &Assignment),
+    ) -> Option<(HourlyRate, i128)> {
+        if matches!(state.limit, Limit::Money(_)) {
+            return self.rate(observed, placed);
         }
+        if self.input.snapshot.terms.shared {
+            let asks = observed.workload.resources.gpu_milli;
+            return Some((HourlyRate::new(gpu_hours(asks))?, 1));
+        }
+        let listed = self.input.offers.iter().find(|it| it.id == placed.offer);
+        let accelerators = if let Some(offer) = listed {
+            offer.accelerator_count
+        } else {
+            let mut nodes = self.input.snapshot.nodes.iter();
+            let node = nodes.find(|node| node.offer == placed.offer)?;
+            u32::try_from(node.capacity.gpu_milli / 1_000).ok()?
+        };
+        Some((gpu_rate(accelerators), placed.nodes_each.into()))
     }
 
     /// What suspending a job frees and loses; `None` for what cannot be suspended, has nothing of
@@ -233,18 +245,21 @@ impl Scene<'_> {
         let mut of_budget = Money::zero(state.limit.amount().currency());
         let mut late = 0_u32;
         for assignment in there.iter().filter(|there| there.window.to() > now) {
-            let Some(rate) = rate(&self.input.snapshot, assignment) else { return Ok(None) };
-            let Some(under) = self.rate_under(state, assignment) else { return Ok(None) };
+            let Some((rate, each)) = self.rate(observed, assignment) else { return Ok(None) };
+            let under = self.rate_under(state, (observed, assignment));
+            let Some((under, each_under)) = under else { return Ok(None) };
+            let members = i128::from(assignment.members);
+            let nodes = each * members;
             let left = assignment.window.from().max(now);
             let inside = Window::new(left, assignment.window.to().min(period.to()));
             let Ok(inside) = inside else { continue };
             let zero = Money::zero(rate.per_hour().currency());
-            let saved = rate.cost(inside)?.checked_mul_int(nodes(assignment))?;
+            let saved = rate.cost(inside)?.checked_mul_int(nodes)?;
             frees = Some(frees.unwrap_or(zero).checked_add(saved)?);
-            let taken = under.cost(inside)?.checked_mul_int(nodes(assignment))?;
+            let taken = under.cost(inside)?.checked_mul_int(each_under * members)?;
             of_budget = of_budget.checked_add(taken)?;
             let again = match Window::starting(now, again(interruptible)) {
-                Some(window) => rate.cost(window)?.checked_mul_int(nodes(assignment))?,
+                Some(window) => rate.cost(window)?.checked_mul_int(nodes)?,
                 None => zero,
             };
             loses = Some(loses.unwrap_or(zero).checked_add(again)?);
@@ -294,13 +309,12 @@ impl Scene<'_> {
         for Gone { offer, from, to, nodes_each, unserved } in &fewer.gone {
             let here = there.iter().find(|it| it.offer == *offer && it.nodes_each == *nodes_each);
             let Some(here) = here else { return Ok(None) };
-            let rate = rate(&self.input.snapshot, here);
-            let (Some(rate), Some(under)) = (rate, self.rate_under(state, here)) else {
-                return Ok(None);
-            };
-            let gone = i128::from(from - to) * i128::from(*nodes_each);
+            let rates = self.rate(observed, here).zip(self.rate_under(state, (observed, here)));
+            let Some(((rate, each), (under, each_under))) = rates else { return Ok(None) };
+            let members = i128::from(from - to);
+            let gone = members * each;
             let frees = rate.cost(window)?.checked_mul_int(gone)?;
-            let of_budget = under.cost(window)?.checked_mul_int(gone)?;
+            let of_budget = under.cost(window)?.checked_mul_int(each_under * members)?;
             let boots = Window::starting(self.now, self.input.policy.boot);
             let loses = match boots.filter(|_| self.is_bought(offer)) {
                 Some(boot) => rate.cost(boot)?.checked_mul_int(gone)?,
@@ -321,6 +335,12 @@ impl Scene<'_> {
             cuts.push(Cut { workload, how, frees, of_budget, loses, loses_value, step: None });
         }
         Ok(Some(cuts))
+    }
+
+    /// What one member costs where it is placed: a rate, and how many times that.
+    fn rate(&self, observed: &Observed, placed: &Assignment) -> Option<(HourlyRate, i128)> {
+        let asks = observed.workload.resources;
+        member_rate(&self.input.snapshot, self.weights, (asks, placed))
     }
 
     /// Whether a node of an offer has to be bought again, and is paid while it boots.
@@ -375,10 +395,6 @@ fn part(limit: Money, part: Ratio) -> Result<Money, MoneyError> {
     Ok(Money::from_pico(pico, limit.currency()))
 }
 
-fn nodes(assignment: &Assignment) -> i128 {
-    i128::from(assignment.members) * i128::from(assignment.nodes_each)
-}
-
 /// What is paid and brings nothing: the checkpoint, and becoming productive again.
 fn again(interruptible: Interruptible) -> SignedDuration {
     interruptible.checkpoint.saturating_add(interruptible.restart)
@@ -395,10 +411,4 @@ fn is_late(
     let Some(deadline) = deadline else { return false };
     let next = period.to().checked_add(left.saturating_add(again(interruptible)));
     next.map_or(true, |done| done > deadline)
-}
-
-/// What the nodes of an assignment cost, as they were bought.
-pub(crate) fn rate(snapshot: &Snapshot, assignment: &Assignment) -> Option<HourlyRate> {
-    let mut nodes = snapshot.nodes.iter().filter(|node| node.offer == assignment.offer);
-    nodes.find_map(|node| node.price.rate())
 }

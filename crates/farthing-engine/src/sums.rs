@@ -119,7 +119,7 @@ fn labels(who: &Attribution) -> Cow<'_, BTreeMap<String, String>> {
     const USER: &str = "user";
     match &who.user {
         Some(user) if !who.labels.contains_key(USER) => {
-            let mut labels = who.labels.clone();
+            let mut labels = (*who.labels).clone();
             labels.insert(USER.to_owned(), user.clone());
             Cow::Owned(labels)
         }

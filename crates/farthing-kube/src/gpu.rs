@@ -29,6 +29,9 @@ pub(crate) fn is_whole(resource: &str) -> bool {
     WHOLE.contains(&resource)
 }
 
+/// The label that names the accelerators of a node.
+const PRODUCT: &str = "nvidia.com/gpu.product";
+
 /// Whether a resource is a device or a slice of one.
 pub(crate) fn is_device(resource: &str) -> bool {
     is_whole(resource) || resource.starts_with(MIG)
@@ -37,11 +40,16 @@ pub(crate) fn is_device(resource: &str) -> bool {
 /// The accelerator that a node's labels name, and the profile that all of them are cut into, where
 /// there is one: `NVIDIA-A100-SXM4-40GB-MIG-1g.5gb-SHARED`.
 pub fn product(labels: &BTreeMap<String, String>) -> Option<(&str, Option<&str>)> {
-    let product = labels.get("nvidia.com/gpu.product")?.trim_end_matches("-SHARED");
-    Some(match product.split_once("-MIG-") {
+    labels.get(PRODUCT).map(|label| parts(label))
+}
+
+/// The product that a label says, and the profile.
+fn parts(label: &str) -> (&str, Option<&str>) {
+    let product = label.trim_end_matches("-SHARED");
+    match product.split_once("-MIG-") {
         Some((product, profile)) => (product.trim_end_matches("-SHARED"), Some(profile)),
         None => (product, None),
-    })
+    }
 }
 
 /// How the devices of a node are to be read.
@@ -57,8 +65,8 @@ pub(crate) struct Reading<'n> {
 impl<'n> Reading<'n> {
     /// From the labels of a node and, where it is known, what its machine has.
     pub(crate) fn of(node: &'n NodeObject, accelerator: Option<&Accelerator>) -> Self {
-        let label = |name: &str| node.labels.get(name).map(String::as_str);
-        let (product, single) = product(&node.labels).unwrap_or_default();
+        let label = |name: &str| node.labels.get(name).map(|text| &**text);
+        let (product, single) = label(PRODUCT).map(parts).unwrap_or_default();
         let device = accelerator.map_or_else(|| named(product), MigDevice::of);
         let replicas = label("nvidia.com/gpu.replicas").and_then(|text| text.parse().ok());
         Self { node, device, replicas: replicas.unwrap_or(1).max(1), single }

@@ -45,13 +45,15 @@ pub use object::OurObject;
 pub use ours::{Campaign, Known, Lease, Ours, Standing};
 pub use price::{Priced, Prices};
 pub use subject::Subject;
+pub use usage::{PodUse, Uses};
 
 use client::Client;
 use farthing_edge::{Class, EdgeError, Measure, Measured, Observe, Quote};
 use farthing_model::{ClusterId, Coverage, Offer, Snapshot, SourceId, Window, WorkloadId};
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use kind::KINDS;
 use measure::{Faces, Measuring};
+use price::NodePrices;
 use serde::Deserialize;
 use state::State;
 use std::collections::{BTreeMap, BTreeSet};
@@ -65,15 +67,18 @@ pub struct Kube {
     cluster: ClusterId,
     client: Arc<Client>,
     shared: Arc<Shared>,
-    prices: Box<dyn Prices + Send>,
+    prices: NodePrices,
     source: SourceId,
     faces: Faces,
+    seen: observe::Seen,
     coverage: Coverage,
     /// Faults of the last snapshot, for the next measurement.
     faults: BTreeSet<String>,
     version: String,
     acting: act::Acting,
     usage: Usage,
+    /// Who knows what pods use better than the metrics server.
+    uses: Option<Box<dyn Uses>>,
     /// Requests that were told of.
     requests: u64,
 }
@@ -97,6 +102,8 @@ pub struct Inventory {
     pub lists: u64,
     /// Why what pods use is not known, if it is not: then they are known by what they ask for.
     pub use_unknown: Option<String>,
+    /// Who told what they use, where that is known.
+    pub use_by: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -131,14 +138,16 @@ impl Kube {
             cluster,
             client,
             shared,
-            prices,
+            prices: NodePrices::new(prices),
             source,
             faces: Faces::default(),
+            seen: observe::Seen::new(),
             coverage: Coverage::default(),
             faults: BTreeSet::new(),
             version: version.git_version,
             acting: act::Acting::default(),
             usage,
+            uses: None,
             requests: 0,
         })
     }
@@ -149,6 +158,18 @@ impl Kube {
         self.shared.wait(most, |state| {
             state.health.iter().all(|it| it.listed || it.served == Some(false) || it.why.is_some())
         })
+    }
+
+    /// Asks somebody else from now on what pods use, as at `now` for the first time; only where he
+    /// does not know it, the metrics server.
+    pub fn learn_use_from(&mut self, mut uses: Box<dyn Uses>, now: Timestamp) {
+        let before = now.checked_sub(SignedDuration::from_mins(1)).unwrap_or(now);
+        if let Ok(window) = Window::new(before, now) {
+            let mut faults = Vec::new();
+            self.usage = Usage::of_window((Some(&mut *uses), &self.client), window, &mut faults);
+            self.faults.extend(faults);
+        }
+        self.uses = Some(uses);
     }
 
     /// Objects of our own in it, for as long as this is there.
@@ -185,6 +206,7 @@ impl Kube {
             requests: self.client.requests(),
             lists: state.health.iter().map(|health| health.lists).sum(),
             use_unknown: self.usage.unknown().map(str::to_owned),
+            use_by: self.usage.told_by().map(str::to_owned),
         };
         for (kind, health) in KINDS.iter().zip(&state.health) {
             match (health.served, &health.why) {
@@ -234,15 +256,18 @@ impl Observe for Kube {
             return Err(error);
         }
         let about = (&self.cluster, now);
-        let (prices, faults) = (&mut *self.prices, &mut self.faults);
-        Ok(observe::snapshot(&state, about, prices, self.coverage, faults))
+        self.prices.refresh(state.nodes.len());
+        let (prices, faults) = (&mut self.prices, &mut self.faults);
+        let last = (&*state, &mut self.seen);
+        Ok(observe::snapshot(last, about, prices, self.coverage, faults))
     }
 }
 
 impl Measure for Kube {
     fn measure(&mut self, window: Window) -> Result<Measured, EdgeError> {
         let mut unread = Vec::new();
-        self.usage = Usage::ask(&self.client, &mut unread);
+        let uses = self.uses.as_mut().map(|uses| &mut **uses as &mut dyn Uses);
+        self.usage = Usage::of_window((uses, &self.client), window, &mut unread);
         let mut state = self.shared.state();
         if let Some(error) = unknown(&state) {
             return Err(error);
@@ -251,7 +276,7 @@ impl Measure for Kube {
         let known = known.min().flatten().unwrap_or(window.from());
         let (source, usage) = (&self.source, &self.usage);
         let measuring = Measuring { state: &state, window, known, source, usage };
-        let mut measured = measuring.measure(&mut *self.prices, &mut self.faces);
+        let mut measured = measuring.measure(&mut self.prices, &mut self.faces);
         if known < window.to() {
             let why = state.health.iter().take(2).find_map(|health| health.why.clone());
             measured.faults.push(format!(
@@ -276,7 +301,7 @@ impl Quote for Kube {
     /// What the nodes that are there were bought as; not what else could be.
     fn offers(&mut self, _now: Timestamp) -> Result<Arc<[Offer]>, EdgeError> {
         let state = self.shared.state();
-        Ok(observe::offers(&state, &mut *self.prices, &mut self.faults))
+        Ok(observe::offers(&state, &mut self.prices, &mut self.faults))
     }
 }
 

@@ -1,16 +1,15 @@
 //! What was paid and what was set aside in a window.
 //!
 //! A pod is charged for what it asks for, from when the scheduler gave it its node until it was
-//! done or gone; how much of that it used is what the metrics server says of cores and memory, if
-//! there is one, and else not known. Times are those of Kubernetes, to the second; what ended
-//! between two ticks is metered to its end.
+//! done or gone; how much of that it used is what `usage` has been told, and else not known. Times
+//! are those of Kubernetes, to the second; what ended between two ticks is metered to its end.
 //!
 //! The window is known as far as both nodes and pods are (`known`): after that the nodes are paid
 //! and their time is not measured.
 
 use crate::gpu::Reading;
 use crate::object::{NodeObject, PodObject, Slice};
-use crate::price::{Priced, Prices};
+use crate::price::{NodePrices, Priced};
 use crate::state::State;
 use crate::usage::Usage;
 use crate::whose;
@@ -25,7 +24,20 @@ use std::sync::Arc;
 
 /// Who is charged for each pod, by its unique id.
 #[derive(Default)]
-pub(crate) struct Faces(HashMap<Arc<str>, (Arc<Attribution>, u64)>);
+pub(crate) struct Faces {
+    known: HashMap<Arc<str>, Face>,
+    /// Counts the windows that were measured.
+    look: u64,
+}
+
+/// Who is charged for a pod.
+struct Face {
+    who: Arc<Attribution>,
+    /// The pod's version that says so.
+    version: u64,
+    /// When it was last looked for.
+    look: u64,
+}
 
 /// A window that is measured.
 pub(crate) struct Measuring<'m> {
@@ -42,7 +54,7 @@ struct Paid<'s> {
     id: NodeId,
     node: &'s NodeObject,
     window: Window,
-    priced: Priced,
+    priced: Arc<Priced>,
     gpus: Reading<'s>,
     capacity: Resources,
 }
@@ -61,13 +73,15 @@ struct Device<'s> {
 /// A pod that held something, and when.
 struct Held<'s> {
     pod: &'s PodObject,
-    node: &'s Arc<str>,
     window: Window,
 }
 
+/// Those of each node, by its name, with who is charged for them.
+type Holders<'s> = HashMap<&'s str, Vec<(Held<'s>, Arc<Attribution>)>>;
+
 /// A node with its price, as [`Measured`] and snapshots want it.
 pub(crate) struct NodeFacts<'n> {
-    pub(crate) priced: Priced,
+    pub(crate) priced: Arc<Priced>,
     pub(crate) capacity: Resources,
     /// How its devices are to be read.
     gpus: Reading<'n>,
@@ -77,11 +91,11 @@ pub(crate) struct NodeFacts<'n> {
 pub(crate) fn facts<'n>(
     state: &State,
     node: &'n NodeObject,
-    prices: &mut dyn Prices,
+    prices: &mut NodePrices,
     faults: &mut BTreeSet<String>,
 ) -> Option<NodeFacts<'n>> {
     let name = &node.name;
-    let priced = match prices.price(&node.labels, node.provider_id.as_deref()) {
+    let priced = match prices.of(node) {
         Ok(priced) => priced,
         Err(error) => {
             faults.insert(format!("node {name}: its labels make no offer: {error}"));
@@ -110,7 +124,7 @@ fn of_slices(state: &State, node: &Arc<str>) -> u64 {
 
 impl<'m> Measuring<'m> {
     /// Measures the window.
-    pub(crate) fn measure(&self, prices: &mut dyn Prices, faces: &mut Faces) -> Measured {
+    pub(crate) fn measure(&self, prices: &mut NodePrices, faces: &mut Faces) -> Measured {
         let mut faults = BTreeSet::new();
         let paid = self.paid(prices, &mut faults);
         let mut measured = Measured::default();
@@ -122,31 +136,29 @@ impl<'m> Measuring<'m> {
                 all.entry(&node.node.name).or_default().push(node);
                 all
             });
-        let holders = self.holders();
+        let holders = self.holders(faces, &mut faults);
         let claims = self.claims();
-        for held in &holders {
-            let Some(who) = faces.of(self.state, held.pod) else {
-                faults.insert(format!("pod {}: its names make no workload", held.pod.key));
-                continue;
-            };
-            for node in by_name.get(&**held.node).into_iter().flatten() {
-                self.samples(held, node, &who, &claims, (&mut measured, &mut faults));
+        // By node, resource, attribution and time: nodes come in order, and have few pods each.
+        for (name, paid) in by_name {
+            let first = measured.samples.len();
+            for (held, who) in holders.get(name).into_iter().flatten() {
+                for node in &paid {
+                    self.samples(held, node, who, &claims, (&mut measured, &mut faults));
+                }
             }
+            measured.samples[first..].sort_by(|a, b| {
+                (a.resource.cmp(&b.resource))
+                    .then_with(|| a.attribution.cmp(&b.attribution))
+                    .then_with(|| a.window.from().cmp(&b.window.from()))
+            });
         }
-        faces.keep(holders.iter().map(|held| held.pod));
         measured.spans.sort_by(|a, b| (&a.node, a.window.from()).cmp(&(&b.node, b.window.from())));
-        measured.samples.sort_by(|a, b| {
-            (a.node.cmp(&b.node))
-                .then_with(|| a.resource.cmp(&b.resource))
-                .then_with(|| a.attribution.cmp(&b.attribution))
-                .then_with(|| a.window.from().cmp(&b.window.from()))
-        });
         measured.faults = faults.into_iter().collect();
         measured
     }
 
     /// Each node that was there in the window.
-    fn paid(&self, prices: &mut dyn Prices, faults: &mut BTreeSet<String>) -> Vec<Paid<'m>> {
+    fn paid(&self, prices: &mut NodePrices, faults: &mut BTreeSet<String>) -> Vec<Paid<'m>> {
         let gone = self.state.gone_nodes.iter().map(|(node, end)| (node, *end));
         let there = self.state.nodes.values().map(|node| (node, self.window.to()));
         let mut paid = Vec::with_capacity(self.state.nodes.len());
@@ -201,17 +213,30 @@ impl<'m> Measuring<'m> {
         }
     }
 
-    /// Each pod that held something in the part of the window that is known.
-    fn holders(&self) -> Vec<Held<'m>> {
+    /// Each pod that held something in the part of the window that is known, by its node, and who
+    /// is charged for it.
+    fn holders(&self, faces: &mut Faces, faults: &mut BTreeSet<String>) -> Holders<'m> {
         let gone = self.state.gone_pods.iter().map(|(pod, end)| (pod, Some(*end)));
         let there = self.state.pods.values().map(|pod| (pod, None));
         let held = gone.chain(there).filter_map(|(pod, end)| {
             let (node, from, done) = pod.held()?;
             let to = end.or(done).unwrap_or(self.known).min(self.known).min(self.window.to());
             let window = Window::new(from.max(self.window.from()), to).ok()?;
-            Some(Held { pod, node, window })
+            Some((&**node, Held { pod, window }))
         });
-        held.collect()
+        let mut holders = Holders::new();
+        faces.look += 1;
+        for (node, held) in held {
+            match faces.of(self.state, held.pod) {
+                Some(who) => holders.entry(node).or_default().push((held, who)),
+                None => {
+                    let why = "its names make no workload";
+                    faults.insert(format!("pod {}: {why}", held.pod.key));
+                }
+            }
+        }
+        faces.forget_unseen();
+        holders
     }
 
     /// The devices of claims, as shares for each of the pods that reserve them.
@@ -262,20 +287,24 @@ impl<'m> Measuring<'m> {
             }
         };
         let asks = &pod.asks.resources;
-        let used = self.usage.of((&pod.key.namespace, &pod.key.name), window.to());
+        let used = self.usage.of(&pod.key, window.to());
         // A part of what a rate comes to since ever, so that parts of a window sum to the whole.
         let over = |amount: u64, unit: i128| {
             let until = |at: Timestamp| i128::from(amount) * at.as_nanosecond() / unit;
             until(window.to()) - until(window.from())
         };
-        let cores = used.map(|used| over(used.cpu_nano, 1_000_000_000));
+        let cores = used.and_then(|used| used.cpu_nano).map(|nano| over(nano, 1_000_000_000));
         put(Resource::Cpu, over(asks.cpu_milli, 1_000), cores);
-        let bytes = used.map(|used| over(used.memory_bytes, 1));
+        let bytes = used.and_then(|used| used.memory_bytes).map(|bytes| over(bytes, 1));
         put(Resource::Memory, over(asks.memory_bytes, 1), bytes);
         put(Resource::Storage, over(asks.storage_bytes, 1), None);
-        let mut gpus: i128 = 0;
+        // What a part of a device did is not told, only what whole ones did.
+        let (mut gpus, mut whole): (i128, bool) = (0, true);
         let mut share = |share: Result<Share, String>, count: u64| match share {
-            Ok(share) => gpus += share.over(window) * i128::from(count),
+            Ok(share) => {
+                whole &= share == Share::WHOLE;
+                gpus += share.over(window) * i128::from(count);
+            }
             Err(why) => {
                 faults.insert(format!("pod {}: {why}: it is charged no accelerator", pod.key));
             }
@@ -294,7 +323,9 @@ impl<'m> Measuring<'m> {
                 share(own, 1);
             }
         }
-        put(Resource::Gpu, gpus, None);
+        let busy = used.and_then(|used| used.gpu_nano).filter(|_| whole && gpus > 0);
+        let busy = busy.map(|nano| over(nano, 1_000_000_000));
+        put(Resource::Gpu, gpus, busy);
     }
 }
 
@@ -310,27 +341,24 @@ impl Faces {
     /// Who is charged for a pod. What was found is kept while the pod does not change, and once
     /// all of its owners were there.
     fn of(&mut self, state: &State, pod: &PodObject) -> Option<Arc<Attribution>> {
-        if let Some((who, version)) = self.0.get(&pod.uid)
-            && *version == pod.version
+        if let Some(face) = self.known.get_mut(&pod.uid)
+            && face.version == pod.version
         {
-            return Some(Arc::clone(who));
+            face.look = self.look;
+            return Some(Arc::clone(&face.who));
         }
         let top = whose::top(state, pod);
         let who = Arc::new(whose::attribution(state, pod, &top)?);
         if top.complete {
-            self.0.insert(Arc::clone(&pod.uid), (Arc::clone(&who), pod.version));
+            let face = Face { who: Arc::clone(&who), version: pod.version, look: self.look };
+            self.known.insert(Arc::clone(&pod.uid), face);
         }
         Some(who)
     }
 
-    /// Forgets all but these pods.
-    fn keep<'p>(&mut self, pods: impl Iterator<Item = &'p PodObject>) {
-        let mut kept = HashMap::with_capacity(self.0.len());
-        for pod in pods {
-            if let Some(face) = self.0.remove(&pod.uid) {
-                kept.insert(Arc::clone(&pod.uid), face);
-            }
-        }
-        self.0 = kept;
+    /// Forgets the pods that were not looked for the last time.
+    fn forget_unseen(&mut self) {
+        let look = self.look;
+        self.known.retain(|_, face| face.look == look);
     }
 }

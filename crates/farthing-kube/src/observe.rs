@@ -6,17 +6,17 @@ use crate::kind::KINDS;
 use crate::measure::facts;
 use crate::object::pod::{Asks, Phase};
 use crate::object::{Key, NodeObject, Owner, OwnerRef, PodObject};
-use crate::price::Prices;
+use crate::price::NodePrices;
 use crate::state::State;
 use crate::terms::{About, Saying};
 use crate::whose;
 use farthing_model::{
     Age, Assignment, ClusterId, Coverage, Decimal, Interruptible, Job, Node, NodeId, NodeState,
     Observed, Offer, OfferId, Requests, Resources, Service, Share, Sizing, Snapshot, Split, Window,
-    Workload, WorkloadId, WorkloadKind, WorkloadState,
+    Workload, WorkloadId, WorkloadKind, WorkloadState, is_excluded,
 };
 use jiff::{SignedDuration, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 
 /// How far ahead an end that nobody states is put.
@@ -33,11 +33,14 @@ struct Whole<'s> {
     pods: Vec<&'s PodObject>,
 }
 
+/// Workloads as they were seen last: what did not change is shared with the snapshot before.
+pub(crate) type Seen = HashMap<WorkloadId, Arc<Workload>>;
+
 /// Puts a snapshot together.
 pub(crate) fn snapshot(
-    state: &State,
+    (state, last): (&State, &mut Seen),
     (cluster, now): (&ClusterId, Timestamp),
-    prices: &mut dyn Prices,
+    prices: &mut NodePrices,
     coverage: Coverage,
     faults: &mut BTreeSet<String>,
 ) -> Snapshot {
@@ -48,9 +51,9 @@ pub(crate) fn snapshot(
         offers.insert(&*node.name, facts.priced.offer.clone());
         nodes.push(Node {
             id,
-            offer: facts.priced.offer,
+            offer: facts.priced.offer.clone(),
             capacity: facts.capacity,
-            price: facts.priced.price,
+            price: facts.priced.price.clone(),
             state: node_state(node),
             since: node.created.min(now),
             until: None,
@@ -58,7 +61,16 @@ pub(crate) fn snapshot(
     }
     nodes.sort_by(|a, b| a.id.cmp(&b.id));
     let whole = wholes(state, faults);
-    let seen = whole.iter().map(|(id, whole)| whole.observed(state, id, &offers, now));
+    let seen = whole.iter().map(|(id, whole)| {
+        let mut seen = whole.observed(state, id, &offers, now);
+        if let Some(known) = last.get(id).filter(|known| **known == seen.workload) {
+            seen.workload = Arc::clone(known);
+        }
+        seen
+    });
+    let seen: Vec<Observed> = seen.collect();
+    let all = seen.iter().map(|it| (it.workload.id.clone(), Arc::clone(&it.workload)));
+    *last = all.collect();
     let saying = Saying::of(state);
     let mut terms = saying.cluster();
     let said =
@@ -68,7 +80,7 @@ pub(crate) fn snapshot(
         cluster: cluster.clone(),
         at: now,
         nodes,
-        workloads: seen.collect(),
+        workloads: seen,
         ages: ages(state, now),
         coverage,
         terms: Arc::new(terms),
@@ -79,7 +91,7 @@ pub(crate) fn snapshot(
 /// node.
 pub(crate) fn offers(
     state: &State,
-    prices: &mut dyn Prices,
+    prices: &mut NodePrices,
     faults: &mut BTreeSet<String>,
 ) -> Arc<[Offer]> {
     let mut found = BTreeMap::new();
@@ -87,14 +99,14 @@ pub(crate) fn offers(
         let Some(facts) = facts(state, node, prices, faults) else { continue };
         let (priced, capacity) = (facts.priced, facts.capacity);
         found.entry(priced.offer.clone()).or_insert_with(|| Offer {
-            id: priced.offer,
-            place: priced.place,
-            instance_type: priced.instance_type,
-            accelerator: priced.accelerator,
+            id: priced.offer.clone(),
+            place: priced.place.clone(),
+            instance_type: priced.instance_type.clone(),
+            accelerator: priced.accelerator.clone(),
             accelerator_count: u32::try_from(capacity.gpu_milli / 1_000).unwrap_or(u32::MAX),
             capacity,
             purchase: priced.purchase,
-            price: priced.price,
+            price: priced.price.clone(),
             available: None,
             residency: Vec::new(),
             warnings: Vec::new(),
@@ -178,12 +190,11 @@ impl Whole<'_> {
         let own = first.and_then(|pod| pod.team.as_ref());
         let team = whose::team(state, own, self.top.as_ref(), &self.namespace);
         let labels = self.owner.map(|owner| &owner.labels).or(first.map(|pod| &pod.labels));
-        let labels = labels.into_iter().flat_map(|labels| labels.iter());
         Observed {
             workload: Arc::new(Workload {
                 id: id.clone(),
                 team,
-                labels: labels.map(|(a, b)| (a.to_string(), b.to_string())).collect(),
+                labels: labels.map(|labels| (**labels).clone()).unwrap_or_default(),
                 resources,
                 residency: Vec::new(),
                 value: Decimal::ONE,
@@ -241,7 +252,7 @@ impl Whole<'_> {
     /// How it takes an interruption, if it may be interrupted: what cannot be read may not.
     fn interruptible(&self) -> Option<Interruptible> {
         let marks = &self.owner?.marks;
-        let excluded = marks.get("exclude").is_some_and(|said| !guard::is_no(said));
+        let excluded = marks.get("exclude").is_some_and(is_excluded);
         let said = marks.get("interruptible").filter(|_| !excluded)?;
         guard::interruptible(said).ok()
     }

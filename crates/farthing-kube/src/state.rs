@@ -88,26 +88,35 @@ impl State {
         match kind.keep() {
             Keep::Node => {
                 let mut old = std::mem::take(&mut self.nodes);
+                let mut new = Vec::new();
                 for object in objects {
-                    if let Object::Node(node) = &object
-                        && let Some(was) = old.remove(&node.name)
-                    {
-                        self.nodes.insert(Arc::clone(&was.name), was);
+                    let Object::Node(node) = object else { continue };
+                    match old.remove(&node.name) {
+                        None => new.push((Arc::clone(&node.name), node)),
+                        Some(was) => {
+                            self.nodes.insert(Arc::clone(&was.name), was);
+                            self.put(kind, Object::Node(node));
+                        }
                     }
-                    self.put(kind, object);
                 }
+                self.nodes.append(&mut new.into_iter().collect());
                 self.gone_nodes.extend(old.into_values().map(|node| (node, now)));
             }
             Keep::Pod => {
                 let mut old = std::mem::take(&mut self.pods);
+                let mut new = Vec::new();
                 for object in objects {
-                    if let Object::Pod(pod) = &object
-                        && let Some(was) = old.remove(&pod.key)
-                    {
-                        self.pods.insert(was.key.clone(), was);
+                    let Object::Pod(pod) = object else { continue };
+                    match old.remove(&pod.key) {
+                        None => new.push((pod.key.clone(), pod)),
+                        Some(was) => {
+                            self.pods.insert(was.key.clone(), was);
+                            self.put(kind, Object::Pod(pod));
+                        }
                     }
-                    self.put(kind, object);
                 }
+                // All at once they fill their tree; one after the other they would half.
+                self.pods.append(&mut new.into_iter().collect());
                 for pod in old.into_values() {
                     self.end(pod, now);
                 }

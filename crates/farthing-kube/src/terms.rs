@@ -2,6 +2,7 @@
 //! quotas, disruption budgets, queues, autoscalers, pools.
 
 use crate::act::guard;
+use crate::object::node::Tainted;
 use crate::object::placement::{Placement, Tolerated};
 use crate::object::rule::{Rule, Says};
 use crate::object::{Key, NodeObject, Owner, OwnerRef, PodObject};
@@ -68,7 +69,7 @@ impl<'s> Saying<'s> {
 
     /// What is said of the whole cluster, without its workloads.
     pub(crate) fn cluster(&self) -> Terms {
-        let mut terms = Terms::default();
+        let mut terms = Terms { shared: true, ..Terms::default() };
         let mut held = self.held_by_sick();
         for node in self.state.nodes.values() {
             let said =
@@ -123,8 +124,7 @@ impl<'s> Saying<'s> {
         let nothing = Placement::default();
         let placement = placement.unwrap_or(&nothing);
         let labels = owner.map(|owner| &owner.labels).or(pod.map(|pod| &pod.labels));
-        let queue = labels.and_then(|all| all.iter().find(|(name, _)| &**name == QUEUE));
-        let queue = queue.map(|(_, queue)| Steering::Queue(queue.to_string()));
+        let queue = labels.and_then(|all| all.get(QUEUE)).cloned().map(Steering::Queue);
         let mark = |name: &str| owner.and_then(|owner| owner.marks.get(name));
         let scalers = top.and_then(|top| self.scalers.get(&(&**namespace, top)));
         let terms = WorkloadTerms {
@@ -142,7 +142,7 @@ impl<'s> Saying<'s> {
             steered_by: queue.into_iter().chain(scalers.into_iter().flatten().cloned()).collect(),
             // What cannot be read is no number: it stays as large as it is.
             elastic: mark("elastic").and_then(|said| guard::elastic(said).ok()),
-            excluded: mark("exclude").is_some_and(|said| !guard::is_no(said)),
+            excluded: mark("exclude").is_some_and(farthing_model::is_excluded),
         };
         (terms != WorkloadTerms::default()).then_some(terms)
     }
@@ -176,16 +176,14 @@ impl<'s> Saying<'s> {
 }
 
 fn of_node(node: &NodeObject) -> NodeTerms {
-    let taint = |text: &Arc<str>| {
-        let (rest, effect) = text.rsplit_once(':')?;
-        let (key, value) = rest.split_once('=')?;
-        let (key, value) = (key.to_owned(), value.to_owned());
-        Some(Taint { key, value, effect: effect.parse().ok()? })
+    let taint = |taint: &Tainted| {
+        let (key, value) = (taint.key.to_string(), taint.value.to_string());
+        Some(Taint { key, value, effect: taint.effect.parse().ok()? })
     };
     NodeTerms {
         taints: node.taints.iter().filter_map(taint).collect(),
         cordoned: node.unschedulable,
-        pool: node.labels.get(POOL).cloned(),
+        pool: node.labels.get(POOL).map(|pool| pool.to_string()),
         symptoms: node.symptoms.clone(),
         holds: BTreeMap::new(),
     }

@@ -5,10 +5,10 @@ use crate::call::{Flavour, calls};
 use crate::kind::KINDS;
 use crate::measure::{Faces, Measuring};
 use crate::object::Names;
-use crate::price::{Priced, Prices};
+use crate::price::{NodePrices, Priced, Prices};
 use crate::state::State;
 use crate::subject::subject;
-use crate::usage::Usage;
+use crate::usage::{PodUse, Usage};
 use crate::{roles, whose};
 use farthing_edge::Measured;
 use farthing_model::{
@@ -168,13 +168,17 @@ impl Prices for Free {
     }
 }
 
+fn free() -> NodePrices {
+    NodePrices::new(Box::new(Free))
+}
+
 /// Measures an hour before now.
 fn measure(state: &State) -> Measured {
     let window = Window::new(at("2026-11-30T23:00:00Z"), at(NOW)).unwrap();
     let source = SourceId::new("kubernetes").unwrap();
     let (source, usage) = (&source, &Usage::Unknown(String::new()));
     let measuring = Measuring { state, window, known: at(NOW), source, usage };
-    measuring.measure(&mut Free, &mut Faces::default())
+    measuring.measure(&mut free(), &mut Faces::default())
 }
 
 fn node(capacity: &Value, labels: &Value) -> Value {
@@ -309,7 +313,7 @@ fn time_that_is_not_known_is_paid_and_not_measured() {
         usage: &Usage::Unknown(String::new()),
         source: &source,
     };
-    let measured = measuring.measure(&mut Free, &mut Faces::default());
+    let measured = measuring.measure(&mut free(), &mut Faces::default());
     let spans: Vec<_> = measured.spans.iter().map(|it| (it.window.to(), it.measured)).collect();
     assert_eq!(spans, [(known, true), (at(NOW), false)]);
     let hours = |name: &str| {
@@ -494,9 +498,9 @@ fn what_others_say_becomes_terms() {
     let state = said_by_others();
     let lab = farthing_model::ClusterId::new("lab").unwrap();
     let seen = crate::observe::snapshot(
-        &state,
+        (&state, &mut crate::observe::Seen::new()),
         (&lab, at(NOW)),
-        &mut Free,
+        &mut free(),
         farthing_model::Coverage::default(),
         &mut std::collections::BTreeSet::new(),
     );
@@ -551,7 +555,7 @@ fn what_the_metrics_server_tells_is_metered() {
     let source = SourceId::new("kubernetes").unwrap();
     let (source, usage, known) = (&source, &usage, at(NOW));
     let measuring = Measuring { state: &state, window, known, source, usage };
-    let measured = measuring.measure(&mut Free, &mut Faces::default());
+    let measured = measuring.measure(&mut free(), &mut Faces::default());
     let of = |name: &str, resource: Resource| {
         let own = measured.samples.iter().find(|it| {
             let who = it.attribution.as_ref().unwrap();
@@ -564,4 +568,44 @@ fn what_the_metrics_server_tells_is_metered() {
     assert_eq!(of("p", Resource::Memory), Some((hour << 30, Some(hour << 31))));
     assert_eq!(of("q", Resource::Cpu), Some((0, Some(hour / 2))));
     assert_eq!(of("q", Resource::Storage), None);
+}
+
+/// Of whole accelerators the use is told; of instances of one it is not, whatever is said.
+#[test]
+fn use_of_accelerators_is_that_of_whole_ones() {
+    let mut state = State::default();
+    let labels = json!({"nvidia.com/gpu.product": "NVIDIA-A100-SXM4-80GB",
+        "nvidia.com/gpu.count": "8"});
+    let capacity = json!({"cpu": "96", "memory": "1Ti", "nvidia.com/gpu": "7",
+        "nvidia.com/mig-3g.40gb": "2"});
+    put(&mut state, "Node", &node(&capacity, &labels));
+    for (name, device, count) in
+        [("whole", "nvidia.com/gpu", "2"), ("part", "nvidia.com/mig-3g.40gb", "1")]
+    {
+        let asks = json!({"limits": {device: count}});
+        put(&mut state, "Pod", &pod(name, None, &container(&asks)));
+    }
+    // An exporter's own pod has no accelerator, and is said to use one.
+    put(&mut state, "Pod", &pod("exporter", None, &container(&json!({}))));
+    let uses = ["whole", "part", "exporter"].map(|name| PodUse {
+        namespace: "n".to_owned(),
+        name: name.to_owned(),
+        gpu_nano: Some(1_500_000_000),
+        ..PodUse::default()
+    });
+    let window = Window::new(at("2026-11-30T23:00:00Z"), at(NOW)).unwrap();
+    let source = SourceId::new("kubernetes").unwrap();
+    let usage = Usage::told(uses.into(), "somebody".to_owned(), at(NOW));
+    let (source, usage, known) = (&source, &usage, at(NOW));
+    let measuring = Measuring { state: &state, window, known, source, usage };
+    let measured = measuring.measure(&mut free(), &mut Faces::default());
+    let of = |name: &str| {
+        let own = measured.samples.iter().find(|it| {
+            let who = it.attribution.as_ref().unwrap();
+            it.resource == Resource::Gpu && who.pod.as_deref() == Some(name)
+        });
+        own.map(|it| it.used_nano)
+    };
+    assert_eq!(of("whole"), Some(Some(window.nanos() * 3 / 2)));
+    assert_eq!((of("part"), of("exporter")), (Some(None), None));
 }

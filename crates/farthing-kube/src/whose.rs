@@ -98,7 +98,6 @@ pub(crate) fn attribution(state: &State, pod: &PodObject, top: &Top) -> Option<A
     let (namespace, name) = (&pod.key.namespace, &pod.key.name);
     let owner = top.owner.as_ref();
     let workload = workload_id(namespace, owner.map_or(name, |owner| &owner.name))?;
-    let labels = pod.labels.iter().map(|(name, value)| (name.to_string(), value.to_string()));
     Some(Attribution {
         team: team(state, pod.team.as_ref(), owner, namespace),
         namespace: Some(namespace.to_string()),
@@ -107,7 +106,7 @@ pub(crate) fn attribution(state: &State, pod: &PodObject, top: &Top) -> Option<A
             kind: owner.kind.to_lowercase(),
             name: owner.name.to_string(),
         }),
-        labels: labels.collect(),
+        labels: Arc::clone(&pod.labels),
         ..Attribution::of(workload)
     })
 }

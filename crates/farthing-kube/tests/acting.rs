@@ -5,7 +5,7 @@ mod cluster;
 
 use cluster::{Cluster, SystemClock, until};
 use farthing_edge::{Act, Class, Measure, Observe, Prepared};
-use farthing_kube::{Kube, Kubeconfig, Priced, Prices, Rules};
+use farthing_kube::{Flavour, Kube, Kubeconfig, Priced, Prices, Rules};
 use farthing_model::{
     Action, ClusterId, Currency, IdError, Money, NodeId, Observed, Offer, OfferId, Place, Price,
     Purchase, Reason, Receipt, ReceiptOutcome, Step, StepId, Window, WorkloadId, WorkloadState,
@@ -42,6 +42,14 @@ impl Prices for Types {
             price: Price::Unknown("this test has no prices".to_owned()),
         })
     }
+}
+
+/// Gives a user exactly the roles that are generated for what it does.
+fn bind(cluster: &Cluster, user: &str, flavour: Flavour) {
+    cluster.apply(&farthing_kube::roles(flavour));
+    let role = format!("farthing-{}", flavour.name());
+    let (user_is, role) = (format!("--user={user}"), format!("--clusterrole={role}"));
+    cluster.kubectl(&["create", "clusterrolebinding", user, &user_is, &role]);
 }
 
 /// A process that has just started: it remembers nothing.
@@ -170,11 +178,16 @@ const MAY: &str = "farthing.dev/interruptible: 'true'";
 /// One cluster for everything: each part leaves what the next one needs.
 #[test]
 fn steps_are_done_taken_back_held_and_refused_on_a_real_server() {
-    let Some(cluster) = cluster::start(&["observer"], &["tests/cluster/demo/nodes.yaml"]) else {
+    let users = ["acts", "proposes", "observer"];
+    let Some(cluster) = cluster::start(&users, &["tests/cluster/demo/nodes.yaml"]) else {
         return;
     };
     cluster.apply(NAMESPACES);
-    let mut kube = open(cluster.kubeconfig());
+    // RBAC is on, and each has exactly the role that is generated for what it does.
+    bind(&cluster, "acts", Flavour::Enforce);
+    bind(&cluster, "proposes", Flavour::Recommend);
+    bind(&cluster, "observer", Flavour::Observe);
+    let mut kube = open(cluster.kubeconfig_of("acts"));
     a_job_is_suspended_and_taken_back_by_another_process(&cluster, &mut kube);
     what_changed_meanwhile_is_a_conflict(&cluster, &mut kube);
     what_may_not_be_touched_is_held(&cluster, &mut kube);
@@ -229,7 +242,7 @@ fn a_job_is_suspended_and_taken_back_by_another_process(cluster: &Cluster, kube:
         r#"{"spec":{"backoffLimit":9}}"#,
     ]);
     // Another process has only what was written down.
-    let mut other = open(cluster.kubeconfig());
+    let mut other = open(cluster.kubeconfig_of("acts"));
     assert!(other.outcome_of(&step.id, Timestamp::now()).unwrap().is_none(), "it knows nothing");
     other.recall(&step.id, &written);
     let outcome = other.outcome_of(&step.id, Timestamp::now()).unwrap().unwrap().outcome;
@@ -351,8 +364,11 @@ fn what_may_not_be_touched_is_held(cluster: &Cluster, kube: &mut Kube) {
     kube.steer_by(Rules { only_managed: true, ..Rules::default() });
     let step = on(kube, "p3/2", suspend("research/train"));
     assert!(held(kube, &step).contains("does not say farthing.dev/managed"));
+    let asked = kube.inventory().requests;
+    assert!(held(kube, &step).contains("does not say farthing.dev/managed"));
+    assert_eq!(kube.inventory().requests, asked, "nothing changed: nobody is asked again");
     cluster.kubectl(&["annotate", "namespace", "research", "farthing.dev/managed=true"]);
-    ready(kube, &step);
+    until("that is seen", || matches!(prepare(kube, &step), Prepared::Ready(_)).then_some(()));
     kube.steer_by(Rules::default());
     // What is held is said where people look.
     let events =
@@ -397,12 +413,25 @@ fn what_the_server_refuses_is_held_with_its_words(cluster: &Cluster, kube: &mut 
         matches!(prepare(kube, &other), Prepared::Held(_)).then_some(())
     });
     // The right to look is not the right to act.
-    cluster.apply(&farthing_kube::roles(farthing_kube::Flavour::Observe));
-    let bind = ["create", "clusterrolebinding", "observer", "--user=observer"];
-    cluster.kubectl(&[&bind[..], &["--clusterrole=farthing-observe"]].concat());
-    let mut looking = open(cluster.kubeconfig_of("observer"));
-    let why = held(&mut looking, &step);
-    assert!(why.contains("answers 403: Forbidden") && why.contains("kube manifests"), "{why}");
+    for user in ["observer", "proposes"] {
+        let mut looking = open(cluster.kubeconfig_of(user));
+        let before = wanted(cluster, "job", "research", "train");
+        let denied = looking.prepare(&step, Timestamp::now()).unwrap_err();
+        assert_eq!(denied.class(), Class::Denied, "{user}");
+        let why = denied.to_string();
+        assert!(why.contains("answers 403: Forbidden") && why.contains("kube manifests"), "{why}");
+        let failed = act(&mut looking, &step);
+        assert!(
+            matches!(&failed, ReceiptOutcome::Failed(why) if why.contains("403")),
+            "{failed:?}"
+        );
+        assert_eq!(wanted(cluster, "job", "research", "train"), before, "{user}");
+    }
+    // Who may say something has said it on the object, as a warning.
+    let warnings = ["get", "events", "-n", "research", "--field-selector=type=Warning"];
+    let warnings =
+        cluster.kubectl(&[&warnings[..], &["-o", "jsonpath={.items[*].message}"]].concat());
+    assert!(warnings.contains("answers 403: Forbidden"), "{warnings}");
     cluster.kubectl(&["delete", "validatingadmissionpolicybinding", "calm"]);
 }
 
@@ -665,7 +694,7 @@ fn a_node_is_emptied_within_its_budgets(cluster: &Cluster, kube: &mut Kube) {
     let outcome = until("it is empty", || kube.outcome_of(&step.id, Timestamp::now()).ok());
     assert_eq!(outcome.unwrap().outcome, ReceiptOutcome::Done);
     until("they run elsewhere", || (members(&seen(kube, "serving/chat")?) == 3).then_some(()));
-    let mut other = open(cluster.kubeconfig());
+    let mut other = open(cluster.kubeconfig_of("acts"));
     other.recall(&step.id, &written);
     assert_eq!(undo(&mut other, &step).outcome, ReceiptOutcome::Done);
     assert_eq!(node(".spec.unschedulable"), "");

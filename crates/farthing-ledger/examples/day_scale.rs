@@ -100,8 +100,8 @@ fn pod(number: u32) -> Arc<Attribution> {
     who.namespace = Some(format!("space-{}", number / 7 % 300));
     who.pod = Some(format!("{controller}-6f9c7d{number:06}"));
     who.controller = Some(Controller { kind: "deployment".to_owned(), name: controller });
-    who.labels.insert("app".to_owned(), format!("app-{}", number / 7 % 900));
-    who.labels.insert(
+    Arc::make_mut(&mut who.labels).insert("app".to_owned(), format!("app-{}", number / 7 % 900));
+    Arc::make_mut(&mut who.labels).insert(
         "pod-template-hash".to_owned(),
         format!("{:08x}", (number / 7).wrapping_mul(2_654_435_769)),
     );

@@ -49,7 +49,7 @@ fn who(gpu: u32, part: u32) -> Arc<Attribution> {
     Arc::new(Attribution {
         namespace: Some(format!("team-{}", gpu % 17)),
         pod: Some(workload.to_string()),
-        labels: labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into(),
+        labels: Arc::new(labels.map(|(key, value)| (key.to_owned(), value.to_owned())).into()),
         ..Attribution::of(workload)
     })
 }

@@ -42,7 +42,8 @@ fn ticks() -> Vec<Segment> {
             train.user = Some("ada".to_owned());
             train.container = Some("sha256:0f".to_owned());
             train.process = Some("python".to_owned());
-            train.labels = labels(&[("project", "alpha"), ("quote\" and \u{e9}\n", "")]);
+            let tags = [("project", "alpha"), ("quote\" and \u{e9}\n", "")];
+            train.labels = Arc::new(labels(&tags));
             train.namespace = Some("ml".to_owned());
             train.pod = Some("train-0".to_owned());
             let (kind, name) = ("pytorchjob".to_owned(), "train".to_owned());
@@ -155,7 +156,7 @@ fn forget_pods(who: &mut Attribution) {
 fn books_of_the_first_format_are_read() {
     books_of_a_format_are_read("format-1", |who| {
         forget_pods(who);
-        who.labels.clear();
+        who.labels = Arc::default();
     });
 }
 

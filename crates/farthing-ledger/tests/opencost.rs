@@ -100,7 +100,8 @@ fn charges(value: &Value, destination: Destination) -> Vec<Charge> {
         (owned("namespace"), owned("pod"), owned("container"));
     who.controller = owned("controller")
         .map(|name| Controller { kind: text(line, "controllerKind").to_owned(), name });
-    (who.labels, who.annotations) = (strings(line, "labels"), strings(line, "annotations"));
+    who.labels = Arc::new(strings(line, "labels"));
+    who.annotations = strings(line, "annotations");
     who.services = list(line.get("services"));
     let team = who.labels.get("team").or_else(|| who.annotations.get("team"));
     who.team = team.map(|team| farthing_model::TeamId::new(team).unwrap());
@@ -121,8 +122,8 @@ fn charges(value: &Value, destination: Destination) -> Vec<Charge> {
         window: hour(),
         node: NodeId::new(&node).unwrap(),
         offer: OfferId::new("any/any/any/owned").unwrap(),
-        place: Place { provider: "any".to_owned(), region: "any".to_owned(), zone: None },
-        instance_type: "any".to_owned(),
+        place: Arc::new(Place { provider: "any".to_owned(), region: "any".to_owned(), zone: None }),
+        instance_type: Arc::from("any"),
         purchase: Purchase::Owned,
         resource,
         destination,
@@ -131,12 +132,12 @@ fn charges(value: &Value, destination: Destination) -> Vec<Charge> {
         cost: money(line, name),
         list_cost: money(line, name),
         node_rate: "1 USD/h".parse().unwrap(),
-        provenance: Provenance {
+        provenance: Arc::new(Provenance {
             kind: PriceKind::AmortisedOwned,
             source: "the case".to_owned(),
             as_of: jiff::civil::date(2026, 3, 1),
             list: None,
-        },
+        }),
     };
     costs.into_iter().map(charge).filter(|charge| !charge.cost.is_zero()).collect()
 }

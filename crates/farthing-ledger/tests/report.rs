@@ -12,7 +12,7 @@ use farthing_model::{Currency, Destination, Money, Resource, Resources, Window};
 use proptest::prelude::*;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
+use std::sync::{Arc, LazyLock};
 use world::*;
 
 /// Two hours, two nodes, two teams, a boot, the system's own use.
@@ -273,7 +273,7 @@ fn days_and_labels_group_too() {
     for sample in ticks.iter_mut().flat_map(|tick| &mut tick.samples) {
         let Some(who) = &sample.attribution else { continue };
         let mut who = (**who).clone();
-        who.labels.insert("app".to_owned(), format!("{}-app", who.workload));
+        Arc::make_mut(&mut who.labels).insert("app".to_owned(), format!("{}-app", who.workload));
         who.services = vec!["front".to_owned(), "back".to_owned()];
         sample.attribution = Some(who.into());
     }

@@ -93,10 +93,10 @@ pub struct Charge {
     pub asset: Asset,
     /// What was bought.
     pub offer: OfferId,
-    /// Where.
-    pub place: Place,
+    /// Where. Charges of one node share it, as what follows.
+    pub place: Arc<Place>,
     /// The provider's name of the machine.
-    pub instance_type: String,
+    pub instance_type: Arc<str>,
     /// How it was paid.
     pub purchase: Purchase,
     /// For which resource.
@@ -116,5 +116,5 @@ pub struct Charge {
     /// The price of the whole asset that it is a part of, for one [`Asset::unit`] of it.
     pub node_rate: HourlyRate,
     /// Where that price comes from.
-    pub provenance: Provenance,
+    pub provenance: Arc<Provenance>,
 }

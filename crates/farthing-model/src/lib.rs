@@ -28,6 +28,7 @@ mod policy;
 mod price;
 mod quantity;
 mod resource;
+mod said;
 mod sample;
 mod share;
 mod sizing;
@@ -70,6 +71,7 @@ pub use quantity::{
     ByteSeconds, CoreSeconds, GpuSeconds, Joules, Quantity, QuantityError, Rate, Tokens, Unit,
 };
 pub use resource::{PerResource, Resource, Resources};
+pub use said::{is_excluded, yes_or_no};
 pub use sample::{Attribution, Controller, Coverage, Sample, Slice};
 pub use share::{Share, ShareError};
 pub use sizing::{Day, Queue, RatePoint, Sizing};

@@ -6,11 +6,12 @@ use crate::policy::Ratio;
 use crate::resource::Resource;
 use crate::window::Window;
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::sync::Arc;
 use std::{fmt, str::FromStr};
 
 /// Who is charged for a sample, and the labels that statements group by.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Attribution {
     /// The workload, such as `finetune-70b`, `container:3f2a…` or `process:firefox`.
     pub workload: WorkloadId,
@@ -28,17 +29,26 @@ pub struct Attribution {
     pub container: Option<String>,
     /// The program, if known.
     pub process: Option<String>,
-    /// The workload's labels when it was measured, for budgets and statements by label.
-    pub labels: BTreeMap<String, String>,
+    /// The workload's labels when it was measured, for budgets and statements by label; workloads
+    /// that are alike share them.
+    pub labels: Arc<BTreeMap<String, String>>,
     /// Its annotations, those that were asked for.
     pub annotations: BTreeMap<String, String>,
     /// The services that send requests to it, sorted.
     pub services: Vec<String>,
 }
 
+impl Hash for Attribution {
+    /// By what tells most of them apart: the rest is much, and seldom differs alone.
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { workload, user, pod, container, process, .. } = self;
+        (workload, user, pod, container, process).hash(state);
+    }
+}
+
 impl Attribution {
     /// A workload of which nothing else is known.
-    pub const fn of(workload: WorkloadId) -> Self {
+    pub fn of(workload: WorkloadId) -> Self {
         Self {
             workload,
             team: None,
@@ -48,7 +58,7 @@ impl Attribution {
             controller: None,
             container: None,
             process: None,
-            labels: BTreeMap::new(),
+            labels: Arc::default(),
             annotations: BTreeMap::new(),
             services: Vec::new(),
         }

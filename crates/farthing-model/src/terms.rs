@@ -19,6 +19,8 @@ pub struct Terms {
     pub room: BTreeMap<String, Room>,
     /// Pools that nodes are bought for by somebody else, by name.
     pub pools: BTreeMap<String, Pool>,
+    /// Whether members of workloads share nodes: then each costs its part of one, and not a node.
+    pub shared: bool,
 }
 
 /// What is said of a node.

@@ -139,3 +139,27 @@ fn a_real_prometheus_gives_the_table_of_the_file() {
     assert!(stepped.totals.samples >= file.totals.samples);
     assert_eq!(stepped.spans, file.spans);
 }
+
+/// What pods use now, by the same server: means over ten minutes of counters and gauges.
+#[test]
+fn a_real_prometheus_tells_what_pods_use() {
+    if !is_installed() {
+        return;
+    }
+    let data = tempfile::tempdir().unwrap();
+    let (_server, url) = start(data.path()).expect("prometheus does not start");
+    let server = Prometheus::new(&url, &Access::default()).unwrap();
+    let at = "2026-11-02T10:30:00Z".parse::<Timestamp>().unwrap();
+    let pods = server.pods(at, SignedDuration::from_mins(10)).unwrap();
+    let of = |namespace: &str, pod: &str| pods[&(namespace.to_owned(), pod.to_owned())];
+    // 60 seconds in each two minutes, without the row of the whole pod.
+    let front = of("web", "front-7d9f-a");
+    assert_eq!(front.cpu_nano, Some(500_000_000));
+    assert_eq!((front.memory_bytes, front.gpu_nano), (Some(1 << 30), None));
+    let train = of("ml", "train-0");
+    assert_eq!(train.gpu_nano, Some(1_810_000_000), "0.93 and 0.88 of two devices");
+    assert!(train.cpu_nano.is_some() && train.memory_bytes.is_some(), "{train:?}");
+    // Before anything was scraped nothing is known, which is not nothing.
+    let early = "2026-11-01T00:00:00Z".parse::<Timestamp>().unwrap();
+    assert!(server.pods(early, SignedDuration::from_mins(10)).unwrap().is_empty());
+}

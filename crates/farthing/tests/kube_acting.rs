@@ -26,6 +26,20 @@ spec:
   escalate: [{at: 100%, do: suspend}]
 ";
 
+/// Who the program is in the cluster.
+const WHO: &str = "acts";
+
+/// Gives it exactly the roles that are generated for acting.
+fn bind(cluster: &Cluster) {
+    let roles = farthing_kube::roles(farthing_kube::Flavour::Enforce);
+    cluster.apply(&roles);
+    let (user, role) = (format!("--user={WHO}"), "farthing-enforce");
+    let all = format!("--clusterrole={role}");
+    cluster.kubectl(&["create", "clusterrolebinding", WHO, &user, &all]);
+    let own = format!("--role={role}");
+    cluster.kubectl(&["create", "rolebinding", WHO, "-n", "farthing", &user, &own]);
+}
+
 /// What is wanted of an object: all but what the server keeps of how it came to be.
 fn wanted(cluster: &Cluster, kind: &str, name: &str) -> Value {
     let text = cluster.kubectl(&["get", kind, name, "-n", "research", "-o", "json"]);
@@ -44,7 +58,7 @@ fn is_suspended(cluster: &Cluster) -> bool {
 }
 
 fn up(place: &Place, cluster: &Cluster, more: &[&str]) -> Demo {
-    let kubeconfig = cluster.kubeconfig();
+    let kubeconfig = cluster.kubeconfig_of(WHO);
     let kube = ["--kube", "farthing", "--every", "1s", "--kubeconfig"];
     Demo::up(place, &[&kube[..], &[kubeconfig.to_str().unwrap()], more].concat())
 }
@@ -59,7 +73,8 @@ fn in_force(up: &Demo) -> Option<String> {
 
 #[test]
 fn a_team_over_its_budget_is_suspended_and_all_of_it_is_taken_back() {
-    let Some(cluster) = cluster::demo(&[]) else { return };
+    let Some(cluster) = cluster::demo(&[WHO]) else { return };
+    bind(&cluster);
     cluster.kubectl(&[
         "annotate",
         "job",
@@ -83,7 +98,7 @@ fn a_team_over_its_budget_is_suspended_and_all_of_it_is_taken_back() {
     assert!(events.contains("suspended: budget research-monthly is at"), "{events}");
     // A crash; the step is taken back by its journal alone.
     loop_.kill();
-    let kubeconfig = cluster.kubeconfig();
+    let kubeconfig = cluster.kubeconfig_of(WHO);
     let by = ["--kube", "farthing", "--kubeconfig", kubeconfig.to_str().unwrap()];
     let wrong = place.run(&[&["undo", "p9/9"][..], &by].concat());
     assert_eq!(wrong.code, 1, "{}", wrong.said);

@@ -215,7 +215,7 @@ impl Fake {
         let mut state = self.0.borrow_mut();
         let who = Attribution {
             team: workload.team.clone(),
-            labels: workload.labels.clone(),
+            labels: Arc::new(workload.labels.clone()),
             ..Attribution::of(workload.id.clone())
         };
         for number in 0..replicas {
@@ -278,7 +278,7 @@ impl State {
                 job.node = Some(node.id.clone());
                 let who = Attribution {
                     team: job.workload.team.clone(),
-                    labels: job.workload.labels.clone(),
+                    labels: Arc::new(job.workload.labels.clone()),
                     ..Attribution::of(workload.clone())
                 };
                 self.held.insert(node.id.clone(), Arc::new(who));

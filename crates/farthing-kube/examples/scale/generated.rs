@@ -17,9 +17,10 @@ pub(crate) struct Server {
 }
 
 impl Server {
-    pub(crate) fn start(nodes: usize, pods: usize) -> Self {
+    /// `how`: `serve` for pods of deployments, `serve-bare` for pods that nothing owns.
+    pub(crate) fn start(how: &str, (nodes, pods): (usize, usize)) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
-            .args(["serve", &nodes.to_string(), &pods.to_string()])
+            .args([how, &nodes.to_string(), &pods.to_string()])
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
@@ -61,15 +62,15 @@ impl Drop for Server {
 }
 
 /// Serves until it is killed.
-pub(crate) fn serve(nodes: usize, pods: usize) {
+pub(crate) fn serve(is_bare: bool, (nodes, pods): (usize, usize)) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     println!("http://{}", listener.local_addr().unwrap());
     for stream in listener.incoming().map(Result::unwrap) {
-        std::thread::spawn(move || answer_all(&stream, nodes, pods));
+        std::thread::spawn(move || answer_all(&stream, is_bare, (nodes, pods)));
     }
 }
 
-fn answer_all(stream: &TcpStream, nodes: usize, pods: usize) {
+fn answer_all(stream: &TcpStream, is_bare: bool, (nodes, pods): (usize, usize)) {
     let mut lines = BufReader::new(stream).lines();
     while let Some(Ok(first)) = lines.next() {
         while lines.next().is_some_and(|line| line.is_ok_and(|line| !line.is_empty())) {}
@@ -81,7 +82,7 @@ fn answer_all(stream: &TcpStream, nodes: usize, pods: usize) {
             }
             return;
         }
-        let body = body(path, nodes, pods);
+        let body = body(path, is_bare, (nodes, pods));
         let (status, body) = body.map_or(("404 Not Found", String::new()), |it| ("200 OK", it));
         let head = format!("HTTP/1.1 {status}\r\nContent-Length: {}\r\n\r\n", body.len());
         if (&*stream).write_all(format!("{head}{body}").as_bytes()).is_err() {
@@ -90,7 +91,7 @@ fn answer_all(stream: &TcpStream, nodes: usize, pods: usize) {
     }
 }
 
-fn body(path: &str, nodes: usize, pods: usize) -> Option<String> {
+fn body(path: &str, is_bare: bool, (nodes, pods): (usize, usize)) -> Option<String> {
     let (path, query) = path.split_once('?').unwrap_or((path, ""));
     let from = query.split('&').find_map(|part| part.strip_prefix("continue="));
     let from: usize = from.map_or(0, |text| text.parse().unwrap());
@@ -100,7 +101,13 @@ fn body(path: &str, nodes: usize, pods: usize) -> Option<String> {
     Some(match path {
         "/version" => r#"{"gitVersion":"v1.36.3"}"#.to_owned(),
         "/api/v1/nodes" => page(from, nodes, node),
-        "/api/v1/pods" => page(from, pods, |pod| self::pod(pod, nodes)),
+        "/api/v1/pods" => page(from, pods, |at| {
+            let mut pod = pod(at, nodes);
+            if is_bare {
+                pod["metadata"]["ownerReferences"] = Value::Null;
+            }
+            pod
+        }),
         "/apis/apps/v1/replicasets" => page(from, pods / 100, |at| owner("rs", at, "Deployment")),
         "/apis/apps/v1/deployments" => page(from, pods / 100, |at| owner("d", at, "")),
         path if path.ends_with("/v1") || path.matches('/').count() < 4 => match path {

@@ -3,7 +3,8 @@
 //! `scale real [NODES [PODS]]` (1,000 and 10,000) on a real API server whose nodes kwok plays; pods
 //! are put on nodes as they are made, so that no scheduler is waited for. `scale generated [NODES
 //! [PODS]]` (10,000 and 100,000) from lists that another process makes up on a loopback socket, as
-//! no API server of that size fits on a small machine. With a number of ticks behind the sizes the
+//! no API server of that size fits on a small machine; `scale bare` likewise of pods that nothing
+//! owns, each a workload. With a number of ticks behind the sizes the
 //! whole program runs on it (`farthing up --kube`, from the folder above or `FARTHING_PROGRAM`).
 //! Without arguments both sizes are generated and measured, with a figure in each line.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "a tool")]
@@ -54,9 +55,11 @@ fn main() {
     let (nodes, pods, ticks) = (sizes.next(), sizes.next(), sizes.next());
     let generated = (nodes.unwrap_or(10_000), pods.unwrap_or(100_000));
     match mode.as_deref() {
-        Some("serve") => generated::serve(generated.0, generated.1),
-        Some("generated") => {
-            let server = generated::Server::start(generated.0, generated.1);
+        Some("serve") => generated::serve(false, generated),
+        Some("serve-bare") => generated::serve(true, generated),
+        Some(how @ ("generated" | "bare")) => {
+            let how = if how == "bare" { "serve-bare" } else { "serve" };
+            let server = generated::Server::start(how, generated);
             match ticks {
                 Some(ticks) => show(&whole::run(&server.kubeconfig(), "2s", ticks)),
                 None => drop(measure(server.access())),
@@ -101,7 +104,7 @@ fn bench(name: &str, (nodes, pods): (usize, usize), [sync, tick, memory]: [u64; 
             "unit": unit, "nodes": nodes, "pods": pods});
         println!("{more}");
     };
-    let server = generated::Server::start(nodes, pods);
+    let server = generated::Server::start("serve", (nodes, pods));
     let took = measure(server.access());
     figure("sync", took.as_secs_f64(), sync, "s");
     let ran = whole::run(&server.kubeconfig(), "2s", TICKS);

@@ -69,7 +69,7 @@ impl Kube {
     pub(super) fn say_held(
         &mut self,
         workload: &WorkloadId,
-        (action, why): (&str, &str),
+        (action, why, is_warning): (&str, &str, bool),
         now: Timestamp,
     ) {
         let Some(subject) = self.subject(workload) else { return };
@@ -84,15 +84,33 @@ impl Kube {
             uid: subject.uid,
         };
         let note = format!("held: {why}");
-        let said = Said { reason: "Held", action, note: &note, is_warning: false };
+        let said = Said { reason: "Held", action, note: &note, is_warning };
         self.say(&object, &subject.api_version, &said, now);
     }
 
     pub(super) fn tell_held(&mut self, step: &Step, why: &str, now: Timestamp) {
         if let Some(workload) = step.action.workload() {
-            let workload = workload.clone();
-            self.say_held(&workload, (step.action.name(), why), now);
+            self.say_held(workload, (step.action.name(), why, false), now);
         }
+    }
+
+    /// Warns that a step cannot be done, which somebody has to see to.
+    pub(super) fn warn_held(&mut self, step: &Step, why: &str, now: Timestamp) {
+        if let Some(workload) = step.action.workload() {
+            self.say_held(workload, (step.action.name(), why, true), now);
+        }
+    }
+
+    /// Warns that a step was begun and not done.
+    pub(super) fn tell_failed(
+        &mut self,
+        step: &Step,
+        (changes, why): (&[Change], &str),
+        now: Timestamp,
+    ) {
+        let note = format!("step {} was not done: {why}", step.id);
+        let said = ("Failed", step.action.name(), &*note, true);
+        self.say_of(changes, said, now);
     }
 
     pub(super) fn tell_done(&mut self, step: &Step, changes: &[Change], now: Timestamp) {
@@ -100,24 +118,23 @@ impl Kube {
         let (id, why) = (&step.id, why.join("; "));
         let done = done(&step.action);
         let note = format!("{done}: {why} (step {id}; `farthing undo {id}` takes it back)");
-        self.say_of(changes, reason(&step.action), (step.action.name(), &note), now);
+        self.say_of(changes, (reason(&step.action), step.action.name(), &note, false), now);
     }
 
     pub(super) fn tell_undone(&mut self, step: &Step, changes: &[Change], now: Timestamp) {
         let note = format!("step {} was taken back: it is as it was before", step.id);
-        self.say_of(changes, "Restored", ("undo", &note), now);
+        self.say_of(changes, ("Restored", "undo", &note, false), now);
     }
 
     fn say_of(
         &mut self,
         changes: &[Change],
-        reason: &str,
-        (action, note): (&str, &str),
+        (reason, action, note, is_warning): (&str, &str, &str, bool),
         now: Timestamp,
     ) {
         for change in changes {
             let Some(kind) = steered(&change.object.kind) else { continue };
-            let said = Said { reason, action, note, is_warning: false };
+            let said = Said { reason, action, note, is_warning };
             self.say(&change.object, &kind.api_version(), &said, now);
         }
     }

@@ -8,7 +8,7 @@
 
 use super::change::{at, text};
 use super::{Stop, held};
-use farthing_model::Interruptible;
+use farthing_model::{Interruptible, is_excluded, yes_or_no};
 use jiff::SignedDuration;
 use serde_json::Value;
 use std::collections::BTreeSet;
@@ -34,11 +34,6 @@ fn mark<'v>(object: &'v Value, name: &str) -> Option<&'v str> {
     text(object, &["metadata", "annotations", &format!("farthing.dev/{name}")])
 }
 
-/// Whether what an annotation says is a no.
-pub(crate) fn is_no(said: &str) -> bool {
-    matches!(said.trim(), "false" | "no" | "0")
-}
-
 impl Rules {
     /// Whether an object may be touched. `named` is what it is called.
     pub(crate) fn allow(
@@ -53,19 +48,27 @@ impl Rules {
             return Err(held(format!("{named}: the namespace {name} is left alone")));
         }
         let of_namespace = |name: &str| namespace.and_then(|namespace| mark(namespace, name));
-        if mark(object, "exclude").is_some_and(|said| !is_no(said)) {
+        if mark(object, "exclude").is_some_and(is_excluded) {
             return Err(held(format!("{named} says farthing.dev/exclude: it is left alone")));
         }
-        if of_namespace("exclude").is_some_and(|said| !is_no(said)) {
+        if of_namespace("exclude").is_some_and(is_excluded) {
             let why = "its namespace says farthing.dev/exclude: it is left alone";
             return Err(held(format!("{named}: {why}")));
         }
-        let managed = mark(object, "managed");
-        if managed.is_some_and(is_no) {
+        let read = |said: Option<&str>| {
+            said.map(yes_or_no)
+                .transpose()
+                .map_err(|why| held(format!("{named}: farthing.dev/managed {why}")))
+        };
+        let managed = read(mark(object, "managed"))?;
+        if managed == Some(false) {
             return Err(held(format!("{named} says farthing.dev/managed: \"false\"")));
         }
-        let managed = managed.or_else(|| of_namespace("managed"));
-        if self.only_managed && managed.is_none_or(is_no) {
+        let managed = match managed {
+            None => read(of_namespace("managed"))?,
+            own => own,
+        };
+        if self.only_managed && managed != Some(true) {
             return Err(held(format!("{named} does not say farthing.dev/managed: \"true\"")));
         }
         Ok(())
@@ -75,7 +78,8 @@ impl Rules {
 /// Whether a job may be interrupted, and whether its pods get the time that a checkpoint takes.
 pub(crate) fn may_be_interrupted(job: &Value, named: &str) -> Result<(), Stop> {
     held_by_kueue(job, named)?;
-    let Some(said) = mark(job, "interruptible").filter(|said| !is_no(said)) else {
+    let says = mark(job, "interruptible").filter(|said| yes_or_no(said) != Ok(false));
+    let Some(said) = says else {
         let why = "must not be interrupted: it does not say farthing.dev/interruptible";
         return Err(held(format!("{named} {why}")));
     };
@@ -109,7 +113,7 @@ pub(crate) fn held_by_kueue(job: &Value, named: &str) -> Result<(), Stop> {
 pub(crate) fn interruptible(said: &str) -> Result<Interruptible, String> {
     let mut found =
         Interruptible { checkpoint: SignedDuration::ZERO, restart: SignedDuration::ZERO };
-    if matches!(said.trim(), "true" | "yes" | "1") {
+    if !said.trim().is_empty() && yes_or_no(said) == Ok(true) {
         return Ok(found);
     }
     for part in said.split(',') {
@@ -202,6 +206,10 @@ mod tests {
         assert!(why(allow(&exclude, &nothing)).contains("says farthing.dev/exclude"));
         assert!(why(allow(&nothing, &exclude)).contains("its namespace says"));
         assert!(allow(&object(&json!({"farthing.dev/exclude": "false"})), &nothing).is_ok());
+        assert!(allow(&object(&json!({"farthing.dev/exclude": "No"})), &nothing).is_ok());
+        let unclear = object(&json!({"farthing.dev/managed": "perhaps"}));
+        let unclear = why(allow(&unclear, &nothing));
+        assert!(unclear.contains("`perhaps` is neither yes nor no"), "{unclear}");
         let system = json!({"metadata": {"name": "kube-system"}});
         assert!(why(allow(&nothing, &system)).contains("kube-system is left alone"));
     }

@@ -12,6 +12,7 @@
 //! effect, so that no step is done twice (law 8). A conflict is never forced: it is said, and the
 //! next plan decides anew. Refuses to know why something is to be done. Start at [`Kube::intend`].
 
+mod before;
 pub(crate) mod change;
 mod drain;
 mod event;
@@ -45,6 +46,7 @@ pub(crate) struct Acting {
     /// What the step that is being talked about changes.
     hand: Option<(StepId, Written)>,
     told: event::Told,
+    before: before::Before,
 }
 
 /// What is written down before a step is begun.
@@ -93,6 +95,7 @@ impl Kube {
     /// Says what may be touched; without it all that no annotation excludes.
     pub fn steer_by(&mut self, rules: Rules) {
         self.acting.rules = rules;
+        self.acting.before = before::Before::default();
     }
 
     /// What a step changes, or why it is not begun.
@@ -141,7 +144,7 @@ impl Kube {
     /// All nodes, and which of them were bought as an offer.
     fn grounds(&mut self, offer: &OfferId) -> Vec<Ground> {
         let state = self.shared.state();
-        let (prices, faults) = (&mut *self.prices, &mut self.faults);
+        let (prices, faults) = (&mut self.prices, &mut self.faults);
         let nodes = state.nodes.values().filter(|node| !node.unschedulable);
         nodes
             .filter_map(|node| {
@@ -150,6 +153,12 @@ impl Kube {
                 Some(Ground { is_meant: priced.offer == *offer, labels, taints })
             })
             .collect()
+    }
+
+    /// What is watched of the object of a step, if that is one object.
+    fn basis(&self, step: &Step) -> Option<before::Basis> {
+        let subject = self.subject(step.action.workload()?)?;
+        Some(before::Basis::of(&self.shared.state(), &subject))
     }
 
     /// What was written down for a step.
@@ -166,9 +175,20 @@ fn retried(error: &ApiError) -> EdgeError {
 
 impl Act for Kube {
     fn prepare(&mut self, step: &Step, now: Timestamp) -> Result<Prepared, EdgeError> {
+        let basis = self.basis(step);
+        if let Some(basis) = &basis
+            && let Some(why) = self.acting.before.held(&step.action, basis, now)
+        {
+            let why = why.to_owned();
+            self.tell_held(step, &why, now);
+            return Ok(Prepared::Held(why));
+        }
         let written = match self.intend(step, now) {
             Ok(written) => written,
             Err(Stop::Held(why)) => {
+                if let Some(basis) = basis {
+                    self.acting.before.remember(&step.action, (basis, &why), now);
+                }
                 self.tell_held(step, &why, now);
                 return Ok(Prepared::Held(why));
             }
@@ -179,10 +199,12 @@ impl Act for Kube {
                         Ok(Prepared::Refused(ReceiptOutcome::Conflict(words(&error))))
                     }
                     Class::Transient => Err(edge(&error)),
-                    _ => {
+                    class => {
                         let why = words(&error);
-                        self.tell_held(step, &why, now);
-                        Ok(Prepared::Held(why))
+                        self.warn_held(step, &why, now);
+                        // A right that is missing is for people to give: the class says so.
+                        let denied = class == Class::Denied;
+                        if denied { Err(edge(&error)) } else { Ok(Prepared::Held(why)) }
                     }
                 };
             }
@@ -201,16 +223,20 @@ impl Act for Kube {
     }
 
     fn tell(&mut self, workload: &WorkloadId, what: &str, why: &str, now: Timestamp) {
-        self.say_held(workload, (what, why), now);
+        self.say_held(workload, (what, why, false), now);
     }
 
     fn act(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
         let receipt = |outcome| Ok(Receipt { step: step.id.clone(), at: now, outcome });
         if self.in_hand(&step.id).is_none() {
-            match self.prepare(step, now)? {
-                Prepared::Ready(_) => {}
-                Prepared::Held(why) => return receipt(ReceiptOutcome::Failed(why)),
-                Prepared::Refused(outcome) => return receipt(outcome),
+            match self.prepare(step, now) {
+                Ok(Prepared::Ready(_)) => {}
+                Ok(Prepared::Held(why)) => return receipt(ReceiptOutcome::Failed(why)),
+                Ok(Prepared::Refused(outcome)) => return receipt(outcome),
+                Err(error) if error.class() == Class::Denied => {
+                    return receipt(ReceiptOutcome::Failed(error.to_string()));
+                }
+                Err(error) => return Err(error),
             }
         }
         let Some(written) = self.in_hand(&step.id) else {
@@ -224,6 +250,9 @@ impl Act for Kube {
             if let Some(drain) = &written.drain {
                 self.empty(drain, now)?;
             }
+        }
+        if let ReceiptOutcome::Failed(why) = &outcome {
+            self.tell_failed(step, (&written.changes, why), now);
         }
         receipt(outcome)
     }

@@ -8,9 +8,10 @@
 use super::change::{Change, Field, at, text};
 use super::intend::Seen;
 use super::{Stop, conflict, guard, held};
+use crate::object::node::{NodeLabels, Tainted};
 use farthing_model::OfferId;
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 /// Labels that say what a node was bought as, in the order in which they are tried.
@@ -32,9 +33,8 @@ const PASSING: [&str; 2] = ["node.kubernetes.io/", "node.cloudprovider.kubernete
 pub(super) struct Ground {
     /// Whether it was bought as the offer that is meant.
     pub(super) is_meant: bool,
-    pub(super) labels: Arc<BTreeMap<String, String>>,
-    /// Each as `key=value:effect`.
-    pub(super) taints: Vec<Arc<str>>,
+    pub(super) labels: Arc<NodeLabels>,
+    pub(super) taints: Vec<Tainted>,
 }
 
 /// The labels by which the nodes that are meant are told from all others.
@@ -57,7 +57,7 @@ fn selector<'g>(
         others.retain(|node| node.labels.get(label) == Some(value));
         // The type is always said; of the others those that tell something apart.
         if found.is_empty() || others.len() < before {
-            found.push((label, value.as_str()));
+            found.push((label, &**value));
         }
     }
     if found.is_empty() || !others.is_empty() {
@@ -65,13 +65,6 @@ fn selector<'g>(
         return Err(held(format!("{why} {offer}")));
     }
     Ok(found)
-}
-
-/// A taint's key, value and effect.
-fn parts(taint: &str) -> Option<(&str, &str, &str)> {
-    let (rest, effect) = taint.rsplit_once(':')?;
-    let (key, value) = rest.split_once('=')?;
-    Some((key, value, effect))
 }
 
 /// Whether one of a template's tolerations is for a taint.
@@ -94,14 +87,14 @@ fn tolerations(there: &[Value], nodes: &[Ground]) -> Vec<Value> {
         common
     });
     let mut all = there.to_vec();
-    for taint in &common {
-        let Some(taint) = parts(taint) else { continue };
-        let (key, value, effect) = taint;
+    for Tainted { key, value, effect } in &common {
+        let taint = (&**key, &**value, &**effect);
         let passes = PASSING.iter().any(|prefix| key.starts_with(prefix));
-        if passes || effect == "PreferNoSchedule" || all.iter().any(|own| tolerates(own, taint)) {
+        if passes || &**effect == "PreferNoSchedule" || all.iter().any(|own| tolerates(own, taint))
+        {
             continue;
         }
-        all.push(json!({"key": key, "operator": "Equal", "value": value, "effect": effect}));
+        all.push(json!({"key": taint.0, "operator": "Equal", "value": taint.1, "effect": taint.2}));
     }
     all
 }
@@ -158,8 +151,13 @@ mod tests {
     use super::*;
 
     fn ground(is_meant: bool, labels: &[(&str, &str)], taints: &[&str]) -> Ground {
-        let labels = labels.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
-        let taints = taints.iter().map(|taint| Arc::from(*taint)).collect();
+        let labels = labels.iter().map(|(name, value)| (Arc::from(*name), Arc::from(*value)));
+        let taint = |taint: &&str| {
+            let (key, rest) = taint.split_once('=').unwrap();
+            let (value, effect) = rest.split_once(':').unwrap();
+            Tainted { key: key.into(), value: value.into(), effect: effect.into() }
+        };
+        let taints = taints.iter().map(taint).collect();
         Ground { is_meant, labels: Arc::new(labels.collect()), taints }
     }
 

@@ -10,7 +10,7 @@ use super::queues::Queues;
 use crate::gpu;
 use crate::measure::facts;
 use crate::object::NodeObject;
-use crate::price::Prices;
+use crate::price::{NodePrices, Prices};
 use crate::state::State;
 use farthing_model::{Money, Price, Resources};
 use std::collections::{BTreeMap, BTreeSet};
@@ -37,7 +37,7 @@ pub(crate) struct FlavorPrices(BTreeMap<Arc<str>, Result<Vec<Machine>, String>>)
 
 impl FlavorPrices {
     /// Of all flavors that there are.
-    pub(crate) fn of(state: &State, prices: &mut dyn Prices) -> Self {
+    pub(crate) fn of(state: &State, prices: &mut NodePrices) -> Self {
         let Queues { flavors, .. } = &state.kueue;
         let mut faults = BTreeSet::new();
         let mut priced: Vec<(&NodeObject, Result<Machine, String>)> = Vec::new();
@@ -56,7 +56,7 @@ impl FlavorPrices {
         let mut all: BTreeMap<_, _> = flavors.values().map(of).collect();
         for (name, found) in &mut all {
             if found.as_ref().is_ok_and(Vec::is_empty) {
-                *found = from_book(&flavors[name], prices);
+                *found = from_book(&flavors[name], prices.asked());
             }
         }
         Self(all)
@@ -168,7 +168,10 @@ fn machines(
 ) -> Result<Vec<Machine>, String> {
     let mut found: Vec<Machine> = Vec::new();
     for (node, machine) in nodes {
-        if !flavor.labels.iter().all(|(name, value)| node.labels.get(name) == Some(value)) {
+        let has = |(name, value): (&String, &String)| {
+            node.labels.get(name.as_str()).is_some_and(|own| **own == **value)
+        };
+        if !flavor.labels.iter().all(has) {
             continue;
         }
         let machine = machine.clone()?;

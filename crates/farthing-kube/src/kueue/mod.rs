@@ -33,7 +33,7 @@ pub(crate) use write::CALLS;
 use crate::client::Client;
 use crate::kind::KINDS;
 use crate::object::OwnerRef;
-use crate::price::Prices;
+use crate::price::{NodePrices, Prices};
 use crate::state::State;
 use crate::watch::Shared;
 use crate::whose;
@@ -56,7 +56,7 @@ const PRICED: SignedDuration = SignedDuration::from_secs(10);
 pub struct Kueue {
     client: Arc<Client>,
     shared: Arc<Shared>,
-    prices: Box<dyn Prices + Send>,
+    prices: NodePrices,
     answering: Answering,
     flavors: (FlavorPrices, Option<Timestamp>),
     /// The last turn: after how many changes, and when.
@@ -71,6 +71,7 @@ impl Kueue {
         rules: Rules,
     ) -> Self {
         let flavors = (FlavorPrices::default(), None);
+        let prices = NodePrices::new(prices);
         Self { client, shared, prices, answering: Answering::new(rules), flavors, seen: None }
     }
 
@@ -93,7 +94,8 @@ impl Kueue {
             let (flavors, priced) = &mut self.flavors;
             let stale = |at: &Timestamp| now.duration_since(*at).abs() >= PRICED;
             if priced.as_ref().is_none_or(stale) || !flavors.knows(&state.kueue) {
-                *flavors = FlavorPrices::of(&state, &mut *self.prices);
+                self.prices.refresh(state.nodes.len());
+                *flavors = FlavorPrices::of(&state, &mut self.prices);
                 *priced = Some(now);
             }
             View::of(&state.kueue, is_whole(&state), flavors, &team)

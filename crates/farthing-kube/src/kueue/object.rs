@@ -2,6 +2,7 @@
 
 use crate::object::pod::amount;
 use crate::object::{Key, Meta, Names, OwnerRef, or_default, time};
+use farthing_model::is_excluded;
 use jiff::Timestamp;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -302,7 +303,7 @@ fn workload(wire: Wire, names: &mut Names, now: Timestamp) -> Result<Queued, Str
         labels: labels.into_iter().map(|(a, b)| (names.of(a), names.of(b))).collect(),
         created: meta.creation_timestamp.unwrap_or(now),
         active: spec.active != Some(false),
-        excluded: note(EXCLUDE).is_some_and(|text| text != "false"),
+        excluded: note(EXCLUDE).is_some_and(|text| is_excluded(text)),
         priority: spec.priority.unwrap_or(0),
         limit_s: spec.maximum_execution_time_seconds,
         past_s: status.accumulated_past_execution_time_seconds,

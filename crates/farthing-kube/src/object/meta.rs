@@ -159,10 +159,14 @@ impl Meta {
     }
 }
 
+/// The labels of an object, which are those of many.
+pub(crate) type Labels = Arc<BTreeMap<String, String>>;
+
 /// What many objects share, each kept once.
 #[derive(Debug, Default)]
 pub(crate) struct Names {
     texts: HashSet<Arc<str>>,
+    labels: HashSet<Labels>,
     asks: HashSet<Arc<Asks>>,
     placements: HashSet<Arc<Placement>>,
 }
@@ -177,6 +181,10 @@ impl Names {
         new
     }
 
+    pub(crate) fn labels(&mut self, labels: BTreeMap<String, String>) -> Labels {
+        shared(&mut self.labels, labels)
+    }
+
     pub(crate) fn asks(&mut self, asks: Asks) -> Arc<Asks> {
         shared(&mut self.asks, asks)
     }
@@ -187,6 +195,7 @@ impl Names {
 
     /// Forgets what no object has any more.
     pub(crate) fn forget_unused(&mut self) {
+        self.labels.retain(|it| Arc::strong_count(it) > 1);
         self.asks.retain(|it| Arc::strong_count(it) > 1);
         self.placements.retain(|it| Arc::strong_count(it) > 1);
         self.texts.retain(|it| Arc::strong_count(it) > 1);

@@ -14,7 +14,7 @@ pub(crate) mod pod;
 pub(crate) mod rule;
 
 pub(crate) use claim::{Claim, Slice, Slices};
-pub(crate) use meta::{Key, Marks, Meta, Names, or_default, time, wish};
+pub(crate) use meta::{Key, Labels, Marks, Meta, Names, or_default, time, wish};
 pub(crate) use node::NodeObject;
 pub use ours::OurObject;
 pub(crate) use owner::{Owner, OwnerRef};

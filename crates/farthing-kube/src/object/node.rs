@@ -8,18 +8,29 @@ use serde::Deserialize;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// The labels of a node, whose texts it shares with others.
+pub(crate) type NodeLabels = BTreeMap<Arc<str>, Arc<str>>;
+
+/// A key, a value and an effect, each empty where it is not said: keeps pods off a node.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Tainted {
+    pub(crate) key: Arc<str>,
+    pub(crate) value: Arc<str>,
+    pub(crate) effect: Arc<str>,
+}
+
 /// A node as it is kept.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct NodeObject {
     pub(crate) name: Arc<str>,
     pub(crate) provider_id: Option<Arc<str>>,
     /// All labels: which of them name a machine is not known here.
-    pub(crate) labels: Arc<BTreeMap<String, String>>,
+    pub(crate) labels: Arc<NodeLabels>,
     /// Cores, memory and disk.
     pub(crate) capacity: Resources,
     /// Devices and slices of them, by the name of the resource.
     pub(crate) devices: Vec<(Arc<str>, u64)>,
-    pub(crate) taints: Vec<Arc<str>>,
+    pub(crate) taints: Vec<Tainted>,
     pub(crate) unschedulable: bool,
     pub(crate) created: Timestamp,
     /// Whether it is ready now.
@@ -137,9 +148,12 @@ impl NodeObject {
         let mut symptoms = lame(&status)?;
         symptoms.extend(status.conditions.iter().filter_map(Condition::symptom));
         let ready = status.conditions.iter().find(|it| it.r#type == "Ready");
-        let taint = |taint: &Taint| {
-            let (value, effect) = (taint.value.as_deref(), taint.effect.as_deref());
-            names.of(&format!("{}={}:{}", taint.key, value.unwrap_or(""), effect.unwrap_or("")))
+        let mut labels = NodeLabels::new();
+        labels.extend(meta.labels.iter().map(|(name, value)| (names.of(name), names.of(value))));
+        let taint = |taint: &Taint| Tainted {
+            key: names.of(&taint.key),
+            value: names.of(taint.value.as_deref().unwrap_or_default()),
+            effect: names.of(taint.effect.as_deref().unwrap_or_default()),
         };
         Ok(Self {
             taints: spec.taints.iter().map(taint).collect(),
@@ -151,7 +165,7 @@ impl NodeObject {
             created: meta.creation_timestamp.unwrap_or(now),
             ready: ready.is_some_and(|it| it.status == "True"),
             ready_since: ready.and_then(|it| it.last_transition_time),
-            labels: Arc::new(meta.labels),
+            labels: Arc::new(labels),
             symptoms,
         })
     }

@@ -3,7 +3,8 @@
 use super::meta::Reference;
 use super::placement::Placement;
 use super::pod::{self, Asks};
-use super::{Key, Marks, Meta, Names};
+use super::{Key, Labels, Marks, Meta, Names};
+use farthing_model::yes_or_no;
 use jiff::Timestamp;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -37,7 +38,7 @@ pub(crate) struct Owner {
     /// Whose it is itself.
     pub(crate) of: Option<OwnerRef>,
     pub(crate) team: Option<Arc<str>>,
-    pub(crate) labels: Arc<[(Arc<str>, Arc<str>)]>,
+    pub(crate) labels: Labels,
     /// Pods that are wanted at the same time, where the kind says it.
     pub(crate) members: Option<u32>,
     /// What one of them asks for, where there is one kind of them.
@@ -123,7 +124,7 @@ impl Owner {
     /// none of our steps that suspended it.
     pub(crate) fn is_ours_to_start(&self) -> bool {
         self.suspend == Some(true)
-            && self.marks.get("managed") == Some("true")
+            && self.marks.get("managed").map(yes_or_no) == Some(Ok(true))
             && self.marks.get("step").is_none()
     }
 
@@ -172,7 +173,7 @@ impl Owner {
             deleting: meta.deletion_timestamp.is_some(),
             of: meta.controller().map(|owner| OwnerRef::of(owner, names)),
             team: meta.team().map(|team| names.of(team)),
-            labels: meta.labels.iter().map(|(a, b)| (names.of(a), names.of(b))).collect(),
+            labels: names.labels(meta.labels.clone()),
             members,
             asks,
             placement,

@@ -1,7 +1,7 @@
 //! Pods: what the scheduler has set aside for one, where, from when to when, and whose it is.
 
 use super::placement::{self, Placement};
-use super::{Key, Marks, Meta, Names, OwnerRef, or_default};
+use super::{Key, Labels, Marks, Meta, Names, OwnerRef, or_default};
 use farthing_model::Resources;
 use farthing_model::amount::{bytes, cores_milli};
 use jiff::Timestamp;
@@ -26,7 +26,7 @@ pub(crate) struct PodObject {
     pub(crate) node: Option<Arc<str>>,
     pub(crate) owner: Option<OwnerRef>,
     pub(crate) team: Option<Arc<str>>,
-    pub(crate) labels: Arc<[(Arc<str>, Arc<str>)]>,
+    pub(crate) labels: Labels,
     pub(crate) asks: Arc<Asks>,
     pub(crate) placement: Arc<Placement>,
     /// Whether it says that it must not be taken away.
@@ -166,7 +166,7 @@ struct ClaimStatus {
 impl PodObject {
     /// Keeps what is needed of a pod that was seen at `now`.
     pub(crate) fn of(wire: Wire, names: &mut Names, now: Timestamp) -> Result<Self, String> {
-        let Wire { metadata: meta, spec, status } = wire;
+        let Wire { metadata: mut meta, spec, status } = wire;
         let phase = match status.phase.as_deref() {
             Some("Succeeded" | "Failed") => Phase::Done,
             Some("Running") => Phase::Running,
@@ -191,13 +191,15 @@ impl PodObject {
             let told = scheduled.and_then(|it| it.last_transition_time);
             told.or(status.start_time).unwrap_or(created)
         });
-        let labels = meta.labels.iter().filter(|(name, _)| !NOISE.contains(&name.as_str()));
+        let team = meta.team().map(|team| names.of(team));
+        let mut labels = std::mem::take(&mut meta.labels);
+        labels.retain(|name, _| !NOISE.contains(&name.as_str()));
         Ok(Self {
             uid: Arc::from(meta.uid.as_str()),
             node: node.map(|node| names.of(node)),
             owner: meta.controller().map(|owner| OwnerRef::of(owner, names)),
-            team: meta.team().map(|team| names.of(team)),
-            labels: labels.map(|(name, value)| (names.of(name), names.of(value))).collect(),
+            team,
+            labels: names.labels(labels),
             asks: {
                 let asks = asks(&spec, names)?;
                 names.asks(asks)

@@ -44,13 +44,13 @@ pub(crate) struct Selector {
 }
 
 impl Selector {
-    pub(crate) fn takes(&self, labels: &[(Arc<str>, Arc<str>)]) -> bool {
-        let value = |key: &str| labels.iter().find(|(name, _)| &**name == key).map(|(_, it)| it);
-        let equal = self.labels.iter().all(|(key, wanted)| value(key) == Some(wanted));
+    pub(crate) fn takes(&self, labels: &BTreeMap<String, String>) -> bool {
+        let value = |key: &str| labels.get(key).map(String::as_str);
+        let equal = self.labels.iter().all(|(key, wanted)| value(key) == Some(&**wanted));
         equal
             && self.others.iter().all(|(key, is_in, values)| {
                 let has = value(key)
-                    .is_some_and(|own| values.is_empty() || values.iter().any(|it| it == own));
+                    .is_some_and(|own| values.is_empty() || values.iter().any(|it| **it == *own));
                 has == *is_in
             })
     }

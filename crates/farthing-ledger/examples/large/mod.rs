@@ -94,7 +94,7 @@ fn who(pod: u32) -> Arc<Attribution> {
     who.pod = Some(format!("pod-{pod}"));
     let name = format!("job-{}", pod / 7);
     who.controller = Some(Controller { kind: "job".to_owned(), name });
-    who.labels.insert("app".to_owned(), format!("app-{}", pod % 90));
+    Arc::make_mut(&mut who.labels).insert("app".to_owned(), format!("app-{}", pod % 90));
     Arc::new(who)
 }
 
@@ -111,9 +111,9 @@ fn charge(
         window: Window::hour_of(from).unwrap(),
         node: NodeId::new(&format!("node-{:06}", pod / PODS_OF_A_NODE)).unwrap(),
         offer: OfferId::new("aws/us-east-1/m7i.metal/on-demand").unwrap(),
-        place: Place { provider, region, zone: None },
+        place: Arc::new(Place { provider, region, zone: None }),
         asset: Asset::Node,
-        instance_type: "m7i.metal".to_owned(),
+        instance_type: Arc::from("m7i.metal"),
         purchase: Purchase::OnDemand,
         resource,
         destination,
@@ -123,11 +123,11 @@ fn charge(
         cost: Money::from_pico(pico, Currency::USD),
         list_cost: Money::from_pico(pico, Currency::USD),
         node_rate: "9.6768 USD/h".parse().unwrap(),
-        provenance: Provenance {
+        provenance: Arc::new(Provenance {
             kind: PriceKind::List,
             source: "made up".to_owned(),
             as_of: jiff::civil::date(2026, 2, 1),
             list: None,
-        },
+        }),
     }
 }

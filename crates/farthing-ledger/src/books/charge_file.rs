@@ -15,6 +15,7 @@ use farthing_model::{
     OfferId, PerResource, Place, PriceKind, Provenance, Purchase, Resource, Window, proportion,
 };
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 /// Version of the columns and of the lines in the footer, of charges and of telemetry. The first
 /// had no labels; the second no namespaces, pods, controllers, annotations and services, no assets
@@ -148,7 +149,7 @@ fn focus(table: &mut Table<'_>, rows: &[&Charge]) -> Result<(), BooksError> {
     table.text("RegionId", rows().map(|c| Some(c.place.region.as_str())));
     table.text("AvailabilityZone", rows().map(|c| c.place.zone.as_deref()));
     table.text("ResourceId", rows().map(|c| Some(c.node.as_str())));
-    table.text("ResourceType", rows().map(|c| Some(c.instance_type.as_str())));
+    table.text("ResourceType", rows().map(|c| Some(&*c.instance_type)));
     table.text("SubAccountId", rows().map(|c| Some(c.cluster.as_str())));
     Ok(())
 }
@@ -315,6 +316,22 @@ struct Rows<'a> {
     list_cost: &'a PrimitiveArray<Decimal128Type>,
     rate: &'a PrimitiveArray<Decimal128Type>,
     lists: Lists<'a>,
+    /// What the row before was bought as, which the next one mostly is too.
+    place: Latest<Place>,
+    instance_type: Latest<str>,
+    provenance: Latest<Provenance>,
+}
+
+/// What was read last, to be shared with what is equal to it.
+struct Latest<T: ?Sized>(Option<Arc<T>>);
+
+impl<T: ?Sized + PartialEq> Latest<T> {
+    fn share(&mut self, new: impl Into<Arc<T>> + std::borrow::Borrow<T>) -> Arc<T> {
+        match &self.0 {
+            Some(last) if **last == *new.borrow() => Arc::clone(last),
+            _ => Arc::clone(self.0.insert(new.into())),
+        }
+    }
 }
 
 /// Texts that every row has.
@@ -360,6 +377,9 @@ impl<'a> Rows<'a> {
             list_cost: batch.decimal("ListCost")?,
             rate: batch.decimal("x_node_rate")?,
             lists: Lists::new(batch, list_columns::IN_CHARGES)?,
+            place: Latest(None),
+            instance_type: Latest(None),
+            provenance: Latest(None),
         })
     }
 
@@ -410,12 +430,12 @@ impl<'a> Rows<'a> {
             node: batch.parse(node, row, "x_node")?,
             asset: self.named(row, asset, &Asset::ALL, Asset::name)?.unwrap_or_default(),
             offer: batch.parse(offer, row, "x_offer")?,
-            place: Place {
+            place: self.place.share(Place {
                 provider: owned(provider, "ProviderName")?,
                 region: owned(region, "RegionId")?,
                 zone: self.zone.get(row).map(str::to_owned),
-            },
-            instance_type: owned(kind, "ResourceType")?,
+            }),
+            instance_type: self.instance_type.share(kind.ok_or_else(|| wrong("ResourceType"))?),
             purchase: batch.parse(purchase, row, "x_purchase")?,
             resource: batch.parse(resource, row, "x_resource")?,
             destination: destination.ok_or_else(|| wrong("x_destination"))?,
@@ -425,12 +445,12 @@ impl<'a> Rows<'a> {
             cost,
             list_cost: Money::from_pico(list_cost, self.currency),
             node_rate: HourlyRate::new(rate).ok_or_else(|| wrong("x_node_rate"))?,
-            provenance: Provenance {
+            provenance: self.provenance.share(Provenance {
                 kind: price_kind(price_of).ok_or_else(|| wrong("x_price_kind"))?,
                 source: owned(source, "x_price_source")?,
                 as_of: day(value(self.as_of, row)).ok_or_else(|| wrong("x_price_as_of"))?,
                 list: self.lists.get(row, self.currency)?,
-            },
+            }),
         })
     }
 }

@@ -1,12 +1,10 @@
 //! Columns: from rows to a sealed Parquet file and back. The same rows give the same bytes.
 
+mod distinct;
+mod table;
 mod writer;
 
 use super::{BooksError, seal};
-use arrow_array::builder::{
-    BooleanBuilder, Date32Builder, Decimal128Builder, StringDictionaryBuilder,
-    TimestampNanosecondBuilder,
-};
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowPrimitiveType, Date32Type, Decimal128Type, Int32Type, TimestampNanosecondType,
@@ -14,7 +12,7 @@ use arrow_array::types::{
 use arrow_array::{
     Array, ArrayRef, BooleanArray, DictionaryArray, PrimitiveArray, RecordBatch, StringArray,
 };
-use arrow_schema::{DataType, Field, Schema};
+use arrow_schema::Schema;
 use bytes::Bytes;
 use jiff::{Timestamp, civil::Date};
 use parquet::arrow::ProjectionMask;
@@ -26,145 +24,13 @@ use parquet::file::metadata::KeyValue;
 use std::collections::HashMap;
 use std::ops::Range;
 use std::sync::Arc;
+pub(super) use table::Table;
 pub(super) use writer::Writer;
 
 /// Digits of a Parquet `Decimal128`.
 const DIGITS: u8 = 38;
 /// Rows of one Arrow batch: bounds the memory of a report.
 const BATCH_ROWS: usize = 8_192;
-
-/// A table in the making.
-pub(super) struct Table<'a> {
-    file: &'a str,
-    fields: Vec<Field>,
-    columns: Vec<ArrayRef>,
-}
-
-impl<'a> Table<'a> {
-    pub(super) const fn new(file: &'a str) -> Self {
-        Self { file, fields: Vec::new(), columns: Vec::new() }
-    }
-
-    fn push(&mut self, name: &str, column: ArrayRef) {
-        self.fields.push(Field::new(name, column.data_type().clone(), true));
-        self.columns.push(column);
-    }
-
-    /// Text, each distinct value once.
-    pub(super) fn text<'v>(&mut self, name: &str, values: impl Iterator<Item = Option<&'v str>>) {
-        let mut builder = StringDictionaryBuilder::<Int32Type>::new();
-        values.for_each(|value| builder.append_option(value));
-        self.push(name, Arc::new(builder.finish()));
-    }
-
-    /// Exact numbers in units of 10^-`scale`.
-    pub(super) fn decimal(
-        &mut self,
-        name: &str,
-        scale: i8,
-        values: impl Iterator<Item = Option<i128>>,
-    ) -> Result<(), BooksError> {
-        let kind = DataType::Decimal128(DIGITS, scale);
-        let mut builder = Decimal128Builder::new().with_data_type(kind);
-        let limit = 10_u128.pow(DIGITS.into());
-        for (row, value) in values.enumerate() {
-            if value.is_some_and(|value| value.unsigned_abs() >= limit) {
-                return Err(self.too_large(name, row));
-            }
-            builder.append_option(value);
-        }
-        self.push(name, Arc::new(builder.finish()));
-        Ok(())
-    }
-
-    /// Instants, in nanoseconds UTC.
-    pub(super) fn instant(
-        &mut self,
-        name: &str,
-        values: impl Iterator<Item = Option<Timestamp>>,
-    ) -> Result<(), BooksError> {
-        let mut builder = TimestampNanosecondBuilder::new();
-        for (row, value) in values.enumerate() {
-            let nanos = value.map(|at| i64::try_from(at.as_nanosecond())).transpose();
-            builder.append_option(nanos.map_err(|_| self.too_large(name, row))?);
-        }
-        self.push(name, Arc::new(builder.finish().with_timezone("UTC")));
-        Ok(())
-    }
-
-    /// Days.
-    pub(super) fn day(&mut self, name: &str, values: impl Iterator<Item = Option<Date>>) {
-        let mut builder = Date32Builder::new();
-        let since_1970 = |day: Date| (day - jiff::civil::date(1970, 1, 1)).get_days();
-        values.for_each(|day| builder.append_option(day.map(since_1970)));
-        self.push(name, Arc::new(builder.finish()));
-    }
-
-    /// Yes or no.
-    pub(super) fn flag(&mut self, name: &str, values: impl Iterator<Item = Option<bool>>) {
-        let mut builder = BooleanBuilder::new();
-        values.for_each(|value| builder.append_option(value));
-        self.push(name, Arc::new(builder.finish()));
-    }
-
-    fn too_large(&self, name: &str, row: usize) -> BooksError {
-        BooksError::Row {
-            file: self.file.to_owned(),
-            row: row as u64,
-            what: format!("{name} does not fit into its column"),
-        }
-    }
-
-    /// The columns so far.
-    pub(super) fn schema(self) -> Schema {
-        Schema::new(self.fields)
-    }
-
-    pub(super) const fn file(&self) -> &'a str {
-        self.file
-    }
-
-    /// Rows.
-    pub(super) fn len(&self) -> usize {
-        self.columns.first().map_or(0, Array::len)
-    }
-
-    fn column(&self, name: &str) -> Option<&ArrayRef> {
-        let index = self.fields.iter().position(|field| field.name() == name)?;
-        self.columns.get(index)
-    }
-
-    /// A column of text, by its name.
-    pub(super) fn text_column(&self, name: &str) -> Option<Text<'_>> {
-        Text::of(self.column(name)?)
-    }
-
-    /// A column of exact numbers, by its name.
-    pub(super) fn decimal_column(&self, name: &str) -> Option<&PrimitiveArray<Decimal128Type>> {
-        self.column(name)?.as_primitive_opt()
-    }
-
-    /// A column of instants, by its name.
-    pub(super) fn instant_column(
-        &self,
-        name: &str,
-    ) -> Option<&PrimitiveArray<TimestampNanosecondType>> {
-        self.column(name)?.as_primitive_opt()
-    }
-
-    /// The whole file, sealed; `inside`, if anything, lies between the rows and the footer, which
-    /// says where by a line of this name.
-    pub(super) fn finish(
-        self,
-        metadata: Vec<(&str, String)>,
-        inside: Option<(&str, Bytes)>,
-    ) -> Result<Bytes, BooksError> {
-        let mut writer = Writer::new(self.file);
-        let place = writer.add(self, inside.as_ref().map(|(_, inside)| inside))?.inside;
-        let line = inside.map(|(name, _)| name).zip(place);
-        writer.finish(metadata.into_iter().chain(line).collect())
-    }
-}
 
 /// A file whose seal holds, ready to be read.
 pub(crate) struct Sealed {

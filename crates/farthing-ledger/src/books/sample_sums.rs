@@ -32,7 +32,7 @@ const LINE: &str = "farthing.samples";
 /// Its `farthing.kind`.
 const KIND: &str = "samples";
 /// Rows for each series at least, and in all: with fewer it would save little.
-const FEWER: usize = 8;
+pub(super) const FEWER: usize = 8;
 const ROWS_MIN: usize = 1_024;
 /// How much of a file's end is read at first: a footer and some hundred series.
 const TAIL_BYTES: u64 = 128 << 10;

@@ -15,7 +15,10 @@ use farthing_model::{
 };
 use std::collections::{BTreeMap, HashMap};
 
-/// What a row is, with the window of the segment it came with.
+/// Rows of which columns are made at once: the memory of a file in the making is for these.
+const GROUP_ROWS: usize = 1 << 16;
+
+/// What a row is.
 #[derive(Clone, Copy)]
 pub(super) enum Entry<'a> {
     Span(&'a NodeSpan),
@@ -72,9 +75,39 @@ impl<'a> Entry<'a> {
 
 /// Writes segments; an empty one leaves no trace.
 pub(super) fn encode(file: &str, segments: &[Segment]) -> Result<Bytes, BooksError> {
-    let table = table(file, segments)?;
+    let rows = rows(segments);
+    if rows.len() > GROUP_ROWS {
+        return encode_large(file, &rows);
+    }
+    let table = table_of(file, &rows)?;
     let sums = sample_sums::of(&table)?;
     sealed(table, sums)
+}
+
+/// As [`encode`], of so many rows that columns of all of them would be much memory.
+fn encode_large(file: &str, rows: &[Row<'_>]) -> Result<Bytes, BooksError> {
+    let (mut writer, mut sums) = (Writer::new(file), sample_sums::Joined::default());
+    let (last, groups) = (rows.len().saturating_sub(1) / GROUP_ROWS, rows.chunks(GROUP_ROWS));
+    let mut groups = groups.enumerate();
+    for (_, group) in groups.by_ref().take(last) {
+        let table = table_of(file, group)?;
+        sums.add(&table, rows.len() / sample_sums::FEWER);
+        writer.add(table, None)?;
+    }
+    let table = table_of(file, groups.next().map_or(&[], |(_, group)| group))?;
+    sums.add(&table, rows.len() / sample_sums::FEWER);
+    closed(writer, table, sums.finish(file)?)
+}
+
+/// The file with its last table.
+fn closed(
+    mut writer: Writer<'_>,
+    last: Table<'_>,
+    sums: Option<(&'static str, Bytes)>,
+) -> Result<Bytes, BooksError> {
+    let place = writer.add(last, sums.as_ref().map(|(_, bytes)| bytes))?.inside;
+    let line = sums.map(|(name, _)| name).zip(place);
+    writer.finish(lines().into_iter().chain(line).collect())
 }
 
 /// Writes segments that come one after the other, in groups of at least so many rows: memory is for
@@ -102,9 +135,7 @@ pub(super) fn encode_each(
     drop(group);
     sums.add(&table, table.len());
     let sums = sums.finish(file)?;
-    let place = writer.add(table, sums.as_ref().map(|(_, bytes)| bytes))?.inside;
-    let line = sums.map(|(name, _)| name).zip(place);
-    writer.finish(lines().into_iter().chain(line).collect())
+    closed(writer, table, sums)
 }
 
 fn lines() -> Vec<(&'static str, String)> {
@@ -116,14 +147,25 @@ pub(super) fn sealed(table: Table<'_>, sums: Option<(&str, Bytes)>) -> Result<By
     table.finish(lines(), sums)
 }
 
-/// All that segments say.
-pub(super) fn table<'f>(file: &'f str, segments: &[Segment]) -> Result<Table<'f>, BooksError> {
-    let mut rows: Vec<(Window, Entry<'_>)> = Vec::new();
+/// A row, with the window of the segment that it came with.
+type Row<'a> = (Window, Entry<'a>);
+
+fn rows(segments: &[Segment]) -> Vec<Row<'_>> {
+    let mut rows = Vec::new();
     for segment in segments {
         rows.extend(segment.spans.iter().map(|span| (segment.window, Entry::Span(span))));
         rows.extend(segment.samples.iter().map(|s| (segment.window, Entry::Sample(s))));
         rows.extend(segment.uses.iter().map(|one| (segment.window, Entry::Use(one))));
     }
+    rows
+}
+
+/// All that segments say.
+pub(super) fn table<'f>(file: &'f str, segments: &[Segment]) -> Result<Table<'f>, BooksError> {
+    table_of(file, &rows(segments))
+}
+
+fn table_of<'f>(file: &'f str, rows: &[Row<'_>]) -> Result<Table<'f>, BooksError> {
     let mut table = Table::new(file);
     table.instant("segment_from", rows.iter().map(|(segment, _)| Some(segment.from())))?;
     table.instant("segment_to", rows.iter().map(|(segment, _)| Some(segment.to())))?;
@@ -131,7 +173,7 @@ pub(super) fn table<'f>(file: &'f str, segments: &[Segment]) -> Result<Table<'f>
     table.instant("to", rows.iter().map(|(_, entry)| Some(entry.window().to())))?;
     table.text("node", rows.iter().map(|(_, entry)| Some(entry.node().as_str())));
     table.text("record", rows.iter().map(|(_, entry)| Some(entry.record())));
-    let entries: Vec<Entry<'_>> = rows.into_iter().map(|(_, entry)| entry).collect();
+    let entries: Vec<Entry<'_>> = rows.iter().map(|(_, entry)| *entry).collect();
     span_columns(&mut table, &entries)?;
     sample_columns(&mut table, &entries)?;
     use_columns::write(&mut table, &entries)?;

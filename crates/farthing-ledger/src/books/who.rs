@@ -5,6 +5,7 @@
 
 use super::BooksError;
 use super::columns::{Batch, Table, Text};
+use crate::meter::FastMap;
 use farthing_model::{Attribution, Controller, TeamId, WorkloadId};
 use serde_json::Value;
 use std::collections::{BTreeMap, HashMap};
@@ -75,27 +76,28 @@ where
     for (name, of) in plain.iter().zip(PLAIN) {
         table.text(name, rows().map(|who| who.and_then(of)));
     }
-    let text: [fn(&Attribution) -> Option<String>; 3] =
-        [|who| object(&who.labels), |who| object(&who.annotations), |who| array(&who.services)];
-    for (name, of) in json.iter().zip(text) {
-        // Rows of one workload stand together: its text is made once for all of them.
-        let mut last: Option<(*const Attribution, Option<String>)> = None;
+    let text: [(Address, fn(&Attribution) -> Option<String>); 3] = [
+        (|who| Arc::as_ptr(&who.labels).addr(), |who| object(&who.labels)),
+        (|who| std::ptr::from_ref(who).addr(), |who| object(&who.annotations)),
+        (|who| std::ptr::from_ref(who).addr(), |who| array(&who.services)),
+    ];
+    for (name, (address, of)) in json.iter().zip(text) {
+        // A text is made once for all rows that share what it says.
+        let mut known: FastMap<usize, Option<usize>> = FastMap::default();
         let mut texts = Vec::new();
-        for who in rows() {
-            let Some(who) = who else {
-                texts.push(None);
-                continue;
-            };
-            let at = std::ptr::from_ref(who);
-            let known = last.as_ref().is_some_and(|(known, _)| *known == at);
-            if !known {
-                last = Some((at, of(who)));
-            }
-            texts.push(last.as_ref().and_then(|(_, text)| text.clone()));
-        }
-        table.text(name, texts.iter().map(Option::as_deref));
+        let mut text_of = |who: &Attribution| {
+            *known.entry(address(who)).or_insert_with(|| {
+                texts.push(of(who)?);
+                Some(texts.len() - 1)
+            })
+        };
+        let places: Vec<Option<usize>> = rows().map(|who| who.and_then(&mut text_of)).collect();
+        table.text(name, places.iter().map(|place| place.map(|at| texts[at].as_str())));
     }
 }
+
+/// By what an attribution is known to say the same as another one.
+type Address = fn(&Attribution) -> usize;
 
 /// A map as FOCUS writes tags: one JSON object, its keys sorted; none is null.
 fn object(map: &BTreeMap<String, String>) -> Option<String> {
@@ -173,7 +175,7 @@ impl<'a> Who<'a> {
             },
             container,
             process,
-            labels: labels.map_err(|_| wrong(9))?.unwrap_or_default(),
+            labels: Arc::new(labels.map_err(|_| wrong(9))?.unwrap_or_default()),
             annotations: annotations.map_err(|_| wrong(10))?.unwrap_or_default(),
             services: services.map_err(|_| wrong(11))?.unwrap_or_default(),
         })

@@ -297,7 +297,7 @@ fn sku_price<'a>(row: &Row<'a>) -> Cell<'a> {
 
 fn sku_details<'a>(row: &Row<'a>) -> Cell<'a> {
     let mut details = Map::new();
-    details.insert("InstanceType".to_owned(), row.charge.instance_type.clone().into());
+    details.insert("InstanceType".to_owned(), row.charge.instance_type.to_string().into());
     details.insert("x_Purchase".to_owned(), row.charge.purchase.name().into());
     owned(Value::Object(details).to_string())
 }

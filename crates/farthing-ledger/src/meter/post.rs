@@ -9,6 +9,7 @@ use farthing_model::{
     Provenance, Resource, SplitError, Window, split_money,
 };
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// Writes the charges and asserts that they conserve.
 pub(super) fn post(
@@ -38,14 +39,17 @@ pub(super) fn post(
         duplicates: claims.duplicates.values().sum(),
         faults,
     };
-    let nothing = BTreeMap::new();
+    let (nothing, mut bought) = (BTreeMap::new(), None);
     for (index, stretch) in timelines.stretches.iter().enumerate() {
         let Some(window) = stretch.time.window() else { continue };
         let shares = |resource| filled.shares.get(&(index, resource)).unwrap_or(&nothing);
         let shares = PerResource::from_fn(shares);
         match stretch.price(input) {
             Ok(price) => {
-                Poster { input, claims, stretch, window, price }.post(&shares, &mut metered)?;
+                let own = Bought::of(stretch, price.1, bought.take());
+                let bought = &*bought.insert(own);
+                let poster = Poster { input, claims, stretch, window, price, bought };
+                poster.post(&shares, &mut metered)?;
             }
             Err(why) => metered.unpriced.push(unpriced(stretch, window, why, &shares)?),
         }
@@ -117,6 +121,29 @@ type CostOf = fn(&Charge) -> Money;
 const PAID: CostOf = |charge| charge.cost;
 const LIST: CostOf = |charge| charge.list_cost;
 
+/// What a node was bought as, which its charges share, and those of the next node if it is like it.
+struct Bought {
+    place: Arc<farthing_model::Place>,
+    instance_type: Arc<str>,
+    provenance: Arc<Provenance>,
+}
+
+impl Bought {
+    fn of(stretch: &Stretch<'_>, provenance: &Provenance, last: Option<Self>) -> Self {
+        let like = stretch.like;
+        let same = |last: &Self| {
+            *last.place == like.place
+                && *last.instance_type == *like.instance_type
+                && *last.provenance == *provenance
+        };
+        last.filter(same).unwrap_or_else(|| Self {
+            place: Arc::new(like.place.clone()),
+            instance_type: Arc::from(like.instance_type.as_str()),
+            provenance: Arc::new(provenance.clone()),
+        })
+    }
+}
+
 /// One stretch with a price.
 struct Poster<'a> {
     input: &'a MeterInput<'a>,
@@ -124,6 +151,7 @@ struct Poster<'a> {
     stretch: &'a Stretch<'a>,
     window: Window,
     price: (HourlyRate, &'a Provenance),
+    bought: &'a Bought,
 }
 
 impl Poster<'_> {
@@ -254,8 +282,8 @@ impl Poster<'_> {
             node: like.node.clone(),
             asset: like.asset,
             offer: like.offer.clone(),
-            place: like.place.clone(),
-            instance_type: like.instance_type.clone(),
+            place: Arc::clone(&self.bought.place),
+            instance_type: Arc::clone(&self.bought.instance_type),
             purchase: like.purchase,
             resource,
             destination,
@@ -265,7 +293,7 @@ impl Poster<'_> {
             cost: cost.paid,
             list_cost: cost.list,
             node_rate: self.price.0,
-            provenance: self.price.1.clone(),
+            provenance: Arc::clone(&self.bought.provenance),
         }
     }
 

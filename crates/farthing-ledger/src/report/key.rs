@@ -189,7 +189,7 @@ impl Key {
             Self::Resource => Cow::Borrowed(charge.resource.name()),
             Self::Provider => Cow::Borrowed(charge.place.provider.as_str()),
             Self::Region => Cow::Borrowed(charge.place.region.as_str()),
-            Self::InstanceType => Cow::Borrowed(charge.instance_type.as_str()),
+            Self::InstanceType => Cow::Borrowed(&*charge.instance_type),
             Self::Purchase => Cow::Borrowed(charge.purchase.name()),
             _ => Cow::Owned(self.time_text(charge.window.from())),
         })

@@ -40,7 +40,7 @@ fn charge(number: u64, window: Window) -> Charge {
     who.namespace = (part(11, 3) > 0).then(|| format!("space-{}", part(11, 3)));
     who.pod = Some(format!("pod-{}", part(13, 97)));
     let app = format!("app-{}", part(4, 29) % 2);
-    who.labels.insert("app".to_owned(), app);
+    Arc::make_mut(&mut who.labels).insert("app".to_owned(), app);
     who.controller = Some(Controller { kind: "job".to_owned(), name: who.workload.to_string() });
     let has_owner = match destination {
         Destination::Unallocated => false,
@@ -54,8 +54,8 @@ fn charge(number: u64, window: Window) -> Charge {
         node: NodeId::new(&format!("node-{}", part(21, 6))).unwrap(),
         asset: Asset::Node,
         offer: OfferId::new("aws/offer").unwrap(),
-        place: Place { provider, region, zone: None },
-        instance_type: "m7i".to_owned(),
+        place: Arc::new(Place { provider, region, zone: None }),
+        instance_type: Arc::from("m7i"),
         purchase: Purchase::OnDemand,
         resource: Resource::ALL[usize::try_from(part(24, 4)).unwrap()],
         destination,
@@ -65,12 +65,12 @@ fn charge(number: u64, window: Window) -> Charge {
         cost: Money::from_pico(i128::from(part(30, 100_000)), Currency::USD),
         list_cost: Money::from_pico(i128::from(part(11, 200_000)), Currency::USD),
         node_rate: ["1 USD/h", "2 USD/h"][usize::try_from(part(33, 2)).unwrap()].parse().unwrap(),
-        provenance: Provenance {
+        provenance: Arc::new(Provenance {
             kind: PriceKind::List,
             source: "made up".to_owned(),
             as_of: jiff::civil::date(2026, 2, 1),
             list: None,
-        },
+        }),
     }
 }
 
@@ -357,7 +357,7 @@ fn sums_by_labels_that_are_wrong_are_found() {
     // The same amounts, of another application: only the sums by labels can tell.
     let mut who = (**charges[7].attribution.as_ref().unwrap()).clone();
     let app = if who.labels["app"] == "app-0" { "app-1" } else { "app-0" };
-    who.labels.insert("app".to_owned(), app.to_owned());
+    Arc::make_mut(&mut who.labels).insert("app".to_owned(), app.to_owned());
     charges[7].attribution = Some(Arc::new(who));
     let found = kept.fault(&charges).unwrap();
     assert_eq!(found, Some("its rollup does not say what its rows sum to"));

@@ -9,7 +9,7 @@ use super::{Question, Seat, Verdict, judge};
 use crate::books::Segment;
 use farthing_model::{
     Attribution, Charge, Currency, DeviceId, DeviceUse, MoneyError, NodeId, Resource, Sample,
-    Window, WorkloadId,
+    Window, WorkloadId, is_excluded, yes_or_no,
 };
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -93,8 +93,8 @@ fn kept(who: &Attribution) -> Option<&str> {
     KEEPS.iter().find_map(|(key, value)| {
         let (key, said) = who.annotations.get_key_value(*key)?;
         let keeps = match value {
-            Some(value) => said == value,
-            None => said != "false",
+            Some(value) => yes_or_no(said) == yes_or_no(value),
+            None => is_excluded(said),
         };
         keeps.then_some(key.as_str())
     })

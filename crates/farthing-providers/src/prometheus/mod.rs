@@ -5,14 +5,17 @@
 //! too much for the server. A server that has only `query_range`, or a step that was asked for,
 //! is asked for values at even distances instead. What it says goes into an
 //! [`Intake`](crate::telemetry::Intake) by the same source map as text does, so that both give the
-//! same table. Nothing here knows what a metric means.
+//! same table. [`Prometheus::pods`] asks what pods use now, by the metrics that tell it; nothing
+//! else here knows what a metric means.
 
 mod answer;
 mod client;
+mod pods;
 mod read;
 
 pub use answer::{Answer, AnswerError, Series};
 pub use client::{Access, PrometheusError};
+pub use pods::PodMeans;
 pub use read::{Query, Read};
 
 use client::Client;

@@ -339,7 +339,7 @@ impl SimWorld {
 fn attribution(workload: &Workload) -> Attribution {
     Attribution {
         team: workload.team.clone(),
-        labels: workload.labels.clone(),
+        labels: Arc::new(workload.labels.clone()),
         ..Attribution::of(workload.id.clone())
     }
 }

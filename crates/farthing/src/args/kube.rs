@@ -19,6 +19,14 @@ pub(crate) struct KubeArgs {
     /// Price books for its nodes instead of the one that ships in the program
     #[arg(long, value_name = "PATH", requires = "context")]
     pub(crate) prices: Vec<PathBuf>,
+    /// A Prometheus that knows what pods use, by cAdvisor's metrics and DCGM's, with the path
+    /// before /api/v1 if there is one; where it does not answer, the metrics server of the cluster
+    /// [default: the metrics server, and without one what pods ask for]
+    #[arg(long, value_name = "URL", requires = "context")]
+    pub(crate) prometheus: Option<String>,
+    /// A file with a bearer token for it
+    #[arg(long, value_name = "FILE", requires = "prometheus")]
+    pub(crate) prometheus_token_file: Option<PathBuf>,
     /// Be one of several replicas: wait for the lease farthing/farthing in the cluster, and lead
     /// while it is held. All of them need one journal (--store, or a volume that they share)
     #[arg(long, requires = "context")]

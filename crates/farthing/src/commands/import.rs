@@ -8,6 +8,7 @@ mod telemetry;
 use crate::args::{ImportArgs, ImportWhat, Output};
 use crate::home::Home;
 use crate::outcome::Outcome;
+pub(crate) use telemetry::secret;
 
 /// Imports, and says what came of it.
 pub(crate) fn run(args: &ImportArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {

@@ -38,6 +38,7 @@ use reserve::{Payer, Reservation};
 use statement::Statement;
 use std::ffi::OsString;
 use std::path::Path;
+use std::sync::Arc;
 use supervise::{Ended, Supervised};
 use tab::Tab;
 
@@ -325,7 +326,7 @@ impl Order {
             team: self.payer.team.clone(),
             user: user.filter(|user| !user.is_empty()),
             process: program.map(|program| program.to_string_lossy().into_owned()),
-            labels,
+            labels: Arc::new(labels),
             ..Attribution::of(workload)
         })
     }

@@ -26,6 +26,9 @@ impl Joined {
     /// Adds a table of at most so many series.
     pub(in crate::books) fn add(&mut self, table: &Table<'_>, most: usize) {
         self.rows += table.len();
+        if self.is_other {
+            return;
+        }
         let columns = Columns::of_table(table);
         let summed = columns.as_ref().and_then(|columns| Some((columns, columns.summed(most)?)));
         let Some((columns, summed)) = summed else {

@@ -57,7 +57,7 @@ impl<'f> Owners<'f> {
             pod: Some(pod.name.to_string()),
             controller,
             container: (!container.is_empty()).then(|| container.to_owned()),
-            labels,
+            labels: Arc::new(labels),
             annotations: pod.annotations.clone(),
             ..Attribution::of(workload)
         })

@@ -117,7 +117,7 @@ fn source_map(into: &IntoBooks) -> anyhow::Result<SourceMap> {
 }
 
 fn access(args: &PrometheusArgs) -> anyhow::Result<Access> {
-    let secret = |path: &Option<std::path::PathBuf>| path.as_deref().map(read_secret).transpose();
+    let secret = |path: &Option<std::path::PathBuf>| path.as_deref().map(secret).transpose();
     let timeout = duration("--timeout", &args.timeout)?;
     Ok(Access {
         bearer: secret(&args.token_file)?.map(|text| text.trim().to_owned()),
@@ -133,7 +133,8 @@ fn access(args: &PrometheusArgs) -> anyhow::Result<Access> {
     })
 }
 
-fn read_secret(path: &Path) -> anyhow::Result<String> {
+/// A file that holds a secret.
+pub(crate) fn secret(path: &Path) -> anyhow::Result<String> {
     read_text(path, SECRET_BYTES_MAX).map_err(|error| WrongUse::new(error.to_string()).into())
 }
 

@@ -5,6 +5,7 @@ mod objects;
 mod plans;
 mod status;
 mod told;
+mod uses;
 
 pub(crate) use plans::Word;
 
@@ -33,6 +34,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use uses::ByPrometheus;
 
 /// Between two ticks: pods are metered to the second that Kubernetes says, however seldom it is.
 const EVERY: &str = "1m";
@@ -57,6 +59,9 @@ pub(super) fn run(
     let mut kube = open(access, &cluster, prices.clone())?;
     if !kube.wait(PATIENCE) {
         talk("the cluster is not read whole yet; what is missing is named below");
+    }
+    if let Some(uses) = ByPrometheus::of(&args.kube)? {
+        kube.learn_use_from(Box::new(uses), Timestamp::now());
     }
     let seen = kube.observe(Timestamp::now())?;
     let found = kube.inventory();
@@ -185,13 +190,7 @@ fn describe(cluster: &ClusterId, found: &Inventory, seen: &Snapshot, took: Durat
         took.as_millis(),
         found.requests,
     ));
-    talk(&found.use_unknown.as_ref().map_or_else(
-        || "use of cores and memory by the metrics server; of accelerators not known".to_owned(),
-        |why| {
-            let only = "requests only: pods are charged for what they ask for";
-            format!("{only}, what they use is not known: {why}")
-        },
-    ));
+    talk(&used_by(found));
     for (kind, why) in &found.unknown {
         talk(&format!("not known: {kind}: {why}"));
     }
@@ -203,6 +202,19 @@ fn describe(cluster: &ClusterId, found: &Inventory, seen: &Snapshot, took: Durat
     }
     if unknown.len() > 10 {
         talk(&format!("UNKNOWN price of {} more nodes", unknown.len() - 10));
+    }
+}
+
+/// Who tells what pods use.
+fn used_by(found: &Inventory) -> String {
+    const METRICS: &str = "the metrics server";
+    if let Some(why) = &found.use_unknown {
+        let only = "requests only: pods are charged for what they ask for";
+        return format!("{only}, what they use is not known: {why}");
+    }
+    match found.use_by.as_deref().unwrap_or(METRICS) {
+        METRICS => format!("use of cores and memory by {METRICS}; of accelerators not known"),
+        other => format!("use of cores, memory and whole accelerators by {other}"),
     }
 }
 
@@ -226,14 +238,16 @@ struct BookPrices {
     catalogue: Arc<Catalogue>,
     map: SourceMap,
     found: BTreeMap<Bought, farthing_providers::telemetry::Priced>,
+    /// How often the book was changed.
+    edition: u64,
 }
 
 impl Prices {
     fn new(catalogue: Catalogue) -> anyhow::Result<Self> {
         let catalogue = Arc::new(catalogue);
         let (first, map) = (Arc::clone(&catalogue), SourceMap::built_in()?);
-        let found = BTreeMap::new();
-        Ok(Self(Arc::new(Mutex::new(BookPrices { first, catalogue, map, found }))))
+        let (found, edition) = (BTreeMap::new(), 0);
+        Ok(Self(Arc::new(Mutex::new(BookPrices { first, catalogue, map, found, edition }))))
     }
 
     /// Prices by another book from now on; without one by that of the start.
@@ -244,6 +258,7 @@ impl Prices {
             None => Arc::clone(&prices.first),
         };
         prices.found.clear();
+        prices.edition += 1;
         Ok(())
     }
 
@@ -276,6 +291,10 @@ impl kube::Prices for Prices {
             purchase: known.purchase,
             price: known.price,
         })
+    }
+
+    fn edition(&self) -> u64 {
+        self.lock().edition
     }
 
     fn capacity(&mut self, offer: &OfferId) -> Option<Resources> {
