@@ -44,7 +44,8 @@ fn instance_type(offer: &OfferId) -> &str {
 mod tests {
     use super::*;
     use farthing_model::{
-        ClusterId, Coverage, Node, NodeId, NodeState, Price, PriceKind, Provenance, Terms, Window,
+        ClusterId, Coverage, Node, NodeId, NodeState, PerResource, Price, PriceKind, Provenance,
+        Terms, Window,
     };
     use jiff::{SignedDuration, Timestamp};
     use std::sync::Arc;
@@ -89,7 +90,11 @@ mod tests {
         let window = Window::starting(Timestamp::UNIX_EPOCH, SignedDuration::from_hours(1));
         let window = window.unwrap();
         let placed = Assignment { offer: offer(), members: 8, nodes_each: 1, window };
-        let found = member_rate(&snapshot(shared), &Weights::default(), (asks, &placed));
+        let weights = Weights::new(PerResource::from_fn(|resource| {
+            let rate = if resource == Resource::Gpu { "2 USD/h" } else { "0.01 USD/h" };
+            rate.parse().unwrap()
+        }));
+        let found = member_rate(&snapshot(shared), &weights, (asks, &placed));
         let (rate, times) = found.unwrap();
         assert_eq!(times, 1);
         rate.per_hour()
@@ -107,10 +112,11 @@ mod tests {
         assert_eq!(rate(true, whole()), node, "all of a node is a node");
         let eight = rate(true, eighth).checked_mul_int(8).unwrap();
         // Rounded down for each resource of each member.
-        assert!(eight <= node && node.pico() - eight.pico() < 8 * 4, "{eight}");
+        let lost = node.pico() - eight.pico();
+        assert!((0..8 * 4).contains(&lost), "{eight}");
         // What asks for accelerators alone does not pay for cores that others may have.
         let accelerator = Resources { gpu_milli: 1_000, ..Resources::default() };
-        assert!(rate(true, accelerator) < rate(true, eighth));
+        assert!(rate(true, accelerator).pico() < rate(true, eighth).pico());
         assert!(rate(true, Resources::default()).is_zero());
         assert_eq!(rate(false, eighth), node, "a node to itself");
     }
