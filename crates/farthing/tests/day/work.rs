@@ -166,15 +166,15 @@ impl Work {
                 busy,
                 idle: i128::from(app(pod) == "half"),
             });
-            if busy == 900 && app(pod) != "half" {
-                self.comes_on(api, pod);
+            let planned = JOBS.iter().find(|job| job.name == app(pod));
+            if let Some(planned) = planned.filter(|_| busy > 0) {
+                self.comes_on(api, pod, planned);
             }
         }
     }
 
     /// A job has had half an hour.
-    fn comes_on(&mut self, api: &Api, pod: &Value) {
-        let planned = JOBS.iter().find(|job| job.name == app(pod)).unwrap();
+    fn comes_on(&mut self, api: &Api, pod: &Value, planned: &Planned) {
         let going = self.going.get_mut(planned.name).unwrap();
         if going.pod.as_deref() != Some(name(pod)) {
             // On another node it goes on from its last checkpoint, of which there is one an hour.
