@@ -163,10 +163,10 @@ impl Load {
         });
         let Some((one, allocated)) = had else { return Ok(None) };
         // allocated / one is how many there were in the mean.
-        let price = proportion(self.cost.pico(), one, allocated.saturating_mul(1_000));
-        let whole = price.and_then(|price| {
-            proportion(price, length.as_nanos().checked_mul(i128::from(replicas))?, window.nanos())
-        });
+        let part = one.checked_mul(length.as_nanos()).zip(Some(i128::from(replicas)));
+        let part = part.and_then(|(part, replicas)| part.checked_mul(replicas));
+        let all = allocated.checked_mul(1_000).and_then(|all| all.checked_mul(window.nanos()));
+        let whole = part.zip(all).and_then(|(part, all)| proportion(self.cost.pico(), part, all));
         let pico = whole.ok_or(MoneyError::Overflow)?;
         Ok(Some(Money::from_pico(pico, self.cost.currency())))
     }

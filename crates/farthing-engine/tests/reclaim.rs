@@ -463,12 +463,12 @@ fn a_sick_node_is_emptied_where_its_word_counts() {
     let done = run.world.0.borrow().done.clone();
     let [step] = &done[..] else { panic!("{done:?}") };
     assert!(matches!(&step.action, Action::Release { node } if node.as_str() == "n"));
-    assert_eq!(step.saving.to_string(), "8 USD");
+    assert_eq!(step.saving.to_string(), "8.00 USD");
     let why = "the node is sick by XidError=True (Xid 79): its work loses 8.00, moving costs 0.40";
     assert_eq!(step.reasons[0].to_string(), why);
     // The node stays, so that nothing is saved, whatever was said.
     run.until(60);
     let verified: Vec<&str> = run.verified.iter().map(|record| record.realised.as_str()).collect();
-    assert_eq!(verified, ["0 USD"]);
-    assert_eq!(run.verified[0].predicted, "8 USD");
+    assert_eq!(verified, ["0.00 USD"]);
+    assert_eq!(run.verified[0].predicted, "8.00 USD");
 }
