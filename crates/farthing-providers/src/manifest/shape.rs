@@ -339,14 +339,14 @@ pub(crate) static RECLAIM: Shape = Shape {
         may(
             "replicas",
             Duration,
-            "Replicas of services that say farthing.dev/elastic are taken when they were not needed at \
-             any time in so long, and given back when they are.",
+            "Replicas of services that say farthing.dev/elastic are taken when they were not needed \
+             at any time in so long, and given back when they are.",
         ),
         may(
             "sick",
             List(&Text),
-            "Nodes that say one of these do no work and are emptied: TYPE=STATUS of a condition, or \
-             a device of which not all can be used, such as nvidia.com/gpu.",
+            "Nodes that say one of these do no work and are emptied: TYPE=STATUS of a condition, \
+             or a device of which not all can be used, such as nvidia.com/gpu.",
         ),
     ],
 };

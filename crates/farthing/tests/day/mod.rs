@@ -3,10 +3,10 @@
 //!
 //! What is real: etcd, API server, scheduler and controllers; the engine, its planner, its journal
 //! and its ledger, over the same [`Kube`] as `farthing up --kube`; and the price book. What is
-//! played: kubelets (kwok), what work does with its time (`work`), an autoscaler that is the same in
-//! both days (`pool`), the exporters (`exporter`), and the clock (`warp`), which stands still while
-//! the cluster settles and then goes on by half an hour. No figure comes from here: all are read
-//! from the ledger, the journal and the objects. Start at [`live`].
+//! played: kubelets (kwok), what work does with its time (`work`), an autoscaler that is the same
+//! in both days (`pool`), the exporters (`exporter`), and the clock (`warp`), which stands still
+//! while the cluster settles and then goes on by half an hour. No figure comes from here: all are
+//! read from the ledger, the journal and the objects. Start at [`live`].
 #![allow(dead_code, reason = "the program and the test show different parts")]
 
 #[path = "../../../farthing-kube/tests/cluster/mod.rs"]

@@ -2,7 +2,7 @@
 
 use super::Outcome;
 use farthing_engine::Cause;
-use farthing_model::Money;
+use farthing_model::{Money, Ratio};
 use std::fmt::Write as _;
 
 /// The sums of predicted and realised savings.
@@ -27,6 +27,9 @@ pub(crate) fn text(without: &Outcome, with: &Outcome) -> String {
     };
     row("", "without".to_owned(), "with Farthing".to_owned());
     row("paid for nodes (ledger)", money(without.paid), money(with.paid));
+    let saved = without.paid.checked_sub(with.paid).unwrap();
+    let part = Ratio::of(saved.pico(), without.paid.pico()).unwrap_or(Ratio::ZERO);
+    row("  saved", String::new(), format!("{} ({part})", money(saved)));
     row("  of it nobody's", money(without.unallocated), money(with.unallocated));
     row("  of it idle", money(without.idle), money(with.idle));
     for team in ["research", "serving", "vision"] {
