@@ -83,11 +83,18 @@ impl Ground<'_> {
     pub(crate) fn pools(&self, services: &[usize]) -> Vec<Pool> {
         let slots = slots(self.input);
         let mut pools = Vec::new();
+        // Which classes may use an offer, from one look at all ways.
+        let mut users: Vec<Vec<&Class<'_>>> = vec![Vec::new(); self.input.offers.len()];
+        for class in self.classes {
+            for offer in class.ways.iter().filter(|way| way.in_time).filter_map(|way| way.offer) {
+                if !users[offer].last().is_some_and(|last| std::ptr::eq(*last, class)) {
+                    users[offer].push(class);
+                }
+            }
+        }
         for (index, offer) in self.input.offers.iter().enumerate() {
             let Some(available) = offer.available else { continue };
-            let users = self.classes.iter().filter(|class| {
-                class.ways.iter().any(|way| way.offer == Some(index) && way.in_time)
-            });
+            let users = users[index].iter();
             let mut instants: Vec<Timestamp> =
                 users.flat_map(|class| self.starts(class, &slots)).collect();
             if services.contains(&index) {
@@ -131,7 +138,13 @@ impl Ground<'_> {
                 continue;
             }
             let free = self.unlimited(index, class, &slots).map_err(wrong)?;
-            for (position, way) in class.ways.iter().enumerate().filter(|(_, way)| way.in_time) {
+            // Where no budget counts, a way that is no cheaper than a free one is never needed.
+            let counted = self.accounts.iter().any(|account| account.covers(class.workload));
+            let cheapest = free.iter().map(|kept| class.ways[kept.way].floor).min();
+            let needed =
+                |way: &Way| counted || cheapest.is_none_or(|cheapest| way.floor < cheapest);
+            let ways = class.ways.iter().enumerate();
+            for (position, way) in ways.filter(|(_, way)| way.in_time && needed(way)) {
                 let Some(pool) = way.offer.and_then(|offer| pool_of[offer]) else { continue };
                 let at = (pool, &pools[pool]);
                 let made = self.limited((index, class), (position, way), at, &slots);

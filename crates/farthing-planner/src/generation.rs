@@ -6,7 +6,7 @@
 //! relaxation. What it returns is a part of the columns with a
 //! bound for all of them, and a point in whole numbers made from the relaxation.
 
-use crate::candidate::Way;
+use crate::column::Pool;
 use crate::pricing::Prices;
 use crate::program::{Goal, Program, Role, RowKey, Written};
 use crate::room::{Room, merged};
@@ -335,7 +335,10 @@ fn seeds(
     program: &Program<'_>,
     limits: &Limits,
 ) -> Result<(Vec<usize>, Option<Multipliers>), SolveError> {
-    let times: Vec<Vec<i128>> = (0..program.pools.len()).map(|pool| spans(program, pool)).collect();
+    let means = mean_runs(program);
+    let pools = program.pools.iter();
+    let times: Vec<Vec<i128>> =
+        pools.map(|pool| spans(pool, means.get(&pool.offer).copied().unwrap_or(0))).collect();
     let held = |index: usize| {
         let stretch = program.columns[index].stretch;
         stretch.map_or(0, |at| times[at.pool][at.end] - times[at.pool][at.first])
@@ -379,14 +382,21 @@ fn unlimited<'p>(program: &'p Program<'_>) -> impl Iterator<Item = usize> + use<
     columns.filter(|(_, column)| column.stretch.is_none()).map(|(index, _)| index)
 }
 
+/// How long a run on each offer lasts in the mean, in milliseconds, over all ways of all classes.
+fn mean_runs(program: &Program<'_>) -> BTreeMap<usize, i128> {
+    let mut sums: BTreeMap<usize, (i128, i128)> = BTreeMap::new();
+    for way in program.classes.iter().flat_map(|class| &class.ways).filter(|way| way.in_time) {
+        if let Some(offer) = way.offer {
+            let (sum, count) = sums.entry(offer).or_default();
+            (*sum, *count) = (*sum + way.run.as_millis(), *count + 1);
+        }
+    }
+    sums.into_iter().map(|(offer, (sum, count))| (offer, sum / count)).collect()
+}
+
 /// Running sums of the time that each instant of a pool stands for, in milliseconds: up to the
 /// next one, and for the last as long as a run lasts.
-fn spans(program: &Program<'_>, pool: usize) -> Vec<i128> {
-    let pool = &program.pools[pool];
-    let here = |way: &&Way| way.offer == Some(pool.offer) && way.in_time;
-    let runs = || program.classes.iter().flat_map(|class| class.ways.iter().filter(here));
-    let count = i128::try_from(runs().count().max(1)).unwrap_or(1);
-    let mean = runs().map(|way| way.run.as_millis()).sum::<i128>() / count;
+fn spans(pool: &Pool, mean: i128) -> Vec<i128> {
     let mut sums = vec![0];
     for (index, instant) in pool.instants.iter().enumerate() {
         let length = match pool.instants.get(index + 1) {

@@ -10,8 +10,10 @@
 use farthing_model::{Currency, Decimal, HourlyRate, Money};
 use farthing_planner::rounds::{Fleet, Kind, least};
 use farthing_sim::Random;
-use farthing_sim::rounds::{FleetRule, FleetRun, of_gavel, replay};
-use farthing_sim::trace::{GavelJob, Throughputs, read_gavel, read_throughputs};
+use farthing_sim::rounds::{FleetRule, FleetRun, of_chronus, of_gavel, replay};
+use farthing_sim::trace::{
+    ChronusJob, GavelJob, Throughputs, read_chronus, read_gavel, read_throughputs,
+};
 use std::error::Error;
 use std::fs::{File, read_to_string};
 use std::path::{Path, PathBuf};
@@ -42,8 +44,51 @@ fn main() -> Outcome<()> {
     if folder.join("gavel-traces").is_dir() {
         published(&folder)?;
     }
+    let chronus = folder.join("chronus-deadlines/chronus_philly_deadline_jobs.parquet");
+    if chronus.is_file() {
+        strict(&read_chronus(&chronus)?)?;
+    }
     made_up(&rates)?;
     growth(&rates)
+}
+
+/// Strict deadlines of the Philly trace on owned and rented accelerators, enough and too few.
+fn strict(jobs: &[ChronusJob]) -> Outcome<()> {
+    let jobs: Vec<ChronusJob> = jobs.iter().filter(|job| job.variant == "SLO").cloned().collect();
+    let arrivals = of_chronus(&jobs, 2);
+    let (mut worse, mut slowest) = (0, Duration::ZERO);
+    for (owned, rented) in [(1_000, 1_000), (900, 300), (800, 100)] {
+        let mut kinds = Vec::new();
+        for (count, price) in [(owned, "0.50"), (rented, "2.50")] {
+            let price = HourlyRate::new(Money::from_decimal(price, Currency::USD)?);
+            kinds.push(Kind { count, price: price.ok_or("a price below zero")? });
+        }
+        let fleet = Fleet { round_s: 360, kinds };
+        let mut late = Vec::new();
+        for (rule, name) in FleetRule::ALL {
+            let started = Instant::now();
+            let run = replay(&fleet, &arrivals, rule)?;
+            let took = started.elapsed();
+            println!(
+                "chronus SLO on {owned} + {rented}, {name}: {} late, value {}, cost {}, {} ms, {:?}",
+                run.late.len(),
+                run.value,
+                run.cost.rounded(0),
+                millis(took),
+                run.counts
+            );
+            if rule == FleetRule::Farthing {
+                slowest = slowest.max(took);
+            }
+            late.push(run.late.len());
+        }
+        let best = late[1..].iter().copied().min().unwrap_or(0);
+        worse += late[0].saturating_sub(best);
+    }
+    let jobs = format!("\"jobs\": {}", arrivals.len());
+    row("chronus-late-over-the-best-other", &worse.to_string(), ("0", "jobs"), &jobs);
+    row("chronus-time", &format!("{:.2}", slowest.as_secs_f64()), ("10", "s"), &jobs);
+    Ok(())
 }
 
 /// The published traces beside the policies that were published with them.

@@ -64,7 +64,7 @@ fn the_net_sees_what_must_be_done_before_a_deadline() {
     assert!(net::holds(&fleet, &jobs, &[seat(0)], 0));
     // One more is due long after, and must still be begun before.
     let mut jobs = jobs;
-    jobs.push(held(3, 1, &[1], 70, Some(90)));
+    jobs.push(held(3, 1, &[1], 50, Some(90)));
     assert!(net::holds(&fleet, &jobs, &[seat(0), seat(3)], 0));
     assert!(!net::holds(&fleet, &jobs, &[seat(0)], 0));
     // Who is late already is not looked at.
@@ -116,7 +116,7 @@ fn what_is_no_fleet_is_refused() {
 #[test]
 fn the_bound_knows_kinds_time_and_who_cannot_be_in_time() {
     let mut fleet = fleet(10, &[1, 1]);
-    fleet.kinds[1].price = price(8);
+    (fleet.kinds[0].price, fleet.kinds[1].price) = (price(1_000_000), price(8_000_000));
     let arrival = |at: i64, due: Option<i64>, work: i64| Arrival {
         at_us: at * 1_000_000,
         job: RoundJob {
@@ -126,15 +126,16 @@ fn the_bound_knows_kinds_time_and_who_cannot_be_in_time() {
             due: due.map(|due| Due { at_us: due * MICROS, value: 1 }).into_iter().collect(),
         },
     };
+    let least = |jobs: &[Arrival]| {
+        let found = least(&fleet, jobs).unwrap();
+        // The bound is rounded down in each of its parts.
+        ((found.cost.pico() + 1_000) / 1_000_000, found.holds)
+    };
     // 50 h slow and 10 h fast; an accelerator-hour is 1 and 8.
     let hour = 3_600;
-    let found = least(&fleet, &[arrival(0, Some(60 * hour), 200)]).unwrap();
-    assert_eq!((found.cost.pico(), found.holds), (130, Some(true)));
+    assert_eq!(least(&[arrival(0, Some(60 * hour), 200)]), (130, Some(true)));
     // Without a deadline 100 h slow; two of them share nothing but time.
-    let found = least(&fleet, &[arrival(0, None, 200), arrival(5, None, 200)]).unwrap();
-    assert_eq!((found.cost.pico(), found.holds), (200, Some(true)));
-    let found = least(&fleet, &[arrival(0, Some(19 * hour), 200)]).unwrap();
-    assert_eq!((found.cost.pico(), found.holds), (100, Some(false)));
-    let found = least(&fleet, &[arrival(0, Some(0), 200)]).unwrap();
-    assert_eq!((found.cost.pico(), found.holds), (100, Some(false)));
+    assert_eq!(least(&[arrival(0, None, 200), arrival(5, None, 200)]), (200, Some(true)));
+    assert_eq!(least(&[arrival(0, Some(19 * hour), 200)]), (100, Some(false)));
+    assert_eq!(least(&[arrival(0, Some(0), 200)]), (100, Some(false)));
 }

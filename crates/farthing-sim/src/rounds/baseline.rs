@@ -62,7 +62,8 @@ impl Queue {
                 room[kind] -= job.job.gang;
             }
         }
-        for (at, kind) in self.order() {
+        let most = room.iter().copied().max().unwrap_or(0);
+        for (at, kind) in self.order(most) {
             let Some(job) = self.jobs.get_mut(&at) else { continue };
             if job.seat.is_none() && room[kind] >= job.job.gang {
                 room[kind] -= job.job.gang;
@@ -73,10 +74,11 @@ impl Queue {
         self.jobs.values().filter_map(seat).collect()
     }
 
-    /// Pairs of job and kind, the best first.
-    fn order(&self) -> Vec<(u32, usize)> {
+    /// Pairs of job and kind, the best first; of jobs that fit into so much room.
+    fn order(&self, most: u32) -> Vec<(u32, usize)> {
         let kinds = 0..self.fleet.kinds.len();
         let waiting = self.jobs.iter().filter(|(_, job)| job.seat.is_none());
+        let waiting = waiting.filter(|(_, job)| job.job.gang <= most);
         let mut pairs: Vec<(u32, usize)> = waiting
             .flat_map(|(at, job)| {
                 let able = kinds.clone().filter(|kind| job.job.rates[*kind] > 0);
