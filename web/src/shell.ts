@@ -118,7 +118,7 @@ function about(app: App, session: Session): TemplateResult {
       <dd>${tick ? time(app, tick.at) : "none yet"}</dd>
     </div>
     <div>
-      <dt>Line</dt>
+      <dt>Connection</dt>
       <dd>${lineBadge(app)}</dd>
     </div>
     ${session.login === "none" ? nothing : who(app, session)}
@@ -200,7 +200,13 @@ function banner(app: App): TemplateResult | typeof nothing {
     </div>`;
   }
   const health = app.access.state === "open" ? valueOf(app.read<Health>("/health", 10_000)) : null;
-  if (!health || health.status === "ok") return nothing;
+  if (!health) return nothing;
+  // As it should be, and there is something to say: that there are no more ticks.
+  if (health.status === "ok") {
+    return health.why
+      ? html`<div class="banner notice" role="status"><p>${sentence(health.why)}</p></div>`
+      : nothing;
+  }
   const head = health.status === "starting" ? "The loop starts." : "The loop does not tick.";
   return html`<div class="banner" role="status">
     <p>
@@ -208,4 +214,10 @@ function banner(app: App): TemplateResult | typeof nothing {
       ${health.why ?? health.last_error ?? "Figures may be old."}
     </p>
   </div>`;
+}
+
+/** `the simulated time is over` as a sentence of its own. */
+function sentence(text: string): string {
+  const whole = text.charAt(0).toUpperCase() + text.slice(1);
+  return /[.!?]$/.test(whole) ? whole : `${whole}.`;
 }

@@ -1,7 +1,7 @@
 /** Parts that need no browser: files, records, lanes, counts, waiting. */
 import { expect, test } from "@playwright/test";
 import { backOff } from "../src/api/live.ts";
-import { amountOf, happened, planOf, verifiedOf } from "../src/api/records.ts";
+import { amountOf, happened, inWords, planOf, verifiedOf } from "../src/api/records.ts";
 import type { Cost, JournalRecord, NodeUse, Placement, Utilisation } from "../src/api/types.ts";
 import { countsOf, heat, rowsOf } from "../src/charts/heat.ts";
 import type { Ink } from "../src/charts/spec.ts";
@@ -52,9 +52,24 @@ test("records of the journal are read, with what they lack", () => {
     });
   const all = verifiedOf([verified("a"), verified("b"), record("undone", { step: "b" })]);
   expect(all.map((one) => one.undone)).toEqual([false, true]);
-  const sums = sumsOf(all);
+  const sums = sumsOf(all, null);
   expect(sums).toHaveLength(1);
   expect(sums[0]?.realised).toBe(parse("1.5"));
+  // Of the newest ones only: they end where all steps do.
+  const totals = { predicted: parse("12"), realised: parse("10") };
+  expect(
+    sumsOf(verifiedOf([verified("a"), verified("c")]), totals).map((one) => one.realised),
+  ).toEqual(["8.5", "10"].map(parse));
+  expect(
+    ["settled", "verified", "unheard-of"].map((kind) =>
+      inWords({ record: kind, step: "p1/2", posted: "3 USD", target: "train", deep: {} }),
+    ),
+  ).toEqual([
+    "p1/2 settled: the ledger posted 3 USD for it",
+    "p1/2 on train: predicted saving unknown, realised unknown",
+    "step p1/2, posted 3 USD, target train",
+  ]);
+  expect(inWords(null)).toBe("");
   expect(happened({ record: "receipted", outcome: "failed", detail: "gone" }).text).toBe(
     "failed: gone",
   );

@@ -10,6 +10,9 @@ export interface Budget {
   limit: string | null;
   gpu_hours_limit: number | null;
   gpu_hours: number;
+  gpu_hours_committed: number;
+  gpu_hours_reserved: number;
+  gpu_hours_left: number | null;
   /** The limit of later periods, in its unit. */
   base: string;
   /** What the period before left, in its unit; `null` where nothing goes on. */

@@ -144,3 +144,68 @@ export function happened(value: unknown): { at: string; text: string } {
   })();
   return { at: said("at"), text };
 }
+
+/** What a record says, on a line: `p1/2 settled: the ledger posted 3 USD for it`. */
+export function inWords(body: unknown): string {
+  const fields = fieldsOf(body);
+  const said = (name: string) => textOf(fields[name]) ?? "unknown";
+  const some = (name: string) => listOf(fields[name]);
+  const many = (all: unknown[], one: string) =>
+    `${all.length} ${one}${all.length === 1 ? "" : "s"}`;
+  switch (fields["record"]) {
+    case "started":
+      return `the loop of ${said("cluster")} began: ${said("mode")}, version ${said("version")}`;
+    case "reconfigured":
+      return `told anew: ${said("mode")}, ${many(some("budgets"), "budget")}`;
+    case "planned":
+      return (
+        `plan ${said("plan")}, ${said("status")}: ${many(some("steps"), "step")}, ` +
+        `${some("waiting").length} waiting, cost ${said("cost")}`
+      );
+    case "approved":
+      return `${said("by")} said ${fields["approved"] === true ? "yes" : "no"} to ${said("step")}`;
+    case "reserved":
+      return `${said("amount")} set aside for ${said("step")} on ${said("workload")}`;
+    case "intended":
+      return `${said("step")} is begun`;
+    case "receipted":
+      return [`${said("step")}: ${said("outcome")}`, textOf(fields["detail"])]
+        .filter(Boolean)
+        .join(", ");
+    case "settled":
+      return `${said("step")} settled: the ledger posted ${said("posted")} for it`;
+    case "claimed":
+      return `${said("amount")} reserved as ${said("claim")} for ${said("what")}`;
+    case "released":
+      return [`${said("claim")} ended: ${said("why")}`, textOf(fields["spent"])]
+        .filter(Boolean)
+        .join(", spent ");
+    case "verified":
+      return (
+        `${said("step")} on ${said("target")}: predicted saving ${said("predicted")}, ` +
+        `realised ${said("realised")}`
+      );
+    case "undone":
+      return `${said("step")} taken back: ${said("outcome")}`;
+    case "noted":
+      return `${said("about")}: ${said("text")}`;
+    case "checkpoint":
+      return `record ${String(fields["seq"])} signed`;
+    case "closed":
+      return `the loop ended; the books are posted until ${said("posted_until")}`;
+    case "accessed":
+      return [said("what"), textOf(fields["who"]), textOf(fields["detail"])]
+        .filter(Boolean)
+        .join(", ");
+    default:
+      return plainly(fields);
+  }
+}
+
+/** Of a record without words of its own: what fits on a line. */
+function plainly(fields: Fields): string {
+  return Object.entries(fields)
+    .filter(([key, value]) => key !== "record" && value !== null && typeof value !== "object")
+    .map(([key, value]) => `${key} ${String(value)}`)
+    .join(", ");
+}

@@ -10,7 +10,7 @@ export interface WindowJson {
 
 export interface Health {
   status: "ok" | "starting" | "stuck";
-  /** Why it is not `ok`. */
+  /** Why it is not `ok`, or why there are no more ticks. */
   why: string | null;
   version: string;
   cluster: string;
@@ -219,7 +219,8 @@ export interface Plan {
   status: "optimal" | "feasible" | "infeasible";
   solve_ms: number | null;
   currency: string;
-  value: string;
+  /** Unknown to a team, as it is of the whole. */
+  value: string | null;
   value_bound: string | null;
   steps: PlanStep[];
   waiting: Waiting[];

@@ -57,7 +57,11 @@ function option(spec: BarsSpec, ink: Ink, width: number): object {
   };
   return {
     grid: { left, right: 84, top: line ? 24 : 8, bottom: 40 },
-    xAxis: moneyAxis(ink, spec.currency, { nameLocation: "middle", nameGap: 24 }),
+    xAxis: moneyAxis(ink, spec.currency, {
+      nameLocation: "middle",
+      nameGap: 24,
+      splitNumber: width < 480 ? 2 : 4,
+    }),
     yAxis: categoryAxis(names, ink, { inverse: true, axisLabel }),
     tooltip: {
       ...tooltipStyle(ink),

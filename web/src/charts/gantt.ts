@@ -23,6 +23,11 @@ interface Lane {
 /** Lanes that are drawn; the table below has all placements. */
 export const LANES = 60;
 const LANE_PX = 22;
+const RIGHT_PX = 12;
+/** The narrowest bar, one that has its name on it, and the least room for a name. */
+const MIN_PX = 3;
+const NAME_PX = 40;
+const LEAST_PX = 26;
 
 export function gantt(placements: readonly Placement[], spec: GanttSpec): ChartSpec {
   const lanes = lanesOf(placements, spec.rows).slice(0, LANES);
@@ -77,7 +82,7 @@ function option(lanes: Lane[], spec: GanttSpec, ink: Ink, width: number): object
   const left = width < 480 ? 104 : 190;
   const axis = { inverse: true, axisLabel: { ...truncated(ink, left - 14) } };
   return {
-    grid: { left, right: 12, top: 26, bottom: 8 },
+    grid: { left, right: RIGHT_PX, top: 26, bottom: 8 },
     xAxis: { ...timeAxis({ from, to, zone: spec.zone }, ink), position: "top" },
     yAxis: categoryAxis(
       names.map((name, at) => `${at}\u0000${name}`),
@@ -90,7 +95,7 @@ function option(lanes: Lane[], spec: GanttSpec, ink: Ink, width: number): object
         type: "custom",
         clip: true,
         encode: { x: [1, 2], y: 0 },
-        renderItem: (_: unknown, api: Api) => drawn(api, bars, spec, ink),
+        renderItem: (_: unknown, api: Api) => drawn(api, bars, width - RIGHT_PX, spec, ink),
         data: bars.map((bar) => ({
           value: [bar.at, bar.from, bar.to],
           at: [bar.at, bar.nth],
@@ -124,12 +129,17 @@ interface Api {
 type Bar = Lane["bars"][number] & { at: number; nth: number };
 
 /** What stays is filled; what is new is an outline with a mark at its start. */
-function drawn(api: Api, bars: Bar[], spec: GanttSpec, ink: Ink): object {
+function drawn(api: Api, bars: Bar[], right: number, spec: GanttSpec, ink: Ink): object {
   const [lane, from, to] = [api.value(0), api.value(1), api.value(2)];
   const [x, y] = api.coord([from, lane]);
   const [end] = api.coord([to, lane]);
-  const width = Math.max(2, end - x);
-  const bar = bars.find((bar) => bar.at === lane && bar.from === from);
+  const width = Math.max(MIN_PX, end - x);
+  const nth = bars.findIndex((bar) => bar.at === lane && bar.from === from);
+  const bar = bars[nth];
+  // A name that has no room on its bar stands beside it, where nothing else is.
+  const after = bars[nth + 1];
+  const free_to = after?.at === lane ? api.coord([after.from, lane])[0] : right;
+  const is_beside = width <= NAME_PX;
   const stays = bar?.placement.stays ?? true;
   const placed = bar?.placement;
   const name = spec.rows === "machine" ? placed?.workload : shortOffer(placed?.offer ?? null);
@@ -143,13 +153,15 @@ function drawn(api: Api, bars: Bar[], spec: GanttSpec, ink: Ink): object {
       [x, y + 8],
     ],
   };
+  const start = is_beside ? Math.max(x + width, x + (stays ? 0 : 7)) + 4 : x + (stays ? 5 : 11);
+  const room = is_beside ? free_to - start - 4 : width - 14;
   const text = {
-    text: width > 40 ? (name ?? "") : "",
-    x: x + (stays ? 5 : 11),
+    text: room > LEAST_PX ? (name ?? "") : "",
+    x: start,
     y,
     verticalAlign: "middle",
-    fill: ink.text,
-    width: width - 14,
+    fill: is_beside ? ink.soft : ink.text,
+    width: room,
     overflow: "truncate",
     fontSize: 11,
   };

@@ -1,6 +1,6 @@
 /** Predicted and realised saving, added up over time. */
 import type { Verified } from "../api/records.ts";
-import { format, parse, type Pico, toNumber } from "../money/decimal.ts";
+import { format, parse, type Pico, sum, toNumber } from "../money/decimal.ts";
 import { show, utc, type Zone } from "../money/time.ts";
 import { GRID, moneyAxis, timeAxis } from "./axes.ts";
 import { axisTooltip, legend } from "./series.ts";
@@ -13,12 +13,23 @@ export interface Point {
   realised: Pico;
 }
 
-/** Sums as steps ended; what was undone is not in them. */
-export function sumsOf(items: readonly Verified[]): Point[] {
+/** What all steps come to. */
+export interface Totals {
+  predicted: Pico;
+  realised: Pico;
+}
+
+/**
+ * Sums as steps ended, up to those of all; what was undone is not in them. Of steps before those
+ * that are given it is known what they came to, and not when.
+ */
+export function sumsOf(items: readonly Verified[], totals: Totals | null): Point[] {
   const counted = items.filter((item) => !item.undone);
   const ordered = [...counted].sort((a, b) => Date.parse(a.to) - Date.parse(b.to));
-  let predicted = 0n;
-  let realised = 0n;
+  const before = (name: keyof Totals) =>
+    totals === null ? 0n : totals[name] - sum(counted.map((item) => parse(item[name])));
+  let predicted = before("predicted");
+  let realised = before("realised");
   return ordered.map((item) => {
     predicted += parse(item.predicted);
     realised += parse(item.realised);
@@ -59,8 +70,9 @@ function option(points: Point[], currency: string, zone: Zone, ink: Ink): object
       formatter: (all: { dataIndex: number }[]) => told(points[all[0]?.dataIndex ?? -1], zone),
     },
     series: [
-      line("predicted", { width: 2, type: [6, 4] }, ink.series[1]),
-      line("realised", { width: 2.5 }, ink.series[0]),
+      // Where the two are the same, the one that was promised is seen on the other.
+      line("realised", { width: 5 }, ink.series[0]),
+      line("predicted", { width: 2, type: [6, 6] }, ink.series[1]),
     ],
   };
 }

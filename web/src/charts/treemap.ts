@@ -30,7 +30,7 @@ export function treemap(
   const by = cost.by.join(" and ");
   return {
     key: `treemap ${by} ${cost.window.to} ${cost.rows.map((row) => row.total).join()}`,
-    height: 240,
+    height: 280,
     label: `${cost.currency} by ${by}, as areas. ${largest} The table has the same.`,
     option: (ink) => option(cost, areas, all, ink),
     picked: ({ data }) => {
@@ -65,6 +65,21 @@ function group(cost: Cost, nameOf: (row: CostRow) => string): Area[] {
   return [...whole.sort((a, b) => compare(b.amount, a.amount)), ...other];
 }
 
+/** The part of the whole below which a name would be cut to a letter. */
+const NAMED = 0.012;
+
+/** Areas that are too small for a name on them, the largest first. */
+export function unnamed(cost: Cost): { name: string; amount: Pico }[] {
+  const whole = parse(cost.paid);
+  const rows = cost.rows.map((row) => {
+    const name = cost.by.map((key) => String(row[key] ?? "")).join(", ");
+    return { name, amount: parse(row.total) };
+  });
+  return rows
+    .filter(({ amount }) => amount > 0n && (ratio(amount, whole) ?? 0) < NAMED)
+    .sort((a, b) => compare(b.amount, a.amount));
+}
+
 /** What ECharts gets: numbers to draw, and the place in `all` of what they stand for. */
 interface Drawn {
   at: number;
@@ -81,7 +96,7 @@ function option(cost: Cost, areas: Area[], all: Area[], ink: Ink): object {
     value: toNumber(area.amount),
     itemStyle: style,
     // A word that would be cut to a letter says nothing.
-    ...((ratio(area.amount, whole) ?? 0) < 0.012 ? { label: { show: false } } : {}),
+    ...((ratio(area.amount, whole) ?? 0) < NAMED ? { label: { show: false } } : {}),
     ...(area.children.length > 0
       ? { children: area.children.map((child) => drawn(child, style)) }
       : {}),

@@ -75,11 +75,15 @@ const fact = (name: string, value: unknown): TemplateResult =>
 function facts(budget: Budget): TemplateResult {
   const { currency } = budget;
   return html`<dl class="facts">
-    ${fact("Limit", limit(budget))} ${fact("Spent", money(parse(budget.spent), currency))}
-    ${fact("Committed", money(parse(budget.committed), currency))}
-    ${fact("Reserved", money(parse(budget.reserved), currency))}
-    ${budget.gpu_hours_limit === null ? fact("Left", left(budget)) : nothing}
-    ${fact("GPU-hours", fixed(budget.gpu_hours))}
+    ${fact("Limit", limit(budget))} ${fact("Spent", held(budget, budget.spent, budget.gpu_hours))}
+    ${fact("Committed", held(budget, budget.committed, budget.gpu_hours_committed))}
+    ${fact("Reserved", held(budget, budget.reserved, budget.gpu_hours_reserved))}
+    ${fact("Left", left(budget))}
+    ${
+      budget.gpu_hours_limit === null
+        ? fact("GPU-hours", fixed(budget.gpu_hours))
+        : fact(`Posted, ${currency}`, money(parse(budget.spent), currency))
+    }
     ${fact("Gone", budget.gone === null ? unknown("it has no limit") : percent(budget.gone))}
     ${fact("Runs out", runsOut(budget))}
     ${fact(
@@ -89,13 +93,29 @@ function facts(budget: Budget): TemplateResult {
   </dl>`;
 }
 
+/** A part of it in the unit of its limit. */
+export function held(budget: Budget, amount: string, gpu_hours: number): TemplateResult {
+  if (budget.gpu_hours_limit !== null) return hours(gpu_hours);
+  return money(parse(amount), budget.currency);
+}
+
+const hours = (amount: number): TemplateResult =>
+  html`<span class="num">${fixed(amount)} GPU-h</span>`;
+
 function left(budget: Budget): TemplateResult {
+  if (budget.gpu_hours_left !== null) {
+    const over = budget.gpu_hours_left < 0 ? badge("warn", "over") : nothing;
+    return html`${hours(budget.gpu_hours_left)} ${over}`;
+  }
   const left = parseOrNull(budget.left);
   const over = left !== null && left < 0n ? badge("warn", "over") : nothing;
   return html`${money(left, budget.currency)} ${over}`;
 }
 
-const leftOnly = (budget: Budget) => money(parseOrNull(budget.left), budget.currency);
+const leftOnly = (budget: Budget) =>
+  budget.gpu_hours_left === null
+    ? money(parseOrNull(budget.left), budget.currency)
+    : hours(budget.gpu_hours_left);
 
 function runsOut(budget: Budget): TemplateResult | string {
   if (budget.runs_out) return budget.runs_out;
@@ -296,8 +316,8 @@ function compared(is: Budget, would: Budget): TemplateResult {
         <tbody>
           ${row("Limit", limit)}
           ${row("Gone", (one) => (one.gone === null ? unknown("no limit") : percent(one.gone)))}
-          ${is.gpu_hours_limit === null ? row("Left", leftOnly) : nothing}
-          ${row("Rung", (one) => one.rung ?? "none")} ${row("Runs out", runsOut)}
+          ${row("Left", leftOnly)} ${row("Rung", (one) => one.rung ?? "none")}
+          ${row("Runs out", runsOut)}
         </tbody>
       </table>
     </div>

@@ -11,9 +11,9 @@ import { budgetBar } from "../parts/budget-bar.ts";
 import { derive } from "../parts/derive.ts";
 import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
-import { badge, money, unknown } from "../parts/text.ts";
+import { badge, unknown } from "../parts/text.ts";
 import { changed } from "../router.ts";
-import { detail, limit } from "./budget-detail.ts";
+import { detail, held, limit } from "./budget-detail.ts";
 
 export function budgets(app: App): TemplateResult {
   const all = app.read<Page<Budget>>(path("/budgets", { limit: 500 }), 5_000);
@@ -90,9 +90,11 @@ function list(app: App, all: Budget[], shown: Budget | undefined): TemplateResul
       head: "Exposure",
       title: "spent, committed and reserved",
       numeric: true,
-      cell: (one) => money(parse(one.exposure), one.currency),
-      sort: (one) => parse(one.exposure),
-      csv: (one) => one.exposure,
+      cell: (one) => held(one, one.exposure, hoursOf(one)),
+      // Hours and money are not compared.
+      sort: (one) => (one.gpu_hours_limit === null ? parse(one.exposure) : null),
+      csv: (one) =>
+        one.gpu_hours_limit === null ? one.exposure : `${String(hoursOf(one))} GPU-hours`,
     },
     {
       id: "limit",
@@ -125,6 +127,9 @@ function list(app: App, all: Budget[], shown: Budget | undefined): TemplateResul
     chosen: (one) => one === shown,
   });
 }
+
+const hoursOf = (one: Budget): number =>
+  one.gpu_hours + one.gpu_hours_committed + one.gpu_hours_reserved;
 
 /** Against its limit in money, or by the part of its GPU-hours that is gone. */
 function bar(budget: Budget): TemplateResult | typeof nothing {

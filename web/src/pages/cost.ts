@@ -5,7 +5,7 @@ import type { Cost, CostRow } from "../api/types.ts";
 import type { App } from "../app.ts";
 import { seriesOfPlaces, seriesOfRows, sheetOfPlaces, sheetOfRows } from "../charts/series.ts";
 import { spansOf } from "../charts/spans.ts";
-import { treemap } from "../charts/treemap.ts";
+import { treemap, unnamed } from "../charts/treemap.ts";
 import { compare, format, parse, plain } from "../money/decimal.ts";
 import { fixed, percent, plural } from "../money/number.ts";
 import { anomalies } from "../parts/anomalies.ts";
@@ -211,8 +211,18 @@ function area(app: App, found: Cost): TemplateResult {
       head: [...found.by, "total"],
       rows: found.rows.map((row) => [...found.by.map((key) => String(row[key])), row.total]),
     }),
-    note: "Areas are amounts. A click opens what is inside; the rows below lead to the same.",
+    note: html`Areas are amounts. A click opens what is inside; the rows below lead to the
+    same.${small(found)}`,
   });
+}
+
+/** Names that an area had no room for. */
+function small(found: Cost): string {
+  const all = derive(found, "unnamed", () => unnamed(found));
+  if (all.length === 0) return "";
+  const some = all.slice(0, 6).map(({ name, amount }) => `${name} ${format(amount)}`);
+  const more = all.length > some.length ? ` and ${all.length - some.length} more` : "";
+  return ` Without a name there: ${some.join("; ")}${more}.`;
 }
 
 /** The same by the hour or day; by place it is cut by resource, which is little to read. */

@@ -1,8 +1,10 @@
 /** Journal: what was decided and done, newest first; each record holds the hash of the last. */
 import { html, nothing, type TemplateResult } from "lit-html";
 import { path } from "../api/client.ts";
+import { inWords } from "../api/records.ts";
 import type { JournalRecord, Page } from "../api/types.ts";
 import type { App } from "../app.ts";
+import { format, parse } from "../money/decimal.ts";
 import { count } from "../money/number.ts";
 import { type Choice, select } from "../parts/controls.ts";
 import { saveCsv } from "../parts/files.ts";
@@ -97,16 +99,15 @@ function record(app: App, one: JournalRecord): TemplateResult {
       open
         ? html`<pre class="why">${JSON.stringify(one.body, null, 2)}</pre>
             <code class="why">${one.hash}</code>`
-        : html`<span class="soft brief">${brief(one.body)}</span>`
+        : html`<a href=${link} class="soft brief" tabindex="-1">${shorter(inWords(one.body))}</a>`
     }
   </li>`;
 }
 
-/** `plan p7, workload language-0001`: what fits on a line. */
-function brief(body: unknown): string {
-  if (typeof body !== "object" || body === null) return String(body ?? "");
-  return Object.entries(body)
-    .filter(([, value]) => typeof value !== "object" && value !== null)
-    .map(([key, value]) => `${key} ${String(value)}`)
-    .join(", ");
+/** Amounts of the journal are exact: a line has them to the cent, the details as they are. */
+function shorter(text: string): string {
+  return text.replace(
+    /(-?\d+\.\d+) (?=[A-Z]{3}\b)/g,
+    (_, number: string) => `${format(parse(number))} `,
+  );
 }

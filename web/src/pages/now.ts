@@ -14,7 +14,7 @@ import { bands } from "../parts/bands.ts";
 import { figure } from "../parts/figure.ts";
 import { type Amounts, amountsOf, PLACES, placesBar, placesTable } from "../parts/places.ts";
 import { when } from "../parts/state.ts";
-import { badge, money, time } from "../parts/text.ts";
+import { badge, money, seesAll, time } from "../parts/text.ts";
 import { href } from "../router.ts";
 import { budgetLines, planLead, stepsBrief, waitingList } from "./plan-parts.ts";
 
@@ -40,7 +40,7 @@ export function now(app: App): TemplateResult {
       <div class="stack">
         <section class="card" aria-labelledby="h-bands">
           <h2 id="h-bands">Target bands</h2>
-          ${when(plan, (plan) => bands(plan.utilisation))}
+          ${when(plan, (plan) => bands(app, plan.utilisation))}
         </section>
         <section class="card" aria-labelledby="h-budgets">
           <h2 id="h-budgets">Budgets nearest to their limit</h2>
@@ -145,6 +145,10 @@ const STALE_S = 120;
 
 function unknowns(app: App, tick: Tick | null, plan: Plan | null): TemplateResult {
   const said: string[] = [...(plan?.unknown ?? []), ...(tick?.notes ?? [])];
+  // A plan says the same; without one somebody has to.
+  if (!seesAll(app) && !plan) {
+    said.push("what is unknown of the whole cluster is not shown to a team");
+  }
   for (const { part, age_s } of tick?.world.ages ?? []) {
     if (age_s > STALE_S) said.push(`${part} were observed ${duration(age_s)} ago`);
   }

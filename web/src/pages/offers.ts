@@ -10,7 +10,7 @@ import { type Choice, chosen, field, select } from "../parts/controls.ts";
 import { figure } from "../parts/figure.ts";
 import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
-import { badge, money } from "../parts/text.ts";
+import { badge, machineName, money } from "../parts/text.ts";
 import { priceHistory } from "./price-history.ts";
 
 const PURCHASE: Choice = {
@@ -122,7 +122,7 @@ function told(offer: Offer, best: bigint): string {
 }
 
 function place(offer: Offer): TemplateResult {
-  return html`<span class="break">${offer.instance_type}</span><br /><small
+  return html`${machineName(offer.instance_type)}<br /><small class="whole"
       >${offer.provider} ${offer.zone ?? offer.region}</small
     >`;
 }
@@ -203,7 +203,10 @@ function price(): Column<Offer>[] {
       id: "warnings",
       head: "Mind",
       wide: true,
-      cell: (one) => (one.warnings.length > 0 ? badge("warn", one.warnings.join("; ")) : nothing),
+      cell: (one) =>
+        one.warnings.length > 0
+          ? html`<span class="folds">${badge("warn", one.warnings.join("; "))}</span>`
+          : nothing,
       csv: (one) => one.warnings.join("; "),
     },
   ];

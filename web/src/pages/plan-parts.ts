@@ -6,7 +6,7 @@ import { compare, parse, parseOrNull, type Pico, ratio, sum } from "../money/dec
 import { percent, plural } from "../money/number.ts";
 import { derive } from "../parts/derive.ts";
 import { budgetBar } from "../parts/budget-bar.ts";
-import { badge, money, time, unknown } from "../parts/text.ts";
+import { badge, money, ofTheWhole, time, unknown } from "../parts/text.ts";
 import { href } from "../router.ts";
 
 /** What it costs, the proven least, the gap, what it saves. */
@@ -19,12 +19,15 @@ export function planLead(app: App, plan: Plan): TemplateResult {
     </div>
     <div>
       <dt>Proven least</dt>
-      <dd>${money(parseOrNull(plan.lower_bound), plan.currency, 2, "no bound was proven")}</dd>
+      <dd>
+        ${money(parseOrNull(plan.lower_bound), plan.currency, 2, ofTheWhole(app, "no bound was proven"))}
+      </dd>
     </div>
     <div>
       <dt>Gap</dt>
       <dd>
-        ${plan.gap === null ? unknown("no bound was proven") : percent(plan.gap, 2)} ${status(plan)}
+        ${plan.gap === null ? unknown(ofTheWhole(app, "no bound was proven")) : percent(plan.gap, 2)}
+        ${status(plan)}
       </dd>
     </div>
     <div>

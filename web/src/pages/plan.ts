@@ -13,7 +13,7 @@ import { derive } from "../parts/derive.ts";
 import { figure } from "../parts/figure.ts";
 import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
-import { badge, money, time } from "../parts/text.ts";
+import { badge, money, seesAll, time } from "../parts/text.ts";
 import { href } from "../router.ts";
 import { planLead } from "./plan-parts.ts";
 import { stepDialog, stepsTable } from "./steps.ts";
@@ -270,11 +270,17 @@ function recorded(amount: Amount | null, why: string): TemplateResult {
   return money(amount && parse(amount.number), amount?.currency ?? "", 2, why);
 }
 
+function noCost(app: App): string {
+  return seesAll(app)
+    ? "the record has no cost"
+    : "a record has the cost of all that runs, of whomever: not shown to a team";
+}
+
 function oldSteps(app: App, plan: PlanRecord): TemplateResult {
   return html`<section class="card" aria-label="Steps of the plan">
     <p class="note">
       Made ${time(app, plan.at, "second")} by ${plan.policy}, ${plan.status}, cost
-      ${recorded(plan.cost, "the record has no cost")} ${plan.cost?.currency ?? ""}.
+      ${recorded(plan.cost, noCost(app))} ${plan.cost?.currency ?? ""}.
     </p>
     <ul class="rows">
       ${plan.steps.map(
@@ -313,7 +319,7 @@ function pastPlans(app: App, rows: PlanRecord[]): TemplateResult {
       id: "cost",
       head: "Cost",
       numeric: true,
-      cell: (one) => recorded(one.cost, "the record has no cost"),
+      cell: (one) => recorded(one.cost, noCost(app)),
       sort: (one) => (one.cost ? parse(one.cost.number) : null),
       csv: (one) => one.cost?.number ?? null,
     },

@@ -11,7 +11,7 @@ import { type Choice, chosen, select } from "../parts/controls.ts";
 import { figure } from "../parts/figure.ts";
 import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
-import { money } from "../parts/text.ts";
+import { machineName, money } from "../parts/text.ts";
 
 const PAST: Choice = {
   name: "past",
@@ -105,7 +105,7 @@ function columns(): Column<PriceSeries>[] {
       id: "offer",
       head: "Offer",
       cell: (one) =>
-        html`<span class="break">${one.instance_type}</span><br /><small
+        html`${machineName(one.instance_type)}<br /><small
             >${one.provider} ${one.zone ?? one.region} ${one.purchase}</small
           >`,
       sort: (one) => one.offer,

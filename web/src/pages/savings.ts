@@ -57,8 +57,15 @@ function page(app: App, found: Savings): TemplateResult {
 }
 
 function chart(app: App, found: Savings, currency: string): TemplateResult {
-  const points = derive(found, "sums", () => sumsOf(verifiedOf(found.items)));
-  const shown = found.next ? "Of the newest records only: the sums begin there. " : "";
+  const [all] = found.totals.sums;
+  const realised = parseOrNull(all?.realised);
+  // Of a page it is known what all before it came to.
+  const totals =
+    found.next && all && realised !== null ? { predicted: parse(all.predicted), realised } : null;
+  const points = derive(found, "sums", () => sumsOf(verifiedOf(found.items), totals));
+  const shown = found.next
+    ? `The newest ${points.length} steps; those before are in the sum that it begins with.`
+    : "";
   return figure({
     id: "savings",
     title: "Predicted and realised, added up",

@@ -15,7 +15,7 @@ import { derive } from "../parts/derive.ts";
 import { figure } from "../parts/figure.ts";
 import { empty, when } from "../parts/state.ts";
 import { type Column, table } from "../parts/table.ts";
-import { badge, money, time, unknown } from "../parts/text.ts";
+import { badge, money, ofTheWhole, time, unknown } from "../parts/text.ts";
 import { past } from "./past.ts";
 
 const VIEW: Choice = {
@@ -165,6 +165,7 @@ function page(app: App, found: Plan, now: Plan | null): TemplateResult {
 
 function rows(app: App, all: Side[], ours: Pico): TemplateResult {
   const late = (side: Side) => side.plan.waiting.filter((one) => one.late).length;
+  const noGap = ofTheWhole(app, "this policy proves no bound");
   const columns: Column<Side>[] = [
     {
       id: "policy",
@@ -194,8 +195,7 @@ function rows(app: App, all: Side[], ours: Pico): TemplateResult {
       head: "Gap",
       numeric: true,
       wide: true,
-      cell: (side) =>
-        side.plan.gap === null ? unknown("this policy proves no bound") : percent(side.plan.gap, 2),
+      cell: (side) => (side.plan.gap === null ? unknown(noGap) : percent(side.plan.gap, 2)),
       sort: (side) => side.plan.gap,
     },
     {
@@ -203,7 +203,7 @@ function rows(app: App, all: Side[], ours: Pico): TemplateResult {
       head: "Value",
       title: "the value of all members placed",
       numeric: true,
-      cell: (side) => side.plan.value,
+      cell: (side) => side.plan.value ?? unknown(ofTheWhole(app, "it was not worked out")),
       csv: (side) => side.plan.value,
     },
     {

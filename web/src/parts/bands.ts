@@ -1,10 +1,17 @@
 /** Target bands: what a resource does against the band that it is held in. */
 import { html, nothing, svg, type TemplateResult } from "lit-html";
 import type { Band } from "../api/types.ts";
+import type { App } from "../app.ts";
 import { percent } from "../money/number.ts";
-import { badge, unknown } from "./text.ts";
+import { badge, seesAll, unknown } from "./text.ts";
 
-export function bands(all: readonly Band[]): TemplateResult {
+export function bands(app: App, all: readonly Band[]): TemplateResult {
+  if (all.length === 0) {
+    const why = seesAll(app)
+      ? "This plan says nothing of them."
+      : "They are of the whole cluster, and not shown to a team.";
+    return html`<p class="soft">${why}</p>`;
+  }
   return html`<ul class="bands">
       ${all.map(band)}
     </ul>
@@ -28,7 +35,7 @@ export function bands(all: readonly Band[]): TemplateResult {
 }
 
 function band(band: Band): TemplateResult {
-  const said = `${band.resource}: now ${percent(band.now)}, band ${percent(band.threshold, 0)} to ${percent(band.max, 0)}`;
+  const said = `${band.resource}: now ${percent(band.now)}, after the plan ${percent(band.after)}, band ${percent(band.threshold, 0)} to ${percent(band.max, 0)}`;
   return html`<li>
     <span class="name">${band.resource}</span>
     <span class="value"

@@ -18,10 +18,25 @@ export function money(
   >`;
 }
 
+/** A name of a machine, which may break after what joins its parts. */
+export function machineName(name: string): TemplateResult {
+  return html`${name.split(/(?<=[-_])/).map((part) => html`${part}<wbr />`)}`;
+}
+
 export function unknown(why: string): TemplateResult {
   return html`<span class="unknown" title=${why}
     >${UNKNOWN}<span class="hidden">: ${why}</span></span
   >`;
+}
+
+/** What is told of the whole cluster only; `why` is for those who see all of it. */
+export function ofTheWhole(app: App, why: string): string {
+  return seesAll(app) ? why : "it is of the whole cluster, and not shown to a team";
+}
+
+/** Whether what is shown is of everybody, and not of some teams. */
+export function seesAll(app: App): boolean {
+  return app.access.state !== "open" || app.access.session.user.teams === null;
 }
 
 /** A time in the viewer's zone, UTC on hover. */
