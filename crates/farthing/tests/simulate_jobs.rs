@@ -143,6 +143,10 @@ fn what_is_asked_wrongly_is_told_with_what_would_be_right() {
     broken("submit,run_s,accelerators\n9,-1,1\n", "the job ends 1 s before it starts");
     broken("submit,run_s,accelerators\n9,1\n", "not readable as CSV");
     broken("submit,run_s\n", "there is no column `accelerators`");
+    // Without a format it is what the columns say.
+    let guessed = ["simulate", "--trace", TRACE, "--cluster", "P100=8", "--price", "P100=1"];
+    let table = text(&farthing(&[&guessed[..], &["--limit", "9", "--policy", "fifo"]].concat()));
+    assert!(table.starts_with("9 jobs of data/traces/philly-jobs.csv"), "{table}");
 }
 
 #[test]

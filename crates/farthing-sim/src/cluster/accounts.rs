@@ -97,7 +97,7 @@ impl<'a> Ledger<'a> {
         cluster: &ClusterId,
         books: Option<&'a Books>,
     ) -> Result<Self, ClusterError> {
-        let offers = spec.pools.iter().map(|pool| offer(pool)).collect::<Result<_, _>>()?;
+        let offers = spec.pools.iter().map(offer).collect::<Result<_, _>>()?;
         let zero = Money::zero(currency(spec));
         Ok(Self {
             spec,

@@ -61,6 +61,7 @@ pub enum ClusterError {
 }
 
 impl ClusterError {
+    #[allow(clippy::needless_pass_by_value, reason = "as `map_err` hands it over")]
     pub(super) fn name(error: IdError) -> Self {
         Self::Name(error.to_string())
     }

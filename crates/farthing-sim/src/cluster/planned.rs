@@ -87,7 +87,7 @@ impl Planned {
                 self.sizes.remove(&job.accelerators);
             }
         }
-        cluster.start(job, pool)
+        cluster.start(&job, pool)
     }
 
     /// Whether there is room for one of those that wait: if not, there is nothing to decide until
@@ -128,7 +128,9 @@ impl Planned {
         self.asked[0] += 1;
         let starts = self.questions.starts(&crowds, (&holds, &room), horizon_s)?;
         self.turns.clear();
-        for Start { crowd, pool, count, in_s: _ } in starts {
+        // What is to be rented later is asked about again then.
+        let now = |start: &Start| start.in_s == 0 || room[start.pool].is_some();
+        for Start { crowd, pool, count, .. } in starts.into_iter().filter(now) {
             let crowd = &mut members[crowd];
             let taken = usize::try_from(count).unwrap_or(usize::MAX).min(crowd.len());
             self.turns.extend(crowd.drain(..taken).map(|row| (row, pool)));
@@ -284,16 +286,13 @@ fn holds(cluster: &Cluster<'_>) -> Vec<Hold> {
     let mut holds: Vec<Hold> = Vec::new();
     let mut in_last = 0;
     for (pool, for_s, accelerators) in ends {
-        match holds.last_mut().filter(|last| last.pool == pool && in_last < each) {
-            Some(last) => {
-                last.accelerators += accelerators;
-                last.for_s = for_s;
-                in_last += 1;
-            }
-            None => {
-                holds.push(Hold { pool, accelerators, for_s });
-                in_last = 1;
-            }
+        if let Some(last) = holds.last_mut().filter(|last| last.pool == pool && in_last < each) {
+            last.accelerators += accelerators;
+            last.for_s = for_s;
+            in_last += 1;
+        } else {
+            holds.push(Hold { pool, accelerators, for_s });
+            in_last = 1;
         }
     }
     holds

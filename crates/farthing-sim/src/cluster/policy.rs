@@ -117,7 +117,7 @@ impl Policy for Fifo {
             self.queue.front().and_then(|job| cheapest(cluster, job.accelerators))
         {
             let Some(job) = self.queue.pop_front() else { break };
-            cluster.start(job, pool)?;
+            cluster.start(&job, pool)?;
         }
         Ok(None)
     }
@@ -148,7 +148,7 @@ impl Policy for GreedyR {
             let wanted = u64::from(first.get().accelerators);
             // The first resource of the list, whatever it costs.
             let Some(pool) = cluster.pools.iter().position(|pool| pool.has(wanted)) else { break };
-            cluster.start(first.remove(), pool)?;
+            cluster.start(&first.remove(), pool)?;
         }
         Ok(None)
     }
@@ -186,7 +186,7 @@ impl Policy for Ffd {
             let pool = cheapest(cluster, accelerators);
             let (Some((_, job)), Some(pool)) = (job, pool) else { break };
             self.waiting -= 1;
-            cluster.start(job, pool)?;
+            cluster.start(&job, pool)?;
         }
         Ok(None)
     }

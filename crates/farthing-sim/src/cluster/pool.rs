@@ -25,6 +25,8 @@ pub(super) struct Node {
     pub(super) ready_s: i64,
     /// Without work since then, if it has none.
     pub(super) idle_s: i64,
+    /// When the last of those who hold it is thought to end.
+    until_s: i64,
     /// Its place among those with as many free accelerators.
     place: usize,
 }
@@ -69,6 +71,7 @@ impl Pool {
             on_s: 0,
             ready_s: 0,
             idle_s: 0,
+            until_s: 0,
             place: 0,
         };
         let shelf = || Shelf {
@@ -111,7 +114,15 @@ impl Pool {
         if self.off.is_empty() && self.grows {
             let next = u32::try_from(self.nodes.len()).ok()?;
             let (power, free) = (Power::Off, self.size);
-            self.nodes.push(Node { power, free, on_s: 0, ready_s: 0, idle_s: 0, place: 0 });
+            self.nodes.push(Node {
+                power,
+                free,
+                on_s: 0,
+                ready_s: 0,
+                idle_s: 0,
+                until_s: 0,
+                place: 0,
+            });
             self.off.push(next);
         }
         let index = self.off.pop()?;
@@ -138,15 +149,20 @@ impl Pool {
         self.on -= 1;
     }
 
-    /// Takes accelerators of nodes that are on: whole nodes for what needs them, else the fullest
-    /// node that has room, else what is left here and there; ready ones first. Fewer than were
-    /// asked for where there are no more.
-    pub(super) fn take(&mut self, mut wanted: u32, parts: &mut Vec<Part>) -> u32 {
+    /// Takes accelerators of nodes that are on until about `until_s`: whole nodes for what needs
+    /// them, else the node with room that is busy until then anyway or else for the longest, the
+    /// fullest of those alike, else what is left here and there; ready ones first. How many are
+    /// missing still.
+    pub(super) fn take(&mut self, mut wanted: u32, until_s: i64, parts: &mut Vec<Part>) -> u32 {
         for booting in [false, true] {
             while wanted > 0 {
                 let shelf = if booting { &self.booting } else { &self.ready };
-                let Some(index) = shelf.pick(wanted, self.size) else { break };
-                let count = wanted.min(self.nodes[at(index)].free);
+                let beside = shelf.beside((wanted, self.size), until_s, &self.nodes);
+                let Some(index) = beside.or_else(|| shelf.pick(wanted, self.size)) else { break };
+                let node = &mut self.nodes[at(index)];
+                let kept_s = if node.free == self.size { 0 } else { node.until_s };
+                node.until_s = until_s.max(kept_s);
+                let count = wanted.min(node.free);
                 self.hold(index, count);
                 parts.push(Part { node: index, count });
                 wanted -= count;
@@ -202,7 +218,23 @@ impl Pool {
     }
 }
 
+/// Nodes with as many free accelerators that are compared.
+const COMPARED_MAX: usize = 32;
+
 impl Shelf {
+    /// Of the nodes that someone holds and that have room for all of it, the one that stays on the
+    /// least longer for it. A node that is on for one job alone is what sharing is to avoid.
+    fn beside(&self, (wanted, size): (u32, u32), until_s: i64, nodes: &[Node]) -> Option<u32> {
+        let shared = (wanted..size).flat_map(|free| {
+            let newest = self.by_free[at(free)].iter().rev().take(COMPARED_MAX);
+            newest.map(move |index| (free, *index))
+        });
+        let longer = |(free, index): &(u32, u32)| {
+            ((until_s - nodes[at(*index)].until_s).max(0), *free, *index)
+        };
+        shared.min_by_key(longer).map(|(_, index)| index)
+    }
+
     /// The node to take from next.
     fn pick(&self, wanted: u32, size: u32) -> Option<u32> {
         let last = |free: u32| self.by_free[at(free)].last().copied();
@@ -228,7 +260,7 @@ mod tests {
 
     fn taken(pool: &mut Pool, wanted: u32) -> Vec<(u32, u32)> {
         let mut parts = Vec::new();
-        pool.take(wanted, &mut parts);
+        pool.take(wanted, 0, &mut parts);
         parts.into_iter().map(|part| (part.node, part.count)).collect()
     }
 
@@ -249,9 +281,26 @@ mod tests {
         let rest = taken(&mut pool, 5);
         assert_eq!(rest.iter().map(|(_, count)| *count).collect::<Vec<_>>(), [4, 1]);
         let mut parts = Vec::new();
-        assert_eq!(pool.take(1, &mut parts), 1);
+        assert_eq!(pool.take(1, 0, &mut parts), 1);
         assert!(pool.give_back(Part { node: gang[0].0, count: gang[0].1 }, 9));
         assert_eq!(pool.idle(), 1);
+    }
+
+    #[test]
+    fn who_stays_long_goes_where_someone_stays_long() {
+        let mut pool = pool(Some(2), 4);
+        (0..2).for_each(|_| assert!(pool.switch_on(0, 0).is_some()));
+        let mut at_until = |until_s, wanted| {
+            let mut parts = Vec::new();
+            assert_eq!(pool.take(wanted, until_s, &mut parts), 0);
+            parts[0].node
+        };
+        let long = at_until(9_000, 2);
+        let short = at_until(100, 3);
+        assert_ne!(long, short);
+        // The other is fuller, and would be on for as long again.
+        assert_eq!(at_until(8_000, 1), long);
+        assert_eq!(at_until(50, 1), short);
     }
 
     #[test]

@@ -159,11 +159,12 @@ impl<'a> Cluster<'a> {
     }
 
     /// Starts a job on nodes of a kind, which has room for it; it runs when all of them are ready.
-    pub(super) fn start(&mut self, job: Pending, pool: usize) -> Result<(), ClusterError> {
+    pub(super) fn start(&mut self, job: &Pending, pool: usize) -> Result<(), ClusterError> {
         let mut parts = Vec::with_capacity(1);
-        let mut left = self.pools[pool].take(job.accelerators, &mut parts);
+        let until_s = self.now_s + job.estimate_s;
+        let mut left = self.pools[pool].take(job.accelerators, until_s, &mut parts);
         while left > 0 && self.switch_on(pool) {
-            left = self.pools[pool].take(left, &mut parts);
+            left = self.pools[pool].take(left, until_s, &mut parts);
         }
         debug_assert_eq!(left, 0, "a policy started a job without room");
         let nodes = &self.pools[pool].nodes;
@@ -173,7 +174,7 @@ impl<'a> Cluster<'a> {
         let running = Running {
             pool,
             parts,
-            who: who(&job)?,
+            who: who(job)?,
             submit_s: job.submit_s,
             held_s: self.now_s,
             runs_s,
@@ -216,18 +217,18 @@ impl<'a> Cluster<'a> {
                     let slot = usize::try_from(index).unwrap_or(0);
                     let Some(running) = self.running[slot].take() else { continue };
                     self.vacant.push(index);
-                    ended(self.end(running, releases_rented)?);
+                    ended(self.end(&running, releases_rented)?);
                 }
             }
         }
         Ok(())
     }
 
-    fn end(&mut self, running: Running, releases_rented: bool) -> Result<Ended, ClusterError> {
+    fn end(&mut self, running: &Running, releases_rented: bool) -> Result<Ended, ClusterError> {
         self.active -= 1;
         let pool = running.pool;
         for part in &running.parts {
-            self.hold((&running, *part), running.end_s);
+            self.hold((running, *part), running.end_s);
             let idle = self.pools[pool].give_back(*part, self.now_s);
             if idle && releases_rented && self.spec.pools[pool].nodes.is_none() {
                 self.switch_off(pool, part.node)?;
@@ -319,8 +320,7 @@ impl Running {
 }
 
 fn who(job: &Pending) -> Result<Arc<Attribution>, ClusterError> {
-    let name =
-        job.name.as_ref().map_or_else(|| format!("job-{}", job.row), |name| name.to_string());
+    let name = job.name.as_ref().map_or_else(|| format!("job-{}", job.row), ToString::to_string);
     let workload = WorkloadId::new(&name).map_err(ClusterError::name)?;
     let team = job.team.as_ref().map(|team| TeamId::new(team)).transpose();
     let team = team.map_err(ClusterError::name)?;

@@ -85,10 +85,17 @@ impl JobFormat {
                 "cluster_log.csv with job_id, vc, gpu_num, submit_time, duration in seconds"
             }
             Self::Csv => {
-                "jobs with submit (a time or seconds), run_s, accelerators, and job, team, deadline \
-                 where there are some; CSV or Parquet"
+                "jobs with submit (a time or seconds), run_s, accelerators, and job, team, \
+                 deadline where there are some; CSV or Parquet"
             }
         }
+    }
+
+    /// What a trace seems to be by its columns, if it is one of jobs.
+    pub fn guess(path: &Path) -> Option<Self> {
+        // A row that is wrong is one of the right columns.
+        let is = |format: &Self| matches!(format.open(path), Ok(_) | Err(TraceError::Line { .. }));
+        Self::ALL.into_iter().map(|(format, _)| format).find(is)
     }
 
     /// Opens a trace: a file, or a folder that has one under its usual name.

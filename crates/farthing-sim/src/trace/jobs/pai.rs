@@ -25,7 +25,8 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Judge>, TraceError> {
     let names = ["pai_100k_year.parquet", "pai_1k_week.csv.gz", "pai_1k_week.csv"];
     let source = Source::open(&within(path, &names), COLUMNS)?;
     let in_hours = source.has("arrival_h") && source.has("length_h");
-    if !in_hours && !(source.has("arrival_s") && source.has("length_s")) {
+    let in_seconds = source.has("arrival_s") && source.has("length_s");
+    if !in_hours && !in_seconds {
         let what = "there is neither arrival_h with length_h nor arrival_s with length_s";
         return Err(source.fault(what.to_owned()));
     }

@@ -79,7 +79,9 @@ pub(super) struct Asked<'a> {
 
 /// The format that was asked for.
 pub(super) fn named(args: &SimulateArgs) -> anyhow::Result<&'static dyn Format> {
-    let name = args.format.as_deref().unwrap_or(SpotWindows.name());
+    let guessed = || args.trace.as_deref().and_then(JobFormat::guess).map(JobFormat::name);
+    let guessed = if args.format.is_none() && !args.cluster.is_empty() { guessed() } else { None };
+    let name = args.format.as_deref().or(guessed).unwrap_or(SpotWindows.name());
     let found = FORMATS.iter().copied().find(|format| format.name() == name);
     let names: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
     found.ok_or_else(|| unknown(("--format", "format"), name, &names).into())
