@@ -16,7 +16,7 @@ use crate::table::{Align, Table};
 use farthing_edge::Store as _;
 use farthing_engine::Body;
 use farthing_ledger::{Books, Choice, Hindsight, HindsightQuery, hindsight};
-use farthing_model::{ClusterId, Currency, Destination, Money, Policy, Ratio, Window};
+use farthing_model::{ClusterId, Currency, Destination, Money, Policy, Ratio, Window, WorkloadId};
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
 use std::time::Instant;
@@ -217,7 +217,7 @@ impl Replayed<'_> {
                 "saving": outcome.saving.to_decimal(),
                 "waits": outcome.late_count,
                 "late": late.collect::<Vec<_>>(),
-                "stopped": outcome.stopped.iter().map(|id| id.as_str()).collect::<Vec<_>>(),
+                "stopped": outcome.stopped.iter().map(WorkloadId::as_str).collect::<Vec<_>>(),
             })
         });
         outcomes.collect::<Vec<_>>().into()
