@@ -16,6 +16,7 @@ mod spot_windows;
 use crate::args::{Output, SimulateArgs};
 use crate::outcome::Outcome;
 use format::Asked;
+use std::ffi::OsStr;
 
 /// Replays the trace. `books` is where those of the simulation are kept, if they are. Fails where a
 /// job of ours was late though on demand could have made it.
@@ -25,6 +26,9 @@ pub(crate) fn run(
     output: Output,
 ) -> anyhow::Result<Outcome> {
     let format = format::named(args)?;
+    // What the environment says are the books of what is real: a simulation is not put there.
+    let real = std::env::var_os("FARTHING_BOOKS");
+    let books = books.filter(|given| real.as_deref() != Some(OsStr::new(given)));
     let asked = Asked { books, ..Asked::read(args, format)? };
     if let Some(part) = &args.explain {
         return format.explain(&asked, part, output);
