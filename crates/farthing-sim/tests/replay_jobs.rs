@@ -64,7 +64,8 @@ proptest! {
         jobs.sort_unstable();
         let jobs: Vec<TraceJob> =
             jobs.into_iter().map(|(at, run_s, count)| job(at, run_s, count)).collect();
-        let mut pools = vec![pool("V100", Some(nodes), size, "0.74"), pool("K80", Some(2), 1, "0.135")];
+        let first = pool("V100", Some(nodes), size, "0.74");
+        let mut pools = vec![first, pool("K80", Some(2), 1, "0.135")];
         if rented {
             pools.push(pool("V100", None, size, "2.48"));
         }

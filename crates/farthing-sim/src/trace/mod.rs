@@ -1,8 +1,8 @@
 //! Readers of the traces that scenarios replay: CSV with a header line.
 //!
 //! A reader takes whole files or nothing: a bad line is an error that names the file, the line and
-//! what would be right. Windows of spot availability may also be Parquet. Jobs of whole clusters are
-//! streamed ([`jobs`]).
+//! what would be right. Windows of spot availability may also be Parquet. Jobs of whole clusters
+//! are streamed ([`jobs`]).
 
 mod azure;
 mod chronus;

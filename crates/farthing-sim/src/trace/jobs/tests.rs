@@ -19,18 +19,23 @@ fn each_format_reads_its_units() {
     assert_eq!((hours[0].submit_s - UNDATED_S, hours[0].run_s), (1_800, 301));
     let seconds = read(JobFormat::Pai, "arrival_s,length_s,units\n68.0,1000.0,1\n").unwrap();
     assert_eq!((seconds[0].submit_s - UNDATED_S, seconds[0].run_s), (68, 1_000));
-    let sacct = "JobID|Account|Submit|Start|End|AllocTRES\n\
-        7|x|2026-03-01T10:00:05|2026-03-01T10:01:00|2026-03-01T10:02:00|cpu=8,gres/gpu:a100=2,gres/gpu=2\n\
-        7.batch|x|2026-03-01T10:00:00|2026-03-01T10:01:00|2026-03-01T10:02:00|cpu=8,gres/gpu=2\n\
-        6|y|2026-03-01T10:00:00|2026-03-01T10:01:00|2026-03-01T10:01:30|gres/gpu:h100=4\n\
-        8|y|2026-03-01T10:00:00|Unknown|Unknown|\n9|y|2026-03-01T10:00:00|2026-03-01T10:01:00|2026-03-01T10:01:30|cpu=4\n";
-    let jobs = read(JobFormat::Slurm, sacct).unwrap();
+    let times = "2026-03-01T10:01:00|2026-03-01T10:02:00";
+    let sacct = format!(
+        "JobID|Account|Submit|Start|End|AllocTRES\n\
+         7|x|2026-03-01T10:00:05|{times}|cpu=8,gres/gpu:a100=2,gres/gpu=2\n\
+         7.batch|x|2026-03-01T10:00:00|{times}|cpu=8,gres/gpu=2\n\
+         6|y|2026-03-01T10:00:00|{times}|gres/gpu:h100=4\n\
+         8|y|2026-03-01T10:00:00|Unknown|Unknown|\n\
+         9|y|2026-03-01T10:00:00|{times}|cpu=4\n"
+    );
+    let jobs = read(JobFormat::Slurm, &sacct).unwrap();
     let rows: Vec<_> =
         jobs.iter().map(|job| (job.name.as_deref(), job.run_s, job.accelerators)).collect();
-    assert_eq!(rows, [(Some("6"), 30, 4), (Some("7"), 60, 2)]);
-    let helios = "job_id,user,vc,gpu_num,cpu_num,node_num,state,submit_time,start_time,end_time,duration,queue\n\
-        2,u,v,0,1,1,COMPLETED,2020-04-01 00:00:00,,,10,0\n\
-        3,u,v,8,1,1,COMPLETED,2020-04-01 00:00:05,,,10,0\n1,u,v,1,1,1,FAILED,2020-04-01 00:00:01,,,7,0\n";
+    assert_eq!(rows, [(Some("6"), 60, 4), (Some("7"), 60, 2)]);
+    let helios = "job_id,user,vc,gpu_num,cpu_num,state,submit_time,duration\n\
+        2,u,v,0,1,COMPLETED,2020-04-01 00:00:00,10\n\
+        3,u,v,8,1,COMPLETED,2020-04-01 00:00:05,10\n\
+        1,u,v,1,1,FAILED,2020-04-01 00:00:01,7\n";
     let jobs = read(JobFormat::Helios, helios).unwrap();
     assert_eq!(jobs.iter().map(|job| job.accelerators).collect::<Vec<_>>(), [1, 8]);
     let plain = "submit,run_s,accelerators,job,team,deadline\n0,60,1,a,t,90\n5,0,2,,,\n";
