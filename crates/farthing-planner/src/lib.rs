@@ -18,6 +18,7 @@ mod generation;
 mod input;
 mod offers;
 mod packing;
+pub mod placement;
 mod pricing;
 mod program;
 pub mod queue;

@@ -169,3 +169,56 @@ fn what_is_asked_of_a_fleet_wrongly_is_told() {
     told(&["--cluster", "V100", "--price", "V100=1"], "it has no `=`");
     told(&["--cluster", "V100=2", "--price", "V100=1"], "no kind has so many accelerators");
 }
+
+fn openb(more: &[&str]) -> Output {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    Command::new(env!("CARGO_BIN_EXE_farthing"))
+        .args(["simulate", "--format", "openb", "--nodes", "examples/shared-gpus-nodes.csv"])
+        .args(more)
+        .current_dir(root)
+        .output()
+        .unwrap()
+}
+
+#[test]
+fn placements_say_what_is_allocated_in_every_order_and_invent_no_money() {
+    let asked = [
+        "--trace",
+        "examples/shared-gpus-pods.csv",
+        "--seed",
+        "1",
+        "--seeds",
+        "2",
+        "--output",
+        "json",
+    ];
+    let answer: Value = serde_json::from_str(&text(&openb(&asked))).unwrap();
+    let policies = answer["policies"].as_object().unwrap();
+    assert_eq!(policies.keys().collect::<Vec<_>>(), ["best-fit", "farthing", "fgd"]);
+    let allocation = |name: &str| policies[name]["allocation"].as_f64().unwrap();
+    for (name, policy) in policies {
+        let rows = policy["rows"].as_array().unwrap();
+        assert_eq!(rows.len(), 3, "{name}");
+        let seeds: Vec<&Value> = rows.iter().map(|row| &row["seed"]).collect();
+        assert_eq!(seeds, [&Value::Null, &1.into(), &2.into()], "{name}");
+        for row in rows {
+            let (part, whole) = (&row["gpu_milli"], &row["capacity_milli"]);
+            let ratio = part.as_f64().unwrap() / whole.as_f64().unwrap();
+            assert!((ratio - row["allocation"].as_f64().unwrap()).abs() < 2e-6, "{name}");
+        }
+        assert!((0.85..=1.0).contains(&allocation(name)), "{name}");
+        assert_eq!((&policy["cost"], &policy["paid"]), (&Value::Null, &Value::Null), "{name}");
+    }
+    assert!(allocation("farthing") >= allocation("best-fit"));
+}
+
+#[test]
+fn placements_say_what_is_missing() {
+    let told = |more: &[&str]| String::from_utf8(openb(more).stderr).unwrap();
+    let told_of = told(&["--trace", "examples/spot-windows.csv"]);
+    assert!(told_of.contains("there is no column `cpu_milli`"), "{told_of}");
+    let told_of = told(&["--trace", "examples/shared-gpus-pods.csv", "--policy", "fgb"]);
+    assert!(told_of.contains("did you mean `fgd`?"), "{told_of}");
+    let told_of = told(&["--trace", "crates/farthing/src"]);
+    assert!(told_of.contains("0 files of CSV"), "{told_of}");
+}

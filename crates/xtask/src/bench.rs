@@ -25,7 +25,7 @@ use crate::programs::program;
 use crate::tasks::root;
 
 /// Programs that measure themselves: package and example.
-const PROGRAMS: [(&str, &str); 16] = [
+const PROGRAMS: [(&str, &str); 17] = [
     ("farthing-planner", "fleet_scale"),
     ("farthing-planner", "serving_scale"),
     ("farthing-planner", "dag_scale"),
@@ -38,6 +38,7 @@ const PROGRAMS: [(&str, &str); 16] = [
     ("farthing-kube", "scale"),
     ("farthing-sim", "events"),
     ("farthing-sim", "spot_windows"),
+    ("farthing-sim", "openb_scale"),
     ("farthing-sim", "cluster"),
     ("farthing-sim", "gavel_rounds"),
     ("farthing-server", "load"),

@@ -63,10 +63,15 @@ pub(crate) struct SimulateArgs {
     /// V100 at the price of --prices
     #[arg(long, value_name = "TYPE[=NUMBER]", value_delimiter = ',')]
     pub(crate) rent: Vec<String>,
-    /// Jobs: the seed of boots and estimates [default: 1]
+    /// openb: the nodes (sn,cpu_milli,memory_mib,gpu,model), CSV or gzipped CSV
+    #[arg(long, value_name = "FILE")]
+    pub(crate) nodes: Option<PathBuf>,
+    /// Jobs: the seed of boots and estimates [default: 1]. openb: replay also the same pods in an
+    /// order drawn from this seed
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seed: Option<u64>,
-    /// Jobs: so many seeds, with the means and their 95 % intervals
+    /// Jobs: so many seeds, with the means and their 95 % intervals. openb: so many orders, each
+    /// from the next seed
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seeds: Option<u32>,
     /// Jobs: change a parameter, such as reserve=0.05; a wrong name prints those that there are
@@ -94,6 +99,7 @@ impl SimulateArgs {
             ("--cluster", !self.cluster.is_empty()),
             ("--prices", !self.prices.is_empty()),
             ("--rent", !self.rent.is_empty()),
+            ("--nodes", self.nodes.is_some()),
             ("--seed", self.seed.is_some()),
             ("--seeds", self.seeds.is_some()),
             ("--set", !self.set.is_empty()),

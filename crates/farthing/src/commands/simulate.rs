@@ -10,6 +10,7 @@ mod gavel;
 mod jobs;
 mod journal;
 mod names;
+mod openb;
 mod result;
 mod spot_windows;
 

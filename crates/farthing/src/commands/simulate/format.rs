@@ -8,6 +8,7 @@ use super::gavel::Gavel;
 use super::jobs::Jobs;
 use super::journal::Recorded;
 use super::names::unknown;
+use super::openb::Openb;
 use super::result::Simulated;
 use super::spot_windows::SpotWindows;
 use crate::args::{Output, SimulateArgs};
@@ -20,6 +21,7 @@ const FORMATS: &[&dyn Format] = &[
     &SpotWindows,
     &Gavel,
     &Chronus,
+    &Openb,
     &Jobs(JobFormat::Philly),
     &Jobs(JobFormat::Pai),
     &Jobs(JobFormat::Slurm),
