@@ -48,8 +48,9 @@ pub use offers::{
     FinishCost, Finishing, NearMiss, OfferRequest, RankError, Ranked, RankedOffer, RateOf, rank,
 };
 pub use packing::{
-    PackInput, PackedNode, PackedShare, Packing, PackingViolation, check_packing, is_packed, pack,
-    pack_as,
+    Consolidation, NodeAt, PackInput, PackedNode, PackedShare, Packing, PackingViolation,
+    RunningInput, RunningStep, StandingNode, StepViolation, check_consolidation, check_packing,
+    consolidate, consolidate_as_usual, is_packed, pack, pack_as,
 };
 pub use report::{
     BudgetRow, Cut, Placement, Planned, Report, SolverReport, Status, UtilisationRow, Waiting,

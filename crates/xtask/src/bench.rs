@@ -25,10 +25,11 @@ use crate::programs::program;
 use crate::tasks::root;
 
 /// Programs that measure themselves: package and example.
-const PROGRAMS: [(&str, &str); 17] = [
+const PROGRAMS: [(&str, &str); 18] = [
     ("farthing-planner", "fleet_scale"),
     ("farthing-planner", "serving_scale"),
     ("farthing-planner", "dag_scale"),
+    ("farthing-planner", "pack_scale"),
     ("farthing-providers", "catalogue_speed"),
     ("farthing-providers", "exposition_speed"),
     ("farthing-providers", "observe_local"),

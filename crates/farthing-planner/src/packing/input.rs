@@ -73,6 +73,12 @@ pub(super) fn state<'a>(input: &PackInput<'a>, waits: &BTreeMap<WorkloadId, Reas
 }
 
 impl<'a> Stated<'a> {
+    /// Which shapes may be where residency is met so far.
+    pub(super) fn takes(&self, residency: &[String]) -> Vec<bool> {
+        let wanted = self.members.iter().filter_map(|members| members.first());
+        wanted.map(|(workload, _)| meets(&workload.residency, residency)).collect()
+    }
+
     /// Adds a machine, unless another is as large, as good and no dearer. They come by price.
     fn offer(&mut self, machine: Machine, offer: &'a Offer) {
         let beats = |known: &Machine| {
@@ -134,14 +140,23 @@ pub(super) const fn need(resources: &Resources) -> Amounts {
 
 /// What pods may use of a node.
 fn room(input: &PackInput<'_>, offer: &Offer) -> Amounts {
-    let (all, kept) = (need(&offer.capacity), need(&input.nodes.reserve));
+    room_of(input, &offer.capacity)
+}
+
+/// What pods may use of a node that has so much.
+pub(super) fn room_of(input: &PackInput<'_>, capacity: &Resources) -> Amounts {
+    let (all, kept) = (need(capacity), need(&input.nodes.reserve));
     let mut room: Amounts = std::array::from_fn(|d| all[d].saturating_sub(kept[d]));
     room[PODS] = input.nodes.pods.map_or(PODS_MAX, u64::from);
     room
 }
 
 fn is_allowed(residency: &[String], offer: &Offer) -> bool {
-    residency.is_empty() || residency.iter().any(|one| offer.residency.contains(one))
+    meets(residency, &offer.residency)
+}
+
+fn meets(wanted: &[String], has: &[String]) -> bool {
+    wanted.is_empty() || wanted.iter().any(|one| has.contains(one))
 }
 
 /// Why nothing can hold even one member of a workload, if that is so.

@@ -5,7 +5,7 @@
 //! (`exact`), else worths and the bound (`master`,
 //! `bound`), whole machines (`whole`), better ones (`improve`), then nodes with names (`report`).
 //! [`check_packing`] verifies a packing from workloads and offers alone, and shares no code with
-//! what made it. All numbers are whole.
+//! what made it. All numbers are whole. [`consolidate`] is the same for nodes that stand already.
 
 mod baseline;
 mod bound;
@@ -18,6 +18,7 @@ mod knapsack;
 mod master;
 mod problem;
 mod report;
+mod running;
 mod solve;
 mod whole;
 
@@ -26,6 +27,10 @@ mod tests;
 
 pub use check::{PackingViolation, check_packing};
 pub use report::{PackedNode, PackedShare, Packing};
+pub use running::{
+    Consolidation, NodeAt, RunningInput, RunningStep, StandingNode, StepViolation,
+    check_consolidation, consolidate, consolidate_as_usual,
+};
 
 use crate::{Baseline, BudgetState, PlanError};
 use farthing_model::{Currency, NodeRules, Offer, Window, Workload};

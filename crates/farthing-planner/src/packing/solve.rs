@@ -18,7 +18,7 @@ const CHOSEN: usize = 150;
 /// Work of linear programs, in entries.
 const PROGRAMS: u64 = 3_000_000;
 /// Work of improving, in items that were looked at.
-const IMPROVED: u64 = 8_000_000;
+const IMPROVED: u64 = 4_000_000;
 /// A gap that is not improved further, in millionths.
 const ENOUGH_PPM: u128 = 2_000;
 

@@ -7,18 +7,18 @@ use farthing_model::{Budget, BudgetId, Limit, Period, Scope, TeamId};
 use farthing_model::{Job, Money, Reason, Resources, WorkloadId, WorkloadKind};
 use std::collections::BTreeMap;
 
-struct Dice(u64);
+pub(super) struct Dice(pub(super) u64);
 
 impl Dice {
     /// A number from `low` to `high`.
-    fn from(&mut self, low: u64, high: u64) -> u64 {
+    pub(super) fn from(&mut self, low: u64, high: u64) -> u64 {
         self.0 =
             self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         low + (self.0 >> 33) % (high - low + 1)
     }
 }
 
-fn offer(name: &str, cores: u64, gib: u64, price: &str) -> Offer {
+pub(super) fn offer(name: &str, cores: u64, gib: u64, price: &str) -> Offer {
     let mut offer = gpu_offer(name, "T4-16GB", 1, price);
     offer.accelerator = None;
     offer.accelerator_count = 0;
@@ -26,11 +26,11 @@ fn offer(name: &str, cores: u64, gib: u64, price: &str) -> Offer {
     offer
 }
 
-fn resources(cpu_milli: u64, mib: u64) -> Resources {
+pub(super) fn resources(cpu_milli: u64, mib: u64) -> Resources {
     Resources { gpu_milli: 0, cpu_milli, memory_bytes: mib << 20, storage_bytes: 0 }
 }
 
-fn pods(name: &str, count: u32, cpu_milli: u64, mib: u64) -> Workload {
+pub(super) fn pods(name: &str, count: u32, cpu_milli: u64, mib: u64) -> Workload {
     let job = Job {
         count,
         submitted: None,

@@ -58,9 +58,9 @@ pub(super) fn construct(
     Some(contents)
 }
 
-/// The kinds of machines whose room is worth most for its price, and those of which there are only
-/// so many.
-fn keen(problem: &Problem, open: &Open, worths: &[u64]) -> Vec<usize> {
+/// The kinds of machines whose room is worth most for its price, with what no content of them is
+/// above while less and less is open; first those of which there are only so many.
+fn keen(problem: &Problem, open: &Open, worths: &[u64]) -> Vec<(u128, usize)> {
     let mut rated: Vec<(u128, usize)> = Vec::new();
     for (at, machine) in problem.machines.iter().enumerate() {
         if machine.limit.is_some() {
@@ -69,12 +69,17 @@ fn keen(problem: &Problem, open: &Open, worths: &[u64]) -> Vec<usize> {
         }
         let items = items(problem, at, open, worths);
         let upper = u128::from(fill(&machine.room, &items, 1).upper);
-        rated.push((upper * 1_000_000 / u128::from(machine.price.max(1)), at));
+        rated.push((rate(upper, machine.price) + 1, at));
     }
     rated.sort_unstable_by(|a, b| b.0.cmp(&a.0).then(a.1.cmp(&b.1)));
     let limited = rated.iter().filter(|(rate, _)| *rate == u128::MAX).count();
     rated.truncate(KEEN + limited);
-    rated.into_iter().map(|(_, at)| at).collect()
+    rated
+}
+
+/// Worth for a price, in millionths.
+fn rate(worth: u128, price: u64) -> u128 {
+    worth * 1_000_000 / u128::from(price.max(1))
 }
 
 /// The content of most worth for the price of its machine.
@@ -82,11 +87,17 @@ fn best(
     problem: &Problem,
     open: &Open,
     worths: &[u64],
-    keen: &[usize],
+    keen: &[(u128, usize)],
     work: &mut u64,
 ) -> Option<(u64, Content)> {
     let mut best: Option<(u64, Content)> = None;
-    for machine in keen {
+    for (most, machine) in keen {
+        // The others are not better, whatever is on them.
+        if best.as_ref().is_some_and(|(worth, content)| {
+            rate(u128::from(*worth), problem.machines[content.machine].price) >= *most
+        }) {
+            break;
+        }
         if open.left[*machine] == Some(0) {
             continue;
         }

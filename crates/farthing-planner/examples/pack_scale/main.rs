@@ -1,17 +1,20 @@
 //! Measures packings of made-up pods on a made-up price list.
 //!
 //! `pack_scale SHAPES PODS CORES_MAX SEED` prints one line: how long, how far from the least, and
-//! first-fit decreasing beside it. Machines have 2, 4 or 8 GiB a core at 0.025 a core and 0.001 a
-//! GiB; some of each is kept for the system.
+//! first-fit decreasing beside it, and what becomes of the nodes when most pods are gone
+//! (`running`). Without arguments it prints the rows of `make bench`. Machines have 2, 4 or 8 GiB
+//! a core at 0.025 a core and 0.001 a GiB; some of each is kept for the system.
 
 // A measurement may fail loudly, and its answer is what it prints.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
+#![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::cast_precision_loss)]
+
+mod running;
 
 use farthing_model::{
     Currency, Decimal, HourlyRate, Job, Money, NodeRules, Offer, Place, Price, PriceKind,
     Provenance, Purchase, Resources, Window, Workload, WorkloadId, WorkloadKind,
 };
-use farthing_planner::{Baseline, PackInput, check_packing, pack, pack_as};
+use farthing_planner::{Baseline, PackInput, Packing, check_packing, pack, pack_as};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 use std::time::Instant;
@@ -100,34 +103,96 @@ fn workloads(shapes: u64, pods: u64, dice: &mut Dice) -> Vec<Workload> {
     (0..shapes).map(|at| one(at, dice)).collect()
 }
 
-fn main() {
-    let numbers: Vec<u64> =
-        std::env::args().skip(1).map(|text| text.parse().expect("a number")).collect();
-    let [shapes, pods, cores_max, seed] = numbers[..] else {
-        panic!("pack_scale SHAPES PODS CORES_MAX SEED")
-    };
-    let workloads = workloads(shapes, pods, &mut Dice(seed));
+/// Sizes of `make bench`, with limits of time and gap.
+const SIZES: [(&str, [u64; 4], f64, f64); 4] = [
+    ("pack-1000", [2, 1_000, 256, 1], 0.2, 0.5),
+    ("pack-2000", [42, 2_000, 256, 2], 2.0, 0.5),
+    ("pack-2000-small", [42, 2_000, 31, 1], 2.0, 0.5),
+    ("pack-20000", [400, 20_000, 256, 1], 10.0, 1.0),
+];
+
+/// A packing with the time that it took of a processor.
+struct Made {
+    packing: Packing,
+    usual: Packing,
+    took_s: f64,
+}
+
+fn made(workloads: &[Workload], offers: &[Offer]) -> Made {
     let workloads: Vec<&Workload> = workloads.iter().collect();
-    let offers = offers(cores_max);
+    let input = asked(&workloads, offers);
+    let started = (Instant::now(), cpu_s());
+    let packing = pack(&input).unwrap();
+    let took_s = (cpu_s() - started.1).min(started.0.elapsed().as_secs_f64());
+    assert_eq!(check_packing(&input, &packing), []);
+    let usual = pack_as(Baseline::FfdCheapest, &input).unwrap().unwrap();
+    Made { packing, usual, took_s }
+}
+
+fn asked<'a>(workloads: &'a [&'a Workload], offers: &'a [Offer]) -> PackInput<'a> {
     let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
-    let input = PackInput {
-        workloads: &workloads,
-        offers: &offers,
+    PackInput {
+        workloads,
+        offers,
         window: Window::starting(now, SignedDuration::from_hours(1)).unwrap(),
         currency: Currency::USD,
         nodes: NodeRules { reserve: resources(100, 120), pods: Some(250) },
         budgets: &[],
+    }
+}
+
+/// Processor time of this process.
+fn cpu_s() -> f64 {
+    let text = std::fs::read_to_string("/proc/self/schedstat").unwrap_or_default();
+    let nanos: f64 = text.split(' ').next().and_then(|it| it.parse().ok()).unwrap_or(0.0);
+    nanos / 1e9
+}
+
+/// How far a cost is above a bound, in hundredths of it.
+fn over(cost: Money, bound: Money) -> f64 {
+    (cost.pico() - bound.pico()) as f64 * 100.0 / bound.pico() as f64
+}
+
+fn row(bench: &str, value: f64, limit: f64, unit: &str, more: &str) {
+    println!(
+        "{{\"bench\": \"{bench}\", \"value\": {value}, \"limit\": {limit}, \
+         \"unit\": \"{unit}\"{more}}}"
+    );
+}
+
+fn bench() {
+    for (name, [shapes, pods, cores_max, seed], seconds_max, gap_max) in SIZES {
+        let (workloads, offers) = (workloads(shapes, pods, &mut Dice(seed)), offers(cores_max));
+        let made = made(&workloads, &offers);
+        let bound = made.packing.lower_bound.unwrap();
+        let first_fit = over(made.usual.cost, bound);
+        let more = format!(
+            ", \"shapes\": {shapes}, \"pods\": {pods}, \"seed\": {seed}, \
+             \"first_fit_over_bound_percent\": {first_fit:.3}"
+        );
+        row(&format!("{name}-time"), made.took_s, seconds_max, "s", &more);
+        row(&format!("{name}-gap"), over(made.packing.cost, bound), gap_max, "%", &more);
+    }
+    running::bench();
+}
+
+fn main() {
+    let numbers: Vec<u64> =
+        std::env::args().skip(1).map(|text| text.parse().expect("a number")).collect();
+    if numbers.is_empty() {
+        return bench();
+    }
+    let [shapes, pods, cores_max, seed] = numbers[..] else {
+        panic!("pack_scale [SHAPES PODS CORES_MAX SEED]")
     };
-    let started = Instant::now();
-    let packing = pack(&input).unwrap();
-    let took = started.elapsed();
-    assert_eq!(check_packing(&input, &packing), []);
-    let usual = pack_as(Baseline::FfdCheapest, &input).unwrap().unwrap();
+    let workloads = workloads(shapes, pods, &mut Dice(seed));
+    let offers = offers(cores_max);
+    let Made { packing, usual, took_s } = made(&workloads, &offers);
     let nodes: u64 = packing.nodes.iter().map(|node| node.count).sum();
     println!(
-        "{shapes} shapes, {pods} pods, up to {cores_max} cores, seed {seed}: {} ms, {} on {nodes} \
-         nodes, bound {}, gap_ppm {}, first fit {}, rounds {}, columns {}",
-        took.as_millis(),
+        "{shapes} shapes, {pods} pods, up to {cores_max} cores, seed {seed}: {:.0} ms, {} on \
+         {nodes} nodes, bound {}, gap_ppm {}, first fit {}, rounds {}, columns {}",
+        took_s * 1e3,
         packing.cost.rounded(3),
         packing.lower_bound.unwrap().rounded(3),
         packing.gap.unwrap().ppm(),
@@ -135,4 +200,5 @@ fn main() {
         packing.search.0,
         packing.search.1,
     );
+    println!("{}", running::after(&workloads, &offers, seed));
 }
