@@ -39,131 +39,156 @@ pub(super) fn weigh(sized: &[Sized]) -> Weighed {
     };
     let mut weights = [0; DIMS];
     weights[*first] = BASE;
-    let mut tries =
-        Tries { sized, order: (0..sized.len()).collect(), best: u64::MAX, kept: weights };
-    let mut mean = tries.of(&weights).counts;
+    let order = sized.iter().enumerate().map(|(at, item)| Ranked { worth: item.worth, sum: 0, at });
+    let mut tries = Tries { sized, order: order.collect(), best: u64::MAX, kept: weights };
+    tries.used(&weights);
+    let mut filled = Filled { over: (weights, 0), under: None };
     let turns = if others.len() > 1 { 2 } else { 1 };
     for _ in 0..turns {
-        let mut mixture = false;
         for d in others {
-            match tries.balance(*d) {
-                Balance::Mixture(counts) => (mean, mixture) = (counts, true),
-                Balance::NotNeeded(counts) if !mixture => mean = counts,
-                Balance::NotNeeded(_) => {}
+            let found = tries.balance(*d);
+            if found.under.is_some() || filled.under.is_none() {
+                filled = found;
             }
         }
     }
+    let mean = tries.mean(&filled);
     Weighed { weights: tries.kept, upper: tries.best, mean }
 }
 
-/// A filling by some weights.
-struct Filling {
-    used: [u64; DIMS],
-    counts: Vec<u64>,
+/// Weights, and what the filling by them uses of the resource that is sought for.
+type Filling = ([u64; DIMS], u64);
+
+/// The fillings between which all of a resource is used.
+struct Filled {
+    over: Filling,
+    /// With no more than there is; `None` where there is enough without a weight.
+    under: Option<Filling>,
 }
 
-enum Balance {
-    /// There is enough of the resource without a weight.
-    NotNeeded(Vec<u64>),
-    /// Two fillings together use exactly all of it.
-    Mixture(Vec<u64>),
+/// An item in the order of worth for its size.
+#[derive(Clone, Copy)]
+struct Ranked {
+    worth: u64,
+    sum: u64,
+    at: usize,
 }
 
 struct Tries<'s> {
     sized: &'s [Sized],
-    order: Vec<usize>,
+    /// The order of the weights that were tried last: that of the next ones differs little.
+    order: Vec<Ranked>,
     best: u64,
     kept: [u64; DIMS],
 }
 
 impl Tries<'_> {
-    /// Fills by some weights, and keeps them where they prove more than those before.
-    fn of(&mut self, weights: &[u64; DIMS]) -> Filling {
-        let sized = self.sized;
-        let sums: Vec<u64> = sized.iter().map(|item| weighted(weights, &item.size)).collect();
-        self.order.sort_by(|a, b| {
-            by_worth((sized[*a].worth, sums[*a]), (sized[*b].worth, sums[*b])).then(a.cmp(b))
-        });
-        let room = weights.iter().sum::<u64>() << GRAIN;
-        let (upper, filling) = fractional(sized, &self.order, &sums, room);
-        if upper < self.best {
-            (self.best, self.kept) = (upper, *weights);
+    fn sort(&mut self, weights: &[u64; DIMS]) {
+        for ranked in &mut self.order {
+            ranked.sum = weighted(weights, &self.sized[ranked.at].size);
         }
-        filling
+        self.order
+            .sort_by(|a, b| by_worth((a.worth, a.sum), (b.worth, b.sum)).then(a.at.cmp(&b.at)));
+    }
+
+    /// Fills by some weights, and keeps them where they prove more than those before: what is used
+    /// of each resource.
+    fn used(&mut self, weights: &[u64; DIMS]) -> [u64; DIMS] {
+        self.sort(weights);
+        let (mut left, mut worth, mut used) = (room(weights), 0, [0; DIMS]);
+        for Ranked { sum, at, .. } in &self.order {
+            let item = &self.sized[*at];
+            let count = left.checked_div(*sum).map_or(item.most, |fits| fits.min(item.most));
+            worth += item.worth * count;
+            left -= sum * count;
+            for (used, size) in used.iter_mut().zip(&item.size) {
+                *used += size * count;
+            }
+            if count < item.most {
+                worth += part(item.worth, left, *sum) + 1;
+                for (used, size) in used.iter_mut().zip(&item.size) {
+                    *used += part(*size, left, *sum);
+                }
+                break;
+            }
+        }
+        if worth < self.best {
+            (self.best, self.kept) = (worth, *weights);
+        }
+        used
+    }
+
+    /// How many of each item the filling by some weights holds.
+    fn counts(&mut self, weights: &[u64; DIMS]) -> Vec<u64> {
+        self.sort(weights);
+        let (mut left, mut counts) = (room(weights), vec![0; self.sized.len()]);
+        for Ranked { sum, at, .. } in &self.order {
+            let most = self.sized[*at].most;
+            let count = left.checked_div(*sum).map_or(most, |fits| fits.min(most));
+            left -= sum * count;
+            counts[*at] = count << MEAN;
+            if count < most {
+                counts[*at] += part(1 << MEAN, left, *sum);
+                break;
+            }
+        }
+        counts
     }
 
     /// Seeks the weight of one resource, with those of the others as they are.
-    fn balance(&mut self, d: usize) -> Balance {
+    fn balance(&mut self, d: usize) -> Filled {
         let whole = 1 << GRAIN;
         let mut weights = self.kept;
         weights[d] = 0;
-        let none = self.of(&weights);
-        if none.used[d] <= whole {
-            return Balance::NotNeeded(none.counts);
+        let used = self.used(&weights)[d];
+        let mut filled = Filled { over: (weights, used), under: None };
+        if used <= whole {
+            return filled;
         }
         let (mut low, mut high) = (0, POWERS * STEPS - 1);
-        let (mut over, mut under) = (none, None);
         while high - low > 1 {
             let middle = u32::midpoint(low, high);
             weights[d] = power(middle);
-            let filling = self.of(&weights);
-            if filling.used[d] > whole {
-                (low, over) = (middle, filling);
+            let used = self.used(&weights)[d];
+            if used > whole {
+                (low, filled.over) = (middle, (weights, used));
             } else {
-                (high, under) = (middle, Some(filling));
+                (high, filled.under) = (middle, Some((weights, used)));
             }
         }
-        Balance::Mixture(match under {
-            Some(under) => mixed(d, &over, &under),
-            None => over.counts,
-        })
+        filled
     }
+
+    /// The mean of both fillings that uses exactly all of the resource.
+    fn mean(&mut self, filled: &Filled) -> Vec<u64> {
+        let (weights, over) = filled.over;
+        let more = self.counts(&weights);
+        let Some((weights, under)) = filled.under else { return more };
+        let fewer = self.counts(&weights);
+        let whole = 1_u64 << GRAIN;
+        let (above, below) = (over.saturating_sub(whole), whole.saturating_sub(under));
+        let all = u128::from(above + below).max(1);
+        let mix = |(more, fewer): (&u64, &u64)| {
+            let sum =
+                u128::from(*more) * u128::from(below) + u128::from(*fewer) * u128::from(above);
+            u64::try_from(sum / all).unwrap_or(0)
+        };
+        more.iter().zip(&fewer).map(mix).collect()
+    }
+}
+
+/// The weighted sum of a whole machine.
+fn room(weights: &[u64; DIMS]) -> u64 {
+    weights.iter().sum::<u64>() << GRAIN
+}
+
+/// A part of an amount: as much as is left of a size.
+fn part(amount: u64, left: u64, sum: u64) -> u64 {
+    u64::try_from(u128::from(amount) * u128::from(left) / u128::from(sum)).unwrap_or(u64::MAX)
 }
 
 /// `2 ^ (step / STEPS)`, in a straight line between whole powers.
 fn power(step: u32) -> u64 {
     let (whole, part) = (step / STEPS, step % STEPS);
     (1 << whole) + ((1_u64 << whole) * u64::from(part)) / u64::from(STEPS)
-}
-
-/// The mean of two fillings that uses exactly all of a resource.
-fn mixed(d: usize, over: &Filling, under: &Filling) -> Vec<u64> {
-    let whole = 1_u64 << GRAIN;
-    let (above, below) = (over.used[d].saturating_sub(whole), whole.saturating_sub(under.used[d]));
-    let all = u128::from(above + below).max(1);
-    let mix = |(over, under): (&u64, &u64)| {
-        let sum = u128::from(*over) * u128::from(below) + u128::from(*under) * u128::from(above);
-        u64::try_from(sum / all).unwrap_or(0)
-    };
-    over.counts.iter().zip(&under.counts).map(mix).collect()
-}
-
-/// Fills a room of one sum in an order, the last in part: what that is worth at most, and what it
-/// uses.
-fn fractional(sized: &[Sized], order: &[usize], sums: &[u64], room: u64) -> (u64, Filling) {
-    let mut filling = Filling { used: [0; DIMS], counts: vec![0; sized.len()] };
-    let (mut left, mut worth) = (room, 0);
-    for at in order {
-        let (item, sum) = (&sized[*at], sums[*at]);
-        let count = left.checked_div(sum).map_or(item.most, |fits| fits.min(item.most));
-        worth += item.worth * count;
-        left -= sum * count;
-        filling.counts[*at] = count << MEAN;
-        for (used, size) in filling.used.iter_mut().zip(&item.size) {
-            *used += size * count;
-        }
-        if count < item.most {
-            // A part of one more, rounded up.
-            let part = |amount: u64| {
-                let part = u128::from(amount) * u128::from(left) / u128::from(sum);
-                u64::try_from(part).unwrap_or(u64::MAX)
-            };
-            filling.counts[*at] += part(1 << MEAN);
-            for (used, size) in filling.used.iter_mut().zip(&item.size) {
-                *used += part(*size);
-            }
-            return (worth + part(item.worth) + 1, filling);
-        }
-    }
-    (worth, filling)
 }
