@@ -11,6 +11,7 @@ use crate::error::EngineError;
 use crate::exposure::{Exposure, Ground};
 use crate::journal::{Journal, Open};
 use crate::record::{Body, RecordError, money, time};
+use crate::unfit::{self, Unfit};
 use farthing_edge::{Class, Store};
 use farthing_model::{Budget, BudgetId, Currency, Limit, Money, MoneyError, Ratio, TeamId, Window};
 use jiff::{SignedDuration, Timestamp};
@@ -202,7 +203,7 @@ fn holds(exposure: &Exposure) -> Result<Option<Ratio>, MoneyError> {
     Ok(None)
 }
 
-/// Claims what is asked for, if it fits.
+/// Claims what is asked for, if it fits. What cannot be claimed at all is refused first.
 pub(crate) fn claim<S: Store>(
     journal: &mut Journal<S>,
     budgets: &[Budget],
@@ -210,6 +211,7 @@ pub(crate) fn claim<S: Store>(
     ask: &Ask,
     now: Timestamp,
 ) -> Result<Answer, EngineError> {
+    Unfit::ask(ask, currency).map_err(EngineError::Unfit)?;
     for _ in 0..TRIES {
         let ground = Ground { open: journal.state(), sums: sums.to_vec(), currency };
         let exposures = ground.exposures(budgets, now)?;
@@ -242,16 +244,20 @@ pub(crate) fn claim<S: Store>(
     Err(EngineError::Superseded)
 }
 
-/// Ends a claim: what was spent under it counts from now on, and the rest is free again.
+/// Ends a claim: what was spent under it counts from now on, and the rest is free again. What
+/// budgets in `currency` cannot count is refused, and the claim stays.
 pub(crate) fn settle<S: Store>(
     journal: &mut Journal<S>,
-    claim: &str,
+    (claim, currency): (&str, Currency),
     (spent, why): (Option<Money>, &str),
     now: Timestamp,
 ) -> Result<(), EngineError> {
     for _ in 0..TRIES {
         if !journal.state().claims.contains_key(claim) {
             return Err(EngineError::NoClaim(claim.to_owned()));
+        }
+        if let Some(spent) = spent {
+            Unfit::amount(spent, currency).map_err(EngineError::Unfit)?;
         }
         let body = Body::Released {
             claim: claim.to_owned(),
@@ -293,10 +299,11 @@ impl Open {
         let Some(spent) = spent.map(money).transpose()?.filter(|spent| !spent.is_zero()) else {
             return Ok(());
         };
+        self.odd.settled(&claim.id, (spent, claim.ask.amount));
         for budget in claim.budgets {
-            let hours = self.outside.entry(budget).or_default();
-            let sum = hours.entry(at).or_insert_with(|| Money::zero(spent.currency()));
-            *sum = sum.checked_add(spent).map_err(RecordError::Money)?;
+            let times = self.outside.entry(budget).or_default();
+            let sum = times.entry((spent.currency(), at)).or_insert(Money::zero(spent.currency()));
+            *sum = unfit::sum([*sum, spent].into_iter(), spent.currency());
         }
         Ok(())
     }
@@ -307,10 +314,10 @@ impl Open {
         budget: &BudgetId,
         period: Window,
         currency: Currency,
-    ) -> Result<Money, MoneyError> {
+    ) -> Money {
         let times = self.outside.get(budget.as_str()).into_iter();
-        let inside = times.flat_map(|times| times.range(period.from()..period.to()));
-        Money::sum(inside.map(|(_, amount)| *amount), currency)
+        let inside = (currency, period.from())..(currency, period.to());
+        unfit::sum(times.flat_map(|times| times.range(inside.clone())).map(|it| *it.1), currency)
     }
 
     /// What claims hold of a budget at a moment: money, and thousandths of accelerator-hours.
@@ -319,16 +326,13 @@ impl Open {
         budget: &BudgetId,
         now: Timestamp,
         currency: Currency,
-    ) -> Result<(Money, u64), MoneyError> {
+    ) -> (Money, u64) {
         let holds = |claim: &&Claim| {
             now < claim.ask.expires && claim.budgets.iter().any(|name| name == budget.as_str())
         };
-        let (mut money, mut milli) = (Money::zero(currency), 0_u64);
-        for claim in self.claims.values().filter(holds) {
-            money = money.checked_add(claim.ask.amount)?;
-            milli = milli.checked_add(claim.ask.gpu_hours_milli).ok_or(MoneyError::Overflow)?;
-        }
-        Ok((money, milli))
+        let holding = || self.claims.values().filter(holds).map(|claim| &claim.ask);
+        let money = unfit::sum(holding().map(|ask| ask.amount), currency);
+        (money, unfit::sum_milli(holding().map(|ask| ask.gpu_hours_milli)))
     }
 }
 

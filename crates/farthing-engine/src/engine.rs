@@ -7,6 +7,7 @@ use crate::error::EngineError;
 use crate::execute::note;
 use crate::journal::{Journal, Open, Stage};
 use crate::record::Body;
+use crate::unfit;
 use farthing_edge::{Act, Class, Head, Measure, Observe, Quote, Store};
 use farthing_ledger::{Anomaly, Books};
 use farthing_model::{Budget, Money, Policy, Receipt, ReceiptOutcome, StepId, WorkloadId};
@@ -97,6 +98,10 @@ impl<W: World, S: Store> Engine<W, S> {
         if let Some(text) = self.missing_records()? {
             self.untold.push(text.clone());
             bodies.push(note("journal", text));
+        }
+        for text in self.journal.state().odd(self.config.currency) {
+            self.untold.push(text.clone());
+            bodies.push(note(unfit::ABOUT, text));
         }
         self.journal.append(now, &bodies)
     }

@@ -1,6 +1,7 @@
 //! What stops a tick. A tick that is stopped has written nothing half.
 
 use crate::record::RecordError;
+use crate::unfit::Unfit;
 use farthing_edge::{ChainFault, EdgeError};
 use farthing_ledger::{BooksError, MeterError, ReportError};
 use farthing_model::MoneyError;
@@ -62,6 +63,9 @@ pub enum EngineError {
     /// A plan for the asking that the checker refuses.
     #[error("the plan does not hold: {0}")]
     Refused(String),
+    /// Something that cannot be claimed or settled, however much room there is.
+    #[error(transparent)]
+    Unfit(Unfit),
     /// A claim that was named is not there.
     #[error("there is no open claim `{0}`")]
     NoClaim(String),

@@ -7,6 +7,7 @@ use crate::execute::prorated;
 use crate::journal::{Open, OpenStep, Stage};
 use crate::limits::Allowance;
 use crate::sums::{self, Account, Sums};
+use crate::unfit;
 use farthing_edge::Store;
 use farthing_model::{
     Action, Budget, BudgetId, Carry, Currency, Escalation, Limit, Money, MoneyError, Ratio, Step,
@@ -94,9 +95,16 @@ pub enum Undo {
 
 impl Exposure {
     /// Tries another limit: nothing goes on from before, and no operator's word counts.
-    pub fn try_limit(&mut self, limit: Limit) {
+    ///
+    /// # Errors
+    /// It is no limit that can be counted here, and why.
+    pub fn try_limit(&mut self, limit: Limit) -> Result<(), String> {
+        if let Some(why) = unfit::no_limit(limit, self.state.spent.currency()) {
+            return Err(why);
+        }
         (self.state.budget.limit, self.state.limit) = (limit, limit);
         (self.carried, self.allowed) = (None, None);
+        Ok(())
     }
 
     /// Accelerator time that is posted, claimed or committed, in thousandths of an hour.
@@ -151,9 +159,12 @@ impl Exposure {
     pub(crate) fn is_reached(&self, gone: Money, part: Ratio) -> Result<bool, MoneyError> {
         let left = self.state.limit.amount().checked_sub(gone)?;
         let limit = self.state.limit.amount().pico();
-        let have = (limit - left.pico()).checked_mul(1_000_000).ok_or(MoneyError::Overflow)?;
-        let need = limit.checked_mul(i128::from(part.ppm())).ok_or(MoneyError::Overflow)?;
-        Ok(have >= need)
+        // In two parts, as a limit beyond all money would not fit times a million.
+        let (ppm, million) = (i128::from(part.ppm()), 1_000_000);
+        let whole = limit.div_euclid(million).checked_mul(ppm);
+        let rest = (limit.rem_euclid(million) * ppm + million - 1) / million;
+        let need = whole.and_then(|whole| whole.checked_add(rest));
+        Ok(limit - left.pico() >= need.ok_or(MoneyError::Overflow)?)
     }
 }
 
@@ -186,8 +197,7 @@ impl Ground<'_> {
         now: Timestamp,
     ) -> Result<Exposure, EngineError> {
         let (spent, gpu_hours_milli) = self.spent(&budget.id, period)?;
-        let (claimed, gpu_claimed_milli) =
-            self.open.claimed(&budget.id, now, self.currency).map_err(EngineError::Money)?;
+        let (claimed, gpu_claimed_milli) = self.open.claimed(&budget.id, now, self.currency);
         let held = self.held(budget, period)?;
         let gpu_committed_milli = held
             .values()
@@ -238,8 +248,7 @@ impl Ground<'_> {
         let (posted, gpu_hours_milli) =
             sums::spent(&self.sums, budget, period, self.currency).map_err(EngineError::Money)?;
         let outside = self.open.spent_outside(budget, period, self.currency);
-        let spent = outside.and_then(|outside| posted.checked_add(outside));
-        Ok((spent.map_err(EngineError::Money)?, gpu_hours_milli))
+        Ok((posted.checked_add(outside).map_err(EngineError::Money)?, gpu_hours_milli))
     }
 
     /// What the periods before `period` left, from the one around `carry.since` on, each at most
@@ -289,7 +298,8 @@ impl Ground<'_> {
             .collect();
         let name = budget.as_str();
         let claims = self.open.claims.values().filter(|claim| {
-            now < claim.ask.expires && claim.budgets.iter().any(|budget| budget == name)
+            let counts = unfit::counts(claim.ask.amount, self.currency);
+            counts && now < claim.ask.expires && claim.budgets.iter().any(|own| own == name)
         });
         drivers.extend(claims.map(|claim| Driver {
             what: claim.ask.what.clone(),

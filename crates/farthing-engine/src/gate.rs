@@ -8,6 +8,7 @@ use crate::exposure::{Exposure, Ground};
 use crate::journal::Journal;
 use crate::limits::{self, Allowance, Told};
 use crate::sums::Sums;
+use crate::unfit::Unfit;
 use farthing_edge::Store;
 use farthing_ledger::Books;
 use farthing_model::{Budget, ClusterId, Currency, Money};
@@ -66,6 +67,7 @@ impl<S: Store> Gate<S> {
     /// # Errors
     /// The sums do not fit, or it is in another currency.
     pub fn check(&self, ask: &Ask, now: Timestamp) -> Result<Vec<claim::Short>, EngineError> {
+        Unfit::ask(ask, self.currency).map_err(EngineError::Unfit)?;
         claim::shortages(&self.exposures(now)?, ask).map_err(EngineError::Money)
     }
 
@@ -74,13 +76,14 @@ impl<S: Store> Gate<S> {
     /// # Errors
     /// The sums do not fit, or it is in another currency.
     pub fn overruns(&self, ask: &Ask, now: Timestamp) -> Result<Vec<claim::Short>, EngineError> {
+        Unfit::ask(ask, self.currency).map_err(EngineError::Unfit)?;
         claim::overruns(&self.exposures(now)?, ask).map_err(EngineError::Money)
     }
 
     /// Claims what is asked for, if it fits: the record is durable when this returns.
     ///
     /// # Errors
-    /// The journal failed, or it is in another currency.
+    /// It cannot be claimed at all ([`EngineError::Unfit`]), or the journal failed.
     pub fn claim(&mut self, ask: &Ask, now: Timestamp) -> Result<Answer, EngineError> {
         let sums = (&[&self.sums][..], self.currency);
         claim::claim(&mut self.journal, &self.budgets, sums, ask, now)
@@ -89,7 +92,8 @@ impl<S: Store> Gate<S> {
     /// Ends a claim. `spent` is what it took, where the ledger does not know of that.
     ///
     /// # Errors
-    /// There is no such claim, or the journal failed.
+    /// There is no such claim, budgets cannot count what was spent ([`EngineError::Unfit`]; nothing
+    /// is written), or the journal failed.
     pub fn settle(
         &mut self,
         claim: &str,
@@ -97,7 +101,7 @@ impl<S: Store> Gate<S> {
         why: &str,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        claim::settle(&mut self.journal, claim, (spent, why), now)
+        claim::settle(&mut self.journal, (claim, self.currency), (spent, why), now)
     }
 }
 
@@ -142,7 +146,7 @@ impl<W: World, S: Store> Engine<W, S> {
         why: &str,
         now: Timestamp,
     ) -> Result<(), EngineError> {
-        claim::settle(&mut self.journal, claim, (spent, why), now)
+        claim::settle(&mut self.journal, (claim, self.config.currency), (spent, why), now)
     }
 
     /// The budgets as they stand.

@@ -12,6 +12,7 @@ use crate::limits::Limits;
 use crate::reclaim_record::Cause;
 use crate::record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, money, time};
 use crate::run_record::RunRecord;
+use crate::unfit::{self, Odd};
 use farthing_edge::chain::{self, Hash};
 use farthing_edge::{Class, Head, Record, RecordKind, Store};
 use farthing_model::{
@@ -64,8 +65,10 @@ pub struct Open {
     pub claims: BTreeMap<String, Claim>,
     /// When something that was taken from a workload that runs was last given back.
     pub given_back: BTreeMap<WorkloadId, Timestamp>,
-    /// What was spent under claims that ended, by budget and when.
-    pub outside: BTreeMap<String, BTreeMap<Timestamp, Money>>,
+    /// What was spent under claims that ended, by budget and, in each currency, when.
+    pub outside: BTreeMap<String, BTreeMap<(Currency, Timestamp), Money>>,
+    /// What of claims no budget can count.
+    pub odd: Odd,
     /// What people were told and is not over.
     pub alerts: Alerts,
     /// Limits that people changed.
@@ -304,6 +307,7 @@ impl Open {
                 let budgets = budgets.iter().map(BudgetRecord::to_budget);
                 self.budgets = budgets.collect::<Result<_, _>>()?;
             }
+            Body::Noted { about, text } if about == unfit::ABOUT => self.odd.noted(text),
             // Who may do what is nothing that the loop acts on: the server folds it for itself.
             Body::Noted { .. }
             | Body::Checkpoint { .. }

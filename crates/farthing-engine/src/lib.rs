@@ -37,6 +37,7 @@ mod share;
 mod story;
 mod sums;
 mod tick;
+mod unfit;
 mod verify;
 mod what_if;
 
@@ -66,6 +67,7 @@ pub use run_record::{RunRecord, record_run};
 pub use share::TeamShare;
 pub use story::Story;
 pub use tick::{Flow, Tick};
+pub use unfit::{HOLD_MAX, Odd, UNITS_MAX, Unfit};
 pub use what_if::{Changes, WhatIf, what_if};
 
 /// The planner's types, for crates that show plans and may not plan.

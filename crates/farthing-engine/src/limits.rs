@@ -9,6 +9,7 @@ use crate::budget_record::LimitRecord;
 use crate::error::EngineError;
 use crate::journal::Journal;
 use crate::record::{Body, RecordError, time};
+use crate::unfit;
 use farthing_edge::Store;
 use farthing_model::{Budget, BudgetId, Limit};
 use jiff::Timestamp;
@@ -79,9 +80,6 @@ pub(crate) fn limit<S: Store>(
         (Limit::Money(old), Limit::Money(new)) if old.currency() != new.currency() => {
             return Err(wrong(format!("its limit is in {}", old.currency())));
         }
-        (Limit::Money(_), Limit::Money(new)) if new.is_negative() => {
-            return Err(wrong(format!("{new} is below zero")));
-        }
         (Limit::Money(_), Limit::GpuHoursMilli(_)) => {
             return Err(wrong("its limit is in money".to_owned()));
         }
@@ -89,6 +87,9 @@ pub(crate) fn limit<S: Store>(
             return Err(wrong("its limit is in GPU-hours".to_owned()));
         }
         _ => {}
+    }
+    if let Some(why) = unfit::no_limit(told.limit, told.limit.amount().currency()) {
+        return Err(wrong(why));
     }
     if told.why.trim().is_empty() || told.why.len() > WHY_MAX {
         return Err(wrong(format!("say why, in up to {WHY_MAX} bytes")));

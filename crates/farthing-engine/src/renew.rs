@@ -11,6 +11,7 @@ use crate::gate::Gate;
 use crate::journal::Journal;
 use crate::record::Body;
 use crate::sums::Sums;
+use crate::unfit::{self, Unfit};
 use farthing_edge::{Class, Store};
 use farthing_model::{Budget, Currency, MoneyError};
 use jiff::Timestamp;
@@ -26,6 +27,7 @@ pub(crate) fn renew<S: Store>(
     (claim, ask): (&str, &Ask),
     now: Timestamp,
 ) -> Result<Answer, EngineError> {
+    Unfit::ask(ask, currency).map_err(EngineError::Unfit)?;
     for _ in 0..TRIES {
         let Some(old) = journal.state().claims.get(claim).cloned() else {
             return Err(EngineError::NoClaim(claim.to_owned()));
@@ -72,7 +74,9 @@ fn lacks(
     for exposure in hard.filter(|it| covers(&it.state.budget, ask)) {
         let budget = &exposure.state.budget.id;
         let mut more = ask.clone();
-        if now < old.ask.expires && old.budgets.iter().any(|name| name == budget.as_str()) {
+        let counts = unfit::counts(old.ask.amount, ask.amount.currency());
+        let counts = counts && now < old.ask.expires;
+        if counts && old.budgets.iter().any(|name| name == budget.as_str()) {
             more.amount = ask.amount.checked_sub(old.ask.amount)?;
             more.gpu_hours_milli = ask.gpu_hours_milli.saturating_sub(old.ask.gpu_hours_milli);
         }
@@ -117,6 +121,7 @@ impl<W: World, S: Store> Engine<W, S> {
     /// # Errors
     /// The sums do not fit, or it is in another currency.
     pub fn lacks(&self, ask: &Ask, now: Timestamp) -> Result<Vec<Short>, EngineError> {
+        Unfit::ask(ask, self.config.currency).map_err(EngineError::Unfit)?;
         shortages(&self.exposures(now)?, ask).map_err(EngineError::Money)
     }
 }

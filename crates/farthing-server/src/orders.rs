@@ -78,6 +78,9 @@ pub enum NotCarried {
     /// There is no such step.
     #[error("{0}")]
     Unknown(String),
+    /// What is asked for cannot be, however things stand; the text says why.
+    #[error("{0}")]
+    Wrong(String),
     /// It is not possible as things stand; the text says why.
     #[error("{0}")]
     Conflict(String),
@@ -234,6 +237,7 @@ fn carry_out<W: World, S: Store>(
             EngineError::NoStep(_) | EngineError::NoClaim(_) | EngineError::NoBudget(_) => {
                 NotCarried::Unknown(text)
             }
+            EngineError::Unfit(_) => NotCarried::Wrong(text),
             EngineError::NotProposed { .. }
             | EngineError::Limit { .. }
             | EngineError::NotUndone { .. }

@@ -1,7 +1,8 @@
 //! Where a run keeps its books and journal, and how a later command finds them.
 //!
 //! ```text
-//! <data>/current                  the name of the cluster that ran last
+//! <data>/current                  the name of the cluster that ran last, and the database of its
+//!                                 journal, if it is in one
 //! <data>/books/cluster=<name>/    the ledger
 //! <data>/<name>.journal           the journal
 //! <data>/<name>.lock              who runs the loop, by a lock of the system
@@ -25,8 +26,10 @@ use std::sync::Arc;
 use crate::outcome::WrongUse;
 use crate::store::{Journal, StoreAt, Turn};
 
-/// Most bytes of `current`: a name and its line feed.
-const CURRENT_BYTES_MAX: u64 = 1_024;
+/// Most bytes of `current`: a name, perhaps an address, and their line feeds.
+const CURRENT_BYTES_MAX: u64 = 4_096;
+/// What the line of `current` begins with that says where the journal is.
+const JOURNAL_IN: &str = "journal in ";
 
 /// The folder of books and journals.
 #[derive(Clone, Debug)]
@@ -181,7 +184,8 @@ impl Home {
         let current = self.folder.join("current");
         let new = self.folder.join("current.new");
         // A rename shows either the old name or the new one, also on a full disk.
-        std::fs::write(&new, format!("{cluster}\n"))
+        let journal = self.store.address().map(|url| format!("{JOURNAL_IN}{url}\n"));
+        std::fs::write(&new, format!("{cluster}\n{}", journal.unwrap_or_default()))
             .and_then(|()| std::fs::rename(&new, &current))
             .with_context(|| format!("{} cannot be written", current.display()))
     }
@@ -211,8 +215,9 @@ impl Home {
         let there = self.clusters()?;
         match text::read_text(&current, CURRENT_BYTES_MAX) {
             Ok(text) => {
-                let name = text.strip_suffix('\n').unwrap_or_default();
-                let cluster = ClusterId::new(name).ok();
+                let (name, rest) = text.split_once('\n').unwrap_or_default();
+                let is_whole = rest.is_empty() || rest.starts_with(JOURNAL_IN);
+                let cluster = ClusterId::new(name).ok().filter(|_| is_whole);
                 let is_there = match &cluster {
                     Some(cluster) => there.contains(cluster.as_str()) || self.store.has(cluster)?,
                     None => false,
@@ -232,6 +237,28 @@ impl Home {
                 Err(WrongUse::new(format!("there are no books in {folder} yet")).hint(hint).into())
             }
             Err(error) => Err(anyhow!("{error}; {}", name_one(&there))),
+        }
+    }
+
+    /// That the journal of a cluster is where this command looks for it: another one would know of
+    /// no budgets, and let everything pass.
+    ///
+    /// # Errors
+    /// It is in a database that was not named, and in which.
+    pub(crate) fn has_journal_of(&self, cluster: &ClusterId) -> anyhow::Result<()> {
+        if self.store.is_shared() {
+            return Ok(());
+        }
+        let current = text::read_text(&self.folder.join("current"), CURRENT_BYTES_MAX);
+        let Ok(current) = current else { return Ok(()) };
+        let Some((name, rest)) = current.split_once('\n') else { return Ok(()) };
+        match rest.trim_end().strip_prefix(JOURNAL_IN) {
+            Some(url) if name == cluster.as_str() => {
+                let what = format!("the journal of {cluster} is in {url}");
+                let hint = format!("name it, with its parameters: --store {url}");
+                Err(WrongUse::new(what).hint(hint).into())
+            }
+            _ => Ok(()),
         }
     }
 
@@ -280,4 +307,27 @@ fn name_one(there: &BTreeSet<String>) -> String {
     }
     let names: Vec<&str> = there.iter().map(String::as_str).collect();
     format!("name one with --cluster: {}", names.join(", "))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_database_of_a_journal_is_remembered_without_its_password() {
+        let folder = tempfile::tempdir().unwrap();
+        let home = |store| Home::new(Some(folder.path()), None, store).unwrap();
+        let lab = ClusterId::new("lab").unwrap();
+        let url = "postgres://me:hush@127.0.0.1:5432/books";
+        home(Some(url)).begin(&lab).unwrap();
+        let current = std::fs::read_to_string(folder.path().join("current")).unwrap();
+        assert_eq!(current, "lab\njournal in postgres://me@127.0.0.1:5432/books\n");
+        home(Some(url)).has_journal_of(&lab).unwrap();
+        let error = home(None).has_journal_of(&lab).unwrap_err().to_string();
+        assert_eq!(error, "the journal of lab is in postgres://me@127.0.0.1:5432/books");
+        home(None).has_journal_of(&ClusterId::new("other").unwrap()).unwrap();
+        // The next run keeps it in a file.
+        home(None).begin(&lab).unwrap();
+        home(None).has_journal_of(&lab).unwrap();
+    }
 }

@@ -129,6 +129,14 @@ impl StoreAt {
         matches!(self, Self::Postgres(_))
     }
 
+    /// The address of the database, without its password.
+    pub(crate) fn address(&self) -> Option<String> {
+        match self {
+            Self::Folder(_) => None,
+            Self::Postgres(url) => Some(url.to_string()),
+        }
+    }
+
     /// Whether a cluster has a journal.
     pub(crate) fn has(&self, cluster: &ClusterId) -> anyhow::Result<bool> {
         Ok(match self {

@@ -26,9 +26,10 @@ impl Table {
         Self { header, rows: Vec::new() }
     }
 
-    /// Adds a row; what is missing is empty.
+    /// Adds a row; what is missing is empty. Cells may say what others wrote, which must not move
+    /// the cursor of whoever looks at them, and not end a line.
     pub(crate) fn row(&mut self, cells: impl IntoIterator<Item = String>) {
-        let mut row: Vec<String> = cells.into_iter().collect();
+        let mut row: Vec<String> = cells.into_iter().map(shown).collect();
         row.resize(self.header.len(), String::new());
         self.rows.push(row);
     }
@@ -75,6 +76,14 @@ impl Table {
     }
 }
 
+/// A cell with a sign in place of each control character.
+fn shown(cell: String) -> String {
+    if !cell.contains(char::is_control) {
+        return cell;
+    }
+    cell.replace(char::is_control, "\u{fffd}")
+}
+
 /// Cells comma separated, quoted where needed (RFC 4180).
 pub(crate) fn csv_line<'a>(cells: impl Iterator<Item = &'a str>) -> String {
     let cell = |text: &'a str| {
@@ -98,5 +107,14 @@ mod tests {
         table.row(["c".to_owned(), "100.00".to_owned()]);
         assert_eq!(table.to_text(), "who    cost\na,b    1.00\nc    100.00");
         assert_eq!(table.to_csv(), "who,cost\n\"a,b\",1.00\nc,100.00");
+    }
+
+    #[test]
+    fn what_others_wrote_does_not_move_the_cursor() {
+        let mut table = Table::new(&[("what", Align::Left), ("cost", Align::Right)]);
+        table.row(["a\u{1b}[2J\0\nb".to_owned(), "1.00".to_owned()]);
+        let cell = "a\u{fffd}[2J\u{fffd}\u{fffd}b";
+        assert_eq!(table.to_text(), format!("what      cost\n{cell}  1.00"));
+        assert_eq!(table.to_csv(), format!("what,cost\n{cell},1.00"));
     }
 }

@@ -45,7 +45,9 @@ use crate::alert::Settings;
 use crate::catalog::{BookError, BookParts, PriceBook};
 use crate::text::{ReadError, read_text};
 use crate::yaml::{Node, Spot, documents};
-use farthing_model::{Budget, Dag, Policy, Workload, WorkloadId, utc_day};
+use farthing_model::{
+    Budget, BudgetId, Currency, Dag, Limit, Policy, Workload, WorkloadId, utc_day,
+};
 use fault::Report;
 use jiff::Timestamp;
 use object::{Header, Object, Reader};
@@ -75,6 +77,32 @@ pub struct Manifests {
     pub identity: Option<Identity>,
     /// All `PriceBook` objects together, where there are any; they replace the default book.
     pub price_book: Option<PriceBook>,
+    /// Where each budget is written.
+    written: BTreeMap<BudgetId, (String, Option<Spot>)>,
+}
+
+impl Manifests {
+    /// That what is limited in money is limited in the currency of the books: nothing is converted.
+    ///
+    /// # Errors
+    /// Each budget in another currency, by its file and line.
+    pub fn in_currency(&self, currency: Currency) -> Result<(), ManifestError> {
+        let fault = |budget: &Budget| {
+            let Limit::Money(limit) = budget.limit else { return None };
+            if limit.currency() == currency {
+                return None;
+            }
+            let (source, spot) = self.written.get(&budget.id).cloned().unwrap_or_default();
+            let object = Some(format!("Budget {}", budget.id));
+            let what = format!(
+                "`limit` is {limit}, and the books are in {currency}: write it in {currency}, or \
+                 in GPU-hours"
+            );
+            Some(Fault { source, spot, object, what })
+        };
+        let faults: Vec<Fault> = self.budgets.iter().filter_map(fault).collect();
+        if faults.is_empty() { Ok(()) } else { Err(ManifestError { faults }) }
+    }
 }
 
 /// Reads an amount of memory or disk as manifests write it: `128GiB`, `80Gi`, `2TB`. In bytes.
@@ -221,7 +249,13 @@ impl Set {
                 self.manifests.containers.extend(container);
                 self.manifests.workloads.push(workload);
             }
-            Object::Budget(budget) => self.manifests.budgets.push(*budget),
+            Object::Budget(budget) => {
+                let place = self.names.get(&("Budget", budget.id.to_string())).cloned();
+                let (source, spot) = place.unwrap_or_default();
+                let spot = (spot.line > 0).then_some(spot);
+                self.manifests.written.insert(budget.id.clone(), (source, spot));
+                self.manifests.budgets.push(*budget);
+            }
             Object::Dag(dag) => self.manifests.dags.push(*dag),
             Object::Policy(both) => {
                 let (policy, alerts) = *both;

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 
 /// How long a reservation holds where nothing is said, and at most.
 const HELD: SignedDuration = SignedDuration::from_hours(1);
-const HELD_MAX: SignedDuration = SignedDuration::from_hours(31 * 24);
+const HELD_MAX: SignedDuration = farthing_engine::HOLD_MAX;
 /// The longest that another limit is allowed for a while: a year.
 const OVERRIDE_MAX: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// The longest text that says what a reservation is for.
@@ -77,7 +77,7 @@ pub(super) async fn simulate(
         let limit = limit(text).map_err(|why| wrong(&why))?;
         let found = exposures.iter_mut().find(|it| it.state.budget.id.as_str() == name);
         let found = found.ok_or_else(|| wrong("there is no such budget"))?;
-        found.try_limit(limit);
+        found.try_limit(limit).map_err(|why| wrong(&why))?;
     }
     let prospects = scoped.prospects(Some(exposures), now).await.map_err(unread)?;
     Ok(Json(wire::PageJson { items: states(&prospects)?, next: None }).into_response())
@@ -193,8 +193,9 @@ fn ask(wanted: ReservationWanted) -> Result<(Ask, SignedDuration), Problem> {
         Some(text) => {
             let hours: Decimal = text.parse().map_err(|error| wrong("gpu_hours", &error))?;
             // Rounded up: what is reserved is never too little.
-            u64::try_from((hours.nano() + 999_999).div_euclid(1_000_000))
-                .map_err(|_| wrong("gpu_hours", &"it is below zero or too large"))?
+            let milli = hours.nano().checked_add(999_999).map(|nano| nano.div_euclid(1_000_000));
+            let milli = milli.and_then(|milli| u64::try_from(milli).ok());
+            milli.ok_or_else(|| wrong("gpu_hours", &"it is below zero or too large"))?
         }
     };
     let held = match wanted.hold.as_deref() {

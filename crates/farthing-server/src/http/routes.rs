@@ -90,6 +90,7 @@ pub(super) fn unfit(why: Unfit) -> Problem {
         }
         Unfit::NoLoop => Problem::conflict("the loop behind this server takes no orders"),
         Unfit::Not(NotCarried::Unknown(text)) => Problem::nothing_here(text),
+        Unfit::Not(NotCarried::Wrong(text)) => Problem::content(text),
         Unfit::Not(NotCarried::Conflict(text)) => Problem::conflict(text),
         Unfit::Not(why @ NotCarried::Busy) => Problem::busy(why.to_string(), 2),
         Unfit::Not(why @ NotCarried::Ended) => Problem::not_now("ended", why.to_string(), 30),

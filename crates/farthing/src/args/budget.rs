@@ -110,6 +110,9 @@ pub(crate) struct BudgetCheckArgs {
     /// What it is for, in words
     #[arg(long = "for", value_name = "TEXT", default_value = "farthing budget check")]
     pub(crate) what: String,
+    /// Refuse a team that no hard budget names, which may be mistyped
+    #[arg(long, requires = "team")]
+    pub(crate) strict: bool,
 }
 
 /// `farthing budget settle`.

@@ -11,13 +11,17 @@ use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use crate::show;
 use crate::store::Journal;
-use farthing_engine::{Answer, Ask, Exposure, Gate, Told};
+use farthing_engine::{Answer, Ask, EngineError, Exposure, Gate, HOLD_MAX, Told};
 use farthing_ledger::{Books, all_anomalies, outlooks};
-use farthing_model::{Budget, ClusterId, Currency, Limit};
+use farthing_model::{Budget, ClusterId, Currency, Limit, Scope, TeamId};
 use farthing_providers::manifest;
 use farthing_server::wire;
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use std::collections::BTreeSet;
+
+/// Whose journal has the reservations where no loop ran: that of commands that are run and metered.
+const RUNS: &str = "runs";
 
 /// Shows budgets, or asks them.
 pub(crate) fn run(args: &BudgetArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
@@ -60,7 +64,13 @@ impl Asked {
             Some(text) => moment("--now", text)?,
         };
         let told = manifest::load(&of.config, now).map_err(|why| WrongUse::new(chain(&why)))?;
-        let cluster = home.cluster(of.cluster.as_deref())?;
+        let cluster = match home.cluster(of.cluster.as_deref()) {
+            // Nothing ran here yet: the budgets are those of the manifests, and nothing is spent.
+            Err(error) if is_first(&error, of) => ClusterId::new(RUNS)?,
+            other => other?,
+        };
+        home.has_journal_of(&cluster)?;
+        home.make_folder()?;
         let books = home.books()?;
         let money = |budget: &Budget| match budget.limit {
             Limit::Money(limit) => Some(limit.currency()),
@@ -71,8 +81,10 @@ impl Asked {
         let currency = newest.map(|book| book.currency);
         let currency = currency.or_else(|| told.budgets.iter().find_map(money));
         let currency = currency.unwrap_or(Currency::USD);
+        told.in_currency(currency).map_err(|why| WrongUse::new(chain(&why)))?;
         let store = home.store().open(&cluster)?;
         let gate = Gate::open(store, (&books, &cluster), told.budgets, currency)?;
+        in_currency(gate.budgets(), currency)?;
         if gate.budgets().is_empty() {
             return Err(WrongUse::new(format!("the loop of {cluster} was told of no budgets"))
                 .hint("name their manifests with --config FILE, here or for `farthing up`")
@@ -105,7 +117,8 @@ impl Asked {
             let limit = any_limit(flag, limit)?;
             let found = exposures.iter_mut().find(|it| it.state.budget.id.as_str() == name);
             let found = found.ok_or_else(|| no_budget(name, self.gate.budgets()))?;
-            found.try_limit(limit);
+            let tried = found.try_limit(limit);
+            tried.map_err(|why| WrongUse::new(format!("{flag} {text}: {why}")))?;
         }
         Ok(exposures)
     }
@@ -153,14 +166,18 @@ impl Asked {
 
     fn check(&mut self, args: &BudgetCheckArgs, output: Output) -> anyhow::Result<Outcome> {
         let ask = self.ask(args)?;
-        let over = self.gate.overruns(&ask, self.now)?;
+        let stranger = ask.team.as_ref().and_then(|team| stranger(team, self.gate.budgets()));
+        if let Some(what) = stranger.as_ref().filter(|_| args.strict) {
+            return Err(WrongUse::new(what).into());
+        }
+        let over = self.gate.overruns(&ask, self.now).map_err(wrong)?;
         let (granted, short) = if args.reserve.is_some() {
-            match self.gate.claim(&ask, self.now)? {
+            match self.gate.claim(&ask, self.now).map_err(wrong)? {
                 Answer::Granted(claim) => (Some(claim), Vec::new()),
                 Answer::Refused(short) => (None, short),
             }
         } else {
-            (None, self.gate.check(&ask, self.now)?)
+            (None, self.gate.check(&ask, self.now).map_err(wrong)?)
         };
         let fits = short.is_empty();
         let granted = granted.map(|claim| wire::claim(&claim, self.now));
@@ -168,10 +185,15 @@ impl Asked {
         let overs: Vec<_> = over.iter().map(wire::short).collect();
         print(
             output,
-            || Ok(show::budget::answer(&ask, granted.as_ref(), (&short, &over))),
+            || {
+                let answer = show::budget::answer(&ask, granted.as_ref(), (&short, &over));
+                let stranger = stranger.as_ref().map(|what| format!("\n{what}"));
+                Ok(answer + &stranger.unwrap_or_default())
+            },
             || {
                 let (short, soft) = (&shorts, &overs);
-                Ok(json!({ "fits": fits, "reservation": granted, "short": short, "soft": soft }))
+                Ok(json!({ "fits": fits, "reservation": granted, "short": short, "soft": soft,
+                    "unknown_team": stranger }))
             },
             || Ok(show::budget::shortages(&[&shorts[..], &overs].concat())),
         )?;
@@ -183,10 +205,12 @@ impl Asked {
         let hours = args.gpu_hours.as_deref().map(manifest::milli).transpose();
         let hours = hours.map_err(|error| WrongUse::new(format!("--gpu-hours: {error}")))?;
         let amount = amount("--estimate", &args.estimate)?;
-        if amount.is_negative() {
-            return Err(WrongUse::new("--estimate is below zero").into());
-        }
         let held = args.reserve.as_deref().map(|text| duration("--reserve", text)).transpose()?;
+        if let Some(held) = held.filter(|held| *held > HOLD_MAX) {
+            let most = HOLD_MAX.as_hours();
+            let what = format!("--reserve {held:#} is longer than {most}h");
+            return Err(WrongUse::new(what).hint("reserve for a month, and then again").into());
+        }
         let held = held.unwrap_or(SignedDuration::ZERO);
         Ok(Ask {
             what: args.what.clone(),
@@ -211,7 +235,7 @@ impl Asked {
                 .hint(hint)
                 .into());
         }
-        self.gate.settle(&args.id, spent, "settled by hand", self.now)?;
+        self.gate.settle(&args.id, spent, "settled by hand", self.now).map_err(wrong)?;
         self.show(&BudgetShowArgs::default(), output)
     }
 
@@ -224,6 +248,53 @@ impl Asked {
             || Ok(show::budget::claims(&claims)),
         )?;
         Ok(Outcome::Done)
+    }
+}
+
+/// Whether only manifests say what the budgets are, as nothing ran here yet.
+fn is_first(error: &anyhow::Error, of: &BudgetOf) -> bool {
+    of.cluster.is_none() && !of.config.is_empty() && error.is::<WrongUse>()
+}
+
+/// That budgets which an older loop was told are in the currency of the books.
+pub(crate) fn in_currency(budgets: &[Budget], currency: Currency) -> Result<(), WrongUse> {
+    let other = |budget: &&Budget| match budget.limit {
+        Limit::Money(limit) => limit.currency() != currency,
+        Limit::GpuHoursMilli(_) => false,
+    };
+    let Some(budget) = budgets.iter().find(other) else { return Ok(()) };
+    let (id, limit) = (&budget.id, budget.limit.amount());
+    let what = format!("the limit of budget {id} is {limit}, and the books are in {currency}");
+    Err(WrongUse::new(what).hint(format!(
+        "start the loop with it in {currency}, or name manifests with --config FILE"
+    )))
+}
+
+/// That no hard budget names a team, if so: it may be mistyped.
+fn stranger(team: &TeamId, budgets: &[Budget]) -> Option<String> {
+    let scopes = budgets.iter().filter(|budget| budget.hard).map(|budget| &budget.scope);
+    let teams = scopes.flat_map(Scope::conditions).filter_map(|condition| match condition {
+        Scope::Team(team) => Some(team),
+        _ => None,
+    });
+    let teams: BTreeSet<&TeamId> = teams.collect();
+    if teams.contains(team) {
+        return None;
+    }
+    let names: Vec<&str> = teams.into_iter().map(TeamId::as_str).collect();
+    Some(match names.as_slice() {
+        [] => format!("no hard budget is of team `{team}`, nor of any other"),
+        names => {
+            format!("no hard budget is of team `{team}`; there are {}", names.join(", "))
+        }
+    })
+}
+
+/// What cannot be claimed or settled at all is the asker's to put right; the rest is a failure.
+fn wrong(error: EngineError) -> anyhow::Error {
+    match error {
+        EngineError::Unfit(why) => WrongUse::new(why.to_string()).into(),
+        other => other.into(),
     }
 }
 

@@ -24,14 +24,21 @@ use std::collections::BTreeMap;
 use std::path::Path;
 pub(crate) use time::Takes;
 
+/// Why budgets are not asked: nobody says who pays.
+const NAMES_NOBODY: &str = "--team NAME";
+/// The loop that ran last was told of none.
+const KNOWS_NO_BUDGETS: &str = "no loop was told of any; --config FILE";
+/// Nothing bounds what it costs.
+const HAS_NO_COST: &str = "what it costs is not known; --takes DURATION";
+
 /// The estimate of one job.
 pub(crate) struct Estimate {
     pub(crate) job: AskedJob,
     /// What it is bought as; or why nothing will do.
     pub(crate) priced: Result<Priced, String>,
     pub(crate) takes: Takes,
-    /// What is short in budgets; `None` where none was asked.
-    pub(crate) short: Option<Vec<Short>>,
+    /// What is short in budgets; or what would have to be said for them to be asked.
+    pub(crate) short: Result<Vec<Short>, String>,
 }
 
 /// Costs, where the time is known.
@@ -83,7 +90,7 @@ pub(crate) fn run(args: &EstimateArgs, home: &Home, output: Output) -> anyhow::R
         || Ok(show::estimate::table(&estimates)),
     )?;
     let does_not_fit = |estimate: &Estimate| {
-        estimate.priced.is_err() || estimate.short.as_ref().is_some_and(|short| !short.is_empty())
+        estimate.priced.is_err() || estimate.short.as_ref().is_ok_and(|short| !short.is_empty())
     };
     Ok(match (faults.is_empty(), estimates.iter().any(does_not_fit)) {
         (_, true) => Outcome::Infeasible,
@@ -135,19 +142,20 @@ fn estimate(
     };
     let runs = learned.get(&job.comparable()).map_or(&[][..], Vec::as_slice);
     let takes = time::takes(&job, stated.or(measured), runs);
-    let mut estimate = Estimate { job, priced, takes, short: None };
+    let mut estimate = Estimate { job, priced, takes, short: Ok(Vec::new()) };
     estimate.short = short(&estimate, args, home)?;
     Ok(estimate)
 }
 
-/// What the budgets of whoever pays lack, for the upper end of it.
+/// What the budgets of whoever pays lack, for the upper end of it. Nobody has to say that budgets
+/// be asked: it is enough that there are some, and that it is known who pays.
 fn short(
     estimate: &Estimate,
     args: &EstimateArgs,
     home: &Home,
-) -> anyhow::Result<Option<Vec<Short>>> {
+) -> anyhow::Result<Result<Vec<Short>, String>> {
     let (Ok(priced), Some(high)) = (&estimate.priced, estimate.to_finish().high) else {
-        return Ok(None);
+        return Ok(Err(HAS_NO_COST.to_owned()));
     };
     let mut payer = Payer::of(args.pays.team.as_deref(), &args.pays.labels)?;
     if payer.team.is_none() {
@@ -160,16 +168,31 @@ fn short(
     let cluster = ClusterId::new(&args.pays.post_to)?;
     let currency = priced.hourly.currency();
     let what = format!("estimate of {}", estimate.job.name);
-    let reservation =
-        Reservation::open(&args.pays, home, (&mut payer, what), (&cluster, currency))?;
-    if !reservation.is_asked() {
-        return Ok(None);
+    let is_named = Reservation::is_named(&args.pays);
+    if !is_named && payer.team.is_none() {
+        return Ok(Err(NAMES_NOBODY.to_owned()));
+    }
+    let last = home.cluster(None).ok();
+    let ran = last.is_some_and(|last| home.store().has(&last).unwrap_or(false));
+    let open = Reservation::open_if(
+        is_named || ran,
+        (&args.pays, home),
+        (&mut payer, what),
+        (&cluster, currency),
+    );
+    let reservation = match open {
+        // Nobody asked for it: that it cannot be told is no reason not to tell the rest.
+        Err(error) if !is_named && error.is::<WrongUse>() => return Ok(Err(error.to_string())),
+        open => open?,
+    };
+    if !reservation.has_budgets() {
+        return Ok(Err(KNOWS_NO_BUDGETS.to_owned()));
     }
     let gpu_milli = i128::from(estimate.job.gpu_milli());
     let length = estimate.takes.high.unwrap_or_default();
     let hour = SignedDuration::from_hours(1).as_nanos();
     let gpu_hours = (gpu_milli * length.as_nanos() + hour - 1) / hour;
-    reservation.check(high, u64::try_from(gpu_hours).unwrap_or(u64::MAX)).map(Some)
+    reservation.check(high, u64::try_from(gpu_hours).unwrap_or(u64::MAX)).map(Ok)
 }
 
 /// What so long costs, to the last unit, rounded up.

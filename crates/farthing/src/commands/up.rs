@@ -24,7 +24,7 @@ use crate::args::UpArgs;
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
 use anyhow::Context as _;
-use farthing_model::{Mode, Policy};
+use farthing_model::{Currency, Mode, Policy};
 use farthing_providers::manifest::{self, Manifests};
 use jiff::{SignedDuration, Timestamp};
 use reload::{Asked, Reload};
@@ -81,6 +81,8 @@ fn queue(args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
 fn read(args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
     let told = manifest::load(&args.config, Timestamp::now());
     let mut told = told.map_err(|why| WrongUse::new(chain(&why)))?;
+    // What the loop buys is priced in this currency, and its books are in it.
+    told.in_currency(Currency::USD).map_err(|why| WrongUse::new(chain(&why)))?;
     if told.policy.is_none() {
         told.policy = Some(Policy { mode, ..Policy::default() });
     }

@@ -42,10 +42,13 @@ fn one(estimate: &Estimate) -> String {
         }
     }
     lines.extend(job.assumptions.iter().map(|text| format!("  assumed: {text}")));
-    match estimate.short.as_deref() {
-        None => {}
-        Some([]) => lines.push("  fits the budget".to_owned()),
-        Some(short) => {
+    match &estimate.short {
+        Err(lacks) if estimate.priced.is_ok() => {
+            lines.push(format!("  budget: not asked ({lacks})"));
+        }
+        Err(_) => {}
+        Ok(short) if short.is_empty() => lines.push("  fits the budget".to_owned()),
+        Ok(short) => {
             let shorts: Vec<_> = short.iter().map(wire::short).collect();
             lines.push("  does not fit the budget:".to_owned());
             lines.push(super::budget::shortages(&shorts).to_text().trim_end().to_owned());
@@ -139,7 +142,7 @@ fn job_json(estimate: &Estimate) -> Value {
         })
     };
     let list = |all: &[Bought]| all.iter().map(bought_json).collect::<Vec<_>>();
-    let shorts = estimate.short.as_ref();
+    let shorts = estimate.short.as_ref().ok();
     json!({
         "kind": job.kind,
         "name": job.name,

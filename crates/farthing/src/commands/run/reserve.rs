@@ -2,6 +2,7 @@
 //! at a time. A reservation that nobody settles, because we were killed, ends by itself.
 
 use crate::args::RunPays;
+use crate::commands::budget::in_currency;
 use crate::commands::plan::chain;
 use crate::home::Home;
 use crate::outcome::WrongUse;
@@ -32,6 +33,11 @@ impl Payer {
             let (key, value) = text
                 .split_once('=')
                 .ok_or_else(|| WrongUse::new(format!("--label `{text}` is not KEY=VALUE")))?;
+            if text.contains(char::is_control) {
+                return Err(
+                    WrongUse::new(format!("--label {text:?} has a control character")).into()
+                );
+            }
             labels.insert(key.to_owned(), value.to_owned());
         }
         Ok(Self { team, labels })
@@ -49,8 +55,29 @@ impl Payer {
         if scope.holds(self.team.as_ref(), &self.labels) {
             return Ok(());
         }
+        // What is lacking can be added; what is another can only be left out.
+        let (mut lacks, mut others) = (Vec::new(), Vec::new());
+        for condition in scope.conditions() {
+            match condition {
+                Scope::Team(own) => match &self.team {
+                    None => lacks.push(format!("--team {own}")),
+                    Some(team) if team != own => others.push(format!("--team {team}")),
+                    Some(_) => {}
+                },
+                Scope::Label(key, own) => match self.labels.get(key) {
+                    None => lacks.push(format!("--label {key}={own}")),
+                    Some(value) if value != own => others.push(format!("--label {key}={value}")),
+                    Some(_) => {}
+                },
+                Scope::All | Scope::Within(_) => {}
+            }
+        }
+        let hint = match (lacks.as_slice(), others.as_slice()) {
+            (lacks, []) => format!("add {}", lacks.join(" ")),
+            (_, others) => format!("leave out {}, or name another budget", others.join(" ")),
+        };
         Err(WrongUse::new(format!("budget `{name}` is not of that team and those labels"))
-            .hint("leave out --team, or name one of its own budgets"))
+            .hint(hint))
     }
 }
 
@@ -72,12 +99,32 @@ impl Reservation {
         (payer, what): (&mut Payer, String),
         (cluster, currency): (&ClusterId, Currency),
     ) -> anyhow::Result<Self> {
+        let asks = Self::is_named(args);
+        Self::open_if(asks, (args, home), (payer, what), (cluster, currency))
+    }
+
+    /// Whether somebody says that budgets must have room.
+    pub(crate) fn is_named(args: &RunPays) -> bool {
+        args.budget.is_some()
+            || args.team.is_some()
+            || args.cluster.is_some()
+            || !args.config.is_empty()
+    }
+
+    /// As [`Self::open`], where it is known already whether budgets must have room.
+    pub(crate) fn open_if(
+        asks: bool,
+        (args, home): (&RunPays, &Home),
+        (payer, what): (&mut Payer, String),
+        (cluster, currency): (&ClusterId, Currency),
+    ) -> anyhow::Result<Self> {
         let now = Timestamp::now();
         let mut reservation = Self {
             gate: None,
             ledger_knows: false,
             ask: Ask {
-                what,
+                // A command may be named anything; who reads it must not be misled.
+                what: what.replace(char::is_control, " "),
                 team: None,
                 labels: BTreeMap::new(),
                 amount: Money::zero(currency),
@@ -87,22 +134,21 @@ impl Reservation {
             },
             claims: Vec::new(),
         };
-        let asked = args.budget.is_some()
-            || args.team.is_some()
-            || args.cluster.is_some()
-            || !args.config.is_empty();
-        if asked {
+        if asks {
             let told =
                 manifest::load(&args.config, now).map_err(|why| WrongUse::new(chain(&why)))?;
+            told.in_currency(currency).map_err(|why| WrongUse::new(chain(&why)))?;
             let budgets_of = match home.cluster(args.cluster.as_deref()) {
                 // Nothing ran here yet: the budgets are those of the manifests.
                 Err(error) if args.cluster.is_none() && error.is::<WrongUse>() => cluster.clone(),
                 other => other?,
             };
+            home.has_journal_of(&budgets_of)?;
             home.make_folder()?;
             let store = home.store().open(&budgets_of)?;
             let books = home.books()?;
             let gate = Gate::open(store, (&books, &budgets_of), told.budgets, currency)?;
+            in_currency(gate.budgets(), currency)?;
             find(args, &gate, payer)?;
             reservation.ledger_knows = budgets_of == *cluster;
             reservation.gate = Some(gate);
@@ -115,6 +161,11 @@ impl Reservation {
     /// Whether anything is asked.
     pub(crate) const fn is_asked(&self) -> bool {
         self.gate.is_some()
+    }
+
+    /// Whether there are budgets that are asked.
+    pub(crate) fn has_budgets(&self) -> bool {
+        self.gate.as_ref().is_some_and(|gate| !gate.budgets().is_empty())
     }
 
     /// What is set aside altogether.
