@@ -138,6 +138,9 @@ impl<'m> Measuring<'m> {
             });
         let holders = self.holders(faces, &mut faults);
         let claims = self.claims();
+        // Cores and memory, and most have accelerators or storage too.
+        let pods: usize = holders.values().map(Vec::len).sum();
+        measured.samples.reserve_exact(pods.saturating_mul(3));
         // By node, resource, attribution and time: nodes come in order, and have few pods each.
         for (name, paid) in by_name {
             let first = measured.samples.len();

@@ -29,7 +29,8 @@ pub(super) fn post(
         currency: input.currency,
         method,
         weights: input.weights.only(instance_types),
-        charges: Vec::new(),
+        // All at once: a list that grows would leave holes of all sizes behind.
+        charges: Vec::with_capacity(filled.shares.values().map(BTreeMap::len).sum()),
         paid: Money::zero(input.currency),
         list: Money::zero(input.currency),
         usage: PerResource::default(),
