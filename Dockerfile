@@ -33,6 +33,8 @@ FROM ${BASE}
 COPY --from=build /out/farthing /usr/local/bin/farthing
 COPY --from=build --chown=65532:65532 /out/data /data
 ENV FARTHING_DATA=/data
+# Blocks of a megabyte and more are given back when they are freed (docs/adr/0027).
+ENV MALLOC_MMAP_THRESHOLD_=1048576
 USER 65532:65532
 VOLUME /data
 EXPOSE 4040
