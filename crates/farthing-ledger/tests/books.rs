@@ -15,6 +15,7 @@ use farthing_model::{
 use std::collections::BTreeMap;
 use std::error::Error as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use world::*;
 
 fn labels(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
