@@ -105,6 +105,9 @@ fn closed(
     last: Table<'_>,
     sums: Option<(&'static str, Bytes)>,
 ) -> Result<Bytes, BooksError> {
+    if writer.is_empty() {
+        writer = Writer::of_one(last.file(), last.len());
+    }
     let place = writer.add(last, sums.as_ref().map(|(_, bytes)| bytes))?.inside;
     let line = sums.map(|(name, _)| name).zip(place);
     writer.finish(lines().into_iter().chain(line).collect())

@@ -179,7 +179,7 @@ impl<'a> Table<'a> {
         metadata: Vec<(&str, String)>,
         inside: Option<(&str, Bytes)>,
     ) -> Result<Bytes, BooksError> {
-        let mut writer = Writer::new(self.file);
+        let mut writer = Writer::of_one(self.file, self.len());
         let place = writer.add(self, inside.as_ref().map(|(_, inside)| inside))?.inside;
         let line = inside.map(|(name, _)| name).zip(place);
         writer.finish(metadata.into_iter().chain(line).collect())

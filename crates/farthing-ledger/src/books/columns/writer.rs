@@ -13,9 +13,14 @@ use parquet::file::properties::{EnabledStatistics, WriterProperties};
 use std::ops::Range;
 use std::sync::Arc;
 
+/// A file of fewer rows is not compressed: each column of it is a page or two of a few bytes, and
+/// to begin a compressor for each costs more time than writing the file.
+const COMPRESSED_ROWS_MIN: usize = 500;
+
 /// A file in the making, of one table or several with the same columns.
 pub(in crate::books) struct Writer<'a> {
     file: &'a str,
+    compression: Compression,
     writer: Option<ArrowWriter<Vec<u8>>>,
 }
 
@@ -28,8 +33,23 @@ pub(in crate::books) struct Added {
 }
 
 impl<'a> Writer<'a> {
-    pub(in crate::books) const fn new(file: &'a str) -> Self {
-        Self { file, writer: None }
+    /// A file of any size.
+    pub(in crate::books) fn new(file: &'a str) -> Self {
+        Self { file, compression: Compression::ZSTD(ZstdLevel::default()), writer: None }
+    }
+
+    /// A file of one table of so many rows.
+    pub(in crate::books) fn of_one(file: &'a str, rows: usize) -> Self {
+        if rows < COMPRESSED_ROWS_MIN {
+            Self { file, compression: Compression::UNCOMPRESSED, writer: None }
+        } else {
+            Self::new(file)
+        }
+    }
+
+    /// Whether nothing was added yet.
+    pub(in crate::books) const fn is_empty(&self) -> bool {
+        self.writer.is_none()
     }
 
     fn error(&self, source: ParquetError) -> BooksError {
@@ -47,7 +67,7 @@ impl<'a> Writer<'a> {
             .map_err(|source| self.error(source.into()))?;
         let mut writer = match self.writer.take() {
             Some(writer) => writer,
-            None => ArrowWriter::try_new(Vec::new(), schema, Some(properties()))
+            None => ArrowWriter::try_new(Vec::new(), schema, Some(properties(self.compression)))
                 .map_err(|source| self.error(source))?,
         };
         let first = writer.flushed_row_groups().len();
@@ -78,10 +98,10 @@ impl<'a> Writer<'a> {
     }
 }
 
-fn properties() -> WriterProperties {
+fn properties(compression: Compression) -> WriterProperties {
     WriterProperties::builder()
         .set_created_by("farthing".to_owned())
-        .set_compression(Compression::ZSTD(ZstdLevel::default()))
+        .set_compression(compression)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .build()
 }

@@ -140,7 +140,11 @@ impl Auditor {
                 other.account() == story.account() && later
             });
             let state = truth.workload(workload).map(|seen| &seen.state);
-            let early = !again && Self::goes_on(&story, state);
+            let Some((_, offer)) = story.account() else { continue };
+            // Members that are done are shown as placed, up to when they were.
+            let runs = matches!(state, Some(WorkloadState::Placed(there))
+                if there.iter().any(|it| it.offer == offer && it.window.to() > truth.at));
+            let early = !again && runs;
             let id = &story.step.id;
             let broken = early.then(|| format!("step {id} is settled, and what it began goes on"));
             self.hold(Law::NothingEndsEarly, broken);
