@@ -4,12 +4,15 @@
 SHELL := /bin/bash
 .SHELLFLAGS := -euo pipefail -c
 .DEFAULT_GOAL := help
-.PHONY: help build run cluster run-cluster test bench generate clean
+.PHONY: help build run cluster run-cluster test soak bench generate clean
 # A toolchain that rustup installed is found also in a shell that was opened before that.
 export PATH := $(PATH):$(HOME)/.cargo/bin
 
 # What `make run` starts.
 ARGS ?= up --demo
+# How long `make soak` runs (until it is stopped where empty), and one case that it replays.
+SECONDS ?=
+CASE ?=
 # Where the source data of the generated files lies (prices, traces).
 SHARED ?= ../shared
 
@@ -33,6 +36,9 @@ run-cluster: ## a day of work on such a cluster, without and with Farthing, side
 
 test: ## everything: format, lints, tests, generated files; ends with `N passed, N failed`
 	@tools/test.sh
+
+soak: ## the engine through storms of faults until Ctrl-C; SECONDS=120, or CASE='17,jobs=2' replays
+	@tools/soak.sh '$(SECONDS)' '$(CASE)'
 
 bench: ## measures against limits and peers; a table, and bench/results.json
 	@tools/prepare.sh

@@ -151,9 +151,10 @@ fn again(outside: &mut Outside, step: &Step, now: Timestamp) -> Option<Receipt> 
 impl Act for Line {
     fn act(&mut self, step: &Step, now: Timestamp) -> Result<Receipt, EdgeError> {
         let receipt = self.call(acting(&step.action), step.id.as_str(), |outside| {
-            let before = step.action.workload().and_then(|id| {
-                outside.world.truth(now).workload(id).cloned()
-            });
+            let before = step
+                .action
+                .workload()
+                .and_then(|id| outside.world.truth(now).workload(id).cloned());
             if outside.defect == Some(Defect::ActsTwice) {
                 let _twice = again(outside, step, now);
             }
@@ -237,7 +238,9 @@ impl Store for Line {
     fn append(&mut self, expected: &Head, records: &[NewRecord]) -> Result<Vec<Record>, EdgeError> {
         let process = self.process;
         let kinds: Vec<&str> = records.iter().map(|record| record.kind.name()).collect();
-        self.call(writing(records), &kinds.join("+"), |outside| outside.append(process, expected, records))
+        self.call(writing(records), &kinds.join("+"), |outside| {
+            outside.append(process, expected, records)
+        })
     }
 
     fn read(&self, from: u64, limit: usize) -> Result<Vec<Record>, EdgeError> {

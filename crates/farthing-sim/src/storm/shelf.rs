@@ -116,10 +116,8 @@ impl ObjectStore for Shelf {
 
     async fn get_opts(&self, path: &Path, options: GetOptions) -> Stored<GetResult> {
         let stored = |broken: super::outside::Broken| broken.stored(path.as_ref());
-        let pending = self
-            .hub
-            .begin((self.process, Op::ReadBooks), path.as_ref())
-            .map_err(stored)?;
+        let pending =
+            self.hub.begin((self.process, Op::ReadBooks), path.as_ref()).map_err(stored)?;
         let got = self.files.get_opts(path, options).await;
         self.hub.end(self.process, pending).map_err(stored)?;
         got
@@ -135,9 +133,8 @@ impl ObjectStore for Shelf {
             async move {
                 let path = path?;
                 let stored = |broken: super::outside::Broken| broken.stored(path.as_ref());
-                let pending = hub
-                    .begin((process, Op::DeleteBooks), path.as_ref())
-                    .map_err(stored)?;
+                let pending =
+                    hub.begin((process, Op::DeleteBooks), path.as_ref()).map_err(stored)?;
                 files.delete(&path).await?;
                 hub.end(process, pending).map_err(stored)?;
                 Ok(path)
