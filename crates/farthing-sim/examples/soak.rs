@@ -205,18 +205,15 @@ fn defects() -> ExitCode {
             let outcome = Sim::of(&Case::with(defect, seed));
             outcome.breach.map(|breach| (seed, breach))
         });
-        match seen {
-            Some((seed, breach)) => {
-                let right = defect.breaches().contains(&breach.law);
-                all &= right;
-                let mark = if right { "" } else { " (another law than it should be)" };
-                println!("{:<28}seed {seed:>3}{mark}: {breach}", defect.name());
-            }
-            None => {
-                all = false;
-                println!("{:<28}not seen in {DEFECT_SEEDS} seeds", defect.name());
-            }
-        }
+        let Some((seed, breach)) = seen else {
+            all = false;
+            println!("{:<28}not seen in {DEFECT_SEEDS} seeds", defect.name());
+            continue;
+        };
+        let right = defect.breaches().contains(&breach.law);
+        all &= right;
+        let mark = if right { "" } else { " (another law than it should be)" };
+        println!("{:<28}seed {seed:>3}{mark}: {breach}", defect.name());
     }
     if all { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

@@ -23,7 +23,7 @@ const DAYS_MIN: i64 = 1_000;
 /// Pairs of trouble and operation that they meet at least.
 const PAIRS_MIN: usize = 110;
 /// Seeds within which a defect is seen.
-const DEFECT_SEEDS: u64 = 40;
+const DEFECT_SEEDS: u64 = 80;
 
 /// Runs something for each of `all` on as many threads as the machine has, and gives it in order.
 fn each<T: Sync, R: Send>(all: &[T], run: impl Fn(&T) -> R + Sync) -> Vec<R> {

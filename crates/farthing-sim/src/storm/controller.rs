@@ -102,17 +102,13 @@ impl Controller {
                 }
             }
         };
-        match ticked.filter(|_| !outside.is_stopped(self.process)) {
-            Some(tick) => {
-                outside.auditor.ticked(&tick);
-                Ticked::Whole(Box::new(tick))
-            }
-            None => {
-                let outside = &mut *outside;
-                outside.auditor.fails(&outside.world);
-                if self.engine.is_some() { Ticked::Failed } else { Ticked::Stopped }
-            }
+        if let Some(tick) = ticked.filter(|_| !outside.is_stopped(self.process)) {
+            outside.auditor.ticked(&tick);
+            return Ticked::Whole(Box::new(tick));
         }
+        let outside = &mut *outside;
+        outside.auditor.fails(&outside.world);
+        if self.engine.is_some() { Ticked::Failed } else { Ticked::Stopped }
     }
 
     fn open(&self, now: Timestamp) -> Result<Loop, EngineError> {

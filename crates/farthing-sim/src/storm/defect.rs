@@ -57,7 +57,7 @@ pub enum Defect {
     TakesAFailureForNothing,
     /// The engine is not told of a budget's limit.
     OverlooksABudget,
-    /// The engine is not told how many steps an hour may have.
+    /// The engine is not told how many steps an hour and nodes a tick may have.
     OverlooksALimit,
     /// The engine acts where it was to ask.
     AsksNobody,
@@ -207,7 +207,10 @@ impl Defect {
                     budget.escalate.clear();
                 }
             }
-            Self::OverlooksALimit => config.policy.limits.steps_per_hour = u32::MAX,
+            Self::OverlooksALimit => {
+                let limits = &mut config.policy.limits;
+                (limits.steps_per_hour, limits.nodes_per_tick) = (u32::MAX, u32::MAX);
+            }
             Self::AsksNobody => config.policy.mode = Mode::Enforce,
             // What was measured is told truly, and the limit on it is not.
             Self::HidesAGap => config.policy.limits.coverage_min = Ratio::ZERO,

@@ -454,4 +454,5 @@ impl Hub {
 }
 
 /// A call that has begun.
+#[derive(Clone, Copy)]
 pub(super) struct Pending(Fate);

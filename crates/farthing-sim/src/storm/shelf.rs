@@ -12,8 +12,9 @@ use jiff::{SignedDuration, Timestamp, tz::Offset};
 use object_store::memory::InMemory;
 use object_store::path::Path;
 use object_store::{
-    CopyOptions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta, ObjectStore,
-    ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult, Result as Stored,
+    CopyOptions, Extensions, GetOptions, GetResult, ListResult, MultipartUpload, ObjectMeta,
+    ObjectStore, ObjectStoreExt as _, PutMultipartOptions, PutOptions, PutPayload, PutResult,
+    Result as Stored,
 };
 use std::fmt;
 use std::sync::Arc;
@@ -93,7 +94,7 @@ impl ObjectStore for Shelf {
             _ => false,
         };
         let put = if loses {
-            PutResult { e_tag: None, version: None, extensions: Default::default() }
+            PutResult { e_tag: None, version: None, extensions: Extensions::default() }
         } else {
             self.files.put_opts(path, payload, options).await?
         };

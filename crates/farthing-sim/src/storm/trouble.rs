@@ -135,12 +135,10 @@ impl Trouble {
             Self::NoCapacity | Self::ActError | Self::Conflict | Self::Timeout => 60_000,
             Self::StaleObservation | Self::MissedEvent => 50_000,
             Self::PartialTelemetry | Self::ClockAhead | Self::ClockBack => 20_000,
-            Self::DuplicateSample | Self::Sentinel | Self::CounterReset => 10_000,
-            Self::ApiError | Self::LostAnswer => 4_000,
+            Self::DuplicateSample | Self::Sentinel | Self::CounterReset | Self::Meeting => 10_000,
+            Self::ApiError | Self::LostAnswer | Self::LostLease => 4_000,
             Self::DiskFull => 15_000,
             Self::StopBefore | Self::StopAfter => 2_500,
-            Self::Meeting => 10_000,
-            Self::LostLease => 4_000,
         }
     }
 

@@ -21,7 +21,7 @@ const COMPRESSED_ROWS_MIN: usize = 500;
 pub(in crate::books) struct Writer<'a> {
     file: &'a str,
     compression: Compression,
-    writer: Option<ArrowWriter<Vec<u8>>>,
+    inner: Option<ArrowWriter<Vec<u8>>>,
 }
 
 /// Where a table is in its file.
@@ -35,13 +35,13 @@ pub(in crate::books) struct Added {
 impl<'a> Writer<'a> {
     /// A file of any size.
     pub(in crate::books) fn new(file: &'a str) -> Self {
-        Self { file, compression: Compression::ZSTD(ZstdLevel::default()), writer: None }
+        Self { file, compression: Compression::ZSTD(ZstdLevel::default()), inner: None }
     }
 
     /// A file of one table of so many rows.
     pub(in crate::books) fn of_one(file: &'a str, rows: usize) -> Self {
         if rows < COMPRESSED_ROWS_MIN {
-            Self { file, compression: Compression::UNCOMPRESSED, writer: None }
+            Self { file, compression: Compression::UNCOMPRESSED, inner: None }
         } else {
             Self::new(file)
         }
@@ -49,7 +49,7 @@ impl<'a> Writer<'a> {
 
     /// Whether nothing was added yet.
     pub(in crate::books) const fn is_empty(&self) -> bool {
-        self.writer.is_none()
+        self.inner.is_none()
     }
 
     fn error(&self, source: ParquetError) -> BooksError {
@@ -65,7 +65,7 @@ impl<'a> Writer<'a> {
         let schema = Arc::new(Schema::new(table.fields));
         let batch = RecordBatch::try_new(schema.clone(), table.columns)
             .map_err(|source| self.error(source.into()))?;
-        let mut writer = match self.writer.take() {
+        let mut writer = match self.inner.take() {
             Some(writer) => writer,
             None => ArrowWriter::try_new(Vec::new(), schema, Some(properties(self.compression)))
                 .map_err(|source| self.error(source))?,
@@ -79,7 +79,7 @@ impl<'a> Writer<'a> {
             place = Some(format!("{} {}", writer.bytes_written(), inside.len()));
             writer.write_all(inside).map_err(|source| self.error(source.into()))?;
         }
-        self.writer = Some(writer);
+        self.inner = Some(writer);
         Ok(Added { groups, inside: place })
     }
 
@@ -87,7 +87,7 @@ impl<'a> Writer<'a> {
     pub(in crate::books) fn finish(self, lines: Vec<(&str, String)>) -> Result<Bytes, BooksError> {
         let file = self.file;
         let unsealed = || BooksError::damaged(file, "it was written without a seal");
-        let Some(mut writer) = self.writer else { return Err(unsealed()) };
+        let Some(mut writer) = self.inner else { return Err(unsealed()) };
         for (key, value) in lines.into_iter().chain([(seal::KEY, seal::blank())]) {
             writer.append_key_value_metadata(KeyValue::new(key.to_owned(), value));
         }

@@ -21,7 +21,7 @@ use farthing_edge::{Head, Record, chain};
 use farthing_engine::Config;
 use farthing_ledger::Books;
 use farthing_model::{
-    Assignment, Coverage, Observed, Receipt, Snapshot, Step, StepId, Window, Workload, WorkloadId,
+    Assignment, Coverage, Observed, Snapshot, Step, StepId, Window, Workload, WorkloadId,
     WorkloadState,
 };
 use jiff::Timestamp;
@@ -338,10 +338,10 @@ impl Auditor {
         self.desks.entry(process).or_default().unanswered.insert(step.clone());
     }
 
-    /// The world says what became of a step. Where that is nothing, and somebody who lives is about
-    /// to do it, nobody can know better: without a lease, or by one who sleeps for longer.
-    pub(super) fn answered(&mut self, step: &StepId, outcome: Option<Receipt>) {
-        if outcome.is_none() && self.in_flight.contains_key(step) {
+    /// The world says whether a step never happened. Where somebody who lives is about to do it,
+    /// nobody can know better: without a lease, or by one who sleeps for longer.
+    pub(super) fn answered(&mut self, step: &StepId, never: bool) {
+        if never && self.in_flight.contains_key(step) {
             self.between.insert(step.clone());
         }
     }
