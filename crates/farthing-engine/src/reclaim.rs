@@ -69,10 +69,10 @@ impl<W: World, S: Store> Engine<W, S> {
             let wanted = self.unneeded(snapshot, (span, now))?;
             self.propose_reclaim(Cause::Replicas, wanted, now)?;
         }
-        if let Some(span) = rules.idle {
-            if let Some(wanted) = self.idle_work(snapshot, (span, now), notes)? {
-                self.propose_reclaim(Cause::Idle, wanted, now)?;
-            }
+        if let Some(span) = rules.idle
+            && let Some(wanted) = self.idle_work(snapshot, (span, now), notes)?
+        {
+            self.propose_reclaim(Cause::Idle, wanted, now)?;
         }
         if !rules.sick.is_empty() {
             let wanted = self.sick_nodes(snapshot)?;

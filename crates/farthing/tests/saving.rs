@@ -33,7 +33,7 @@ fn a_day_costs_less_keeps_its_deadlines_and_can_be_taken_back() {
     for cause in [Cause::Replicas, Cause::Idle, Cause::Sick] {
         let (predicted, realised) = sums(&with, Some(cause));
         let off = predicted.checked_sub(realised).unwrap().pico().abs();
-        let of = |it: &farthing_model::Money| it.rounded(4).to_string();
+        let of = |it: &farthing_model::Money| it.rounded(4);
         assert!(predicted.pico() > 0, "{cause:?} saved nothing");
         assert!(off * 20 <= predicted.pico(), "{cause:?}: {} {}", of(&predicted), of(&realised));
     }

@@ -97,8 +97,7 @@ fn replicas_are_counted_by_what_is_used_and_paid_as_they_were() {
     );
     // A replica has an eighth of a node at 3.20 USD an hour.
     let hour = SignedDuration::from_hours(1);
-    let cost =
-        |count| load.cost_of(count, (EACH, tick), hour).unwrap().unwrap().rounded(6).to_string();
+    let cost = |count| load.cost_of(count, (EACH, tick), hour).unwrap().unwrap().rounded(6);
     assert_eq!([cost(4), cost(3), cost(0)], ["1.600000", "1.200000", "0.000000"]);
 }
 

@@ -16,7 +16,7 @@ pub(crate) fn sums(outcome: &Outcome, cause: Option<Cause>) -> (Money, Money) {
 }
 
 fn money(amount: Money) -> String {
-    amount.rounded(2).to_string()
+    amount.rounded(2)
 }
 
 /// A table.

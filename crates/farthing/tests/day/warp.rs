@@ -156,8 +156,8 @@ impl Inner {
         let Ok(mut answer) = self.api.agent.run(forward) else { return };
         let code = answer.status().as_u16();
         if asked.target.contains("watch=true") && code == 200 {
-            let from = asked.target.split(['?', '&']);
-            let from = from.filter_map(|part| part.strip_prefix("resourceVersion=")).next();
+            let mut parts = asked.target.split(['?', '&']);
+            let from = parts.find_map(|part| part.strip_prefix("resourceVersion="));
             let version = from.unwrap_or_default().to_owned();
             self.follow((stream, version), answer.into_body().into_reader());
             return;

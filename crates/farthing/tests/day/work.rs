@@ -308,9 +308,9 @@ impl Work {
     pub(crate) fn changed(&self, api: &Api) -> Vec<String> {
         let mut changed = Vec::new();
         for (path, made) in &self.made {
-            let now = wanted(api.get(path));
-            let then = wanted(made.clone());
-            if now.to_string() != then.to_string() {
+            let now = wanted(api.get(path)).to_string();
+            let then = wanted(made.clone()).to_string();
+            if now != then {
                 changed.push(format!("{path}: {then} became {now}"));
             }
         }
