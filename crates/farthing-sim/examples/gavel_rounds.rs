@@ -6,6 +6,8 @@
 //! policies that were published with them. Without it, only jobs made up by the rules of Gavel's
 //! generator, which run in any case.
 #![allow(clippy::print_stdout)]
+// Drawings and ratios to print.
+#![allow(clippy::cast_precision_loss, clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 
 use farthing_model::{Currency, Decimal, HourlyRate, Money};
 use farthing_planner::rounds::{Fleet, Kind, least};
@@ -199,7 +201,6 @@ fn measured(jobs: &[GavelJob], rates: &Throughputs, count: u32) -> Outcome<Measu
 /// By the rules of Gavel's generator: types of job alike, durations of 10^1.5 to 10^3 minutes on a
 /// V100 for four of five and 10^3 to 10^4 for the others, deadlines of 1.2, 2 or 10 durations,
 /// arrivals at random.
-#[allow(clippy::cast_possible_truncation)]
 fn generate(seed: u64, (count, gap_s): (usize, f64), rates: &Throughputs) -> Vec<GavelJob> {
     let mut random = Random::new(seed);
     let mut unit =
@@ -225,12 +226,10 @@ fn generate(seed: u64, (count, gap_s): (usize, f64), rates: &Throughputs) -> Vec
     all
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn ratio(done: &Measured) -> f64 {
     done.run.cost.pico() as f64 / done.bound.pico().max(1) as f64
 }
 
-#[allow(clippy::cast_precision_loss)]
 fn mean(all: &[f64]) -> String {
     format!("{:.4}", all.iter().sum::<f64>() / all.len().max(1) as f64)
 }

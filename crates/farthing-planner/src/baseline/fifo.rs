@@ -1,7 +1,7 @@
 //! First come, first served, on demand.
 
 use super::draft::{Draft, Site, Spot, open_members};
-use super::member::{demand, nothing_fits, refused, replicas, runs};
+use super::member::{Run, demand, nothing_fits, refused, replicas, runs};
 use crate::{Input, PlanError};
 use farthing_model::{
     Job, Money, Observed, Offer, Purchase, Reason, Service, Workload, WorkloadKind,
@@ -15,11 +15,12 @@ pub(super) fn place(draft: &mut Draft<'_>) -> Result<(), PlanError> {
         let submitted = observed.workload.job().and_then(|job| job.submitted);
         (submitted.unwrap_or(observed.since), observed.workload.id.clone())
     });
+    let mut known = Known::default();
     for observed in queue {
         let workload = &*observed.workload;
         for done in 0..open_members(observed) {
             let placed = match &workload.kind {
-                WorkloadKind::Job(job) => member(draft, observed, job)?,
+                WorkloadKind::Job(job) => member(draft, (observed, job), &mut known)?,
                 WorkloadKind::Service(service) => replicas_of(draft, observed, service)?,
             };
             if let Err(reason) = placed {
@@ -40,10 +41,42 @@ fn usual(offer: &Offer) -> bool {
 /// Order of preference: earlier, cheaper per hour, earlier in the list.
 type Preference = (Timestamp, i128, usize);
 
-fn member(
-    draft: &mut Draft<'_>,
-    observed: &Observed,
-    job: &Job,
+/// The last job that was looked at, and how it could run where: jobs of a class follow each other.
+#[derive(Default)]
+struct Known<'a> {
+    workload: Option<(&'a Workload, &'a Job)>,
+    /// Offers by position, with each way to run there.
+    runs: Vec<(usize, Vec<Run>)>,
+}
+
+impl<'a> Known<'a> {
+    /// Looks at a job, unless it could run as the last one.
+    fn learn(&mut self, workload: &'a Workload, job: &'a Job, input: &Input) {
+        let same = self.workload.is_some_and(|(last, of)| {
+            last.resources == workload.resources
+                && last.residency == workload.residency
+                && of.work == job.work
+                && of.duration == job.duration
+                && of.interruptible == job.interruptible
+                && of.throughput == job.throughput
+        });
+        if same {
+            return;
+        }
+        self.workload = Some((workload, job));
+        self.runs.clear();
+        for (at, offer) in input.offers.iter().enumerate().filter(|(_, offer)| usual(offer)) {
+            if refused(workload, offer, input).is_none() {
+                self.runs.push((at, runs(job, offer, &input.policy)));
+            }
+        }
+    }
+}
+
+fn member<'a>(
+    draft: &mut Draft<'a>,
+    (observed, job): (&'a Observed, &'a Job),
+    known: &mut Known<'a>,
 ) -> Result<Result<(), Reason>, PlanError> {
     let workload = &*observed.workload;
     let (input, from) = (draft.input, draft.may_start(observed));
@@ -52,12 +85,11 @@ fn member(
     }
     let mut possible = false;
     let mut wishes: Vec<(usize, Preference, Spot<'_>)> = Vec::new();
-    for (at, offer) in input.offers.iter().enumerate().filter(|(_, offer)| usual(offer)) {
-        if refused(workload, offer, input).is_some() {
-            continue;
-        }
+    known.learn(workload, job, input);
+    for (at, runs) in &known.runs {
+        let (at, offer) = (*at, &input.offers[*at]);
         let rate = offer.price.rate().map_or(0, |rate| rate.per_hour().pico());
-        for run in runs(job, offer, &input.policy) {
+        for run in runs.iter().copied() {
             possible = true;
             let nodes = u64::from(run.nodes);
             let Some(window) = draft.earliest(offer, nodes, from, run.length) else { continue };

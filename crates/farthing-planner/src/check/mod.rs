@@ -55,8 +55,12 @@ pub fn check(input: &Input, planned: &Planned) -> Vec<Violation> {
         planned,
         offers: input.offers.iter().map(|offer| (&offer.id, offer)).collect(),
         workloads: input.snapshot.workloads.iter().map(|seen| (&seen.workload.id, seen)).collect(),
+        placements: BTreeMap::new(),
         found: Vec::new(),
     };
+    for placement in &planned.report.placements {
+        audit.placements.entry(&placement.workload).or_default().push(placement);
+    }
     audit.head();
     audit.steps();
     for placement in &planned.report.placements {
@@ -79,14 +83,15 @@ struct Audit<'a> {
     planned: &'a Planned,
     offers: BTreeMap<&'a OfferId, &'a Offer>,
     workloads: BTreeMap<&'a WorkloadId, &'a Observed>,
+    /// Placements by workload, in the order of the report.
+    placements: BTreeMap<&'a WorkloadId, Vec<&'a Placement>>,
     found: Vec<Violation>,
 }
 
 impl<'a> Audit<'a> {
     /// Placements of a workload, in the order of the report.
     fn placements_of(&self, workload: &WorkloadId) -> impl Iterator<Item = &'a Placement> {
-        let workload = workload.clone();
-        self.planned.report.placements.iter().filter(move |at| at.workload == workload)
+        self.placements.get(workload).into_iter().flatten().copied()
     }
 
     /// Whether the plan is about this input at all.
