@@ -230,12 +230,11 @@ impl<'m> Measuring<'m> {
         let mut holders = Holders::new();
         faces.look += 1;
         for (node, held) in held {
-            match faces.of(self.state, held.pod) {
-                Some(who) => holders.entry(node).or_default().push((held, who)),
-                None => {
-                    let why = "its names make no workload";
-                    faults.insert(format!("pod {}: {why}", held.pod.key));
-                }
+            if let Some(who) = faces.of(self.state, held.pod) {
+                holders.entry(node).or_default().push((held, who));
+            } else {
+                let why = "its names make no workload";
+                faults.insert(format!("pod {}: {why}", held.pod.key));
             }
         }
         faces.forget_unseen();

@@ -183,7 +183,7 @@ fn of_node(node: &NodeObject) -> NodeTerms {
     NodeTerms {
         taints: node.taints.iter().filter_map(taint).collect(),
         cordoned: node.unschedulable,
-        pool: node.labels.get(POOL).map(|pool| pool.to_string()),
+        pool: node.labels.get(POOL).map(ToString::to_string),
         symptoms: node.symptoms.clone(),
         holds: BTreeMap::new(),
     }

@@ -279,7 +279,7 @@ mod tests {
         let at = |text: &str| text.parse::<Timestamp>().unwrap();
         let window = Window::new(at("2026-12-01T00:00:00Z"), at("2026-12-01T00:01:00Z")).unwrap();
         let pod = Key { namespace: "n".into(), name: "p".into() };
-        let mut ask = |said: Result<Vec<PodUse>, String>| {
+        let ask = |said: Result<Vec<PodUse>, String>| {
             let (mut faults, mut other) = (Vec::new(), Other(said));
             let usage = Usage::of_window((Some(&mut other), &client), window, &mut faults);
             (usage.told_by().map(str::to_owned), usage.of(&pod, window.to()), faults)

@@ -100,9 +100,9 @@ fn encode_large(file: &str, rows: &[Row<'_>]) -> Result<Bytes, BooksError> {
 }
 
 /// The file with its last table.
-fn closed(
-    mut writer: Writer<'_>,
-    last: Table<'_>,
+fn closed<'f>(
+    mut writer: Writer<'f>,
+    last: Table<'f>,
     sums: Option<(&'static str, Bytes)>,
 ) -> Result<Bytes, BooksError> {
     if writer.is_empty() {

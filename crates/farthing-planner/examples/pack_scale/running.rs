@@ -79,7 +79,7 @@ pub(super) fn after(workloads: &[Workload], offers: &[Offer], seed: u64) -> Stri
         ours.before.rounded(3),
         one(&ours),
         took_s * 1e3,
-        ours.gap.map(|gap| gap.ppm()),
+        ours.gap.map(farthing_model::Ratio::ppm),
         one(&usual),
         usual_s * 1e3,
     )
