@@ -76,7 +76,7 @@ where
     for (name, of) in plain.iter().zip(PLAIN) {
         table.text(name, rows().map(|who| who.and_then(of)));
     }
-    let text: [(Address, fn(&Attribution) -> Option<String>); 3] = [
+    let text: [(Address, Said); 3] = [
         (|who| Arc::as_ptr(&who.labels).addr(), |who| object(&who.labels)),
         (|who| std::ptr::from_ref(who).addr(), |who| object(&who.annotations)),
         (|who| std::ptr::from_ref(who).addr(), |who| array(&who.services)),
@@ -98,6 +98,9 @@ where
 
 /// By what an attribution is known to say the same as another one.
 type Address = fn(&Attribution) -> usize;
+
+/// What it says, as JSON; `None` where that is nothing.
+type Said = fn(&Attribution) -> Option<String>;
 
 /// A map as FOCUS writes tags: one JSON object, its keys sorted; none is null.
 fn object(map: &BTreeMap<String, String>) -> Option<String> {
