@@ -28,7 +28,7 @@ const ENDS_MAX: usize = 24;
 /// A plan is made again after this part of the longest wait.
 const PART_OF_WAIT: i64 = 32;
 /// But not sooner, and not later.
-const PERIOD_S: (i64, i64) = (120, 1_200);
+const PERIOD_S: (i64, i64) = (300, 1_200);
 /// Answers that are kept.
 const ANSWERS_MAX: usize = 200_000;
 
