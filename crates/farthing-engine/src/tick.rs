@@ -177,7 +177,11 @@ impl<W: World, S: Store> Engine<W, S> {
         let measured = match self.world.measure(window) {
             Ok(measured) => measured,
             Err(error) => {
-                notes.push(format!("{window} could not be measured: {error}"));
+                // Written down before the window is passed over: a tick that fails later, or a
+                // crash, would leave nothing that says that time was paid and not measured.
+                let text = format!("{window} could not be measured: {error}");
+                self.journal.append(now, &[note("gap", text.clone())])?;
+                notes.push(text);
                 let coverage = Coverage { expected_nanos: window.nanos(), measured_nanos: 0 };
                 Measured { coverage, ..Measured::default() }
             }

@@ -210,6 +210,8 @@ pub(super) struct Auditor {
     /// What engines are to keep to, whatever they were told.
     config: Config,
     crew: Crew,
+    /// Nothing goes wrong in the case.
+    calm: bool,
     workloads: BTreeMap<WorkloadId, Arc<Workload>>,
     breaches: Vec<Breach>,
     checked: Checked,
@@ -252,6 +254,7 @@ impl Auditor {
         Self {
             config: config.clone(),
             crew: case.crew,
+            calm: case.is_calm(),
             workloads,
             breaches: Vec::new(),
             checked: Checked::default(),

@@ -49,9 +49,9 @@ impl Auditor {
         }
     }
 
-    /// A note of time that was not measured: `... from T to T...`.
+    /// A note of time that was not measured: `... from T to T...`, or `T/T ...`.
     fn gap(&mut self, text: &str) {
-        let words = text.split(' ').map(|word| word.trim_end_matches([',', ';', ':']));
+        let words = text.split([' ', '/']).map(|word| word.trim_end_matches([',', ';', ':']));
         let times: Vec<Timestamp> = words.filter_map(|word| word.parse().ok()).collect();
         if let [from, to, ..] = times.as_slice()
             && let Ok(window) = Window::new(*from, *to)
