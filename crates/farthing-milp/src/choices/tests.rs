@@ -97,17 +97,24 @@ prop_compose! {
     fn any_choices()(
         chains in prop::collection::vec(prop::collection::vec(0_i64..60, 4), 1..4),
         groups in prop::collection::vec(
-            prop::collection::vec((0_i128..1000, prop::collection::vec((0_u32..3, 0_u32..4, 0_i64..30), 0..3)), 1..6),
+            prop::collection::vec(
+                (0_i128..1000, prop::collection::vec((0_u32..3, 0_u32..4, 0_i64..30), 0..3)),
+                1..6,
+            ),
             1..9,
         ),
     ) -> Choices {
         let count = u32::try_from(chains.len()).unwrap();
-        let limits: Vec<Vec<i64>> = chains.into_iter().map(|mut chain| { chain.sort_unstable(); chain }).collect();
+        let mut limits = chains;
+        for chain in &mut limits {
+            chain.sort_unstable();
+        }
         let mut choices = Choices::new(limits);
         for options in groups {
             choices.add_group();
             for (cost, uses) in options {
-                let uses: Vec<Use> = uses.into_iter().map(|(chain, at, amount)| Use { chain: chain % count, at, amount }).collect();
+                let one = |(chain, at, amount)| Use { chain: chain % count, at, amount };
+                let uses: Vec<Use> = uses.into_iter().map(one).collect();
                 choices.add_option(cost, &uses).unwrap();
             }
         }
@@ -120,7 +127,10 @@ proptest! {
 
     /// The bound is the optimum of the same program by a general solver, from any start.
     #[test]
-    fn agrees_with_a_general_solver(choices in any_choices(), start in prop::collection::vec(0_u32..5, 0..9)) {
+    fn agrees_with_a_general_solver(
+        choices in any_choices(),
+        start in prop::collection::vec(0_u32..5, 0..9),
+    ) {
         let mixture = choices.solve(&start).unwrap();
         prop_assert!(!mixture.stopped);
         match reference(&choices) {

@@ -1,8 +1,8 @@
 //! The ways in which one job alone can be done in time.
 //!
 //! With `h` seconds to the deadline and `t_k` seconds on kind `k`, the ways are the corners of
-//! `{y >= 0: sum of y_k / t_k = 1, sum of y_k <= h}`: one kind with `t_k <= h`, or a slow and a fast
-//! one with `t_slow > h >= t_fast` that fill all of `h`. Anything else is a mix of those.
+//! `{y >= 0: sum of y_k / t_k = 1, sum of y_k <= h}`: one kind with `t_k <= h`, or a slow and a
+//! fast one with `t_slow > h >= t_fast` that fill all of `h`. Anything else is a mix of those.
 
 use super::Held;
 

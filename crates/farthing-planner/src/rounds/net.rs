@@ -5,7 +5,8 @@
 //! instant `d` the seconds that must be spent before it are no more than `c x d`; a job that is due
 //! later must spend there what does not fit between `d` and its deadline (Horn 1974). Where that is
 //! not so, a schedule is looked for in which jobs by deadline take the fastest kind with room, slot
-//! by slot. One found proves that everybody can be in time; gangs are taken as if they could be cut.
+//! by slot. One found proves that everybody can be in time; gangs are taken as if they could be
+//! cut.
 
 use super::{Fleet, Held, Seat};
 

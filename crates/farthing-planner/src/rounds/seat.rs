@@ -62,8 +62,8 @@ pub(super) fn seats(fleet: &Fleet, all: &[Held], now: i64) -> (Vec<Seat>, bool) 
     (seats, kept)
 }
 
-/// Seats that look at deadlines alone: who has the fewest seconds to lose first, each on the fastest
-/// kind with room.
+/// Seats that look at deadlines alone: who has the fewest seconds to lose first, each on the
+/// fastest kind with room.
 pub(super) fn urgent(fleet: &Fleet, all: &[Held], now: i64) -> Vec<Seat> {
     let mut order: Vec<&Held> = all.iter().collect();
     let spare =
