@@ -142,6 +142,13 @@ fn manifests_are_read_again_on_a_signal_all_or_none_of_them() {
     let line = running.says("SIGHUP");
     assert!(line.contains("what was told before holds") && line.contains("team.yaml"), "{line}");
     limits(&running, &[("everybody", "50.00"), ("more", "7.50")]);
+    // In another currency than the books nothing could be planned any more.
+    place.file("team.yaml", budget("everybody", "1 USD") + &budget("theirs", "100 EUR"));
+    running.signal(Signal::SIGHUP);
+    let line = running.says("SIGHUP");
+    let why = "Budget theirs: `limit` is 100.00 EUR, and the books are in USD";
+    assert!(line.contains("team.yaml:11:") && line.contains(why), "{line}");
+    limits(&running, &[("everybody", "50.00"), ("more", "7.50")]);
     let journal = place.run(&["journal", "export", "-"]);
     let journal = if journal.code == 0 {
         journal.out
