@@ -12,7 +12,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 /// How often the server is killed; `FARTHING_KILLS` says another number.
-const KILLS: usize = 5;
+const KILLS: usize = 50;
 /// Those who ask at once.
 const ASKERS: usize = 8;
 
