@@ -12,6 +12,8 @@ pub struct TeamShare {
     pub used: Money,
     /// Allocated and not used.
     pub idle: Money,
+    /// Of nodes that were bought for it alone and were not usable yet, and the like.
+    pub overhead: Money,
     /// The same in unit-seconds.
     pub usage: PerResource<Usage>,
     /// The nodes on which it had something.
@@ -27,6 +29,7 @@ pub(crate) fn add_teams(
     let none = || TeamShare {
         used: zero,
         idle: zero,
+        overhead: zero,
         usage: PerResource::from_fn(|_| Usage::default()),
         nodes: BTreeSet::new(),
     };
@@ -45,8 +48,12 @@ pub(crate) fn add_teams(
                 usage.idle_nano += charge.quantity_nano;
                 &mut share.idle
             }
+            Destination::Overhead => {
+                usage.overhead_nano += charge.quantity_nano;
+                &mut share.overhead
+            }
             // Nobody's, whoever it is attributed to.
-            Destination::Unallocated | Destination::Overhead => continue,
+            Destination::Unallocated => continue,
         };
         *money = money.checked_add(charge.cost).map_err(EngineError::Money)?;
         if !share.nodes.contains(&charge.node) {

@@ -156,7 +156,8 @@ pub struct UtilisationRow {
     pub band: Band,
     /// Where it stands now.
     pub state: Option<BandState>,
-    /// Allocated / paid over the horizon under this plan; `None` when nothing is paid.
+    /// Allocated / paid over the horizon under this plan; `None` when nothing is paid, or what is
+    /// placed says nothing of how much it takes.
     pub after: Option<Ratio>,
     /// What the decision proposes, in words.
     pub proposal: String,

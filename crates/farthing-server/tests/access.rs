@@ -263,15 +263,24 @@ fn journal(b: &OfB, tokens: &Tokens) -> MemoryStore {
 }
 
 fn serve(b: &OfB, tokens: &Tokens, required: bool) -> Running {
+    serve_what((ticked_of(b), books_with(b.chat_used)), b, tokens, required)
+}
+
+fn serve_what(
+    (ticked, books): (Ticked, farthing_ledger::Books),
+    b: &OfB,
+    tokens: &Tokens,
+    required: bool,
+) -> Running {
     let published = Published::new(about());
-    published.ticked(ticked_of(b)).unwrap();
+    published.ticked(ticked).unwrap();
     let rules = AccessRules { required, ..AccessRules::default() };
     let address = SocketAddr::from(([127, 0, 0, 1], 0));
     Server::bind(address, rules, None)
         .unwrap()
         .serve(Behind {
             published,
-            books: books_with(b.chat_used),
+            books,
             journal: Some(Box::new(journal(b, tokens))),
             orders: None,
             offers: Some(Market {
@@ -393,6 +402,75 @@ fn a_team_sees_the_same_whatever_another_does() {
     }
     assert!(differs.contains("/metrics") && differs.contains("/allocation"), "{differs:?}");
     assert!(seen >= 10, "research sees its own in {seen} answers only");
+}
+
+/// A node that boots for a team alone is paid by it: in its row, its total, its list and its budget.
+#[test]
+fn what_boots_for_a_team_alone_is_in_what_it_pays() {
+    let tokens = Tokens::made();
+    let world = |b: &OfB| {
+        let (metered, books) = with_a_node_of_its_own(b.chat_used);
+        let mut ticked = ticked_of(b);
+        ticked.tick.teams = shares(&metered);
+        (metered, serve_what((ticked, books), b, &tokens, true))
+    };
+    let ((metered, one), (_, other)) = (world(&ONE), world(&OTHER));
+    let theirs = |charge: &&Charge| {
+        let who = charge.attribution.as_ref().and_then(|who| who.team.as_ref());
+        who.is_some_and(|team| team.as_str() == "research")
+    };
+    let charged = |destination: Option<Destination>| {
+        let own = metered.charges.iter().filter(theirs);
+        let own = own.filter(|charge| destination.is_none_or(|it| it == charge.destination));
+        Money::sum(own.map(|charge| charge.cost), Currency::USD).unwrap()
+    };
+    let overhead = charged(Some(Destination::Overhead));
+    assert!(!overhead.is_zero());
+    let ask = |server: &Running, route: &str| {
+        ask_as(server, tokens.of("research"), &format!("GET {route}"), "")
+    };
+    let by = "/api/v1/cost?window=24h&by=team,workload,node";
+    let cost = ask(&one, by).json();
+    // Its budget has spent what is charged to it.
+    for name in ["paid", "list"] {
+        assert_eq!(cost[name], charged(None).to_decimal(), "{name}");
+    }
+    assert_eq!(cost["overhead"], overhead.to_decimal());
+    assert_eq!((&cost["difference"], &cost["unallocated"]), (&"0.00".into(), &"0.00".into()));
+    assert_eq!(cost["rows"][0]["total"], cost["paid"]);
+    assert_eq!(cost["rows"][0]["overhead"], overhead.to_decimal());
+    let tick = ask(&one, "/api/v1/tick").json();
+    assert_eq!((&tick["paid"], &tick["overhead"]), (&cost["paid"], &cost["overhead"]));
+    assert_eq!(tick["difference"], "0.00");
+    for route in [by, "/api/v1/tick", "/metrics", "/plain"] {
+        let (own, own_there) = (ask(&one, route).body, ask(&other, route).body);
+        same(route, &without_time(&own), &without_time(&own_there));
+    }
+}
+
+/// What is told of the whole is not known of a part, and is not nothing.
+#[test]
+fn what_is_of_the_whole_plan_is_unknown_to_a_team() {
+    let tokens = Tokens::made();
+    let server = serve(&ONE, &tokens, true);
+    let ask = |who: &str, route: &str| {
+        ask_as(&server, tokens.of(who), &format!("GET {route}"), "").json()
+    };
+    let (own, all) = (ask("research", "/api/v1/plan"), ask("admin", "/api/v1/plan"));
+    assert!(all["value"].is_string() && own["value"].is_null());
+    let hidden = "what is unknown of the whole cluster is not shown to a team";
+    assert_eq!(own["unknown"], serde_json::json!([hidden]));
+    let plans = |who: &str| ask(who, "/api/v1/plans")["items"][0]["body"].clone();
+    assert_eq!(plans("admin")["cost"], "7777.77 USD");
+    assert_eq!(
+        (&plans("research")["cost"], &plans("research")["status"]),
+        (&"unknown".into(), &"optimal".into())
+    );
+    problem(
+        &ask_as(&server, tokens.of("research"), "GET /api/v1/plan?plan=p1", ""),
+        400,
+        "bad-parameter",
+    );
 }
 
 #[test]

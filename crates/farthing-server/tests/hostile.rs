@@ -73,6 +73,21 @@ fn what_is_too_large_is_refused_and_the_server_goes_on() {
     );
     let answer = send(&server, chunked.as_bytes());
     assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 413 "), "{answer}");
+    // Content of another type is no content of ours, whatever it says.
+    for kind in ["Content-Type: text/plain\r\n", ""] {
+        let content = format!(
+            "POST /api/v1/budgets/simulate HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\
+             {kind}Content-Length: 2\r\n\r\n{{}}"
+        );
+        let answer = send(&server, content.as_bytes());
+        assert!(answer.starts_with("HTTP/1.1 415 "), "{answer}");
+        assert!(answer.contains("tag:farthing.dev,2026:other-type"), "{answer}");
+    }
+    for route in ["plan", "tick", "snapshot", "what-if", "anomalies"] {
+        let answer = get(&server, &format!("/api/v1/{route}?plan=nosuch"));
+        assert_eq!(answer.status, 400, "{route}: {}", answer.body);
+        assert!(answer.body.contains("there is no parameter `plan`: none"), "{}", answer.body);
+    }
     assert_eq!(get(&server, "/api/v1/tick").status, 200);
 }
 

@@ -1,6 +1,7 @@
 //! Budgets as they stand, and the gate for whatever wants to spend.
 
 use super::page;
+use super::parameters::Parameters;
 use super::problem::Problem;
 use super::routes::{last, reads, unread};
 use super::seen::{Id, unreadable};
@@ -46,7 +47,8 @@ fn states(all: &Prospects) -> Result<Vec<wire::BudgetStateJson>, Problem> {
 }
 
 /// Teams and workloads whose last hours cost far more than those hours of past weeks.
-pub(super) async fn anomalies(scoped: Scoped) -> Result<Response, Problem> {
+pub(super) async fn anomalies(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
     let view = scoped.view();
     let now = last(&view)?.tick.at;
     let found = scoped.anomalies(now).await.map_err(unread)?;

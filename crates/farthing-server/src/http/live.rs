@@ -1,5 +1,6 @@
 //! What the loop published last: health, the tick, the plan, the world.
 
+use super::parameters::Parameters;
 use super::problem::Problem;
 use super::routes::last;
 use crate::metrics::{METRICS_CONTENT_TYPE, metrics};
@@ -7,7 +8,7 @@ use crate::scope::{Scoped, Sources};
 use crate::wire;
 use axum::Json;
 use axum::extract::State;
-use axum::http::header;
+use axum::http::{Uri, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::json;
 
@@ -47,7 +48,8 @@ pub(super) async fn metrics_text(scoped: Scoped) -> Response {
 }
 
 /// The newest plan.
-pub(super) async fn plan(scoped: Scoped) -> Result<Response, Problem> {
+pub(super) async fn plan(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
     let view = scoped.view();
     let ticked = view.planned.as_ref();
     let planned = ticked.and_then(|ticked| Some((ticked, ticked.tick.planned.as_ref()?)));
@@ -56,17 +58,21 @@ pub(super) async fn plan(scoped: Scoped) -> Result<Response, Problem> {
         let why = format!("no plan was made yet (mode {mode}, {} ticks)", view.ticks);
         return Err(Problem::not_now("no-plan", why, 5));
     };
-    Ok(Json(wire::plan(planned, &ticked.offers, ticked.solve)).into_response())
+    let plan = wire::plan(planned, &ticked.offers, ticked.solve);
+    let plan = if view.partial { plan.of_a_part() } else { plan };
+    Ok(Json(plan).into_response())
 }
 
 /// The last tick.
-pub(super) async fn tick(scoped: Scoped) -> Result<Response, Problem> {
+pub(super) async fn tick(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
     let view = scoped.view();
     Ok(Json(wire::tick(&last(&view)?.tick)).into_response())
 }
 
 /// The nodes and workloads as they were last seen.
-pub(super) async fn snapshot(scoped: Scoped) -> Result<Response, Problem> {
+pub(super) async fn snapshot(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
     let view = scoped.view();
     let ticked = last(&view)?;
     Ok(Json(wire::snapshot(&ticked.tick.snapshot, &ticked.offers)).into_response())

@@ -27,7 +27,8 @@ impl Parameters {
         for (name, value) in pairs.0 {
             let Some(known_as) = known.iter().find(|known| known.eq_ignore_ascii_case(&name))
             else {
-                let detail = format!("there is no parameter `{name}`: {}", known.join(", "));
+                let there = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+                let detail = format!("there is no parameter `{name}`: {there}");
                 return Err(Problem::parameter(&name, detail, known.iter().copied()));
             };
             if values.insert((*known_as).to_owned(), value).is_some() {

@@ -175,6 +175,13 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, "bad-content", "the content is wrong", detail)
     }
 
+    /// 415: the content of a request is of another type than the route reads.
+    pub(super) fn other_type() -> Self {
+        let detail = "send JSON with `Content-Type: application/json`";
+        let title = "the content is of another type";
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "other-type", title, detail)
+    }
+
     /// 409: it does not fit into budgets.
     pub(super) fn over_budget(detail: impl Into<String>, budgets: Vec<ShortJson>) -> Self {
         let title = "it does not fit";

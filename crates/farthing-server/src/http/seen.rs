@@ -57,6 +57,7 @@ impl FromRequestParts<Sources> for Id {
 pub(super) fn unreadable(error: &JsonRejection) -> Problem {
     match error.status() {
         StatusCode::PAYLOAD_TOO_LARGE => Problem::too_large(super::routes::CONTENT_MAX),
+        StatusCode::UNSUPPORTED_MEDIA_TYPE => Problem::other_type(),
         _ => Problem::content(error.body_text()),
     }
 }

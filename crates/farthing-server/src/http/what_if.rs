@@ -32,7 +32,8 @@ pub(super) struct WhatIfAsked {
 }
 
 /// The plan of now beside the policies of old.
-pub(super) async fn now(scoped: Scoped) -> Result<Response, Problem> {
+pub(super) async fn now(scoped: Scoped, uri: Uri) -> Result<Response, Problem> {
+    Parameters::of(&uri, &[])?;
     answer(&scoped, Changes::default()).await
 }
 
@@ -73,7 +74,10 @@ async fn answer(scoped: &Scoped, changes: Changes) -> Result<Response, Problem> 
         let mode = view.about.policy.mode.name();
         Problem::not_now("no-plan", format!("nothing was planned yet (mode {mode})"), 5)
     })?;
-    let plan = |planned| wire::plan(planned, &made.offers, None);
+    let plan = |planned| {
+        let plan = wire::plan(planned, &made.offers, None);
+        if view.partial { plan.of_a_part() } else { plan }
+    };
     Ok(Json(plan(&made.planned).with_baselines(made.baselines.iter().map(plan))).into_response())
 }
 

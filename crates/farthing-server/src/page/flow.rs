@@ -121,8 +121,7 @@ pub(super) fn utilisation(html: &mut Html, view: &View, last: &Ticked) {
         let measured = measured.get(resource);
         let now = measured.and_then(Utilisation::of_capacity);
         let row = rows.unwrap_or_default().iter().find(|row| row.resource == resource);
-        // A plan that allocates nothing of a resource says nothing of where it would bring it.
-        let after = row.and_then(|row| row.after).filter(|after| *after != Ratio::ZERO);
+        let after = row.and_then(|row| row.after);
         let state = now.map(|now| target.state(now));
         let limits = format!("{} to {}", target.threshold(), target.max);
         let (sign, words) = match state {

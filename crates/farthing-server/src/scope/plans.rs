@@ -5,7 +5,11 @@ use farthing_engine::planner::{Planned, Report, SolverReport, Status};
 use farthing_engine::{ActionRecord, PlanRecord};
 use farthing_model::{Money, Plan, Reason, Step};
 
-/// The part of a plan that is his: what is proven of the whole says nothing of it.
+/// What a team is told in the place of what is unknown of the whole.
+const HIDDEN: &str = "what is unknown of the whole cluster is not shown to a team";
+
+/// The part of a plan that is his: what is proven of the whole says nothing of it, but that no
+/// other is better.
 pub(super) fn narrow(planned: &Planned, names: &Names) -> Planned {
     let report = &planned.report;
     let owns = |workload: &farthing_model::WorkloadId| names.owns(workload.as_str());
@@ -40,7 +44,11 @@ pub(super) fn narrow(planned: &Planned, names: &Names) -> Planned {
             gap: None,
             value: farthing_model::Decimal::default(),
             value_bound: None,
-            status: if is_late { Status::Infeasible } else { Status::Feasible },
+            status: match is_late {
+                true => Status::Infeasible,
+                false if is_optimal(report) => Status::Optimal,
+                false => Status::Feasible,
+            },
             solver: SolverReport::default(),
             placements,
             services: report.services.iter().filter(|it| owns(&it.workload)).cloned().collect(),
@@ -49,9 +57,15 @@ pub(super) fn narrow(planned: &Planned, names: &Names) -> Planned {
             budgets: budgets.cloned().collect(),
             cuts: report.cuts.iter().filter(|cut| owns(&cut.workload)).cloned().collect(),
             excluded: report.excluded.clone(),
-            unknown: Vec::new(),
+            unknown: vec![HIDDEN.to_owned()],
         },
     }
+}
+
+/// Whether no plan is better than the whole, also where somebody is late in any of them.
+fn is_optimal(report: &Report) -> bool {
+    let is_least = || report.lower_bound == Some(report.cost);
+    report.status == Status::Optimal || (report.status == Status::Infeasible && is_least())
 }
 
 fn steps(all: &[Step], names: &Names) -> Vec<Step> {
@@ -82,6 +96,9 @@ fn shown(reason: &Reason, names: &Names) -> Reason {
     let shown = names.text(&text);
     if shown == text { reason.clone() } else { Reason::Rule(shown) }
 }
+
+/// The cost of a part of a plan, of which the journal does not keep what runs already.
+const UNKNOWN: &str = "unknown";
 
 /// The part of a plan of the journal; `None` where nothing of it is his.
 pub(super) fn narrow_record(plan: &PlanRecord, names: &Names) -> Option<PlanRecord> {
@@ -114,16 +131,24 @@ pub(super) fn narrow_record(plan: &PlanRecord, names: &Names) -> Option<PlanReco
     if steps.is_empty() && waiting.is_empty() {
         return None;
     }
-    let costs = steps.iter().filter_map(|step| step.cost.parse::<Money>().ok());
-    let currency = plan.cost.parse::<Money>().ok()?.currency();
-    let status = if waiting.is_empty() { "feasible" } else { "infeasible" };
+    let is_optimal = match plan.status.as_str() {
+        "infeasible" => plan.lower_bound.as_ref() == Some(&plan.cost),
+        status => status == "optimal",
+    };
+    // What waits may be late: a record does not say.
+    let status = match waiting.is_empty() {
+        true if is_optimal => Status::Optimal,
+        true => Status::Feasible,
+        false => Status::Infeasible,
+    };
     Some(PlanRecord {
         plan: plan.plan.clone(),
         parent: plan.parent.clone(),
         policy: plan.policy.clone(),
-        cost: Money::sum(costs, currency).ok()?.to_string(),
+        // A record has the cost of all that runs, and not of whom: his part is not known.
+        cost: UNKNOWN.to_owned(),
         lower_bound: None,
-        status: status.to_owned(),
+        status: status.name().to_owned(),
         steps,
         waiting,
         binding: Vec::new(),

@@ -3,6 +3,7 @@
 
 use super::names::Names;
 use super::{Scoped, Teams, plans};
+use crate::publish::View;
 use crate::reader::{Archive, Unread};
 use farthing_edge::{EdgeError, Record, RecordKind};
 use farthing_engine::{Body, Scores, Story};
@@ -74,14 +75,16 @@ impl Scoped {
 
     /// The sums of his verified steps.
     pub(crate) async fn scores(&self) -> Result<Scores, Unread> {
-        if self.teams().is_none() {
-            return Ok(self.inner().published.view().open.scores.clone());
-        }
-        let Some(journal) = &self.inner().journal else { return Ok(Scores::default()) };
+        // What the loop has summed already, and what was written since: a page of the records has
+        // those, too.
+        let (mut scores, from) = match self.teams() {
+            Some(_) => (Scores::default(), 1),
+            None => summed(&self.inner().published.view()),
+        };
+        let Some(journal) = &self.inner().journal else { return Ok(scores) };
         let lens = self.lens().await?;
         let read = journal.read(move |journal| {
-            let mut scores = Scores::default();
-            each(journal, |record| {
+            each(journal, from, |record| {
                 if let Some(Found { record, .. }) = lens.see(record)
                     && let Ok(Body::Verified(verified)) = Body::read(&record)
                 {
@@ -99,7 +102,7 @@ impl Scoped {
         let (names, id) = (self.names().await?, id.to_owned());
         let read = journal.read(move |journal| {
             let mut story = None;
-            each(journal, |record| {
+            each(journal, 1, |record| {
                 // A record that cannot be read says nothing of this step; `verify` names it.
                 if let Ok(body) = Body::read(record) {
                     Story::read(&mut story, &id, record.at, body);
@@ -123,9 +126,15 @@ impl Scoped {
     }
 }
 
-/// Sees each record from the first on.
-fn each(journal: &Archive, mut see: impl FnMut(&Record)) -> Result<(), EdgeError> {
-    let mut from = 1;
+/// The sums of what the loop published last, and the number of the first record after those.
+fn summed(view: &View) -> (Scores, u64) {
+    let next = view.last.as_ref().map_or(1, |last| last.head.seq.saturating_add(1));
+    let scores = view.last.as_ref().map(|last| last.open.scores.clone());
+    (scores.unwrap_or_default(), next)
+}
+
+/// Sees each record from a number on.
+fn each(journal: &Archive, mut from: u64, mut see: impl FnMut(&Record)) -> Result<(), EdgeError> {
     loop {
         let page = journal.read(from, usize::try_from(CHUNK).unwrap_or(usize::MAX))?;
         let Some(last) = page.last() else { return Ok(()) };
@@ -184,7 +193,7 @@ impl Lens {
             return Ok(());
         }
         let subjects = &mut self.subjects;
-        each(journal, |record| {
+        each(journal, 1, |record| {
             if !matches!(record.kind, RecordKind::Planned | RecordKind::Reserved) {
                 return;
             }

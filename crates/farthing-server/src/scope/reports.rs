@@ -1,7 +1,7 @@
 //! Reports from the books, as far as they are someone's.
 //!
-//! A team pays for what it holds: capacity that nobody has, and what is shared among all, says how
-//! much the others have, and is not told to one of them.
+//! A team pays for what it holds, and for what boots or stands for it alone: capacity that nobody
+//! has, and what is shared among all, says how much the others have, and is not told to one of them.
 
 use super::{Scoped, Teams, view};
 use crate::reader::Unread;
@@ -10,10 +10,10 @@ use farthing_engine::planner::{Cut, Planned};
 use farthing_engine::{Changes, Exposure, Relief, what_if};
 use farthing_ledger::{
     AllocationQuery, AllocationSet, Anomaly, Books, Explanation, Filter, Key, Outlook, ReportError,
-    ShareIdle, Sharing, Statement, StatementQuery, Survey, Usage, Watch, all_anomalies,
-    allocations, explain, outlooks, statement, survey,
+    ShareIdle, Sharing, Statement, StatementQuery, StatementRow, Survey, Usage, Watch,
+    all_anomalies, allocations, explain, outlooks, statement, survey,
 };
-use farthing_model::{Money, Offer};
+use farthing_model::{Currency, Money, Offer};
 use jiff::Timestamp;
 use std::sync::Arc;
 
@@ -57,7 +57,7 @@ impl Scoped {
             return Err(Unread::NotYours(SHARED));
         }
         let query = StatementQuery { filter: of(teams, query.filter), ..query };
-        self.read(move |books| statement(books, &query)).await.map(own)
+        self.read(move |books| own(books, &query)).await
     }
 
     /// Allocations in the shape of OpenCost, of several windows.
@@ -199,22 +199,55 @@ fn of(teams: &Teams, asked: Option<Filter>) -> Option<Filter> {
     Filter::all(asked.into_iter().chain([Filter::one_of(Key::Team, names)]))
 }
 
-/// A statement of what teams hold, without their part of what nobody holds.
-fn own(mut all: Statement) -> Statement {
+/// A statement of what teams are charged, without their part of what nobody holds. The overhead of
+/// their own rows (a node that boots for one workload alone) is theirs: it is in what their budgets
+/// have spent.
+fn own(books: &Books, query: &StatementQuery) -> Result<Statement, ReportError> {
+    let mut all = statement(books, query)?;
+    // Rows by team have nobody's overhead apart; others have it among their own.
+    let by = [&query.by[..], &[Key::Team]].concat();
+    let split = statement(books, &StatementQuery { by, ..query.clone() })?;
+    for row in &mut all.rows {
+        charged(row, &split.rows);
+    }
+    Ok(only_own(all))
+}
+
+/// Makes the overhead and the list of a row those of the rows by team that are somebody's.
+fn charged(row: &mut StatementRow, split: &[StatementRow]) {
+    let keys = row.keys.len();
+    let own = split.iter().filter(|one| one.is_someones && one.keys[..keys] == row.keys[..]);
+    let own: Vec<&StatementRow> = own.collect();
+    let currency = row.total.currency();
+    row.overhead = sum(own.iter().map(|one| one.overhead), currency);
+    row.list = sum(own.iter().map(|one| one.list), currency);
+    row.usage = farthing_model::PerResource::from_fn(|resource| Usage {
+        overhead_nano: own.iter().map(|one| one.usage.get(resource).overhead_nano).sum(),
+        ..*row.usage.get(resource)
+    });
+}
+
+fn only_own(mut all: Statement) -> Statement {
     let zero = Money::zero(all.currency);
     for row in &mut all.rows {
-        (row.unallocated, row.overhead, row.shared) = (zero, zero, zero);
-        row.total = plus(row.used, row.idle);
+        (row.unallocated, row.shared) = (zero, zero);
+        row.total = sum([row.used, row.idle, row.overhead], all.currency);
         row.usage = held(&row.usage);
     }
     let has = |usage: &Usage| usage.allocated_nano() != 0;
     all.rows.retain(|row| !row.total.is_zero() || row.usage.iter().any(|(_, usage)| has(usage)));
-    all.paid = plus(all.used, all.idle);
-    (all.unallocated, all.overhead, all.shared) = (zero, zero, zero);
+    all.overhead = sum(all.rows.iter().map(|row| row.overhead), all.currency);
+    all.list = sum(all.rows.iter().map(|row| row.list), all.currency);
+    all.paid = sum([all.used, all.idle, all.overhead], all.currency);
+    (all.unallocated, all.shared) = (zero, zero);
     (all.filtered, all.apart) = (zero, zero);
-    let rows = Money::sum(all.rows.iter().map(|row| row.total), all.currency).unwrap_or(zero);
+    let rows = sum(all.rows.iter().map(|row| row.total), all.currency);
     all.difference = all.paid.checked_sub(rows).unwrap_or(zero);
-    all.usage = held(&all.usage);
+    all.usage = farthing_model::PerResource::from_fn(|resource| Usage {
+        unallocated_nano: 0,
+        overhead_nano: all.rows.iter().map(|row| row.usage.get(resource).overhead_nano).sum(),
+        ..*all.usage.get(resource)
+    });
     all.unpriced.clear();
     all.corrections.clear();
     all.spare.clear();
@@ -224,14 +257,13 @@ fn own(mut all: Statement) -> Statement {
 fn held(usage: &farthing_model::PerResource<Usage>) -> farthing_model::PerResource<Usage> {
     farthing_model::PerResource::from_fn(|resource| Usage {
         unallocated_nano: 0,
-        overhead_nano: 0,
         ..*usage.get(resource)
     })
 }
 
 /// Parts of a sum that fits.
-fn plus(one: Money, other: Money) -> Money {
-    one.checked_add(other).unwrap_or(one)
+fn sum(parts: impl IntoIterator<Item = Money>, currency: Currency) -> Money {
+    Money::sum(parts, currency).unwrap_or(Money::zero(currency))
 }
 
 fn found(explained: Result<Explanation, ReportError>) -> Result<Option<Explanation>, ReportError> {
@@ -252,7 +284,7 @@ fn explain_own(
     let by = if id.starts_with("row-") { query.by.clone() } else { NAMED.to_vec() };
     let asked =
         StatementQuery { by: by.clone(), filter: of(teams, query.filter.clone()), ..query.clone() };
-    let rows = own(statement(books, &asked)?).rows;
+    let rows = own(books, &asked)?.rows;
     if id.starts_with("row-") {
         let is_row = rows.iter().any(|row| row.id == id);
         // The same keys may be another's too, where they do not say whose.
@@ -279,8 +311,8 @@ fn only_theirs(
     let keys = keys.iter().zip(values).filter(|(key, _)| !key.is_time());
     let each = keys.map(|(key, value)| Filter::one_of(key.clone(), vec![value.clone()]));
     let all = StatementQuery { by: vec![Key::Team], filter: Filter::all(each), ..query.clone() };
-    let rows = own(statement(books, &all)?).rows;
-    let theirs = |row: &farthing_ledger::StatementRow| {
+    let rows = own(books, &all)?.rows;
+    let theirs = |row: &StatementRow| {
         row.keys.first().is_some_and(|name| teams.iter().any(|team| team.as_str() == name))
     };
     Ok(!rows.is_empty() && rows.iter().all(theirs))

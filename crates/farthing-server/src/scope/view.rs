@@ -182,16 +182,17 @@ fn narrow_open(open: &Open, teams: &Teams, names: &Names) -> Open {
     }
 }
 
-/// What a team had: it pays for what it holds.
+/// What a team had: it pays for what it holds, and for nodes that boot for it alone.
 pub(crate) fn flow(share: &TeamShare) -> Flow {
     let zero = Money::zero(share.used.currency());
+    let parts = Money::sum([share.used, share.idle, share.overhead], zero.currency());
     Flow {
         // A sum that does not fit is of more money than there is; the whole was checked.
-        paid: share.used.checked_add(share.idle).unwrap_or(zero),
+        paid: parts.unwrap_or(zero),
         used: share.used,
         idle: share.idle,
         unallocated: zero,
-        overhead: zero,
+        overhead: share.overhead,
     }
 }
 
@@ -209,6 +210,7 @@ fn usage(own: &[&TeamShare]) -> PerResource<Usage> {
             Usage {
                 used_nano: sum.used_nano + usage.used_nano,
                 idle_nano: sum.idle_nano + usage.idle_nano,
+                overhead_nano: sum.overhead_nano + usage.overhead_nano,
                 ..sum
             }
         })

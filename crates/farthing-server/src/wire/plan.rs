@@ -40,8 +40,8 @@ pub struct PlanJson {
     pub solve_ms: Option<f64>,
     /// The currency of all money here.
     pub currency: String,
-    /// Value of all members placed.
-    pub value: String,
+    /// Value of all members placed; `null` of a part of a plan, as it is told of the whole only.
+    pub value: Option<String>,
     /// The most value that could be placed within budget.
     pub value_bound: Option<String>,
     /// What to do, in order.
@@ -171,7 +171,8 @@ pub struct UtilisationJson {
     pub max: f64,
     /// `under`, `within` or `over`.
     pub state: Option<&'static str>,
-    /// Allocated / paid over the horizon under this plan.
+    /// Allocated / paid over the horizon under this plan; `null` where nothing is paid, or what is
+    /// placed says nothing of how much it takes.
     pub after: Option<f64>,
     /// What the decision proposes.
     pub proposal: String,
@@ -235,7 +236,7 @@ pub fn plan(planned: &Planned, offers: &[Offer], solve: Option<Duration>) -> Pla
         status: report.status.name(),
         solve_ms: solve.map(millis),
         currency: report.cost.currency().to_string(),
-        value: report.value.to_string(),
+        value: Some(report.value.to_string()),
         value_bound: report.value_bound.map(|value| value.to_string()),
         steps: plan.steps.iter().map(StepJson::of).collect(),
         waiting: report.waiting.iter().map(WaitingJson::of).collect(),
@@ -260,6 +261,12 @@ impl PlanJson {
     pub fn with_binding(mut self, sensitivity: &Sensitivity) -> Self {
         self.binding = binding(sensitivity);
         self
+    }
+
+    /// Of a part of a plan, as a team gets it.
+    #[must_use]
+    pub fn of_a_part(self) -> Self {
+        Self { value: None, ..self }
     }
 
     /// With the plans of other policies on the same input.

@@ -207,6 +207,30 @@ pub(crate) fn books_with_a_dark_node() -> Books {
     books
 }
 
+/// What was metered in ten minutes in which the node of research was bought for it alone, and the
+/// books of that.
+pub(crate) fn with_a_node_of_its_own(chat_used: i128) -> (Metered, Books) {
+    let (books, window) = (Books::in_memory(), ten_minutes());
+    let mut segment = segment(window, chat_used);
+    let tune = Attribution {
+        team: Some(TeamId::new("research").unwrap()),
+        ..Attribution::of(workload("finetune-70b"))
+    };
+    segment.spans[0].held_for = Some(Arc::new(tune));
+    let metered = meter(&MeterInput {
+        cluster: &cluster(),
+        window,
+        currency: Currency::USD,
+        spans: &segment.spans,
+        samples: &segment.samples,
+        weights: &weights(),
+    })
+    .unwrap();
+    books.put_segment(&cluster(), &segment).unwrap();
+    books.put_hour(&metered).unwrap();
+    (metered, books)
+}
+
 /// Books in memory that hold ten minutes.
 pub(crate) fn books() -> Books {
     books_with(CHAT_USED)
@@ -441,11 +465,13 @@ pub(crate) fn shares(metered: &Metered) -> BTreeMap<TeamId, TeamShare> {
         let share: &mut TeamShare = teams.entry(team).or_insert_with(|| TeamShare {
             used: usd("0"),
             idle: usd("0"),
+            overhead: usd("0"),
             usage: PerResource::from_fn(|_| Usage::default()),
             nodes: BTreeSet::new(),
         });
         let money = match charge.destination {
             Destination::Used => &mut share.used,
+            Destination::Overhead => &mut share.overhead,
             _ => &mut share.idle,
         };
         *money = money.checked_add(charge.cost).unwrap();
