@@ -90,9 +90,11 @@ pub enum Shortage {
 
 impl std::fmt::Display for Short {
     fn fmt(&self, out: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Self { budget, period, why } = self;
+        let Self { budget, why, .. } = self;
+        let period = during(self.period);
         match why {
             Shortage::Money { left, asked } => {
+                let (left, asked) = (in_cents(*left, false), in_cents(*asked, true));
                 write!(out, "budget {budget} has {left} left of {period}, and {asked} is asked for")
             }
             Shortage::GpuHours { left_milli, asked_milli } => {
@@ -109,6 +111,22 @@ impl std::fmt::Display for Short {
             }
         }
     }
+}
+
+/// A period in words. That of a budget over the last so many days has no end of its own.
+fn during(period: Window) -> String {
+    let ends = period.to().duration_until(Timestamp::MAX) > SignedDuration::from_hours(48);
+    if ends { period.to_string() } else { format!("the days since {}", period.from()) }
+}
+
+/// An amount to the cent, or to the millionth where it is small: what is left rounded down, and
+/// what is asked for up, so that what does not fit does not look as if it did.
+fn in_cents(amount: Money, up: bool) -> Money {
+    let pico = amount.pico();
+    let unit = if pico.unsigned_abs() < 10_u128.pow(12) { 10_i128.pow(6) } else { 10_i128.pow(10) };
+    let down = pico.div_euclid(unit);
+    let units = down + i128::from(up && down * unit != pico);
+    units.checked_mul(unit).map_or(amount, |pico| Money::from_pico(pico, amount.currency()))
 }
 
 impl Short {
@@ -396,5 +414,34 @@ impl ClaimRecord {
             },
             budgets: self.budgets.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_short_is_said_in_cents_and_days() {
+        let short = |left: &str, asked: &str, period: Window| {
+            let money = |text: &str| Money::from_decimal(text, Currency::USD).unwrap();
+            let why = Shortage::Money { left: money(left), asked: money(asked) };
+            Short { budget: "research".parse().unwrap(), period, why }.to_string()
+        };
+        let from = "2026-11-20T07:00:00Z".parse().unwrap();
+        let rolling = Window::new(from, Timestamp::MAX).unwrap();
+        // What is left is never more than there is, and what is asked for never less.
+        assert_eq!(
+            short("99.999999847929", "100", rolling),
+            "budget research has 99.99 USD left of the days since 2026-11-20T07:00:00Z, and \
+             100.00 USD is asked for"
+        );
+        let day = Window::new(from, "2026-11-21T07:00:00Z".parse().unwrap()).unwrap();
+        assert_eq!(
+            short("-0.0000012", "0.0000031", day),
+            format!(
+                "budget research has -0.000002 USD left of {day}, and 0.000004 USD is asked for"
+            )
+        );
     }
 }

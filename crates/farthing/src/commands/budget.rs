@@ -9,6 +9,7 @@ use crate::commands::plan::chain;
 use crate::commands::run::reserve::Payer;
 use crate::home::Home;
 use crate::outcome::{Outcome, WrongUse};
+use crate::print::talk;
 use crate::show;
 use crate::store::Journal;
 use farthing_engine::{Answer, Ask, EngineError, Exposure, Gate, HOLD_MAX, Told};
@@ -48,6 +49,9 @@ pub(crate) fn run(args: &BudgetArgs, home: &Home, output: Output) -> anyhow::Res
     }
 }
 
+/// How far the books may be behind the clock before that is said.
+const BEHIND: SignedDuration = SignedDuration::from_hours(1);
+
 /// The budgets that are asked.
 struct Asked {
     gate: Gate<Journal>,
@@ -55,15 +59,16 @@ struct Asked {
     cluster: ClusterId,
     currency: Currency,
     now: Timestamp,
+    /// Where the books end, where that is long ago and nobody said of when to speak.
+    behind: Option<Timestamp>,
 }
 
 impl Asked {
     fn open(of: &BudgetOf, home: &Home) -> anyhow::Result<Self> {
-        let now = match &of.now {
-            None => Timestamp::now(),
-            Some(text) => moment("--now", text)?,
-        };
-        let told = manifest::load(&of.config, now).map_err(|why| WrongUse::new(chain(&why)))?;
+        let wall = Timestamp::now();
+        let asked = of.now.as_deref().map(|text| moment("--now", text)).transpose()?;
+        let told = manifest::load(&of.config, asked.unwrap_or(wall))
+            .map_err(|why| WrongUse::new(chain(&why)))?;
         let cluster = match home.cluster(of.cluster.as_deref()) {
             // Nothing ran here yet: the budgets are those of the manifests, and nothing is spent.
             Err(error) if is_first(&error, of) => ClusterId::new(RUNS)?,
@@ -78,6 +83,10 @@ impl Asked {
         };
         let newest = books.posted_hours(&cluster)?.last().copied();
         let newest = newest.map(|hour| books.hour(&cluster, hour.from())).transpose()?.flatten();
+        let end = newest.as_ref().map(|book| book.window.to());
+        // Books of a time to come are of a simulated cluster, whose time it then is.
+        let now = asked.unwrap_or(end.map_or(wall, |end| end.max(wall)));
+        let behind = end.filter(|end| asked.is_none() && now.duration_since(*end) > BEHIND);
         let currency = newest.map(|book| book.currency);
         let currency = currency.or_else(|| told.budgets.iter().find_map(money));
         let currency = currency.unwrap_or(Currency::USD);
@@ -90,11 +99,18 @@ impl Asked {
                 .hint("name their manifests with --config FILE, here or for `farthing up`")
                 .into());
         }
-        Ok(Self { gate, books, cluster, currency, now })
+        Ok(Self { gate, books, cluster, currency, now, behind })
     }
 
     fn show(&self, args: &BudgetShowArgs, output: Output) -> anyhow::Result<Outcome> {
         let exposures = self.with_limits("--if", &args.limits)?;
+        if let Some(end) = self.behind {
+            talk(&format!(
+                "the books end at {end}, and this is how budgets stand at {}: of a simulated \
+                 cluster, or a loop that has ended, --now {end} says how they stood then",
+                self.now
+            ));
+        }
         let states = self.states(&exposures)?;
         let odd = self.odd()?;
         print(

@@ -70,6 +70,7 @@ fn tell(parts: &[(&str, &CheckJson)], output: Output) -> anyhow::Result<Outcome>
             ("holds", Align::Left),
             ("checked", Align::Left),
             ("first fault", Align::Left),
+            ("to know", Align::Left),
         ]);
         for (name, check) in parts {
             let (of, place) = match *name {
@@ -135,14 +136,15 @@ fn cut_off(
     Some(FirstFault { file, row: None, what: format!("{what}, and {is}") })
 }
 
-fn row(name: &str, of: &str, place: &str, check: &CheckJson) -> [String; 4] {
+fn row(name: &str, of: &str, place: &str, check: &CheckJson) -> [String; 5] {
     let fault = check.first_fault.as_ref().map(|fault| located(fault, place));
     let notes = (!check.notes.is_empty()).then(|| check.notes.join("; "));
     [
         name.to_owned(),
         if check.ok { "yes" } else { "NO" }.to_owned(),
         format!("{} {of}", check.checked),
-        fault.or(notes).unwrap_or_else(|| "-".to_owned()),
+        fault.unwrap_or_else(|| "-".to_owned()),
+        notes.unwrap_or_else(|| "-".to_owned()),
     ]
 }
 

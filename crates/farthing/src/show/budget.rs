@@ -102,9 +102,9 @@ pub(crate) fn rows(states: &[BudgetStateJson]) -> Table {
                 state.period.to.clone()
             },
             limit,
-            short(&state.spent),
-            short(&state.committed),
-            short(&state.reserved),
+            in_unit(state, &state.spent, state.gpu_hours),
+            in_unit(state, &state.committed, state.gpu_hours_committed),
+            in_unit(state, &state.reserved, state.gpu_hours_reserved),
             left,
             state.gone.map_or_else(String::new, |gone| format!("{:.1} %", gone * 100.0)),
             match (state.rung, state.rung_mode) {
@@ -115,6 +115,11 @@ pub(crate) fn rows(states: &[BudgetStateJson]) -> Table {
         ]);
     }
     table
+}
+
+/// A part of a budget in the unit of its limit.
+fn in_unit(state: &BudgetStateJson, money: &str, hours: f64) -> String {
+    if state.gpu_hours_limit.is_some() { format!("{hours:.3} GPU-h") } else { short(money) }
 }
 
 /// Where budgets would stand beside where they do, and what would have to go.

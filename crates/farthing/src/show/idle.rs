@@ -17,7 +17,7 @@ pub(crate) fn text(found: &Survey) -> String {
     let mut out =
         format!("{} to {} ({})\n", window.from(), window.to(), duration(window.duration()));
     if found.verdicts.is_empty() {
-        out.push_str("\nnobody holds an accelerator, as far as the books know\n");
+        out.push_str("\nno device was observed: who holds an accelerator is not known\n");
     } else {
         let _ = write!(out, "\nVERDICTS\n{}\n", rows(&found.verdicts).to_text());
     }

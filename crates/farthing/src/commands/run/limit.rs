@@ -28,6 +28,15 @@ impl Why {
             Self::Budget => "budget",
         }
     }
+
+    /// The limit, as people call it.
+    pub(crate) const fn limit(self) -> &'static str {
+        match self {
+            Self::Cost => "limit of cost",
+            Self::Deadline => "deadline",
+            Self::Budget => "limit of a budget",
+        }
+    }
 }
 
 /// The limits.

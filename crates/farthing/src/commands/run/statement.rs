@@ -142,7 +142,7 @@ impl Statement<'_> {
             let per = per_money(sums.paid, achieved)?;
             let currency = sums.paid.currency();
             let one = show::small_money(one);
-            Some(format!(": {one} {currency} per {unit}, R = {per} {unit} per {currency}"))
+            Some(format!(": {one} {currency} each, R = {per} {unit} per {currency}"))
         });
         format!("  achieved {achieved} {unit}{}", costs.unwrap_or_default())
     }

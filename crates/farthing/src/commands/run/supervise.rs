@@ -61,7 +61,7 @@ impl Ended {
             },
         };
         match self.stopped {
-            Some(why) => format!("stopped at the limit of {}: {end}", why.name()),
+            Some(why) => format!("stopped at the {}: {end}", why.limit()),
             None => end,
         }
     }
@@ -239,11 +239,11 @@ impl Supervised<'_, '_> {
         self.live.end();
         let grace = due.kill.saturating_sub(self.tab.elapsed());
         let grace = SignedDuration::try_from(grace).unwrap_or(SignedDuration::ZERO);
-        talk(&format!(
-            "farthing: the limit of {} is reached: SIGTERM now, SIGKILL in {}",
-            due.why.name(),
-            show::duration(grace)
-        ));
+        let ends = match grace.is_zero() {
+            true => "SIGTERM and SIGKILL now".to_owned(),
+            false => format!("SIGTERM now, SIGKILL in {}", show::duration(grace)),
+        };
+        talk(&format!("farthing: the {} is reached: {ends}", due.why.limit()));
         match self.container {
             Some(container) => container.send("TERM"),
             None => send_all(self.meter.find(), Signal::SIGTERM),
