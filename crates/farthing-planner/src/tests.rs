@@ -390,8 +390,25 @@ fn idle_nodes_are_given_back_and_owned_ones_stay() {
     assert_eq!((step.saving, step.reasons.as_slice()), (usd("4"), &[Reason::IdleNode][..]));
     let gpu = &planned.report.utilisation[0];
     assert_eq!(gpu.proposal, "under 80.0 %: give back 1 idle node");
-    // Half an hour of one GPU in use; paid are busy, new and ours for two hours.
-    assert_eq!(gpu.after, Ratio::of(1, 12));
+    // Half an hour of one GPU in use; paid are busy for that and new until they are given back, and
+    // ours for two hours.
+    let kept = input.policy.idle_release.as_mins();
+    assert!((1..120).contains(&kept), "{kept}");
+    assert_eq!(gpu.after, Ratio::of(30, 30 + i128::from(kept) * 2 + 120));
+    // It holds cores and says nothing of how many: nobody knows.
+    let brings = |planned: &crate::Planned, of: Resource| {
+        planned.report.utilisation.iter().find(|row| row.resource == of).unwrap().after
+    };
+    assert_eq!(brings(&planned, Resource::Cpu), None);
+    let mut work = input.snapshot.workloads[0].clone();
+    work = with(work, |workload| workload.resources.cpu_milli = 1_000);
+    input.snapshot.workloads = vec![work];
+    assert!(brings(&plan(&input).unwrap(), Resource::Cpu).is_some_and(|it| it > Ratio::ZERO));
+    // Nobody holds anything: that is nothing allocated, and known.
+    input.snapshot.workloads = Vec::new();
+    let planned = plan(&input).unwrap();
+    assert_eq!(brings(&planned, Resource::Gpu), Some(Ratio::ZERO));
+    assert_eq!(brings(&planned, Resource::Cpu), Some(Ratio::ZERO));
 }
 
 proptest! {

@@ -27,7 +27,7 @@ pub(crate) fn idle(input: &Input, standing: &[Standing<'_>]) -> Result<Vec<Idle>
     let now = input.snapshot.at;
     let mut idle = Vec::new();
     for (index, offer) in input.offers.iter().enumerate() {
-        if matches!(offer.purchase, Purchase::Owned | Purchase::Reserved) {
+        if stays(offer) {
             continue;
         }
         for node in unclaimed(input, (index, offer), standing) {
@@ -48,6 +48,11 @@ pub(crate) fn idle(input: &Input, standing: &[Standing<'_>]) -> Result<Vec<Idle>
     }
     idle.sort_by(|a, b| a.node.cmp(&b.node));
     Ok(idle)
+}
+
+/// Whether its nodes are paid in any case, and so not given back.
+const fn stays(offer: &Offer) -> bool {
+    matches!(offer.purchase, Purchase::Owned | Purchase::Reserved)
 }
 
 /// Nodes of an offer that nothing holds, now or within the time that idle nodes are kept.
@@ -135,7 +140,8 @@ fn asked(observed: &Observed, place: &Placement, offer: &Offer, resource: Resour
     named.max(used.map_or(0, |count| i128::from(count) * 1_000))
 }
 
-/// Allocated / paid over the horizon under the plan.
+/// Allocated / paid over the horizon under the plan; `None` where nothing is paid, and where what
+/// is placed holds the resource and says nothing of how much of it: then nobody knows.
 fn after(
     input: &Input,
     placements: &[Placement],
@@ -143,6 +149,7 @@ fn after(
     resource: Resource,
 ) -> Option<Ratio> {
     let (mut paid, mut allocated) = (0_i128, 0_i128);
+    let idle_release = input.policy.idle_release.as_millis();
     let mut held: BTreeMap<&farthing_model::OfferId, i128> = BTreeMap::new();
     for place in placements {
         let offer = place.offer.as_ref().and_then(|id| offers.get(id));
@@ -158,7 +165,10 @@ fn after(
             allocated = allocated.checked_add(asked.checked_mul(time)?)?;
         }
     }
-    // Nodes that stand and that nothing holds are paid as well.
+    if allocated == 0 && paid > 0 {
+        return None;
+    }
+    // Nodes that stand and that nothing holds are paid as well: until they are given back.
     for node in &input.snapshot.nodes {
         let gone = node.state == NodeState::Lost || idle.iter().any(|idle| idle.node == node.id);
         let Some(window) = node.paid_in(input.horizon).filter(|_| !gone) else { continue };
@@ -168,6 +178,8 @@ fn after(
             *held -= used;
             time -= used;
         }
+        let stays = offers.get(&node.offer).is_some_and(|offer| stays(offer));
+        let time = if stays { time } else { time.min(idle_release) };
         paid = paid.checked_add(amount(node.capacity, resource).checked_mul(time)?)?;
     }
     Ratio::of(allocated, paid)
