@@ -63,7 +63,7 @@ pub(crate) struct SimulateArgs {
     /// V100 at the price of --prices
     #[arg(long, value_name = "TYPE[=NUMBER]", value_delimiter = ',')]
     pub(crate) rent: Vec<String>,
-    /// openb: the nodes (sn,cpu_milli,memory_mib,gpu,model), CSV or gzipped CSV
+    /// openb: the nodes (`sn,cpu_milli,memory_mib,gpu,model`), CSV or gzipped CSV
     #[arg(long, value_name = "FILE")]
     pub(crate) nodes: Option<PathBuf>,
     /// Jobs: the seed of boots and estimates [default: 1]. openb: replay also the same pods in an
