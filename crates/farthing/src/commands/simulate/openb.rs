@@ -51,7 +51,7 @@ impl Format for Openb {
 
     fn run(&self, asked: &Asked<'_>) -> anyhow::Result<Simulated> {
         let path = Asked::needed("--nodes", asked.args.nodes.as_deref(), "--nodes nodes.csv")?;
-        let nodes = opened("--nodes", path, |name, file| read_openb_nodes(name, file))?;
+        let nodes = opened("--nodes", path, read_openb_nodes)?;
         let orders = orders(asked, path, &nodes)?;
         let policies = PlacePolicy::ALL.into_iter();
         let policies: Vec<PlacePolicy> =
@@ -147,7 +147,8 @@ fn files(trace: &Path, nodes: &Path) -> anyhow::Result<Vec<PathBuf>> {
     for entry in std::fs::read_dir(trace).map_err(of)? {
         let path = entry.map_err(of)?.path();
         let name = path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
-        let is_csv = name.ends_with(".csv") || name.ends_with(".csv.gz");
+        let is_csv =
+            Path::new(name.trim_end_matches(".gz")).extension().is_some_and(|it| it == "csv");
         if is_csv && path.canonicalize().ok() != nodes {
             files.push(path);
         }
