@@ -239,9 +239,10 @@ impl Supervised<'_, '_> {
         self.live.end();
         let grace = due.kill.saturating_sub(self.tab.elapsed());
         let grace = SignedDuration::try_from(grace).unwrap_or(SignedDuration::ZERO);
-        let ends = match grace.is_zero() {
-            true => "SIGTERM and SIGKILL now".to_owned(),
-            false => format!("SIGTERM now, SIGKILL in {}", show::duration(grace)),
+        let ends = if grace.is_zero() {
+            "SIGTERM and SIGKILL now".to_owned()
+        } else {
+            format!("SIGTERM now, SIGKILL in {}", show::duration(grace))
         };
         talk(&format!("farthing: the {} is reached: {ends}", due.why.limit()));
         match self.container {
