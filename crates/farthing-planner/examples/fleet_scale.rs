@@ -183,7 +183,6 @@ fn main() {
         }
         _ => USUAL,
     };
-    let jobs = size.classes * size.members;
     let mut dice = Dice(u64::try_from(seed).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
     let input = Input {
@@ -207,8 +206,14 @@ fn main() {
         utilisation: PerResource::default(),
         effort: Effort::default(),
     };
+    measure(&input, size, (seed, limited));
+}
+
+/// Plans, prints what it came to, and checks it.
+fn measure(input: &Input, size: Size, (seed, limited): (i64, i64)) {
+    let jobs = size.classes * size.members;
     let start = Instant::now();
-    let planned = plan(&input).unwrap();
+    let planned = plan(input).unwrap();
     let (took, report) = (start.elapsed(), &planned.report);
     let gap = report.gap.map_or("none".to_owned(), |gap| format!("{} ppm", gap.ppm()));
     println!(
@@ -240,6 +245,6 @@ fn main() {
         took.as_millis(),
         report.solver.columns,
     );
-    let found = check(&input, &planned);
+    let found = check(input, &planned);
     assert!(found.is_empty(), "{found:?}");
 }

@@ -404,7 +404,7 @@ fn a_team_sees_the_same_whatever_another_does() {
     assert!(seen >= 10, "research sees its own in {seen} answers only");
 }
 
-/// A node that boots for a team alone is paid by it: in its row, its total, its list and its budget.
+/// A node that boots for a team alone is paid by it: in its row, total, list and budget.
 #[test]
 fn what_boots_for_a_team_alone_is_in_what_it_pays() {
     let tokens = Tokens::made();

@@ -72,7 +72,8 @@ fn strict(jobs: &[ChronusJob]) -> Outcome<()> {
             let run = replay(&fleet, &arrivals, rule)?;
             let took = started.elapsed();
             println!(
-                "chronus SLO on {owned} + {rented}, {name}: {} late, value {}, cost {}, {} ms, {:?}",
+                "chronus SLO on {owned} + {rented}, {name}: {} late, value {}, cost {}, {} ms, \
+                 {:?}",
                 run.late.len(),
                 run.value,
                 run.cost.rounded(0),

@@ -2,8 +2,8 @@
 //!
 //! A linear program over the slots between arrivals and deadlines: seconds of each job on each kind
 //! in each slot in which it is there. In a slot a job has no more seconds than the slot is long,
-//! and a kind no more than it has accelerators for. Work may be cut anywhere, so that for jobs of one
-//! accelerator it is exact (what fits in a slot can be laid out in it, McNaughton and Birkhoff);
+//! and a kind no more than it has accelerators for. Work may be cut anywhere, so that for jobs of
+//! one accelerator it is exact (what fits in a slot can be laid out in it, McNaughton, Birkhoff);
 //! gangs and rounds only make real schedules dearer. The bound is proven by the duals in integers.
 
 use super::{Fleet, MICROS, RoundJob};
@@ -46,8 +46,8 @@ impl Arrival {
 pub struct Least {
     /// No schedule that makes all deadlines costs less; where none does, no schedule at all.
     pub cost: Money,
-    /// Whether some schedule makes all deadlines, as far as this program can see; `None` where it is
-    /// too large to be written down, or the solver gave up.
+    /// Whether some schedule makes all deadlines, as far as this program can see; `None` where it
+    /// is too large to be written down, or the solver gave up.
     pub holds: Option<bool>,
 }
 

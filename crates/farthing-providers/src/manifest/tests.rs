@@ -750,8 +750,8 @@ fn a_budget_in_another_currency_is_named_with_its_line() {
     let text = budget("ours", "5 USD") + &budget("theirs", "100 EUR") + &budget("h", "3 GPU-h");
     let read = good(&text);
     let usd = read.in_currency(farthing_model::Currency::USD).unwrap_err().to_string();
-    let what = "Budget theirs: `limit` is 100.00 EUR, and the books are in USD: write it in USD, or \
-                in GPU-hours";
+    let what = "Budget theirs: `limit` is 100.00 EUR, and the books are in USD: write it in USD, \
+                or in GPU-hours";
     assert!(usd.contains(":6:") && usd.ends_with(what), "{usd}");
     let eur = read.in_currency("EUR".parse().unwrap()).unwrap_err().to_string();
     assert!(eur.contains(":2:") && eur.contains("Budget ours: "), "{eur}");

@@ -1,7 +1,7 @@
 //! Reports from the books, as far as they are someone's.
 //!
 //! A team pays for what it holds, and for what boots or stands for it alone: capacity that nobody
-//! has, and what is shared among all, says how much the others have, and is not told to one of them.
+//! has, and what is shared among all, says how much the others have, and is not told to one.
 
 use super::{Scoped, Teams, view};
 use crate::reader::Unread;

@@ -12,8 +12,8 @@ pub(crate) struct SimulateArgs {
     /// The trace
     #[arg(long, value_name = "PATH")]
     pub(crate) trace: Option<PathBuf>,
-    /// What the trace is; a wrong name prints those that there are [default: with --cluster what the
-    /// columns say, else spot-windows]
+    /// What the trace is; a wrong name prints those that there are [default: with --cluster what
+    /// the columns say, else spot-windows]
     #[arg(long, value_name = "NAME")]
     pub(crate) format: Option<String>,
     /// The policies, by commas; a wrong name prints those of the format [default: by format]

@@ -50,10 +50,10 @@ impl Auditor {
         self.hold(Law::ChainHolds, broken);
     }
 
-    /// What is posted for a workload on an offer is settled once: no step takes another's. A service
-    /// goes on after the window of a step, and what it then costs belongs to no step; nor does
-    /// what is measured late, as after a clock that went back. Of two controllers at once each
-    /// settles by what it has posted itself, and knows no better.
+    /// What is posted for a workload on an offer is settled once: no step takes another's. A
+    /// service goes on after the window of a step, and what it then costs belongs to no step; nor
+    /// does what is measured late, as after a clock that went back. Of two controllers at once
+    /// each settles by what it has posted itself, and knows no better.
     fn settled_is_posted(&mut self) {
         if self.crew == Crew::Two {
             return;
@@ -82,7 +82,7 @@ impl Auditor {
 
     fn books_verify(&mut self, books: &Books) {
         let cluster = self.config.cluster.clone();
-        // Two at once keep the same time by other pieces: what is paid is the same, and not each row.
+        // Two at once keep the same time by other pieces: what is paid is the same, not each row.
         let rows = self.crew == Crew::One;
         let broken = match verify(books, &cluster) {
             _ if !rows => None,
