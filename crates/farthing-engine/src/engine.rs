@@ -58,8 +58,9 @@ impl<W: World, S: Store> Engine<W, S> {
     ) -> Result<Self, EngineError> {
         let journal = Journal::open(store)?;
         let accounts = Accounts::open(books, &config, journal.head())?;
-        // A first tick measures nothing and may buy: what it bought is paid from its records on.
-        let measured_until = accounts.measured_until().or(journal.state().written);
+        // A first tick measures nothing and may buy: as long as nothing is in the books, the first
+        // run is where they begin, also after several that ended before their second tick.
+        let measured_until = accounts.measured_until().or(journal.state().started);
         let untold = Vec::new();
         let (carrying, odd, looked) = (BTreeSet::new(), None, None);
         let mut engine = Self {
@@ -95,6 +96,8 @@ impl<W: World, S: Store> Engine<W, S> {
                 self.measured_until = Some(now);
             }
         }
+        // What is paid from here on is measured, also where the first tick fails.
+        self.measured_until = self.measured_until.or(Some(now));
         if let Some(text) = self.missing_records()? {
             self.untold.push(text.clone());
             bodies.push(note("journal", text));

@@ -77,8 +77,8 @@ pub struct Open {
     pub budgets: Vec<Budget>,
     /// Commands that were run and metered, by kind, oldest first.
     pub runs: BTreeMap<String, Vec<RunRecord>>,
-    /// When the newest record was written.
-    pub written: Option<Timestamp>,
+    /// When the first run began.
+    pub started: Option<Timestamp>,
 }
 
 /// Totals of verified steps.
@@ -301,9 +301,9 @@ impl<S: Store> Journal<S> {
 
 impl Open {
     fn fold(&mut self, at: Timestamp, body: Body) -> Result<(), RecordError> {
-        self.written = Some(at);
         match body {
             Body::Started { budgets, .. } | Body::Reconfigured { budgets, .. } => {
+                self.started = self.started.or(Some(at));
                 let budgets = budgets.iter().map(BudgetRecord::to_budget);
                 self.budgets = budgets.collect::<Result<_, _>>()?;
             }

@@ -403,3 +403,15 @@ fn what_the_world_wrote_down_is_told_to_it_again() {
     engine.undo(&step, at(30)).unwrap();
     assert_eq!(*world.recalled.borrow(), [told.clone(), told.clone(), told.clone(), told]);
 }
+
+/// Runs that ended before their first tick lose nothing that was paid since the first one began.
+#[test]
+fn measuring_begins_where_the_first_run_did() {
+    let lab = Lab::new(Mode::Observe, &["a"]);
+    for second in [0, 60] {
+        drop(lab.open(second));
+    }
+    let mut engine = lab.open(120);
+    let tick = engine.tick(at(300)).unwrap();
+    assert_eq!(tick.window, Window::new(at(0), at(300)).ok());
+}

@@ -177,7 +177,7 @@ fn narrow_open(open: &Open, teams: &Teams, names: &Names) -> Open {
             })
             .collect(),
         budgets: open.budgets.iter().filter(|budget| sees(teams, budget)).cloned().collect(),
-        written: open.written,
+        started: open.started,
         ..Open::default()
     }
 }
