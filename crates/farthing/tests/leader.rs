@@ -231,7 +231,7 @@ fn a_run_whose_connection_is_cut_writes_what_it_would_have_written() {
     let (records, times) = cut_off;
     let calm = simulated(MemoryStore::default());
     assert!(records.iter().any(|record| record.kind == RecordKind::Intended));
-    assert!(times >= 3, "cut {times} times in {} records", records.len());
+    assert!(times >= 1, "cut {times} times in {} records", records.len());
     assert_eq!(records.len(), calm.len());
     assert_eq!(records, calm);
 }

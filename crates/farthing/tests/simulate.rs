@@ -132,7 +132,8 @@ fn a_fleet_is_in_time_and_near_the_bound() {
     let bound = number(&answer["lower_bound"]);
     let ours = &answer["policies"]["farthing"];
     assert_eq!((&ours["deadline_misses"], &ours["completed"]), (&0.into(), &24.into()));
-    assert!((bound..bound * 1.03).contains(&number(&ours["cost"])), "{bound} {ours}");
+    // The bound takes gangs for divisible, and this cluster is small.
+    assert!((bound..bound * 1.05).contains(&number(&ours["cost"])), "{bound} {ours}");
     for (name, policy) in answer["policies"].as_object().unwrap() {
         let dearer = number(&policy["cost"]) >= number(&ours["cost"]);
         assert!(dearer || policy["deadline_misses"] != 0, "{name}: {policy}");
