@@ -23,7 +23,8 @@ test("a walk by Tab goes through and out of every page, and focus is seen", asyn
     await page.goto(url + path);
     await settled(page);
     const all = await page.evaluate(() => {
-      const can = "a[href], button:not(:disabled), select, input, summary, [tabindex='0']";
+      const can =
+        "a[href]:not([tabindex='-1']), button:not(:disabled), select, input, summary, [tabindex='0']";
       return [...document.querySelectorAll<HTMLElement>(can)].filter((e) => e.checkVisibility())
         .length;
     });
