@@ -13,6 +13,7 @@ mod faults;
 mod race;
 mod random;
 pub mod rounds;
+mod rule;
 mod scenario;
 mod score;
 pub mod spot;

@@ -3,6 +3,7 @@
 //! The policies are those of [`farthing_planner::spot`]; this only lets ticks pass, pays them and
 //! holds ours to the safety net. It knows nothing of how they decide. Start with [`replay`].
 
+use crate::rule;
 use crate::trace::SpotWindow;
 use farthing_model::{Money, MoneyError};
 use farthing_planner::spot::{
@@ -46,8 +47,7 @@ impl SpotRule {
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        let named = Self::ALL.iter().find(|(rule, _)| *rule == self);
-        named.map_or("", |(_, name)| name)
+        rule::name(&Self::ALL, &self)
     }
 }
 
@@ -61,11 +61,7 @@ impl FromStr for SpotRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = Self::ALL.iter().find(|(_, name)| *name == text);
-        named.map(|(rule, _)| *rule).ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.iter().map(|(_, name)| *name).collect();
-            format!("there is no policy `{text}`; there are {}", names.join(", "))
-        })
+        rule::policy(&Self::ALL, text)
     }
 }
 

@@ -7,6 +7,7 @@ use super::error::ClusterError;
 use super::planned::Planned;
 use super::spec::ClusterSpec;
 use super::state::{Cluster, Pending};
+use crate::rule;
 use std::cmp::Reverse;
 use std::collections::{BTreeMap, VecDeque};
 use std::fmt;
@@ -54,7 +55,7 @@ impl ClusterRule {
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(rule, _)| *rule == self).map_or("", |(_, name)| name)
+        rule::name(&Self::ALL, &self)
     }
 
     /// Whether it decides when nodes are on; under the others the owner's own always are, and
@@ -83,8 +84,7 @@ impl FromStr for ClusterRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = Self::ALL.iter().find(|(_, name)| *name == text);
-        named.map(|(rule, _)| *rule).ok_or_else(|| format!("there is no policy `{text}`"))
+        rule::policy(&Self::ALL, text)
     }
 }
 

@@ -13,6 +13,7 @@ mod tests;
 
 pub use jobs::{JobsError, of_chronus, of_gavel};
 
+use crate::rule;
 use baseline::Queue;
 use farthing_model::Money;
 use farthing_planner::rounds::{Arrival, Counts, Fleet, Rounds, RoundsError, Seat};
@@ -51,8 +52,7 @@ impl FleetRule {
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        let named = Self::ALL.iter().find(|(rule, _)| *rule == self);
-        named.map_or("", |(_, name)| name)
+        rule::name(&Self::ALL, &self)
     }
 }
 
@@ -66,11 +66,7 @@ impl FromStr for FleetRule {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let named = Self::ALL.iter().find(|(_, name)| *name == text);
-        named.map(|(rule, _)| *rule).ok_or_else(|| {
-            let names: Vec<&str> = Self::ALL.iter().map(|(_, name)| *name).collect();
-            format!("there is no policy `{text}`; there are {}", names.join(", "))
-        })
+        rule::policy(&Self::ALL, text)
     }
 }
 

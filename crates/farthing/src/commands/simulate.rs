@@ -4,6 +4,7 @@
 //! replays one kind, `result` prints what came out of any of them.
 
 mod chronus;
+mod file;
 mod fleet;
 mod format;
 mod gavel;

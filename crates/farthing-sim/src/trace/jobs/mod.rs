@@ -10,10 +10,12 @@ mod helios;
 mod pai;
 mod philly;
 mod plain;
+mod rows;
 mod slurm;
 mod source;
 
 use super::table::TraceError;
+use crate::rule;
 use std::fmt;
 use std::path::Path;
 use std::sync::Arc;
@@ -68,7 +70,7 @@ impl JobFormat {
 
     /// Its name.
     pub fn name(self) -> &'static str {
-        Self::ALL.iter().find(|(format, _)| *format == self).map_or("", |(_, name)| name)
+        rule::name(&Self::ALL, &self)
     }
 
     /// What such a trace is, with its columns.

@@ -5,7 +5,8 @@
 //! that it holds all at once. Source: <https://github.com/umassos/GAIA>.
 
 use super::UNDATED_S;
-use super::checked::{Judge, Judged, Raw, Rows};
+use super::checked::{Judge, Judged, Raw};
+use super::rows::Streamed;
 use super::source::{Columns, Source, within};
 use crate::trace::table::TraceError;
 use std::path::Path;
@@ -16,11 +17,6 @@ const COLUMNS: Columns = Columns {
     separator: b',',
 };
 
-struct Pai {
-    source: Source,
-    in_hours: bool,
-}
-
 pub(super) fn open(path: &Path) -> Result<Box<dyn Judge>, TraceError> {
     let names = ["pai_100k_year.parquet", "pai_1k_week.csv.gz", "pai_1k_week.csv"];
     let source = Source::open(&within(path, &names), COLUMNS)?;
@@ -30,37 +26,19 @@ pub(super) fn open(path: &Path) -> Result<Box<dyn Judge>, TraceError> {
         let what = "there is neither arrival_h with length_h nor arrival_s with length_s";
         return Err(source.fault(what.to_owned()));
     }
-    Ok(Box::new(Judged::new(Pai { source, in_hours })))
+    let row = move |source: &Source| row(source, in_hours);
+    Ok(Box::new(Judged::new(Streamed::new(source, row))))
 }
 
-impl Pai {
-    fn row(&self) -> Result<Raw, String> {
-        let cells = &self.source.cells;
-        let (arrival, length, unit_s) = if self.in_hours { (1, 2, 3_600) } else { (3, 4, 1) };
-        Ok(Raw {
-            name: None,
-            team: None,
-            submit_s: UNDATED_S + cells.seconds(arrival, unit_s)?,
-            run_s: cells.seconds(length, unit_s)?,
-            accelerators: cells.whole(0, "a number of units")?,
-            due_s: None,
-        })
-    }
-}
-
-impl Rows for Pai {
-    fn next(&mut self) -> Result<Option<Raw>, TraceError> {
-        if !self.source.advance()? {
-            return Ok(None);
-        }
-        self.row().map(Some).map_err(|what| self.source.error(what))
-    }
-
-    fn error(&self, what: String) -> TraceError {
-        self.source.error(what)
-    }
-
-    fn fault(&self, what: String) -> TraceError {
-        self.source.fault(what)
-    }
+fn row(source: &Source, in_hours: bool) -> Result<Raw, String> {
+    let cells = &source.cells;
+    let (arrival, length, unit_s) = if in_hours { (1, 2, 3_600) } else { (3, 4, 1) };
+    Ok(Raw {
+        name: None,
+        team: None,
+        submit_s: UNDATED_S + cells.seconds(arrival, unit_s)?,
+        run_s: cells.seconds(length, unit_s)?,
+        accelerators: cells.whole(0, "a number of units")?,
+        due_s: None,
+    })
 }

@@ -5,7 +5,8 @@
 //! team). Source: <https://github.com/msr-fiddle/philly-traces>.
 
 use super::UNDATED_S;
-use super::checked::{Judge, Judged, Raw, Rows};
+use super::checked::{Judge, Judged, Raw};
+use super::rows::Streamed;
 use super::source::{Columns, Source, within};
 use crate::trace::table::TraceError;
 use std::path::Path;
@@ -16,51 +17,24 @@ const COLUMNS: Columns = Columns {
     separator: b',',
 };
 
-struct Philly {
-    source: Source,
-    dated: bool,
-}
-
 pub(super) fn open(path: &Path) -> Result<Box<dyn Judge>, TraceError> {
     let source = Source::open(&within(path, &["philly_jobs.parquet", "philly-jobs.csv"]), COLUMNS)?;
     let dated = source.has("submit_time");
     if !dated && !source.has("submit_s") {
         return Err(source.fault("there is neither submit_time nor submit_s".to_owned()));
     }
-    Ok(Box::new(Judged::new(Philly { source, dated })))
+    let row = move |source: &Source| row(source, dated);
+    Ok(Box::new(Judged::new(Streamed::new(source, row))))
 }
 
-impl Philly {
-    fn row(&self) -> Result<Raw, String> {
-        let cells = &self.source.cells;
-        Ok(Raw {
-            name: None,
-            team: cells.name(2),
-            submit_s: if self.dated {
-                cells.moment(3)?
-            } else {
-                UNDATED_S + cells.seconds(4, 1)?
-            },
-            run_s: cells.seconds(0, 1)?,
-            accelerators: cells.whole(1, "a number of accelerators")?,
-            due_s: None,
-        })
-    }
-}
-
-impl Rows for Philly {
-    fn next(&mut self) -> Result<Option<Raw>, TraceError> {
-        if !self.source.advance()? {
-            return Ok(None);
-        }
-        self.row().map(Some).map_err(|what| self.source.error(what))
-    }
-
-    fn error(&self, what: String) -> TraceError {
-        self.source.error(what)
-    }
-
-    fn fault(&self, what: String) -> TraceError {
-        self.source.fault(what)
-    }
+fn row(source: &Source, dated: bool) -> Result<Raw, String> {
+    let cells = &source.cells;
+    Ok(Raw {
+        name: None,
+        team: cells.name(2),
+        submit_s: if dated { cells.moment(3)? } else { UNDATED_S + cells.seconds(4, 1)? },
+        run_s: cells.seconds(0, 1)?,
+        accelerators: cells.whole(1, "a number of accelerators")?,
+        due_s: None,
+    })
 }

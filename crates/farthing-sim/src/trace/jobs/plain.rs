@@ -5,7 +5,8 @@
 //! `job` (its name), `team`, and `deadline`, written like `submit`.
 
 use super::UNDATED_S;
-use super::checked::{Judge, Judged, Raw, Rows};
+use super::checked::{Judge, Judged, Raw};
+use super::rows::Streamed;
 use super::source::{Columns, Source};
 use crate::trace::table::TraceError;
 use std::path::Path;
@@ -18,45 +19,22 @@ const COLUMNS: Columns = Columns {
 /// What is less is no time since 1970 but since the start of a trace.
 const DATED_S: i64 = 946_684_800;
 
-struct Plain {
-    source: Source,
-}
-
 pub(super) fn open(path: &Path) -> Result<Box<dyn Judge>, TraceError> {
-    Ok(Box::new(Judged::new(Plain { source: Source::open(path, COLUMNS)? })))
+    Ok(Box::new(Judged::new(Streamed::new(Source::open(path, COLUMNS)?, row))))
 }
 
-impl Plain {
-    fn row(&self) -> Result<Raw, String> {
-        let cells = &self.source.cells;
-        let moment = |at: usize| {
-            let moment = cells.moment(at)?;
-            Ok::<i64, String>(if moment < DATED_S { UNDATED_S + moment } else { moment })
-        };
-        Ok(Raw {
-            name: cells.name(3),
-            team: cells.name(4),
-            submit_s: moment(0)?,
-            run_s: cells.seconds(1, 1)?,
-            accelerators: cells.whole(2, "a number of accelerators")?,
-            due_s: cells.has(5).then(|| moment(5)).transpose()?,
-        })
-    }
-}
-
-impl Rows for Plain {
-    fn next(&mut self) -> Result<Option<Raw>, TraceError> {
-        if !self.source.advance()? {
-            return Ok(None);
-        }
-        self.row().map(Some).map_err(|what| self.source.error(what))
-    }
-
-    fn error(&self, what: String) -> TraceError {
-        self.source.error(what)
-    }
-
-    fn fault(&self, what: String) -> TraceError {
-        self.source.fault(what)
-    }
+fn row(source: &Source) -> Result<Raw, String> {
+    let cells = &source.cells;
+    let moment = |at: usize| {
+        let moment = cells.moment(at)?;
+        Ok::<i64, String>(if moment < DATED_S { UNDATED_S + moment } else { moment })
+    };
+    Ok(Raw {
+        name: cells.name(3),
+        team: cells.name(4),
+        submit_s: moment(0)?,
+        run_s: cells.seconds(1, 1)?,
+        accelerators: cells.whole(2, "a number of accelerators")?,
+        due_s: cells.has(5).then(|| moment(5)).transpose()?,
+    })
 }

@@ -7,7 +7,7 @@
 //! Source: <https://slurm.schedmd.com/sacct.html>.
 
 use super::checked::{Judge, Judged, Raw};
-use super::helios::Sorted;
+use super::rows::Sorted;
 use super::source::{Columns, Source, within};
 use crate::trace::table::TraceError;
 use std::path::Path;

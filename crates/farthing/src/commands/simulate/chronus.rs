@@ -3,6 +3,7 @@
 //! The trace knows one duration for each job, so that all kinds of `--cluster` are as fast as each
 //! other: kinds are then ways to have accelerators (owned, rented) and differ in price alone.
 
+use super::file::unreadable;
 use super::fleet::{Clock, policies, simulated, takes};
 use super::format::{Asked, Format, Policies};
 use super::result::Simulated;
@@ -33,11 +34,8 @@ impl Format for Chronus {
 
     fn run(&self, asked: &Asked<'_>) -> anyhow::Result<Simulated> {
         let clock = Clock::read(asked)?;
-        let mut jobs = read_chronus(asked.trace).map_err(|error| {
-            let cause = std::error::Error::source(&error);
-            let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
-            WrongUse::new(format!("--trace {error}{cause}"))
-        })?;
+        let jobs = read_chronus(asked.trace);
+        let mut jobs = jobs.map_err(|error| unreadable("--trace", &error))?;
         let mut variants: Vec<String> = jobs.iter().map(|job| job.variant.clone()).collect();
         variants.sort_unstable();
         variants.dedup();

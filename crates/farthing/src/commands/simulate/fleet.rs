@@ -1,27 +1,20 @@
 //! What formats of fleets have in common: kinds with prices, rounds, and the run of each policy.
 
 use super::format::{Asked, Policies};
-use super::result::{Ran, Simulated, ppm};
+use super::result::{Ran, Simulated, p99, ppm};
 use crate::commands::duration;
 use crate::outcome::WrongUse;
 use farthing_model::{Currency, HourlyRate, Money};
 use farthing_planner::rounds::{Arrival, Fleet, Kind, least};
 use farthing_sim::rounds::{FleetError, FleetRule, FleetRun, replay};
-use farthing_sim::trace::TraceError;
-use flate2::read::MultiGzDecoder;
 use serde_json::{Map, json};
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{BufReader, Read, Seek as _};
-use std::path::Path;
 use std::time::Instant;
 
 /// Where nobody says how long a round is.
 const ROUND: &str = "360s";
-/// What a file of gzip begins with.
-const GZIP: [u8; 2] = [0x1f, 0x8b];
 /// Bytes that a file may unpack to.
-const BYTES_MAX: u64 = 1 << 32;
+pub(super) const BYTES_MAX: u64 = 1 << 32;
 
 /// Flags by format.
 pub(super) mod takes {
@@ -98,28 +91,6 @@ fn pairs<'a>(flag: &str, given: &'a [String]) -> anyhow::Result<BTreeMap<&'a str
     Ok(all)
 }
 
-/// Reads a file that may be packed by gzip.
-pub(super) fn read<T>(
-    flag: &str,
-    path: &Path,
-    reader: impl Fn(&str, Box<dyn Read>) -> Result<T, TraceError>,
-) -> anyhow::Result<T> {
-    let name = path.display().to_string();
-    let unreadable = |error: std::io::Error| WrongUse::new(format!("{flag} {name}: {error}"));
-    let mut file = File::open(path).map_err(unreadable)?;
-    let mut begin = [0; GZIP.len()];
-    let packed = file.read_exact(&mut begin).is_ok() && begin == GZIP;
-    file.rewind().map_err(unreadable)?;
-    let file = BufReader::new(file);
-    let bytes: Box<dyn Read> =
-        if packed { Box::new(MultiGzDecoder::new(file).take(BYTES_MAX)) } else { Box::new(file) };
-    reader(&name, bytes).map_err(|error| {
-        let cause = std::error::Error::source(&error);
-        let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
-        WrongUse::new(format!("{flag} {error}{cause}")).into()
-    })
-}
-
 /// All policies on the same jobs, and what none of them can be below.
 pub(super) fn simulated(
     asked: &Asked<'_>,
@@ -144,7 +115,7 @@ pub(super) fn simulated(
     Ok(Simulated {
         trace: asked.trace.display().to_string(),
         jobs: arrivals.len(),
-        currency: Currency::USD,
+        currency: Some(Currency::USD),
         lower_bound: Some(bound.cost),
         policies: runs,
         more,
@@ -164,7 +135,6 @@ fn ran(
     let mut lengths: Vec<i64> = ends.map(|(at, end)| end - arrived(at)).collect();
     lengths.sort_unstable();
     let count = i64::try_from(lengths.len())?;
-    let p99 = lengths.get((lengths.len() * 99).div_ceil(100).saturating_sub(1)).copied();
     let end = run.finished_s.iter().copied().max().unwrap_or(0);
     let mut whole = 0_i128;
     for kind in &clock.fleet.kinds {
@@ -185,14 +155,14 @@ fn ran(
     }
     Ok(Ran {
         name,
-        cost: run.cost,
-        paid: run.cost,
+        cost: Some(run.cost),
+        paid: Some(run.cost),
         used: Some(run.cost),
         idle: Some(Money::zero(run.cost.currency())),
         utilisation_ppm: ppm(run.cost, Money::from_pico(whole, run.cost.currency())),
         makespan_s: Some(end),
         mean_jct_s: (count > 0).then(|| lengths.iter().sum::<i64>() / count),
-        p99_jct_s: p99,
+        p99_jct_s: p99(&lengths),
         deadline_misses: Some(run.late.len()),
         completed: run.finished_s.len(),
         events: u64::from(run.rounds),

@@ -1,6 +1,7 @@
 //! Traces of Gavel: preemptive training jobs with deadlines on unlike accelerators, round by round.
 
-use super::fleet::{Clock, policies, read, simulated, takes};
+use super::file::read;
+use super::fleet::{BYTES_MAX, Clock, policies, simulated, takes};
 use super::format::{Asked, Format, Policies};
 use super::result::Simulated;
 use crate::outcome::WrongUse;
@@ -34,8 +35,8 @@ impl Format for Gavel {
             asked.args.throughput.as_deref(),
             "--throughput simulation_isolated.csv.gz",
         )?;
-        let rates = read("--throughput", throughput, read_throughputs)?;
-        let mut jobs = read("--trace", asked.trace, read_gavel)?;
+        let rates = read("--throughput", (throughput, BYTES_MAX), read_throughputs)?;
+        let mut jobs = read("--trace", (asked.trace, BYTES_MAX), read_gavel)?;
         jobs.truncate(asked.args.limit.unwrap_or(usize::MAX));
         for name in &clock.names {
             let there = rates.accelerators();

@@ -173,8 +173,8 @@ impl Replayed<'_> {
         let paid = self.found.paid;
         let ran = Ran {
             name: "recorded",
-            cost: paid,
-            paid,
+            cost: Some(paid),
+            paid: Some(paid),
             used: Some(used),
             idle: Some(paid.checked_sub(used)?),
             utilisation_ppm: ppm(used, paid),
@@ -193,7 +193,7 @@ impl Replayed<'_> {
         Ok(Simulated {
             trace: asked.trace.display().to_string(),
             jobs: workloads.len(),
-            currency,
+            currency: Some(currency),
             lower_bound: None,
             policies: vec![ran],
             more: Map::from_iter([("set".to_owned(), self.outcomes())]),

@@ -3,18 +3,16 @@
 //! Start with [`Openb`]. A folder as the trace is every CSV in it; runs go over all cores. Nothing
 //! here has a price, so that what other formats say in money is null.
 
+use super::file::read;
 use super::format::{Asked, Format, Policies};
-use super::result::{Ran, Simulated};
+use super::result::{Ran, Simulated, part};
 use crate::outcome::WrongUse;
 use crate::table::{Align, Table};
 use anyhow::Context as _;
-use farthing_model::{Currency, Draw, Money};
+use farthing_model::Draw;
 use farthing_planner::placement::{NodeRoom, PlacePolicy, Placed, PodAsk, check_placement, place};
-use farthing_sim::trace::{OpenbNodes, TraceError, read_openb_nodes, read_openb_pods};
-use flate2::read::MultiGzDecoder;
-use serde_json::{Value, json};
-use std::fs::File;
-use std::io::{BufReader, Read, Seek as _};
+use farthing_sim::trace::{OpenbNodes, read_openb_nodes, read_openb_pods};
+use serde_json::{Map, json};
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -51,7 +49,7 @@ impl Format for Openb {
 
     fn run(&self, asked: &Asked<'_>) -> anyhow::Result<Simulated> {
         let path = Asked::needed("--nodes", asked.args.nodes.as_deref(), "--nodes nodes.csv")?;
-        let nodes = opened("--nodes", path, read_openb_nodes)?;
+        let nodes = read("--nodes", (path, UNPACKED_BYTES_MAX), read_openb_nodes)?;
         let orders = orders(asked, path, &nodes)?;
         let policies = PlacePolicy::ALL.into_iter();
         let policies: Vec<PlacePolicy> =
@@ -63,14 +61,13 @@ impl Format for Openb {
         }
         let (trace, jobs) = (asked.trace.display().to_string(), orders.iter());
         let table = table(&runs, &orders);
-        let all = [("currency".to_owned(), Value::Null)];
         Ok(Simulated {
             trace,
             jobs: jobs.map(|order| order.pods.len()).sum(),
-            currency: Currency::USD,
+            currency: None,
             lower_bound: None,
             policies: rans,
-            more: all.into_iter().collect(),
+            more: Map::new(),
             text: Some(table.to_text()),
             table: Some(table),
         })
@@ -108,8 +105,9 @@ fn orders(asked: &Asked<'_>, nodes: &Path, known: &OpenbNodes) -> anyhow::Result
         return Err(WrongUse::new(format!("--seeds: at most {SEEDS_MAX} orders are drawn")).into());
     }
     for path in files(asked.trace, nodes)? {
+        let file = (path.as_path(), UNPACKED_BYTES_MAX);
         let mut pods =
-            opened("--trace", &path, |name, file| read_openb_pods(name, file, &known.models))?;
+            read("--trace", file, |name, file| read_openb_pods(name, file, &known.models))?;
         pods.truncate(asked.args.limit.unwrap_or(usize::MAX));
         if pods.is_empty() {
             return Err(WrongUse::new("--limit 0 leaves no pod").into());
@@ -159,29 +157,6 @@ fn files(trace: &Path, nodes: &Path) -> anyhow::Result<Vec<PathBuf>> {
         return Err(WrongUse::new(format!("--trace {}: {what}", trace.display())).into());
     }
     Ok(files)
-}
-
-/// Reads a file, compressed or not.
-fn opened<T>(
-    flag: &str,
-    path: &Path,
-    read: impl FnOnce(&str, Box<dyn Read>) -> Result<T, TraceError>,
-) -> anyhow::Result<T> {
-    let name = path.display().to_string();
-    let cannot =
-        |error: std::io::Error| WrongUse::new(format!("{flag} {name} cannot be read: {error}"));
-    let mut file = File::open(path).map_err(cannot)?;
-    let mut start = [0; 2];
-    let packed = file.read_exact(&mut start).is_ok() && start == [0x1f, 0x8b];
-    file.rewind().map_err(cannot)?;
-    let file = BufReader::new(file);
-    let bytes: Box<dyn Read> =
-        if packed { Box::new(MultiGzDecoder::new(file)) } else { Box::new(file) };
-    read(&name, Box::new(bytes.take(UNPACKED_BYTES_MAX))).map_err(|error| {
-        let cause =
-            std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
-        WrongUse::new(format!("{flag} {error}{cause}")).into()
-    })
 }
 
 /// All policies on all orders, each checked, as many at a time as there are cores.
@@ -239,7 +214,7 @@ fn ran<'r>(
         json!({
             "trace": orders[run.order].trace,
             "seed": orders[run.order].seed,
-            "allocation": part(run.ppm()),
+            "allocation": part(i128::from(run.ppm())),
             "gpu_milli": run.placed.gpu_milli,
             "capacity_milli": run.placed.capacity_milli,
             "refused": run.placed.refused(),
@@ -247,18 +222,15 @@ fn ran<'r>(
         })
     };
     let more = json!({
-        "allocation": part(mean),
-        "cost": null,
-        "paid": null,
+        "allocation": part(i128::from(mean)),
         "rows": runs.iter().map(row).collect::<Vec<_>>(),
     });
     let seats = || runs.iter().map(|run| run.placed.seats.len());
     let refused: usize = runs.iter().map(|run| run.placed.refused()).sum();
-    let none = Money::zero(Currency::USD);
     Ok(Ran {
         name,
-        cost: none,
-        paid: none,
+        cost: None,
+        paid: None,
         used: None,
         idle: None,
         utilisation_ppm: Some(i128::from(mean)),
@@ -308,11 +280,6 @@ fn table(runs: &[Run], orders: &[Order]) -> Table {
 
 fn percent(ppm: u64) -> String {
     format!("{}.{:03} %", ppm / 10_000, ppm % 10_000 / 10)
-}
-
-#[allow(clippy::cast_precision_loss, reason = "a ratio to print")]
-fn part(ppm: u64) -> f64 {
-    ppm as f64 / 1e6
 }
 
 #[cfg(test)]

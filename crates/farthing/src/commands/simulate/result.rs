@@ -16,8 +16,8 @@ pub(super) struct Simulated {
     pub(super) trace: String,
     /// Jobs of the trace.
     pub(super) jobs: usize,
-    /// Of all amounts.
-    pub(super) currency: Currency,
+    /// Of all amounts, where there are some.
+    pub(super) currency: Option<Currency>,
     /// What no policy can be below, where that is provable.
     pub(super) lower_bound: Option<Money>,
     /// In the order in which they were named.
@@ -36,8 +36,8 @@ pub(super) struct Ran {
     pub(super) name: &'static str,
     /// What the policy decided about: nodes that were there to be paid whatever it does are in it
     /// where the format says so.
-    pub(super) cost: Money,
-    pub(super) paid: Money,
+    pub(super) cost: Option<Money>,
+    pub(super) paid: Option<Money>,
     pub(super) used: Option<Money>,
     pub(super) idle: Option<Money>,
     /// Millionths of what there was.
@@ -72,7 +72,7 @@ impl Simulated {
         let bound = self.lower_bound.map(|bound| {
             let late = self.policies.iter().any(|ran| ran.deadline_misses.unwrap_or(0) > 0);
             let who = if late { "no policy that is in time" } else { "no policy" };
-            format!(", {who} can be below {} {}", show::money(bound), self.currency.code())
+            format!(", {who} can be below {} {}", show::money(bound), bound.currency())
         });
         format!("{} jobs of {}{}", self.jobs, self.trace, bound.unwrap_or_default())
     }
@@ -83,7 +83,7 @@ impl Simulated {
         let mut answer = json!({
             "trace": self.trace,
             "jobs": self.jobs,
-            "currency": self.currency.code(),
+            "currency": self.currency.map(|currency| currency.to_string()),
             "lower_bound": self.lower_bound.map(Money::to_decimal),
             "policies": policies,
         });
@@ -121,8 +121,8 @@ impl Ran {
     pub(super) fn json(&self) -> Value {
         let money = |amount: Option<Money>| amount.map(Money::to_decimal);
         let mut row = json!({
-            "cost": self.cost.to_decimal(),
-            "paid": self.paid.to_decimal(),
+            "cost": money(self.cost),
+            "paid": money(self.paid),
             "used": money(self.used),
             "idle": money(self.idle),
             "utilisation": self.utilisation_ppm.map(part),
@@ -145,8 +145,8 @@ impl Ran {
         let time = |seconds: Option<i64>| seconds.map_or_else(unknown, length);
         [
             self.name.to_owned(),
-            show::money(self.cost),
-            show::money(self.paid),
+            money(self.cost),
+            money(self.paid),
             money(self.used),
             money(self.idle),
             self.utilisation_ppm.map_or_else(unknown, |ppm| format!("{:.1} %", part(ppm) * 100.0)),
@@ -175,7 +175,12 @@ pub(super) fn ppm(part: Money, whole: Money) -> Option<i128> {
     scaled.checked_div(whole.pico())
 }
 
+/// What 99 of a hundred are not above, of numbers in order.
+pub(super) fn p99<T: Copy>(sorted: &[T]) -> Option<T> {
+    sorted.get((sorted.len() * 99).div_ceil(100).saturating_sub(1)).copied()
+}
+
 #[allow(clippy::cast_precision_loss, reason = "a ratio to print")]
-fn part(ppm: i128) -> f64 {
+pub(super) fn part(ppm: i128) -> f64 {
     ppm as f64 / 1e6
 }

@@ -7,6 +7,7 @@ mod answer;
 mod asked;
 mod reasons;
 
+use super::file::unreadable;
 use super::format::{Asked, Format, Policies};
 use super::result::Simulated;
 use crate::args::Output;
@@ -72,11 +73,7 @@ impl Format for SpotWindows {
 }
 
 fn read(trace: &Path) -> anyhow::Result<Vec<SpotWindow>> {
-    read_windows(trace).map_err(|error| {
-        let cause =
-            std::error::Error::source(&error).map_or(String::new(), |cause| format!(": {cause}"));
-        WrongUse::new(format!("--trace {error}{cause}")).into()
-    })
+    read_windows(trace).map_err(|error| unreadable("--trace", &error).into())
 }
 
 /// The runs of each policy, timed; how far it is goes to stderr.

@@ -4,7 +4,7 @@
 use super::asked::Wanted;
 use super::runs::Ran;
 use super::spread::{Spread, spread};
-use crate::commands::simulate::result::{self, Simulated, ppm};
+use crate::commands::simulate::result::{self, Simulated, p99, ppm};
 use crate::plot;
 use crate::print::talk;
 use crate::show;
@@ -37,7 +37,7 @@ pub(super) fn simulated(wanted: &Wanted, all: &[Ran]) -> anyhow::Result<Simulate
     Ok(Simulated {
         trace: wanted.trace.display().to_string(),
         jobs: first.map_or(Ok(0), |ran| usize::try_from(ran.run.jobs))?,
-        currency: Currency::USD,
+        currency: Some(Currency::USD),
         lower_bound: first.map(|ran| ran.run.least),
         policies,
         more,
@@ -60,8 +60,8 @@ fn one(ran: &Ran, spread: Map<String, Value>) -> anyhow::Result<result::Ran> {
     more.extend(spread);
     Ok(result::Ran {
         name: ran.rule.name(),
-        cost: posted.paid,
-        paid: posted.paid,
+        cost: Some(posted.paid),
+        paid: Some(posted.paid),
         used: Some(posted.used),
         idle: Some(posted.paid.checked_sub(posted.used)?),
         utilisation_ppm: ppm(posted.used, posted.paid),
@@ -85,9 +85,7 @@ fn mean_s(ran: &Ran) -> Option<i64> {
 
 /// What 99 of a hundred jobs did not take longer than.
 fn p99_s(ran: &Ran) -> Option<i64> {
-    let took = &ran.run.took_s;
-    let at = (took.len() * 99).div_ceil(100).saturating_sub(1);
-    took.get(at).map(|took| i64::from(*took))
+    p99(&ran.run.took_s).map(i64::from)
 }
 
 /// Intervals over the seeds, where there are several.

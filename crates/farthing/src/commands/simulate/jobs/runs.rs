@@ -1,7 +1,7 @@
 //! Every run that was asked for, on as many cores as there are.
 
 use super::asked::Wanted;
-use crate::outcome::WrongUse;
+use crate::commands::simulate::file::unreadable;
 use crate::print::Progress;
 use farthing_model::ClusterId;
 use farthing_sim::cluster::{
@@ -95,12 +95,9 @@ fn one_run(
     Ok(Ran { rule, variant, run, took: started.elapsed() })
 }
 
-/// A trace that cannot be read is the user's to put right.
 fn failed(error: ClusterError) -> anyhow::Error {
     let ClusterError::Trace(error) = error else { return error.into() };
-    let cause = std::error::Error::source(&error);
-    let cause = cause.map_or(String::new(), |cause| format!(": {cause}"));
-    WrongUse::new(format!("--trace {error}{cause}")).into()
+    unreadable("--trace", &error).into()
 }
 
 impl Board {

@@ -1,7 +1,7 @@
 //! What a replay found: means of each policy by setting and by environment, and every run.
 
 use super::asked::Jobs;
-use crate::commands::simulate::result::{Ran, Simulated, ppm};
+use crate::commands::simulate::result::{Ran, Simulated, p99, ppm};
 use crate::plot;
 use crate::plot::lines::{Axes, Series};
 use crate::table::{Align, Table};
@@ -93,7 +93,7 @@ impl Answer<'_> {
         Ok(Simulated {
             trace: self.trace.display().to_string(),
             jobs: self.windows.len() * self.asked.terms.len(),
-            currency: Currency::USD,
+            currency: Some(Currency::USD),
             lower_bound: least.map(|(sum, _)| sum),
             policies: policies.collect::<anyhow::Result<_>>()?,
             more: Map::new(),
@@ -116,14 +116,14 @@ impl Answer<'_> {
         let more = [("overruled", json!(overruled)), ("rows", json!(rows))];
         Ok(Ran {
             name: column.rule.name(),
-            cost,
-            paid: cost,
+            cost: Some(cost),
+            paid: Some(cost),
             used,
             idle: used.map(|used| cost.checked_sub(used)).transpose()?,
             utilisation_ppm: used.and_then(|used| ppm(used, cost)),
             makespan_s: ends.last().copied(),
             mean_jct_s: (count > 0).then(|| ends.iter().sum::<i64>() / count),
-            p99_jct_s: ends.get((ends.len() * 99).div_ceil(100).saturating_sub(1)).copied(),
+            p99_jct_s: p99(&ends),
             deadline_misses: Some(late),
             completed: if known { column.runs.len() - late } else { ends.len() },
             events: column.runs.iter().map(|run| u64::from(run.ticks)).sum(),
