@@ -31,7 +31,7 @@ pub struct Engine<W, S> {
     pub(crate) journal: Journal<S>,
     pub(crate) accounts: Accounts,
     /// The end of the last measured window.
-    pub(crate) measured_until: Option<Timestamp>,
+    pub(crate) measured_until: Timestamp,
     /// What opening found and the first tick is to say.
     pub(crate) untold: Vec<String>,
     /// Alerts that this run has handed over to be carried.
@@ -58,9 +58,10 @@ impl<W: World, S: Store> Engine<W, S> {
     ) -> Result<Self, EngineError> {
         let journal = Journal::open(store)?;
         let accounts = Accounts::open(books, &config, journal.head())?;
-        // A first tick measures nothing and may buy: as long as nothing is in the books, the first
-        // run is where they begin, also after several that ended before their second tick.
-        let measured_until = accounts.measured_until().or(journal.state().started);
+        // As long as nothing is in the books, the first run is where they begin, also after several
+        // that ended before their first tick, or of which it failed.
+        let begun = journal.state().started;
+        let measured_until = accounts.measured_until().or(begun).unwrap_or(now);
         let untold = Vec::new();
         let (carrying, odd, looked) = (BTreeSet::new(), None, None);
         let mut engine = Self {
@@ -87,17 +88,13 @@ impl<W: World, S: Store> Engine<W, S> {
             mode: self.config.policy.mode.name().to_owned(),
             budgets: self.config.budgets.iter().map(BudgetRecord::of).collect(),
         }];
-        if let Some(until) = self.measured_until {
-            let gap = now.duration_since(until);
-            if gap > self.config.tick.saturating_mul(3) {
-                let text = format!("nothing was measured from {until} to {now}");
-                self.untold.push(text.clone());
-                bodies.push(note("gap", text));
-                self.measured_until = Some(now);
-            }
+        let until = self.measured_until;
+        if now.duration_since(until) > self.config.tick.saturating_mul(3) {
+            let text = format!("nothing was measured from {until} to {now}");
+            self.untold.push(text.clone());
+            bodies.push(note("gap", text));
+            self.measured_until = now;
         }
-        // What is paid from here on is measured, also where the first tick fails.
-        self.measured_until = self.measured_until.or(Some(now));
         if let Some(text) = self.missing_records()? {
             self.untold.push(text.clone());
             bodies.push(note("journal", text));
@@ -267,13 +264,12 @@ impl<W: World, S: Store> Engine<W, S> {
     /// # Errors
     /// As [`undo`].
     pub fn undo(&mut self, step: &StepId, now: Timestamp) -> Result<Receipt, EngineError> {
-        let until = self.measured_until.map_or(now, |until| until.min(now));
+        let until = self.measured_until.min(now);
         let open = self.journal.state().in_force().find(|(open, _)| open.step.id == *step);
         let saves = open.filter(|(open, since)| open.reclaim.is_some() && *since < until);
         let ended = saves.map(|(open, since)| (open.clone(), since, until, false));
-        let (_, verified) = self.settlement(ended.into_iter().collect())?;
+        let verified = self.verdicts(ended.into_iter().collect())?;
         let receipt = undo(&mut self.journal, &mut self.world, step, now)?;
-        let verified: Vec<Body> = verified.into_iter().map(Body::Verified).collect();
         self.journal.append(now, &verified)?;
         Ok(receipt)
     }

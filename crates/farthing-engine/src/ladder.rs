@@ -211,11 +211,10 @@ impl<W: World, S: Store> Engine<W, S> {
         for (open, since, budget) in over {
             let step = open.step.id.clone();
             // What it saved until now was saved, though it ends.
-            let (_, verified) = self.settlement(vec![(open, since, now, false)])?;
+            let verified = self.verdicts(vec![(open, since, now, false)])?;
             match self.undo(&step, now) {
                 Ok(_) => {
                     notes.push(format!("budget {budget} has room again: step {step} undone"));
-                    let verified: Vec<Body> = verified.into_iter().map(Body::Verified).collect();
                     self.journal.append(now, &verified)?;
                 }
                 Err(EngineError::NotUndone { step, why }) => {

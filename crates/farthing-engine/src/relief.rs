@@ -17,7 +17,7 @@ use farthing_model::{
     Interruptible, Limit, Money, MoneyError, Observed, OfferId, Purchase, Ratio, StepId, Window,
     WorkloadId, WorkloadState, gpu_hours, gpu_rate,
 };
-use farthing_planner::{BudgetState, Fewer, Gone, Input, fewer_replicas};
+use farthing_planner::{BudgetState, Fewer, Gone, Input, accelerators, fewer_replicas};
 use jiff::{SignedDuration, Timestamp};
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -221,13 +221,7 @@ impl Scene<'_> {
             return Some((HourlyRate::new(gpu_hours(asks))?, 1));
         }
         let listed = self.input.offers.iter().find(|it| it.id == placed.offer);
-        let accelerators = if let Some(offer) = listed {
-            offer.accelerator_count
-        } else {
-            let mut nodes = self.input.snapshot.nodes.iter();
-            let node = nodes.find(|node| node.offer == placed.offer)?;
-            u32::try_from(node.capacity.gpu_milli / 1_000).ok()?
-        };
+        let accelerators = accelerators(&self.input.snapshot, (&placed.offer, listed))?;
         Some((gpu_rate(accelerators), placed.nodes_each.into()))
     }
 

@@ -164,10 +164,7 @@ impl<W: World, S: Store> Engine<W, S> {
         notes: &mut Vec<String>,
     ) -> Result<(Option<Window>, u64, Posted), EngineError> {
         let nothing = Posted::nothing(self.config.currency);
-        let Some(from) = self.measured_until else {
-            self.measured_until = Some(now);
-            return Ok((None, 0, nothing));
-        };
+        let from = self.measured_until;
         let Ok(window) = Window::new(from, now) else {
             if now < from {
                 notes.push(format!("the clock went back from {from} to {now}: not measured"));
@@ -193,11 +190,11 @@ impl<W: World, S: Store> Engine<W, S> {
         let posted = self.accounts.post(window, measured);
         if posted.is_err() {
             // What is kept stands: to measure it again would put it in the books by other pieces.
-            self.measured_until = self.measured_until.max(self.accounts.kept_until());
+            self.measured_until = self.accounts.kept_until().map_or(from, |kept| kept.max(from));
         }
         let mut posted = posted?;
         posted.coverage = worse(posted.coverage, told);
-        self.measured_until = Some(now);
+        self.measured_until = now;
         notes.append(&mut posted.notes);
         Ok((Some(window), requests, posted))
     }

@@ -93,7 +93,7 @@ impl<W: World, S: Store> Engine<W, S> {
             }),
             _ => false,
         };
-        let (bodies, _) = self.settlement(replaced)?;
+        let bodies = self.settlement(replaced)?;
         // What was taken from what runs stays open below what takes more, to be taken back after
         // it.
         let covered = bodies.into_iter().map(|body| match &body {
@@ -106,23 +106,26 @@ impl<W: World, S: Store> Engine<W, S> {
     }
 
     fn settle(&mut self, ended: Vec<Ended>, now: Timestamp) -> Result<(), EngineError> {
-        let (bodies, _) = self.settlement(ended)?;
+        let bodies = self.settlement(ended)?;
         self.journal.append(now, &bodies)
     }
 
+    /// What ended steps came to, where something else settles them.
+    pub(crate) fn verdicts(&self, ended: Vec<Ended>) -> Result<Vec<Body>, EngineError> {
+        let mut bodies = self.settlement(ended)?;
+        bodies.retain(|body| matches!(body, Body::Verified(_)));
+        Ok(bodies)
+    }
+
     /// What is posted for steps of one workload on one offer is divided between them by cost.
-    pub(crate) fn settlement(
-        &self,
-        ended: Vec<Ended>,
-    ) -> Result<(Vec<Body>, Vec<VerifiedRecord>), EngineError> {
-        let (mut bodies, mut verified) = (Vec::new(), Vec::new());
+    fn settlement(&self, ended: Vec<Ended>) -> Result<Vec<Body>, EngineError> {
+        let mut bodies = Vec::new();
         let mut rest = ended;
         while let Some(first) = rest.first() {
             if first.0.reclaim.is_some() {
                 let (open, posted, record) = self.reclaimed(&rest.remove(0))?;
                 bodies.push(Body::Settled { step: open, posted: posted.to_string() });
-                bodies.extend(record.clone().map(Body::Verified));
-                verified.extend(record);
+                bodies.extend(record.map(Body::Verified));
                 continue;
             }
             let account = Account::of(&first.0.step.action);
@@ -142,13 +145,10 @@ impl<W: World, S: Store> Engine<W, S> {
                 bodies.push(Body::Settled { step, posted: posted.to_string() });
                 let release = self.promised(open)?;
                 let record = verify(&open.step, release, (*since, *until, *complete), posted)?;
-                if let Some(record) = record {
-                    bodies.push(Body::Verified(record.clone()));
-                    verified.push(record);
-                }
+                bodies.extend(record.map(Body::Verified));
             }
         }
-        Ok((bodies, verified))
+        Ok(bodies)
     }
 
     /// What was taken from what runs is promised for each span of the horizon, for as long as it

@@ -58,6 +58,7 @@ pub use report::{
 pub use sensitivity::{Sensitivity, Slack, Worth, sensitivity, sensitivity_within};
 pub use service::{BucketRow, DayReport, DaySpan, MixRow, ServiceReport, TokenCosts, TokenRule};
 pub use serving::fewer::{Fewer, Gone, fewer_replicas};
+pub use standing::accelerators;
 
 #[cfg(test)]
 mod sample;

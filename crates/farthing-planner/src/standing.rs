@@ -2,7 +2,8 @@
 
 use crate::{BudgetState, Input, PlanError};
 use farthing_model::{
-    Assignment, HourlyRate, Limit, Money, MoneyError, Observed, Window, WorkloadState, gpu_rate,
+    Assignment, HourlyRate, Limit, Money, MoneyError, Observed, Offer, OfferId, Snapshot, Window,
+    WorkloadState, gpu_rate,
 };
 
 /// An assignment that has not ended.
@@ -75,7 +76,9 @@ pub(crate) fn standing(input: &Input) -> Vec<Standing<'_>> {
             let offer = input.offers.iter().position(|offer| offer.id == assignment.offer);
             let window = if service { input.horizon } else { rest };
             let rate = rate(input, assignment, offer);
-            let accelerators = accelerators(input, assignment, offer);
+            let listed = offer.map(|offer| &input.offers[offer]);
+            let of = (&assignment.offer, listed);
+            let accelerators = accelerators(&input.snapshot, of).unwrap_or(0);
             let open = false;
             all.push(Standing { observed, assignment, offer, rate, accelerators, window, open });
         }
@@ -93,15 +96,17 @@ fn rate(input: &Input, assignment: &Assignment, offer: Option<usize>) -> Option<
     listed.or_else(captured).filter(|rate| rate.per_hour().currency() == input.currency)
 }
 
-/// Accelerators of one node, by the price book, or by a node that is there.
-fn accelerators(input: &Input, assignment: &Assignment, offer: Option<usize>) -> u32 {
-    let listed = offer.map(|offer| input.offers[offer].accelerator_count);
+/// Accelerators of one node of an offer, by the price book where it lists it, or by a node that is
+/// there; `None` where neither says so.
+pub fn accelerators(
+    snapshot: &Snapshot,
+    (offer, listed): (&OfferId, Option<&Offer>),
+) -> Option<u32> {
     let seen = || {
-        let mut nodes = input.snapshot.nodes.iter();
-        let node = nodes.find(|node| node.offer == assignment.offer)?;
+        let node = snapshot.nodes.iter().find(|node| node.offer == *offer)?;
         u32::try_from(node.capacity.gpu_milli / 1_000).ok()
     };
-    listed.or_else(seen).unwrap_or(0)
+    listed.map(|offer| offer.accelerator_count).or_else(seen)
 }
 
 /// What stands costs inside a window, under a budget and in its unit.
