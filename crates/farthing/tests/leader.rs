@@ -231,7 +231,7 @@ fn a_run_whose_connection_is_cut_writes_what_it_would_have_written() {
     let (records, times) = cut_off;
     let calm = simulated(MemoryStore::default());
     assert!(records.iter().any(|record| record.kind == RecordKind::Intended));
-    assert!(times >= 1, "cut {times} times in {} records", records.len());
+    assert!(times >= 3, "cut {times} times in {} records", records.len());
     assert_eq!(records.len(), calm.len());
     assert_eq!(records, calm);
 }
@@ -242,7 +242,7 @@ fn simulated<S: Store>(store: S) -> Vec<Record> {
     let scenario = Scenario::demo(1, &book.offers).unwrap();
     let prices = "gpu 2.50 USD/h\ncpu 0.03 USD/h\nmemory 0.004 USD/h\nstorage 0.0001 USD/h\n";
     let weights = Weights::from_text(prices).unwrap();
-    let end = scenario.start.checked_add(SignedDuration::from_hours(3)).unwrap();
+    let end = scenario.start.checked_add(SignedDuration::from_hours(12)).unwrap();
     let ours = Records { store, books: Books::in_memory() };
     let span = (SignedDuration::from_mins(5), end);
     let mut race = Race::new(&scenario, &weights, (ours, Records::in_memory()), span).unwrap();
