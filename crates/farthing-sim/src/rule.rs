@@ -1,4 +1,4 @@
-//! Policies, formats and the like by their names on the command line: each is listed once, as pairs.
+//! Policies, formats and the like by their names on the command line: each is listed once.
 
 /// The name of one of them.
 pub(crate) fn name<R: PartialEq>(all: &[(R, &'static str)], one: &R) -> &'static str {
