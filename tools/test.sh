@@ -44,6 +44,15 @@ lints() {
     fi
 }
 
+# What `make run` builds has fewer features than what is tested, and a feature of a dependency that
+# only the others switch on is missed by it alone.
+as_run() {
+    step 'as `make run` builds it'
+    if ! cargo check --release --locked -p farthing; then
+        failed 'the program without features does not compile, and so `make run` fails'
+    fi
+}
+
 # Shows one line for each test binary, and failures whole; the totals go to the file `$1`.
 digest() {
     local line name='' failing=false passed=0 failed=0 ignored=0
@@ -175,6 +184,7 @@ target=$(cargo metadata --format-version 1 --no-deps --locked |
 export FARTHING_PROGRAM=$target/release/farthing
 format
 lints
+as_run
 tests
 references
 focus
