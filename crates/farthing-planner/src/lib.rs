@@ -4,6 +4,7 @@
 //! per decision; [`check()`] verifies a plan from scratch and shares no code with what made it.
 
 mod account;
+mod arbiter;
 mod baseline;
 mod candidate;
 mod check;
@@ -35,6 +36,7 @@ mod step;
 mod unknown;
 mod utilisation;
 
+pub use arbiter::{Arbitrated, Arbitration, Duty, Lost, Proposal, SharedLimit, Target, arbitrate};
 pub use baseline::{Baseline, plan_as, reference};
 pub use check::{Violation, check};
 pub use compile::{plan, plan_alone};
