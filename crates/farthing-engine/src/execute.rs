@@ -4,6 +4,7 @@
 //! to ask the world: a step that is intended and has no receipt either took effect or never did.
 
 use crate::Engine;
+use crate::arbitration::excluded;
 use crate::engine::World;
 use crate::error::EngineError;
 use crate::journal::{OpenStep, Stage, namespace};
@@ -39,6 +40,8 @@ pub enum Held {
     Coverage,
     /// The step expired.
     Expired,
+    /// Others that are done dispose of the same, and why those.
+    Excluded(String),
     /// What shall take over is not ready yet.
     Replacement,
     /// A hard budget has no room for it.
@@ -66,6 +69,7 @@ impl std::fmt::Display for Held {
             Self::Stale(seconds) => write!(out, "the data is {seconds} s old"),
             Self::Coverage => write!(out, "too little was measured"),
             Self::Expired => write!(out, "it expired; what still pays is proposed anew"),
+            Self::Excluded(why) => write!(out, "excluded: {why}"),
             Self::Replacement => write!(out, "what takes over is not ready yet"),
             Self::Budget(reason) => write!(out, "{reason}"),
             Self::After(step) => write!(out, "it is not known yet what became of step {step}"),
@@ -139,8 +143,13 @@ impl<W: World, S: Store> Engine<W, S> {
             };
             (turn, order.get(open.step.id.as_str()).copied())
         });
+        let mut excluded = excluded(&proposed, self.config.currency, now)?;
         for open in proposed {
             let step = open.step.clone();
+            if let Some(why) = excluded.remove(&step.id) {
+                acted.held.push((step, Held::Excluded(why)));
+                continue;
+            }
             if let Some(held) = self.held(&open, &at, nodes_touched)? {
                 acted.held.push((step, held));
                 continue;

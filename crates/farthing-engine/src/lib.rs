@@ -8,6 +8,7 @@
 mod access;
 mod accounts;
 mod alert;
+mod arbitration;
 mod binding;
 mod budget_record;
 mod claim;
