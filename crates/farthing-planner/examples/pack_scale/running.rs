@@ -31,6 +31,7 @@ fn left(usual: &Packing, offers: &[Offer], dice: &mut Dice) -> Vec<StandingNode>
                 price: offer.price.rate().unwrap(),
                 residency: Vec::new(),
                 holds,
+                keep: false,
             });
         }
     }

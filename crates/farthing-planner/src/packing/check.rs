@@ -1,5 +1,6 @@
 //! Verifies a packing from workloads and offers alone. Shares no code with what made it.
 
+use super::shares::fit;
 use super::{PackInput, PackedNode, Packing};
 use farthing_model::{Money, Offer, OfferId, WorkloadId};
 use std::collections::BTreeMap;
@@ -115,7 +116,7 @@ fn content(
     found: &mut Vec<PackingViolation>,
 ) {
     let (kept, has) = (&input.nodes.reserve, &offer.capacity);
-    let mut asked = [0_u128; 5];
+    let (mut asked, mut parts) = ([0_u128; 5], Vec::new());
     for (id, count) in &node.holds {
         let Some(workload) = input.workloads.iter().find(|it| it.id == *id) else {
             found.push(PackingViolation::Members {
@@ -126,6 +127,7 @@ fn content(
             continue;
         };
         let asks = &workload.resources;
+        parts.push((asks.gpu_milli, *count));
         let one = [asks.cpu_milli, asks.memory_bytes, asks.gpu_milli, asks.storage_bytes, 1];
         for (sum, one) in asked.iter_mut().zip(one) {
             *sum += u128::from(one) * u128::from(*count);
@@ -150,7 +152,8 @@ fn content(
         ("pods", input.nodes.pods.map_or(u64::MAX, u64::from), 0),
     ];
     for (asked, (resource, has, kept)) in asked.into_iter().zip(rooms) {
-        if asked > u128::from(has.saturating_sub(kept)) {
+        let devices = resource != "accelerators" || fit(has.saturating_sub(kept), &parts);
+        if asked > u128::from(has.saturating_sub(kept)) || !devices {
             found.push(PackingViolation::Room { offer: offer.id.clone(), resource });
         }
     }

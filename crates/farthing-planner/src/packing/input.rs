@@ -1,7 +1,8 @@
 //! From workloads and offers to shapes and machines, and what can be held nowhere.
 
 use super::PackInput;
-use super::problem::{Amounts, DIMS, Machine, PODS, PRICE_MAX, Problem, Shape};
+use super::problem::{Amounts, DIMS, GPUS, Machine, PODS, PRICE_MAX, Problem, Shape};
+use super::shares::Parts;
 use farthing_model::{Offer, Purchase, Reason, Resources, Workload, WorkloadId};
 use std::collections::BTreeMap;
 
@@ -22,6 +23,8 @@ pub(super) struct Stated<'a> {
     /// Prices of the problem times this are at most those of the offers, in 10^-12 an hour.
     pub(super) grain: i128,
     pub(super) excluded: BTreeMap<&'static str, usize>,
+    /// How parts of accelerators are rounded.
+    parts: Parts,
 }
 
 /// Whether two workloads do not differ in anything that packing looks at.
@@ -46,9 +49,12 @@ pub(super) fn state<'a>(input: &PackInput<'a>, waits: &BTreeMap<WorkloadId, Reas
     let dearest = usable.iter().map(|(_, price)| *price).max().unwrap_or(1).max(1);
     // Waiting costs a thousand times as much, and has to fit as well.
     let grain = dearest / i128::from(PRICE_MAX / WAITING) + 1;
-    let shapes = groups.iter().map(|((resources, _), members)| Shape {
-        need: need(resources),
-        count: members.iter().map(|(_, count)| count).sum(),
+    let members = |all: &Vec<(&Workload, u64)>| all.iter().map(|(_, count)| count).sum::<u64>();
+    let asked = groups.iter().map(|((resources, _), all)| (resources.gpu_milli, members(all)));
+    let parts = Parts::of(asked);
+    let shapes = groups.iter().map(|((resources, _), all)| Shape {
+        need: rounded(resources, parts),
+        count: members(all),
     });
     let mut stated = Stated {
         problem: Problem { shapes: shapes.collect(), machines: Vec::new() },
@@ -57,6 +63,7 @@ pub(super) fn state<'a>(input: &PackInput<'a>, waits: &BTreeMap<WorkloadId, Reas
         nowhere,
         grain,
         excluded,
+        parts,
     };
     for (offer, price) in &usable {
         let machine = Machine {
@@ -73,6 +80,23 @@ pub(super) fn state<'a>(input: &PackInput<'a>, waits: &BTreeMap<WorkloadId, Reas
 }
 
 impl<'a> Stated<'a> {
+    /// The problem with parts of accelerators as they are; `None` where none are rounded.
+    pub(super) fn exact(&self) -> Option<Problem> {
+        let mut exact = self.problem.clone();
+        for (shape, members) in exact.shapes.iter_mut().zip(&self.members) {
+            if let Some((workload, _)) = members.first() {
+                shape.need = need(&workload.resources);
+            }
+        }
+        let changed = |(one, other): (&Shape, &Shape)| one.need != other.need;
+        exact.shapes.iter().zip(&self.problem.shapes).any(changed).then_some(exact)
+    }
+
+    /// What one of those who are on a node leaves less of it.
+    pub(super) fn need(&self, resources: &Resources) -> Amounts {
+        rounded(resources, self.parts)
+    }
+
     /// Which shapes may be where residency is met so far.
     pub(super) fn takes(&self, residency: &[String]) -> Vec<bool> {
         let wanted = self.members.iter().filter_map(|members| members.first());
@@ -136,6 +160,13 @@ fn usable<'a>(
 /// What one pod needs.
 pub(super) const fn need(resources: &Resources) -> Amounts {
     [resources.cpu_milli, resources.memory_bytes, resources.gpu_milli, resources.storage_bytes, 1]
+}
+
+/// The same, with a part of an accelerator rounded up.
+fn rounded(resources: &Resources, parts: Parts) -> Amounts {
+    let mut need = need(resources);
+    need[GPUS] = parts.up(need[GPUS]);
+    need
 }
 
 /// What pods may use of a node.

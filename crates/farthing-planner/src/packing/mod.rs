@@ -19,6 +19,7 @@ mod master;
 mod problem;
 mod report;
 mod running;
+mod shares;
 mod solve;
 mod whole;
 
@@ -71,13 +72,14 @@ pub fn is_packed(workload: &Workload) -> bool {
 /// its reason.
 pub fn pack(input: &PackInput<'_>) -> Result<Packing, PlanError> {
     within_budgets(input, |stated| {
-        let solved = solve::solve(&stated.problem).map_err(of_master)?;
-        Ok(solved.map(|solved| Found {
-            contents: solved.contents,
-            bound: Some(solved.bound),
-            rounds: solved.rounds,
-            columns: solved.columns,
-        }))
+        let Some(solved) = solve::solve(&stated.problem).map_err(of_master)? else {
+            return Ok(None);
+        };
+        let solve::Solved { contents, bound, rounds, columns } = solved;
+        // What is proven of rounded parts of accelerators holds of them alone.
+        let exact = stated.exact().map(|exact| solve::solve(&exact)).transpose();
+        let exact = exact.map_err(of_master)?.flatten().map(|exact| exact.bound);
+        Ok(Some(Found { contents, bound: Some(exact.unwrap_or(bound)), rounds, columns }))
     })
 }
 

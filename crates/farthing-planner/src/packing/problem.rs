@@ -3,6 +3,8 @@
 /// Resources that run out on a machine: thousandths of cores, bytes of memory, thousandths of
 /// accelerators, bytes of storage, and pods.
 pub(super) const DIMS: usize = 5;
+/// The place of accelerators among them.
+pub(super) const GPUS: usize = 2;
 /// The place of pods among them: each pod is one.
 pub(super) const PODS: usize = 4;
 /// An amount of each resource.

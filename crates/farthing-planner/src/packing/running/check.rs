@@ -1,6 +1,7 @@
 //! Replays the steps of a consolidation from nodes, workloads and offers alone. Shares no code with
 //! what made them.
 
+use super::super::shares::fit;
 use super::{Consolidation, NodeAt, RunningInput, RunningStep};
 use farthing_model::{HourlyRate, Money, Resources, WorkloadId};
 use std::collections::BTreeMap;
@@ -124,10 +125,11 @@ fn arrive(
     };
     *place.holds.entry(id.clone()).or_default() += members;
     let needs = |id: &WorkloadId| input.pack.workloads.iter().find(|it| it.id == *id);
-    let mut used = [0_u128; 5];
+    let (mut used, mut parts) = ([0_u128; 5], Vec::new());
     for (id, count) in &place.holds {
         let Some(workload) = needs(id) else { return Some(StepViolation::Unknown(step)) };
         let asks = &workload.resources;
+        parts.push((asks.gpu_milli, *count));
         let one = [asks.cpu_milli, asks.memory_bytes, asks.gpu_milli, asks.storage_bytes, 1];
         for (used, one) in used.iter_mut().zip(one) {
             *used += u128::from(one) * u128::from(*count);
@@ -142,6 +144,7 @@ fn arrive(
         input.pack.nodes.pods.map_or(u64::MAX, u64::from),
     ];
     let fits = used.iter().zip(rooms).all(|(used, room)| *used <= u128::from(room));
+    let fits = fits && fit(rooms[2], &parts);
     let wanted = needs(id).map_or(&[][..], |it| &it.residency);
     let may = wanted.is_empty() || wanted.iter().any(|one| place.residency.contains(one));
     (!fits || !may).then(|| StepViolation::Room { step, workload: id.clone() })

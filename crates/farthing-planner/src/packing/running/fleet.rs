@@ -88,7 +88,7 @@ impl<'p> Fleet<'p> {
                 takes: stated.takes(&node.residency),
                 first: BTreeMap::new(),
                 guests: BTreeMap::new(),
-                pinned: false,
+                pinned: node.keep,
                 gone: false,
                 bought: None,
             };
@@ -102,7 +102,7 @@ impl<'p> Fleet<'p> {
                     None => stand.pinned = true,
                 }
                 let known = input.pack.workloads.iter().find(|it| it.id == *id);
-                let need = known.map_or([0; 5], |it| input::need(&it.resources));
+                let need = known.map_or([0; 5], |it| stated.need(&it.resources));
                 // More than there is on a node that is over already: nothing is left.
                 stand.free = without(&stand.free, &need, *count).unwrap_or([0; 5]);
             }
@@ -118,11 +118,10 @@ impl<'p> Fleet<'p> {
         Self { problem, stands, worths, move_units, waiting, left, order }
     }
 
-    /// What all nodes cost in an hour, and the moves that they take.
-    pub(super) fn cost(&self) -> u128 {
+    /// What all nodes cost in an hour.
+    pub(super) fn cost_of_nodes(&self) -> u128 {
         let kept = self.stands.iter().filter(|stand| !stand.gone);
-        let nodes: u128 = kept.map(|stand| u128::from(stand.price)).sum();
-        nodes + u128::from(self.moved()) * u128::from(self.move_units)
+        kept.map(|stand| u128::from(stand.price)).sum()
     }
 
     /// Members of nodes that are given back.

@@ -10,7 +10,9 @@
 //! [`check_consolidation`] replays the steps, and shares no code with what made them.
 
 mod check;
+mod exchange;
 mod fleet;
+mod front;
 mod report;
 mod search;
 mod usual;
@@ -46,6 +48,8 @@ pub struct StandingNode {
     pub residency: Vec<String>,
     /// Members of workloads on it.
     pub holds: Vec<(WorkloadId, u64)>,
+    /// Whether it stays, whatever it costs.
+    pub keep: bool,
 }
 
 /// Workloads of which some members run already.
@@ -71,7 +75,8 @@ pub fn consolidate(input: &RunningInput<'_>) -> Result<Consolidation, PlanError>
     let solved = solve::solve(problem).map_err(of_master)?;
     let fleet = Fleet::of(input, &stated, worths, move_units(input, stated.grain)?);
     let best = search::search(&fleet, solved.as_ref());
-    let bound = solved.map(|solved| solved.bound);
+    let exact = stated.exact().map(|exact| solve::solve(&exact)).transpose().map_err(of_master)?;
+    let bound = exact.flatten().or(solved).map(|solved| solved.bound);
     report::report("farthing", input, &stated, &best, bound)
 }
 

@@ -2,7 +2,9 @@
 
 use super::super::solve::Solved;
 use super::super::whole::construct;
+use super::exchange::exchange;
 use super::fleet::{Fleet, Stand};
+use super::front::Front;
 use super::usual::usual;
 use farthing_model::Draw;
 use std::collections::BTreeMap;
@@ -17,10 +19,10 @@ const TOGETHER: usize = 4;
 const STALE: (usize, usize) = (12, 3_000);
 
 /// How nodes are ordered: what speaks for giving one back first is low.
-type Key = fn(&Fleet<'_>, &Stand) -> u128;
+pub(super) type Key = fn(&Fleet<'_>, &Stand) -> u128;
 
 /// Few moves for what is saved; little worth for what is paid; few moves; the dearest first.
-const KEYS: [Key; 4] = [
+pub(super) const KEYS: [Key; 4] = [
     |_, stand| u128::from(stand.moves()) * 1_000_000_000 / u128::from(stand.price.max(1)),
     |fleet, stand| worth(fleet, stand) * 1_000_000 / u128::from(stand.price.max(1)),
     |_, stand| u128::from(stand.moves()),
@@ -32,33 +34,31 @@ fn worth(fleet: &Fleet<'_>, stand: &Stand) -> u128 {
     held.iter().map(|(shape, n)| u128::from(fleet.worths[*shape]) * u128::from(*n)).sum()
 }
 
-/// The best fleet found, with everybody placed for whom there is room.
+/// The best fleet found, with everybody placed for whom there is room: of those that cost nearly
+/// the least with their moves, the one that moves the fewest, and none dearer than what is usual.
 pub(super) fn search<'p>(fleet: &Fleet<'p>, solved: Option<&Solved>) -> Fleet<'p> {
-    let mut best: Option<Fleet<'p>> = None;
-    let mut keep = |other: Fleet<'p>| {
-        let rank = |fleet: &Fleet<'p>| (fleet.waiting.values().sum::<u64>(), fleet.cost());
-        if best.as_ref().is_none_or(|best| rank(&other) < rank(best)) {
-            best = Some(other);
-        }
-    };
+    // Never dearer than what is usual, moves included.
+    let (usual, evicted) = usual(fleet.clone());
+    let mut front = Front::new((usual.cost_of_nodes(), evicted), fleet.move_units);
+    front.keep(&usual);
     for key in KEYS {
         let mut tried = fleet.clone();
         start(&mut tried, key);
         for choice in choices(&tried, key) {
-            keep(choice);
+            front.keep(&choice);
         }
-        keep(tried.clone());
+        front.keep(&tried);
         sweep(&mut tried, key);
-        keep(tried);
+        front.keep(&tried);
     }
-    // Never dearer than what is usual, moves included.
-    keep(usual(fleet.clone()).0);
     if let Some(anew) = solved.and_then(|solved| anew(fleet, solved)) {
-        keep(anew);
+        front.keep(&anew);
     }
-    let mut best = best.unwrap_or_else(|| fleet.clone());
+    let Some(mut best) = front.cheapest() else { return usual };
     together(&mut best);
-    best
+    front.keep(&best);
+    exchange(fleet, &best, &mut front);
+    front.chosen().unwrap_or(usual)
 }
 
 /// Everybody on new nodes.
@@ -80,7 +80,7 @@ fn anew<'p>(fleet: &Fleet<'p>, solved: &Solved) -> Option<Fleet<'p>> {
 }
 
 /// Nodes in the order in which they are tried.
-fn ordered(fleet: &Fleet<'_>, key: Key) -> Vec<usize> {
+pub(super) fn ordered(fleet: &Fleet<'_>, key: Key) -> Vec<usize> {
     let there = (0..fleet.stands.len()).filter(|at| !fleet.stands[*at].gone);
     let mut order: Vec<usize> = there.collect();
     order.sort_by_key(|at| (fleet.stands[*at].pinned, key(fleet, &fleet.stands[*at]), *at));
