@@ -31,7 +31,9 @@ pub(crate) struct Accounts {
     journal: Mark,
     /// Where the journal stood when the newest hour was posted by an earlier run.
     known: Option<Mark>,
-    /// What this run last posted, by the start of the hour, and which writing that was.
+    /// What this run last posted or found posted, by the start of the hour, and which writing that
+    /// was. It is found before telemetry of the hour is read, never after: whoever posts the hour
+    /// in between has kept something that was not read, and must be seen.
     written: Option<(Timestamp, Generation)>,
     /// The running hour.
     running: Option<Hour>,
@@ -143,6 +145,7 @@ impl Accounts {
         }
         // The newest hour may have telemetry that a crash kept from being posted.
         if let Some(last) = last {
+            self.find(last.from())?;
             self.running = self.how().kept(last.from())?;
             self.post_running()?;
         }
@@ -161,6 +164,7 @@ impl Accounts {
             if is_posted && whole {
                 continue;
             }
+            self.find(hour.from())?;
             let segments =
                 self.books.segments(&self.cluster, hour.from()).map_err(EngineError::Books)?;
             let Some(kept) = join(segments) else { continue };
@@ -175,6 +179,14 @@ impl Accounts {
             let metered = self.how().alone(&kept).map_err(EngineError::Meter)?;
             self.put(metered)?;
         }
+        Ok(())
+    }
+
+    /// Finds which writing of the hour that holds `at` stands, before its telemetry is read.
+    fn find(&mut self, at: Timestamp) -> Result<(), EngineError> {
+        let hour = hour_floor(at);
+        let found = self.books.generation(&self.cluster, hour).map_err(EngineError::Books)?;
+        self.written = Some((hour, found));
         Ok(())
     }
 
@@ -295,9 +307,10 @@ impl Accounts {
     /// An hour that this run has not known: others may have kept some of it, or this one before it
     /// failed.
     fn begin_hour(
-        &self,
+        &mut self,
         segment: &Segment,
     ) -> Result<(Hour, Result<Metered, MeterError>), EngineError> {
+        self.find(segment.window.from())?;
         match self.how().kept(segment.window.from())? {
             Some(hour) if !segment.is_empty() => Ok((hour, self.how().alone(segment))),
             // Nothing is kept of a tick in which nothing was paid.
