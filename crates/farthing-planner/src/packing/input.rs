@@ -1,7 +1,7 @@
 //! From workloads and offers to shapes and machines, and what can be held nowhere.
 
 use super::PackInput;
-use super::problem::{Amounts, DIMS, GPUS, Machine, PODS, PRICE_MAX, Problem, Shape};
+use super::problem::{Amounts, Content, DIMS, GPUS, Machine, PODS, PRICE_MAX, Problem, Shape};
 use super::shares::Parts;
 use farthing_model::{Offer, Purchase, Reason, Resources, Workload, WorkloadId};
 use std::collections::BTreeMap;
@@ -51,7 +51,7 @@ pub(super) fn state<'a>(input: &PackInput<'a>, waits: &BTreeMap<WorkloadId, Reas
     let grain = dearest / i128::from(PRICE_MAX / WAITING) + 1;
     let members = |all: &Vec<(&Workload, u64)>| all.iter().map(|(_, count)| count).sum::<u64>();
     let asked = groups.iter().map(|((resources, _), all)| (resources.gpu_milli, members(all)));
-    let parts = Parts::of(asked);
+    let parts = Parts::of(&asked);
     let shapes = groups.iter().map(|((resources, _), all)| Shape {
         need: rounded(resources, parts),
         count: members(all),
@@ -90,6 +90,17 @@ impl<'a> Stated<'a> {
         }
         let changed = |(one, other): (&Shape, &Shape)| one.need != other.need;
         exact.shapes.iter().zip(&self.problem.shapes).any(changed).then_some(exact)
+    }
+
+    /// Whether parts of accelerators find a device each by the usual order, the largest first.
+    pub(super) fn on_devices(&self, contents: &[Content]) -> bool {
+        contents.iter().all(|content| {
+            let asked = content.counts.iter().filter_map(|(shape, n)| {
+                let (workload, _) = self.members[*shape].first()?;
+                Some((workload.resources.gpu_milli, *n))
+            });
+            on_devices(self.problem.machines[content.machine].room[GPUS], asked.collect())
+        })
     }
 
     /// What one of those who are on a node leaves less of it.
@@ -160,6 +171,25 @@ fn usable<'a>(
 /// What one pod needs.
 pub(super) const fn need(resources: &Resources) -> Amounts {
     [resources.cpu_milli, resources.memory_bytes, resources.gpu_milli, resources.storage_bytes, 1]
+}
+
+/// Whether so many thousandths hold members of some, each part of one on one accelerator.
+fn on_devices(room: u64, mut asked: Vec<(u64, u64)>) -> bool {
+    asked.sort_unstable_by_key(|(milli, _)| std::cmp::Reverse(milli % 1_000));
+    let whole: u64 = asked.iter().map(|(milli, n)| milli / 1_000 * n).sum();
+    let Some(devices) = (room / 1_000).checked_sub(whole) else { return false };
+    let mut free: Vec<u64> = Vec::new();
+    for (milli, n) in asked.iter().filter(|(milli, _)| milli % 1_000 > 0) {
+        for _ in 0..*n {
+            let used = u64::try_from(free.len()).unwrap_or(u64::MAX);
+            match free.iter_mut().find(|free| **free >= milli % 1_000) {
+                Some(free) => *free -= milli % 1_000,
+                None if used < devices => free.push(1_000 - milli % 1_000),
+                None => return false,
+            }
+        }
+    }
+    true
 }
 
 /// The same, with a part of an accelerator rounded up.

@@ -72,14 +72,22 @@ pub fn is_packed(workload: &Workload) -> bool {
 /// its reason.
 pub fn pack(input: &PackInput<'_>) -> Result<Packing, PlanError> {
     within_budgets(input, |stated| {
-        let Some(solved) = solve::solve(&stated.problem).map_err(of_master)? else {
+        let Some(mut solved) = solve::solve(&stated.problem).map_err(of_master)? else {
             return Ok(None);
         };
-        let solve::Solved { contents, bound, rounds, columns } = solved;
-        // What is proven of rounded parts of accelerators holds of them alone.
+        // What is proven of rounded parts of accelerators holds of them alone. Parts as they are
+        // are no dearer, where each has its device in what comes of them.
         let exact = stated.exact().map(|exact| solve::solve(&exact)).transpose();
-        let exact = exact.map_err(of_master)?.flatten().map(|exact| exact.bound);
-        Ok(Some(Found { contents, bound: Some(exact.unwrap_or(bound)), rounds, columns }))
+        if let Some(exact) = exact.map_err(of_master)?.flatten() {
+            let cost = |contents| stated.problem.cost(contents);
+            let is_less = cost(&exact.contents) < cost(&solved.contents);
+            if is_less && stated.on_devices(&exact.contents) {
+                solved.contents = exact.contents;
+            }
+            solved.bound = exact.bound;
+        }
+        let solve::Solved { contents, bound, rounds, columns } = solved;
+        Ok(Some(Found { contents, bound: Some(bound), rounds, columns }))
     })
 }
 

@@ -393,3 +393,30 @@ fn a_hard_budget_of_accelerator_time_is_kept_to() {
     assert_eq!(waits(4_000), ["cheap"]);
     assert_eq!(waits(3_999), ["cheap", "dear"]);
 }
+
+/// A part of an accelerator is on one device: two of 600 thousandths never share one, while 600 and
+/// 400 do.
+#[test]
+fn parts_of_accelerators_have_a_device_each() {
+    let parts = |name: &str, count: u32, milli: u64| {
+        let mut pods = pods(name, count, 100, 10);
+        pods.resources.gpu_milli = milli;
+        pods
+    };
+    let mut node = offer("o", 8, 32, "0.40");
+    node.capacity.gpu_milli = 2_000;
+    let case = |workloads: Vec<Workload>| Case {
+        workloads,
+        offers: vec![node.clone()],
+        nodes: NodeRules::default(),
+        budgets: Vec::new(),
+    };
+    let nodes = |workloads| {
+        let packing = case(workloads).pack();
+        packing.nodes.iter().map(|node| node.count).sum::<u64>()
+    };
+    assert_eq!(nodes(vec![parts("a", 3, 600)]), 2);
+    assert_eq!(nodes(vec![parts("a", 4, 600), parts("b", 4, 400)]), 2);
+    assert_eq!(nodes(vec![parts("a", 2, 600), parts("b", 3, 300)]), 2);
+    assert_eq!(nodes(vec![parts("a", 2, 1_500)]), 2);
+}

@@ -100,7 +100,9 @@ fn filled<'p>(first: &Fleet<'p>, gone: &[bool], each: u128, below: u128) -> Opti
         fleet.give_back(at);
     }
     fleet.put(&places);
-    bought.iter().for_each(|content| fleet.buy(content));
+    for content in &bought {
+        fleet.buy(content);
+    }
     fleet.waiting = BTreeMap::new();
     Some(fleet)
 }
