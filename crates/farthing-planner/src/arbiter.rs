@@ -138,7 +138,9 @@ pub fn arbitrate(asked: &Arbitration<'_>) -> Result<Arbitrated, PlanError> {
     let (mut taken, mut proven) = (vec![false; asked.proposals.len()], true);
     for part in choose::parts(asked) {
         let (chosen, is_proven) = choose::part(asked, &part)?;
-        chosen.into_iter().for_each(|at| taken[at] = true);
+        for at in chosen {
+            taken[at] = true;
+        }
         proven &= is_proven;
     }
     let chosen: Vec<usize> = (0..taken.len()).filter(|at| taken[*at]).collect();

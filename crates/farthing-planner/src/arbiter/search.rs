@@ -81,7 +81,7 @@ struct Search<'a> {
     work: u32,
 }
 
-impl<'a> Search<'a> {
+impl Search<'_> {
     fn go(&mut self, position: usize, worth: Worth) {
         self.work += 1;
         let hopeless = plus(worth, self.ahead[position]) <= self.best.0;
