@@ -50,7 +50,7 @@ fn proposal(
     now: Timestamp,
 ) -> Result<Proposal, EngineError> {
     let saving = steps.iter().map(|open| open.step.saving);
-    let brings = saving.into_iter().try_fold(Money::zero(currency), |sum, it| sum.checked_add(it));
+    let brings = saving.into_iter().try_fold(Money::zero(currency), Money::checked_add);
     let brings = brings.map_err(EngineError::Money)?;
     let stands = steps.iter().all(|open| open.proposed < now);
     let keeps = if stands { brings.pico().max(0) / KEEPS_OF } else { 0 };

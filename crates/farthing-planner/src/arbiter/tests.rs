@@ -118,8 +118,8 @@ fn drawn(seed: u64) -> (Vec<Proposal>, Vec<SharedLimit>) {
         .map(|at| SharedLimit { name: format!("limit {at}"), left: dice.below(12) })
         .collect();
     let mut proposals = Vec::new();
-    for at in 0..1 + dice.below(9) {
-        let targets: Vec<u64> = (0..1 + dice.below(3)).map(|_| dice.below(7)).collect();
+    for at in 0..=dice.below(9) {
+        let targets: Vec<u64> = (0..=dice.below(3)).map(|_| dice.below(7)).collect();
         let mut one = proposal(&format!("p{at}"), i128::from(dice.below(2_000)) - 600, &targets);
         one.duty = match dice.below(10) {
             0 => Duty::Approved,
