@@ -29,10 +29,11 @@ run: build ## builds, then starts the demo (or: make run ARGS='plan -f examples/
 cluster: ## a real Kubernetes on loopback with GPU nodes, until Ctrl-C (needs Go)
 	@tools/cluster.sh
 
-run-cluster: ## a day of work on such a cluster, without and with Farthing, side by side (needs Go)
+run-cluster: ## a day of work on such a cluster, then `farthing up` on it (UP=1h; needs Go)
 	@tools/prepare.sh
 	@tools/cluster.sh --build >/dev/null
-	@cargo run --release --quiet --locked -p farthing --features "$(FEATURES)" --example day
+	@cargo build --release --quiet --locked -p farthing --features "$(FEATURES)" --bin farthing
+	@cargo run --release --quiet --locked -p farthing --features "$(FEATURES)" --example day $(UP)
 
 test: ## everything: format, lints, tests, generated files; ends with `N passed, N failed`
 	@tools/test.sh

@@ -37,6 +37,26 @@ test("the places of the demo sum to what its server says is paid", async ({ page
   expect(Number(said.paid) * 100).toBeGreaterThan(paid - 1);
 });
 
+test("a budget is forecast from the past of the demo, as a fan", async ({ page }) => {
+  await page.goto(`${demo.url}/budgets?budget=everything`);
+  await settled(page);
+  const chart = page.getByRole("img", { name: /Budget everything in USD/ });
+  await expect(chart).toHaveAccessibleName(/forecast [\d,.]+ at the end/);
+  await expect(page.locator("main")).toContainText(/of \d+ past weeks/);
+});
+
+test("what does nothing is found among what works, with its evidence", async ({ page }) => {
+  await page.goto(`${demo.url}/nodes`);
+  await settled(page);
+  const row = page.getByRole("row", { name: /research-notebook/ }).first();
+  await expect(row).toContainText("loaded idle");
+  await row.getByRole("link", { name: "research-notebook" }).click();
+  const dialog = page.getByRole("dialog");
+  await expect(dialog).toContainText("memory is held, and nothing runs");
+  await expect(dialog).toContainText(/\d+ of \d+ records/);
+  await expect(page.locator("main")).toContainText("nobody has");
+});
+
 test("any row of the statement is explained down to prices and samples", async ({ page }) => {
   await page.goto(`${demo.url}/cost`);
   await settled(page);

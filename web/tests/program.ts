@@ -57,7 +57,7 @@ export async function startGuarded(program: string, team: string): Promise<Guard
   await fetch(`${issuer}/test/client`, { method: "POST", body });
   const config = join(data, "identity.yaml");
   writeFileSync(config, identity(issuer, served.url, team));
-  const flags = ["--demo", "--auth", "--speed", "600", "--config", config, "--for", "10m"];
+  const flags = ["--demo", "--history", "0s", "--auth", "--speed", "600", "--config", config, "--for", "10m"];
   const child = spawn(program, ["--data", data, "up", ...flags, "--listen", upstream.slice(7)], {
     stdio: "ignore",
     env: { ...process.env, FARTHING_TEST_SECRET: "only for tests: +/" },
@@ -136,11 +136,14 @@ export async function startDemo(
   };
 }
 
-/** Until there is a plan and some hours are posted. */
+/** The day of the demo; what is before it is its past. */
+const DAY = "2026-11-02T00:00:00Z,2026-11-03T00:00:00Z";
+
+/** Until there is a plan and some hours of the day are posted. */
 async function ready(url: string, hours: number): Promise<void> {
   const until = Date.now() + 120_000;
   while (Date.now() < until) {
-    const cost = await fetch(`${url}/api/v1/cost?window=24h`).catch(() => null);
+    const cost = await fetch(`${url}/api/v1/cost?window=${DAY}`).catch(() => null);
     const posted = cost?.ok ? ((await cost.json()) as { hours: number }).hours : 0;
     if (posted >= hours) return;
     await new Promise((waited) => setTimeout(waited, 500));

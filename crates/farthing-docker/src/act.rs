@@ -26,7 +26,7 @@ const MEMBERS_MAX: u32 = 1_000;
 const AT_ONCE: usize = 16;
 
 /// Why a step was not done, or that nobody knows.
-enum Stopped {
+pub(crate) enum Stopped {
     /// The target is not as it was seen.
     Conflict(String),
     /// It cannot be done.
@@ -44,7 +44,7 @@ impl From<DockerError> for Stopped {
     }
 }
 
-type Tried = Result<ReceiptOutcome, Stopped>;
+pub(crate) type Tried = Result<ReceiptOutcome, Stopped>;
 
 /// What a step says of what it starts.
 struct Wanted<'s> {
@@ -73,6 +73,9 @@ impl<M> Act for Docker<M> {
             Action::Start { .. } => self.take_away(&step.id, now),
             Action::Suspend { .. } => self.take_back_suspension(&step.id, now),
             Action::Resume { workload } => self.suspend(&step.id, workload, now),
+            Action::Resize { workload, from, to, .. } => {
+                self.take_back_limits(&step.id, workload, (*from, *to), now)
+            }
             other => Err(Stopped::Failed(no_such(other))),
         };
         match tried {
@@ -125,6 +128,9 @@ impl<M> Docker<M> {
             }
             Action::Suspend { workload } => self.suspend(&step.id, workload, now),
             Action::Resume { workload } => self.resume(&step.id, workload, now),
+            Action::Resize { workload, members, from, to, .. } => {
+                self.resize(&step.id, (workload, *members), (*from, *to), now)
+            }
             other => Err(Stopped::Failed(no_such(other))),
         }
     }
@@ -374,6 +380,10 @@ impl<M> Docker<M> {
         }
         let marked: Vec<Container> = look.marked_by(step.as_str()).into_iter().cloned().collect();
         if let Some(first) = marked.first() {
+            if matches!(first.name.mark, Some(Mark::Resized { .. })) {
+                let first = first.clone();
+                return Ok(self.complete_resize(step, &first, now)?.then_some(now));
+            }
             let workload = first.workload.clone();
             let tried = match &first.name.mark {
                 Some(Mark::Resumed { .. }) => self.complete_resume(step, &marked, now),
@@ -470,6 +480,7 @@ fn as_marked(container: &Container) -> bool {
     match (&container.name.mark, container.fate()) {
         (Some(Mark::Suspended { .. }), fate) => fate == Fate::Stands,
         (Some(Mark::Resumed { .. }), fate) => fate != Fate::Stands,
+        (Some(Mark::Resized { to, .. }), fate) => fate != Fate::Runs || container.limits == *to,
         (None, _) => false,
     }
 }

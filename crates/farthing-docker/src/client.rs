@@ -4,7 +4,10 @@
 
 use crate::error::DockerError;
 use crate::socket;
-use crate::wire::{Created, Inspected, Listed, NewContainer, Version};
+use crate::wire::{
+    Created, Inspected, Listed, NewContainer, NewCpu, NewLimits, NewMemory, NewResources, Version,
+};
+use farthing_model::Resources;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use std::path::{Path, PathBuf};
@@ -18,6 +21,8 @@ const ANSWER_BYTES_MAX: u64 = 64 << 20;
 /// The newest version of the API that was read about here; older servers say theirs.
 const VERSION_MAX: (u32, u32) = (1, 51);
 const BUFFER_BYTES: usize = 16 << 10;
+/// The kernel's time in which a quota of processor time is used up, in microseconds.
+const PERIOD_MICRO: u64 = 100_000;
 
 /// Speaks to one engine.
 #[derive(Debug)]
@@ -26,6 +31,8 @@ pub(crate) struct Client {
     socket: PathBuf,
     prefix: String,
     engine: String,
+    /// Where Podman's own API is, if it is Podman.
+    podman: Option<String>,
 }
 
 impl Client {
@@ -40,8 +47,13 @@ impl Client {
             .output_buffer_size(BUFFER_BYTES)
             .user_agent(concat!("farthing/", env!("CARGO_PKG_VERSION")));
         let agent = socket::agent(socket.to_owned(), config.build());
-        let mut client =
-            Self { agent, socket: socket.to_owned(), prefix: String::new(), engine: String::new() };
+        let mut client = Self {
+            agent,
+            socket: socket.to_owned(),
+            prefix: String::new(),
+            engine: String::new(),
+            podman: None,
+        };
         let version: Version = client.get("/version", &[], "ask for the version")?;
         let syntax =
             |what: String| DockerError::Syntax { question: "ask for the version".to_owned(), what };
@@ -55,6 +67,7 @@ impl Client {
         let (major, minor) = newest.min(VERSION_MAX);
         client.prefix = format!("/v{major}.{minor}");
         client.engine = version.engine();
+        client.podman = version.podman().map(|version| format!("/v{version}/libpod"));
         Ok(client)
     }
 
@@ -120,6 +133,35 @@ impl Client {
         self.order(id, "unpause", &[])
     }
 
+    /// Sets what a container that runs may use.
+    ///
+    /// Docker keeps its limit of processors as it was asked for one, and refuses to set the other;
+    /// Podman does not know the question before 5.0, and passes over `NanoCpus` since. So Podman is
+    /// asked by its own API, which takes what the runtime takes in every version that has it (4.3).
+    pub(crate) fn update(&self, id: &str, limits: Resources) -> Result<(), DockerError> {
+        let number = |amount: u64| i64::try_from(amount).unwrap_or(i64::MAX);
+        let memory = number(limits.memory_bytes);
+        let question = format!("update container {id}");
+        let path = format!("/containers/{}/update", encoded(id));
+        let Some(podman) = &self.podman else {
+            let new = NewLimits {
+                nano_cpus: number(limits.cpu_milli.saturating_mul(1_000_000)),
+                memory,
+                memory_swap: memory,
+            };
+            return self.post(&path, &[], (&question, Some(&new))).map(|_| ());
+        };
+        let new = NewResources {
+            cpu: NewCpu {
+                quota: number(limits.cpu_milli.saturating_mul(PERIOD_MICRO / 1_000)),
+                period: PERIOD_MICRO,
+            },
+            memory: NewMemory { limit: memory, swap: memory },
+        };
+        let url = format!("http://docker{podman}{path}");
+        self.post_to(&url, &[], (&question, Some(&new))).map(|_| ())
+    }
+
     /// Gives a container another name.
     pub(crate) fn rename(&self, id: &str, name: &str) -> Result<(), DockerError> {
         self.order(id, "rename", &[("name", name)])
@@ -170,7 +212,16 @@ impl Client {
         query: &[(&str, &str)],
         (question, body): (&str, Option<&B>),
     ) -> Result<Vec<u8>, DockerError> {
-        let request = self.agent.post(self.url(path)).query_pairs(query.iter().copied());
+        self.post_to(&self.url(path), query, (question, body))
+    }
+
+    fn post_to<B: Serialize>(
+        &self,
+        url: &str,
+        query: &[(&str, &str)],
+        (question, body): (&str, Option<&B>),
+    ) -> Result<Vec<u8>, DockerError> {
+        let request = self.agent.post(url).query_pairs(query.iter().copied());
         let request = request.config().timeout_global(Some(PATIENCE)).build();
         let answer = match body {
             None => request.send_empty(),

@@ -1,6 +1,7 @@
 //! A container that a step of ours made: what it is a member of, what it may use, and what has
 //! become of it.
 
+use crate::cgroup::Group;
 use crate::label::{self, OFFER, STEP, WORKLOAD};
 use crate::name::{Mark, Name};
 use crate::wire::Inspected;
@@ -26,8 +27,10 @@ pub(crate) struct Container {
     pub(crate) started: Option<Timestamp>,
     /// When it last ended; also kept while it runs again.
     pub(crate) finished: Option<Timestamp>,
-    /// What is set aside for it: its limits.
+    /// What is set aside for it: its limits, as the kernel has them.
     pub(crate) limits: Resources,
+    /// What the kernel says of it while it runs, where that can be read.
+    pub(crate) group: Option<Group>,
 }
 
 /// How a container ended.
@@ -84,7 +87,7 @@ fn moment(text: &str) -> Option<Timestamp> {
 
 impl Container {
     /// Reads what the engine says; the reason where it is not one that we made.
-    pub(crate) fn read(seen: Inspected) -> Result<Self, String> {
+    pub(crate) fn read(seen: Inspected, group: Option<Group>) -> Result<Self, String> {
         let labels = seen.config.labels.unwrap_or_default();
         let short: String = seen.id.chars().take(12).collect();
         let said = |key: &str| {
@@ -105,7 +108,7 @@ impl Container {
             labels: Arc::new(label::kept(&own(&labels))),
             ..Attribution::of(workload.clone())
         };
-        let limits = seen.host_config;
+        let limits = &seen.host_config;
         let positive = |number: i64| u64::try_from(number).unwrap_or(0);
         Ok(Self {
             id: seen.id,
@@ -119,11 +122,15 @@ impl Container {
             exit: Exit { code: seen.state.exit_code, out_of_memory: seen.state.oom_killed },
             started: moment(&seen.state.started_at),
             finished: moment(&seen.state.finished_at),
-            limits: Resources {
-                cpu_milli: positive(limits.nano_cpus) / 1_000_000,
-                memory_bytes: positive(limits.memory),
-                ..Resources::default()
-            },
+            limits: held_to(
+                Resources {
+                    cpu_milli: positive(limits.nano_cpus) / 1_000_000,
+                    memory_bytes: positive(limits.memory),
+                    ..Resources::default()
+                },
+                group,
+            ),
+            group,
         })
     }
 
@@ -153,6 +160,16 @@ impl Container {
     pub(crate) fn short(&self) -> &str {
         self.id.get(..12).unwrap_or(&self.id)
     }
+}
+
+/// What holds of a container that was asked for with limits: what the kernel says, which has memory
+/// in whole pages.
+fn held_to(asked: Resources, group: Option<Group>) -> Resources {
+    const PAGE: u64 = 4 << 10;
+    let Some(group) = group else { return asked };
+    let same = group.memory_bytes.abs_diff(asked.memory_bytes) < PAGE;
+    let memory_bytes = if same { asked.memory_bytes } else { group.memory_bytes };
+    Resources { cpu_milli: group.cpu_milli, memory_bytes, ..asked }
 }
 
 /// The labels that people gave: ours are for us.

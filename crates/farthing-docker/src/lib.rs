@@ -15,8 +15,10 @@
 
 mod act;
 mod address;
+mod cgroup;
 mod client;
 mod container;
+mod devices;
 mod error;
 mod label;
 mod lives;
@@ -24,9 +26,11 @@ mod look;
 mod measure;
 mod name;
 mod observe;
+mod resize;
 mod share;
 mod socket;
 mod task;
+mod wear;
 mod wire;
 
 pub use address::{AddressError, socket};
@@ -36,6 +40,7 @@ pub use task::Task;
 
 use client::Client;
 use container::Fate;
+use devices::{Asked, Holder, Meter};
 use farthing_edge::{EdgeError, Measure, Measured, Observe, Quote};
 use farthing_model::{
     Attribution, IdError, NodeId, Observed, Offer, OfferId, Resources, Snapshot, SourceId, Window,
@@ -48,6 +53,7 @@ use measure::{Division, Others};
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 use std::sync::Arc;
+use wear::Wear;
 
 /// A machine and the containers on it.
 pub struct Docker<M> {
@@ -60,6 +66,10 @@ pub struct Docker<M> {
     source: SourceId,
     look: Option<Look>,
     lives: Lives,
+    /// What containers of ours used of their limits.
+    wear: Wear,
+    /// Accelerators that containers asked for, by the first digits of their ids.
+    asked: BTreeMap<String, Asked>,
     /// What others hold of the machine; not known before something was measured.
     others: Option<Others>,
     /// What the next measurement is to tell.
@@ -100,6 +110,8 @@ impl<M> Docker<M> {
             source: SourceId::new("docker").map_err(OpenError::Name)?,
             look: None,
             lives: Lives::default(),
+            wear: Wear::default(),
+            asked: BTreeMap::new(),
             others: None,
             faults: BTreeSet::new(),
         })
@@ -139,6 +151,57 @@ impl<M> Docker<M> {
         self.faults.extend(look.faults.iter().cloned());
         self.look = Some(look);
         Ok(())
+    }
+
+    /// Looks which accelerators containers asked for that run: once for each, as that is settled
+    /// when a container is made.
+    fn ask_for_devices(&mut self) {
+        let Some(look) = &self.look else { return };
+        let runs = look.running();
+        self.asked.retain(|id, _| runs.contains(id));
+        for id in runs.difference(&self.asked.keys().cloned().collect()) {
+            match self.client.inspect(id) {
+                Ok(Some(seen)) => {
+                    let asked = Asked::read(&seen);
+                    if asked.unnamed() > 0 {
+                        self.faults.insert(format!(
+                            "container {id} asks for {} accelerators and not for which: only what \
+                             it uses is its own",
+                            asked.unnamed()
+                        ));
+                    }
+                    self.asked.insert(id.clone(), asked);
+                }
+                Ok(None) => {}
+                Err(error) => {
+                    self.faults.insert(format!("devices of container {id}: {error}"));
+                }
+            }
+        }
+    }
+
+    /// Sets accelerators aside for the containers that asked for them.
+    fn set_aside_devices(&mut self, measured: &mut Measured, window: Window) {
+        if self.shares.gpus.is_empty() {
+            return;
+        }
+        self.ask_for_devices();
+        let Some(look) = &self.look else { return };
+        let holders = self.asked.iter().filter_map(|(id, asked)| {
+            let who = look.who(id)?;
+            Some(Holder { who, asked })
+        });
+        let holders: Vec<Holder<'_>> = holders.collect();
+        let windows = measured.spans.iter().filter(|it| it.node == self.node && it.measured);
+        let from = windows.clone().map(|it| it.window.from()).min().unwrap_or(window.from());
+        let to = windows.map(|it| it.window.to()).max().unwrap_or(window.to());
+        let Ok(window) = Window::new(from, to) else { return };
+        let (node, gpus, source) = (&self.node, self.shares.gpus.as_slice(), &self.source);
+        let meter = Meter { node, gpus, source, window };
+        meter.set_aside(&mut measured.samples, &holders);
+        meter.name(&mut measured.uses, &holders);
+        measured.uses.sort_by(|a, b| measure::order_of_use(a).cmp(&measure::order_of_use(b)));
+        measured.samples.sort_by(|a, b| measure::order(a).cmp(&measure::order(b)));
     }
 
     /// The parts of the machine that the queue asks for.
@@ -202,6 +265,7 @@ impl<M: Observe> Observe for Docker<M> {
             seen.nodes.extend(observe::nodes(machine, &held, &self.shares));
         }
         seen.nodes.sort_by(|a, b| a.id.cmp(&b.id));
+        self.say_fit(&mut seen);
         for age in &mut seen.ages {
             if let Some(look) = self.look.as_ref().filter(|_| age.part == "workloads") {
                 age.as_of = look.at.min(now);
@@ -237,6 +301,8 @@ impl<M: Measure> Measure for Docker<M> {
             source: &self.source,
         };
         self.others = Some(division.divide(&mut measured));
+        self.wear.add(&measured.samples, &pieces);
+        self.set_aside_devices(&mut measured, window);
         self.lives.accounted(window.to());
         measured.faults.extend(std::mem::take(&mut self.faults));
         Ok(measured)

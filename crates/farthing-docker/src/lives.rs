@@ -17,7 +17,8 @@ struct Life {
     node: NodeId,
     offer: OfferId,
     who: Arc<Attribution>,
-    shape: Resources,
+    /// What it may use from when on, as far as that is not accounted.
+    shapes: Vec<(Timestamp, Resources)>,
     runs: Vec<Span>,
     frozen: Vec<Span>,
     /// When it was last seen.
@@ -93,7 +94,7 @@ impl Lives {
                     node: life.node.clone(),
                     offer: life.offer.clone(),
                     who: Arc::clone(&life.who),
-                    shape: life.shape(frozen),
+                    shape: life.shape(window.from(), frozen),
                     window,
                 })
                 .collect();
@@ -111,7 +112,7 @@ impl Lives {
         for (_, life) in self.in_order() {
             let Some(since) = life.open_since() else { continue };
             let frozen = life.frozen.last().is_some_and(|(_, to)| to.is_none());
-            let shape = life.shape(frozen);
+            let shape = life.shape(life.seen, frozen);
             let with = plus(taken, shape);
             if is_within(with, capacity) {
                 taken = with;
@@ -124,7 +125,10 @@ impl Lives {
 
     /// Those that have limits, in the order in which they began.
     fn in_order(&self) -> Vec<(&str, &Life)> {
-        let limited = |life: &Life| life.shape.cpu_milli > 0 && life.shape.memory_bytes > 0;
+        let limited = |life: &Life| {
+            let all = life.shapes.iter();
+            all.last().is_some_and(|(_, shape)| shape.cpu_milli > 0 && shape.memory_bytes > 0)
+        };
         let all = self.0.iter().map(|(id, life)| (id.as_str(), life));
         let mut all: Vec<_> = all.filter(|(_, life)| limited(life)).collect();
         all.sort_by_key(|(id, life)| (life.runs.first().map(|(from, _)| *from), *id));
@@ -143,6 +147,8 @@ impl Lives {
                 index > last || !ended(run)
             });
             life.frozen.retain(|span| !ended(span));
+            let now = life.shapes.iter().rposition(|(from, _)| *from <= to).unwrap_or(0);
+            life.shapes.drain(..now);
         }
         self.0.retain(|_, life| life.seen >= to || !life.runs.iter().all(ended));
     }
@@ -154,7 +160,7 @@ impl Life {
             node: NodeId::new(&format!("{machine}/{}", container.name.base)).ok()?,
             offer: container.offer.clone(),
             who: Arc::clone(&container.who),
-            shape: container.limits,
+            shapes: vec![(Timestamp::MIN, container.limits)],
             runs: Vec::new(),
             frozen: Vec::new(),
             seen: Timestamp::UNIX_EPOCH,
@@ -162,8 +168,14 @@ impl Life {
     }
 
     fn update(&mut self, seen: &Container, at: Timestamp) {
-        (self.shape, self.seen) = (seen.limits, at);
+        self.seen = at;
         self.who = Arc::clone(&seen.who);
+        // Of one that has ended an engine may say what it was made with, and not what it had.
+        let is_held = matches!(seen.phase, Phase::Running | Phase::Frozen);
+        let changed = self.shapes.last().is_none_or(|(_, shape)| *shape != seen.limits);
+        if is_held && changed {
+            self.shapes.push((at, seen.limits));
+        }
         let is_frozen = seen.phase == Phase::Frozen;
         match self.frozen.last_mut().filter(|(_, to)| to.is_none()) {
             Some(open) if !is_frozen => open.1 = Some(at.max(open.0)),
@@ -195,21 +207,25 @@ impl Life {
         }
     }
 
-    /// What is set aside for it; of what is frozen only its memory.
-    const fn shape(&self, frozen: bool) -> Resources {
-        let cpu_milli = if frozen { 0 } else { self.shape.cpu_milli };
-        Resources { cpu_milli, ..self.shape }
+    /// What is set aside for it at a moment; of what is frozen only its memory.
+    fn shape(&self, at: Timestamp, frozen: bool) -> Resources {
+        let mut shapes = self.shapes.iter().rev();
+        let then = shapes.find(|(from, _)| *from <= at).or_else(|| self.shapes.first());
+        let shape = then.map(|(_, shape)| *shape).unwrap_or_default();
+        let cpu_milli = if frozen { 0 } else { shape.cpu_milli };
+        Resources { cpu_milli, ..shape }
     }
 
     fn open_since(&self) -> Option<Timestamp> {
         self.runs.last().filter(|(_, to)| to.is_none()).map(|(from, _)| *from)
     }
 
-    /// Its time in a window, cut where it was frozen or went on.
+    /// Its time in a window, cut where it was frozen or went on, or got other limits.
     fn cut(&self, window: Window) -> Vec<(Window, bool)> {
         let mut edges: Vec<Timestamp> = vec![window.from(), window.to()];
         let spans = self.runs.iter().chain(&self.frozen);
         edges.extend(spans.flat_map(|(from, to)| [Some(*from), *to]).flatten());
+        edges.extend(self.shapes.iter().map(|(from, _)| *from));
         edges.retain(|edge| (window.from()..=window.to()).contains(edge));
         edges.sort_unstable();
         edges.dedup();

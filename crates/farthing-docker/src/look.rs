@@ -1,5 +1,6 @@
 //! One look at the containers: ours with everything about them, the others by name.
 
+use crate::cgroup;
 use crate::client::Client;
 use crate::container::{Container, Fate, Phase};
 use crate::error::DockerError;
@@ -8,6 +9,7 @@ use crate::wire::Listed;
 use farthing_model::Attribution;
 use jiff::Timestamp;
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 
 /// Digits of a container's id that control groups are known by.
@@ -21,6 +23,8 @@ pub(crate) struct Look {
     pub(crate) ours: BTreeMap<String, Container>,
     /// Who is charged for each of the others, by the first digits of its id.
     pub(crate) others: BTreeMap<String, Arc<Attribution>>,
+    /// Those of the others that run, by the first digits of their ids.
+    pub(crate) others_run: BTreeSet<String>,
     /// What could not be read.
     pub(crate) faults: BTreeSet<String>,
 }
@@ -47,7 +51,9 @@ impl Look {
             }
             // Gone since the list was made.
             let Some(seen) = client.inspect(&listed.id)? else { continue };
-            match Container::read(seen) {
+            let pid = u32::try_from(seen.state.pid).ok().filter(|pid| *pid > 0);
+            let group = pid.and_then(|pid| cgroup::read(Path::new("/"), &seen.id, pid));
+            match Container::read(seen, group) {
                 Ok(container) => {
                     look.ours.insert(container.id.clone(), container);
                 }
@@ -65,9 +71,26 @@ impl Look {
         let name = listed.names.as_ref().and_then(|names| names.first());
         let name = name.map_or(short, |name| name.trim_start_matches('/'));
         let nothing = BTreeMap::new();
+        if matches!(Phase::parse(&listed.state), Some(Phase::Running | Phase::Frozen)) {
+            self.others_run.insert(short.to_ascii_lowercase());
+        }
         if let Some(who) = label::face(name, listed.labels.as_ref().unwrap_or(&nothing)) {
             self.others.insert(short.to_ascii_lowercase(), who);
         }
+    }
+
+    /// All that run or are frozen, by the first digits of their ids.
+    pub(crate) fn running(&self) -> BTreeSet<String> {
+        let is_there = |it: &&Container| matches!(it.phase, Phase::Running | Phase::Frozen);
+        let ours = self.ours.values().filter(is_there).map(|it| it.short().to_owned());
+        ours.chain(self.others_run.iter().cloned()).collect()
+    }
+
+    /// Who is charged for a container.
+    pub(crate) fn who(&self, short: &str) -> Option<&Arc<Attribution>> {
+        let mut ours = self.ours.values();
+        let own = || ours.find(|it| it.short() == short).map(|it| &it.who);
+        self.others.get(short).or_else(own)
     }
 
     /// Ours that a step made.

@@ -9,7 +9,8 @@ use crate::look::Look;
 use crate::share::{Shares, minus, plus};
 use farthing_edge::Measured;
 use farthing_model::{
-    Attribution, NodeSpan, Resource, Resources, Sample, SourceId, Window, proportion, split,
+    Attribution, DeviceUse, NodeSpan, Resource, Resources, Sample, SourceId, Window, proportion,
+    split,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,6 +26,16 @@ pub(crate) struct Division<'d> {
     pub(crate) shares: &'d Shares,
     /// What parts are metered by where nothing is known of them.
     pub(crate) source: &'d SourceId,
+}
+
+/// What samples are sorted by.
+pub(crate) const fn order(sample: &Sample) -> impl Ord + use<'_> {
+    (&sample.node, sample.resource, &sample.attribution, &sample.device, sample.window)
+}
+
+/// What records of devices are sorted by.
+pub(crate) const fn order_of_use(one: &DeviceUse) -> impl Ord + use<'_> {
+    (&one.node, &one.device, &one.attribution, one.window)
 }
 
 /// What others than ours hold of the machine, on average over a window.
@@ -49,28 +60,13 @@ impl Division<'_> {
         let samples = merged(samples);
         let others = Others(held(&samples));
         measured.samples.extend(samples);
-        measured.samples.sort_by(|a, b| {
-            (&a.node, a.resource, &a.attribution, &a.device, a.window).cmp(&(
-                &b.node,
-                b.resource,
-                &b.attribution,
-                &b.device,
-                b.window,
-            ))
-        });
+        measured.samples.sort_by(|a, b| order(a).cmp(&order(b)));
         for record in &mut measured.uses {
             if let Some(who) = self.face(record.attribution.as_deref()) {
                 record.attribution = Some(who);
             }
         }
-        measured.uses.sort_by(|a, b| {
-            (&a.node, &a.device, &a.attribution, a.window).cmp(&(
-                &b.node,
-                &b.device,
-                &b.attribution,
-                b.window,
-            ))
-        });
+        measured.uses.sort_by(|a, b| order_of_use(a).cmp(&order_of_use(b)));
         others
     }
 

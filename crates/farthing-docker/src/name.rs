@@ -7,13 +7,15 @@
 //! farthing.STEP.MEMBER.s.BY                       ended by the step BY, to go on later
 //! farthing.STEP.MEMBER.f.BY                       frozen by the step BY
 //! farthing.STEP.MEMBER.r.NANOS.BY                 to go on, by the step BY, from an end at NANOS
+//! farthing.STEP.MEMBER.l.CPU-BYTES.CPU-BYTES.BY   to have other limits, by the step BY: before
+//!                                                 and after, in thousandths of cores and bytes
 //! ```
 //!
 //! Ids of steps may have a slash (`p12/3`), which names may not: it is written as `_`.
 //!
 //! The end tells one that is still to be started from one that has gone on and has ended since.
 
-use farthing_model::StepId;
+use farthing_model::{Resources, StepId};
 
 /// What all names begin with.
 const PREFIX: &str = "farthing";
@@ -45,6 +47,15 @@ pub(crate) enum Mark {
         /// When it had ended, in nanoseconds; zero where it was frozen.
         ended: i128,
     },
+    /// It is to have other limits.
+    Resized {
+        /// By which step.
+        by: String,
+        /// What it might use.
+        from: Resources,
+        /// What it may use.
+        to: Resources,
+    },
 }
 
 /// Whether a step's id can be part of a container's name.
@@ -55,6 +66,12 @@ pub(crate) fn is_plain(step: &StepId) -> bool {
 
 fn written(step: &str) -> String {
     step.replace('/', "_")
+}
+
+fn limits(text: &str) -> Option<Resources> {
+    let (cpu, memory) = text.split_once('-')?;
+    let (cpu_milli, memory_bytes) = (cpu.parse().ok()?, memory.parse().ok()?);
+    Some(Resources { cpu_milli, memory_bytes, ..Resources::default() })
 }
 
 fn read(step: &str) -> String {
@@ -75,13 +92,13 @@ impl Name {
         if prefix != PREFIX || step.is_empty() {
             return None;
         }
-        let mark = match (parts.next(), parts.next(), parts.next(), parts.next()) {
-            (None, ..) => None,
-            (Some(how @ ("s" | "f")), Some(by), None, _) => {
-                Some(Mark::Suspended { by: read(by), frozen: how == "f" })
-            }
-            (Some("r"), Some(ended), Some(by), None) => {
-                Some(Mark::Resumed { by: read(by), ended: ended.parse().ok()? })
+        let rest: Vec<&str> = parts.collect();
+        let mark = match rest.as_slice() {
+            [] => None,
+            [how @ ("s" | "f"), by] => Some(Mark::Suspended { by: read(by), frozen: *how == "f" }),
+            ["r", ended, by] => Some(Mark::Resumed { by: read(by), ended: ended.parse().ok()? }),
+            ["l", from, to, by] => {
+                Some(Mark::Resized { by: read(by), from: limits(from)?, to: limits(to)? })
             }
             _ => return None,
         };
@@ -96,7 +113,9 @@ impl Name {
     /// The step that marked it.
     pub(crate) fn by(&self) -> Option<&str> {
         match self.mark.as_ref()? {
-            Mark::Suspended { by, .. } | Mark::Resumed { by, .. } => Some(by),
+            Mark::Suspended { by, .. } | Mark::Resumed { by, .. } | Mark::Resized { by, .. } => {
+                Some(by)
+            }
         }
     }
 }
@@ -108,6 +127,11 @@ impl std::fmt::Display for Name {
             Some(Mark::Suspended { by, frozen }) => {
                 let how = if *frozen { 'f' } else { 's' };
                 write!(out, "{}.{how}.{}", self.base, written(by))
+            }
+            Some(Mark::Resized { by, from, to }) => {
+                let (base, by) = (&self.base, written(by));
+                write!(out, "{base}.l.{}-{}", from.cpu_milli, from.memory_bytes)?;
+                write!(out, ".{}-{}.{by}", to.cpu_milli, to.memory_bytes)
             }
             Some(Mark::Resumed { by, ended }) => {
                 write!(out, "{}.r.{ended}.{}", self.base, written(by))
@@ -127,11 +151,16 @@ mod tests {
         let suspended = made.marked(Mark::Suspended { by: "b5-1".to_owned(), frozen: false });
         let frozen = made.marked(Mark::Suspended { by: "p2/1".to_owned(), frozen: true });
         let resumed = suspended.marked(Mark::Resumed { by: "b5-1".to_owned(), ended: 17 });
+        let size =
+            |cpu_milli, memory_bytes| Resources { cpu_milli, memory_bytes, ..Resources::default() };
+        let (from, to) = (size(500, 4_096), size(100, 1_024));
+        let resized = suspended.marked(Mark::Resized { by: "r9-1".to_owned(), from, to });
         for (name, text) in [
             (&made, "farthing.p12_3.7"),
             (&suspended, "farthing.p12_3.7.s.b5-1"),
             (&frozen, "farthing.p12_3.7.f.p2_1"),
             (&resumed, "farthing.p12_3.7.r.17.b5-1"),
+            (&resized, "farthing.p12_3.7.l.500-4096.100-1024.r9-1"),
         ] {
             assert_eq!(name.to_string(), text);
             assert_eq!(Name::parse(&format!("/{text}")).as_ref(), Some(name));
@@ -145,6 +174,8 @@ mod tests {
             "farthing.p1.0.s",
             "farthing.p1.0.r.x.b",
             "farthing.p1.0.s.b.c",
+            "farthing.p1.0.l.1-2.3.b",
+            "farthing.p1.0.l.1-2.3-4",
             "farthing..0",
             "other.p1.0",
         ] {

@@ -5,8 +5,8 @@
 //! the machine is a node too, so that what is paid stays what the machine costs.
 
 use farthing_model::{
-    HourlyRate, IdError, Money, Offer, OfferId, PerResource, Place, Price, Purchase, Resource,
-    Resources, proportion,
+    DeviceId, HourlyRate, IdError, Money, Offer, OfferId, PerResource, Place, Price, Purchase,
+    Resource, Resources, proportion,
 };
 
 /// Resources that a container is given a part of.
@@ -25,6 +25,8 @@ pub struct Shares {
     pub parts: PerResource<Money>,
     /// What it has.
     pub capacity: Resources,
+    /// Its accelerators, in the driver's order.
+    pub gpus: Vec<DeviceId>,
 }
 
 impl Shares {
@@ -150,6 +152,7 @@ pub(crate) mod tests {
             price: Price::Known(HourlyRate::new(money(1_000)).unwrap(), from),
             parts,
             capacity: shape(4_000, 8 << 30),
+            gpus: Vec::new(),
         }
     }
 

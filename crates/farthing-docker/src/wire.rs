@@ -26,6 +26,8 @@ struct Component {
     name: String,
     #[serde(default)]
     version: String,
+    #[serde(default)]
+    details: Option<BTreeMap<String, serde_json::Value>>,
 }
 
 impl Version {
@@ -39,6 +41,44 @@ impl Version {
         };
         crate::error::plain(format!("{name} {version}").trim(), 80)
     }
+
+    /// The version of Podman's own API, where it is Podman that listens.
+    pub(crate) fn podman(&self) -> Option<String> {
+        let podman = self.components.iter().find(|it| it.name == "Podman Engine")?;
+        let version = podman.details.as_ref()?.get("APIVersion")?.as_str()?;
+        let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-".contains(&byte);
+        version.bytes().all(plain).then(|| version.to_owned())
+    }
+}
+
+/// `POST /containers/ID/update` of Docker.
+#[derive(Debug, Serialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct NewLimits {
+    pub(crate) nano_cpus: i64,
+    pub(crate) memory: i64,
+    /// Memory and swap together.
+    pub(crate) memory_swap: i64,
+}
+
+/// `POST /libpod/containers/ID/update` of Podman: resources as the runtime has them.
+#[derive(Debug, Serialize)]
+pub(crate) struct NewResources {
+    pub(crate) cpu: NewCpu,
+    pub(crate) memory: NewMemory,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct NewCpu {
+    pub(crate) quota: i64,
+    pub(crate) period: u64,
+}
+
+#[derive(Debug, Serialize)]
+pub(crate) struct NewMemory {
+    pub(crate) limit: i64,
+    /// Memory and swap together.
+    pub(crate) swap: i64,
 }
 
 /// One of `GET /containers/json`.
@@ -80,6 +120,9 @@ pub(crate) struct State {
     pub(crate) started_at: String,
     #[serde(default)]
     pub(crate) finished_at: String,
+    /// One of its processes; 0 where it does not run.
+    #[serde(default)]
+    pub(crate) pid: i64,
 }
 
 #[derive(Clone, Debug, Default, Deserialize)]
@@ -87,16 +130,47 @@ pub(crate) struct State {
 pub(crate) struct Config {
     #[serde(default)]
     pub(crate) labels: Option<BTreeMap<String, String>>,
+    /// `NAME=VALUE`, of the image as well.
+    #[serde(default)]
+    pub(crate) env: Option<Vec<String>>,
 }
 
-/// Limits of a container; zero is none.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// Limits of a container, where zero is none, and the devices that it was given.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub(crate) struct Limits {
     #[serde(default)]
     pub(crate) nano_cpus: i64,
     #[serde(default)]
     pub(crate) memory: i64,
+    #[serde(default)]
+    pub(crate) runtime: Option<String>,
+    #[serde(default)]
+    pub(crate) devices: Option<Vec<HostDevice>>,
+    #[serde(default)]
+    pub(crate) device_requests: Option<Vec<DeviceRequest>>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct HostDevice {
+    #[serde(default)]
+    pub(crate) path_on_host: String,
+}
+
+/// What `--gpus` asks for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub(crate) struct DeviceRequest {
+    #[serde(default)]
+    pub(crate) driver: Option<String>,
+    /// So many of any; -1 is all.
+    #[serde(default)]
+    pub(crate) count: i64,
+    #[serde(rename = "DeviceIDs", default)]
+    pub(crate) device_ids: Option<Vec<String>>,
+    #[serde(default)]
+    pub(crate) capabilities: Option<Vec<Vec<String>>>,
 }
 
 /// `POST /containers/create`.

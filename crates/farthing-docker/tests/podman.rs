@@ -3,201 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "tests")]
 
 mod engine;
+mod machine;
 
 use engine::{Engine, IMAGE};
-use farthing_docker::{Docker, Shares, Task};
-use farthing_edge::{Act, EdgeError, Measure, Measured, Observe, Quote};
-use farthing_model::{
-    Action, Age, Asset, Assignment, ClusterId, Coverage, Currency, Decimal, HourlyRate,
-    Interruptible, Job, Money, Node, NodeId, NodeSpan, NodeState, Observed, OfferId, PerResource,
-    Place, Price, PriceKind, Provenance, Purchase, ReceiptOutcome, Resource, Resources, Snapshot,
-    Step, StepId, TeamId, Window, Workload, WorkloadId, WorkloadKind, WorkloadState,
-};
+use farthing_docker::Docker;
+use farthing_edge::{Act, Measure, Observe, Quote};
+use farthing_model::{ReceiptOutcome, Resources, Step, StepId, Window, Workload, WorkloadState};
 use jiff::{SignedDuration, Timestamp};
+use machine::{FOREVER, Machine, does, node, open, placed, seen, shares, start, suspend, task};
 use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// A machine of 4 cores and 8 GiB at 1 USD/h on which nothing but containers is.
-struct Machine;
-
-fn capacity() -> Resources {
-    Resources { cpu_milli: 4_000, memory_bytes: 8 << 30, storage_bytes: 1 << 40, gpu_milli: 0 }
-}
-
-fn place() -> Place {
-    Place { provider: "local".to_owned(), region: "box".to_owned(), zone: None }
-}
-
-fn usd(milli: i128) -> Money {
-    Money::from_pico(milli * 1_000_000_000, Currency::USD)
-}
-
-fn price() -> Price {
-    let from = Provenance {
-        kind: PriceKind::List,
-        source: "test".to_owned(),
-        as_of: "2026-11-01".parse().unwrap(),
-        list: None,
-    };
-    Price::Known(HourlyRate::new(usd(1_000)).unwrap(), from)
-}
-
-fn node() -> NodeId {
-    NodeId::new("box").unwrap()
-}
-
-fn offer() -> OfferId {
-    OfferId::new("local/box/machine/owned").unwrap()
-}
-
-impl Observe for Machine {
-    fn observe(&mut self, now: Timestamp) -> Result<Snapshot, EdgeError> {
-        let node = Node {
-            id: node(),
-            offer: offer(),
-            capacity: capacity(),
-            price: price(),
-            state: NodeState::Ready,
-            since: now,
-            until: None,
-        };
-        Ok(Snapshot {
-            cluster: ClusterId::new("test").unwrap(),
-            at: now,
-            nodes: vec![node],
-            workloads: Vec::new(),
-            ages: vec![Age { part: "nodes", as_of: now }, Age { part: "workloads", as_of: now }],
-            coverage: Coverage::default(),
-            terms: Arc::default(),
-        })
-    }
-}
-
-impl Measure for Machine {
-    fn measure(&mut self, window: Window) -> Result<Measured, EdgeError> {
-        let span = NodeSpan {
-            node: node(),
-            asset: Asset::Node,
-            offer: offer(),
-            place: place(),
-            instance_type: "machine".to_owned(),
-            purchase: Purchase::Owned,
-            capacity: capacity(),
-            price: price(),
-            window,
-            ready: window.from(),
-            held_for: None,
-            measured: true,
-        };
-        Ok(Measured { spans: vec![span], ..Measured::default() })
-    }
-}
-
-fn shares() -> Shares {
-    let mut parts = PerResource::from_fn(|_| Money::zero(Currency::USD));
-    *parts.get_mut(Resource::Cpu) = usd(600);
-    *parts.get_mut(Resource::Memory) = usd(300);
-    *parts.get_mut(Resource::Storage) = usd(100);
-    Shares {
-        place: place(),
-        purchase: Purchase::Owned,
-        price: price(),
-        parts,
-        capacity: capacity(),
-    }
-}
-
-fn task(name: &str, count: u32, checkpoint: Option<i64>, script: &str) -> Task {
-    let interruptible = checkpoint.map(|seconds| Interruptible {
-        checkpoint: SignedDuration::from_secs(seconds),
-        restart: SignedDuration::ZERO,
-    });
-    let job = Job {
-        count,
-        submitted: None,
-        work: None,
-        throughput: Vec::new(),
-        duration: Some(SignedDuration::from_mins(10)),
-        deadline: None,
-        quoted_cost: None,
-        interruptible,
-    };
-    let workload = Workload {
-        id: WorkloadId::new(name).unwrap(),
-        team: Some(TeamId::new("research").unwrap()),
-        labels: BTreeMap::from([("team".to_owned(), "research".to_owned())]),
-        resources: Resources { cpu_milli: 100, memory_bytes: 16 << 20, ..Resources::default() },
-        residency: Vec::new(),
-        value: Decimal::ZERO,
-        data: None,
-        kind: WorkloadKind::Job(job),
-    };
-    Task {
-        workload: Arc::new(workload),
-        image: IMAGE.to_owned(),
-        command: ["sh", "-c", script].map(str::to_owned).into(),
-        environment: BTreeMap::new(),
-        volumes: Vec::new(),
-    }
-}
-
-const FOREVER: &str = "trap 'exit 0' TERM; while :; do sleep 1; done";
-
-fn open(engine: &Engine, tasks: Vec<Task>) -> Docker<Machine> {
-    let mut docker = Docker::open(&engine.socket(), (node(), Machine), shares(), tasks).unwrap();
-    let now = Timestamp::now();
-    docker.observe(now).unwrap();
-    // What others hold is known from the first measurement on; before, there is no room.
-    docker.measure(Window::starting(now, SignedDuration::from_secs(1)).unwrap()).unwrap();
-    docker
-}
-
-fn seen(docker: &mut Docker<Machine>, name: &str) -> Observed {
-    let snapshot = docker.observe(Timestamp::now()).unwrap();
-    snapshot.workload(&WorkloadId::new(name).unwrap()).expect("it is in the queue").clone()
-}
-
-fn step(id: &str, action: Action, generation: u64) -> Step {
-    let zero = Money::zero(Currency::USD);
-    Step {
-        id: StepId::new(id).unwrap(),
-        action,
-        generation,
-        cost: zero,
-        saving: zero,
-        reasons: Vec::new(),
-        expires: Timestamp::MAX,
-    }
-}
-
-fn start(docker: &mut Docker<Machine>, id: &str, name: &str, members: u32) -> Step {
-    let now = Timestamp::now();
-    let offers = docker.offers(now).unwrap();
-    let action = Action::Start {
-        workload: WorkloadId::new(name).unwrap(),
-        offer: offers[0].id.clone(),
-        members,
-        nodes_each: 1,
-        window: Window::starting(now, SignedDuration::from_mins(10)).unwrap(),
-    };
-    step(id, action, seen(docker, name).generation)
-}
-
-fn suspend(docker: &mut Docker<Machine>, id: &str, name: &str) -> Step {
-    let workload = WorkloadId::new(name).unwrap();
-    step(id, Action::Suspend { workload }, seen(docker, name).generation)
-}
-
-fn does(docker: &mut Docker<Machine>, step: &Step) -> ReceiptOutcome {
-    docker.act(step, Timestamp::now()).unwrap().outcome
-}
-
-fn placed(observed: &Observed) -> &[Assignment] {
-    match &observed.state {
-        WorkloadState::Placed(there) => there,
-        other => panic!("{other:?}"),
-    }
-}
 
 #[test]
 fn a_step_is_done_once_and_taken_back_exactly() {
@@ -317,7 +132,7 @@ fn a_silent_engine_is_an_old_snapshot_and_no_step() {
     assert!(faults.contains("nobody listens there"), "{faults}");
     assert!(docker.act(&begin, now).is_err(), "nobody knows whether it was done");
     assert!(docker.outcome_of(&begin.id, now).is_err());
-    let gone = Docker::open(&engine.socket(), (node(), Machine), shares(), Vec::new());
+    let gone = Docker::open(&engine.socket(), (node(), Machine::default()), shares(), Vec::new());
     assert!(gone.err().unwrap().to_string().contains("nobody listens there"));
     engine.listen();
     assert_eq!(docker.outcome_of(&begin.id, Timestamp::now()).unwrap(), None);

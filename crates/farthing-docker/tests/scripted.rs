@@ -43,6 +43,7 @@ impl Scripted {
             price: Price::Unknown("a test".to_owned()),
             parts: nothing,
             capacity: Resources::default(),
+            gpus: Vec::new(),
         };
         let machine = (NodeId::new("box").unwrap(), ());
         Docker::open(&self.socket(), machine, shares, Vec::new()).map_err(|error| error.to_string())

@@ -3,13 +3,15 @@
 use crate::EdgeError;
 use std::fmt;
 
-/// A question: a GET, or a POST where there is a form.
+/// A question: a GET, or a POST where there is a form or JSON.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Question {
     /// Where to; `https`, or `http` on this machine.
     pub url: String,
     /// The fields of a form.
     pub form: Option<Vec<(&'static str, String)>>,
+    /// A body in JSON, where there is no form.
+    pub json: Option<String>,
     /// What stands behind `Authorization:`.
     pub authorization: Option<String>,
 }
@@ -17,7 +19,8 @@ pub struct Question {
 impl fmt::Debug for Question {
     /// Says where to, and nothing of what is secret.
     fn fmt(&self, out: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let method = if self.form.is_some() { "POST" } else { "GET" };
+        let is_post = self.form.is_some() || self.json.is_some();
+        let method = if is_post { "POST" } else { "GET" };
         write!(out, "Question({method} {})", self.url)
     }
 }

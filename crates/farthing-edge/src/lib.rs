@@ -82,6 +82,32 @@ pub trait Quote {
     /// # Errors
     /// No price can be read at all.
     fn offers(&mut self, now: Timestamp) -> Result<Arc<[Offer]>, EdgeError>;
+
+    /// What could be bought for a workload that waits for room; nothing where its nodes are bought
+    /// without us, and where nobody knows.
+    ///
+    /// Guarantees: members of the workload may be put on each; sorted by offer and pool.
+    ///
+    /// # Errors
+    /// The world cannot be reached.
+    fn to_buy(&mut self, _for: &WorkloadId, _now: Timestamp) -> Result<Vec<Buyable>, EdgeError> {
+        Ok(Vec::new())
+    }
+}
+
+/// Something that could be bought for what waits.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Buyable {
+    /// What.
+    pub offer: Offer,
+    /// How many members find room on one node of it.
+    pub members: u32,
+    /// The pool of an autoscaler that would buy it if it were told so.
+    pub pool: Option<String>,
+    /// The generation of the pool.
+    pub generation: u64,
+    /// What people do to buy it, where no pool would.
+    pub how: String,
 }
 
 /// What a world says to a step before it is begun.

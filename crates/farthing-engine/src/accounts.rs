@@ -29,6 +29,8 @@ pub(crate) struct Accounts {
     budgets: Vec<Budget>,
     /// Where the journal stands, which posted hours remember.
     journal: Mark,
+    /// Whether they do: not where the journal ends with the run.
+    marks: bool,
     /// Where the journal stood when the newest hour was posted by an earlier run.
     known: Option<Mark>,
     /// What this run last posted or found posted, by the start of the hour, and which writing that
@@ -110,6 +112,7 @@ impl Accounts {
             weights: config.weights.clone(),
             budgets: config.budgets.clone(),
             journal: mark(head),
+            marks: true,
             known: None,
             written: None,
             running: None,
@@ -210,7 +213,7 @@ impl Accounts {
     }
 
     fn replace(&self, metered: &Metered, known: &Generation) -> Result<Generation, BooksError> {
-        self.books.replace_hour(metered, Some(self.journal), known, None)
+        self.books.replace_hour(metered, self.marks.then_some(self.journal), known, None)
     }
 
     /// What [`Accounts::put`] does after a refusal; to be refused twice is an error.
@@ -238,6 +241,11 @@ impl Accounts {
     /// Where the journal stood when an earlier run posted the newest hour.
     pub(crate) const fn known(&self) -> Option<Mark> {
         self.known
+    }
+
+    /// What is posted from now on remembers no journal.
+    pub(crate) const fn forget_journal(&mut self) {
+        self.marks = false;
     }
 
     /// What is posted from now on remembers that the journal stands here.

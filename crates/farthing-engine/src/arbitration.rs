@@ -77,6 +77,7 @@ fn name(steps: &[&OpenStep]) -> String {
 fn target(action: &Action) -> Option<Target> {
     match action {
         Action::Release { node } => Some(Target::Node(node.clone())),
+        Action::Buy { .. } => None,
         other => other.workload().cloned().map(Target::Workload),
     }
 }

@@ -188,6 +188,27 @@ pub(crate) fn overruns(exposures: &[Exposure], ask: &Ask) -> Result<Vec<Short>, 
     Ok(over)
 }
 
+/// What came of asking without claiming.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Checked {
+    /// What it does not fit into; it fits where this is empty.
+    pub short: Vec<Short>,
+    /// Soft budgets that it would exceed, which only warn.
+    pub over: Vec<Short>,
+    /// The hard budgets that were asked. Where there are none nothing can say no.
+    pub hard: Vec<BudgetId>,
+}
+
+impl Checked {
+    /// Looks at `ask` in budgets as they stand.
+    pub(crate) fn of(exposures: &[Exposure], ask: &Ask) -> Result<Self, MoneyError> {
+        let (short, over) = (shortages(exposures, ask)?, overruns(exposures, ask)?);
+        let hard = exposures.iter().map(|exposure| &exposure.state.budget);
+        let hard = hard.filter(|budget| budget.hard && covers(budget, ask));
+        Ok(Self { short, over, hard: hard.map(|budget| budget.id.clone()).collect() })
+    }
+}
+
 /// What a budget has too little of for `ask`, be it hard or soft.
 pub(crate) fn shortage(exposure: &Exposure, ask: &Ask) -> Result<Option<Shortage>, MoneyError> {
     match exposure.state.limit {

@@ -38,6 +38,8 @@ pub struct Engine<W, S> {
     pub(crate) carrying: BTreeSet<(String, String)>,
     /// When idle work was last looked for.
     pub(crate) looked: Option<Timestamp>,
+    /// Since when workloads wait for room, as far as this process saw it.
+    pub(crate) waits_since: BTreeMap<WorkloadId, Timestamp>,
     /// The hour in which anomalies were last looked for, and those that were found.
     pub(crate) odd: Option<(Timestamp, BTreeMap<String, Anomaly>)>,
 }
@@ -73,6 +75,7 @@ impl<W: World, S: Store> Engine<W, S> {
             untold,
             carrying,
             looked,
+            waits_since: BTreeMap::new(),
             odd,
         };
         engine.begin(now)?;
@@ -193,6 +196,17 @@ impl<W: World, S: Store> Engine<W, S> {
     /// The books, for reports.
     pub const fn books(&self) -> &Books {
         self.accounts.books()
+    }
+
+    /// Has the books remember no journal from now on: for a run whose journal ends with it, and
+    /// whose hours are as those that were brought from elsewhere.
+    pub const fn keeps_no_journal(&mut self) {
+        self.accounts.forget_journal();
+    }
+
+    /// The world, for whoever runs the loop in it next.
+    pub fn into_world(self) -> W {
+        self.world
     }
 
     /// What the ledger has posted for a workload, wherever it ran.

@@ -135,7 +135,7 @@ impl<W: World, S: Store> Engine<W, S> {
             .collect();
         proposed.sort_by_key(|open| {
             let turn = match &open.step.action {
-                Action::Release { .. } | Action::Suspend { .. } => 0,
+                Action::Release { .. } | Action::Suspend { .. } | Action::Resize { .. } => 0,
                 Action::Scale { workload, from, to, .. } if to < from => {
                     if moving.contains(workload) { 2 } else { 0 }
                 }
@@ -397,6 +397,8 @@ pub fn target(action: &Action) -> String {
         Action::Start { workload: id, .. }
         | Action::Scale { workload: id, .. }
         | Action::Suspend { workload: id }
-        | Action::Resume { workload: id } => workload(id),
+        | Action::Resume { workload: id }
+        | Action::Resize { workload: id, .. }
+        | Action::Buy { workload: id, .. } => workload(id),
     }
 }

@@ -441,7 +441,9 @@ fn less(one: Limit, other: Limit) -> Limit {
 /// The part of a reservation that falls into a period.
 fn outstanding(open: &OpenStep, reserved: Money, period: Window) -> Result<Money, EngineError> {
     match &open.step.action {
-        Action::Start { window, .. } | Action::Scale { window, .. } => {
+        Action::Start { window, .. }
+        | Action::Scale { window, .. }
+        | Action::Buy { window, .. } => {
             let until = open.reserved_until.unwrap_or(window.to()).min(window.to());
             let Ok(window) = Window::new(window.from(), until) else { return Ok(reserved) };
             // What falls before the period was posted before it and is subtracted as posted.

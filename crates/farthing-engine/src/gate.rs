@@ -1,7 +1,7 @@
 //! A gate for whatever wants to spend and is not part of the loop: asks the budgets of a journal
 //! and its books, in any process.
 
-use crate::claim::{self, Answer, Ask, Claim};
+use crate::claim::{self, Answer, Ask, Checked, Claim};
 use crate::engine::{Engine, World};
 use crate::error::EngineError;
 use crate::exposure::{Exposure, Ground};
@@ -60,6 +60,16 @@ impl<S: Store> Gate<S> {
         let ground =
             Ground { open: self.journal.state(), sums: vec![&self.sums], currency: self.currency };
         ground.exposures(&self.budgets, now)
+    }
+
+    /// What asking would come to now: what it does not fit into, what it would exceed, and who was
+    /// asked; nothing is claimed.
+    ///
+    /// # Errors
+    /// The sums do not fit, or it is in another currency.
+    pub fn look(&self, ask: &Ask, now: Timestamp) -> Result<Checked, EngineError> {
+        Unfit::ask(ask, self.currency).map_err(EngineError::Unfit)?;
+        Checked::of(&self.exposures(now)?, ask).map_err(EngineError::Money)
     }
 
     /// Whether it would fit now; nothing is claimed.
@@ -133,6 +143,15 @@ impl<W: World, S: Store> Engine<W, S> {
         let sums = self.accounts.sums();
         let sums = (&sums[..], self.config.currency);
         claim::claim(&mut self.journal, &self.config.budgets, sums, ask, now)
+    }
+
+    /// As [`Gate::look`], for the loop's own journal.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn look(&self, ask: &Ask, now: Timestamp) -> Result<Checked, EngineError> {
+        Unfit::ask(ask, self.config.currency).map_err(EngineError::Unfit)?;
+        Checked::of(&self.exposures(now)?, ask).map_err(EngineError::Money)
     }
 
     /// As [`Gate::settle`], for the loop's own journal.

@@ -462,8 +462,10 @@ pub(crate) fn namespace(workload: &WorkloadId) -> Option<&str> {
 fn is_the_same_wish(one: &Step, other: &Step) -> bool {
     let mut now = other.action.clone();
     if let (
-        Action::Start { window: then, .. } | Action::Scale { window: then, .. },
-        Action::Start { window, .. } | Action::Scale { window, .. },
+        Action::Start { window: then, .. }
+        | Action::Scale { window: then, .. }
+        | Action::Buy { window: then, .. },
+        Action::Start { window, .. } | Action::Scale { window, .. } | Action::Buy { window, .. },
     ) = (&one.action, &mut now)
     {
         *window = *then;

@@ -16,7 +16,7 @@ use crate::execute::{note, prorated};
 use crate::exposure::{Exposure, gpu_milli_up};
 use crate::journal::{Ladder, Open, OpenStep, Stage};
 use crate::ladder_record::EscalatedRecord;
-use crate::member::member_rate;
+use crate::member::{member_rate, stretch_rate};
 use crate::record::{Body, StepRecord};
 use crate::relief::{Cut, How, Relief, Scene};
 use farthing_edge::Store;
@@ -137,7 +137,7 @@ impl<W: World, S: Store> Engine<W, S> {
                 generation: observed.generation,
                 cost,
                 saving,
-                reasons: vec![Reason::Rule(why(cut, &relief.budget, relief.rung))],
+                reasons: vec![Reason::Rule(why(cut, observed, (&relief.budget, relief.rung)))],
                 // It says what happens until `end`, and makes no sense after it.
                 expires: expires.min(end),
             };
@@ -173,9 +173,15 @@ impl<W: World, S: Store> Engine<W, S> {
             How::Shrink { offer, from, to, nodes_each, .. } => (offer, *from, *to, *nodes_each),
         };
         let WorkloadState::Placed(there) = &observed.state else { return Ok(None) };
-        let here = there.iter().find(|it| it.offer == *offer && it.nodes_each == nodes_each);
-        let asks = observed.workload.resources;
-        let rate = here.and_then(|here| member_rate(snapshot, &self.config.weights, (asks, here)));
+        let weights = &self.config.weights;
+        let terms = snapshot.terms.workloads.get(&workload);
+        let rate = if let Some(stretch) = terms.and_then(|terms| terms.stretch.as_ref()) {
+            stretch_rate(snapshot, weights, stretch)
+        } else {
+            let here = there.iter().find(|it| it.offer == *offer && it.nodes_each == nodes_each);
+            let asks = observed.workload.resources;
+            here.and_then(|here| member_rate(snapshot, weights, (asks, here)))
+        };
         let (Some((rate, each)), Ok(window)) = (rate, Window::new(now, end)) else {
             return Ok(None);
         };
@@ -285,9 +291,12 @@ fn proposed<'a>(
 }
 
 /// Why a step is proposed, in words.
-fn why(cut: &Cut, budget: &BudgetId, rung: Escalation) -> String {
+fn why(cut: &Cut, observed: &Observed, (budget, rung): (&BudgetId, Escalation)) -> String {
     let carried = match &cut.how {
         How::Suspend => String::new(),
+        How::Shrink { from, to, .. } if observed.workload.job().is_some() => {
+            format!("; {to} of its {from} members go on")
+        }
         How::Shrink { carried, .. } => {
             format!("; what is left carries {carried} of its requests")
         }

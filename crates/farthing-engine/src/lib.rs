@@ -7,6 +7,7 @@
 
 mod access;
 mod accounts;
+mod action_record;
 mod alert;
 mod arbitration;
 mod binding;
@@ -43,12 +44,13 @@ mod verify;
 mod what_if;
 
 pub use access::{AccessRecord, TokenRecord, record_access};
+pub use action_record::ActionRecord;
 pub use alert::{AlertRules, AlertedRecord, Alerts, DeliveredRecord, Delivery, Quiet, Raised};
 pub use binding::BindingRecord;
 pub use budget_record::{
     BudgetRecord, CarryRecord, LimitRecord, PeriodRecord, RungRecord, ScopeRecord,
 };
-pub use claim::{Answer, Ask, Claim, ClaimRecord, Short, Shortage};
+pub use claim::{Answer, Ask, Checked, Claim, ClaimRecord, Short, Shortage};
 pub use config::{Config, Planner};
 pub use engine::{Engine, World, undo};
 pub use error::EngineError;
@@ -60,9 +62,7 @@ pub use journal::{Journal, Ladder, Open, OpenStep, Scores, Stage};
 pub use ladder_record::{EscalatedRecord, GpuReserved};
 pub use limits::{Allowance, LimitedRecord, Limits, Told};
 pub use reclaim_record::{Cause, ReclaimedRecord};
-pub use record::{
-    ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
-};
+pub use record::{Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord};
 pub use relief::{Cut, How, Relief};
 pub use run_record::{RunRecord, record_run};
 pub use share::TeamShare;

@@ -3,7 +3,8 @@
 
 use farthing_ledger::Weights;
 use farthing_model::{
-    Assignment, HourlyRate, Money, OfferId, Resource, Resources, Snapshot, proportion,
+    Assignment, HourlyRate, Money, OfferId, Resource, Resources, Snapshot, Stretch, Window,
+    proportion,
 };
 
 /// What one member costs where it is placed: a rate, and how many times that; `None` where no node
@@ -33,6 +34,24 @@ pub(crate) fn member_rate(
         }
     }
     Some((HourlyRate::new(sum)?, 1))
+}
+
+/// What one member costs of what may be stretched, likewise; `None` also where its members are not
+/// all in one place.
+pub(crate) fn stretch_rate(
+    snapshot: &Snapshot,
+    weights: &Weights,
+    stretch: &Stretch,
+) -> Option<(HourlyRate, i128)> {
+    let placed = Assignment {
+        offer: stretch.offer.clone()?,
+        members: stretch.wanted,
+        nodes_each: stretch.pods_each,
+        window: Window::starting(snapshot.at, jiff::SignedDuration::from_hours(1))?,
+    };
+    let (rate, times) = member_rate(snapshot, weights, (stretch.each, &placed))?;
+    let pods = if snapshot.terms.shared { i128::from(stretch.pods_each) } else { 1 };
+    Some((rate, times * pods))
 }
 
 /// The provider's name of the machine, which stands before how it is paid.

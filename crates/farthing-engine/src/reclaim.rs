@@ -1,6 +1,8 @@
 //! What is taken back from what runs, by what was measured of it, where the policy says so: what
 //! holds accelerators and does nothing with them is stopped, elastic services get fewer replicas
-//! while those were not needed, and nodes that are sick by their own word are emptied.
+//! while those were not needed, containers get limits that fit what they use, room that is paid for
+//! anyway is lent to elastic jobs that would be late, and nodes that are sick by their own word are
+//! emptied.
 //!
 //! Each is a step like any other: proposed in the journal beside the plan, held by the guardrails,
 //! done by the world, and taken back with `farthing undo`. Replicas come back by themselves when
@@ -8,7 +10,10 @@
 //! takes more covers the one before it: taking it back uncovers that one. It refuses to know how
 //! the world does any of it. Start at [`Engine::reclaim`].
 
+mod buy;
+mod fit;
 mod idle;
+mod lend;
 mod replicas;
 mod sick;
 
@@ -63,6 +68,7 @@ impl<W: World, S: Store> Engine<W, S> {
             return Ok(());
         }
         self.give_back(snapshot, now, notes)?;
+        self.loosen(snapshot, now, notes)?;
         let rules = self.config.policy.reclaim.clone();
         if let Some(span) = rules.replicas {
             self.accounts.loads_mut().keep(span, now);
@@ -73,6 +79,20 @@ impl<W: World, S: Store> Engine<W, S> {
             && let Some(wanted) = self.idle_work(snapshot, (span, now), notes)?
         {
             self.propose_reclaim(Cause::Idle, wanted, now)?;
+        }
+        if let Some(span) = rules.limits {
+            let wanted = self.loose_limits(snapshot, (span, now))?;
+            self.propose_reclaim(Cause::Limits, wanted, now)?;
+        }
+        self.call_in(snapshot, now, notes)?;
+        if let Some(span) = rules.lend {
+            let wanted = self.late_work(snapshot, (span, now))?;
+            self.propose_reclaim(Cause::Lent, wanted, now)?;
+        }
+        self.bought_for_nobody(snapshot, now, notes)?;
+        if let Some(span) = self.config.policy.buy {
+            let wanted = self.waiting_work(snapshot, (span, now), notes)?;
+            self.propose_reclaim(Cause::Bought, wanted, now)?;
         }
         if !rules.sick.is_empty() {
             let wanted = self.sick_nodes(snapshot)?;
@@ -171,7 +191,14 @@ fn is_known(state: &Open, (action, generation): (&Action, u64), now: Timestamp) 
         match open.stage {
             Stage::Begun => same,
             Stage::InForce(_) => {
-                same && matches!(action, Action::Suspend { .. } | Action::Release { .. })
+                let once = matches!(
+                    action,
+                    Action::Suspend { .. }
+                        | Action::Release { .. }
+                        | Action::Resize { .. }
+                        | Action::Buy { .. }
+                );
+                same && once && open.step.action.name() == action.name()
             }
             Stage::Proposed => {
                 let holds = now <= open.step.expires || open.approved == Some(false);
@@ -202,6 +229,9 @@ fn unwanted(state: &Open, cause: Cause, wanted: &[Wanted]) -> Vec<String> {
 fn same_target(one: &Action, other: &Action) -> bool {
     match (one, other) {
         (Action::Release { node: one }, Action::Release { node: other }) => one == other,
+        (Action::Buy { workload: one, .. }, Action::Buy { workload: other, .. }) => one == other,
+        // To buy for a workload leaves the workload as it is.
+        (Action::Buy { .. }, _) | (_, Action::Buy { .. }) => false,
         _ => one.workload().is_some() && one.workload() == other.workload(),
     }
 }
@@ -211,7 +241,15 @@ fn same_size(one: &Action, other: &Action) -> bool {
         (Action::Scale { from, to, .. }, Action::Scale { from: was, to: then, .. }) => {
             (from, to) == (was, then)
         }
-        _ => true,
+        (Action::Resize { from, to, .. }, Action::Resize { from: was, to: then, .. }) => {
+            (from, to) == (was, then)
+        }
+        (
+            Action::Buy { offer, nodes, pool, .. },
+            Action::Buy { offer: other, nodes: many, pool: by, .. },
+        ) => (offer, nodes, pool) == (other, many, by),
+        // What may use less can also be stopped.
+        _ => one.name() == other.name(),
     }
 }
 

@@ -29,8 +29,14 @@ pub enum Cause {
     Idle,
     /// There were more replicas than were needed.
     Replicas,
+    /// What members may use was far from needed.
+    Limits,
+    /// Nodes that are paid for anyway have room, and a job would be late.
+    Lent,
     /// A node is sick.
     Sick,
+    /// Something waits for room.
+    Bought,
 }
 
 impl Cause {
@@ -39,7 +45,10 @@ impl Cause {
         match self {
             Self::Idle => "idle",
             Self::Replicas => "replicas",
+            Self::Limits => "limits",
+            Self::Lent => "lent",
             Self::Sick => "sick",
+            Self::Bought => "bought",
         }
     }
 }

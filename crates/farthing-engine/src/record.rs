@@ -3,6 +3,7 @@
 //! server has its own.
 
 use crate::access::{AccessRecord, TokenRecord};
+use crate::action_record::ActionRecord;
 use crate::alert::{AlertedRecord, DeliveredRecord};
 use crate::binding::BindingRecord;
 use crate::budget_record::BudgetRecord;
@@ -13,11 +14,11 @@ use crate::reclaim_record::ReclaimedRecord;
 use crate::run_record::RunRecord;
 use farthing_edge::{NewRecord, Record, RecordKind};
 use farthing_model::{
-    Action, IdError, Money, MoneyError, OfferId, PlanId, Receipt, ReceiptOutcome, Step, StepId,
-    Window, WorkloadId,
+    IdError, Money, MoneyError, PlanId, Receipt, ReceiptOutcome, Step, StepId, Window,
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
 
 /// What one record says.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -194,6 +195,9 @@ pub struct PlanRecord {
     pub policy: String,
     /// Cost of everything placed.
     pub cost: String,
+    /// Of it, that of each team's workloads. Plans of before it was kept have none.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub teams: BTreeMap<String, String>,
     /// Proven least cost, where there is a proof.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub lower_bound: Option<String>,
@@ -238,38 +242,6 @@ pub struct StepRecord {
     pub reasons: Vec<String>,
     /// Not to be done after.
     pub expires: String,
-}
-
-/// What a step does.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(tag = "do", rename_all = "kebab-case", deny_unknown_fields)]
-#[allow(missing_docs, reason = "the fields are those of farthing_model::Action")]
-pub enum ActionRecord {
-    /// Run members of a job.
-    Start {
-        workload: String,
-        offer: String,
-        members: u32,
-        nodes_each: u32,
-        from: String,
-        to: String,
-    },
-    /// Set the replicas of a service.
-    Scale {
-        workload: String,
-        offer: String,
-        replicas_from: u32,
-        replicas_to: u32,
-        nodes_each: u32,
-        from: String,
-        to: String,
-    },
-    /// Stop a job.
-    Suspend { workload: String },
-    /// Let it be placed again.
-    Resume { workload: String },
-    /// Give a node back.
-    Release { node: String },
 }
 
 /// Predicted against realised saving of a step, from the ledger.
@@ -420,63 +392,6 @@ impl StepRecord {
     }
 }
 
-impl ActionRecord {
-    fn of(action: &Action) -> Self {
-        match action {
-            Action::Start { workload, offer, members, nodes_each, window } => Self::Start {
-                workload: workload.to_string(),
-                offer: offer.to_string(),
-                members: *members,
-                nodes_each: *nodes_each,
-                from: window.from().to_string(),
-                to: window.to().to_string(),
-            },
-            Action::Scale { workload, offer, from, to, nodes_each, window } => Self::Scale {
-                workload: workload.to_string(),
-                offer: offer.to_string(),
-                replicas_from: *from,
-                replicas_to: *to,
-                nodes_each: *nodes_each,
-                from: window.from().to_string(),
-                to: window.to().to_string(),
-            },
-            Action::Suspend { workload } => Self::Suspend { workload: workload.to_string() },
-            Action::Resume { workload } => Self::Resume { workload: workload.to_string() },
-            Action::Release { node } => Self::Release { node: node.to_string() },
-        }
-    }
-
-    fn to_action(&self) -> Result<Action, RecordError> {
-        let workload_id = |text: &str| WorkloadId::new(text).map_err(RecordError::Id);
-        let offer_id = |text: &str| OfferId::new(text).map_err(RecordError::Id);
-        Ok(match self {
-            Self::Start { workload, offer, members, nodes_each, from, to } => Action::Start {
-                workload: workload_id(workload)?,
-                offer: offer_id(offer)?,
-                members: *members,
-                nodes_each: *nodes_each,
-                window: window(from, to)?,
-            },
-            Self::Scale { workload, offer, replicas_from, replicas_to, nodes_each, from, to } => {
-                Action::Scale {
-                    workload: workload_id(workload)?,
-                    offer: offer_id(offer)?,
-                    from: *replicas_from,
-                    to: *replicas_to,
-                    nodes_each: *nodes_each,
-                    window: window(from, to)?,
-                }
-            }
-            Self::Suspend { workload } => Action::Suspend { workload: workload_id(workload)? },
-            Self::Resume { workload } => Action::Resume { workload: workload_id(workload)? },
-            Self::Release { node } => {
-                let node = farthing_model::NodeId::new(node).map_err(RecordError::Id)?;
-                Action::Release { node }
-            }
-        })
-    }
-}
-
 /// Reads an amount of the journal.
 pub(crate) fn money(text: &str) -> Result<Money, RecordError> {
     text.parse().map_err(RecordError::Money)
@@ -501,7 +416,7 @@ pub(crate) fn plan_id(text: &str) -> Result<PlanId, RecordError> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use farthing_model::{Currency, Reason};
+    use farthing_model::{Action, Currency, OfferId, Reason, WorkloadId};
 
     #[test]
     fn a_step_comes_back_as_it_was() {

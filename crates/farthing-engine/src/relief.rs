@@ -6,6 +6,8 @@
 //! will cost is not committed. Of all sets of cuts that bring both, the one that loses the least is
 //! taken. Nothing is done here; start at [`Scene::relief`].
 
+mod stretch;
+
 use crate::cuts::{self, Chosen};
 use crate::error::EngineError;
 use crate::exposure::{Exposure, Held};
@@ -68,7 +70,7 @@ pub struct Cut {
 pub enum How {
     /// A job is suspended.
     Suspend,
-    /// A service gets fewer replicas on an offer.
+    /// A service gets fewer replicas on an offer, or what may be stretched fewer members.
     Shrink {
         /// Where.
         offer: OfferId,
@@ -78,7 +80,8 @@ pub enum How {
         to: u32,
         /// Nodes of each.
         nodes_each: u32,
-        /// The part of the service's requests that is carried with all of its cuts.
+        /// The part of the service's requests that is carried with all of its cuts, or of the
+        /// members of what may be stretched that are left.
         carried: Ratio,
     },
 }
@@ -100,7 +103,13 @@ pub(crate) struct Scene<'a> {
 /// The ways to cut one workload, each with what it takes.
 struct Thing {
     ways: Vec<Vec<Cut>>,
-    job: bool,
+}
+
+impl Thing {
+    /// Whether one of its ways takes what is committed: a job that is stopped.
+    fn is_committed(&self) -> bool {
+        self.ways.iter().flatten().any(|cut| cut.how == How::Suspend)
+    }
 }
 
 impl Scene<'_> {
@@ -117,10 +126,15 @@ impl Scene<'_> {
             if !state.budget.scope.covers(&observed.workload) {
                 continue;
             }
-            if let Some(job) = self.job(observed, state).map_err(EngineError::Money)? {
-                things.push(Thing { ways: vec![vec![job]], job: true });
-            } else if let Some(ways) = self.service(observed, state)? {
-                things.push(Thing { ways, job: false });
+            // Fewer members before none.
+            let mut ways = self.stretch(observed, state).map_err(EngineError::Money)?;
+            let job = self.job(observed, state).map_err(EngineError::Money)?;
+            ways.extend(job.map(|job| vec![job]));
+            if ways.is_empty() {
+                ways.extend(self.service(observed, state)?.into_iter().flatten());
+            }
+            if !ways.is_empty() {
+                things.push(Thing { ways });
             }
         }
         let need = self.need(exposure, rung, limit, &things).map_err(EngineError::Money)?;
@@ -158,7 +172,7 @@ impl Scene<'_> {
         let gone = exposure.gone_amount()?;
         // To be below the rung and not on it. Where there is no job, nothing is committed that a
         // cut would free.
-        let committed = if things.iter().any(|thing| thing.job) {
+        let committed = if things.iter().any(Thing::is_committed) {
             let need = gone.checked_sub(part(limit, rung.at)?)?;
             need.checked_add(Money::from_pico(1, limit.currency()))?.pico()
         } else {
@@ -360,7 +374,8 @@ fn options(
             let value = way.iter().try_fold(0_i128, |sum, cut| {
                 sum.checked_add(cut.loses_value.nano()).ok_or(MoneyError::Overflow)
             })?;
-            let committed = if thing.job { frees.pico() } else { 0 };
+            let stops = way.iter().any(|cut| cut.how == How::Suspend);
+            let committed = if stops { frees.pico() } else { 0 };
             let frees_both = [committed, frees.pico()];
             ways.push(cuts::Cut { frees: frees_both, loses: (value, loses.pico()) });
             frees_all = frees_all.checked_add(frees)?;

@@ -156,16 +156,22 @@ impl<W: World, S: Store> Engine<W, S> {
     /// runs, all else where it runs.
     fn posted_before(&self, step: &Step, account: &Account) -> Result<Money, EngineError> {
         let open = self.journal.state().steps.get(&step.id);
-        match open.filter(|open| open.reclaim.is_some()) {
+        // What is bought is paid where it runs, and saves nothing anywhere.
+        let buys = matches!(step.action, Action::Buy { .. });
+        match open.filter(|open| open.reclaim.is_some() && !buys) {
             Some(_) => self.posted_for_step(&step.action),
             None => Ok(self.accounts.posted(account)),
         }
     }
 
-    /// Whether a step takes replicas of a service away that are there, and adds none.
+    /// Whether a step takes away what runs has, and adds nothing.
     fn is_taken(&self, step: &Step) -> bool {
         let open = self.journal.state().steps.get(&step.id);
-        let shrinks = matches!(&step.action, Action::Scale { from, to, .. } if to < from);
+        let shrinks = match &step.action {
+            Action::Scale { from, to, .. } => to < from,
+            Action::Resize { from, to, .. } => to.fits_in(*from),
+            _ => false,
+        };
         shrinks && open.is_some_and(|open| open.ladder.is_some() || open.reclaim.is_some())
     }
 
@@ -193,7 +199,11 @@ fn gpu_needed(step: &Step, at: &Acting<'_>) -> Result<Option<Money>, farthing_mo
         Action::Scale { offer, to, nodes_each, window, .. } => {
             (offer, i128::from(*to) * i128::from(*nodes_each), window)
         }
-        Action::Suspend { .. } | Action::Resume { .. } | Action::Release { .. } => return Ok(None),
+        Action::Buy { offer, nodes, window, .. } => (offer, i128::from(*nodes), window),
+        Action::Suspend { .. }
+        | Action::Resume { .. }
+        | Action::Resize { .. }
+        | Action::Release { .. } => return Ok(None),
     };
     let Some(accelerators) = accelerators(offer, &at.offers, at.snapshot) else { return Ok(None) };
     gpu_rate(accelerators).cost(*window)?.checked_mul_int(nodes).map(Some)
@@ -213,7 +223,9 @@ fn accelerators(offer: &OfferId, offers: &[Offer], snapshot: &Snapshot) -> Optio
 /// that a reservation is never too small.
 fn inside(whole: Money, step: &Step, period: Window) -> Result<Money, EngineError> {
     let window = match &step.action {
-        Action::Start { window, .. } | Action::Scale { window, .. } => *window,
+        Action::Start { window, .. }
+        | Action::Scale { window, .. }
+        | Action::Buy { window, .. } => *window,
         _ => return Ok(whole),
     };
     prorated(whole, window, window.intersect(period))

@@ -28,7 +28,9 @@ impl Account {
     /// The account that an action is settled by, if it costs anything.
     pub(crate) fn of(action: &Action) -> Option<Self> {
         match action {
-            Action::Start { workload, offer, .. } | Action::Scale { workload, offer, .. } => {
+            Action::Start { workload, offer, .. }
+            | Action::Scale { workload, offer, .. }
+            | Action::Buy { workload, offer, .. } => {
                 Some(Self { workload: workload.clone(), offer: offer.clone() })
             }
             _ => None,

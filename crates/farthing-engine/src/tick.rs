@@ -300,6 +300,7 @@ impl<W: World, S: Store> Engine<W, S> {
             parent: planned.plan.parent.as_ref().map(ToString::to_string),
             policy: report.policy.to_owned(),
             cost: report.cost.to_string(),
+            teams: by_team(input, planned)?,
             lower_bound: report.lower_bound.map(|bound| bound.to_string()),
             status: report.status.name().to_owned(),
             steps: steps.iter().map(StepRecord::of).collect(),
@@ -322,6 +323,26 @@ impl<W: World, S: Store> Engine<W, S> {
         bodies.push(Body::Planned(record));
         self.journal.append(now, &bodies)
     }
+}
+
+/// What a plan costs each team that has something in it.
+fn by_team(input: &Input, planned: &Planned) -> Result<BTreeMap<String, String>, EngineError> {
+    let mut teams: BTreeMap<&TeamId, Money> = BTreeMap::new();
+    let zero = Money::zero(planned.report.cost.currency());
+    for placed in &planned.report.placements {
+        let observed = input.snapshot.workload(&placed.workload);
+        let Some(team) = observed.and_then(|it| it.workload.team.as_ref()) else { continue };
+        let sum = teams.entry(team).or_insert(zero);
+        *sum = sum.checked_add(placed.cost).map_err(EngineError::Money)?;
+    }
+    // Of a team that only waits it is known that it costs nothing.
+    for waits in &planned.report.waiting {
+        let observed = input.snapshot.workload(&waits.workload);
+        if let Some(team) = observed.and_then(|it| it.workload.team.as_ref()) {
+            teams.entry(team).or_insert(zero);
+        }
+    }
+    Ok(teams.into_iter().map(|(team, sum)| (team.to_string(), sum.to_string())).collect())
 }
 
 impl<W: World, S: Store> Engine<W, S> {

@@ -14,7 +14,7 @@ use crate::sums::Account;
 use farthing_edge::Store;
 use farthing_model::{
     Action, Money, MoneyError, NodeId, Observed, OfferId, Snapshot, Step, StepId, Window,
-    WorkloadState, proportion, split_money,
+    WorkloadId, WorkloadState, proportion, split_money,
 };
 use jiff::Timestamp;
 
@@ -78,7 +78,10 @@ impl<W: World, S: Store> Engine<W, S> {
         step: &Step,
         now: Timestamp,
     ) -> Result<Vec<Body>, EngineError> {
-        let Some(account) = Account::of(&step.action) else { return Ok(Vec::new()) };
+        // Nodes that are bought for a workload leave it as large as it is.
+        let account = Account::of(&step.action);
+        let account = account.filter(|_| !matches!(step.action, Action::Buy { .. }));
+        let Some(account) = account else { return Ok(Vec::new()) };
         let replaced: Vec<_> = self
             .journal
             .state()
@@ -87,15 +90,18 @@ impl<W: World, S: Store> Engine<W, S> {
             .filter(|(open, _)| Account::of(&open.step.action).as_ref() == Some(&account))
             .map(|(open, since)| (open.clone(), since, now, false))
             .collect();
+        let steps = &self.journal.state().steps;
+        let cuts = steps.get(&step.id).is_some_and(|open| open.ladder.is_some());
         let stays = |body: &Body| match body {
-            Body::Settled { step, .. } => StepId::new(step).ok().is_some_and(|id| {
-                self.journal.state().steps.get(&id).is_some_and(|open| open.reclaim.is_some())
-            }),
+            Body::Settled { step, .. } => StepId::new(step)
+                .ok()
+                .and_then(|id| steps.get(&id))
+                .is_some_and(|open| open.reclaim.is_some() || (cuts && is_bare_cut(open))),
             _ => false,
         };
         let bodies = self.settlement(replaced)?;
         // What was taken from what runs stays open below what takes more, to be taken back after
-        // it.
+        // it; so does a cut that nothing is set aside for: no plan makes it larger again.
         let covered = bodies.into_iter().map(|body| match &body {
             Body::Settled { step: old, .. } if stays(&body) => {
                 Body::Covered { step: old.clone(), by: step.id.to_string() }
@@ -143,6 +149,10 @@ impl<W: World, S: Store> Engine<W, S> {
             for ((open, since, until, complete), posted) in group.iter().zip(posted) {
                 let step = open.step.id.to_string();
                 bodies.push(Body::Settled { step, posted: posted.to_string() });
+                // What was covered was verified when it was, and is not in force again for a tick.
+                if open.ladder.is_some() && open.posted_before.is_none() {
+                    continue;
+                }
                 let release = self.promised(open)?;
                 let record = verify(&open.step, release, (*since, *until, *complete), posted)?;
                 bodies.extend(record.map(Body::Verified));
@@ -159,6 +169,11 @@ impl<W: World, S: Store> Engine<W, S> {
         (open, since, until, complete): &Ended,
     ) -> Result<(String, Money, Option<VerifiedRecord>), EngineError> {
         let step = &open.step;
+        // What it saved is in what the step comes to that started its members: counted here too, it
+        // would be counted twice.
+        if matches!(step.action, Action::Resize { .. }) {
+            return Ok((step.id.to_string(), Money::zero(self.config.currency), None));
+        }
         let held = until.duration_since(*since).as_nanos().max(0);
         let part = |whole: Money| {
             let pico = proportion(whole.pico(), held, self.config.horizon.as_nanos());
@@ -166,6 +181,15 @@ impl<W: World, S: Store> Engine<W, S> {
             Ok::<_, EngineError>(Money::from_pico(pico, whole.currency()))
         };
         let posted = match &step.action {
+            // What was bought for a workload is in its account; nobody promised a saving.
+            Action::Buy { .. } => {
+                let nothing = Money::zero(self.config.currency);
+                let account = Account::of(&step.action).zip(open.posted_before);
+                let posted = account.map(|(account, before)| {
+                    self.accounts.posted(&account).checked_sub(before).map_err(EngineError::Money)
+                });
+                return Ok((step.id.to_string(), posted.transpose()?.unwrap_or(nothing), None));
+            }
             Action::Release { node } => self.posted_for_node(node, (*since, *until))?,
             action => {
                 let Some(before) = open.posted_before else {
@@ -265,12 +289,14 @@ fn end_of(
         // else changed it.
         Action::Scale { workload, offer, to, .. } if open.ladder.is_some() => {
             let there = snapshot.workload(workload).map_or(0, |seen| replicas(seen, offer));
+            let there = stretched(snapshot, workload).unwrap_or(there);
             (there != *to).then_some((now, false))
         }
         // What was taken from what runs holds until it is given back, in the same way.
         Action::Scale { workload, to, .. } if open.reclaim.is_some() => {
             let seen = snapshot.workload(workload).and_then(|seen| seen.workload.service());
             let wanted = seen.map(|service| service.replicas_min);
+            let wanted = stretched(snapshot, workload).or(wanted);
             (wanted != Some(*to)).then_some((now, false))
         }
         Action::Scale { window, .. } => (now >= window.to()).then_some((window.to(), false)),
@@ -282,7 +308,37 @@ fn end_of(
             _ => Some((now, true)),
         },
         Action::Resume { .. } => Some((now, true)),
+        // As long as its members may use so much; what stands still may use nothing to say.
+        Action::Resize { workload, to, .. } => match snapshot.workload(workload) {
+            None => Some((now, true)),
+            Some(seen) => match &seen.state {
+                WorkloadState::Finished(at) => Some((*at, true)),
+                WorkloadState::Waiting => Some((now, false)),
+                WorkloadState::Placed(_) | WorkloadState::Suspended => {
+                    let terms = snapshot.terms.workloads.get(workload);
+                    let fit = terms.and_then(|terms| terms.fit.as_ref());
+                    fit.filter(|fit| fit.limits != *to).map(|_| (now, false))
+                }
+            },
+        },
+        // What a pool was told holds until it is taken back; a pool that is gone was told nothing.
+        Action::Buy { pool, .. } => {
+            let there = pool.as_ref().is_some_and(|pool| snapshot.terms.pools.contains_key(pool));
+            (!there).then_some((now, false))
+        }
     }
+}
+
+/// Whether a ladder took something that nothing is set aside for.
+fn is_bare_cut(open: &OpenStep) -> bool {
+    open.ladder.is_some() && open.reserved.is_none_or(|reserved| reserved.pico() == 0)
+}
+
+/// Members that are wanted of what may be stretched and runs; others are counted as they are.
+fn stretched(snapshot: &Snapshot, workload: &WorkloadId) -> Option<u32> {
+    let runs = matches!(snapshot.workload(workload)?.state, WorkloadState::Placed(_));
+    let stretch = snapshot.terms.workloads.get(workload)?.stretch.as_ref();
+    stretch.filter(|_| runs).map(|stretch| stretch.wanted)
 }
 
 /// Replicas of a service on an offer.
@@ -302,7 +358,10 @@ fn verify(
     let window = match &step.action {
         Action::Start { window, .. } | Action::Scale { window, .. } => *window,
         Action::Release { .. } => release,
-        Action::Suspend { .. } | Action::Resume { .. } => return Ok(None),
+        Action::Suspend { .. }
+        | Action::Resume { .. }
+        | Action::Resize { .. }
+        | Action::Buy { .. } => return Ok(None),
     };
     let from = since.max(window.from());
     let in_force = Window::new(from, until.max(from)).ok();

@@ -7,11 +7,11 @@ use farthing_engine::{Cause, Config, Engine, Planner, Stage, VerifiedRecord};
 use farthing_ledger::{Books, Weights};
 use farthing_model::{
     Action, Age, Asset, Assignment, Attribution, ClusterId, Coverage, Currency, Decimal, DeviceId,
-    DeviceUse, Mode, Money, Node, NodeId, NodeSpan, NodeState, NodeTerms, Observed, Offer, OfferId,
-    PerMille, Place, Policy, Price, PriceKind, Progress, Provenance, Purchase, Reading, Receipt,
-    ReceiptOutcome, Reclaim, Requests, Resource, Resources, Rung, Rungs, Sample, Service, Share,
-    Sizing, Snapshot, SourceId, Split, Step, StepId, Symptom, Terms, Window, Workload, WorkloadId,
-    WorkloadKind, WorkloadState, WorkloadTerms,
+    DeviceUse, Fit, Mode, Money, Node, NodeId, NodeSpan, NodeState, NodeTerms, Observed, Offer,
+    OfferId, PerMille, PerResource, Place, Policy, Price, PriceKind, Progress, Provenance,
+    Purchase, Reading, Receipt, ReceiptOutcome, Reclaim, Requests, Resource, Resources, Rung,
+    Rungs, Sample, Service, Share, Sizing, Snapshot, SourceId, Split, Step, StepId, Symptom, Terms,
+    Window, Workload, WorkloadId, WorkloadKind, WorkloadState, WorkloadTerms,
 };
 use jiff::{SignedDuration, Timestamp};
 use std::cell::RefCell;
@@ -37,6 +37,8 @@ struct Town {
     gpus: [Option<u16>; 2],
     elastic: bool,
     sick: bool,
+    /// How limits of the service fit it, where that can be changed.
+    fit: Option<Fit>,
     /// Of the service and of the notebook.
     generations: [u64; 2],
     done: Vec<Step>,
@@ -107,7 +109,9 @@ impl Observe for World {
         let town = self.0.borrow();
         let mut terms = Terms::default();
         let elastic = town.elastic.then_some((2, 8));
-        terms.workloads.insert(id("s/web"), WorkloadTerms { elastic, ..WorkloadTerms::default() });
+        let fit = town.fit.clone();
+        let of_web = WorkloadTerms { elastic, fit, ..WorkloadTerms::default() };
+        terms.workloads.insert(id("s/web"), of_web);
         if town.sick {
             let xid = Symptom { name: "XidError=True".to_owned(), says: "Xid 79".to_owned() };
             let node = NodeTerms { symptoms: vec![xid], ..NodeTerms::default() };
@@ -226,6 +230,11 @@ impl World {
             assert_eq!(*replicas, from, "it is as it was seen");
             *replicas = to;
         }
+        if let (Action::Resize { from, to, .. }, Some(fit)) = (action, &mut town.fit) {
+            let (from, to) = if back { (*to, *from) } else { (*from, *to) };
+            assert_eq!(fit.limits, from, "it is as it was seen");
+            fit.limits = to;
+        }
         let is_web = action.workload().is_some_and(|it| it.as_str() == "s/web");
         town.generations[usize::from(!is_web)] += 1;
     }
@@ -261,7 +270,8 @@ struct Run {
 fn run(mode: Mode) -> Run {
     let half = SignedDuration::from_mins(30);
     let sick = vec!["XidError=True".to_owned()];
-    run_with(mode, Reclaim { idle: Some(half * 2), replicas: Some(half), sick })
+    let (idle, replicas) = (Some(half * 2), Some(half));
+    run_with(mode, Reclaim { idle, replicas, sick, ..Reclaim::default() })
 }
 
 fn run_with(mode: Mode, reclaim: Reclaim) -> Run {
@@ -272,6 +282,7 @@ fn run_with(mode: Mode, reclaim: Reclaim) -> Run {
         gpus: [Some(0), Some(0)],
         elastic: true,
         sick: false,
+        fit: None,
         generations: [1, 1],
         done: Vec::new(),
     };
@@ -331,6 +342,107 @@ fn nothing_is_taken_unless_a_policy_says_so() {
     run.until(240);
     assert_eq!(run.replicas(), (8, 1));
     assert!(run.world.0.borrow().done.is_empty());
+}
+
+/// Eight members of four cores and 8 GiB, of which none ever needed more than half a core and one
+/// GiB.
+fn loose() -> Fit {
+    let size = |cpu_milli: u64, mib: u64| Resources {
+        cpu_milli,
+        memory_bytes: mib << 20,
+        ..Resources::default()
+    };
+    let cents = |cents: i128| Money::from_pico(cents * 10_000_000_000, Currency::USD);
+    let mut prices = PerResource::from_fn(|_| cents(0));
+    *prices.get_mut(Resource::Cpu) = cents(640);
+    *prices.get_mut(Resource::Memory) = cents(160);
+    Fit {
+        members: 8,
+        limits: size(4_000, 8 << 10),
+        usual: size(300, 1 << 10),
+        peak: size(500, 1 << 10),
+        last: size(200, 1 << 10),
+        since: at(0),
+        price: Some((prices, NODE)),
+    }
+}
+
+#[test]
+fn limits_fit_what_is_used_and_are_given_back_when_they_are_full() {
+    let limits = Some(SignedDuration::from_mins(30));
+    let mut run = run_with(Mode::Enforce, Reclaim { limits, ..Reclaim::default() });
+    {
+        let mut town = run.world.0.borrow_mut();
+        (town.elastic, town.fit) = (false, Some(loose()));
+    }
+    run.until(20);
+    assert!(run.world.0.borrow().done.is_empty(), "not seen for long enough");
+    run.until(30);
+    let [step] = <[Step; 1]>::try_from(run.world.0.borrow().done.clone()).unwrap();
+    let Action::Resize { members, from, to, .. } = &step.action else { panic!("{step:?}") };
+    // The most that any used is 70 % of it: 0.5 / 0.7 cores, 1 GiB / 0.7 and a little.
+    assert_eq!((*members, *from), (8, loose().limits));
+    assert_eq!((to.cpu_milli, to.memory_bytes), (720, 1_468 << 20));
+    // Of 6.40 USD for 64 cores and 1.60 for 64 GiB in an hour.
+    let hour = |cores_milli: i128, mib: i128| cores_milli * 8 * 100_000_000 + mib * 8 * 24_414_062;
+    let near = |money: Money, pico: i128| (money.pico() - pico).abs() < 1_000_000;
+    assert!(near(step.cost, hour(720, 1_468)), "{:?}", step.cost);
+    assert!(near(step.saving, hour(3_280, 6_724)), "{:?}", step.saving);
+    let why = step.reasons[0].to_string();
+    assert!(why.contains("cpu 0.72 instead of 4, as 7.5 % in 99 of 100"), "{why}");
+    assert!(why.contains("memory 1468 MiB instead of 8192 MiB"), "{why}");
+    // It stays, also where still less would do.
+    {
+        let mut town = run.world.0.borrow_mut();
+        let fit = town.fit.as_mut().unwrap();
+        (fit.usual.cpu_milli, fit.peak.cpu_milli) = (20, 20);
+    }
+    run.until(120);
+    assert_eq!((run.world.0.borrow().done.len(), run.in_force(Cause::Limits).len()), (1, 1));
+    // 0.648 is 90 % of 0.72.
+    run.world.0.borrow_mut().fit.as_mut().unwrap().last.cpu_milli = 647;
+    run.until(130);
+    assert_eq!(run.in_force(Cause::Limits).len(), 1, "within its band");
+    run.world.0.borrow_mut().fit.as_mut().unwrap().last.cpu_milli = 648;
+    run.until(140);
+    assert!(run.in_force(Cause::Limits).is_empty());
+    assert_eq!(run.world.0.borrow().fit.as_ref().unwrap().limits, loose().limits);
+    assert!(run.notes.iter().any(|note| note.contains("s/web needs its limits again")));
+    // It is left alone for a while; what it saved is the ledger's to say, and said once.
+    run.until(160);
+    assert_eq!(run.world.0.borrow().done.len(), 1);
+    assert!(run.verified.is_empty());
+}
+
+#[test]
+fn limits_that_somebody_else_changed_are_not_ours_any_more() {
+    let limits = Some(SignedDuration::from_mins(30));
+    let mut run = run_with(Mode::Recommend, Reclaim { limits, ..Reclaim::default() });
+    {
+        let mut town = run.world.0.borrow_mut();
+        (town.elastic, town.fit) = (false, Some(loose()));
+    }
+    run.until(40);
+    assert!(run.world.0.borrow().done.is_empty(), "it is only proposed");
+    assert_eq!(run.proposed().len(), 1);
+    let mut run = run_with(Mode::Enforce, Reclaim { limits, ..Reclaim::default() });
+    {
+        let mut town = run.world.0.borrow_mut();
+        (town.elastic, town.fit) = (false, Some(loose()));
+    }
+    run.until(30);
+    assert_eq!(run.in_force(Cause::Limits).len(), 1);
+    {
+        let mut town = run.world.0.borrow_mut();
+        let fit = town.fit.as_mut().unwrap();
+        // By hand, and as full as they can be.
+        fit.limits.cpu_milli = 2_000;
+        (fit.usual, fit.peak, fit.last) = (fit.limits, fit.limits, fit.limits);
+    }
+    run.until(50);
+    assert!(run.in_force(Cause::Limits).is_empty());
+    assert_eq!(run.world.0.borrow().fit.as_ref().unwrap().limits.cpu_milli, 2_000);
+    assert_eq!(run.world.0.borrow().done.len(), 1);
 }
 
 #[test]

@@ -13,6 +13,7 @@
 
 pub mod access;
 mod act;
+mod buy;
 mod call;
 mod client;
 mod error;
@@ -32,6 +33,7 @@ mod terms;
 mod tests;
 mod usage;
 mod watch;
+pub mod webhook;
 mod whose;
 
 pub use access::{Access, AccessError, Identity, Kubeconfig, in_cluster};
@@ -40,7 +42,7 @@ pub use call::Flavour;
 pub use client::SharedClock;
 pub use error::ApiError;
 pub use gpu::product;
-pub use manifest::{deployment, roles};
+pub use manifest::{Reach, deployment, mutating_webhook, roles, webhook_service};
 pub use object::OurObject;
 pub use ours::{Campaign, Known, Lease, Ours, Standing};
 pub use price::{Priced, Prices};
@@ -48,7 +50,7 @@ pub use subject::Subject;
 pub use usage::{PodUse, Uses};
 
 use client::Client;
-use farthing_edge::{Class, EdgeError, Measure, Measured, Observe, Quote};
+use farthing_edge::{Buyable, Class, EdgeError, Measure, Measured, Observe, Quote};
 use farthing_model::{ClusterId, Coverage, Offer, Snapshot, SourceId, Window, WorkloadId};
 use jiff::{SignedDuration, Timestamp};
 use kind::KINDS;
@@ -302,6 +304,11 @@ impl Quote for Kube {
     fn offers(&mut self, _now: Timestamp) -> Result<Arc<[Offer]>, EdgeError> {
         let state = self.shared.state();
         Ok(observe::offers(&state, &mut self.prices, &mut self.faults))
+    }
+
+    fn to_buy(&mut self, id: &WorkloadId, _now: Timestamp) -> Result<Vec<Buyable>, EdgeError> {
+        let state = self.shared.state();
+        Ok(buy::to_buy(&state, &mut self.prices, id))
     }
 }
 

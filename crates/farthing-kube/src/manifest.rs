@@ -4,6 +4,9 @@
 
 use crate::call::{Call, Flavour, calls};
 use crate::kind::KINDS;
+use crate::kueue::Fail;
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
@@ -104,10 +107,99 @@ fn rules(rights: Rights) -> String {
 
 /// The program in the cluster, as YAML documents: one replica, not as root, with a read-only root
 /// file system, its state on a volume.
-pub fn deployment(flavour: Flavour, image: &str) -> String {
+pub fn deployment(flavour: Flavour, image: &str, webhook: bool) -> String {
     let lease = if flavour >= Flavour::Recommend { "--lease, " } else { "" };
-    DEPLOYMENT.replace("(image)", image).replace("(lease)", lease)
+    let [arguments, port, mount, volume] = if webhook {
+        [
+            "--kueue, --webhook, \"0.0.0.0:9443\", --webhook-cert, /tls/tls.crt, \
+             --webhook-key, /tls/tls.key, ",
+            ", {name: webhook, containerPort: 9443}",
+            "\n            - {name: tls, mountPath: /tls, readOnly: true}",
+            "\n        - {name: tls, secret: {secretName: farthing-webhook}}",
+        ]
+    } else {
+        [""; 4]
+    };
+    DEPLOYMENT
+        .replace("(image)", image)
+        .replace("(lease)", lease)
+        .replace("(webhook)", arguments)
+        .replace("(webhook-port)", port)
+        .replace("(webhook-mount)", mount)
+        .replace("(webhook-volume)", volume)
 }
+
+/// How the API server reaches the webhook.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Reach {
+    /// By our service in the cluster.
+    Service,
+    /// By an address outside of it, `https://...`.
+    Url(String),
+}
+
+/// Tells the API server to ask us about new jobs that say what they may cost, and what becomes of
+/// them where we do not answer. `ca` is the PEM of the authority that our certificate is from.
+pub fn mutating_webhook(fail: Fail, ca: &str, reach: &Reach) -> String {
+    let client = match reach {
+        Reach::Service => {
+            format!("service: {{namespace: {OURS}, name: {WEBHOOK}, path: /admit, port: 443}}")
+        }
+        // As JSON, which YAML has in it: quoted whatever is in it.
+        Reach::Url(url) => format!("url: {}", serde_json::Value::from(url.as_str())),
+    };
+    let policy = match fail {
+        Fail::Open => "Ignore",
+        Fail::Closed => "Fail",
+    };
+    let bundle = STANDARD.encode(ca);
+    format!(
+        "---\n\
+         apiVersion: admissionregistration.k8s.io/v1\n\
+         kind: MutatingWebhookConfiguration\n\
+         metadata: {{name: {OURS}}}\n\
+         webhooks:\n  \
+           - name: jobs.farthing.dev\n    \
+             admissionReviewVersions: [v1]\n    \
+             sideEffects: None\n    \
+             timeoutSeconds: 5\n    \
+             failurePolicy: {policy}\n    \
+             clientConfig:\n      {client}\n      caBundle: {bundle}\n    \
+             rules:\n      \
+               - {{apiGroups: [batch], apiVersions: [v1], resources: [jobs], \
+                   operations: [CREATE], scope: Namespaced}}\n    \
+             matchConditions:\n      \
+               - name: says-what-it-may-cost\n        \
+                 expression: >-\n          \
+                   has(object.metadata.annotations) &&\n          \
+                   '{}' in object.metadata.annotations\n",
+        crate::webhook::MAX_COST,
+    )
+}
+
+/// The webhook's service, and its certificate and key as a secret.
+pub fn webhook_service(certificate: &str, key: &str) -> String {
+    format!(
+        "---\n\
+         apiVersion: v1\n\
+         kind: Service\n\
+         metadata: {{name: {WEBHOOK}, namespace: {OURS}}}\n\
+         spec:\n  \
+           selector: {{app.kubernetes.io/name: {OURS}}}\n  \
+           ports: [{{name: https, port: 443, targetPort: 9443}}]\n\
+         ---\n\
+         apiVersion: v1\n\
+         kind: Secret\n\
+         type: kubernetes.io/tls\n\
+         metadata: {{name: {WEBHOOK}, namespace: {OURS}}}\n\
+         data:\n  tls.crt: {}\n  tls.key: {}\n",
+        STANDARD.encode(certificate),
+        STANDARD.encode(key),
+    )
+}
+
+/// The webhook's service and secret.
+const WEBHOOK: &str = "farthing-webhook";
 
 /// With `(image)` and `(lease)` to be filled in.
 const DEPLOYMENT: &str = include_str!("deployment.yaml");

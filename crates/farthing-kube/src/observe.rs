@@ -1,5 +1,9 @@
 //! The cluster as a snapshot: its nodes as offers in use, and what owns pods as workloads.
 
+mod stretch;
+
+pub(crate) use stretch::times;
+
 use crate::act::guard;
 use crate::gpu::Reading;
 use crate::kind::KINDS;
@@ -76,6 +80,12 @@ pub(crate) fn snapshot(
     let said =
         whole.iter().filter_map(|(id, whole)| Some((id.clone(), saying.workload(whole.about())?)));
     terms.workloads.extend(said);
+    let mut room = stretch::Room::of(state, &nodes);
+    for (id, whole) in &whole {
+        if let Some(stretch) = whole.stretch(state, (&offers, now), &mut room) {
+            terms.workloads.entry(id.clone()).or_default().stretch = Some(stretch);
+        }
+    }
     Snapshot {
         cluster: cluster.clone(),
         at: now,
@@ -310,7 +320,7 @@ impl Whole<'_> {
 
 /// What one member asks for, with its devices as thousandths: as its node reads them; without a
 /// node whole ones only, as nothing says what else a name stands for.
-fn resources(asks: &Asks, node: Option<&NodeObject>) -> Resources {
+pub(crate) fn resources(asks: &Asks, node: Option<&NodeObject>) -> Resources {
     let milli = asks.devices.iter().filter_map(|(resource, count)| {
         let share = match node {
             Some(node) => Reading::of(node, None).share(resource).ok()?,

@@ -36,6 +36,12 @@ pub trait Prices {
         provider_id: Option<&str>,
     ) -> Result<Priced, IdError>;
 
+    /// Machines that can be bought where others were, with what they have and cost. None where
+    /// nobody knows.
+    fn machines(&mut self, _place: &Place) -> Vec<(Priced, Resources)> {
+        Vec::new()
+    }
+
     /// Another number after each change of what it knows: what was asked before is asked again.
     fn edition(&self) -> u64 {
         0

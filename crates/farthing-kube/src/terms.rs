@@ -5,6 +5,7 @@ use crate::act::guard;
 use crate::object::node::Tainted;
 use crate::object::placement::{Placement, Tolerated};
 use crate::object::rule::{Rule, Says};
+use crate::object::stretch::is_stretched;
 use crate::object::{Key, NodeObject, Owner, OwnerRef, PodObject};
 use crate::state::State;
 use crate::whose;
@@ -86,10 +87,9 @@ impl<'s> Saying<'s> {
             *room = room.min(left);
         }
         for pool in rules(self.state, "NodePool") {
-            let Says::Pool(limit, bought, weight) = pool.says else { continue };
-            let pool =
-                (pool.key.name.to_string(), Pool { limit, bought: resources(bought), weight });
-            terms.pools.insert(pool.0, pool.1);
+            let Says::Pool(says) = &pool.says else { continue };
+            let (limit, bought, weight) = (says.limit, resources(says.bought), says.weight);
+            terms.pools.insert(pool.key.name.to_string(), Pool { limit, bought, weight });
         }
         terms
     }
@@ -128,7 +128,7 @@ impl<'s> Saying<'s> {
         let mark = |name: &str| owner.and_then(|owner| owner.marks.get(name));
         let scalers = top.and_then(|top| self.scalers.get(&(&**namespace, top)));
         let terms = WorkloadTerms {
-            tolerations: placement.tolerations.iter().filter_map(toleration).collect(),
+            tolerations: tolerations(placement),
             selector: placement
                 .selector
                 .iter()
@@ -141,8 +141,13 @@ impl<'s> Saying<'s> {
             undisturbed: pod.is_some_and(|pod| pod.undisturbed),
             steered_by: queue.into_iter().chain(scalers.into_iter().flatten().cloned()).collect(),
             // What cannot be read is no number: it stays as large as it is.
-            elastic: mark("elastic").and_then(|said| guard::elastic(said).ok()),
+            // What works on something finite is stretched, and is no service.
+            elastic: mark("elastic")
+                .filter(|_| top.is_none_or(|top| !is_stretched(&top.kind)))
+                .and_then(|said| guard::elastic(said).ok()),
+            stretch: None,
             excluded: mark("exclude").is_some_and(farthing_model::is_excluded),
+            fit: None,
         };
         (terms != WorkloadTerms::default()).then_some(terms)
     }
@@ -175,13 +180,28 @@ impl<'s> Saying<'s> {
     }
 }
 
-fn of_node(node: &NodeObject) -> NodeTerms {
+/// Who is kept off a node.
+pub(crate) fn taints(node: &NodeObject) -> Vec<Taint> {
+    taints_of(&node.taints)
+}
+
+/// The same of nodes that are not there yet.
+pub(crate) fn taints_of(tainted: &[Tainted]) -> Vec<Taint> {
     let taint = |taint: &Tainted| {
         let (key, value) = (taint.key.to_string(), taint.value.to_string());
         Some(Taint { key, value, effect: taint.effect.parse().ok()? })
     };
+    tainted.iter().filter_map(taint).collect()
+}
+
+/// Which taints pods put up with.
+pub(crate) fn tolerations(placement: &Placement) -> Vec<Toleration> {
+    placement.tolerations.iter().filter_map(toleration).collect()
+}
+
+fn of_node(node: &NodeObject) -> NodeTerms {
     NodeTerms {
-        taints: node.taints.iter().filter_map(taint).collect(),
+        taints: taints(node),
         cordoned: node.unschedulable,
         pool: node.labels.get(POOL).map(ToString::to_string),
         symptoms: node.symptoms.clone(),

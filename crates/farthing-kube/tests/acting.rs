@@ -2,167 +2,20 @@
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout, missing_docs, reason = "tests")]
 
 mod cluster;
+mod hand;
 
-use cluster::{Cluster, SystemClock, until};
+use cluster::{Cluster, until};
 use farthing_edge::{Act, Class, Measure, Observe, Prepared};
-use farthing_kube::{Flavour, Kube, Kubeconfig, Priced, Prices, Rules};
+use farthing_kube::{Flavour, Kube, Rules};
 use farthing_model::{
-    Action, ClusterId, Currency, IdError, Money, NodeId, Observed, Offer, OfferId, Place, Price,
-    Purchase, Reason, Receipt, ReceiptOutcome, Step, StepId, Window, WorkloadId, WorkloadState,
+    Action, Currency, Money, NodeId, OfferId, Reason, ReceiptOutcome, Step, StepId, Window,
+    WorkloadState,
+};
+use hand::{
+    act, bind, conflict, field, held, id, members, on, open, prepare, ready, refused, scale, seen,
+    step, suspend, undo, wanted,
 };
 use jiff::{SignedDuration, Timestamp};
-use serde_json::Value;
-use std::collections::BTreeMap;
-use std::path::PathBuf;
-use std::sync::Arc;
-use std::time::Duration;
-
-/// An offer is an instance type; what it costs is nobody's business here.
-struct Types;
-
-impl Prices for Types {
-    fn price(
-        &mut self,
-        labels: &BTreeMap<String, String>,
-        _: Option<&str>,
-    ) -> Result<Priced, IdError> {
-        let label = |name: &str| labels.get(name).cloned().unwrap_or_default();
-        let place = Place { provider: "lab".to_owned(), region: "here".to_owned(), zone: None };
-        let instance_type = label("node.kubernetes.io/instance-type");
-        let purchase = match label("karpenter.sh/capacity-type").as_str() {
-            "spot" => Purchase::Spot,
-            _ => Purchase::OnDemand,
-        };
-        Ok(Priced {
-            offer: Offer::id_of(&place, &instance_type, purchase)?,
-            place,
-            instance_type,
-            accelerator: None,
-            purchase,
-            price: Price::Unknown("this test has no prices".to_owned()),
-        })
-    }
-}
-
-/// Gives a user exactly the roles that are generated for what it does.
-fn bind(cluster: &Cluster, user: &str, flavour: Flavour) {
-    cluster.apply(&farthing_kube::roles(flavour));
-    let role = format!("farthing-{}", flavour.name());
-    let (user_is, role) = (format!("--user={user}"), format!("--clusterrole={role}"));
-    cluster.kubectl(&["create", "clusterrolebinding", user, &user_is, &role]);
-}
-
-/// A process that has just started: it remembers nothing.
-fn open(kubeconfig: PathBuf) -> Kube {
-    let access = Kubeconfig::load(&[kubeconfig]).unwrap().access(None).unwrap();
-    let lab = ClusterId::new("lab").unwrap();
-    let kube = Kube::open(access, lab, Arc::new(SystemClock), Box::new(Types)).unwrap();
-    assert!(kube.wait(Duration::from_secs(30)), "{:?}", kube.inventory());
-    kube
-}
-
-fn seen(kube: &mut Kube, id: &str) -> Option<Observed> {
-    let seen = kube.observe(Timestamp::now()).unwrap();
-    seen.workloads.into_iter().find(|it| it.workload.id.as_str() == id)
-}
-
-fn members(observed: &Observed) -> u32 {
-    match &observed.state {
-        WorkloadState::Placed(placed) => placed.iter().map(|it| it.members).sum(),
-        _ => 0,
-    }
-}
-
-fn id(text: &str) -> WorkloadId {
-    WorkloadId::new(text).unwrap()
-}
-
-fn step(name: &str, action: Action, generation: u64) -> Step {
-    Step {
-        id: StepId::new(name).unwrap(),
-        action,
-        generation,
-        cost: Money::zero(Currency::USD),
-        saving: Money::zero(Currency::USD),
-        reasons: vec![Reason::Rule("this test says so".to_owned())],
-        expires: Timestamp::MAX,
-    }
-}
-
-/// A step on a workload as it is seen now.
-fn on(kube: &mut Kube, name: &str, action: Action) -> Step {
-    let workload = action.workload().unwrap().to_string();
-    let generation = until(&workload, || seen(kube, &workload)).generation;
-    step(name, action, generation)
-}
-
-fn suspend(workload: &str) -> Action {
-    Action::Suspend { workload: id(workload) }
-}
-
-fn scale(workload: &str, from: u32, to: u32) -> Action {
-    let window = Window::starting(Timestamp::now(), SignedDuration::from_hours(1)).unwrap();
-    let offer = OfferId::new("lab/here/g5.12xlarge/on-demand").unwrap();
-    Action::Scale { workload: id(workload), offer, from, to, nodes_each: 1, window }
-}
-
-fn prepare(kube: &mut Kube, step: &Step) -> Prepared {
-    kube.prepare(step, Timestamp::now()).unwrap()
-}
-
-/// Prepares a step that can be done; what is written down for it.
-fn ready(kube: &mut Kube, step: &Step) -> String {
-    match prepare(kube, step) {
-        Prepared::Ready(Some(before)) => before,
-        other => panic!("{step:?}: {other:?}"),
-    }
-}
-
-fn held(kube: &mut Kube, step: &Step) -> String {
-    match prepare(kube, step) {
-        Prepared::Held(why) => why,
-        other => panic!("{step:?}: {other:?}"),
-    }
-}
-
-fn refused(kube: &mut Kube, step: &Step) -> String {
-    match prepare(kube, step) {
-        Prepared::Refused(ReceiptOutcome::Conflict(why)) => why,
-        other => panic!("{step:?}: {other:?}"),
-    }
-}
-
-fn conflict(receipt: Receipt) -> String {
-    match receipt.outcome {
-        ReceiptOutcome::Conflict(why) => why,
-        other => panic!("{other:?}"),
-    }
-}
-
-fn act(kube: &mut Kube, step: &Step) -> ReceiptOutcome {
-    kube.act(step, Timestamp::now()).unwrap().outcome
-}
-
-fn undo(kube: &mut Kube, step: &Step) -> Receipt {
-    kube.undo(step, Timestamp::now()).unwrap()
-}
-
-/// An object without what the server keeps of how it came to be.
-fn wanted(cluster: &Cluster, kind: &str, namespace: &str, name: &str) -> Value {
-    let text = cluster.kubectl(&["get", kind, name, "-n", namespace, "-o", "json"]);
-    let mut object: Value = serde_json::from_str(&text).unwrap();
-    let fields = object.as_object_mut().unwrap();
-    fields.remove("status");
-    let meta = fields["metadata"].as_object_mut().unwrap();
-    for kept in ["managedFields", "resourceVersion", "generation"] {
-        meta.remove(kept);
-    }
-    object
-}
-
-fn field(cluster: &Cluster, kind: &str, (namespace, name): (&str, &str), path: &str) -> String {
-    cluster.kubectl(&["get", kind, name, "-n", namespace, "-o", &format!("jsonpath={{{path}}}")])
-}
 
 fn job(name: &str, annotations: &str) -> String {
     format!(

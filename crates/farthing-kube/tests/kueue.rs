@@ -8,8 +8,9 @@ mod cluster;
 use admitter::{CHECK, Running, stand_in};
 use cluster::{Cluster, SystemClock, until};
 use farthing_edge::EdgeError;
-use farthing_kube::kueue::{Ask, Held, Kueue, Overdraft, Purse, Ran, Room, Rules, Used};
-use farthing_kube::{Kube, Kubeconfig, Priced, Prices};
+use farthing_kube::kueue::{Ask, Fail, Held, Kueue, Overdraft, Purse, Ran, Room, Rules, Used};
+use farthing_kube::webhook::{Webhook, serve};
+use farthing_kube::{Kube, Kubeconfig, Priced, Prices, Reach, mutating_webhook};
 use farthing_model::{
     ClusterId, Currency, HourlyRate, IdError, Money, Offer, Place, Price, PriceKind, Provenance,
     Purchase,
@@ -17,6 +18,7 @@ use farthing_model::{
 use jiff::{SignedDuration, Timestamp};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::net::TcpListener;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -189,10 +191,10 @@ impl Desk {
     }
 }
 
-#[test]
-fn work_is_let_in_held_stopped_and_settled_on_a_real_server() {
+/// A cluster with Kueue's kinds and a queue, which one user may look at.
+fn with_queues() -> Option<Cluster> {
     let files = ["tests/cluster/demo/nodes.yaml", "tests/cluster/kueue/crds.yaml"];
-    let Some(cluster) = cluster::start(&["money"], &files) else { return };
+    let cluster = cluster::start(&["money"], &files)?;
     until("the kinds are served", || {
         cluster.ask(&["get", "workloads", "-A", "-o", "name"]);
         cluster
@@ -205,6 +207,12 @@ fn work_is_let_in_held_stopped_and_settled_on_a_real_server() {
     cluster.apply(&farthing_kube::roles(farthing_kube::Flavour::Observe));
     let bind = ["create", "clusterrolebinding", "looks", "--user=money"];
     cluster.kubectl(&[&bind[..], &["--clusterrole=farthing-observe"]].concat());
+    Some(cluster)
+}
+
+#[test]
+fn work_is_let_in_held_stopped_and_settled_on_a_real_server() {
+    let Some(cluster) = with_queues() else { return };
     let manager = admitter::start(&cluster, CHECK, 1_000);
     without_a_role_nothing_is_let_in(&cluster, &manager);
     cluster.apply(ROLE);
@@ -343,4 +351,73 @@ fn how_many_a_second(cluster: &Cluster, manager: Running, desk: &mut Desk) {
     let begun = made(&manager, "free");
     until("all are let in", || all_admitted(&manager, "free").then_some(()));
     println!("{} Workloads: {with:?} with our check, {:?} without", jobs(), begun.elapsed());
+}
+
+/// A job of one pod with four devices of eight, at 16 USD an hour for all.
+fn job(name: &str, most: &str) -> String {
+    format!(
+        "apiVersion: batch/v1\n\
+         kind: Job\n\
+         metadata:\n  name: {name}\n  namespace: default\n  \
+           labels: {{kueue.x-k8s.io/queue-name: money}}\n  \
+           annotations: {{farthing.dev/max-cost: {most}}}\n\
+         spec:\n  suspend: true\n  template:\n    spec:\n      restartPolicy: Never\n      \
+           containers:\n        \
+             - name: a\n          image: none\n          \
+               resources: {{limits: {{nvidia.com/gpu: 4}}}}\n"
+    )
+}
+
+/// An authority, and a certificate of it for this machine, as PEM.
+fn certificate() -> (String, String, String) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let mut authority = CertificateParams::new(Vec::new()).unwrap();
+    authority.is_ca = IsCa::Ca(BasicConstraints::Constrained(0));
+    let own = KeyPair::generate().unwrap();
+    let root = authority.self_signed(&own).unwrap().pem();
+    let key = KeyPair::generate().unwrap();
+    let params = CertificateParams::new(["127.0.0.1".to_owned()]).unwrap();
+    let signed = params.signed_by(&key, &Issuer::new(authority, own)).unwrap();
+    (root, signed.pem(), key.serialize_pem())
+}
+
+#[test]
+fn the_server_asks_us_what_a_job_may_cost_before_kueue_sees_it() {
+    let Some(cluster) = with_queues() else { return };
+    let mut desk = Desk::open(&cluster, 40, Rules::default());
+    desk.turn();
+    let (root, certificate, key) = certificate();
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = |port: u16| Reach::Url(format!("https://127.0.0.1:{port}/admit"));
+    let here = url(listener.local_addr().unwrap().port());
+    let webhook = Webhook::new(desk.kueue.board(), Fail::Closed);
+    serve(listener, (certificate.as_bytes(), key.as_bytes()), webhook).unwrap();
+    cluster.apply(&mutating_webhook(Fail::Closed, &root, &here));
+    // It takes a moment until the server knows whom to ask.
+    let said = until("the server asks", || {
+        let said = cluster.refusal(&job("wrong", "much"));
+        (!said.is_empty()).then_some(said)
+    });
+    assert!(said.contains("`much` is no amount above zero, such as `12.50 USD`"), "{said}");
+    cluster.ask(&["delete", "job", "wrong", "--ignore-not-found"]);
+    cluster.apply(&job("train", "4 USD"));
+    let seconds = |name: &str| {
+        let path = "jsonpath={.metadata.labels.kueue\\.x-k8s\\.io/max-exec-time-seconds}";
+        cluster.kubectl(&["get", "job", name, "-o", path])
+    };
+    assert_eq!(seconds("train"), "1800", "at 8 USD an hour");
+    let little = cluster.refusal(&job("little", "0.0001 USD"));
+    assert!(little.contains("pays for less than a second of it"), "{little}");
+    // Nobody answers: by the policy of failure, and all that says no limit is never asked about.
+    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    cluster.apply(&mutating_webhook(Fail::Closed, &root, &url(nobody)));
+    let said = until("nobody answers", || {
+        let said = cluster.refusal(&job("held", "0.0001 USD"));
+        said.contains("failed calling webhook").then_some(said)
+    });
+    assert!(said.contains("jobs.farthing.dev"), "{said}");
+    cluster.kubectl(&["create", "job", "silent", "--image=none"]);
+    cluster.apply(&mutating_webhook(Fail::Open, &root, &url(nobody)));
+    until("it is let in", || cluster.refusal(&job("open", "4 USD")).is_empty().then_some(()));
+    assert_eq!(seconds("open"), "");
 }

@@ -36,6 +36,9 @@ pub struct Dag {
     pub deadline: Option<Timestamp>,
     /// The most that everything may cost, egress included.
     pub cost_max: Option<Money>,
+    /// The most accelerator time that everything may take, in thousandths of an hour: all
+    /// accelerators of the nodes that are held count, used or not.
+    pub gpu_hours_max_milli: Option<u64>,
 }
 
 /// One task: it holds its nodes as long as it runs.
@@ -197,6 +200,7 @@ mod tests {
             residency: Vec::new(),
             deadline: None,
             cost_max: None,
+            gpu_hours_max_milli: None,
         }
     }
 

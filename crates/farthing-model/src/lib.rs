@@ -78,7 +78,8 @@ pub use sizing::{Day, Queue, RatePoint, Sizing};
 pub use snapshot::{Age, Assignment, Observed, Snapshot, WorkloadState};
 pub use split::{SplitError, proportion, split, split_money};
 pub use terms::{
-    Effect, NodeTerms, Pool, Room, Steering, Symptom, Taint, Terms, Toleration, WorkloadTerms,
+    Effect, Fit, NodeTerms, Pool, Room, Steering, Stretch, Symptom, Taint, Terms, Toleration,
+    WorkloadTerms,
 };
 pub use time::{
     HOURS_PER_MONTH, HOURS_PER_YEAR, NANOS_PER_HOUR, NANOS_PER_SECOND, hour_floor, midnight,

@@ -2,6 +2,7 @@
 
 use crate::id::{NodeId, OfferId, PlanId, StepId, WorkloadId};
 use crate::money::{Currency, Money};
+use crate::resource::Resources;
 use crate::window::Window;
 use jiff::Timestamp;
 use std::fmt;
@@ -79,10 +80,37 @@ pub enum Action {
         /// The job.
         workload: WorkloadId,
     },
+    /// Set what each member of something that runs may use at most, for a window.
+    Resize {
+        /// The workload.
+        workload: WorkloadId,
+        /// Members that run.
+        members: u32,
+        /// What each may use before.
+        from: Resources,
+        /// And after.
+        to: Resources,
+        /// The span that the cost and saving are stated for.
+        window: Window,
+    },
     /// Give a node back.
     Release {
         /// The node.
         node: NodeId,
+    },
+    /// Let nodes be bought for what waits: by the pool of an autoscaler, which is told that it may,
+    /// and without one by people.
+    Buy {
+        /// What waits.
+        workload: WorkloadId,
+        /// What is bought.
+        offer: OfferId,
+        /// How many nodes of it.
+        nodes: u32,
+        /// Who buys them.
+        pool: Option<String>,
+        /// The span that the cost is stated for.
+        window: Window,
     },
 }
 
@@ -94,7 +122,9 @@ impl Action {
             Self::Scale { .. } => "scale",
             Self::Suspend { .. } => "suspend",
             Self::Resume { .. } => "resume",
+            Self::Resize { .. } => "resize",
             Self::Release { .. } => "release",
+            Self::Buy { .. } => "buy",
         }
     }
 
@@ -104,7 +134,9 @@ impl Action {
             Self::Start { workload, .. }
             | Self::Scale { workload, .. }
             | Self::Suspend { workload }
-            | Self::Resume { workload } => Some(workload),
+            | Self::Resume { workload }
+            | Self::Resize { workload, .. }
+            | Self::Buy { workload, .. } => Some(workload),
             Self::Release { .. } => None,
         }
     }
@@ -114,7 +146,8 @@ impl Action {
         match self {
             Self::Suspend { .. } | Self::Release { .. } => true,
             Self::Scale { from, to, .. } => *to < *from,
-            Self::Start { .. } | Self::Resume { .. } => false,
+            Self::Resize { from, to, .. } => !from.fits_in(*to),
+            Self::Start { .. } | Self::Resume { .. } | Self::Buy { .. } => false,
         }
     }
 
@@ -125,8 +158,9 @@ impl Action {
             Self::Scale { from, to, nodes_each, .. } => {
                 from.abs_diff(*to).saturating_mul(*nodes_each)
             }
-            Self::Suspend { .. } | Self::Resume { .. } => 0,
+            Self::Suspend { .. } | Self::Resume { .. } | Self::Resize { .. } => 0,
             Self::Release { .. } => 1,
+            Self::Buy { nodes, .. } => *nodes,
         }
     }
 }

@@ -197,6 +197,12 @@ pub struct Reclaim {
     /// Replicas of elastic services that at no time in so long were needed are taken, and given
     /// back when they are.
     pub replicas: Option<SignedDuration>,
+    /// Limits of containers that were far from needed at any time in so long are lowered to what
+    /// was, and given back when they are.
+    pub limits: Option<SignedDuration>,
+    /// Room on nodes that are paid for anyway is lent to elastic jobs that would be late, and given
+    /// back when anything waits; what was given back is not lent again for so long.
+    pub lend: Option<SignedDuration>,
     /// Nodes with one of these symptoms do no work: `TYPE=STATUS` of a condition, or the name of a
     /// device of which fewer can be used than there are. They are emptied.
     pub sick: Vec<String>,
@@ -229,6 +235,8 @@ pub struct Policy {
     pub nodes: NodeRules,
     /// What may be taken back from what runs.
     pub reclaim: Reclaim,
+    /// Nodes are bought for what waits for room for so long; `None` = nobody buys.
+    pub buy: Option<SignedDuration>,
 }
 
 impl Default for Policy {
@@ -262,6 +270,7 @@ impl Default for Policy {
             spot: None,
             nodes: NodeRules::default(),
             reclaim: Reclaim::default(),
+            buy: None,
         }
     }
 }

@@ -3,8 +3,10 @@
 //!
 //! A world without such things has none of them, which forbids nothing.
 
-use crate::id::{NodeId, WorkloadId};
-use crate::resource::Resources;
+use crate::id::{NodeId, OfferId, WorkloadId};
+use crate::money::Money;
+use crate::resource::{PerResource, Resources};
+use jiff::{SignedDuration, Timestamp};
 use std::collections::BTreeMap;
 
 /// Everything that is said, by whom it is said of.
@@ -100,11 +102,57 @@ pub struct WorkloadTerms {
     pub undisturbed: bool,
     /// Who else decides when it runs and how large it is.
     pub steered_by: Vec<Steering>,
-    /// The fewest and the most members that it may have, where it says that it does with any
-    /// number between them.
+    /// The fewest and the most replicas that a service may have, where it says that it does with
+    /// any number between them.
     pub elastic: Option<(u32, u32)>,
+    /// The same of what works on something finite, with what is known of its size.
+    pub stretch: Option<Stretch>,
     /// Whether it says that it is not to be touched.
     pub excluded: bool,
+    /// How what its members may use fits what they use, where that can be changed while they run.
+    pub fit: Option<Fit>,
+}
+
+/// How what each member of a workload may use at most fits what they use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Fit {
+    /// Members that run; all may use as much.
+    pub members: u32,
+    /// What each may use.
+    pub limits: Resources,
+    /// What no member used more than in 99 of 100 measurements.
+    pub usual: Resources,
+    /// The most that any member used at any time; of memory at any moment.
+    pub peak: Resources,
+    /// The most that any used in the newest measurement.
+    pub last: Resources,
+    /// From when on all of that was measured, with these limits.
+    pub since: Timestamp,
+    /// What an hour of each resource of a machine costs, and how much of it that is; nothing where
+    /// nobody knows.
+    pub price: Option<(PerResource<Money>, Resources)>,
+}
+
+/// How far something that works may be stretched: the part of it that does with more or fewer
+/// members while it runs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Stretch {
+    /// Members that are wanted of it now.
+    pub wanted: u32,
+    /// The fewest that it may have.
+    pub least: u32,
+    /// The most.
+    pub most: u32,
+    /// Pods of each.
+    pub pods_each: u32,
+    /// What one of these asks for.
+    pub each: Resources,
+    /// Where they are; `None` where they are not all on one offer, or not as many as are wanted.
+    pub offer: Option<OfferId>,
+    /// Members that would find room beside them on nodes of that offer.
+    pub room: u32,
+    /// How long one member alone would still work, where that is known.
+    pub left: Option<SignedDuration>,
 }
 
 /// Who else decides about a workload.

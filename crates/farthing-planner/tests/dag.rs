@@ -185,6 +185,7 @@ fn dag(dice: &mut Dice, objective: Objective) -> Dag {
         residency: Vec::new(),
         deadline: None,
         cost_max: None,
+        gpu_hours_max_milli: None,
     }
 }
 

@@ -75,9 +75,12 @@ impl Fetch for Web {
             let what = "asked by https only, or by http on this machine";
             return Err(EdgeError::new(Class::Denied, what));
         }
-        let answer = match &question.form {
-            None => headed(self.agent.get(&question.url), question).call(),
-            Some(form) => headed(self.agent.post(&question.url), question)
+        let answer = match (&question.form, &question.json) {
+            (None, None) => headed(self.agent.get(&question.url), question).call(),
+            (None, Some(json)) => headed(self.agent.post(&question.url), question)
+                .header("content-type", "application/json")
+                .send(json.as_str()),
+            (Some(form), _) => headed(self.agent.post(&question.url), question)
                 .send_form(form.iter().map(|(name, value)| (*name, value.as_str()))),
         };
         // The address may have something secret in it, so that no error has the address.

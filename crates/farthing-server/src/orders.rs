@@ -5,7 +5,7 @@
 
 use crate::publish::Published;
 use farthing_edge::Store;
-use farthing_engine::{AccessRecord, Answer, Ask, Body, Engine, EngineError, Told, World};
+use farthing_engine::{AccessRecord, Answer, Ask, Body, Checked, Engine, EngineError, Told, World};
 use farthing_model::{Limit, Money, Receipt, StepId};
 use jiff::{SignedDuration, Timestamp};
 use std::error::Error;
@@ -37,6 +37,8 @@ pub enum Order {
     },
     /// Set budget aside for something outside of the loop. It expires so long after it is granted.
     Claim(Box<Ask>, SignedDuration),
+    /// See whether something would fit; nothing is set aside.
+    Check(Box<Ask>),
     /// Give a budget another limit: for so long, or for good.
     Limit {
         /// Which.
@@ -70,6 +72,13 @@ pub enum Carried {
     Undone(Receipt),
     /// What came of asking, and when, by the loop's clock.
     Answered(Answer, Timestamp),
+    /// Whether it would fit, and what is known of why: not all of it, where that is not his.
+    Checked {
+        /// Whether it would.
+        fits: bool,
+        /// What was asked, and what it lacks.
+        checked: Checked,
+    },
 }
 
 /// Why an order was not carried out. Nothing was changed.
@@ -219,6 +228,9 @@ fn carry_out<W: World, S: Store>(
             let ask = Ask { expires, by: by.to_owned(), ..(**ask).clone() };
             engine.claim(&ask, now).map(|answer| Carried::Answered(answer, now))
         }
+        Order::Check(ask) => engine
+            .look(ask, now)
+            .map(|checked| Carried::Checked { fits: checked.short.is_empty(), checked }),
         Order::Note(record) => engine
             .record_access(&[Body::Accessed((**record).clone())], now)
             .map(|()| Carried::Noted),

@@ -24,6 +24,9 @@ use world::*;
 const OF_B: [&str; 8] =
     ["chat", "product", "small-1", "pretrain-eu", "c4242", "4242.42", "7777.77", "everybody"];
 
+/// What a plan costs the first team, of the whole that it may not see.
+const OWN_COST: &str = "12.34";
+
 /// What differs between two worlds in which the first team has the same.
 struct OfB {
     chat_used: i128,
@@ -222,6 +225,9 @@ fn journal(b: &OfB, tokens: &Tokens) -> MemoryStore {
         parent: None,
         policy: "farthing".to_owned(),
         cost: usd(b.spent).to_string(),
+        teams: [("research", OWN_COST), ("product", b.spent)]
+            .map(|(team, cost)| (team.to_owned(), usd(cost).to_string()))
+            .into(),
         lower_bound: Some(usd(b.spent).to_string()),
         status: "optimal".to_owned(),
         steps: steps.iter().map(StepRecord::of).collect(),
@@ -464,8 +470,9 @@ fn what_is_of_the_whole_plan_is_unknown_to_a_team() {
     assert_eq!(plans("admin")["cost"], "7777.77 USD");
     assert_eq!(
         (&plans("research")["cost"], &plans("research")["status"]),
-        (&"unknown".into(), &"optimal".into())
+        (&"12.34 USD".into(), &"optimal".into())
     );
+    assert_eq!(plans("research")["teams"], serde_json::json!({ "research": "12.34 USD" }));
     problem(
         &ask_as(&server, tokens.of("research"), "GET /api/v1/plan?plan=p1", ""),
         400,

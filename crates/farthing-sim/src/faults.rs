@@ -183,6 +183,11 @@ impl Faults {
         &self.counts
     }
 
+    /// Counts from now on.
+    pub(crate) fn forget_counts(&mut self) {
+        self.counts = FaultCounts::default();
+    }
+
     /// Nothing is drawn to go wrong from now on.
     pub(crate) fn become_calm(&mut self) {
         self.rates = FaultRates::default();

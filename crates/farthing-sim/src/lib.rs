@@ -10,6 +10,7 @@
 mod clock;
 pub mod cluster;
 mod faults;
+mod history;
 mod race;
 mod random;
 pub mod rounds;

@@ -1,7 +1,7 @@
 //! A race: one scenario run twice through the real engine, once with our planner and once with
 //! the policy that ran before. What the planner saved is the difference of two ledgers.
 
-use crate::{Scenario, SimWorld, WorldError};
+use crate::{Scenario, SimWorld, WorldError, history};
 use farthing_edge::{MemoryStore, Observe as _, Store};
 use farthing_engine::{Config, Engine, EngineError, Planner, Tick, VerifiedRecord};
 use farthing_ledger::{Books, Weights};
@@ -111,17 +111,20 @@ impl<S: Store, T: Store> Race<S, T> {
         (ours, before): (Records<S>, Records<T>),
         (tick, end): (SignedDuration, Timestamp),
     ) -> Result<Self, RaceError> {
-        let world = || SimWorld::new(scenario).map_err(RaceError::World);
+        let world = history::live(scenario, weights, &ours.books)?;
+        let mut beside = world.clone();
+        // Of that one only what it costs is asked.
+        beside.lose_exporter();
         let config = |planner| config(scenario, planner, tick, weights);
         let open_ours = Engine::open(
             config(Planner::Farthing),
-            world()?,
+            world,
             (ours.store, ours.books),
             scenario.start,
         );
         let open_before = Engine::open(
             config(Planner::Baseline(Baseline::Fifo)),
-            world()?,
+            beside,
             (before.store, before.books),
             scenario.start,
         );
@@ -136,7 +139,7 @@ impl<S: Store, T: Store> Race<S, T> {
             ours_total: zero,
             before_total: zero,
             verified: Vec::new(),
-            jobs: scenario.jobs.iter().map(|job| job.workload.id.clone()).collect(),
+            jobs: scenario.arrivals().map(|job| job.workload.id.clone()).collect(),
         })
     }
 

@@ -134,7 +134,8 @@ fn killing(seed: u64, tick: SignedDuration) -> Scenario {
         let spare = MINUTE * i32::try_from(draw.between(0, 150)).unwrap();
         job.deadline = Some(arrives + least + spare);
         job.submitted = Some(arrives);
-        day.jobs.push(JobArrival { at: arrives, workload: Arc::new(workload) });
+        let workload = Arc::new(workload);
+        day.jobs.push(JobArrival { at: arrives, workload, forgotten: false });
     }
     day.policy = Policy {
         spot: Some(SpotLoss { mean_up: MINUTE * 15, source: "test".to_owned() }),

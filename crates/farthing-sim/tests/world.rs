@@ -195,7 +195,8 @@ fn a_slow_boot_is_paid_and_delays_the_job() {
 fn owned_nodes_are_taken_and_kept() {
     let offer = offer(H100, 1, Purchase::Owned, None);
     let mut two = scenario(vec![offer.clone()], vec![job("a", H100, 10, false)]);
-    two.jobs.push(JobArrival { at: at(0), workload: Arc::new(job("b", H100, 10, false)) });
+    let workload = Arc::new(job("b", H100, 10, false));
+    two.jobs.push(JobArrival { at: at(0), workload, forgotten: false });
     let id = NodeId::new("ours").unwrap();
     two.idle = vec![IdleNode { id: id.clone(), offer: offer.id.clone() }];
     let mut world = SimWorld::new(&two).unwrap();

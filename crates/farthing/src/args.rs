@@ -32,7 +32,7 @@ pub(crate) use journal::{
     BackupArgs, JournalArgs, JournalExportArgs, JournalWhat, RestoreArgs, StoreArgs, StoreWhat,
 };
 pub(crate) use kube::{
-    FailArg, KubeArgs, KubeCommandArgs, KubeManifestsArgs, KubeWhat, KueueConfigArgs, KueuePart,
+    KubeArgs, KubeCommandArgs, KubeManifestsArgs, KubeWhat, KueueArgs, KueueConfigArgs, KueuePart,
     WatchdogArgs,
 };
 pub(crate) use listen::ListenArgs;
@@ -186,6 +186,9 @@ pub(crate) struct UpArgs {
     /// Demo only: what chance is made from; the same seed gives the same run
     #[arg(long, value_name = "NUMBER", default_value_t = 1)]
     pub(crate) seed: u64,
+    /// Demo only: how much of the past is in its books, four weeks at most; `0s` = none
+    #[arg(long, value_name = "DURATION", default_value = "28d")]
+    pub(crate) history: String,
     /// Manifests with budgets, a policy and a provider of identities; with --docker, and workloads
     /// to run
     #[arg(long, value_name = "FILE")]

@@ -149,7 +149,7 @@ impl Home {
     /// The turn to run the loop of a cluster; `None` where its journal is in a database, which has
     /// leaders of its own.
     pub(crate) fn turn(&self, cluster: &ClusterId) -> anyhow::Result<Option<Turn>> {
-        if self.store.is_shared() {
+        if self.store.is_shared(cluster) {
             return Ok(None);
         }
         self.make_folder()?;
@@ -184,7 +184,7 @@ impl Home {
         let current = self.folder.join("current");
         let new = self.folder.join("current.new");
         // A rename shows either the old name or the new one, also on a full disk.
-        let journal = self.store.address().map(|url| format!("{JOURNAL_IN}{url}\n"));
+        let journal = self.store.address(cluster).map(|url| format!("{JOURNAL_IN}{url}\n"));
         std::fs::write(&new, format!("{cluster}\n{}", journal.unwrap_or_default()))
             .and_then(|()| std::fs::rename(&new, &current))
             .with_context(|| format!("{} cannot be written", current.display()))
@@ -240,26 +240,21 @@ impl Home {
         }
     }
 
-    /// That the journal of a cluster is where this command looks for it: another one would know of
-    /// no budgets, and let everything pass.
+    /// With the journal of the last run where that run kept it, unless a place was named: another
+    /// journal would know of no budgets, and let everything pass.
     ///
     /// # Errors
-    /// It is in a database that was not named, and in which.
-    pub(crate) fn has_journal_of(&self, cluster: &ClusterId) -> anyhow::Result<()> {
-        if self.store.is_shared() {
-            return Ok(());
-        }
+    /// It is in a database whose address is not one.
+    pub(crate) fn as_last_run(self) -> anyhow::Result<Self> {
+        let StoreAt::Folder(folder) = &self.store else { return Ok(self) };
         let current = text::read_text(&self.folder.join("current"), CURRENT_BYTES_MAX);
-        let Ok(current) = current else { return Ok(()) };
-        let Some((name, rest)) = current.split_once('\n') else { return Ok(()) };
-        match rest.trim_end().strip_prefix(JOURNAL_IN) {
-            Some(url) if name == cluster.as_str() => {
-                let what = format!("the journal of {cluster} is in {url}");
-                let hint = format!("name it, with its parameters: --store {url}");
-                Err(WrongUse::new(what).hint(hint).into())
-            }
-            _ => Ok(()),
-        }
+        let Ok(current) = current else { return Ok(self) };
+        let Some((name, rest)) = current.split_once('\n') else { return Ok(self) };
+        let address = rest.trim_end().strip_prefix(JOURNAL_IN);
+        let (Some(address), Ok(cluster)) = (address, ClusterId::new(name)) else {
+            return Ok(self);
+        };
+        Ok(Self { store: StoreAt::of_last_run(folder, cluster, address)?, ..self })
     }
 
     /// The clusters that have books here, by name.
@@ -322,12 +317,17 @@ mod tests {
         home(Some(url)).begin(&lab).unwrap();
         let current = std::fs::read_to_string(folder.path().join("current")).unwrap();
         assert_eq!(current, "lab\njournal in postgres://me@127.0.0.1:5432/books\n");
-        home(Some(url)).has_journal_of(&lab).unwrap();
-        let error = home(None).has_journal_of(&lab).unwrap_err().to_string();
-        assert_eq!(error, "the journal of lab is in postgres://me@127.0.0.1:5432/books");
-        home(None).has_journal_of(&ClusterId::new("other").unwrap()).unwrap();
+        let last = home(None).as_last_run().unwrap();
+        assert_eq!(last.store.place(&lab), "postgres://me@127.0.0.1:5432/books lab");
+        let other = ClusterId::new("other").unwrap();
+        let file = folder.path().join("other.journal").display().to_string();
+        assert_eq!(last.store.place(&other), file);
+        // What is named counts.
+        let named = home(Some("postgres://me@db.lan/b")).as_last_run().unwrap();
+        assert_eq!(named.store.place(&lab), "postgres://me@db.lan:5432/b lab");
         // The next run keeps it in a file.
         home(None).begin(&lab).unwrap();
-        home(None).has_journal_of(&lab).unwrap();
+        let last = home(None).as_last_run().unwrap();
+        assert_eq!(last.store.place(&lab), folder.path().join("lab.journal").display().to_string());
     }
 }

@@ -34,6 +34,14 @@ pub(crate) enum StoreAt {
     Folder(PathBuf),
     /// One database for all.
     Postgres(Box<PgUrl>),
+    /// A file for each cluster, but of one: the last run kept its journal in a database.
+    Last { folder: PathBuf, cluster: ClusterId, url: Box<PgUrl> },
+}
+
+/// Where the journal of one cluster is.
+enum At<'a> {
+    Folder(&'a Path),
+    Postgres(&'a PgUrl),
 }
 
 impl StoreAt {
@@ -48,8 +56,41 @@ impl StoreAt {
         }
         let url: PgUrl =
             text.parse().map_err(|error| WrongUse::new(format!("--store: {error}")))?;
-        let password = std::env::var("PGPASSWORD").ok();
-        Ok(Self::Postgres(Box::new(url.or_password(password))))
+        Ok(Self::Postgres(Box::new(with_password(url))))
+    }
+
+    /// Files in a folder, but for a cluster whose journal the last run kept at an address; its
+    /// password is not remembered.
+    pub(crate) fn of_last_run(
+        folder: &Path,
+        cluster: ClusterId,
+        address: &str,
+    ) -> anyhow::Result<Self> {
+        let url: PgUrl = address.parse().map_err(|error| {
+            let what = format!("the journal of {cluster} is in {address}: {error}");
+            WrongUse::new(what).hint("name it, with its parameters: --store postgres://...")
+        })?;
+        Ok(Self::Last { folder: folder.to_owned(), cluster, url: Box::new(with_password(url)) })
+    }
+
+    /// Where the journal of a cluster is.
+    fn at(&self, cluster: &ClusterId) -> At<'_> {
+        match self {
+            Self::Folder(folder) => At::Folder(folder),
+            Self::Postgres(url) => At::Postgres(url),
+            Self::Last { cluster: last, url, .. } if last == cluster => At::Postgres(url),
+            Self::Last { folder, .. } => At::Folder(folder),
+        }
+    }
+
+    /// The database that the last run kept the journal of a cluster in, and that nobody named.
+    pub(crate) fn remembered(&self, cluster: &ClusterId) -> Option<String> {
+        match self {
+            Self::Last { cluster: last, url, .. } if last == cluster => {
+                Some(url.without_password())
+            }
+            _ => None,
+        }
     }
 
     /// The file of a cluster, where it is one.
@@ -59,17 +100,17 @@ impl StoreAt {
 
     /// The journal of a cluster, to read and append; made where it is not there.
     pub(crate) fn open(&self, cluster: &ClusterId) -> Result<Journal, EdgeError> {
-        Ok(match self {
-            Self::Folder(folder) => Box::new(SqliteStore::open(&Self::file(folder, cluster))?),
-            Self::Postgres(url) => Box::new(PostgresStore::open(url, cluster)?),
+        Ok(match self.at(cluster) {
+            At::Folder(folder) => Box::new(SqliteStore::open(&Self::file(folder, cluster))?),
+            At::Postgres(url) => Box::new(PostgresStore::open(url, cluster)?),
         })
     }
 
     /// The journal of a cluster, to be read only.
     pub(crate) fn look(&self, cluster: &ClusterId) -> Result<Journal, EdgeError> {
-        Ok(match self {
-            Self::Folder(_) => return self.open(cluster),
-            Self::Postgres(url) => Box::new(PostgresStore::look(url, cluster)?),
+        Ok(match self.at(cluster) {
+            At::Folder(_) => return self.open(cluster),
+            At::Postgres(url) => Box::new(PostgresStore::look(url, cluster)?),
         })
     }
 
@@ -102,9 +143,9 @@ impl StoreAt {
         &self,
         cluster: &ClusterId,
     ) -> anyhow::Result<(Journal, Option<File>)> {
-        let url = match self {
-            Self::Postgres(url) => url,
-            Self::Folder(folder) => match Self::turn(folder, cluster)? {
+        let url = match self.at(cluster) {
+            At::Postgres(url) => url,
+            At::Folder(folder) => match Self::turn(folder, cluster)? {
                 Turn::Leads(turn) => return Ok((self.open(cluster)?, Some(turn))),
                 Turn::Follows(who) => {
                     let place = self.place(cluster);
@@ -125,23 +166,23 @@ impl StoreAt {
     }
 
     /// Whether it is a database, which several programs may lead.
-    pub(crate) const fn is_shared(&self) -> bool {
-        matches!(self, Self::Postgres(_))
+    pub(crate) fn is_shared(&self, cluster: &ClusterId) -> bool {
+        matches!(self.at(cluster), At::Postgres(_))
     }
 
     /// The address of the database, without its password.
-    pub(crate) fn address(&self) -> Option<String> {
-        match self {
-            Self::Folder(_) => None,
-            Self::Postgres(url) => Some(url.to_string()),
+    pub(crate) fn address(&self, cluster: &ClusterId) -> Option<String> {
+        match self.at(cluster) {
+            At::Folder(_) => None,
+            At::Postgres(url) => Some(url.without_password()),
         }
     }
 
     /// Whether a cluster has a journal.
     pub(crate) fn has(&self, cluster: &ClusterId) -> anyhow::Result<bool> {
-        Ok(match self {
-            Self::Folder(folder) => Self::file(folder, cluster).exists(),
-            Self::Postgres(url) => {
+        Ok(match self.at(cluster) {
+            At::Folder(folder) => Self::file(folder, cluster).exists(),
+            At::Postgres(url) => {
                 PostgresStore::clusters(url)?.iter().any(|name| name == cluster.as_str())
             }
         })
@@ -149,9 +190,9 @@ impl StoreAt {
 
     /// Where the journal of a cluster is, for messages.
     pub(crate) fn place(&self, cluster: &ClusterId) -> String {
-        match self {
-            Self::Folder(folder) => Self::file(folder, cluster).display().to_string(),
-            Self::Postgres(url) => format!("{url} {cluster}"),
+        match self.at(cluster) {
+            At::Folder(folder) => Self::file(folder, cluster).display().to_string(),
+            At::Postgres(url) => format!("{url} {cluster}"),
         }
     }
 
@@ -165,19 +206,17 @@ impl StoreAt {
         known: &[Known<'_>],
         visit: &mut dyn FnMut(&Record),
     ) -> Result<JournalCheck, EdgeError> {
-        match self {
-            Self::Folder(folder) => {
-                sqlite::verify_known(&Self::file(folder, cluster), known, visit)
-            }
-            Self::Postgres(url) => postgres::verify_known(url, cluster, known, visit),
+        match self.at(cluster) {
+            At::Folder(folder) => sqlite::verify_known(&Self::file(folder, cluster), known, visit),
+            At::Postgres(url) => postgres::verify_known(url, cluster, known, visit),
         }
     }
 
     /// Removes the journal of a cluster.
     pub(crate) fn forget(&self, cluster: &ClusterId) -> anyhow::Result<()> {
-        let folder = match self {
-            Self::Folder(folder) => folder,
-            Self::Postgres(url) => return Ok(PostgresStore::forget(url, cluster)?),
+        let folder = match self.at(cluster) {
+            At::Folder(folder) => folder,
+            At::Postgres(url) => return Ok(PostgresStore::forget(url, cluster)?),
         };
         let journal = Self::file(folder, cluster);
         for ending in ["", "-wal", "-shm", "-seal"] {
@@ -189,4 +228,9 @@ impl StoreAt {
         }
         Ok(())
     }
+}
+
+/// An address with the password of the environment, where it has none.
+fn with_password(url: PgUrl) -> PgUrl {
+    url.or_password(std::env::var("PGPASSWORD").ok())
 }

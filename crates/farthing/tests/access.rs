@@ -69,7 +69,7 @@ fn what_cannot_be_a_token_is_refused_in_words() {
     let place = Place::new();
     let none = place.run(&["token", "list"]);
     assert_eq!(none.code, 2, "{}", none.said);
-    place.run(&["up", "--demo", "--for", "1s", "--no-listen"]);
+    place.run(&["up", "--demo", "--history", "0s", "--for", "1s", "--no-listen"]);
     for (arguments, says) in [
         (&["create", "x", "--role", "root"][..], "is not a role"),
         (&["create", "x", "--role", "team"], "is for someone of a team"),
@@ -90,7 +90,8 @@ fn what_cannot_be_a_token_is_refused_in_words() {
         (&["--tls-cert", "a.pem"], "--tls-key"),
         (&["--tls-cert", "a.pem", "--tls-key", "b.pem"], "a.pem: not certificates in PEM"),
     ] {
-        let run = place.run(&[&["up", "--demo", "--for", "1s"], arguments].concat());
+        let run =
+            place.run(&[&["up", "--demo", "--history", "0s", "--for", "1s"], arguments].concat());
         assert_eq!(run.code, 2, "{arguments:?}: {}", run.said);
         assert!(run.said.contains(says), "{arguments:?}: {}", run.said);
     }

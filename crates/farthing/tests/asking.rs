@@ -4,6 +4,7 @@
 
 mod program;
 
+use program::up::Demo;
 use program::{Place, Run};
 
 const TEAMS: &str = "\
@@ -65,8 +66,9 @@ fn a_file_of_budgets_is_asked_before_there_are_books() {
     assert!(!fits.out.contains("no hard budget"), "{}", fits.out);
     let short = check(&place, &["--estimate", "2001USD", "--team", "research"]);
     assert_eq!(short.code, 3, "{}", short.out);
-    // Without a file it is not known what is asked.
-    wrong(&place.run(&["budget", "check", "--estimate", "1USD"]), &["no books"]);
+    // Without a file it is not known what is asked; strictly, nor is a loop that runs.
+    let strict = ["budget", "check", "--estimate", "1USD", "--team", "research", "--strict"];
+    wrong(&place.run(&strict), &["no books"]);
 }
 
 #[test]
@@ -139,13 +141,16 @@ fn a_budget_in_another_currency_is_refused_by_its_line_wherever_it_is_named() {
 }
 
 #[test]
-fn a_journal_in_a_database_is_named_where_it_is_not_looked_for() {
+fn a_journal_in_a_database_is_named_where_it_cannot_be_asked() {
     let place = Place::new();
     std::fs::create_dir_all(place.state().join("books/cluster=lab")).unwrap();
-    place.file("state/current", "lab\njournal in postgres://me@db/books\n");
-    let asked = place.run(&["budget", "check", "--estimate", "1USD"]);
-    let words = ["the journal of lab is in postgres://me@db/books", "--store postgres://me@db"];
-    wrong(&asked, &words);
+    place.file("state/current", "lab\njournal in postgres://me@db.invalid/books\n");
+    // It is asked where the last run kept it, and there is no such host.
+    let words = [
+        "the journal of lab is in postgres://me@db.invalid:5432/books",
+        "--store postgres://me@db.invalid",
+    ];
+    wrong(&place.run(&["budget"]), &words);
     // No journal is made beside it, which would know of no budgets.
     assert!(!place.state().join("lab.journal").exists());
     let run = ["run", "--team", "research", "--price", "1 USD/h", "--", "true"];
@@ -153,6 +158,37 @@ fn a_journal_in_a_database_is_named_where_it_is_not_looked_for() {
     // What is not about budgets goes on.
     place.file("state/current", "lab\nsomething else\n");
     assert_eq!(place.run(&["budget", "check", "--estimate", "1USD"]).code, 1);
+}
+
+/// What the demo is asked, and at which address nobody is.
+const MILLIARD: [&str; 4] = ["--team", "research", "--estimate", "1e9USD"];
+
+#[test]
+fn the_demo_has_a_hard_budget_of_research_while_it_runs_and_afterwards() {
+    let place = Place::new();
+    let demo = Demo::start(&place, &["--speed", "600", "--for", "2m", "--history", "0s"]);
+    let url = format!("http://{}", demo.address);
+    demo.says("11-02 00:25");
+    let check = |words: &[&str]| place.run(&[&["budget", "check"], words].concat());
+    let served = check(&[&MILLIARD[..], &["--server", &url]].concat());
+    assert_eq!(served.code, 3, "{}{}", served.out, served.said);
+    assert!(served.out.starts_with("1000000000.00 USD does not fit:\n  "), "{}", served.out);
+    let fits = check(&["--team", "research", "--estimate", "1USD", "--server", &url]);
+    assert_eq!((fits.code, fits.out.trim()), (0, "1.00 USD fits research"), "{}", fits.said);
+    let held =
+        check(&["--team", "research", "--estimate", "1USD", "--server", &url, "--reserve", "1h"]);
+    assert!(held.code == 0 && held.out.starts_with("reserved 1.00 USD as c"), "{}", held.said);
+    let nobody = check(&["--team", "nobody", "--estimate", "1e9USD", "--server", &url]);
+    let line = "1000000000.00 USD fits, as nothing says no: no hard budget covers it";
+    assert!(nobody.code == 0 && nobody.out.starts_with(line), "{}", nobody.out);
+    wrong(&check(&["--estimate", "1EUR", "--server", &url]), &["not in USD"]);
+    demo.signal(nix::sys::signal::Signal::SIGTERM);
+    demo.says("What this run left");
+    drop(demo);
+    let left = check(&MILLIARD);
+    assert_eq!(left.code, 3, "{}{}", left.out, left.said);
+    let closed = check(&[&MILLIARD[..], &["--server", &url]].concat());
+    assert_eq!(closed.code, 1, "{}{}", closed.out, closed.said);
 }
 
 #[test]

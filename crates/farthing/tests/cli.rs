@@ -218,7 +218,8 @@ fn seed_5_2_is_an_exact_knapsack() {
 fn a_demo_leaves_books_that_hold_and_repeat() {
     let run = || {
         let state = tempfile::tempdir().unwrap();
-        let arguments = ["up", "--demo", "--no-listen", "--for", "1s", "--speed", "21600"];
+        let arguments =
+            ["up", "--demo", "--history", "0s", "--no-listen", "--for", "1s", "--speed", "21600"];
         let output = farthing(state.path(), &arguments);
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(code(&output), 0, "{said}");
@@ -237,6 +238,50 @@ fn a_demo_leaves_books_that_hold_and_repeat() {
     assert_eq!(run(), run());
 }
 
+/// The past of the demo is in its books as imported hours are: it holds, forecasts are made from
+/// it, and who has done nothing since before the run is known.
+#[test]
+fn a_demo_has_a_past() {
+    let state = tempfile::tempdir().unwrap();
+    let arguments =
+        ["up", "--demo", "--history", "5d", "--no-listen", "--for", "1s", "--speed", "21600"];
+    let output = farthing(state.path(), &arguments);
+    assert_eq!(code(&output), 0, "{}", String::from_utf8_lossy(&output.stderr));
+    let verified = json(&farthing(state.path(), &["verify", "--output", "json"]));
+    assert_eq!(
+        (&verified["ledger"]["ok"], &verified["journal"]["ok"]),
+        (&true.into(), &true.into())
+    );
+    // The closing statement is of the run, and the books have more.
+    let cost = json(&farthing(state.path(), &["cost", "--window", "7d", "--output", "json"]));
+    let paid = cost["paid"].as_str().unwrap().parse::<f64>().unwrap();
+    let said = stdout(&output);
+    let said = said.lines().find_map(|line| line.strip_prefix("paid ")).unwrap();
+    let said = said.split(' ').next().unwrap().replace(',', "").parse::<f64>().unwrap();
+    assert!(paid > 10.0 * said, "{paid} in 5.25 days, {said} in the last 0.25");
+    assert_eq!(cost["difference"], "0.00");
+    let budgets = json(&farthing(state.path(), &["budget", "--output", "json"]));
+    let everything = budgets["budgets"].as_array().unwrap().iter();
+    let everything = everything.clone().find(|it| it["budget"] == "everything").unwrap();
+    let at = |name: &str| everything["forecast"][name].as_str().unwrap().parse::<f64>().unwrap();
+    assert!(at("p10") < at("p50") && at("p50") < at("p90"), "{everything}");
+    let idle = farthing(state.path(), &["idle", "--window", "24h", "--output", "json"]);
+    let idle = json(&idle);
+    let verdicts = idle["verdicts"].as_array().unwrap();
+    let notebook = verdicts.iter().find(|it| it["workload"] == "research-notebook").unwrap();
+    assert_eq!(
+        (&notebook["state"], &notebook["idle"]),
+        (&"LOADED_IDLE".into(), &true.into()),
+        "{notebook}"
+    );
+    assert!(verdicts.iter().any(|it| it["state"] == "BUSY"), "{idle}");
+    // What is idle is idle by its records, and not by their absence.
+    assert!(notebook["coverage"].as_f64().unwrap() > 0.95, "{notebook}");
+    let hard =
+        farthing(state.path(), &["budget", "check", "--team", "research", "--estimate", "1e9USD"]);
+    assert_eq!(code(&hard), 3, "{}", stdout(&hard));
+}
+
 /// The last line of the closing statement tells how fast it was, which differs.
 fn rate(text: &str) -> String {
     text.lines().last().unwrap().to_owned()
@@ -245,7 +290,8 @@ fn rate(text: &str) -> String {
 #[test]
 fn a_flipped_byte_in_the_books_is_found_and_located() {
     let state = tempfile::tempdir().unwrap();
-    let arguments = ["up", "--demo", "--no-listen", "--for", "1s", "--speed", "7200"];
+    let arguments =
+        ["up", "--demo", "--history", "0s", "--no-listen", "--for", "1s", "--speed", "7200"];
     assert_eq!(code(&farthing(state.path(), &arguments)), 0);
     let charges = state.path().join("books/cluster=demo/charges/date=2026-11-02/hour=00.parquet");
     let mut bytes = std::fs::read(&charges).unwrap();

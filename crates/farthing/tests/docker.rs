@@ -123,3 +123,59 @@ fn what_is_missing_is_said() {
     assert_eq!(none.code, 2, "{}", none.said);
     assert!(none.said.contains("workload x does not say what it runs"), "{}", none.said);
 }
+
+/// Half a core and 256 MiB for what needs next to nothing.
+const LOOSE: &str = "\
+kind: Policy
+metadata: {name: containers}
+spec:
+  mode: enforce
+  reclaim: {limits: 5s}
+---
+kind: Workload
+metadata: {name: lazy, labels: {team: media}}
+spec:
+  count: 2
+  resources: {cpu: 500m, memory: 256Mi}
+  duration: 10m
+  container:
+    image: localhost/farthing-test:1
+    command: [sh, -c, 'while :; do sleep 1; done']
+";
+
+#[test]
+fn limits_that_are_far_from_needed_are_lowered_while_it_runs() {
+    let Some(engine) = Engine::start() else { return };
+    let place = Place::new();
+    place.file("queue.yaml", LOOSE);
+    let run = up(&place, &engine, "queue.yaml", "25s");
+    assert_eq!(run.code, 0, "{}{}", run.out, run.said);
+    assert!(run.said.contains("done: r"), "{}", run.said);
+    let names = engine.podman("ps --format '{{.Names}}'");
+    assert_eq!(names.lines().count(), 2, "both run on: {names}");
+    // What was written down before it was done: from half a core and 256 MiB to less of both.
+    for name in names.lines() {
+        let parts: Vec<&str> = name.split('.').collect();
+        let [_, _, _, "l", from, to, by] = parts.as_slice() else { panic!("{name}") };
+        assert_eq!(*from, format!("500-{}", 256 << 20));
+        let (cpu, memory) = to.split_once('-').unwrap();
+        let (cpu, memory): (u64, u64) = (cpu.parse().unwrap(), memory.parse().unwrap());
+        assert!((20..=350).contains(&cpu) && memory <= 192 << 20, "{name}");
+        assert!(by.starts_with('r'), "{name}");
+        // The kernel has what the name says.
+        let pid = engine.podman(&format!("inspect --format '{{{{.State.Pid}}}}' {name}"));
+        let groups = std::fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap();
+        let of = |line: &str| line.splitn(3, ':').nth(2).unwrap().to_owned();
+        let own = groups.lines().find(|it| it.contains(":memory:"));
+        let path = match own {
+            Some(line) => format!("/sys/fs/cgroup/memory{}/memory.limit_in_bytes", of(line)),
+            None => format!("/sys/fs/cgroup{}/memory.max", of(groups.lines().last().unwrap())),
+        };
+        let limit = std::fs::read_to_string(path).unwrap();
+        assert_eq!(limit.trim(), memory.to_string());
+    }
+    // It costs less from then on: the statement has two sizes of the same part of the machine.
+    let cost = table(&place, &["cost", "--by", "workload"]);
+    assert_eq!(cost["difference"].as_str(), Some("0.00"), "{cost}");
+    assert_eq!(place.run(&["verify"]).code, 0);
+}

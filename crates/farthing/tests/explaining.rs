@@ -90,7 +90,17 @@ fn what_is_not_known_is_answered_with_what_is() {
 #[test]
 fn steps_and_plans_say_what_why_and_what_came_of_it() {
     let place = Place::new();
-    let run = place.run(&["up", "--demo", "--no-listen", "--for", "1s", "--speed", "7200"]);
+    let run = place.run(&[
+        "up",
+        "--demo",
+        "--history",
+        "0s",
+        "--no-listen",
+        "--for",
+        "1s",
+        "--speed",
+        "7200",
+    ]);
     assert_eq!(run.code, 0, "{}", run.said);
     let plan = place.run(&["explain", "p1"]).out;
     assert!(plan.starts_with("p1 (farthing): costs "), "{plan}");

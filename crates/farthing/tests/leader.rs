@@ -95,6 +95,34 @@ fn records(server: &Server, url: &str) -> u64 {
 }
 
 #[test]
+fn budgets_are_asked_where_the_last_run_kept_its_journal() {
+    let Some(server) = server::server() else { return };
+    let (place, url) = (Place::new(), server.fresh());
+    let team = concat!(env!("CARGO_MANIFEST_DIR"), "/../../examples/team.yaml");
+    let up = ["up", "--no-listen", "--every", "1s", "--for", "3s", "--config", team, "--store"];
+    let up = place.run(&[&up[..], &[&url]].concat());
+    assert_eq!(up.code, 0, "{}", up.said);
+    let check = ["budget", "check", "--team", "research", "--estimate", "1e9USD"];
+    let ask = |password: &str| {
+        let words = check.join(" ");
+        place.shell(&format!("PGPASSWORD='{password}' \"$FARTHING\" {words} --strict"))
+    };
+    let asked = ask(server::PASSWORD);
+    assert_eq!(asked.code, 3, "{}{}", asked.out, asked.said);
+    assert!(asked.out.contains("does not fit"), "{}", asked.out);
+    let refused = ask("another");
+    assert_eq!(refused.code, 2, "{}{}", refused.out, refused.said);
+    assert!(refused.said.contains("PGPASSWORD"), "{}", refused.said);
+    assert!(
+        !place
+            .state()
+            .read_dir()
+            .unwrap()
+            .any(|file| { file.unwrap().file_name().to_string_lossy().ends_with(".journal") })
+    );
+}
+
+#[test]
 fn when_the_leader_is_killed_the_other_goes_on() {
     let Some(server) = server::server() else { return };
     let (place, url) = (Place::new(), server.fresh());

@@ -13,7 +13,17 @@ use std::process::{Command, Stdio};
 /// A demo of some virtual hours.
 fn finished() -> Place {
     let place = Place::new();
-    let run = place.run(&["up", "--demo", "--no-listen", "--for", "1s", "--speed", "7500"]);
+    let run = place.run(&[
+        "up",
+        "--demo",
+        "--history",
+        "0s",
+        "--no-listen",
+        "--for",
+        "1s",
+        "--speed",
+        "7500",
+    ]);
     assert_eq!(run.code, 0, "{}", run.said);
     place
 }
@@ -31,7 +41,17 @@ fn key(place: &Place) -> String {
 fn a_backup_is_taken_while_the_loop_runs_and_put_back() {
     let place = Place::new();
     let mut up = Command::new(PROGRAM)
-        .args(["up", "--demo", "--no-listen", "--for", "60s", "--speed", "20000"])
+        .args([
+            "up",
+            "--demo",
+            "--history",
+            "0s",
+            "--no-listen",
+            "--for",
+            "60s",
+            "--speed",
+            "20000",
+        ])
         .current_dir(place.path())
         .env("FARTHING_DATA", place.state())
         .stdout(Stdio::null())

@@ -10,7 +10,17 @@ use std::fmt::Write as _;
 /// A few hours of a simulated cluster.
 fn books() -> Place {
     let place = Place::new();
-    let run = place.run(&["up", "--demo", "--no-listen", "--for", "2s", "--speed", "3600"]);
+    let run = place.run(&[
+        "up",
+        "--demo",
+        "--history",
+        "0s",
+        "--no-listen",
+        "--for",
+        "2s",
+        "--speed",
+        "3600",
+    ]);
     assert_eq!(run.code, 0, "{}", run.said);
     place
 }

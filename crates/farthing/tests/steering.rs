@@ -141,8 +141,19 @@ fn a_launcher_asks_first_and_tells_afterwards() {
 fn the_command_line_asks_the_budgets_of_the_last_run() {
     let place = Place::new();
     let config = place.file("asks.yaml", APPROVE);
-    let up =
-        ["up", "--demo", "--no-listen", "--for", "1s", "--speed", "21600", "--config", &config];
+    let up = [
+        "up",
+        "--demo",
+        "--history",
+        "0s",
+        "--no-listen",
+        "--for",
+        "1s",
+        "--speed",
+        "21600",
+        "--config",
+        &config,
+    ];
     assert_eq!(place.run(&up).code, 0);
     let now = ["--now", "2026-11-02T12:00:00Z"];
     let check = |more: &[&str]| {
@@ -216,18 +227,30 @@ metadata: {name: everything}
 spec: {scope: all, limit: 123456 USD, period: month, hard: false}
 ";
     let config = place.file("soft.yaml", format!("{APPROVE}---\n{soft}"));
-    let up = ["up", "--demo", "--no-listen", "--for", "1s", "--speed", "300", "--config", &config];
+    let up = [
+        "up",
+        "--demo",
+        "--history",
+        "0s",
+        "--no-listen",
+        "--for",
+        "1s",
+        "--speed",
+        "300",
+        "--config",
+        &config,
+    ];
     assert_eq!(place.run(&up).code, 0);
     let check = |more: &[&str]| {
         let ask = ["budget", "check", "--label", "pipeline=nightly"];
         let now = ["--now", "2026-11-02T12:00:00Z"];
         place.run(&[&ask[..], &now, more].concat())
     };
-    assert_eq!(check(&["--estimate", "80USD"]).out.trim(), "80.00 USD fits");
+    assert_eq!(check(&["--estimate", "80USD"]).out.trim(), "80.00 USD fits pipelines");
     let over = check(&["--estimate", "99USD", "--gpu-hours", "4"]);
     assert_eq!(over.code, 0);
     let expected = "\
-99.00 USD fits the hard limits
+99.00 USD fits the hard limits of pipelines
 exceeds soft budget hint by 19.00 USD: budget hint has 80.00 USD left of";
     assert!(over.out.starts_with(expected), "{}", over.out);
     assert!(over.out.contains("exceeds soft budget hours by 1.5 GPU-hours: "), "{}", over.out);

@@ -11,7 +11,17 @@ use std::path::{Path, PathBuf};
 /// A demo of two virtual hours: closed hours, an open one, plans, receipts.
 fn finished() -> Place {
     let place = Place::new();
-    let run = place.run(&["up", "--demo", "--no-listen", "--for", "1s", "--speed", "7500"]);
+    let run = place.run(&[
+        "up",
+        "--demo",
+        "--history",
+        "0s",
+        "--no-listen",
+        "--for",
+        "1s",
+        "--speed",
+        "7500",
+    ]);
     assert_eq!(run.code, 0, "{}", run.said);
     let run = place.run(&["verify"]);
     assert_eq!(run.code, 0, "{}", run.out);

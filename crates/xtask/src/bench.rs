@@ -214,7 +214,18 @@ fn demo_rate() -> Row {
         let farthing = program("farthing", None)?;
         let cpu = children_cpu_s()?;
         let output = Command::new(farthing)
-            .args(["up", "--demo", "--no-listen", "--for", "1s", "--speed", "86400", "--data"])
+            .args([
+                "up",
+                "--demo",
+                "--history",
+                "0s",
+                "--no-listen",
+                "--for",
+                "1s",
+                "--speed",
+                "86400",
+                "--data",
+            ])
             .arg(&state)
             .stderr(Stdio::null())
             .output()

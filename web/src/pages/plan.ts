@@ -273,7 +273,7 @@ function recorded(amount: Amount | null, why: string): TemplateResult {
 function noCost(app: App): string {
   return seesAll(app)
     ? "the record has no cost"
-    : "a record has the cost of all that runs, of whomever: not shown to a team";
+    : "the record is older than the cost of each team in it";
 }
 
 function oldSteps(app: App, plan: PlanRecord): TemplateResult {

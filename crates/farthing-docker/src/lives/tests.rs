@@ -31,6 +31,7 @@ fn container(number: u32, phase: Phase, started: i64, finished: Option<i64>) -> 
         started: Some(at(started)),
         finished: finished.map(at),
         limits: shape(1_000, 1 << 30),
+        group: None,
     }
 }
 

@@ -157,7 +157,7 @@ impl<W: World, S: Store> Engine<W, S> {
     }
 
     /// Takes a step back; whether that was done.
-    fn take_back(
+    pub(super) fn take_back(
         &mut self,
         step: &StepId,
         now: Timestamp,

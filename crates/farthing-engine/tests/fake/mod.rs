@@ -306,7 +306,9 @@ impl State {
                 self.stop(workload, now, WorkloadState::Suspended);
                 Ok(())
             }
-            other @ Action::Resume { .. } => panic!("no step of this world: {other:?}"),
+            other @ (Action::Resume { .. } | Action::Resize { .. } | Action::Buy { .. }) => {
+                panic!("no step of this world: {other:?}")
+            }
         }
     }
 

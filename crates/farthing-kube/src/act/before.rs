@@ -43,7 +43,10 @@ fn asked(action: &Action) -> Option<Asked> {
     let sizes = match action {
         Action::Suspend { .. } | Action::Resume { .. } => (0, 0),
         Action::Scale { from, to, .. } => (*from, *to),
-        Action::Start { .. } | Action::Release { .. } => return None,
+        Action::Start { .. }
+        | Action::Resize { .. }
+        | Action::Release { .. }
+        | Action::Buy { .. } => return None,
     };
     Some((action.workload()?.clone(), action.name(), sizes))
 }

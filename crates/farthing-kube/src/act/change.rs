@@ -58,7 +58,7 @@ pub(crate) struct Change {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Field {
-    /// The names on the way to it.
+    /// The names on the way to it; of an item of a list `[name=VALUE]`, what it has there.
     pub(crate) path: Vec<String>,
     /// What it was.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -81,7 +81,24 @@ pub(crate) enum Standing {
 
 /// A value in an object, by the names on the way to it.
 pub(crate) fn at<'v>(object: &'v Value, path: &[impl AsRef<str>]) -> Option<&'v Value> {
-    path.iter().try_fold(object, |value, name| value.get(name.as_ref()))
+    path.iter().try_fold(object, |value, name| {
+        let name = name.as_ref();
+        match value {
+            Value::Array(items) => items.get(place(items, name)?),
+            value => value.get(name),
+        }
+    })
+}
+
+/// The name on the way to the item of a list that has `value` as its `key`.
+pub(crate) fn item(key: &str, value: &str) -> String {
+    format!("[{key}={value}]")
+}
+
+/// Where in a list an item is, by its name on the way.
+fn place(items: &[Value], name: &str) -> Option<usize> {
+    let (key, value) = name.strip_prefix('[')?.strip_suffix(']')?.split_once('=')?;
+    items.iter().position(|item| item.get(key).and_then(Value::as_str) == Some(value))
 }
 
 /// A text in an object.
@@ -185,24 +202,54 @@ impl Change {
             "annotations": { STEP: mark },
         }});
         for (path, value) in fields {
-            put(&mut patch, path, value.cloned().unwrap_or(Value::Null));
+            put(&mut patch, seen, path, value);
         }
         patch
     }
 }
 
-fn put(object: &mut Value, path: &[String], value: Value) {
+/// Puts a value into a patch. A list is merged whole: the one that was seen, with what changes in
+/// it; that it is still the one is a precondition of the patch.
+fn put(patch: &mut Value, seen: &Value, path: &[String], value: Option<&Value>) {
     let Some((last, on_the_way)) = path.split_last() else { return };
-    let mut at = object;
+    let (mut into, mut like, mut whole) = (patch, Some(seen), false);
     for name in on_the_way {
-        if !at.is_object() {
-            *at = Value::Object(Map::new());
+        if name.starts_with('[') {
+            if !into.is_array() {
+                *into = like.cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+            }
+            let Value::Array(items) = into else { return };
+            let Some(index) = place(items, name) else { return };
+            like = like.and_then(|like| like.get(index));
+            (into, whole) = (&mut items[index], true);
+            continue;
         }
-        let Value::Object(map) = at else { return };
-        at = map.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
+        if !into.is_object() {
+            *into = Value::Object(Map::new());
+        }
+        let Value::Object(map) = into else { return };
+        like = like.and_then(|like| like.get(name));
+        into = map.entry(name.clone()).or_insert_with(|| Value::Object(Map::new()));
     }
-    if let Value::Object(map) = at {
-        map.insert(last.clone(), value);
+    if last.starts_with('[') {
+        if !into.is_array() {
+            *into = like.cloned().unwrap_or_else(|| Value::Array(Vec::new()));
+        }
+        let Value::Array(items) = into else { return };
+        match (place(items, last), value) {
+            (Some(index), Some(value)) => items[index] = value.clone(),
+            (Some(index), None) => drop(items.remove(index)),
+            (None, Some(value)) => items.push(value.clone()),
+            (None, None) => {}
+        }
+        return;
+    }
+    let Value::Object(map) = into else { return };
+    match value {
+        Some(value) => drop(map.insert(last.clone(), value.clone())),
+        // What is merged is taken away by `null`; in a list that is put whole it is left out.
+        None if whole => drop(map.remove(last)),
+        None => drop(map.insert(last.clone(), Value::Null)),
     }
 }
 
@@ -297,5 +344,48 @@ mod tests {
         // A later step's mark stays.
         object["metadata"]["annotations"][STEP] = json!("p2/1");
         assert_eq!(change.back(&object, "p1/1")["metadata"]["annotations"][STEP], "p2/1");
+    }
+
+    #[test]
+    fn an_item_of_a_list_is_changed_and_the_others_stay_as_others_make_them() {
+        let before = json!({
+            "metadata": {"uid": "u", "resourceVersion": "7", "name": "ray"},
+            "spec": {"groups": [{"name": "cpu", "replicas": 2}, {"name": "gpu", "max": 8}]},
+        });
+        let path = ["spec", "groups", &item("name", "gpu"), "replicas"];
+        let field = Field::set(&before, &path, json!(3));
+        assert_eq!(field.was, None);
+        let mut all = change(&before);
+        all.fields =
+            vec![field, Field::set(&before, &["spec", "groups", "[name=gpu]", "max"], json!(4))];
+        let mut object = before.clone();
+        merge(&mut object, &all.forth(&before, "p1/1"));
+        let groups =
+            json!([{"name": "cpu", "replicas": 2}, {"name": "gpu", "max": 4, "replicas": 3}]);
+        assert_eq!(object["spec"]["groups"], groups);
+        assert_eq!(all.standing(&object), Standing::After);
+        // Someone adds a group in front, and takes from another.
+        let Value::Array(groups) = &mut object["spec"]["groups"] else { panic!("a list") };
+        groups[0]["replicas"] = json!(1);
+        groups.insert(0, json!({"name": "tpu"}));
+        assert_eq!(all.standing(&object), Standing::After);
+        let back = all.back(&object, "p1/1");
+        merge(&mut object, &back);
+        let groups =
+            json!([{"name": "tpu"}, {"name": "cpu", "replicas": 1}, {"name": "gpu", "max": 8}]);
+        assert_eq!(object["spec"]["groups"], groups);
+        // A whole item comes and goes.
+        let add = Field::set(&object, &["spec", "groups", "[name=dpu]"], json!({"name": "dpu"}));
+        let add = Change { fields: vec![add], ..all.clone() };
+        let others = object.clone();
+        merge(&mut object, &add.forth(&others, "p2/1"));
+        assert_eq!(object["spec"]["groups"][3], json!({"name": "dpu"}));
+        assert_eq!(add.standing(&object), Standing::After);
+        let back = add.back(&object, "p2/1");
+        merge(&mut object, &back);
+        assert_eq!(object["spec"], others["spec"]);
+        // The group is gone: nobody's business any more.
+        object["spec"]["groups"] = json!([]);
+        assert!(matches!(all.standing(&object), Standing::Moved(_)));
     }
 }

@@ -193,7 +193,9 @@ fn reason(action: &Action) -> &'static str {
         Action::Scale { .. } => "Scaled",
         Action::Suspend { .. } => "Suspended",
         Action::Resume { .. } => "Resumed",
+        Action::Resize { .. } => "Resized",
         Action::Release { .. } => "Drained",
+        Action::Buy { .. } => "Bought",
     }
 }
 
@@ -203,6 +205,8 @@ fn done(action: &Action) -> String {
         Action::Scale { from, to, .. } => format!("scaled from {from} to {to}"),
         Action::Suspend { .. } => "suspended".to_owned(),
         Action::Resume { .. } => "resumed".to_owned(),
+        Action::Resize { .. } => "given other limits".to_owned(),
         Action::Release { .. } => "cordoned to be given back".to_owned(),
+        Action::Buy { offer, nodes, .. } => format!("{nodes} of {offer} may be bought"),
     }
 }

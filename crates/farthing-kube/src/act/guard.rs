@@ -4,7 +4,8 @@
 //! `farthing.dev/managed` (`"true"` where only what is managed is touched; `"false"`: not this
 //! one), `farthing.dev/interruptible` of a job (`"true"`, or what it takes:
 //! `checkpoint=120s,restart=10m`), `farthing.dev/elastic` of what does with any number of members
-//! between two (`min=2,max=8`). Refuses to know what is to be done; start at [`Rules::allow`].
+//! between two (`min=2,max=8`, and `of=NAME` where it has several groups of them). Refuses to know
+//! what is to be done; start at [`Rules::allow`].
 
 use super::change::{at, text};
 use super::{Stop, held};
@@ -135,23 +136,37 @@ pub(crate) fn interruptible(said: &str) -> Result<Interruptible, String> {
 /// The fewest and the most members, as an annotation says them.
 ///
 /// # Errors
-/// It is not `min=NUMBER,max=NUMBER` with at least one, and no more at least than at most.
+/// As of [`elastic_of`].
 pub(crate) fn elastic(said: &str) -> Result<(u32, u32), String> {
+    elastic_of(said).map(|(least, most, _)| (least, most))
+}
+
+/// The fewest and the most members, and of which group of them, where that is said.
+///
+/// # Errors
+/// It is not `min=NUMBER,max=NUMBER` with at least one, and no more at least than at most, and
+/// `of=NAME` where there are several groups.
+pub(crate) fn elastic_of(said: &str) -> Result<(u32, u32, Option<&str>), String> {
     let form = || "write it like `min=2,max=8`".to_owned();
-    let (mut least, mut most) = (None, None);
+    let (mut least, mut most, mut of) = (None, None, None);
     for part in said.split(',') {
-        let (name, number) = part.split_once('=').ok_or_else(form)?;
-        let bound = match name.trim() {
+        let (name, value) = part.split_once('=').ok_or_else(form)?;
+        let (name, value) = (name.trim(), value.trim());
+        let bound = match name {
             "min" => &mut least,
             "max" => &mut most,
+            "of" if of.is_none() && !value.is_empty() => {
+                of = Some(value);
+                continue;
+            }
             _ => return Err(form()),
         };
-        if bound.replace(number.trim().parse().map_err(|_| form())?).is_some() {
+        if bound.replace(value.parse().map_err(|_| form())?).is_some() {
             return Err(form());
         }
     }
     match (least, most) {
-        (Some(least), Some(most)) if 0 < least && least <= most => Ok((least, most)),
+        (Some(least), Some(most)) if 0 < least && least <= most => Ok((least, most, of)),
         _ => Err(form()),
     }
 }
@@ -247,7 +262,9 @@ mod tests {
     fn what_is_elastic_says_between_how_many() {
         assert_eq!(elastic("min=2,max=8"), Ok((2, 8)));
         assert_eq!(elastic(" max=3 , min=3 "), Ok((3, 3)));
-        for wrong in ["", "2-8", "min=2", "min=0,max=2", "min=4,max=3", "min=1,min=2,max=3"] {
+        assert_eq!(elastic_of("min=1,max=4,of=gpu"), Ok((1, 4, Some("gpu"))));
+        let twice = ["min=1,min=2,max=3", "min=1,max=2,of=a,of=b", "min=1,max=2,of="];
+        for wrong in ["", "2-8", "min=2", "min=0,max=2", "min=4,max=3"].iter().chain(&twice) {
             assert!(elastic(wrong).unwrap_err().contains("write it like"), "{wrong}");
         }
         let chat = object(&json!({"farthing.dev/elastic": "min=2,max=8"}));

@@ -48,13 +48,18 @@ impl Seen {
         at(&self.value, path).and_then(Value::as_u64)
     }
 
+    /// Whether it is a job that is held back.
+    pub(super) fn is_suspended(&self) -> bool {
+        !self.kind.suspend.is_empty() && self.is(self.kind.suspend)
+    }
+
     fn is(&self, path: &[&str]) -> bool {
         at(&self.value, path).and_then(Value::as_bool) == Some(true)
     }
 }
 
 /// Whether a job has ended.
-fn is_over(job: &Seen) -> bool {
+pub(super) fn is_over(job: &Seen) -> bool {
     let conditions = at(&job.value, &["status", "conditions"]).and_then(Value::as_array);
     conditions.into_iter().flatten().any(|condition| {
         let kind = text(condition, &["type"]).unwrap_or_default();

@@ -13,6 +13,7 @@
 //! next plan decides anew. Refuses to know why something is to be done. Start at [`Kube::intend`].
 
 mod before;
+pub(crate) mod buy;
 pub(crate) mod change;
 mod drain;
 mod event;
@@ -20,6 +21,7 @@ pub(crate) mod guard;
 mod intend;
 mod place;
 mod server;
+mod stretch;
 mod table;
 
 pub use guard::Rules;
@@ -28,6 +30,7 @@ pub(crate) use table::calls;
 use crate::Kube;
 use crate::error::ApiError;
 use crate::measure::facts;
+use crate::object::stretch::is_stretched;
 use change::{Change, Standing, step_of, text};
 use drain::Drain;
 use farthing_edge::{Act, Class, EdgeError, Prepared};
@@ -106,6 +109,9 @@ impl Kube {
             };
             return self.intend_drain((step, node), now);
         };
+        if let Action::Buy { offer, nodes, pool, .. } = &step.action {
+            return self.intend_buy((step, pool.as_deref()), (offer, *nodes));
+        }
         let gone = || conflict(format!("workload {workload} is not there any more"));
         let subject = self.subject(workload).ok_or_else(gone)?;
         let kind = steered(subject.kind)
@@ -124,6 +130,9 @@ impl Kube {
         let changes = match &step.action {
             Action::Suspend { .. } => intend::suspend(&seen)?,
             Action::Resume { .. } => intend::resume(&seen)?,
+            Action::Scale { from, to, .. } if is_stretched(kind.kind) => {
+                stretch::stretch(&seen, (*from, *to))?
+            }
             Action::Scale { from, to, .. } => {
                 others.extend(self.autoscaler(&seen.object)?);
                 for scaler in &others {
@@ -134,7 +143,10 @@ impl Kube {
             Action::Start { offer, members, .. } => {
                 place::place(&seen, (offer, *members), &self.grounds(offer))?
             }
-            Action::Release { .. } => Vec::new(),
+            Action::Resize { .. } => {
+                return Err(held("limits of pods that run are not changed here"));
+            }
+            Action::Release { .. } | Action::Buy { .. } => Vec::new(),
         };
         others.push(seen);
         self.check(&changes, &others, &step.id)?;

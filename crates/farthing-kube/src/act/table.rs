@@ -45,7 +45,7 @@ const fn other(
 }
 
 /// All of them.
-pub(crate) static STEERED: [Steered; 11] = [
+pub(crate) static STEERED: [Steered; 13] = [
     job("Job", ("batch", "v1"), "jobs", SPEC_SUSPEND),
     job("JobSet", ("jobset.x-k8s.io", "v1alpha2"), "jobsets", SPEC_SUSPEND),
     job("RayJob", ("ray.io", "v1"), "rayjobs", SPEC_SUSPEND),
@@ -54,9 +54,11 @@ pub(crate) static STEERED: [Steered; 11] = [
     service("StatefulSet", ("apps", "v1"), "statefulsets"),
     service("ReplicaSet", ("apps", "v1"), "replicasets"),
     service("LeaderWorkerSet", ("leaderworkerset.x-k8s.io", "v1"), "leaderworkersets"),
+    other("RayCluster", ("ray.io", "v1"), "rayclusters"),
     other("HorizontalPodAutoscaler", ("autoscaling", "v2"), "horizontalpodautoscalers"),
     other("ScaledObject", ("keda.sh", "v1alpha1"), "scaledobjects"),
     other("Node", ("", "v1"), "nodes"),
+    other("NodePool", ("karpenter.sh", "v1"), "nodepools"),
 ];
 
 const fn call(verb: Verb, group: &'static str, plural: &'static str) -> Call {
@@ -88,13 +90,15 @@ pub(crate) static POD: Call = call(Verb::Get, "", "pods");
 pub(crate) static NAMESPACE: Call = call(Verb::Get, "", "namespaces");
 
 /// Every call that acting makes, but for those above.
-pub(crate) static CALLS: [Call; 24] = [
+pub(crate) static CALLS: [Call; 28] = [
     call(Verb::Get, "batch", "jobs"),
     call(Verb::Patch, "batch", "jobs"),
     call(Verb::Get, "jobset.x-k8s.io", "jobsets"),
     call(Verb::Patch, "jobset.x-k8s.io", "jobsets"),
     call(Verb::Get, "ray.io", "rayjobs"),
     call(Verb::Patch, "ray.io", "rayjobs"),
+    call(Verb::Get, "ray.io", "rayclusters"),
+    call(Verb::Patch, "ray.io", "rayclusters"),
     call(Verb::Get, "kubeflow.org", "pytorchjobs"),
     call(Verb::Patch, "kubeflow.org", "pytorchjobs"),
     call(Verb::Get, "apps", "deployments"),
@@ -113,6 +117,8 @@ pub(crate) static CALLS: [Call; 24] = [
     call(Verb::Patch, "keda.sh", "scaledobjects"),
     call(Verb::Get, "", "nodes"),
     call(Verb::Patch, "", "nodes"),
+    call(Verb::Get, "karpenter.sh", "nodepools"),
+    call(Verb::Patch, "karpenter.sh", "nodepools"),
 ];
 
 /// All calls that acting makes.

@@ -10,6 +10,7 @@ use super::queues::Queues;
 use crate::gpu;
 use crate::measure::facts;
 use crate::object::NodeObject;
+use crate::object::pod::Asks;
 use crate::price::{NodePrices, Prices};
 use crate::state::State;
 use farthing_model::{Money, Price, Resources};
@@ -34,6 +35,14 @@ pub(crate) struct Machine {
 /// The machines of each flavor; or why they have no price.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct FlavorPrices(BTreeMap<Arc<str>, Result<Vec<Machine>, String>>);
+
+impl Machine {
+    /// How much it has; what it does not state of disks it has attached.
+    fn of(&self, name: &str) -> u64 {
+        let found = self.has.iter().find(|(own, _)| &**own == name).map(|(_, has)| *has);
+        found.unwrap_or(if name == "ephemeral-storage" { u64::MAX } else { 0 })
+    }
+}
 
 impl FlavorPrices {
     /// Of all flavors that there are.
@@ -92,6 +101,40 @@ impl FlavorPrices {
         sum.ok_or_else(|| "it was given nothing that has a price".to_owned())
     }
 
+    /// What so many pods cost in an hour on the dearest flavor that they fit on; or why that is not
+    /// known, which it is not where one of the flavors has no price.
+    pub(crate) fn dearest(&self, asks: &Asks, pods: u64) -> Result<Money, String> {
+        let own = &asks.resources;
+        let mut each: Vec<(&str, u64)> = vec![
+            ("cpu", own.cpu_milli),
+            ("memory", own.memory_bytes),
+            ("ephemeral-storage", own.storage_bytes),
+        ];
+        each.extend(asks.devices.iter().map(|(name, count)| (&**name, *count)));
+        each.retain(|(_, amount)| *amount > 0);
+        if each.is_empty() || pods == 0 {
+            return Err("its pods ask for nothing that has a price".to_owned());
+        }
+        let mut dearest: Option<Money> = None;
+        for (flavor, machines) in &self.0 {
+            let machines = machines.as_ref().map_err(|why| format!("flavor {flavor}: {why}"))?;
+            for machine in machines {
+                let fits = each.iter().all(|(name, amount)| machine.of(name) >= *amount);
+                let cost = if fits { on(machine, &each, (pods, 1))? } else { None };
+                let Some(cost) = cost else { continue };
+                match dearest {
+                    Some(most) if most.currency() != cost.currency() => {
+                        return Err("flavors have prices in two currencies".to_owned());
+                    }
+                    Some(most) if most.pico() >= cost.pico() => {}
+                    _ => dearest = Some(cost),
+                }
+            }
+        }
+        let names = || each.iter().map(|(name, _)| *name).collect::<Vec<_>>().join(", ");
+        dearest.ok_or_else(|| format!("no machine has so much {}", names()))
+    }
+
     /// What a part of an amount on a flavor costs.
     fn of_flavor(
         &self,
@@ -122,6 +165,13 @@ impl FlavorPrices {
         let gpus = gpus.sum::<u64>().saturating_mul(1_000).saturating_mul(left);
         Ok(Hourly { money, gpu_milli: gpus.div_ceil(of.max(1)) })
     }
+}
+
+/// A machine of a test.
+#[cfg(test)]
+pub(crate) fn priced(has: &[(&str, u64)], per_hour: Money) -> Machine {
+    let has = has.iter().map(|(name, amount)| (Arc::from(*name), *amount)).collect();
+    Machine { has, per_hour }
 }
 
 /// What a set takes of each of its flavors.

@@ -36,8 +36,11 @@ use crate::object::OwnerRef;
 use crate::price::{NodePrices, Prices};
 use crate::state::State;
 use crate::watch::Shared;
+use crate::webhook::Board;
 use crate::whose;
-use cost::FlavorPrices;
+pub(crate) use cost::FlavorPrices;
+#[cfg(test)]
+pub(crate) use cost::priced;
 use farthing_model::TeamId;
 use jiff::{SignedDuration, Timestamp};
 use object::Queued;
@@ -59,6 +62,8 @@ pub struct Kueue {
     prices: NodePrices,
     answering: Answering,
     flavors: (FlavorPrices, Option<Timestamp>),
+    /// Where others read what flavors cost.
+    board: Arc<Board>,
     /// The last turn: after how many changes, and when.
     seen: Option<(u64, Timestamp)>,
 }
@@ -72,7 +77,13 @@ impl Kueue {
     ) -> Self {
         let flavors = (FlavorPrices::default(), None);
         let prices = NodePrices::new(prices);
-        Self { client, shared, prices, answering: Answering::new(rules), flavors, seen: None }
+        let (answering, board) = (Answering::new(rules), Arc::default());
+        Self { client, shared, prices, answering, flavors, board, seen: None }
+    }
+
+    /// What the webhook goes by.
+    pub fn board(&self) -> Arc<Board> {
+        Arc::clone(&self.board)
     }
 
     /// Whether something may have to be done.
@@ -96,6 +107,7 @@ impl Kueue {
             if priced.as_ref().is_none_or(stale) || !flavors.knows(&state.kueue) {
                 self.prices.refresh(state.nodes.len());
                 *flavors = FlavorPrices::of(&state, &mut self.prices);
+                self.board.write(flavors.clone());
                 *priced = Some(now);
             }
             View::of(&state.kueue, is_whole(&state), flavors, &team)

@@ -12,6 +12,7 @@ pub(crate) mod owner;
 pub(crate) mod placement;
 pub(crate) mod pod;
 pub(crate) mod rule;
+pub(crate) mod stretch;
 
 pub(crate) use claim::{Claim, Slice, Slices};
 pub(crate) use meta::{Key, Labels, Marks, Meta, Names, or_default, time, wish};

@@ -3,10 +3,12 @@
 use super::meta::Reference;
 use super::placement::Placement;
 use super::pod::{self, Asks};
+use super::stretch::{self, Stretch};
 use super::{Key, Labels, Marks, Meta, Names};
 use farthing_model::yes_or_no;
 use jiff::Timestamp;
 use serde::Deserialize;
+use serde_json::Value;
 use serde_json::value::RawValue;
 use std::sync::Arc;
 
@@ -45,6 +47,8 @@ pub(crate) struct Owner {
     pub(crate) asks: Option<Arc<Asks>>,
     /// Where one of them may be put, likewise.
     pub(crate) placement: Option<Arc<Placement>>,
+    /// The part of it that may be stretched, where it says that it may.
+    pub(crate) stretch: Option<Box<Stretch>>,
     /// Its own number of replicas, where it has one.
     pub(crate) replicas: Option<u32>,
     /// Whether it says that it is held, where it says anything.
@@ -82,6 +86,13 @@ struct Spec<'a> {
     /// Read only where its kind says that it is the template of pods.
     #[serde(default, borrow)]
     template: Option<&'a RawValue>,
+    /// Read only where something of it may be stretched, as the two below.
+    #[serde(default, borrow)]
+    replicated_jobs: Option<&'a RawValue>,
+    #[serde(default, borrow)]
+    worker_group_specs: Option<&'a RawValue>,
+    #[serde(default)]
+    enable_in_tree_autoscaling: Option<bool>,
 }
 
 #[derive(Deserialize)]
@@ -93,6 +104,8 @@ struct RunPolicy {
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Status {
+    #[serde(default)]
+    succeeded: Option<u32>,
     #[serde(default, deserialize_with = "super::time")]
     completion_time: Option<Timestamp>,
     #[serde(default, deserialize_with = "super::or_default")]
@@ -166,7 +179,7 @@ impl Owner {
             status.completion_time.or(condition.map(|it| it.last_transition_time.unwrap_or(now)))
         });
         let marks = meta.marks(names);
-        Ok(Self {
+        let mut owner = Self {
             uid: Arc::from(meta.uid.as_str()),
             resource_version: Arc::from(meta.resource_version.as_str()),
             generation: meta.generation,
@@ -177,6 +190,7 @@ impl Owner {
             members,
             asks,
             placement,
+            stretch: None,
             replicas: spec.as_ref().and_then(|spec| spec.replicas),
             suspend,
             finished: over,
@@ -185,6 +199,33 @@ impl Owner {
             created: meta.creation_timestamp.unwrap_or(now),
             version: meta.version(),
             key: meta.key(names),
-        })
+        };
+        if owner.marks.get("elastic").is_some()
+            && let Some(spec) = spec
+        {
+            let part = stretch::of(&owner, &spec.stretched(), names);
+            let done = status.as_ref().and_then(|status| status.succeeded).unwrap_or(0);
+            let pieces = spec.completions.map(|all| (done, all));
+            owner.stretch = part.map(|part| Box::new(Stretch { pieces, ..part }));
+        }
+        Ok(owner)
+    }
+}
+
+impl Spec<'_> {
+    /// What says how far it may be stretched.
+    fn stretched(&self) -> Value {
+        let list = |raw: Option<&RawValue>| -> Option<Value> {
+            raw.and_then(|raw| serde_json::from_str(raw.get()).ok())
+        };
+        let parts = [
+            ("parallelism", self.parallelism.map(Value::from)),
+            ("completions", self.completions.map(Value::from)),
+            ("replicatedJobs", list(self.replicated_jobs)),
+            ("workerGroupSpecs", list(self.worker_group_specs)),
+            ("enableInTreeAutoscaling", self.enable_in_tree_autoscaling.map(Value::from)),
+        ];
+        let said = parts.into_iter().filter_map(|(name, part)| Some((name.to_owned(), part?)));
+        Value::Object(said.collect())
     }
 }

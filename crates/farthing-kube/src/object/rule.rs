@@ -1,8 +1,9 @@
 //! What others have set: namespaces with their team, priorities, quotas, disruption budgets,
 //! autoscalers, pools of nodes. Of kinds that say nothing that is needed only who they are is kept.
 
+use super::node::Tainted;
 use super::pod::amount;
-use super::{Key, Meta, Names, OwnerRef, or_default};
+use super::{Key, Meta, Names, OwnerRef, or_default, wish};
 use farthing_model::Room;
 use serde::Deserialize;
 use serde_json::value::RawValue;
@@ -31,9 +32,30 @@ pub(crate) enum Says {
     Class(i32, bool),
     /// What an autoscaler keeps the replicas of something between.
     Replicas(OwnerRef, u32, u32),
-    /// What a pool of nodes may buy at most, what it has bought, and its weight.
-    Pool(Room, Room, u32),
+    /// A pool of nodes.
+    Pool(Box<PoolRule>),
 }
+
+/// What a pool of nodes may buy.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct PoolRule {
+    /// At most so much in all.
+    pub(crate) limit: Room,
+    /// The most nodes, and how many there are.
+    pub(crate) nodes: (Option<u64>, u64),
+    /// What it has bought.
+    pub(crate) bought: Room,
+    pub(crate) weight: u32,
+    /// A number for what is wanted of it.
+    pub(crate) wish: u64,
+    /// What its nodes have to be.
+    pub(crate) requires: Vec<Requirement>,
+    pub(crate) labels: BTreeMap<String, String>,
+    pub(crate) taints: Vec<Tainted>,
+}
+
+/// What a label of a node has to be: key, operator and values.
+pub(crate) type Requirement = (Arc<str>, Arc<str>, Vec<Arc<str>>);
 
 /// Which pods are meant, by their labels.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -144,6 +166,41 @@ struct PoolSpec {
     #[serde(deserialize_with = "or_default")]
     limits: BTreeMap<String, String>,
     weight: Option<u32>,
+    #[serde(deserialize_with = "or_default")]
+    template: PoolTemplate,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PoolTemplate {
+    #[serde(deserialize_with = "or_default")]
+    metadata: PoolMeta,
+    #[serde(deserialize_with = "or_default")]
+    spec: PoolNodes,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PoolMeta {
+    #[serde(deserialize_with = "or_default")]
+    labels: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PoolNodes {
+    #[serde(deserialize_with = "or_default")]
+    requirements: Vec<Expression>,
+    #[serde(deserialize_with = "or_default")]
+    taints: Vec<PoolTaint>,
+}
+
+#[derive(Default, Deserialize)]
+#[serde(default)]
+struct PoolTaint {
+    key: String,
+    value: Option<String>,
+    effect: String,
 }
 
 #[derive(Default, Deserialize)]
@@ -214,11 +271,44 @@ fn says(wire: &Wire<'_>, kind: &str, names: &mut Names) -> Result<Says, String> 
             Says::Replicas(target, least, most)
         }
         "NodePool" => {
-            let PoolSpec { limits, weight } = part(spec, "spec")?;
+            let spec: PoolSpec = part(spec, "spec")?;
             let PoolStatus { resources } = part(status, "status")?;
-            Says::Pool(room(&limits)?, room(&resources)?, weight.unwrap_or(0))
+            Says::Pool(Box::new(pool(&wire.metadata, spec, &resources, names)?))
         }
         _ => Says::Nothing,
+    })
+}
+
+fn pool(
+    meta: &Meta,
+    spec: PoolSpec,
+    bought: &BTreeMap<String, String>,
+    names: &mut Names,
+) -> Result<PoolRule, String> {
+    let count = |amounts: &BTreeMap<String, String>| {
+        let said = amounts.get("nodes").map(|text| farthing_model::amount::devices("nodes", text));
+        said.transpose()
+    };
+    let PoolNodes { requirements, taints } = spec.template.spec;
+    let mut requires = Vec::new();
+    for Expression { key, operator, values } in &requirements {
+        let values = values.iter().map(|value| names.of(value)).collect();
+        requires.push((names.of(key), names.of(operator), values));
+    }
+    let taint = |taint: &PoolTaint| Tainted {
+        key: Arc::from(taint.key.as_str()),
+        value: Arc::from(taint.value.as_deref().unwrap_or_default()),
+        effect: Arc::from(taint.effect.as_str()),
+    };
+    Ok(PoolRule {
+        limit: room(&spec.limits)?,
+        nodes: (count(&spec.limits)?, count(bought)?.unwrap_or(0)),
+        bought: room(bought)?,
+        weight: spec.weight.unwrap_or(0),
+        wish: wish(&meta.uid, meta.generation, &meta.resource_version),
+        requires,
+        labels: spec.template.metadata.labels,
+        taints: taints.iter().map(taint).collect(),
     })
 }
 

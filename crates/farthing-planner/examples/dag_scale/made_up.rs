@@ -280,6 +280,7 @@ pub(crate) fn dag(dice: &mut Dice, tasks: usize, shape: Shape) -> Dag {
         residency: Vec::new(),
         deadline: None,
         cost_max: None,
+        gpu_hours_max_milli: None,
     }
 }
 

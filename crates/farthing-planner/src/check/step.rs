@@ -140,6 +140,8 @@ impl Audit<'_> {
             Action::Resume { .. } if *state != WorkloadState::Suspended => {
                 Some("only what is suspended can be resumed")
             }
+            Action::Resize { .. } => Some("no plan says what members may use"),
+            Action::Buy { .. } => Some("a plan buys nothing by itself"),
             Action::Suspend { .. } | Action::Resume { .. } | Action::Release { .. } => None,
         }
     }

@@ -3,6 +3,7 @@
 
 use super::candidate::{Candidate, Candidates};
 use super::explain::Report;
+use super::hours;
 use super::program::{Label, Transfer};
 use super::report::DagBaseline;
 use farthing_model::{Money, Objective};
@@ -104,9 +105,22 @@ impl Report<'_, '_> {
         let ends = self.ends(labels);
         let in_time = self.are_in_time(labels);
         let cap = self.input.dag.cost_max.map_or(i128::MAX, Money::pico);
-        let holds = sum.unpriced == 0 && in_time && sum.known() <= cap && self.are_there(labels);
+        let affordable = sum.known() <= cap && self.takes(labels);
+        let holds = sum.unpriced == 0 && in_time && affordable && self.are_there(labels);
         let last = ends.into_iter().max().unwrap_or(0);
         holds.then(|| (self.money(sum.known()), SignedDuration::from_millis(last)))
+    }
+
+    /// Whether it takes no more accelerator time than it may.
+    fn takes(&self, labels: &[Label]) -> bool {
+        let (dag, market) = (self.input.dag, self.program.market);
+        let Some(cap) = dag.gpu_hours_max_milli else { return true };
+        let of = dag.tasks.iter().zip(labels).filter_map(|(task, label)| {
+            let candidate = label.candidate?;
+            let count = market.count[candidate.offer as usize];
+            Some(hours::taken(count, task.nodes, candidate.run))
+        });
+        of.sum::<i128>() <= hours::cap(cap)
     }
 
     /// Whether nothing is late, with late boots where the plan is in time with them.

@@ -36,6 +36,8 @@ pub(crate) struct Candidate {
 /// Where a task may be: for each place of the market, the filter that stops it there, if any.
 struct Filters<'a> {
     task: &'a Task,
+    /// Its position in the DAG.
+    number: usize,
     places: Vec<Stop>,
     node_price_max: i128,
     price_max: i128,
@@ -69,9 +71,9 @@ pub(crate) struct Candidates {
 /// The candidates of a task, or what stops it.
 pub(crate) fn candidates(
     input: &DagInput<'_>,
-    task: &Task,
+    number: usize,
 ) -> Result<Result<Candidates, Obstacle>, DagError> {
-    let market = input.market;
+    let (market, task) = (input.market, &input.dag.tasks[number]);
     let mut configurations = match configurations(task, market)? {
         Ok(configurations) => configurations,
         Err(obstacle) => return Ok(Err(obstacle)),
@@ -79,7 +81,7 @@ pub(crate) fn candidates(
     for configuration in &mut configurations {
         configuration.runs = runs(task, input.policy, configuration.busy)?;
     }
-    let filters = Filters::new(input.dag, task, market);
+    let filters = Filters::new(input.dag, number, market);
     let mut runs: Vec<Held> = configurations.iter().flat_map(|it| it.runs).collect();
     runs.sort_unstable();
     runs.dedup();
@@ -95,7 +97,7 @@ pub(crate) fn candidates(
                 return;
             }
             passed += 1;
-            let Some(rate) = market.rate[at as usize] else { return };
+            let Some(rate) = market.weighed(at) else { return };
             let row = row[way(market.purchase[at as usize])];
             let [first, second] = &mut least[row + market.place[at as usize] as usize];
             let this = Some((rate, at, configuration.busy));
@@ -140,7 +142,7 @@ fn rest(
     for configuration in configurations {
         configuration.machines.each(market, |at| {
             if filters.stop(market, at, configuration.count) == Stop::Nothing
-                && let Some(rate) = market.rate[at as usize]
+                && let Some(rate) = market.weighed(at)
             {
                 let run = configuration.runs[way(market.purchase[at as usize])];
                 all.push((run, market.place[at as usize], rate, at, configuration.busy));
@@ -184,7 +186,8 @@ pub(super) fn too_large(task: &Task) -> DagError {
 }
 
 impl<'a> Filters<'a> {
-    fn new(dag: &Dag, task: &'a Task, market: &Market) -> Self {
+    fn new(dag: &'a Dag, number: usize, market: &Market) -> Self {
+        let task = &dag.tasks[number];
         let named = |list: &[String], name: &str| {
             list.is_empty() || list.iter().any(|it| it.eq_ignore_ascii_case(name))
         };
@@ -205,6 +208,7 @@ impl<'a> Filters<'a> {
         };
         Self {
             task,
+            number,
             places: market.places.iter().zip(&market.residency).map(place).collect(),
             node_price_max: most(task.node_price_max),
             price_max: most(task.price_max),
@@ -212,6 +216,9 @@ impl<'a> Filters<'a> {
     }
 
     fn stop(&self, market: &Market, at: u32, count: u32) -> Stop {
+        if !market.allows(self.number, at) {
+            return Stop::Size;
+        }
         let at = at as usize;
         if market.count[at] < count || !self.task.resources.fits_in(market.capacity[at]) {
             return Stop::Size;

@@ -203,6 +203,18 @@ impl Check<'_> {
         if self.input.dag.cost_max.is_some_and(|cap| plan.cost.pico() > cap.pico()) {
             self.say("plan", "costs more than it may");
         }
+        let held = plan.tasks.iter().filter_map(|task| {
+            let accelerators = self.offer(task)?.accelerator_count;
+            let nanos = task.window?.nanos();
+            Some(i128::from(accelerators) * i128::from(task.nodes) * nanos)
+        });
+        let held: i128 = held.sum();
+        // A thousandth of an hour.
+        let most =
+            self.input.dag.gpu_hours_max_milli.map(|milli| i128::from(milli) * 3_600_000_000_000);
+        if most.is_some_and(|most| held > most) {
+            self.say("plan", "takes more GPU-hours than it may");
+        }
     }
 
     fn times(&mut self) {

@@ -32,6 +32,10 @@ pub struct Market {
     /// Jurisdictions of each place, by the first offer there that knows them.
     pub(crate) residency: Vec<Vec<String>>,
     pub(crate) currency: Currency,
+    /// What is added to the price of an accelerator-hour where choices are compared.
+    toll: i128,
+    /// For each task the one offer that it may be on; empty = any.
+    only: Vec<u32>,
 }
 
 impl Market {
@@ -52,6 +56,8 @@ impl Market {
             places: Vec::new(),
             residency: Vec::new(),
             currency,
+            toll: 0,
+            only: Vec::new(),
         };
         let (mut places, mut accelerators) = (BTreeMap::new(), BTreeMap::new());
         for (at, offer) in (0_u32..).zip(offers.iter()) {
@@ -102,6 +108,33 @@ impl Market {
             more.available[at] = more.available[at].saturating_add(1);
         }
         more
+    }
+
+    /// The same with so much more on each accelerator-hour, where choices are compared.
+    pub(crate) fn with_toll(&self, toll: i128) -> Self {
+        Self { toll, ..self.clone() }
+    }
+
+    /// The same where each task may be on one offer only.
+    pub(crate) fn only(&self, offers: Vec<u32>) -> Self {
+        Self { toll: 0, only: offers, ..self.clone() }
+    }
+
+    /// Whether a task may be on an offer.
+    pub(crate) fn allows(&self, task: usize, at: u32) -> bool {
+        self.only.get(task).is_none_or(|only| *only == at)
+    }
+
+    /// What an hour of one node counts as where choices are compared; `None` = its price is not
+    /// known.
+    pub(crate) fn weighed(&self, at: u32) -> Option<i128> {
+        let at = at as usize;
+        self.rate[at]?.checked_add(self.toll.checked_mul(i128::from(self.count[at]))?)
+    }
+
+    /// The position of an offer.
+    pub(crate) fn position(&self, id: &OfferId) -> Option<u32> {
+        self.offers.binary_search_by(|offer| offer.id.cmp(id)).ok().map(number)
     }
 
     /// An offer by its position.

@@ -22,6 +22,7 @@ mod eliminate;
 mod energy;
 mod explain;
 mod groups;
+mod hours;
 mod late;
 mod market;
 mod neighbourhood;
@@ -120,10 +121,17 @@ pub enum DagError {
 pub fn plan_dag(input: &DagInput<'_>) -> Result<DagPlan, DagError> {
     // 1. What cannot be planned at all.
     refuse(input)?;
-    // 2. Where each task can run.
+    let plan = planned(input)?;
+    // 2. Accelerator time has no price of its own: one is looked for where too much would be taken.
+    hours::within(input, plan)
+}
+
+/// The plan, whatever accelerator time it takes.
+fn planned(input: &DagInput<'_>) -> Result<DagPlan, DagError> {
+    // 1. Where each task can run.
     let (mut found, mut obstacles): (Vec<Candidates>, Vec<Obstacle>) = (Vec::new(), Vec::new());
-    for task in &input.dag.tasks {
-        match candidates(input, task)? {
+    for number in 0..input.dag.tasks.len() {
+        match candidates(input, number)? {
             Ok(candidates) => found.push(candidates),
             Err(obstacle) => obstacles.push(obstacle),
         }
@@ -131,16 +139,16 @@ pub fn plan_dag(input: &DagInput<'_>) -> Result<DagPlan, DagError> {
     if !obstacles.is_empty() {
         return Ok(explain::infeasible(input, obstacles));
     }
-    // 3. The program: labels that no other dominates, and what moves between them.
+    // 2. The program: labels that no other dominates, and what moves between them.
     let dag = input.dag;
     let due = dag.deadline.is_some() || dag.tasks.iter().any(|task| task.deadline.is_some());
     let timed = due || dag.objective == Objective::Time;
     let program = Program::new(dag, input.market, input.egress, &found, timed)?;
-    // 4. The search, within deadlines and caps: with late boots if that can be, else without.
+    // 3. The search, within deadlines and caps: with late boots if that can be, else without.
     let careful = late::careful(input, &program)?;
     let solved = careful.map_or_else(|| solve::solve(input, &program), Ok);
     match solved? {
-        // 5. The report.
+        // 4. The report.
         Solved::Plan(plan) => {
             let program = program.waiting(&plan.waits);
             Ok(explain::plan(input, &program, &found, &plan))

@@ -1,6 +1,6 @@
 //! What a DAG's plan says: where each task runs, what moves, what it costs, and why.
 
-use farthing_model::{Currency, Money, Offer, OfferId, Place, PriceDates, Ratio, Window};
+use farthing_model::{Currency, Decimal, Money, Offer, OfferId, Place, PriceDates, Ratio, Window};
 use jiff::{SignedDuration, Timestamp};
 use std::fmt;
 
@@ -187,6 +187,13 @@ pub enum Obstacle {
         /// No plan costs less.
         bound: Money,
     },
+    /// Everything takes more accelerator time than it may, in thousandths of an hour.
+    GpuHours {
+        /// The most that everything may take.
+        cap_milli: u64,
+        /// The least that was found.
+        least_milli: u64,
+    },
     /// Several tasks would hold more nodes of an offer at once than there are.
     Available {
         /// Which offer.
@@ -206,6 +213,7 @@ impl Obstacle {
             Self::Price { .. } => "price-cap",
             Self::Deadline { .. } => "deadline",
             Self::Cost { .. } => "cost-cap",
+            Self::GpuHours { .. } => "gpu-hours-cap",
             Self::Available { .. } => "available",
         }
     }
@@ -215,7 +223,7 @@ impl Obstacle {
         match self {
             Self::NoOffer { task, .. } | Self::Price { task, .. } => Some(task),
             Self::Deadline { task, .. } => task.as_deref(),
-            Self::Cost { .. } | Self::Available { .. } => None,
+            Self::Cost { .. } | Self::GpuHours { .. } | Self::Available { .. } => None,
         }
     }
 }
@@ -254,6 +262,17 @@ impl fmt::Display for Obstacle {
                 } else {
                     write!(out, "; nothing costs less than {bound}")
                 }
+            }
+            Self::GpuHours { cap_milli, least_milli } => {
+                let hours = |milli: u64| Decimal::from_nano(i128::from(milli) * 1_000_000);
+                let over = hours(least_milli.saturating_sub(*cap_milli));
+                write!(
+                    out,
+                    "everything takes {} GPU-hours at least, as far as was found, which is {over} \
+                     over the {} that it may",
+                    hours(*least_milli),
+                    hours(*cap_milli)
+                )
             }
             Self::Available { offer, available, wanted } => write!(
                 out,

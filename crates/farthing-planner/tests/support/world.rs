@@ -49,6 +49,9 @@ pub(crate) fn after(input: &Input, planned: &Planned) -> Input {
                 find(&mut next, workload.as_str(), step.generation).state = WorkloadState::Waiting;
             }
             Action::Release { node } => next.snapshot.nodes.retain(|other| other.id != *node),
+            other @ (Action::Resize { .. } | Action::Buy { .. }) => {
+                panic!("no plan does that: {other:?}")
+            }
         }
     }
     for observed in &mut next.snapshot.workloads {

@@ -44,6 +44,8 @@ pub(crate) fn dag(
         residency: lower(words(fields, "residency", report)),
         deadline: moment(fields, "deadline", reader.now, report),
         cost_max: fields.read("maxCost", scalar::money, report),
+        // Budgets say it.
+        gpu_hours_max_milli: None,
     };
     if report.faults.len() != before {
         return None;

@@ -47,6 +47,7 @@ pub(crate) fn policy(spec: &Node, report: &mut Report) -> Option<(Policy, Option
     if let Some(node) = fields.get("nodes") {
         policy.nodes = nodes(node, report)?;
     }
+    policy.buy = fields.read("buy", scalar::some_duration, report).or(policy.buy);
     if let Some(node) = fields.get("reclaim") {
         policy.reclaim = reclaim(node, report)?;
     }
@@ -100,6 +101,8 @@ fn reclaim(node: &Node, report: &mut Report) -> Option<Reclaim> {
     Some(Reclaim {
         idle: fields.read("idle", scalar::some_duration, report),
         replicas: fields.read("replicas", scalar::some_duration, report),
+        limits: fields.read("limits", scalar::some_duration, report),
+        lend: fields.read("lend", scalar::some_duration, report),
         sick,
     })
 }

@@ -7,12 +7,14 @@ mod container;
 mod contract;
 pub(crate) mod dag;
 mod identity;
+mod reclaim;
 
 pub(crate) use alerts::{ALERTS, CHANNEL, QUIET, SECRET};
 pub(crate) use budget::{BUDGET, CARRY, ESCALATION, PERIODS, SCOPE, SPAN};
 pub(crate) use container::CONTAINER;
 pub(crate) use contract::{ADJUST, DISCOUNTS};
 pub(crate) use identity::{GRANT, IDENTITY, ROLES};
+pub(crate) use reclaim::RECLAIM;
 
 /// A map with known fields.
 #[derive(Debug)]
@@ -323,31 +325,13 @@ pub(crate) static POLICY: Shape = Shape {
         may("spot", Map(&SPOT), "What an interruption of spot capacity is expected to cost."),
         may("nodes", Map(&NODES), "What workloads that share nodes may not use of them."),
         may("reclaim", Map(&RECLAIM), "What may be taken back from what runs. Default: nothing."),
+        may(
+            "buy",
+            Duration,
+            "Nodes are bought for what waits for room for so long: the pools of Karpenter may buy \
+             more, and without them people are asked. Default: nothing is bought.",
+        ),
         may("alerts", Map(&ALERTS), "When people are told, and where."),
-    ],
-};
-
-pub(crate) static RECLAIM: Shape = Shape {
-    name: "Reclaim",
-    doc: "What may be taken back from what runs, by what is measured of it.",
-    fields: &[
-        may(
-            "idle",
-            Duration,
-            "What held accelerators and did nothing with any of them for so long is stopped.",
-        ),
-        may(
-            "replicas",
-            Duration,
-            "Replicas of services that say farthing.dev/elastic are taken when they were not needed \
-             at any time in so long, and given back when they are.",
-        ),
-        may(
-            "sick",
-            List(&Text),
-            "Nodes that say one of these do no work and are emptied: TYPE=STATUS of a condition, \
-             or a device of which not all can be used, such as nvidia.com/gpu.",
-        ),
     ],
 };
 

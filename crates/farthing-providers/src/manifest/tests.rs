@@ -649,8 +649,12 @@ fn quantities_of_kubernetes_and_catalogues() {
 fn a_policy_says_what_may_be_taken_back() {
     let reclaim = |spec: &str| good(&object("Policy", spec)).policy.unwrap().reclaim;
     assert_eq!(reclaim("  mode: enforce\n"), farthing_model::Reclaim::default(), "nothing");
-    let spec = "  reclaim: {idle: 2h, replicas: 30m, sick: [XidError=True, nvidia.com/gpu]}\n";
+    let spec = concat!(
+        "  reclaim: {idle: 2h, replicas: 30m, lend: 45m,\n",
+        "    sick: [XidError=True, nvidia.com/gpu]}\n",
+    );
     let told = reclaim(spec);
+    assert_eq!(told.lend, Some(SignedDuration::from_mins(45)));
     assert_eq!(told.idle, Some(SignedDuration::from_hours(2)));
     assert_eq!(told.replicas, Some(SignedDuration::from_mins(30)));
     assert_eq!(told.sick, ["XidError=True", "nvidia.com/gpu"]);

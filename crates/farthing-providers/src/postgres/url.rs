@@ -4,7 +4,7 @@
 //! shown.
 
 use crate::web::is_this_machine;
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -76,6 +76,27 @@ impl PgUrl {
     pub fn or_password(mut self, password: Option<String>) -> Self {
         self.password = self.password.or(password);
         self
+    }
+
+    /// The address, to be read again: all of it but the password.
+    pub fn without_password(&self) -> String {
+        let (user, database) = (encoded(&self.user), encoded(&self.database));
+        let mut query = Vec::new();
+        let server = match &self.place {
+            Place::Tcp { .. } => shown(&self.place),
+            Place::Unix { folder, port } => {
+                query.push(format!("host={}", encoded(&folder.display().to_string())));
+                query.push(format!("port={port}"));
+                String::new()
+            }
+        };
+        if let Tls::Verified { roots } = &self.tls {
+            query.push("sslmode=verify-full".to_owned());
+            let roots = roots.as_ref().map(|file| encoded(&file.display().to_string()));
+            query.extend(roots.map(|file| format!("sslrootcert={file}")));
+        }
+        let query = if query.is_empty() { String::new() } else { format!("?{}", query.join("&")) };
+        format!("postgres://{user}@{server}/{database}{query}")
     }
 
     /// The same server and another database.
@@ -216,6 +237,19 @@ fn decoded(text: &str) -> Result<String, UrlError> {
     String::from_utf8(bytes).map_err(|_| UrlError::Form { what: "it is not UTF-8".into() })
 }
 
+/// With percent-encoding of everything that may mean something in an address.
+fn encoded(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for byte in text.bytes() {
+        if byte.is_ascii_alphanumeric() || b"-._~".contains(&byte) {
+            out.push(char::from(byte));
+        } else {
+            let _ = write!(out, "%{byte:02X}");
+        }
+    }
+    out
+}
+
 fn shown(place: &Place) -> String {
     match place {
         Place::Tcp { host, port } if host.contains(':') => format!("[{host}]:{port}"),
@@ -257,6 +291,23 @@ mod tests {
         check("postgres://me@[::1]:7/b", "postgres://me@[::1]:7/b", false);
         check("postgres://me@localhost/b?sslmode=require", "postgres://me@localhost:5432/b", true);
         check("postgres:///b?host=/run/pg&user=me&port=9", "postgres://me@/run/pg:9/b", false);
+    }
+
+    #[test]
+    fn an_address_without_its_password_is_the_same_address() {
+        for text in [
+            "postgres://me:s%40c@db.lan/books",
+            "postgres://m%40e:x@127.0.0.1:7/b%2Fc",
+            "postgres://me@[::1]:7/b",
+            "postgres://me@localhost/b?sslmode=require",
+            "postgres://me@db.lan:9/b?sslrootcert=/etc/my%20roots.pem",
+            "postgres:///b?host=/run/pg&user=me&port=9&password=x",
+        ] {
+            let url: PgUrl = text.parse().unwrap();
+            let told = url.without_password();
+            let again: PgUrl = told.parse().unwrap();
+            assert_eq!(again, PgUrl { password: None, ..url }, "{told}");
+        }
     }
 
     #[test]

@@ -93,6 +93,7 @@ pub(super) fn routes() -> Vec<Route> {
     all.extend(published());
     all.extend(decided());
     all.extend(money());
+    all.extend(reservations());
     all.extend(otherwise());
     all.extend(reported());
     all.extend(of_others());
@@ -232,6 +233,12 @@ fn money() -> Vec<Route> {
             post(budgets::change_limit),
         )
         .of("LimitGiven"),
+    ]
+}
+
+/// What is asked of budgets, and set aside in them.
+fn reservations() -> Vec<Route> {
+    vec![
         read(
             "/api/v1/reservations",
             "Reservations that were granted and not ended",
@@ -245,6 +252,14 @@ fn money() -> Vec<Route> {
             Deed::Reserve,
             Created("ClaimJson"),
             post(budgets::reserve),
+        )
+        .of("ReservationWanted"),
+        order(
+            "/api/v1/reservations/check",
+            "Whether it would fit the budgets; nothing is reserved",
+            Deed::Reserve,
+            Json("CheckedJson"),
+            post(budgets::check),
         )
         .of("ReservationWanted"),
         order(

@@ -153,13 +153,7 @@ pub(super) async fn reserve(
     scoped: Scoped,
     wanted: Result<Json<ReservationWanted>, JsonRejection>,
 ) -> Result<Response, Problem> {
-    let Json(wanted) = wanted.map_err(|error| unreadable(&error))?;
-    let (ask, held) = ask(wanted)?;
-    let currency = scoped.view().about.currency;
-    if ask.amount.currency() != currency {
-        let detail = format!("`estimate` is not in {currency}, which the budgets are in");
-        return Err(Problem::content(detail));
-    }
+    let (ask, held) = asked(&scoped, wanted)?;
     let order = Order::Claim(Box::new(ask), held);
     match give(&scoped, order).await? {
         Carried::Answered(Answer::Granted(claim), at) => {
@@ -171,8 +165,36 @@ pub(super) async fn reserve(
             let budgets = short.iter().map(wire::short).collect();
             Err(Problem::over_budget(why.join("; "), budgets))
         }
-        Carried::Noted | Carried::Undone(_) => Err(Problem::failed("there was no answer")),
+        _ => Err(Problem::failed("there was no answer")),
     }
+}
+
+/// Says whether what is asked for would fit; nothing is reserved.
+pub(super) async fn check(
+    scoped: Scoped,
+    wanted: Result<Json<ReservationWanted>, JsonRejection>,
+) -> Result<Response, Problem> {
+    let (ask, _) = asked(&scoped, wanted)?;
+    let Carried::Checked { fits, checked } = give(&scoped, Order::Check(Box::new(ask))).await?
+    else {
+        return Err(Problem::failed("there was no answer"));
+    };
+    Ok(Json(wire::checked(fits, &checked)).into_response())
+}
+
+/// What is asked for, in the currency of the budgets, and how long it is to hold.
+fn asked(
+    scoped: &Scoped,
+    wanted: Result<Json<ReservationWanted>, JsonRejection>,
+) -> Result<(Ask, SignedDuration), Problem> {
+    let Json(wanted) = wanted.map_err(|error| unreadable(&error))?;
+    let (ask, held) = ask(wanted)?;
+    let currency = scoped.view().about.currency;
+    if ask.amount.currency() != currency {
+        let detail = format!("`estimate` is not in {currency}, which the budgets are in");
+        return Err(Problem::content(detail));
+    }
+    Ok((ask, held))
 }
 
 fn ask(wanted: ReservationWanted) -> Result<(Ask, SignedDuration), Problem> {

@@ -73,6 +73,9 @@ fn proposal(html: &mut Html, step: &Step, last: &Ticked) {
         Action::Scale { offer, from, to, window, .. } => {
             (format!("scale from {from} to {to}"), Some(offer), Some(*window))
         }
+        Action::Buy { offer, nodes, window, .. } => {
+            (format!("buy {nodes}"), Some(offer), Some(*window))
+        }
         other => (other.name().to_owned(), None, None),
     };
     let reasons: Vec<String> =

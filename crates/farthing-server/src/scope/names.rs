@@ -12,6 +12,8 @@ pub(super) const HIDDEN: &str = "for a reason that names others";
 pub(super) struct Names {
     own: HashSet<String>,
     others: HashSet<String>,
+    /// His teams.
+    teams: BTreeSet<String>,
 }
 
 impl Names {
@@ -21,7 +23,8 @@ impl Names {
         snapshots: impl IntoIterator<Item = &'a Snapshot>,
         budgets: impl IntoIterator<Item = &'a Budget>,
     ) -> Self {
-        let mut names = Self::default();
+        let his = teams.iter().map(ToString::to_string).collect();
+        let mut names = Self { teams: his, ..Self::default() };
         for observed in snapshots.into_iter().flat_map(|snapshot| &snapshot.workloads) {
             let workload = &observed.workload;
             let is_own = workload.team.as_ref().is_some_and(|team| teams.contains(team));
@@ -53,6 +56,11 @@ impl Names {
     /// Whether a workload is his.
     pub(super) fn owns(&self, workload: &str) -> bool {
         self.own.contains(workload)
+    }
+
+    /// Whether a team is his.
+    pub(super) fn is_his(&self, team: &str) -> bool {
+        self.teams.contains(team)
     }
 
     /// A text, unless it names what is not his.

@@ -3,7 +3,7 @@
 use super::Scoped;
 use crate::identity::Deed;
 use crate::orders::{Carried, NotCarried, Order};
-use farthing_engine::{Answer, EngineError, Short};
+use farthing_engine::{Answer, Ask, EngineError, Exposure, Short};
 use farthing_model::TeamId;
 
 /// Why an order was not given.
@@ -24,7 +24,7 @@ impl Scoped {
     pub(crate) async fn give(&self, order: Order) -> Result<Carried, Unfit> {
         let deed = match &order {
             Order::Approve { .. } | Order::Undo { .. } | Order::Limit { .. } => Deed::Steps,
-            Order::Claim(..) | Order::Settle { .. } => Deed::Reserve,
+            Order::Claim(..) | Order::Check(_) | Order::Settle { .. } => Deed::Reserve,
             // Only the server itself notes.
             Order::Note(_) => Deed::Audit,
         };
@@ -39,14 +39,14 @@ impl Scoped {
                 Carried::Answered(Answer::Refused(self.shown(short)), at)
             }
             Carried::Answered(Answer::Granted(mut claim), at) => {
-                let view = self.view();
-                let sees = |budget: &String| {
-                    view.exposures.iter().any(|own| own.state.budget.id.as_str() == budget)
-                };
-                if self.teams().is_some() {
-                    claim.budgets.retain(sees);
-                }
+                claim.budgets.retain(|budget| self.sees(budget));
                 Carried::Answered(Answer::Granted(claim), at)
+            }
+            Carried::Checked { fits, mut checked } => {
+                checked.short.retain(|short| self.sees(short.budget.as_str()));
+                checked.over.retain(|short| self.sees(short.budget.as_str()));
+                checked.hard.retain(|budget| self.sees(budget.as_str()));
+                Carried::Checked { fits, checked }
             }
             other => other,
         })
@@ -73,27 +73,30 @@ impl Scoped {
                     .then_some(order.clone())
                     .ok_or_else(|| none(EngineError::NoBudget(budget.clone())))
             }
-            Order::Claim(ask, held) => {
-                let team = ask.team.clone().or_else(|| only(teams)).filter(|it| teams.contains(it));
-                let names: Vec<&str> = teams.iter().map(TeamId::as_str).collect();
-                let team = team.ok_or_else(|| Unfit::OtherTeam(names.join(", ")))?;
-                let ask = farthing_engine::Ask { team: Some(team), ..(**ask).clone() };
-                Ok(Order::Claim(Box::new(ask), *held))
-            }
+            Order::Claim(ask, held) => Ok(Order::Claim(Box::new(of_his(ask, teams)?), *held)),
+            Order::Check(ask) => Ok(Order::Check(Box::new(of_his(ask, teams)?))),
             _ => Ok(order),
         }
     }
 
     /// What something does not fit into: of budgets that are not his, only that there are.
     fn shown(&self, short: Vec<Short>) -> Vec<Short> {
-        if self.teams().is_none() {
-            return short;
-        }
-        let view = self.view();
-        let sees =
-            |short: &Short| view.exposures.iter().any(|own| own.state.budget.id == short.budget);
-        short.into_iter().filter(sees).collect()
+        short.into_iter().filter(|short| self.sees(short.budget.as_str())).collect()
     }
+
+    /// Whether a budget is his to see.
+    fn sees(&self, budget: &str) -> bool {
+        let is_it = |own: &Exposure| own.state.budget.id.as_str() == budget;
+        self.teams().is_none() || self.view().exposures.iter().any(is_it)
+    }
+}
+
+/// What someone of these teams asks: for the one that he names or has, and for no other.
+fn of_his(ask: &Ask, teams: &super::Teams) -> Result<Ask, Unfit> {
+    let team = ask.team.clone().or_else(|| only(teams)).filter(|it| teams.contains(it));
+    let names: Vec<&str> = teams.iter().map(TeamId::as_str).collect();
+    let team = team.ok_or_else(|| Unfit::OtherTeam(names.join(", ")))?;
+    Ok(Ask { team: Some(team), ..ask.clone() })
 }
 
 fn only(teams: &super::Teams) -> Option<TeamId> {

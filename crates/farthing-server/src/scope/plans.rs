@@ -97,8 +97,17 @@ fn shown(reason: &Reason, names: &Names) -> Reason {
     if shown == text { reason.clone() } else { Reason::Rule(shown) }
 }
 
-/// The cost of a part of a plan, of which the journal does not keep what runs already.
+/// The cost of a part of a plan whose record does not keep what it costs each team.
 const UNKNOWN: &str = "unknown";
+
+/// What of a plan's cost is his: the sum over his teams.
+fn own_cost(plan: &PlanRecord, names: &Names) -> Option<String> {
+    let amounts = plan.teams.iter().filter(|(team, _)| names.is_his(team));
+    let mut amounts = amounts.map(|(_, amount)| amount.parse::<Money>().ok());
+    let first = amounts.next()??;
+    let sum = amounts.try_fold(first, |sum, amount| sum.checked_add(amount?).ok())?;
+    Some(sum.to_string())
+}
 
 /// The part of a plan of the journal; `None` where nothing of it is his.
 pub(super) fn narrow_record(plan: &PlanRecord, names: &Names) -> Option<PlanRecord> {
@@ -106,7 +115,9 @@ pub(super) fn narrow_record(plan: &PlanRecord, names: &Names) -> Option<PlanReco
         ActionRecord::Start { workload, .. }
         | ActionRecord::Scale { workload, .. }
         | ActionRecord::Suspend { workload }
-        | ActionRecord::Resume { workload } => Some(workload.clone()),
+        | ActionRecord::Resume { workload }
+        | ActionRecord::Resize { workload, .. }
+        | ActionRecord::Buy { workload, .. } => Some(workload.clone()),
         ActionRecord::Release { .. } => None,
     };
     let steps = plan.steps.iter();
@@ -131,6 +142,7 @@ pub(super) fn narrow_record(plan: &PlanRecord, names: &Names) -> Option<PlanReco
     if steps.is_empty() && waiting.is_empty() {
         return None;
     }
+    let own = |(team, cost): (&String, &String)| (team.clone(), cost.clone());
     let is_optimal = match plan.status.as_str() {
         "infeasible" => plan.lower_bound.as_ref() == Some(&plan.cost),
         status => status == "optimal",
@@ -145,8 +157,8 @@ pub(super) fn narrow_record(plan: &PlanRecord, names: &Names) -> Option<PlanReco
         plan: plan.plan.clone(),
         parent: plan.parent.clone(),
         policy: plan.policy.clone(),
-        // A record has the cost of all that runs, and not of whom: his part is not known.
-        cost: UNKNOWN.to_owned(),
+        cost: own_cost(plan, names).unwrap_or_else(|| UNKNOWN.to_owned()),
+        teams: plan.teams.iter().filter(|(team, _)| names.is_his(team)).map(own).collect(),
         lower_bound: None,
         status: status.name().to_owned(),
         steps,

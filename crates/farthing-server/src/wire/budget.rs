@@ -4,7 +4,7 @@ use super::ladder::{LadderStepJson, ReliefJson};
 use super::plan::CutJson;
 use super::scalar::{WindowJson, ratio, time};
 use farthing_engine::planner::Cut;
-use farthing_engine::{Allowance, Claim, Driver, Exposure, Relief, Short, Shortage, Undo};
+use farthing_engine::{Allowance, Checked, Claim, Driver, Exposure, Relief, Short, Shortage, Undo};
 use farthing_ledger::{Anomaly, Looked, Outlook};
 use farthing_model::{
     Budget, Decimal, Escalation, Limit, Money, MoneyError, Period, Scope, midnight,
@@ -428,6 +428,30 @@ pub struct ShortJson {
     pub of: &'static str,
     /// In words.
     pub why: String,
+}
+
+/// Whether something would fit.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct CheckedJson {
+    /// Whether it would.
+    pub fits: bool,
+    /// What it does not fit into.
+    pub short: Vec<ShortJson>,
+    /// Soft budgets that it would exceed, which only warn.
+    pub soft: Vec<ShortJson>,
+    /// The hard budgets that were asked; where there are none nothing can say no.
+    pub hard: Vec<String>,
+}
+
+/// The wire form of what asking would come to.
+pub fn checked(fits: bool, checked: &Checked) -> CheckedJson {
+    let shorts = |all: &[Short]| all.iter().map(short).collect();
+    CheckedJson {
+        fits,
+        short: shorts(&checked.short),
+        soft: shorts(&checked.over),
+        hard: checked.hard.iter().map(ToString::to_string).collect(),
+    }
 }
 
 /// The wire form of what something does not fit into.

@@ -7,7 +7,7 @@ use super::scalar::{WindowJson, millis, ratio, seconds, time};
 use farthing_engine::planner::{
     Alternative, DagInput, DagPlan, Obstacle, SearchReport, Sensitivity, TaskPlan, TransferPlan,
 };
-use farthing_model::{Money, Objective, Offer};
+use farthing_model::{Decimal, Limit, Money, Objective, Offer};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -207,7 +207,7 @@ pub struct BaselineJson {
 pub fn dag_plan(
     input: &DagInput<'_>,
     plan: &DagPlan,
-    budgets: &[(String, Money)],
+    budgets: &[(String, Limit)],
     solve: Option<Duration>,
 ) -> DagPlanJson {
     let objective = match input.dag.objective {
@@ -359,6 +359,12 @@ impl ObstacleJson {
                 let late = seconds(earliest.duration_since(*due));
                 (Some(time(*due)), Some(time(*earliest)), Some(late.to_string()))
             }
+            Obstacle::GpuHours { cap_milli, least_milli } => {
+                let hours = |milli: u64| Decimal::from_nano(i128::from(milli) * 1_000_000);
+                let over = hours(least_milli.saturating_sub(*cap_milli));
+                let (most, least) = (hours(*cap_milli), hours(*least_milli));
+                (Some(most.to_string()), Some(least.to_string()), Some(over.to_string()))
+            }
             Obstacle::Available { available, wanted, .. } => {
                 let over = wanted.saturating_sub(u64::from(*available));
                 (Some(available.to_string()), Some(wanted.to_string()), Some(over.to_string()))
@@ -409,11 +415,14 @@ fn waiting(input: &DagInput<'_>, plan: &DagPlan) -> Vec<WaitingJson> {
     input.dag.tasks.iter().map(waiting).collect()
 }
 
-fn budget(name: &str, limit: Money, cost: Money) -> BudgetJson {
+fn budget(name: &str, limit: Limit, cost: Money) -> BudgetJson {
     let none = Money::zero(cost.currency()).to_decimal();
     BudgetJson {
         budget: name.to_owned(),
-        limit: Some(limit.to_decimal()),
+        limit: match limit {
+            Limit::Money(limit) => Some(limit.to_decimal()),
+            Limit::GpuHoursMilli(_) => None,
+        },
         spent: none.clone(),
         committed: none,
         planned: cost.to_decimal(),

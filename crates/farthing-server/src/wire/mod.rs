@@ -32,8 +32,9 @@ mod world;
 pub use allocation::{allocations, assets};
 pub use binding::BindingJson;
 pub use budget::{
-    AllowedJson, AnomalyJson, BudgetRungJson, BudgetStateJson, BurnJson, ClaimJson, DriverJson,
-    ForecastJson, PeriodJson, ShortJson, Taken, budget_states, claim, looked, short,
+    AllowedJson, AnomalyJson, BudgetRungJson, BudgetStateJson, BurnJson, CheckedJson, ClaimJson,
+    DriverJson, ForecastJson, PeriodJson, ShortJson, Taken, budget_states, checked, claim, looked,
+    short,
 };
 pub use cost::{
     CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost, reconciliation,

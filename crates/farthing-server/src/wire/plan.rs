@@ -79,7 +79,7 @@ pub struct PlanJson {
 pub struct StepJson {
     /// Its id, for `approve`, `explain` and `undo`.
     pub id: String,
-    /// `start`, `scale`, `suspend`, `resume` or `release`.
+    /// `start`, `scale`, `suspend`, `resume`, `resize` or `release`.
     pub action: &'static str,
     /// The workload acted on; `null` for a release.
     pub workload: Option<String>,
@@ -286,6 +286,12 @@ impl StepJson {
             }
             Action::Scale { offer, from, to, nodes_each, window, .. } => {
                 (Some(offer), Some(*to), Some(*from), Some(*nodes_each), Some(*window))
+            }
+            Action::Resize { members, window, .. } => {
+                (None, Some(*members), None, None, Some(*window))
+            }
+            Action::Buy { offer, nodes, window, .. } => {
+                (Some(offer), Some(*nodes), None, Some(1), Some(*window))
             }
             Action::Suspend { .. } | Action::Resume { .. } | Action::Release { .. } => {
                 (None, None, None, None, None)

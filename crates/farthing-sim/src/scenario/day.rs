@@ -64,6 +64,8 @@ impl Scenario {
             name: name.to_owned(),
             seed,
             cluster: ClusterId::new(name).map_err(ScenarioError::Id)?,
+            history: None,
+            exporter: None,
             start,
             end: start + SignedDuration::from_hours(24),
             offers,
@@ -185,7 +187,7 @@ fn job(number: i64, start: Timestamp, draw: &mut Random) -> Result<JobArrival, S
         data: None,
         kind: WorkloadKind::Job(job),
     };
-    Ok(JobArrival { at, workload: Arc::new(workload) })
+    Ok(JobArrival { at, workload: Arc::new(workload), forgotten: false })
 }
 
 fn service(start: Timestamp, mut draw: Random) -> Result<ServiceArrival, ScenarioError> {

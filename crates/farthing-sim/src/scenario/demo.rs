@@ -1,5 +1,7 @@
 //! The simulated cluster of `farthing up --demo`: a day of the Philly trace and a language model
-//! service, on real price rows.
+//! service, on real price rows, after four weeks of such days.
+
+mod history;
 
 use super::{
     IdleNode, JobArrival, PHILLY, RELATIVE_SPEED, START_S, Scenario, ScenarioError, language,
@@ -21,13 +23,15 @@ use std::sync::Arc;
 const DAY_S: u32 = 86_400;
 /// What the virtual clusters of the trace are called here, the most active first.
 const TEAMS: [&str; 10] = [
-    "vision", "speech", "health", "search", "ranking", "robotics", "language", "ads", "safety",
-    "research",
+    "vision", "speech", "health", "research", "ranking", "robotics", "language", "ads", "safety",
+    "search",
 ];
 /// Whose data must stay in the European Union.
 const EU_TEAM: &str = "health";
 /// Whose budget is tight and hard.
 const TIGHT_TEAM: &str = "speech";
+/// Whose budget is hard, and holds what they need.
+const HARD_TEAM: &str = "research";
 /// What most teams ask for out of habit, and what some do.
 const HABITS: [&str; 2] = ["H100-80GB-SXM", "A100-80GB-SXM"];
 /// Jobs on several accelerators need at least this memory on each, in GB.
@@ -53,23 +57,30 @@ impl Scenario {
         let offers = pick(offers, &speeds, random.fork("availability"));
         let trace =
             read_philly("philly-jobs.csv", PHILLY.as_bytes()).map_err(ScenarioError::Trace)?;
-        let day: Vec<PhillyJob> = trace.into_iter().filter(|job| job.submit_s < DAY_S).collect();
+        let day: Vec<&PhillyJob> = trace.iter().filter(|job| job.submit_s < DAY_S).collect();
         let teams = teams(&day);
         let mut jobs = Vec::new();
         for (number, job) in (0_u64..).zip(&day) {
             let draw = random.fork("jobs").fork_number(number);
-            jobs.push(arrival((number, job), &teams[&job.vc], (start, &speeds), draw)?);
+            let (team, job) = (&teams[&job.vc], *job);
+            let name = format!("{team}-{number:04}");
+            jobs.push(arrival((&name, job), team, (start, &speeds), draw)?);
         }
+        let past = history::Past { start, trace: &trace, teams: &teams, speeds: &speeds };
+        jobs.extend(past.jobs(&random.fork("history"))?);
+        jobs.push(past.notebook(random.fork("notebook"))?);
         Ok(Self {
             name: "demo".to_owned(),
             seed,
             cluster: ClusterId::new("demo").map_err(ScenarioError::Id)?,
+            history: Some(past.begins()),
+            exporter: Some(past.exporter()),
             start,
             end: start + SignedDuration::from_secs(DAY_S.into()),
             policy: policy(),
             budgets: budgets(&day, &teams)?,
             jobs,
-            services: vec![language::service(start)?],
+            services: vec![language::service(past.service())?],
             idle: idle(&offers)?,
             offers,
             noise_ppm: 30_000,
@@ -130,7 +141,7 @@ fn pick(offers: &[Offer], speeds: &[Speed], mut random: Random) -> Arc<[Offer]> 
 }
 
 /// A name for each virtual cluster, the most active first.
-fn teams(jobs: &[PhillyJob]) -> BTreeMap<String, String> {
+fn teams(jobs: &[&PhillyJob]) -> BTreeMap<String, String> {
     let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
     for job in jobs {
         *counts.entry(&job.vc).or_default() += 1;
@@ -143,13 +154,14 @@ fn teams(jobs: &[PhillyJob]) -> BTreeMap<String, String> {
     order.iter().enumerate().map(|(index, (vc, _))| ((*vc).to_owned(), name(index))).collect()
 }
 
+/// A job of the trace, of a day that begins at `start`.
 fn arrival(
-    (number, trace): (u64, &PhillyJob),
+    (name, trace): (&str, &PhillyJob),
     team: &str,
     (start, speeds): (Timestamp, &[Speed]),
     mut draw: Random,
 ) -> Result<JobArrival, ScenarioError> {
-    let at = start + SignedDuration::from_secs(trace.submit_s.into());
+    let at = start + SignedDuration::from_secs((trace.submit_s % DAY_S).into());
     let gpu_seconds = i64::from(trace.duration_s) * i64::from(trace.num_gpus);
     let priority = draw.between(1, 3);
     // Twenty minutes of waiting and boot, and one and a half to four times the run time.
@@ -175,7 +187,7 @@ fn arrival(
     };
     let eu = if team == EU_TEAM { vec!["eu".to_owned()] } else { Vec::new() };
     let workload = Workload {
-        id: WorkloadId::new(&format!("{team}-{number:04}")).map_err(ScenarioError::Id)?,
+        id: WorkloadId::new(name).map_err(ScenarioError::Id)?,
         team: Some(TeamId::new(team).map_err(ScenarioError::Id)?),
         labels: BTreeMap::from([("vc".to_owned(), trace.vc.clone())]),
         // At least so many accelerators in one machine, as far as machines have them.
@@ -188,7 +200,7 @@ fn arrival(
         data: None,
         kind: WorkloadKind::Job(job),
     };
-    Ok(JobArrival { at, workload: Arc::new(workload) })
+    Ok(JobArrival { at, workload: Arc::new(workload), forgotten: false })
 }
 
 /// Work per second of a job on each accelerator, its team's habit first.
@@ -218,9 +230,10 @@ fn throughput(count: u32, speeds: &[Speed], habit: &str) -> Result<Vec<Throughpu
     Ok(rows)
 }
 
-/// A daily budget for each team from what its jobs need, and a monthly one for all.
+/// A daily budget for each team from what its jobs need, and a monthly one for all. Two teams have
+/// hard ones.
 fn budgets(
-    jobs: &[PhillyJob],
+    jobs: &[&PhillyJob],
     teams: &BTreeMap<String, String>,
 ) -> Result<Vec<Budget>, ScenarioError> {
     let mut seconds: BTreeMap<&str, i128> = BTreeMap::new();
@@ -228,6 +241,8 @@ fn budgets(
         *seconds.entry(teams[&job.vc].as_str()).or_default() +=
             i128::from(job.duration_s) * i128::from(job.num_gpus);
     }
+    // Its notebook runs all day.
+    *seconds.entry(HARD_TEAM).or_default() += i128::from(DAY_S);
     let usd = |whole: i128| Money::from_pico(whole * 1_000_000_000_000, Currency::USD);
     let rung = |ppm, action, mode| Escalation { at: Ratio::from_ppm(ppm), action, mode };
     let budget = |name: &str, scope, limit, period, hard| {
@@ -256,7 +271,8 @@ fn budgets(
         let tight = name == TIGHT_TEAM;
         let dollars = if tight { 1 } else { 3 };
         let limit = usd(20 + seconds * dollars / 3_600);
-        all.push(budget(name, team(name)?, limit, Period::Day, tight)?);
+        let hard = tight || name == HARD_TEAM;
+        all.push(budget(name, team(name)?, limit, Period::Day, hard)?);
     }
     all.push(budget("assistant", team("assistant")?, usd(400), Period::Day, false)?);
     all.sort_by(|a, b| a.id.cmp(&b.id));

@@ -23,6 +23,11 @@ pub struct Scenario {
     pub seed: u64,
     /// Whose world.
     pub cluster: ClusterId,
+    /// From when on it was run by the policy of before, whose time is in the books; `None` = it is
+    /// new at its start.
+    pub history: Option<Timestamp>,
+    /// From when on an exporter says what each accelerator does; `None` = there is none.
+    pub exporter: Option<Timestamp>,
     /// When it starts.
     pub start: Timestamp,
     /// When it ends.
@@ -46,6 +51,29 @@ pub struct Scenario {
     pub faults: FaultRates,
 }
 
+impl Scenario {
+    /// The same with less of a past: what it then does not have is not there, and what it still has
+    /// is there from its beginning on.
+    #[must_use]
+    pub fn since(mut self, begins: Timestamp) -> Self {
+        let begins = begins.min(self.start).max(self.history.unwrap_or(self.start));
+        self.history = Some(begins).filter(|begins| *begins < self.start);
+        self.jobs.retain(|job| job.at >= begins || job.forgotten);
+        for job in &mut self.jobs {
+            job.at = job.at.max(begins);
+        }
+        for service in &mut self.services {
+            service.at = service.at.max(begins);
+        }
+        self
+    }
+
+    /// The jobs that arrive from its start on.
+    pub fn arrivals(&self) -> impl Iterator<Item = &JobArrival> {
+        self.jobs.iter().filter(|job| job.at >= self.start)
+    }
+}
+
 /// A job that arrives.
 #[derive(Clone, Debug)]
 pub struct JobArrival {
@@ -53,6 +81,8 @@ pub struct JobArrival {
     pub at: Timestamp,
     /// What is wanted.
     pub workload: Arc<Workload>,
+    /// Whether it holds its accelerators, and computes nothing on them.
+    pub forgotten: bool,
 }
 
 /// A service that is wanted from a moment on.

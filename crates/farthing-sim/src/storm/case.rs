@@ -221,7 +221,7 @@ fn shifted(arrival: &JobArrival, day: i64) -> Result<JobArrival, ScenarioError> 
         job.submitted = job.submitted.map(|at| at + by);
         job.deadline = job.deadline.map(|at| at + by);
     }
-    Ok(JobArrival { at: arrival.at + by, workload: Arc::new(workload) })
+    Ok(JobArrival { at: arrival.at + by, workload: Arc::new(workload), ..*arrival })
 }
 
 impl fmt::Display for Case {

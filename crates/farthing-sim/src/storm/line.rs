@@ -134,10 +134,10 @@ impl Quote for Line {
 const fn acting(action: &Action) -> Op {
     match action {
         Action::Start { .. } => Op::Start,
-        Action::Scale { .. } => Op::Scale,
+        Action::Scale { .. } | Action::Resize { .. } => Op::Scale,
         Action::Suspend { .. } => Op::Suspend,
         Action::Resume { .. } => Op::Resume,
-        Action::Release { .. } => Op::Release,
+        Action::Release { .. } | Action::Buy { .. } => Op::Release,
     }
 }
 

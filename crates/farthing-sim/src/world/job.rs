@@ -33,6 +33,8 @@ pub(super) struct SimJob {
     pub(super) factor_ppm: u32,
     /// Used / requested of each resource, in parts per million.
     pub(super) use_ppm: [u32; 4],
+    /// Multiprocessors with work of the time in which a kernel runs, in parts per million.
+    pub(super) sm_ppm: u32,
 }
 
 /// A member of a job.
@@ -260,7 +262,9 @@ impl SimWorld {
             sim.finished = Some(now);
             sim.generation += 1;
             let deadline = sim.job().and_then(|job| job.deadline).map(super::time::nanos);
-            self.tally.done(now - sim.arrives, deadline.map(|deadline| now <= deadline));
+            if sim.arrives >= self.tally.since {
+                self.tally.done(now - sim.arrives, deadline.map(|deadline| now <= deadline));
+            }
         }
     }
 

@@ -29,6 +29,7 @@ impl Measure for SimWorld {
             self.spans(node, paid, seen, &mut measured);
             if seen {
                 self.samples(node, paid, &mut measured);
+                self.scrape(node, paid, &mut measured);
             } else {
                 measured.faults.push(format!("node {} did not answer", node.id));
             }
@@ -132,7 +133,7 @@ impl SimWorld {
         }
     }
 
-    fn who(&self, holder: Holder) -> Arc<Attribution> {
+    pub(super) fn who(&self, holder: Holder) -> Arc<Attribution> {
         match holder {
             Holder::Member { job, .. } => Arc::clone(&self.jobs[job].who),
             Holder::Replica { service, .. } => Arc::clone(&self.services[service].who),

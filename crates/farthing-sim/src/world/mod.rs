@@ -6,6 +6,7 @@
 
 mod act;
 mod event;
+mod exporter;
 mod holds;
 mod job;
 mod measure;
@@ -38,9 +39,13 @@ use tally::Tally;
 /// Members that a job may have.
 const MEMBERS_MAX: u32 = 10_000;
 
+/// Of what was asked for, what a workload uses that somebody forgot, by [`Resource::ALL`]: what it
+/// once loaded stays in memory.
+const FORGOTTEN_PPM: [u32; 4] = [0, 4_000, 310_000, 120_000];
+
 /// A simulated world. It implements all contracts of [`farthing_edge`] but the clock and the
 /// store.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct SimWorld {
     cluster: ClusterId,
     source: SourceId,
@@ -65,6 +70,8 @@ pub struct SimWorld {
     digest: u64,
     log: Option<Vec<String>>,
     pruned: i64,
+    /// From when on an exporter says what each accelerator does.
+    exporter: Option<i64>,
 }
 
 /// What a workload's name stands for.
@@ -106,7 +113,7 @@ impl SimWorld {
         let random = Random::new(scenario.seed);
         let offers = scenario.offers.to_vec();
         let index = offers.iter().enumerate().map(|(index, offer)| (offer.id.clone(), index));
-        let start = time::nanos(scenario.start);
+        let start = time::nanos(scenario.history.unwrap_or(scenario.start));
         let mut world = Self {
             cluster: scenario.cluster.clone(),
             source: SourceId::new("sim").map_err(|_| WorldError::Name)?,
@@ -130,6 +137,7 @@ impl SimWorld {
             digest: scenario.seed,
             log: None,
             pruned: start,
+            exporter: scenario.exporter.map(time::nanos),
         };
         for node in &scenario.idle {
             world.add_idle(&node.id, &node.offer)?;
@@ -196,6 +204,11 @@ impl SimWorld {
     /// once a tick and moves its clock.
     pub fn clock_jump(&mut self) -> Option<SignedDuration> {
         self.faults.clock_jump()
+    }
+
+    /// Nobody looks at single accelerators any more.
+    pub(crate) const fn lose_exporter(&mut self) {
+        self.exporter = None;
     }
 
     /// Keeps a line for each event but requests from now on.
@@ -288,6 +301,10 @@ impl SimWorld {
         let factor = 1_000_000 + noise.between(-spread, spread);
         let mut share =
             |_: &Resource| u32::try_from(usage.between(500_000, 970_000)).unwrap_or(500_000);
+        let use_ppm = match arrival.forgotten {
+            false => Resource::ALL.each_ref().map(&mut share),
+            true => FORGOTTEN_PPM,
+        };
         let arrives = time::nanos(arrival.at);
         let member = Member { phase: Phase::Waiting, left, epoch: 0 };
         let members = vec![member; usize::try_from(job.count).unwrap_or(0)];
@@ -303,7 +320,8 @@ impl SimWorld {
             finished: None,
             members,
             factor_ppm: u32::try_from(factor.max(1)).unwrap_or(1_000_000),
-            use_ppm: Resource::ALL.each_ref().map(&mut share),
+            use_ppm,
+            sm_ppm: share(&Resource::Gpu),
         });
         Ok(())
     }

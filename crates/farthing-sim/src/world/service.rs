@@ -320,6 +320,12 @@ impl SimService {
         }
     }
 
+    /// What becomes of its requests is counted from now on; those that wait have just come.
+    pub(super) fn count_anew(&mut self) {
+        let arrived = self.score().open;
+        self.count = Counts { arrived, ..Counts::default() };
+    }
+
     /// What became of its requests.
     pub(super) fn score(&self) -> ServiceScore {
         let count = &self.count;

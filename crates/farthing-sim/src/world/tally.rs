@@ -20,8 +20,10 @@ pub(super) struct Tally {
     missed: u64,
     completion_nanos: i128,
     completions: Histogram,
-    /// Of nodes that are forgotten.
+    /// Of nodes that are forgotten, less what all had before it was counted.
     gpu: GpuTime,
+    /// Since when it is counted: jobs that came before are not in it.
+    pub(super) since: i64,
 }
 
 /// Accelerator time in GPU-nanoseconds.
@@ -85,6 +87,24 @@ impl SimWorld {
         time
     }
 
+    /// Somebody else acts from now on: what is counted is his, and steps of before are nobody's to
+    /// take back.
+    pub(crate) fn is_handed_over(&mut self) {
+        self.steps.clear();
+        self.faults.forget_counts();
+        for service in &mut self.services {
+            service.count_anew();
+        }
+        let mut gpu = GpuTime::default();
+        for node in self.nodes.values() {
+            let time = self.gpu_time(node);
+            gpu.paid -= time.paid;
+            gpu.held -= time.held;
+            gpu.used -= time.used;
+        }
+        self.tally = Tally { gpu, since: self.now, ..Tally::default() };
+    }
+
     pub(super) fn score_now(&self) -> Score {
         let mut gpu = self.tally.gpu;
         for node in self.nodes.values() {
@@ -93,7 +113,8 @@ impl SimWorld {
             gpu.held += time.held;
             gpu.used += time.used;
         }
-        let late = self.jobs.iter().filter(|job| {
+        let counted = self.jobs.iter().filter(|job| job.arrives >= self.tally.since);
+        let late = counted.filter(|job| {
             let deadline = job.job().and_then(|job| job.deadline);
             let past = deadline.is_some_and(|deadline| nanos(deadline) < self.now);
             job.arrived && job.finished.is_none() && past

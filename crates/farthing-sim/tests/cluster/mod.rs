@@ -82,7 +82,8 @@ pub(crate) fn job(name: &str, kind: &str, minutes: i64, interruptible: bool) -> 
 pub(crate) fn scenario(offers: Vec<Offer>, jobs: Vec<Workload>) -> Scenario {
     let mut offers = offers;
     offers.sort_by(|a, b| a.id.cmp(&b.id));
-    let arrival = |workload| JobArrival { at: at(0), workload: Arc::new(workload) };
+    let arrival =
+        |workload| JobArrival { at: at(0), workload: Arc::new(workload), forgotten: false };
     Scenario {
         offers: Arc::from(offers),
         jobs: jobs.into_iter().map(arrival).collect(),

@@ -113,6 +113,13 @@ pub(crate) struct BudgetCheckArgs {
     /// Refuse a team that no hard budget names, which may be mistyped
     #[arg(long, requires = "team")]
     pub(crate) strict: bool,
+    /// Ask the loop at an address [default: the journal of the last run, else the loop at
+    /// http://127.0.0.1:4040]
+    #[arg(long, value_name = "URL", conflicts_with = "strict")]
+    pub(crate) server: Option<String>,
+    /// A file with the token to log in there with
+    #[arg(long, value_name = "FILE", requires = "server")]
+    pub(crate) token: Option<PathBuf>,
 }
 
 /// `farthing budget settle`.

@@ -2,6 +2,7 @@
 
 use clap::{Args, Subcommand, ValueEnum};
 use farthing_kube::Flavour;
+use farthing_kube::kueue::Fail;
 use std::path::PathBuf;
 
 /// A Kubernetes cluster.
@@ -69,6 +70,20 @@ pub(crate) struct KueueArgs {
     /// `PriorityBoost` has to be on
     #[arg(long, requires = "kueue")]
     pub(crate) kueue_boost: bool,
+    /// Answer the API server here about new jobs that say farthing.dev/max-cost: so much money
+    /// becomes the time after which Kueue ends them
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        requires_all = ["kueue", "webhook_cert", "webhook_key"]
+    )]
+    pub(crate) webhook: Option<std::net::SocketAddr>,
+    /// The certificate for that, as PEM
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    pub(crate) webhook_cert: Option<PathBuf>,
+    /// Its key, as PEM
+    #[arg(long, value_name = "FILE", requires = "webhook")]
+    pub(crate) webhook_key: Option<PathBuf>,
 }
 
 /// What becomes of work that cannot be decided on.
@@ -78,6 +93,15 @@ pub(crate) enum FailArg {
     Open,
     /// It waits
     Closed,
+}
+
+impl From<FailArg> for Fail {
+    fn from(said: FailArg) -> Self {
+        match said {
+            FailArg::Open => Self::Open,
+            FailArg::Closed => Self::Closed,
+        }
+    }
 }
 
 /// `farthing kube`.
@@ -118,6 +142,19 @@ pub(crate) struct KubeManifestsArgs {
         default_value = concat!("farthing:", env!("CARGO_PKG_VERSION"))
     )]
     pub(crate) image: String,
+    /// Also what the API server needs to ask us about new jobs that say farthing.dev/max-cost, with
+    /// an authority and a certificate that are made anew each time
+    #[arg(long, conflicts_with = "crds_only")]
+    pub(crate) webhook: bool,
+    /// What becomes of such jobs where we do not answer
+    #[arg(
+        long,
+        value_name = "POLICY",
+        requires = "webhook",
+        value_enum,
+        default_value_t = FailArg::Open
+    )]
+    pub(crate) webhook_fail: FailArg,
 }
 
 /// How much an account may do.

@@ -1,5 +1,7 @@
 //! `farthing budget`: limits as they stand, and the gate for whatever wants to spend.
 
+mod running;
+
 use super::{amount, duration, moment, print};
 use crate::args::{
     BudgetArgs, BudgetCheckArgs, BudgetOf, BudgetSettleArgs, BudgetShowArgs, BudgetSimulateArgs,
@@ -14,11 +16,11 @@ use crate::show;
 use crate::store::Journal;
 use farthing_engine::{Answer, Ask, EngineError, Exposure, Gate, HOLD_MAX, Told};
 use farthing_ledger::{Books, all_anomalies, outlooks};
-use farthing_model::{Budget, ClusterId, Currency, Limit, Scope, TeamId};
+use farthing_model::{Budget, ClusterId, Currency, Limit, Money, Scope, TeamId};
 use farthing_providers::manifest;
 use farthing_server::wire;
 use jiff::{SignedDuration, Timestamp};
-use serde_json::json;
+use serde_json::{Value, json};
 use std::collections::BTreeSet;
 
 /// Whose journal has the reservations where no loop ran: that of commands that are run and metered.
@@ -26,7 +28,17 @@ const RUNS: &str = "runs";
 
 /// Shows budgets, or asks them.
 pub(crate) fn run(args: &BudgetArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
-    let mut asked = Asked::open(&args.of, home)?;
+    if let Some(BudgetWhat::Check(check)) = &args.what
+        && check.server.is_some()
+    {
+        return running::check(check, output);
+    }
+    let mut asked = match (Asked::open(&args.of, home), &args.what) {
+        (Err(why), Some(BudgetWhat::Check(check))) if may_run_elsewhere(&args.of, home) => {
+            return running::check_default(check, why, output);
+        }
+        (asked, _) => asked?,
+    };
     match &args.what {
         None => asked.show(&BudgetShowArgs::default(), output),
         Some(BudgetWhat::Show(show)) => asked.show(show, output),
@@ -74,7 +86,6 @@ impl Asked {
             Err(error) if is_first(&error, of) => ClusterId::new(RUNS)?,
             other => other?,
         };
-        home.has_journal_of(&cluster)?;
         home.make_folder()?;
         let books = home.books()?;
         let money = |budget: &Budget| match budget.limit {
@@ -91,7 +102,7 @@ impl Asked {
         let currency = currency.or_else(|| told.budgets.iter().find_map(money));
         let currency = currency.unwrap_or(Currency::USD);
         told.in_currency(currency).map_err(|why| WrongUse::new(chain(&why)))?;
-        let store = home.store().open(&cluster)?;
+        let store = open(home, &cluster)?;
         let gate = Gate::open(store, (&books, &cluster), told.budgets, currency)?;
         in_currency(gate.budgets(), currency)?;
         if gate.budgets().is_empty() {
@@ -186,34 +197,22 @@ impl Asked {
         if let Some(what) = stranger.as_ref().filter(|_| args.strict) {
             return Err(WrongUse::new(what).into());
         }
-        let over = self.gate.overruns(&ask, self.now).map_err(wrong)?;
-        let (granted, short) = if args.reserve.is_some() {
+        let mut checked = self.gate.look(&ask, self.now).map_err(wrong)?;
+        let granted = if args.reserve.is_some() {
             match self.gate.claim(&ask, self.now).map_err(wrong)? {
-                Answer::Granted(claim) => (Some(claim), Vec::new()),
-                Answer::Refused(short) => (None, short),
+                Answer::Granted(claim) => Some(wire::claim(&claim, self.now)),
+                Answer::Refused(short) => {
+                    checked.short = short;
+                    None
+                }
             }
         } else {
-            (None, self.gate.check(&ask, self.now).map_err(wrong)?)
+            None
         };
-        let fits = short.is_empty();
-        let granted = granted.map(|claim| wire::claim(&claim, self.now));
-        let shorts: Vec<_> = short.iter().map(wire::short).collect();
-        let overs: Vec<_> = over.iter().map(wire::short).collect();
-        print(
-            output,
-            || {
-                let answer = show::budget::answer(&ask, granted.as_ref(), (&short, &over));
-                let stranger = stranger.as_ref().map(|what| format!("\n{what}"));
-                Ok(answer + &stranger.unwrap_or_default())
-            },
-            || {
-                let (short, soft) = (&shorts, &overs);
-                Ok(json!({ "fits": fits, "reservation": granted, "short": short, "soft": soft,
-                    "unknown_team": stranger }))
-            },
-            || Ok(show::budget::shortages(&[&shorts[..], &overs].concat())),
-        )?;
-        Ok(if fits { Outcome::Done } else { Outcome::Infeasible })
+        let fits = granted.is_some() || checked.short.is_empty();
+        let answer = serde_json::to_value(wire::checked(fits, &checked))?;
+        let reservation = granted.map(serde_json::to_value).transpose()?;
+        answered(&Answered { amount: ask.amount, answer, reservation, stranger }, output)
     }
 
     fn ask(&self, args: &BudgetCheckArgs) -> anyhow::Result<Ask> {
@@ -265,6 +264,58 @@ impl Asked {
         )?;
         Ok(Outcome::Done)
     }
+}
+
+/// What came of asking, here or over HTTP: in the shape of the API.
+struct Answered {
+    amount: Money,
+    /// `fits`, `short`, `soft` and `hard`.
+    answer: Value,
+    reservation: Option<Value>,
+    /// That no hard budget names the team, if so and that is known.
+    stranger: Option<String>,
+}
+
+/// Tells it.
+fn answered(it: &Answered, output: Output) -> anyhow::Result<Outcome> {
+    let Answered { amount, answer, reservation, stranger } = it;
+    print(
+        output,
+        || {
+            let text = show::budget::answer(*amount, reservation.as_ref(), answer);
+            let stranger = stranger.as_ref().map(|what| format!("\n{what}"));
+            Ok(text + &stranger.unwrap_or_default())
+        },
+        || {
+            let mut all = answer.clone();
+            all["reservation"] = json!(reservation);
+            all["unknown_team"] = json!(stranger);
+            Ok(all)
+        },
+        || Ok(show::budget::shortages(answer)),
+    )?;
+    let fits = answer["fits"].as_bool().unwrap_or(false);
+    Ok(if fits { Outcome::Done } else { Outcome::Infeasible })
+}
+
+/// The journal of a cluster, to be asked.
+pub(crate) fn open(home: &Home, cluster: &ClusterId) -> anyhow::Result<Journal> {
+    home.store().open(cluster).map_err(|error| match home.store().remembered(cluster) {
+        Some(url) => {
+            WrongUse::new(format!("the journal of {cluster} is in {url}: {}", chain(&error)))
+                .hint(format!("with a password: PGPASSWORD, or its whole address: --store {url}"))
+                .into()
+        }
+        None => error.into(),
+    })
+}
+
+/// Whether what is asked may be known to a loop that runs, and not here: nobody said where the
+/// budgets are, and there is nothing here, or what there is keeps its journal elsewhere.
+fn may_run_elsewhere(of: &BudgetOf, home: &Home) -> bool {
+    let unsaid = of.config.is_empty() && of.cluster.is_none() && of.now.is_none();
+    let cluster = home.cluster(None);
+    unsaid && cluster.map_or(true, |cluster| home.store().remembered(&cluster).is_some())
 }
 
 /// Whether only manifests say what the budgets are, as nothing ran here yet.

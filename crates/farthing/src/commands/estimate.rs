@@ -172,8 +172,14 @@ fn short(
     if !is_named && payer.team.is_none() {
         return Ok(Err(NAMES_NOBODY.to_owned()));
     }
-    let last = home.cluster(None).ok();
-    let ran = last.is_some_and(|last| home.store().has(&last).unwrap_or(false));
+    let ran = match home.cluster(None) {
+        Ok(last) => home.store().has(&last),
+        Err(_) => Ok(false),
+    };
+    let ran = match ran {
+        Err(error) if !is_named => return Ok(Err(error.to_string())),
+        ran => ran.unwrap_or(false),
+    };
     let open = Reservation::open_if(
         is_named || ran,
         (&args.pays, home),

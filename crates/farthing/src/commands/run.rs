@@ -276,6 +276,7 @@ fn refused(name: &str, short: &[Short], output: Output) -> anyhow::Result<Outcom
         talk(&serde_json::to_string_pretty(&value)?);
     } else {
         talk(&format!("farthing: {name} does not fit the budget and was not started"));
+        let shorts = serde_json::json!({ "short": shorts });
         talk(show::budget::shortages(&shorts).to_text().trim_end());
     }
     Ok(Outcome::Infeasible)

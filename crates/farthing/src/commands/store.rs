@@ -29,6 +29,7 @@ pub(crate) fn run(args: &StoreArgs, home: &Home, output: Output) -> anyhow::Resu
 
 fn backup(args: &BackupArgs, home: &Home, output: Output) -> anyhow::Result<Outcome> {
     let BackupArgs { file, cluster, with_books } = args;
+    let home = &home.clone().as_last_run()?;
     let cluster = home.cluster(cluster.as_deref())?;
     // The books first: what they know of the journal is then in what is written of it.
     let books = match with_books {

@@ -46,6 +46,7 @@ fn by_loop(args: &UndoArgs, step: &StepId) -> anyhow::Result<Value> {
     let question = Question {
         url: format!("{server}/api/v1/steps/{name}/undo"),
         form: Some(Vec::new()),
+        json: None,
         authorization: token.transpose()?.map(|token| format!("Bearer {}", token.trim())),
     };
     let asked = Web::open(server.starts_with("https://"))?.fetch(&question);

@@ -51,7 +51,7 @@ pub(crate) fn run(args: &VerifyArgs, home: &Home, output: Output) -> anyhow::Res
             checked: journal.checked,
             file: &file,
             fault: fault.map(|fault| (fault.seq, fault.what.as_str())),
-            sealed: is_there.then_some(journal.sealed || home.store().is_shared()),
+            sealed: is_there.then_some(journal.sealed || home.store().is_shared(&cluster)),
         },
     );
     if result.journal.ok && is_there {

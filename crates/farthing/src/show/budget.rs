@@ -1,8 +1,9 @@
 //! Budgets for people.
 
 use crate::table::{Align, Table};
-use farthing_engine::{Ask, Short};
-use farthing_server::wire::{AnomalyJson, BudgetStateJson, ClaimJson, LadderStepJson, ShortJson};
+use farthing_model::Money;
+use farthing_server::wire::{AnomalyJson, BudgetStateJson, ClaimJson, LadderStepJson};
+use serde_json::Value;
 use std::fmt::Write as _;
 
 /// Budgets as they stand, and where they are going.
@@ -158,45 +159,51 @@ fn tree(states: &[BudgetStateJson]) -> Vec<(&BudgetStateJson, usize)> {
 }
 
 /// Whether something fits.
-pub(crate) fn answer(
-    ask: &Ask,
-    granted: Option<&ClaimJson>,
-    (shorts, over): (&[Short], &[Short]),
-) -> String {
-    let by = |short: &Short| short.by().map_or_else(String::new, |by| format!(" by {by}"));
-    let soft = over
-        .iter()
-        .map(|short| format!("\nexceeds soft budget {}{}: {short}", short.budget, by(short)));
+pub(crate) fn answer(amount: Money, reservation: Option<&Value>, answer: &Value) -> String {
+    let text = |of: &Value, name: &str| of[name].as_str().unwrap_or_default().to_owned();
+    let list = |of: &Value, name: &str| of[name].as_array().cloned().unwrap_or_default();
+    let soft = list(answer, "soft").into_iter().map(|short| {
+        let by = short["short_by"].as_str().map_or_else(String::new, |by| format!(" by {by}"));
+        format!("\nexceeds soft budget {}{by}: {}", text(&short, "budget"), text(&short, "why"))
+    });
     let soft: String = soft.collect();
-    if let Some(claim) = granted {
-        let budgets = claim.budgets.join(", ");
+    if let Some(claim) = reservation {
+        let (id, expires) = (text(claim, "id"), text(claim, "expires"));
+        let budgets = list(claim, "budgets");
+        let budgets: Vec<&str> = budgets.iter().filter_map(Value::as_str).collect();
         return format!(
-            "reserved {} as {} until {} in {budgets}{soft}\nafterwards: farthing budget settle {} \
-             --spent MONEY",
-            ask.amount, claim.id, claim.expires, claim.id
+            "reserved {amount} as {id} until {expires} in {}{soft}\nafterwards: farthing budget \
+             settle {id} --spent MONEY",
+            budgets.join(", ")
         );
     }
-    match (shorts.is_empty(), over.is_empty()) {
-        (true, true) => format!("{} fits", ask.amount),
-        (true, false) => format!("{} fits the hard limits{soft}", ask.amount),
-        (false, _) => {
-            let lines: Vec<_> = shorts.iter().map(ToString::to_string).collect();
-            format!("{} does not fit:\n  {}{soft}", ask.amount, lines.join("\n  "))
-        }
+    let lines: Vec<String> = list(answer, "short").iter().map(|short| text(short, "why")).collect();
+    if answer["fits"] == Value::Bool(false) {
+        // Of budgets of others it is only said that there are.
+        let lines = if lines.is_empty() { vec!["budgets of others".to_owned()] } else { lines };
+        return format!("{amount} does not fit:\n  {}{soft}", lines.join("\n  "));
+    }
+    let hard = list(answer, "hard");
+    let hard: Vec<&str> = hard.iter().filter_map(Value::as_str).collect();
+    match (hard.is_empty(), soft.is_empty()) {
+        (true, _) => format!("{amount} fits, as nothing says no: no hard budget covers it{soft}"),
+        (false, true) => format!("{amount} fits {}", hard.join(", ")),
+        (false, false) => format!("{amount} fits the hard limits of {}{soft}", hard.join(", ")),
     }
 }
 
-/// What something does not fit into, one row a budget.
-pub(crate) fn shortages(shorts: &[ShortJson]) -> Table {
+/// What something does not fit into, or would exceed, one row a budget.
+pub(crate) fn shortages(answer: &Value) -> Table {
     let mut table = Table::new(&[
         ("budget", Align::Left),
         ("of", Align::Left),
         ("left", Align::Right),
         ("why", Align::Left),
     ]);
+    let shorts = ["short", "soft"].iter().filter_map(|name| answer[*name].as_array()).flatten();
     for short in shorts {
-        let left = short.left.clone().unwrap_or_default();
-        table.row([short.budget.clone(), short.of.to_owned(), left, short.why.clone()]);
+        let cell = |name: &str| short[name].as_str().unwrap_or_default().to_owned();
+        table.row(["budget", "of", "left", "why"].map(cell));
     }
     table
 }

@@ -51,6 +51,7 @@ fn one(estimate: &Estimate) -> String {
         Ok(short) => {
             let shorts: Vec<_> = short.iter().map(wire::short).collect();
             lines.push("  does not fit the budget:".to_owned());
+            let shorts = serde_json::json!({ "short": shorts });
             lines.push(super::budget::shortages(&shorts).to_text().trim_end().to_owned());
         }
     }

@@ -416,7 +416,18 @@ pub(crate) fn action(action: &ActionRecord) -> String {
         }
         ActionRecord::Suspend { workload } => format!("suspends {workload}"),
         ActionRecord::Resume { workload } => format!("lets {workload} be placed again"),
+        ActionRecord::Resize { workload, members, cpu_milli, memory_bytes, .. } => format!(
+            "limits each of {members} of {workload} to {}m of a core, {} MiB, from {}m, {} MiB",
+            cpu_milli[1],
+            memory_bytes[1] >> 20,
+            cpu_milli[0],
+            memory_bytes[0] >> 20
+        ),
         ActionRecord::Release { node } => format!("gives node {node} back"),
+        ActionRecord::Buy { workload, offer, nodes, pool, .. } => {
+            let by = pool.as_ref().map_or_else(|| "people".to_owned(), |it| format!("pool {it}"));
+            format!("lets {by} buy {nodes} x {offer} for {workload}")
+        }
     }
 }
 

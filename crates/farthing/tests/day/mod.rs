@@ -44,7 +44,7 @@ pub(crate) const TICK: SignedDuration = SignedDuration::from_mins(30);
 const PATIENCE: Duration = Duration::from_secs(30);
 
 /// What people tell Farthing, as a manifest.
-const TOLD: &str = "\
+pub(crate) const TOLD: &str = "\
 kind: Policy
 metadata: {name: day}
 spec:
@@ -104,6 +104,15 @@ pub(crate) fn live(acts: bool, tell: &mut dyn FnMut(&str)) -> Option<Outcome> {
         ticks += 1;
     }
     Some(day.close((ticks, began), tell))
+}
+
+/// A cluster with the work of midnight, by the clock on the wall; `None` where there is none.
+pub(crate) fn begun() -> Option<cluster::Cluster> {
+    let cluster = cluster::start(&[], &[])?;
+    let api = Api::open(&cluster.kubeconfig());
+    Work::default().begin(&api);
+    Pool::default().settle(&api, None, Timestamp::now());
+    Some(cluster)
 }
 
 struct Day {

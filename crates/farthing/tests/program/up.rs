@@ -24,7 +24,10 @@ pub(crate) struct Demo {
 impl Demo {
     /// Starts a demo in `place` on a free port, and waits until it says where it listens.
     pub(crate) fn start(place: &Place, arguments: &[&str]) -> Self {
-        Self::up(place, &[&["--demo"], arguments].concat())
+        // What a test does not ask for it does not wait for.
+        let past: &[&str] =
+            if arguments.contains(&"--history") { &[] } else { &["--history", "0s"] };
+        Self::up(place, &[&["--demo"], past, arguments].concat())
     }
 
     /// The same of any loop.

@@ -179,7 +179,10 @@ impl Oidc {
             }
         }
         let url = known.metadata.token_endpoint.clone();
-        let asked = self.provider.ask(Question { url, form: Some(form), authorization }).await?;
+        let asked = self
+            .provider
+            .ask(Question { url, form: Some(form), json: None, authorization })
+            .await?;
         // A code that is wrong, old or was used is his fault, and not the provider's.
         if asked.status == 400 {
             return Err(Refused::Denied);
@@ -204,6 +207,7 @@ impl Oidc {
         let question = Question {
             url: url.clone(),
             form: None,
+            json: None,
             authorization: Some(format!("Bearer {access}")),
         };
         let said = json(&self.provider.ask(question).await?, "who someone is")?;

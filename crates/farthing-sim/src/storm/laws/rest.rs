@@ -125,7 +125,7 @@ impl Auditor {
                 promised.is_ok_and(|until| seen.at < until)
             }
             Action::Suspend { .. } => matches!(state(story), Some(WorkloadState::Suspended)),
-            Action::Resume { .. } => false,
+            Action::Resume { .. } | Action::Resize { .. } | Action::Buy { .. } => false,
         }
     }
 

@@ -1,23 +1,19 @@
 //! `farthing kube watchdog`: what becomes of work that the loop does not answer.
 
-use crate::args::{FailArg, Output, WatchdogArgs};
+use crate::args::{Output, WatchdogArgs};
 use crate::commands::up::{SystemClock, cluster_access};
 use crate::commands::{duration, print};
 use crate::outcome::{Outcome, WrongUse};
 use crate::print::talk;
 use crate::table::{Align, Table};
 use anyhow::Context as _;
-use farthing_kube::kueue::{Fail, Watchdog};
+use farthing_kube::kueue::Watchdog;
 use serde_json::json;
 use std::sync::Arc;
 
 /// Looks once.
 pub(super) fn run(args: &WatchdogArgs, output: Output) -> anyhow::Result<Outcome> {
-    let fail = match args.fail {
-        FailArg::Open => Fail::Open,
-        FailArg::Closed => Fail::Closed,
-    };
-    let watchdog = Watchdog { fail, after: duration("--after", &args.after)? };
+    let watchdog = Watchdog { fail: args.fail.into(), after: duration("--after", &args.after)? };
     let access = cluster_access(&args.kubeconfig, args.context.as_deref())?;
     let barked = watchdog.look(access, Arc::new(SystemClock)).map_err(|error| {
         if error.code() == Some(404) {

@@ -8,7 +8,7 @@ use crate::commands::print;
 use crate::outcome::{Outcome, WrongUse};
 use crate::table::{Align, Table};
 use crate::{plot, show};
-use farthing_model::{Budget, Dag, EgressTable, Limit, Money, Policy, Scope};
+use farthing_model::{Budget, Dag, EgressTable, Limit, Policy, Scope};
 use farthing_planner::{
     DAG_WORK_MAX, DagInput, DagPlan, Market, Status, check_dag, dag_sensitivity, plan_dag,
 };
@@ -117,7 +117,7 @@ struct Given {
     policy: Policy,
     now: Timestamp,
     /// Those that are about the Dag, with their limits.
-    budgets: Vec<(String, Money)>,
+    budgets: Vec<(String, Limit)>,
 }
 
 impl Given {
@@ -182,14 +182,22 @@ fn the_only_one(given: &PlanGiven, manifests: &mut Manifests) -> anyhow::Result<
     }
 }
 
-/// Hard budgets in money that are about the DAG limit what it may cost; the least one counts.
-fn limits(dag: &mut Dag, budgets: &[Budget]) -> anyhow::Result<Vec<(String, Money)>> {
+/// Hard budgets that are about the DAG limit what it may cost, or what accelerator time it takes;
+/// the least one of each counts.
+fn limits(dag: &mut Dag, budgets: &[Budget]) -> anyhow::Result<Vec<(String, Limit)>> {
     let mut limits = Vec::new();
     let about: Vec<&Budget> = budgets.iter().filter(|it| is_about(&it.scope, dag)).collect();
     for budget in about {
-        let Limit::Money(limit) = budget.limit else {
-            let what = format!("budget {}: GPU-hours do not limit a Dag", budget.id);
-            return Err(WrongUse::new(what).hint("give its limit in money").into());
+        let limit = match budget.limit {
+            Limit::Money(limit) => limit,
+            Limit::GpuHoursMilli(milli) => {
+                if budget.hard {
+                    let least = dag.gpu_hours_max_milli.map_or(milli, |most| most.min(milli));
+                    dag.gpu_hours_max_milli = Some(least);
+                }
+                limits.push((budget.id.to_string(), budget.limit));
+                continue;
+            }
         };
         if budget.hard {
             let least = match dag.cost_max {
@@ -203,7 +211,7 @@ fn limits(dag: &mut Dag, budgets: &[Budget]) -> anyhow::Result<Vec<(String, Mone
             };
             dag.cost_max = Some(least);
         }
-        limits.push((budget.id.to_string(), limit));
+        limits.push((budget.id.to_string(), budget.limit));
     }
     Ok(limits)
 }

@@ -2,7 +2,7 @@
 //! at a time. A reservation that nobody settles, because we were killed, ends by itself.
 
 use crate::args::RunPays;
-use crate::commands::budget::in_currency;
+use crate::commands::budget::{self, in_currency};
 use crate::commands::plan::chain;
 use crate::home::Home;
 use crate::outcome::WrongUse;
@@ -143,9 +143,8 @@ impl Reservation {
                 Err(error) if args.cluster.is_none() && error.is::<WrongUse>() => cluster.clone(),
                 other => other?,
             };
-            home.has_journal_of(&budgets_of)?;
             home.make_folder()?;
-            let store = home.store().open(&budgets_of)?;
+            let store = budget::open(home, &budgets_of)?;
             let books = home.books()?;
             let gate = Gate::open(store, (&books, &budgets_of), told.budgets, currency)?;
             in_currency(gate.budgets(), currency)?;

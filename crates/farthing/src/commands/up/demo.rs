@@ -14,7 +14,7 @@ use crate::store::Journal;
 use anyhow::Context as _;
 use farthing_engine::{Flow, Tick};
 use farthing_ledger::{Key, Statement, StatementQuery, statement};
-use farthing_model::{ClusterId, Mode, Money, Ratio};
+use farthing_model::{ClusterId, Mode, Money, Ratio, Window};
 use farthing_providers::catalog;
 use farthing_server::Sessions;
 use farthing_sim::{Race, RaceResult, RaceTick, Records, Scenario};
@@ -35,7 +35,7 @@ const LENGTH: SignedDuration = SignedDuration::from_secs(30);
 pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Outcome> {
     let speed = args.speed.unwrap_or(SPEED).max(1);
     let book = catalog::default_book();
-    let mut scenario = Scenario::demo(args.seed, &book.offers)?;
+    let mut scenario = with_past(Scenario::demo(args.seed, &book.offers)?, &args.history)?;
     let mut bell = Bell::open(None)?;
     let mut identity = None;
     if !args.config.is_empty() {
@@ -60,8 +60,8 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
         store: home.signed(&scenario.cluster, home.store().open(&scenario.cluster)?)?,
         books: home.books()?,
     };
-    let mut race = Race::new(&scenario, &weights, (ours, Records::in_memory()), (TICK, end))?;
     talk(&opening(&scenario, speed, end));
+    let mut race = Race::new(&scenario, &weights, (ours, Records::in_memory()), (TICK, end))?;
     let pace = pace(speed);
     let opening = Opening {
         world: "a simulated cluster",
@@ -112,6 +112,16 @@ fn stay<T: farthing_edge::Store>(front: &Front, race: &mut Race<Journal, T>, sto
     while stop.nap_until_signal(Instant::now() + Duration::from_secs(60), &mut nap) {}
 }
 
+/// A scenario with as much of its past as was asked for.
+fn with_past(scenario: Scenario, asked: &str) -> anyhow::Result<Scenario> {
+    let start = scenario.start;
+    let begins = match asked {
+        "0s" => start,
+        text => start.checked_sub(duration("--history", text)?).unwrap_or(Timestamp::MIN),
+    };
+    Ok(scenario.since(begins))
+}
+
 /// The virtual end: known before the first tick, so that a seed always gives the same run.
 fn end(args: &UpArgs, scenario: &Scenario, speed: u32) -> anyhow::Result<Timestamp> {
     let length = match &args.r#for {
@@ -130,13 +140,17 @@ fn pace(speed: u32) -> Duration {
 }
 
 fn opening(scenario: &Scenario, speed: u32, end: Timestamp) -> String {
+    let past = scenario.history.map(|from| {
+        format!("Its books begin at {from}: such days, drawn from the same traces, under fifo.\n")
+    });
+    let past = past.unwrap_or_default();
     format!(
         "A simulated cluster, seed {}: {} jobs arrive (Philly trace), {} service (Azure LLM trace), \
          {} offers.\nIt runs from {} to {end}, {speed} times as fast as real time; prices are real \
-         list prices.\nBefore: fifo on demand. Now: farthing, on the same arrivals in a world \
+         list prices.\n{past}Before: fifo on demand. Now: farthing, on the same arrivals in a world \
          beside it.\n",
         scenario.seed,
-        scenario.jobs.len(),
+        scenario.arrivals().count(),
         scenario.services.len(),
         scenario.offers.len(),
         scenario.start,
@@ -201,11 +215,12 @@ fn closing<T: farthing_edge::Store>(
     let books = home.books()?;
     let cluster = scenario.cluster.clone();
     let covered = covered(&books, std::slice::from_ref(&cluster), "7d", None)?;
-    let all = StatementQuery::of(cluster, covered.window, covered.currency);
+    // What was before is in the books too, and not what this run came to.
+    let window = Window::new(scenario.start, covered.window.to()).unwrap_or(covered.window);
+    let all = StatementQuery::of(cluster, window, covered.currency);
     let query = StatementQuery { by: vec![Key::Team], ..all };
     let statement = statement(&books, &query).context("the closing statement")?;
-    let mut out =
-        format!("\nSTATEMENT\n{}\n", show::statement::text(&statement, "the last 7d", 20)?);
+    let mut out = format!("\nSTATEMENT\n{}\n", show::statement::text(&statement, "this run", 20)?);
     let _ = write!(out, "\n{}", savings(result, &statement));
     let score = race.ours.world_mut().score();
     let rate = u128::from(score.events) * 1_000 / took.as_millis().max(1);

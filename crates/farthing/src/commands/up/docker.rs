@@ -12,7 +12,9 @@ use crate::print::talk;
 use anyhow::Context as _;
 use farthing_docker::{Docker, Inventory, OpenError, Shares, Task};
 use farthing_ledger::{Key, Weights};
-use farthing_model::{ClusterId, Currency, Mode, Money, NodeId, PerResource, Purchase, Resources};
+use farthing_model::{
+    ClusterId, Currency, DeviceId, Mode, Money, NodeId, PerResource, Purchase, Resources,
+};
 use farthing_planner::Effort;
 use farthing_providers::local::{LocalMachine, MachineOffer};
 use farthing_providers::manifest::Manifests;
@@ -34,7 +36,9 @@ pub(super) fn run(
     let node = NodeId::new(&inventory.hostname)?;
     let cluster = ClusterId::new(&format!("{}-docker", inventory.hostname))?;
     let weights = crate::wiring::weights(std::iter::empty())?;
-    let shares = shares(&offer, inventory.capacity(), &weights)?;
+    let mut shares = shares(&offer, inventory.capacity(), &weights)?;
+    let ids = inventory.gpus.iter().map(|gpu| DeviceId::new(&gpu.uuid));
+    shares.gpus = ids.collect::<Result<_, _>>()?;
     let machine = LocalMachine::open(Path::new(ROOT), cluster.clone(), offer, gpus)?;
     let tasks = tasks(&told);
     let mut docker =
@@ -97,6 +101,7 @@ fn shares(offer: &MachineOffer, capacity: Resources, weights: &Weights) -> anyho
         price: offer.price.clone(),
         parts,
         capacity,
+        gpus: Vec::new(),
     })
 }
 

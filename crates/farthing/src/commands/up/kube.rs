@@ -23,7 +23,10 @@ use farthing_edge::{Clock, Observe as _};
 use farthing_kube::{self as kube, Access, Inventory, Kube, Kubeconfig, Priced, Rules, in_cluster};
 use farthing_ledger::Key;
 use farthing_model::offer_table::Filter;
-use farthing_model::{Accelerator, ClusterId, IdError, Mode, OfferId, Price, Resources, Snapshot};
+use farthing_model::{
+    Accelerator, ClusterId, IdError, Mode, Offer, OfferId, Place, Price, Purchase, Resources,
+    Snapshot,
+};
 use farthing_planner::Effort;
 use farthing_providers::catalog::{Catalogue, PriceBook, accelerator_of_label};
 use farthing_providers::telemetry::{Bought, NodePrices, SourceMap};
@@ -311,6 +314,28 @@ impl kube::Prices for Prices {
             .into_iter()
             .find(|it| it.id == *offer)
             .map(|it| it.capacity)
+    }
+
+    fn machines(&mut self, place: &Place) -> Vec<(Priced, Resources)> {
+        let filter = Filter {
+            providers: vec![place.provider.clone()],
+            regions: vec![place.region.clone()],
+            ..Filter::default()
+        };
+        let found = self.lock().catalogue.select(&filter);
+        let bought = |it: &Offer| matches!(it.purchase, Purchase::OnDemand | Purchase::Spot);
+        let machine = |it: Offer| {
+            let priced = Priced {
+                offer: it.id,
+                place: it.place,
+                instance_type: it.instance_type,
+                accelerator: it.accelerator,
+                purchase: it.purchase,
+                price: it.price,
+            };
+            (priced, it.capacity)
+        };
+        found.into_iter().filter(bought).map(machine).collect()
     }
 }
 

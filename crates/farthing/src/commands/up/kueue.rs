@@ -1,15 +1,20 @@
 //! Kueue beside the loop: its checks are answered between ticks, out of the loop's own journal, so
 //! that what is set aside and what is planned are never counted apart.
 
-use crate::args::{FailArg, UpArgs};
+use crate::args::{KueueArgs, UpArgs};
 use crate::commands::duration;
+use crate::outcome::WrongUse;
 use crate::print::talk;
+use anyhow::Context as _;
 use farthing_edge::{Class, EdgeError, Store};
 use farthing_engine::{Answer, Claim, Engine, EngineError, RunRecord, Short, Shortage, World};
 use farthing_kube::kueue::{Ask, Fail, Held, Kueue, Overdraft, Purse, Ran, Room, Rules, Used};
+use farthing_kube::webhook::{Webhook, serve};
 use farthing_kube::{Kube, Prices, Standing};
 use farthing_model::{Currency, Limit, Mode, Money, Window};
 use jiff::{SignedDuration, Timestamp};
+use std::net::TcpListener;
+use std::path::Path;
 
 /// A reservation counts for so long after the time that it is for: whoever was killed finds it
 /// again, and what nobody settles ends by itself.
@@ -44,10 +49,7 @@ impl Beside {
         }
         let rules = Rules {
             mode: super::told(args, Mode::Enforce)?.policy.map_or(Mode::Enforce, |it| it.mode),
-            fail: match asked.kueue_fail {
-                FailArg::Open => Fail::Open,
-                FailArg::Closed => Fail::Closed,
-            },
+            fail: asked.kueue_fail.into(),
             grace: duration("--kueue-grace", &asked.kueue_grace)?,
             boosts: asked.kueue_boost,
             ..Rules::default()
@@ -55,6 +57,7 @@ impl Beside {
         let (mode, fail) = (rules.mode.name(), rules.fail.name());
         talk(&format!("answers Kueue's checks of farthing.dev/budget: mode {mode}, {fail}"));
         let kueue = kube.kueue(prices, rules);
+        listen(asked, &kueue)?;
         Ok(Some(Self { kueue, started: Timestamp::now(), posted: None }))
     }
 
@@ -84,6 +87,28 @@ impl Beside {
         self.posted = Some((posted, now));
         posted
     }
+}
+
+/// Answers the API server about new jobs, where that is wanted.
+fn listen(asked: &KueueArgs, kueue: &Kueue) -> anyhow::Result<()> {
+    let (Some(address), Some(certificate), Some(key)) =
+        (asked.webhook, &asked.webhook_cert, &asked.webhook_key)
+    else {
+        return Ok(());
+    };
+    let read = |path: &Path| {
+        std::fs::read(path).with_context(|| format!("{} cannot be read", path.display()))
+    };
+    let (certificate, key) = (read(certificate)?, read(key)?);
+    let listener = TcpListener::bind(address)
+        .map_err(|error| WrongUse::new(format!("--webhook: {address}: {error}")))?;
+    let fail: Fail = asked.kueue_fail.into();
+    serve(listener, (&certificate, &key), Webhook::new(kueue.board(), fail)).map_err(|error| {
+        let hint = "`farthing kube manifests --webhook` makes a certificate and what belongs to it";
+        WrongUse::new(crate::commands::plan::chain(&error)).hint(hint)
+    })?;
+    talk(&format!("answers the API server about farthing.dev/max-cost on {address}"));
+    Ok(())
 }
 
 /// Answers what is asked, where Kueue's checks are to be answered.
