@@ -2,6 +2,7 @@
 
 use crate::calm::WeekSpan;
 use crate::decimal::{DecimalError, parse_scaled, scaled_to_string};
+use crate::money::Money;
 use crate::resource::{PerResource, Resources};
 use jiff::SignedDuration;
 use std::{fmt, str::FromStr};
@@ -187,6 +188,8 @@ pub struct NodeRules {
     pub reserve: Resources,
     /// Most pods on a node; `None` = no limit.
     pub pods: Option<u32>,
+    /// What moving a pod off a node that is given back costs; `None` = not said.
+    pub move_cost: Option<Money>,
 }
 
 /// What may be taken back from what runs, by what is measured of it: nothing, unless it is said.

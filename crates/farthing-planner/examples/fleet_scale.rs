@@ -1,9 +1,11 @@
-//! Measures a large fleet plan: 1,000 jobs in 50 classes, 300 offers, 24 slots.
+//! Measures large fleet plans: 1,000 jobs in 50 classes on 300 offers, and about 10,000 and 100,000
+//! in 300 classes on 2,000 offers.
 //!
 //! `fleet_scale [SEED] [LIMITED_PERCENT] [BUDGET] [CLASSES MEMBERS OFFERS HOURS]` prints one line:
-//! how long, how large, how far from the least cost, and the lines for `make bench`. Half of all
-//! offers are limited unless said otherwise; a third number above zero is a hard budget in whole
-//! dollars; four more are another size, whose lines have it in their name.
+//! how long, how large, how far from the least cost, and the lines for `make bench`; without a
+//! number for all three sizes. Half of all offers are limited unless said otherwise; a third number
+//! above zero is a hard budget in whole dollars; four more are another size, whose lines have it in
+//! their name.
 
 // A measurement may fail loudly, and its answer is what it prints.
 #![allow(clippy::unwrap_used, clippy::panic, clippy::print_stdout)]
@@ -50,6 +52,11 @@ struct Size {
 }
 
 const USUAL: Size = Size { classes: 50, members: 20, offers: 300, hours: 24 };
+/// What `make bench` measures beside it.
+const LARGE: [Size; 2] = [
+    Size { classes: 300, members: 33, offers: 2_000, hours: 48 },
+    Size { classes: 300, members: 333, offers: 2_000, hours: 48 },
+];
 
 fn offers(dice: &mut Dice, limited: i64, count: usize) -> Vec<Offer> {
     let make = |index: usize| {
@@ -171,21 +178,30 @@ fn budget(limit: i64, now: Timestamp) -> BudgetState {
 }
 
 fn main() {
-    let mut arguments = std::env::args().skip(1).map(|text| text.parse::<i64>().unwrap());
-    let seed = arguments.next().unwrap_or(1);
-    let limited = arguments.next().unwrap_or(50);
-    let limit = arguments.next().filter(|limit| *limit > 0);
-    let more: Vec<i64> = arguments.collect();
-    let size = match more.as_slice() {
-        [classes, members, offers, hours] => {
+    let numbers: Vec<i64> =
+        std::env::args().skip(1).map(|text| text.parse::<i64>().unwrap()).collect();
+    let number = |at: usize| numbers.get(at).copied();
+    let (seed, limited) = (number(0).unwrap_or(1), number(1).unwrap_or(50));
+    let limit = number(2).filter(|limit| *limit > 0);
+    let size = match numbers.get(3..) {
+        Some([classes, members, offers, hours]) => {
             let offers = usize::try_from(*offers).unwrap();
             Size { classes: *classes, members: *members, offers, hours: *hours }
         }
         _ => USUAL,
     };
+    measure(&input(size, (seed, limited), limit), size, (seed, limited));
+    if numbers.is_empty() {
+        for size in LARGE {
+            measure(&input(size, (seed, limited), None), size, (seed, limited));
+        }
+    }
+}
+
+fn input(size: Size, (seed, limited): (i64, i64), limit: Option<i64>) -> Input {
     let mut dice = Dice(u64::try_from(seed).unwrap().wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let now: Timestamp = "2026-11-24T00:00:00Z".parse().unwrap();
-    let input = Input {
+    Input {
         id: PlanId::new("scale").unwrap(),
         parent: None,
         snapshot: Snapshot {
@@ -204,9 +220,8 @@ fn main() {
         held: Vec::new(),
         policy: Policy::default(),
         utilisation: PerResource::default(),
-        effort: Effort::default(),
-    };
-    measure(&input, size, (seed, limited));
+        effort: Effort { slots_max: u32::try_from(size.hours).unwrap(), ..Effort::default() },
+    }
 }
 
 /// Plans, prints what it came to, and checks it.
@@ -241,7 +256,8 @@ fn measure(input: &Input, size: Size, (seed, limited): (i64, i64)) {
     );
     println!(
         "{{\"bench\": \"fleet-{name}time-{limited}-limited\", \"value\": {}, \"limit\": {most}, \
-         \"unit\": \"ms\", \"columns\": {}, \"seed\": {seed}}}",
+         \"unit\": \"ms\", \"columns\": {}, \"seed\": {seed}, \
+         \"curve\": \"fleet\", \"size\": {jobs}}}",
         took.as_millis(),
         report.solver.columns,
     );

@@ -3,6 +3,7 @@
 pub(crate) mod bills;
 pub(crate) mod binding;
 pub(crate) mod budget;
+pub(crate) mod consolidation;
 pub(crate) mod dag;
 pub(crate) mod estimate;
 pub(crate) mod idle;

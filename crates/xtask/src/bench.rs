@@ -10,6 +10,7 @@
 //! the clock is measured again where it is over its limit, up to [`ATTEMPTS`] times, and the best
 //! counts; the table says how busy the machine was.
 
+mod growth;
 pub(crate) mod instructions;
 mod peers;
 
@@ -90,7 +91,8 @@ impl Figure {
     }
 }
 
-/// Runs everything, prints the table on stdout and writes `bench/results.json`.
+/// Runs everything, prints the table on stdout and writes `bench/results.json`, and how time grows
+/// with size as `bench/growth.svg`.
 ///
 /// # Errors
 /// A row is over its limit or could not be measured, or the results cannot be written.
@@ -127,6 +129,10 @@ pub(crate) fn run() -> Result<()> {
     let text = serde_json::to_string_pretty(&results(&rows, load))?;
     fs::write(root().join("bench/results.json"), text + "\n")
         .context("cannot write bench/results.json")?;
+    if let Some(picture) = growth::picture(&growth::curves(&rows)) {
+        fs::write(root().join("bench/growth.svg"), picture)
+            .context("cannot write bench/growth.svg")?;
+    }
     let failed = rows.iter().filter(|row| !row.outcome.as_ref().is_ok_and(Figure::holds)).count();
     if failed > 0 {
         bail!("{failed} of {} rows over their limit or not measured", rows.len());

@@ -233,7 +233,7 @@ fn many_pods_are_packed_at_a_small_proven_gap() {
     let case = Case {
         workloads,
         offers,
-        nodes: NodeRules { reserve, pods: Some(110) },
+        nodes: NodeRules { reserve, pods: Some(110), move_cost: None },
         budgets: Vec::new(),
     };
     let (ours, usual) = (case.pack(), case.first_fit());

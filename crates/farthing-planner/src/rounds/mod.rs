@@ -12,7 +12,8 @@
 //!    ([`farthing_milp::Choices`]), asked again when the world is not as it was planned.
 //! 3. [`seat`](mod@seat): who sits on what in this round, so that the plan stays possible.
 //! 4. [`net`](mod@net): before a round is given out, whether everybody who could be in time still
-//!    can; it shares nothing with what planned.
+//!    can; it shares nothing with what planned. Where gangs are large, [`whole`](mod@whole) looks
+//!    for a schedule of whole gangs after the round, and follows it where the seats leave none.
 //!
 //! [`least`] is the proof: what any schedule costs that makes all deadlines and knows all jobs
 //! from the beginning. This module knows no trace, no clock and no market. Start with [`Rounds`].
@@ -24,6 +25,7 @@ mod seat;
 mod solve;
 #[cfg(test)]
 mod tests;
+mod whole;
 
 pub use bound::{Arrival, BoundError, Least, least};
 
@@ -276,6 +278,16 @@ impl Rounds {
         let (mut seats, kept) = seat::seats(&self.fleet, &self.held, now);
         self.since += 1;
         self.stale = !kept || self.since >= SOLVE_EVERY;
+        if whole::matters(&self.fleet, &self.held) {
+            if whole::holds(&self.fleet, &self.held, &seats, now) {
+                return Ok(seats);
+            }
+            if let Some(whole) = whole::seats(&self.fleet, &self.held, &seats, now) {
+                self.counts.overruled += 1;
+                self.stale = true;
+                return Ok(whole);
+            }
+        }
         if !net::holds(&self.fleet, &self.held, &seats, now) {
             let urgent = seat::urgent(&self.fleet, &self.held, now);
             if net::holds(&self.fleet, &self.held, &urgent, now) {

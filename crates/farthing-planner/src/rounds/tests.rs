@@ -7,12 +7,12 @@ fn price(pico: i128) -> HourlyRate {
     HourlyRate::new(Money::from_pico(pico, Currency::USD)).unwrap()
 }
 
-fn fleet(round_s: i64, counts: &[u32]) -> Fleet {
+pub(super) fn fleet(round_s: i64, counts: &[u32]) -> Fleet {
     let kinds = counts.iter().map(|count| Kind { count: *count, price: price(1) }).collect();
     Fleet { round_s, kinds }
 }
 
-fn held(id: u32, gang: u32, rates: &[i64], left: i64, deadline_s: Option<i64>) -> Held {
+pub(super) fn held(id: u32, gang: u32, rates: &[i64], left: i64, deadline_s: Option<i64>) -> Held {
     let due = deadline_s.map(|at| Due { at_us: at * MICROS, value: 1 }).into_iter().collect();
     let job = RoundJob { gang, rates: rates.to_vec(), work: left, due };
     Held { id, left, plan: vec![0; rates.len()], way: (0, 0), target: 0, job }

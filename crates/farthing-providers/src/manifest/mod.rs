@@ -22,6 +22,7 @@ mod fault;
 mod fields;
 mod given;
 mod identity;
+mod node;
 mod object;
 mod policy;
 mod price_book;
@@ -37,6 +38,7 @@ pub use custom::definitions;
 pub use fault::{Fault, ManifestError};
 pub use given::{Given, IN_CLUSTER, load_with};
 pub use identity::{Identity, IdentityGrant};
+pub use node::{BoughtAs, StandingNodes};
 pub use schema::json_schema;
 
 pub(crate) use fault::suggestion;
@@ -67,6 +69,8 @@ pub struct Manifests {
     pub containers: BTreeMap<WorkloadId, Container>,
     /// Tasks with data between them, sorted by name, each name once.
     pub dags: Vec<Dag>,
+    /// Nodes that stand, by name, each name once.
+    pub nodes: Vec<StandingNodes>,
     /// Budgets, sorted by name, each name once.
     pub budgets: Vec<Budget>,
     /// The policy, where there is one; `spot` is `None` unless the manifest gives it.
@@ -257,6 +261,7 @@ impl Set {
                 self.manifests.budgets.push(*budget);
             }
             Object::Dag(dag) => self.manifests.dags.push(*dag),
+            Object::Node(nodes) => self.manifests.nodes.push(*nodes),
             Object::Policy(both) => {
                 let (policy, alerts) = *both;
                 (self.manifests.policy, self.manifests.alerts) = (Some(policy), alerts);
@@ -270,6 +275,7 @@ impl Set {
         self.manifests.workloads.sort_by(|a, b| a.id.cmp(&b.id));
         self.manifests.dags.sort_by(|a, b| a.id.cmp(&b.id));
         self.manifests.budgets.sort_by(|a, b| a.id.cmp(&b.id));
+        self.manifests.nodes.sort_by(|a, b| a.names.cmp(&b.names));
         let day = utc_day(now);
         match self.book.map(|book| PriceBook::of(book, Some(day))).transpose() {
             Ok(book) => self.manifests.price_book = book,

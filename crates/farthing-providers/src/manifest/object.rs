@@ -4,6 +4,7 @@ use super::container::Container;
 use super::fault::{Report, suggestion};
 use super::fields::Fields;
 use super::identity::Identity;
+use super::node::{self, StandingNodes};
 use super::shape::{self, API_VERSION, KINDS};
 use super::table::Folder;
 use super::{budget, dag, identity, policy, price_book, workload};
@@ -38,6 +39,7 @@ pub(crate) enum Object {
     Budget(Box<Budget>),
     Policy(Box<(Policy, Option<Settings>)>),
     Dag(Box<Dag>),
+    Node(Box<StandingNodes>),
     Identity(Box<Identity>),
     Book(Box<BookParts>),
 }
@@ -96,6 +98,7 @@ fn body(
             let id = WorkloadId::new(name).ok()?;
             dag::dag(id, meta, spec, reader, report).map(Box::new).map(Object::Dag)
         }
+        "Node" => node::node(name, spec, report).map(Box::new).map(Object::Node),
         "Identity" => identity::identity(spec, report).map(Box::new).map(Object::Identity),
         "Policy" => policy::policy(spec, report).map(Box::new).map(Object::Policy),
         _ => price_book::price_book(spec, report).map(Box::new).map(Object::Book),

@@ -87,7 +87,8 @@ fn nodes(node: &Node, report: &mut Report) -> Option<NodeRules> {
         Some(node) => amounts(node, "spec.nodes.reserve", report)?,
         None => Resources::default(),
     };
-    Some(NodeRules { reserve, pods: fields.read("pods", scalar::count, report) })
+    let pods = fields.read("pods", scalar::count, report);
+    Some(NodeRules { reserve, pods, move_cost: fields.read("moveCost", scalar::money, report) })
 }
 
 fn reclaim(node: &Node, report: &mut Report) -> Option<Reclaim> {

@@ -15,8 +15,9 @@ enum Json {
 
 /// The JSON Schema (draft 2020-12) of a manifest, as text that ends with a line feed.
 pub fn json_schema() -> String {
-    let kinds: [(&str, &'static Shape); 6] = [
+    let kinds: [(&str, &'static Shape); 7] = [
         ("Workload", &shape::WORKLOAD),
+        ("Node", &shape::NODE),
         ("Budget", &shape::BUDGET),
         ("Policy", &shape::POLICY),
         ("PriceBook", &shape::PRICE_BOOK),
@@ -28,7 +29,7 @@ pub fn json_schema() -> String {
     let objects = kinds.map(|(kind, spec)| {
         define(spec, &mut definitions);
         let required: &[&str] = match kind {
-            "Workload" | "Budget" | "Dag" => &["kind", "metadata", "spec"],
+            "Workload" | "Node" | "Budget" | "Dag" => &["kind", "metadata", "spec"],
             _ => &["kind", "spec"],
         };
         Json::Map(vec![

@@ -7,12 +7,14 @@ mod container;
 mod contract;
 pub(crate) mod dag;
 mod identity;
+mod node;
 
 pub(crate) use alerts::{ALERTS, CHANNEL, QUIET, SECRET};
 pub(crate) use budget::{BUDGET, CARRY, ESCALATION, PERIODS, SCOPE, SPAN};
 pub(crate) use container::CONTAINER;
 pub(crate) use contract::{ADJUST, DISCOUNTS};
 pub(crate) use identity::{GRANT, IDENTITY, ROLES};
+pub(crate) use node::{HELD, NODE};
 
 /// A map with known fields.
 #[derive(Debug)]
@@ -75,8 +77,8 @@ const fn may(name: &'static str, form: Form, doc: &'static str) -> Field {
 }
 
 /// Kinds that are read.
-pub(crate) const KINDS: [&str; 6] =
-    ["Workload", "Budget", "Policy", "PriceBook", "Dag", "Identity"];
+pub(crate) const KINDS: [&str; 7] =
+    ["Workload", "Node", "Budget", "Policy", "PriceBook", "Dag", "Identity"];
 
 /// The only version.
 pub(crate) const API_VERSION: &str = "farthing.dev/v1alpha1";
@@ -357,6 +359,12 @@ pub(crate) static NODES: Shape = Shape {
     fields: &[
         may("reserve", Map(&RESOURCES), "Kept on each node for the system. Default: nothing."),
         may("pods", Count, "Most members on a node. Default: no limit."),
+        may(
+            "moveCost",
+            Money,
+            "What moving a member off a node that is given back costs. Default: its part of the \
+             nodes twice, for as long as a node boots.",
+        ),
     ],
 };
 

@@ -376,7 +376,7 @@ fn wrong_kind() {
     bad(
         "metadata: {name: x}\nspec: {}\n",
         &expect![[r#"
-            m.yaml:1:1: `kind` is missing: one of Workload, Budget, Policy, PriceBook, Dag, Identity
+            m.yaml:1:1: `kind` is missing: one of Workload, Node, Budget, Policy, PriceBook, Dag, Identity
         "#]],
     );
     bad(

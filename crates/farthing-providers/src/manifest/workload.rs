@@ -59,7 +59,14 @@ fn foreign_fields(fields: Fields<'_>, is_service: bool, report: &mut Report) {
 
 pub(super) fn resources(fields: Fields<'_>, report: &mut Report) -> Resources {
     let Some(node) = fields.get("resources") else { return Resources::default() };
-    amounts(node, "spec.resources", report).unwrap_or_default()
+    let amounts = amounts(node, "spec.resources", report).unwrap_or_default();
+    if amounts.gpu_milli > 1_000 && amounts.gpu_milli % 1_000 > 0 {
+        let spot = node.get("gpu").map_or(node.spot, |gpu| gpu.spot);
+        let what = "`gpu` above one is not whole: a member has a part of one accelerator, or whole \
+                    ones";
+        report.fault(spot, what);
+    }
+    amounts
 }
 
 /// Amounts of resources; `None` where they are not even a map.

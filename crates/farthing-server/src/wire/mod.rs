@@ -9,6 +9,7 @@
 mod allocation;
 mod binding;
 mod budget;
+mod consolidation;
 mod cost;
 mod dag;
 mod explain;
@@ -34,6 +35,9 @@ pub use binding::BindingJson;
 pub use budget::{
     AllowedJson, AnomalyJson, BudgetRungJson, BudgetStateJson, BurnJson, ClaimJson, DriverJson,
     ForecastJson, PeriodJson, ShortJson, Taken, budget_states, claim, looked, short,
+};
+pub use consolidation::{
+    ConsolidationJson, ConsolidationStepJson, StillWaitingJson, consolidation,
 };
 pub use cost::{
     CorrectionJson, CostJson, CostRowJson, UnpricedJson, corrections, cost, reconciliation,

@@ -1,8 +1,10 @@
 //! `farthing plan`: from manifests and prices to a plan with its proof.
 
+mod consolidation;
 mod dag;
 mod market;
 mod packing;
+mod standing;
 mod why;
 
 use super::{duration, print};
@@ -30,14 +32,24 @@ pub(crate) use why::run as explain;
 /// Prints the plan. Infeasible when nothing fits a budget or a deadline.
 pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
     let (now, manifests) = read(&args.files, &args.given)?;
+    if let Some(node) = manifests.nodes.first().filter(|_| !manifests.dags.is_empty()) {
+        let what = "a Dag is planned on nodes of its own: plan it without nodes that stand";
+        return Err(WrongUse::new(node.fault(what).to_string()).into());
+    }
     if !manifests.dags.is_empty() {
         return dag::run(args, output, now, manifests);
     }
+    let nodes = manifests.nodes.clone();
     let (input, left_out) = input(&args.given, now, manifests)?;
     let workloads: Vec<&Workload> =
         input.snapshot.workloads.iter().map(|seen| &*seen.workload).collect();
     if packing::is_for(&workloads, &input) {
-        return packing::run(args, output, &input, &workloads);
+        return packing::run(args, output, &input, (&workloads, &nodes));
+    }
+    if let Some(node) = nodes.first() {
+        let what = "this node stands beside workloads that do not share nodes: nodes are planned \
+                    with jobs that only have `resources` and hold them equally long from now";
+        return Err(WrongUse::new(node.fault(what).to_string()).into());
     }
     let started = Instant::now();
     let mut planned = checked(&input)?;

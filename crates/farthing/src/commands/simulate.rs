@@ -12,6 +12,7 @@ mod jobs;
 mod journal;
 mod names;
 mod openb;
+mod pool;
 mod result;
 mod spot_windows;
 

@@ -54,19 +54,20 @@ pub(crate) fn run(args: &UpArgs, home: &Home) -> anyhow::Result<Outcome> {
 /// them are not this command's business.
 pub(crate) fn told(args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
     let told = read(args, mode)?;
-    if told.workloads.is_empty() && told.dags.is_empty() && told.price_book.is_none() {
+    let planned = told.workloads.is_empty() && told.dags.is_empty() && told.nodes.is_empty();
+    if planned && told.price_book.is_none() {
         return Ok(told);
     }
-    let what =
-        "--config is for budgets, a policy and an identity; it has workloads, DAGs or price books";
+    let what = "--config is for budgets, a policy and an identity; it has workloads, nodes, DAGs \
+                or price books";
     Err(WrongUse::new(what).hint("plan those with `farthing plan -f FILE`").into())
 }
 
 /// The same, with workloads that say what container they are.
 fn queue(args: &UpArgs, mode: Mode) -> anyhow::Result<Manifests> {
     let told = read(args, mode)?;
-    if !told.dags.is_empty() || told.price_book.is_some() {
-        let what = "--config has DAGs or price books, which containers have no use for";
+    if !told.dags.is_empty() || !told.nodes.is_empty() || told.price_book.is_some() {
+        let what = "--config has DAGs, nodes or price books, which containers have no use for";
         return Err(WrongUse::new(what).hint("plan those with `farthing plan -f FILE`").into());
     }
     let none = told.workloads.iter().find(|workload| !told.containers.contains_key(&workload.id));

@@ -1,5 +1,6 @@
 //! `farthing plan` of workloads that share nodes: those of which only the resources matter.
 
+use super::consolidation;
 use crate::args::{Output, PlanArgs};
 use crate::commands::print;
 use crate::outcome::{Outcome, WrongUse};
@@ -8,6 +9,7 @@ use farthing_model::{Job, Window, Workload};
 use farthing_planner::{
     Baseline, Input, PackInput, Packing, Status, check_packing, is_packed, pack, pack_as,
 };
+use farthing_providers::manifest::StandingNodes;
 use farthing_server::wire;
 use jiff::SignedDuration;
 use std::time::Instant;
@@ -28,7 +30,7 @@ pub(super) fn run(
     args: &PlanArgs,
     output: Output,
     input: &Input,
-    workloads: &[&Workload],
+    (workloads, nodes): (&[&Workload], &[StandingNodes]),
 ) -> anyhow::Result<Outcome> {
     if args.plot.is_some() {
         let what = "--plot has no picture of workloads that share nodes";
@@ -49,6 +51,9 @@ pub(super) fn run(
         nodes: input.policy.nodes,
         budgets: &input.budgets,
     };
+    if !nodes.is_empty() {
+        return consolidation::run(args, output, asked, (nodes, &input.policy));
+    }
     let started = Instant::now();
     let packing = checked(&asked, pack(&asked)?)?;
     let took = started.elapsed();

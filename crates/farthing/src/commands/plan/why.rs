@@ -24,6 +24,11 @@ pub(crate) fn run(
     if !manifests.dags.is_empty() {
         return super::dag::explain(id, given, output, now, manifests);
     }
+    if let Some(node) = manifests.nodes.first() {
+        let what = "explain speaks of plans without nodes that stand";
+        let hint = "farthing plan --output json has the reason of each step";
+        return Err(WrongUse::new(node.fault(what).to_string()).hint(hint).into());
+    }
     let (input, _) = input(given, now, manifests)?;
     let planned = checked(&input)?;
     let workload = meant(id, &planned)?;

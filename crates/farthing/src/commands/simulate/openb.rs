@@ -14,8 +14,6 @@ use farthing_planner::placement::{NodeRoom, PlacePolicy, Placed, PodAsk, check_p
 use farthing_sim::trace::{OpenbNodes, read_openb_nodes, read_openb_pods};
 use serde_json::{Map, json};
 use std::path::{Path, PathBuf};
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 /// Bytes that a file may have when it is unpacked.
@@ -165,40 +163,18 @@ fn replayed(
     orders: &[Order],
     policies: &[PlacePolicy],
 ) -> anyhow::Result<Vec<Run>> {
-    let (next, done) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
     let all = orders.len() * policies.len();
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(all);
-    let work = || {
-        loop {
-            let at = next.fetch_add(1, Ordering::Relaxed);
-            if at >= all {
-                return;
-            }
-            let (order, policy) = (at / policies.len(), policies[at % policies.len()]);
-            let started = Instant::now();
-            let placed = place(nodes, &orders[order].pods, policy);
-            let took = started.elapsed();
-            let wrong = check_placement(nodes, &orders[order].pods, &placed);
-            if let Ok(mut done) = done.lock() {
-                done.push((at, Run { order, policy, placed, took }, wrong));
-            }
-        }
-    };
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(work);
-        }
-    });
-    let mut done = done.into_inner().map_err(|_| anyhow::anyhow!("a replay broke off"))?;
-    done.sort_by_key(|(at, _, _)| *at);
-    let mut runs = Vec::with_capacity(done.len());
-    for (_, run, wrong) in done {
+    super::pool::all(all, |at| {
+        let (order, policy) = (at / policies.len(), policies[at % policies.len()]);
+        let started = Instant::now();
+        let placed = place(nodes, &orders[order].pods, policy);
+        let took = started.elapsed();
+        let wrong = check_placement(nodes, &orders[order].pods, &placed);
         if let Some(wrong) = wrong.into_iter().next() {
-            return Err(wrong).context(format!("{} placed wrongly", run.policy.name()));
+            return Err(wrong).context(format!("{} placed wrongly", policy.name()));
         }
-        runs.push(run);
-    }
-    Ok(runs)
+        Ok(Run { order, policy, placed, took })
+    })
 }
 
 /// A policy over all orders: the mean allocation, and each run.

@@ -2,15 +2,15 @@
 
 use super::asked::Wanted;
 use crate::commands::simulate::file::unreadable;
+use crate::commands::simulate::pool;
 use crate::print::Progress;
 use farthing_model::ClusterId;
 use farthing_sim::cluster::{
     ClusterError, ClusterRule, ClusterRun, ClusterSpec, Replay, replay_cluster,
 };
 use farthing_sim::trace::jobs::JobStream;
-use std::collections::BTreeMap;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 /// One policy with one seed on one variant of the cluster.
@@ -45,33 +45,11 @@ pub(super) fn all(wanted: &Wanted) -> anyhow::Result<Vec<Ran>> {
         read: asked.iter().map(|_| AtomicU64::new(0)).collect(),
         progress: Mutex::new(Progress::new()),
     };
-    let next = AtomicUsize::new(0);
-    let done: Mutex<BTreeMap<usize, anyhow::Result<Ran>>> = Mutex::new(BTreeMap::new());
-    let threads = std::thread::available_parallelism().map_or(1, usize::from).min(asked.len());
-    std::thread::scope(|scope| {
-        for _ in 0..threads {
-            scope.spawn(|| {
-                loop {
-                    let at = next.fetch_add(1, Ordering::Relaxed);
-                    let Some(one) = asked.get(at) else { break };
-                    let ran = one_run(wanted, *one, (&board, at));
-                    let failed = ran.is_err();
-                    if let Ok(mut done) = done.lock() {
-                        done.insert(at, ran);
-                    }
-                    if failed {
-                        // The others would fail likewise, or are not printed.
-                        next.store(asked.len(), Ordering::Relaxed);
-                    }
-                }
-            });
-        }
-    });
+    let ran = pool::all(asked.len(), |at| one_run(wanted, asked[at], (&board, at)));
     if let Ok(mut progress) = board.progress.into_inner() {
         progress.end();
     }
-    let done = done.into_inner().unwrap_or_default();
-    done.into_values().collect()
+    ran
 }
 
 fn one_run(
