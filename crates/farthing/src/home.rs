@@ -7,6 +7,7 @@
 //! <data>/<name>.journal           the journal
 //! <data>/<name>.lock              who runs the loop, by a lock of the system
 //! <data>/<name>.sessions          who is logged in
+//! <data>/<name>.inputs/           what recorded plans were made from
 //! <data>/signing.key              the key that signs it
 //! ```
 //!
@@ -161,6 +162,11 @@ impl Home {
         self.folder.join(format!("{cluster}.sessions"))
     }
 
+    /// The folder of what recorded plans of a cluster were made from.
+    pub(crate) fn inputs(&self, cluster: &ClusterId) -> PathBuf {
+        self.folder.join(format!("{cluster}.inputs"))
+    }
+
     /// Where journals are.
     pub(crate) const fn store(&self) -> &StoreAt {
         &self.store
@@ -202,6 +208,11 @@ impl Home {
             }
             #[cfg(feature = "cloud")]
             Ledger::Bucket(_) => self.books()?.forget(cluster)?,
+        }
+        let inputs = self.inputs(cluster);
+        if inputs.exists() {
+            std::fs::remove_dir_all(&inputs)
+                .with_context(|| format!("{} cannot be removed", inputs.display()))?;
         }
         self.store.forget(cluster)
     }

@@ -7,6 +7,7 @@
 mod args;
 mod commands;
 mod home;
+mod inputs;
 mod outcome;
 mod plot;
 mod print;

@@ -35,6 +35,8 @@ pub(super) struct Held {
     pub(super) to_s: i64,
     /// It ran from then on; before, it waited for its other nodes.
     pub(super) runs_s: i64,
+    /// Accelerator-nanoseconds that it used; `None` = all from when it ran.
+    pub(super) used_nano: Option<i128>,
     pub(super) who: Arc<Attribution>,
 }
 
@@ -220,7 +222,7 @@ impl<'a> Ledger<'a> {
                 resource: Resource::Gpu,
                 window: window(from_s, to_s)?,
                 requested_nano: nano,
-                used_nano: Some(if ran { nano } else { 0 }),
+                used_nano: Some(if ran { held.used_nano.unwrap_or(nano) } else { 0 }),
                 held_nano: None,
             });
         }

@@ -15,6 +15,7 @@ mod policy;
 mod pool;
 mod question;
 mod run;
+pub mod serving;
 mod spec;
 mod state;
 

@@ -256,6 +256,7 @@ impl<'a> Cluster<'a> {
                 from_s,
                 to_s,
                 runs_s: running.runs_s,
+                used_nano: None,
                 who: Arc::clone(&running.who),
             });
         }

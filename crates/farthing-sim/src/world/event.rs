@@ -90,6 +90,9 @@ struct Entry {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Queue {
     heap: BinaryHeap<Reverse<Entry>>,
+    /// The next request of each service, with its order of entry: half of all events, of which each
+    /// service has one to come, need no heap.
+    requests: Vec<Option<(i64, u64)>>,
     seq: u64,
 }
 
@@ -97,13 +100,39 @@ impl Queue {
     /// Adds an event at `at`, in nanoseconds since the epoch.
     pub(super) fn push(&mut self, at: i64, event: Event) {
         self.seq += 1;
-        self.heap.push(Reverse(Entry { at, rank: event.rank(), seq: self.seq, event }));
+        let entry = Entry { at, rank: event.rank(), seq: self.seq, event };
+        if let Event::Request(service) = event {
+            if service >= self.requests.len() {
+                self.requests.resize(service + 1, None);
+            }
+            if self.requests[service].is_none() {
+                self.requests[service] = Some((at, self.seq));
+                return;
+            }
+        }
+        self.heap.push(Reverse(entry));
+    }
+
+    /// The next request that is not in the heap: when, its order of entry, and of which service.
+    fn request(&self) -> Option<(i64, u64, usize)> {
+        let all = self.requests.iter().enumerate();
+        all.filter_map(|(service, next)| next.map(|(at, seq)| (at, seq, service))).min()
     }
 
     /// Takes the next event that is not after `until`.
     pub(super) fn pop_until(&mut self, until: i64) -> Option<(i64, Event)> {
-        let next = self.heap.peek()?;
-        if next.0.at > until {
+        let next = self.heap.peek().map(|Reverse(entry)| (entry.at, entry.rank, entry.seq));
+        if let Some((at, seq, service)) = self.request() {
+            let event = Event::Request(service);
+            if next.is_none_or(|next| (at, event.rank(), seq) < next) {
+                if at > until {
+                    return None;
+                }
+                self.requests[service] = None;
+                return Some((at, event));
+            }
+        }
+        if next?.0 > until {
             return None;
         }
         self.heap.pop().map(|Reverse(entry)| (entry.at, entry.event))
@@ -111,7 +140,8 @@ impl Queue {
 
     /// When the next event is.
     pub(super) fn next_at(&self) -> Option<i64> {
-        self.heap.peek().map(|entry| entry.0.at)
+        let heap = self.heap.peek().map(|Reverse(entry)| entry.at);
+        heap.into_iter().chain(self.request().map(|(at, ..)| at)).min()
     }
 }
 

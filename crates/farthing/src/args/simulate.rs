@@ -22,10 +22,11 @@ pub(crate) struct SimulateArgs {
     /// Prices of an hour in USD, such as spot=0.9731,on-demand=3.06 or V100=0.74,K80=0.135
     #[arg(long, value_name = "NAME=NUMBER", value_delimiter = ',')]
     pub(crate) price: Vec<String>,
-    /// gavel: steps a second by accelerator, type of job and scale factor, CSV, also gzipped
+    /// gavel: steps a second by accelerator, type of job and scale factor. azure-llm, servegen:
+    /// requests a second by accelerator and size, as in manifests. CSV, also gzipped
     #[arg(long, value_name = "FILE")]
     pub(crate) throughput: Option<PathBuf>,
-    /// chronus: which of the traces in the file
+    /// chronus, azure-llm, servegen: which of the traces of the file or folder
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
     /// Fleets: how long a decision holds [default: 360s]

@@ -13,6 +13,8 @@ mod journal;
 mod names;
 mod openb;
 mod result;
+mod serving;
+mod spot_traces;
 mod spot_windows;
 
 use crate::args::{Output, SimulateArgs};

@@ -83,7 +83,7 @@ impl Auditor {
     fn books_verify(&mut self, books: &Books) {
         let cluster = self.config.cluster.clone();
         // Two at once keep the same time by other pieces: what is paid is the same, not each row.
-        let rows = self.crew == Crew::One;
+        let rows = self.crew != Crew::Two;
         let broken = match verify(books, &cluster) {
             _ if !rows => None,
             Err(error) => Some(error.to_string()),

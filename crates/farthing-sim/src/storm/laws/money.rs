@@ -63,7 +63,7 @@ impl Auditor {
     /// since the other one looked.
     pub(super) fn posted_before_is_posted(&mut self, story: &Story) {
         let (Some(account), Some(before)) = (story.account(), story.posted_before) else { return };
-        if self.crew != Crew::One {
+        if self.crew == Crew::Two {
             return;
         }
         let is = self.ledger.posted(&account);

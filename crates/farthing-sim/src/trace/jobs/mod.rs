@@ -4,7 +4,7 @@
 //! is in `checked`: jobs come in the order of submission, and amounts that no cluster has are
 //! refused with what was probably meant. Start with [`JobFormat::open`].
 
-mod cells;
+pub(super) mod cells;
 mod checked;
 mod helios;
 mod pai;
@@ -12,7 +12,7 @@ mod philly;
 mod plain;
 mod rows;
 mod slurm;
-mod source;
+pub(super) mod source;
 
 use super::table::TraceError;
 use crate::rule;
@@ -41,7 +41,7 @@ pub struct TraceJob {
 pub type JobStream = Box<dyn Iterator<Item = Result<TraceJob, TraceError>> + Send>;
 
 /// 2020-01-01T00:00:00Z: where traces begin that have no date.
-const UNDATED_S: i64 = 1_577_836_800;
+pub(super) const UNDATED_S: i64 = 1_577_836_800;
 
 /// What a trace of jobs is written as.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

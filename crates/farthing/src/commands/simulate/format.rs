@@ -10,15 +10,19 @@ use super::journal::Recorded;
 use super::names::unknown;
 use super::openb::Openb;
 use super::result::Simulated;
+use super::serving::Served;
+use super::spot_traces::SpotTraces;
 use super::spot_windows::SpotWindows;
 use crate::args::{Output, SimulateArgs};
 use crate::outcome::{Outcome, WrongUse};
 use farthing_sim::trace::jobs::JobFormat;
+use farthing_sim::trace::requests::RequestFormat;
 use std::path::Path;
 
 /// All formats, in the order in which they are named to people.
 const FORMATS: &[&dyn Format] = &[
     &SpotWindows,
+    &SpotTraces,
     &Gavel,
     &Chronus,
     &Openb,
@@ -27,6 +31,8 @@ const FORMATS: &[&dyn Format] = &[
     &Jobs(JobFormat::Slurm),
     &Jobs(JobFormat::Helios),
     &Jobs(JobFormat::Csv),
+    &Served(RequestFormat::AzureLlm),
+    &Served(RequestFormat::Servegen),
     &Recorded,
 ];
 
@@ -84,6 +90,8 @@ pub(super) fn named(args: &SimulateArgs) -> anyhow::Result<&'static dyn Format> 
     let guessed = || args.trace.as_deref().and_then(JobFormat::guess).map(JobFormat::name);
     let guessed = if args.format.is_none() && !args.cluster.is_empty() { guessed() } else { None };
     let name = args.format.as_deref().or(guessed).unwrap_or(SpotWindows.name());
+    // The name of the data set, as the other ones of its publisher are called.
+    let name = if name == "alibaba-openb" { Openb.name() } else { name };
     let found = FORMATS.iter().copied().find(|format| format.name() == name);
     let names: Vec<&str> = FORMATS.iter().map(|format| format.name()).collect();
     found.ok_or_else(|| unknown(("--format", "format"), name, &names).into())

@@ -4,7 +4,7 @@
 //! draws.
 
 mod answer;
-mod asked;
+pub(super) mod asked;
 mod picture;
 mod runs;
 mod spread;

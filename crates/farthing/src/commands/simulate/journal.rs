@@ -1,9 +1,11 @@
 //! A recorded run of our own: what was decided and paid, and what another choice would have saved
 //! and broken.
 //!
-//! The journal keeps decisions and not the world in which they were made, so that nothing is
-//! planned anew here: a choice is judged by what the books measured. What nobody can know from them
-//! is named. Start with [`Recorded`].
+//! A choice is judged twice: by what the books measured, and by making each recorded plan again
+//! from what it was made from (`again`), where that was kept. What nobody can know from them is
+//! named. Start with [`Recorded`].
+
+mod again;
 
 use super::format::{Asked, Format, Policies};
 use super::names::unknown;
@@ -13,6 +15,7 @@ use crate::home::Home;
 use crate::outcome::WrongUse;
 use crate::show;
 use crate::table::{Align, Table};
+use again::Replay;
 use farthing_edge::Store as _;
 use farthing_engine::Body;
 use farthing_ledger::{Books, Choice, Hindsight, HindsightQuery, hindsight};
@@ -57,7 +60,7 @@ impl Format for Recorded {
         let choices = choices(&asked.args.set)?;
         let home = Home::new(Some(asked.trace), None, None)?;
         let cluster = home.cluster(None)?;
-        let decided = Decided::read(&home, &cluster)?;
+        let decided = Decided::read(&home, &cluster, &choices)?;
         let books = home.books()?;
         let (window, currency) = whole(&books, &cluster)?;
         let query = HindsightQuery {
@@ -115,8 +118,8 @@ fn whole(books: &Books, cluster: &ClusterId) -> anyhow::Result<(Window, Currency
 }
 
 /// What the journal says was decided.
-#[derive(Default)]
 struct Decided {
+    replay: Replay,
     records: u64,
     plans: u64,
     steps: u64,
@@ -124,8 +127,20 @@ struct Decided {
 }
 
 impl Decided {
-    fn read(home: &Home, cluster: &ClusterId) -> anyhow::Result<Self> {
-        let mut decided = Self::default();
+    /// Reads the journal, and makes its plans again.
+    fn read(
+        home: &Home,
+        cluster: &ClusterId,
+        choices: &[(String, Choice)],
+    ) -> anyhow::Result<Self> {
+        let mut decided = Self {
+            replay: Replay::new(choices.len()),
+            records: 0,
+            plans: 0,
+            steps: 0,
+            workloads: std::collections::BTreeSet::new(),
+        };
+        let inputs = home.inputs(cluster);
         if !home.store().has(cluster)? {
             return Ok(decided);
         }
@@ -137,6 +152,7 @@ impl Decided {
             for record in &page {
                 if let Body::Planned(plan) = Body::read(record)? {
                     decided.plans += 1;
+                    decided.replay.plan(&inputs, &plan, choices)?;
                     decided.steps += u64::try_from(plan.steps.len())?;
                     let waiting = plan.waiting.into_iter().map(|waiting| waiting.workload);
                     decided.workloads.extend(waiting);
@@ -188,6 +204,7 @@ impl Replayed<'_> {
             more: Map::from_iter([
                 ("plans".to_owned(), json!(self.decided.plans)),
                 ("steps".to_owned(), json!(self.decided.steps)),
+                ("replay".to_owned(), self.decided.replay.json()),
             ]),
         };
         Ok(Simulated {
@@ -203,7 +220,10 @@ impl Replayed<'_> {
     }
 
     fn outcomes(&self) -> Value {
-        let outcomes = self.choices.iter().zip(&self.found.outcomes).map(|((name, _), outcome)| {
+        let currency = self.found.paid.currency();
+        let decided = self.decided.replay.choices.iter();
+        let outcomes = self.choices.iter().zip(&self.found.outcomes).zip(decided);
+        let outcomes = outcomes.map(|(((name, _), outcome), decided)| {
             let late = outcome.late.iter().take(NAMED_MAX).map(|late| {
                 json!({
                     "workload": late.workload.as_str(),
@@ -218,19 +238,21 @@ impl Replayed<'_> {
                 "waits": outcome.late_count,
                 "late": late.collect::<Vec<_>>(),
                 "stopped": outcome.stopped.iter().map(WorkloadId::as_str).collect::<Vec<_>>(),
+                "decided": decided.json(currency),
             })
         });
         outcomes.collect::<Vec<_>>().into()
     }
 
     fn text(&self, window: Window) -> String {
-        let Decided { records, plans, steps, .. } = self.decided;
+        let Decided { records, plans, steps, .. } = &self.decided;
         let (paid, hours) = (show::money(self.found.paid), self.found.hours);
         let was = format!(
             "{} in {window}: {hours} hours, {paid} paid, {records} records with {plans} plans of \
              {steps} steps",
             self.cluster
         );
+        let was = format!("{was}\n{}", self.decided.replay.text());
         if self.choices.is_empty() {
             return was;
         }
@@ -245,8 +267,14 @@ impl Replayed<'_> {
             ("saved", Align::Right),
             ("waits for a node", Align::Right),
             ("stopped", Align::Right),
+            ("plans changed", Align::Right),
+            ("planned saving", Align::Right),
+            ("more waiting", Align::Right),
+            ("refused", Align::Right),
         ]);
-        for ((name, _), outcome) in self.choices.iter().zip(&self.found.outcomes) {
+        let decided = self.decided.replay.choices.iter();
+        let outcomes = self.choices.iter().zip(&self.found.outcomes).zip(decided);
+        for (((name, _), outcome), decided) in outcomes {
             table.row([
                 name.clone(),
                 show::money(self.found.paid),
@@ -254,6 +282,10 @@ impl Replayed<'_> {
                 show::money(outcome.saving),
                 outcome.late_count.to_string(),
                 outcome.stopped.len().to_string(),
+                decided.changed.to_string(),
+                show::money(decided.saved(self.found.paid.currency())),
+                decided.waits.to_string(),
+                decided.refused.to_string(),
             ]);
         }
         table

@@ -4,8 +4,8 @@
 //! says why each decision was made.
 
 mod answer;
-mod asked;
-mod reasons;
+pub(super) mod asked;
+pub(super) mod reasons;
 
 use super::file::unreadable;
 use super::format::{Asked, Format, Policies};
@@ -56,20 +56,29 @@ impl Format for SpotWindows {
     fn run(&self, asked: &Asked<'_>) -> anyhow::Result<Simulated> {
         let jobs = Jobs::read(asked)?;
         let all = read(asked.trace)?;
-        let windows = spread(&all, asked.args.limit.unwrap_or(usize::MAX));
-        let columns = replayed(&windows, &jobs)?;
-        let (windows, columns) = (windows.as_slice(), columns.as_slice());
-        let answer = Answer { trace: asked.trace, asked: &jobs, windows, columns };
-        if let Some(path) = &asked.args.plot {
-            plot::write(path, &answer.picture()?)?;
-        }
-        answer.simulated()
+        answered(asked, &jobs, &all)
     }
 
     fn explain(&self, asked: &Asked<'_>, part: &str, output: Output) -> anyhow::Result<Outcome> {
         let jobs = Jobs::read(asked)?;
         reasons::print(&read(asked.trace)?, &jobs, part, output)
     }
+}
+
+/// All policies on windows.
+pub(super) fn answered(
+    asked: &Asked<'_>,
+    jobs: &Jobs,
+    all: &[SpotWindow],
+) -> anyhow::Result<Simulated> {
+    let windows = spread(all, asked.args.limit.unwrap_or(usize::MAX));
+    let columns = replayed(&windows, jobs)?;
+    let (windows, columns) = (windows.as_slice(), columns.as_slice());
+    let answer = Answer { trace: asked.trace, asked: jobs, windows, columns };
+    if let Some(path) = &asked.args.plot {
+        plot::write(path, &answer.picture()?)?;
+    }
+    answer.simulated()
 }
 
 fn read(trace: &Path) -> anyhow::Result<Vec<SpotWindow>> {

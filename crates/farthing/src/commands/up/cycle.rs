@@ -10,6 +10,7 @@ use super::{Stop, std_duration};
 use crate::args::UpArgs;
 use crate::commands::covered;
 use crate::home::Home;
+use crate::inputs::Inputs;
 use crate::outcome::Outcome;
 use crate::print::talk;
 use crate::show;
@@ -72,12 +73,10 @@ pub(super) fn run<W: World>(
     let listening = Listening::bind(args, has_tokens, told.identity.as_ref())?;
     home.begin(cluster)?;
     let mut hearing = Hearing::open(board, told.alerts.clone())?;
-    let config = config(setting, told);
-    let policy = config.policy.clone();
     let store = lead.journal(home, cluster)?;
     let (started, journal) = (Timestamp::now(), home.store().open(cluster)?);
-    let mut engine = Engine::open(config, world, (store, home.books()?), started)?;
-    let every = std_duration(*every)?;
+    let mut engine = Engine::open(config(setting, told), world, (store, home.books()?), started)?;
+    let (every, policy) = (std_duration(*every)?, engine.config().policy.clone());
     let sessions = serve::sessions(home, cluster, args)?;
     let opening = Opening { world: setting.what, policy, started, every, sessions };
     let id = journal_id(&*journal)?.unwrap_or_default();
@@ -85,6 +84,7 @@ pub(super) fn run<W: World>(
     lead.keeps_journal(&id);
     let front = Front::open(listening, &engine, journal, opening)?;
     let (mut next, mut told, mut goes_on) = (Instant::now(), Vec::new(), true);
+    let mut inputs = Inputs::open(home.inputs(cluster));
     loop {
         let (began, now) = (Instant::now(), Timestamp::now());
         lead.leads(now)?;
@@ -97,6 +97,7 @@ pub(super) fn run<W: World>(
                     show::tick::line_by_requests(&tick)
                 });
                 talk_about(&tick, &mut told);
+                inputs.keep(engine.open_state(), &tick).iter().for_each(|note| talk(note));
                 hearing.tell(&mut engine, &tick)?;
                 let offers = engine.world_mut().offers(now)?;
                 front.publish(tick, began.elapsed(), offers, &engine)?;

@@ -7,6 +7,7 @@ use super::serve::{Front, Listening, Opening};
 use crate::args::UpArgs;
 use crate::commands::{covered, duration};
 use crate::home::Home;
+use crate::inputs::Inputs;
 use crate::outcome::Outcome;
 use crate::print::{data, talk};
 use crate::show;
@@ -72,9 +73,8 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
     };
     let journal = home.store().open(&scenario.cluster)?;
     let front = Front::open(listening, &race.ours, journal, opening)?;
-    let began = Instant::now();
-    let mut printed = Printed::default();
-    let mut next = Instant::now();
+    let (began, mut printed, mut next) = (Instant::now(), Printed::default(), Instant::now());
+    let mut inputs = Inputs::open(home.inputs(&scenario.cluster));
     loop {
         let tick_began = Instant::now();
         let Some(tick) = race.step()? else { break };
@@ -82,6 +82,7 @@ pub(crate) fn run(args: &UpArgs, home: &Home, stop: &Stop) -> anyhow::Result<Out
             talk(&line);
         }
         let (took, now) = (tick_began.elapsed(), tick.ours.at);
+        inputs.keep(race.ours.open_state(), &tick.ours).iter().for_each(|note| talk(note));
         bell.ring(&mut race.ours, &tick.ours);
         front.publish(tick.ours, took, book.offers.clone(), &race.ours)?;
         next += pace;

@@ -75,25 +75,8 @@ impl Wanted {
 /// The cluster, with the parameters that are set.
 fn spec(asked: &format::Asked<'_>) -> anyhow::Result<ClusterSpec> {
     let args = asked.args;
-    let cluster = Some(&args.cluster).filter(|cluster| !cluster.is_empty());
-    let cluster = format::Asked::needed("--cluster", cluster, "--cluster V100=80x8")?;
     let prices = Prices::read(asked)?;
-    let mut pools: Vec<PoolSpec> = Vec::new();
-    for text in cluster {
-        let pool = owned(text, &prices)?;
-        if pools.iter().any(|other| other.name == pool.name) {
-            return Err(
-                WrongUse::new(format!("--cluster {text}: {} is there twice", pool.name)).into()
-            );
-        }
-        pools.push(pool);
-    }
-    if let Some(name) =
-        prices.given.keys().find(|name| pools.iter().all(|pool| pool.name != **name))
-    {
-        let what = format!("--price {name}: the cluster has no such accelerator");
-        return Err(WrongUse::new(what).into());
-    }
+    let mut pools = pools(asked, &prices)?;
     for text in &args.rent {
         let (name, price) =
             text.split_once('=').map_or((text.as_str(), None), |(a, b)| (a, Some(b)));
@@ -126,6 +109,33 @@ fn spec(asked: &format::Asked<'_>) -> anyhow::Result<ClusterSpec> {
     Ok(spec)
 }
 
+/// The nodes of the cluster, none twice, each with its price.
+pub(in crate::commands::simulate) fn pools(
+    asked: &format::Asked<'_>,
+    prices: &Prices,
+) -> anyhow::Result<Vec<PoolSpec>> {
+    let args = asked.args;
+    let cluster = Some(&args.cluster).filter(|cluster| !cluster.is_empty());
+    let cluster = format::Asked::needed("--cluster", cluster, "--cluster V100=80x8")?;
+    let mut pools: Vec<PoolSpec> = Vec::new();
+    for text in cluster {
+        let pool = owned(text, prices)?;
+        if pools.iter().any(|other| other.name == pool.name) {
+            return Err(
+                WrongUse::new(format!("--cluster {text}: {} is there twice", pool.name)).into()
+            );
+        }
+        pools.push(pool);
+    }
+    if let Some(name) =
+        prices.given.keys().find(|name| pools.iter().all(|pool| pool.name != **name))
+    {
+        let what = format!("--price {name}: the cluster has no such accelerator");
+        return Err(WrongUse::new(what).into());
+    }
+    Ok(pools)
+}
+
 /// A variant of the cluster for each value of a parameter.
 fn swept(text: &str, base: &ClusterSpec) -> anyhow::Result<Vec<(Option<String>, ClusterSpec)>> {
     let (name, values) = named_value("--sweep", text)?;
@@ -138,7 +148,10 @@ fn swept(text: &str, base: &ClusterSpec) -> anyhow::Result<Vec<(Option<String>, 
     Ok(variants)
 }
 
-fn named_value<'a>(flag: &str, text: &'a str) -> anyhow::Result<(&'a str, &'a str)> {
+pub(in crate::commands::simulate) fn named_value<'a>(
+    flag: &str,
+    text: &'a str,
+) -> anyhow::Result<(&'a str, &'a str)> {
     let parts = text.split_once('=');
     let parts = parts.ok_or_else(|| {
         WrongUse::new(format!("{flag} {text}: it has no `=`")).hint("write it like reserve=0.05")
@@ -172,13 +185,13 @@ fn set(spec: &mut ClusterSpec, (flag, name): (&str, &str), value: &str) -> anyho
 }
 
 /// Prices of an accelerator's hour.
-struct Prices {
+pub(in crate::commands::simulate) struct Prices {
     given: BTreeMap<String, Money>,
     book: Option<Catalogue>,
 }
 
 impl Prices {
-    fn read(asked: &format::Asked<'_>) -> anyhow::Result<Self> {
+    pub(in crate::commands::simulate) fn read(asked: &format::Asked<'_>) -> anyhow::Result<Self> {
         let mut given = BTreeMap::new();
         for text in &asked.args.price {
             let (name, amount) = named_value("--price", text)?;

@@ -12,17 +12,17 @@ use farthing_sim::trace::SpotWindow;
 const OVERHEAD: &str = "3m";
 
 /// What is to be replayed.
-pub(super) struct Jobs {
-    pub(super) rules: Vec<SpotRule>,
+pub(in crate::commands::simulate) struct Jobs {
+    pub(in crate::commands::simulate) rules: Vec<SpotRule>,
     /// Each deadline with each overhead.
-    pub(super) terms: Vec<Terms>,
+    pub(in crate::commands::simulate) terms: Vec<Terms>,
     /// Deadline and overhead of each, as they were written.
     pub(super) names: Vec<[String; 2]>,
 }
 
 impl Jobs {
     /// Reads them.
-    pub(super) fn read(asked: &format::Asked<'_>) -> anyhow::Result<Self> {
+    pub(in crate::commands::simulate) fn read(asked: &format::Asked<'_>) -> anyhow::Result<Self> {
         let args = asked.args;
         if args.limit == Some(0) {
             return Err(WrongUse::new("--limit 0 leaves no window").into());

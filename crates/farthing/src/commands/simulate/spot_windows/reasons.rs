@@ -12,7 +12,7 @@ use farthing_sim::trace::SpotWindow;
 use serde_json::{Value, json};
 
 /// Prints the decisions in one window.
-pub(super) fn print(
+pub(in crate::commands::simulate) fn print(
     all: &[SpotWindow],
     asked: &Jobs,
     id: &str,
