@@ -32,6 +32,7 @@ mod reclaim_record;
 mod record;
 mod relief;
 mod renew;
+mod replay;
 mod room;
 mod run_record;
 mod share;
@@ -64,6 +65,7 @@ pub use record::{
     ActionRecord, Body, PlanRecord, RecordError, StepRecord, VerifiedRecord, WaitingRecord,
 };
 pub use relief::{Cut, How, Relief};
+pub use replay::{Again, decide_again};
 pub use run_record::{RunRecord, record_run};
 pub use share::TeamShare;
 pub use story::Story;

@@ -215,11 +215,7 @@ impl<W: World, S: Store> Engine<W, S> {
         notes: &mut Vec<String>,
     ) -> Result<Option<(Input, Planned)>, EngineError> {
         let input = self.input(snapshot, budgets, posted)?;
-        let planned = match self.config.planner {
-            Planner::Farthing => plan(&input),
-            Planner::Baseline(baseline) => plan_as(baseline, &input),
-        };
-        let planned = planned.map_err(EngineError::Plan)?;
+        let planned = planned_by(self.config.planner, &input)?;
         let violations = check(&input, &planned);
         if violations.is_empty() {
             return Ok(Some((input, planned)));
@@ -272,16 +268,7 @@ impl<W: World, S: Store> Engine<W, S> {
     ) -> Result<(), EngineError> {
         let (open, now) = (self.journal.state(), input.snapshot.at);
         let steps = &planned.plan.steps;
-        let waiting: Vec<WaitingRecord> = planned
-            .report
-            .waiting
-            .iter()
-            .map(|waiting| WaitingRecord {
-                workload: waiting.workload.to_string(),
-                members: waiting.members,
-                reason: waiting.reason.to_string(),
-            })
-            .collect();
+        let waiting = waiting(planned);
         let proposed = || open.steps.values().filter(|open| open.is_planned());
         let outdated = proposed().next().is_some();
         let acts = matches!(self.config.policy.mode, Mode::Approve | Mode::Enforce);
@@ -294,18 +281,7 @@ impl<W: World, S: Store> Engine<W, S> {
         if nothing_new {
             return Ok(());
         }
-        let report = &planned.report;
-        let record = PlanRecord {
-            plan: planned.plan.id.to_string(),
-            parent: planned.plan.parent.as_ref().map(ToString::to_string),
-            policy: report.policy.to_owned(),
-            cost: report.cost.to_string(),
-            lower_bound: report.lower_bound.map(|bound| bound.to_string()),
-            status: report.status.name().to_owned(),
-            steps: steps.iter().map(StepRecord::of).collect(),
-            waiting,
-            binding: self.binding(input, planned)?,
-        };
+        let record = record(input, planned, binding(input, planned, self.config.planner)?);
         // A yes that comes to nothing is told: the person believes that the step will be done.
         let lapsed = proposed().filter(|open| open.approved == Some(true));
         let lapsed = lapsed.map(|open| {
@@ -324,18 +300,55 @@ impl<W: World, S: Store> Engine<W, S> {
     }
 }
 
-impl<W: World, S: Store> Engine<W, S> {
-    /// What binds a plan of ours; a baseline does not say what it would do with more.
-    fn binding(&self, input: &Input, planned: &Planned) -> Result<Vec<BindingRecord>, EngineError> {
-        match self.config.planner {
-            Planner::Baseline(_) => Ok(Vec::new()),
-            Planner::Farthing => {
-                let found = sensitivity_within(input, planned, BINDING_WORK_MAX);
-                let found = found.map_err(EngineError::Plan)?;
-                Ok(found.binding.iter().map(BindingRecord::of).collect())
-            }
+/// Who waits in a plan, and why.
+fn waiting(planned: &Planned) -> Vec<WaitingRecord> {
+    let waiting = planned.report.waiting.iter().map(|waiting| WaitingRecord {
+        workload: waiting.workload.to_string(),
+        members: waiting.members,
+        reason: waiting.reason.to_string(),
+    });
+    waiting.collect()
+}
+
+/// A plan as the journal keeps it.
+pub(crate) fn record(input: &Input, planned: &Planned, binding: Vec<BindingRecord>) -> PlanRecord {
+    let report = &planned.report;
+    PlanRecord {
+        plan: input.id.to_string(),
+        parent: planned.plan.parent.as_ref().map(ToString::to_string),
+        policy: report.policy.to_owned(),
+        cost: report.cost.to_string(),
+        lower_bound: report.lower_bound.map(|bound| bound.to_string()),
+        status: report.status.name().to_owned(),
+        steps: planned.plan.steps.iter().map(StepRecord::of).collect(),
+        waiting: waiting(planned),
+        binding,
+    }
+}
+
+/// What binds a plan of ours; a baseline does not say what it would do with more.
+pub(crate) fn binding(
+    input: &Input,
+    planned: &Planned,
+    planner: Planner,
+) -> Result<Vec<BindingRecord>, EngineError> {
+    match planner {
+        Planner::Baseline(_) => Ok(Vec::new()),
+        Planner::Farthing => {
+            let found = sensitivity_within(input, planned, BINDING_WORK_MAX);
+            let found = found.map_err(EngineError::Plan)?;
+            Ok(found.binding.iter().map(BindingRecord::of).collect())
         }
     }
+}
+
+/// What a planner decides from an input.
+pub(crate) fn planned_by(planner: Planner, input: &Input) -> Result<Planned, EngineError> {
+    let planned = match planner {
+        Planner::Farthing => plan(input),
+        Planner::Baseline(baseline) => plan_as(baseline, input),
+    };
+    planned.map_err(EngineError::Plan)
 }
 
 impl Flow {

@@ -38,6 +38,11 @@ pub struct Age {
     pub as_of: Timestamp,
 }
 
+impl Age {
+    /// The parts of snapshots that have an age.
+    pub const PARTS: [&'static str; 4] = ["nodes", "prices", "usage", "workloads"];
+}
+
 /// A workload as observed.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Observed {

@@ -17,6 +17,7 @@ mod error;
 mod fleet;
 mod generation;
 mod input;
+mod kept;
 mod offers;
 mod packing;
 pub mod placement;
@@ -46,6 +47,7 @@ pub use dag::{
 };
 pub use error::PlanError;
 pub use input::{BudgetState, Effort, HeldBack, Input, Utilisation};
+pub use kept::KeptError;
 pub use offers::{
     FinishCost, Finishing, NearMiss, OfferRequest, RankError, Ranked, RankedOffer, RateOf, rank,
 };

@@ -9,8 +9,9 @@
 
 mod support;
 
-use farthing_engine::{ActionRecord, Held};
+use farthing_engine::{ActionRecord, Held, Planner, decide_again};
 use farthing_model::{Charge, Money, NodeId, ReceiptOutcome, Window, WorkloadId, WorkloadState};
+use farthing_planner::Input;
 use farthing_sim::Scenario;
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
@@ -65,6 +66,40 @@ fn the_same_scenario_twice_gives_the_same_bytes() {
         let logs = (one.world.0.borrow().score().digest, two.world.0.borrow().score().digest);
         assert_eq!(logs.0, logs.1, "seed {seed}: the worlds differ");
     });
+}
+
+/// Law 1 from what was kept: the bytes of an input give the plan that the journal has.
+#[test]
+fn a_plan_made_again_from_kept_bytes_is_the_recorded_one() {
+    let seeds = seeds(0..4);
+    each_seed(
+        ("laws_plan", "a_plan_made_again_from_kept_bytes_is_the_recorded_one"),
+        &seeds,
+        |seed| {
+            let scenario = Scenario::random_day(seed).unwrap();
+            let parts = Parts::new(&scenario, TICK);
+            let mut engine = parts.open(scenario.start);
+            let mut made = 0;
+            for now in instants(scenario.start, scenario.end, TICK) {
+                let tick = engine.tick(now).unwrap();
+                let recorded = engine.open_state().plan.clone();
+                let (Some(input), Some(recorded)) = (tick.input, recorded) else { continue };
+                if recorded.plan != input.id.as_str() {
+                    continue;
+                }
+                made += 1;
+                let bytes = input.to_bytes();
+                let back = Input::from_bytes(&bytes).unwrap();
+                assert_eq!(back.to_bytes(), bytes, "seed {seed}, {}", recorded.plan);
+                let again = decide_again(Planner::Farthing, &back).unwrap();
+                assert_eq!(again.record, recorded, "seed {seed}");
+                for length in (0..bytes.len()).step_by(bytes.len() / 50 + 1) {
+                    assert!(Input::from_bytes(&bytes[..length]).is_err(), "cut to {length}");
+                }
+            }
+            assert!(made > 3, "seed {seed} recorded {made} plans");
+        },
+    );
 }
 
 /// Law 1 for what lies on the disk.

@@ -9,8 +9,6 @@ use farthing_model::{Age, Node, NodeState, Observed, Snapshot};
 use jiff::Timestamp;
 use std::sync::Arc;
 
-/// The parts of a snapshot that have an age.
-const PARTS: [&str; 4] = ["nodes", "prices", "usage", "workloads"];
 /// How long finished jobs are still shown, so that what they came to can be seen.
 const FINISHED_SHOWN: i64 = 24 * HOUR;
 
@@ -38,7 +36,7 @@ impl SimWorld {
             at: now,
             nodes: self.seen_nodes(),
             workloads: self.seen_workloads(),
-            ages: PARTS.iter().map(|part| Age { part, as_of: now }).collect(),
+            ages: Age::PARTS.iter().map(|part| Age { part, as_of: now }).collect(),
             coverage: self.coverage,
             terms: Arc::default(),
         }
