@@ -30,6 +30,7 @@ pub mod rounds;
 mod sensitivity;
 mod service;
 mod serving;
+pub mod shift;
 pub mod spot;
 mod standing;
 mod step;

@@ -16,6 +16,7 @@ pub mod rounds;
 mod rule;
 mod scenario;
 mod score;
+pub mod shift;
 pub mod spot;
 pub mod storm;
 pub mod trace;

@@ -10,6 +10,7 @@ mod import;
 mod journal;
 mod kube;
 mod listen;
+mod power;
 mod run;
 mod simulate;
 mod token;
@@ -36,6 +37,7 @@ pub(crate) use kube::{
     WatchdogArgs,
 };
 pub(crate) use listen::ListenArgs;
+pub(crate) use power::PowerGiven;
 pub(crate) use run::{BecomeArgs, Live, RunArgs, RunLimits, RunMetric, RunPays, RunPrice, RunSize};
 pub(crate) use simulate::SimulateArgs;
 use std::path::PathBuf;
@@ -208,6 +210,8 @@ pub(crate) struct PlanArgs {
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) given: PlanGiven,
+    #[command(flatten)]
+    pub(crate) power: PowerGiven,
     /// Compare with the baseline policies
     #[arg(long)]
     pub(crate) baselines: bool,

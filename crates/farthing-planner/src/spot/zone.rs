@@ -20,6 +20,9 @@ pub(super) const ONE: u64 = 1 << 16;
 
 /// The weight of the likeliest zone.
 const WEIGHT_MAX: u64 = 1 << 32;
+/// How likely the zone becomes another one with a tick, in 1/65,536: 1 %. Demand for a kind of
+/// machine comes and goes, so that what was seen half a day ago says half as much as what is now.
+const REDRAWN: u64 = 655;
 
 /// What zones have in common: of 65,536 spells of an age, how many end with the next tick.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -100,12 +103,18 @@ impl Spell {
 #[derive(Clone, Debug)]
 pub(super) struct Belief {
     weights: Vec<u64>,
+    /// What a zone that becomes another one is, of all of them in 1/65,536.
+    prior: Vec<u64>,
     spell: Option<Spell>,
 }
 
 impl Belief {
     pub(super) fn new(prior: &ZonePrior) -> Self {
-        Self { weights: prior.weights(), spell: None }
+        let weights = prior.weights();
+        let total = weights.iter().sum::<u64>().max(1);
+        let part = |weight: &u64| u128::from(*weight) * u128::from(ONE) / u128::from(total);
+        let prior = weights.iter().map(|one| u64::try_from(part(one)).unwrap_or(0)).collect();
+        Self { weights, prior, spell: None }
     }
 
     /// Takes in whether spot is there at the tick that begins, and gives the spell it is in.
@@ -121,6 +130,7 @@ impl Belief {
             let seen = if available == before.with_spot { ONE - ended } else { ended };
             *weight = (*weight * seen).max(1);
         }
+        self.redraw();
         let most = self.weights.iter().copied().max().unwrap_or(1);
         for weight in &mut self.weights {
             let scaled = u128::from(*weight) * u128::from(WEIGHT_MAX) / u128::from(most);
@@ -129,6 +139,16 @@ impl Belief {
         let spell = before.then(available);
         self.spell = Some(spell);
         spell
+    }
+
+    /// Some of what is believed goes back to what is known of all zones.
+    fn redraw(&mut self) {
+        let total: u128 = self.weights.iter().map(|weight| u128::from(*weight)).sum();
+        let gone = total * u128::from(REDRAWN) >> 16;
+        for (weight, prior) in self.weights.iter_mut().zip(&self.prior) {
+            let back = u64::try_from(gone * u128::from(*prior) >> 16).unwrap_or(0);
+            *weight = (*weight - (*weight * REDRAWN >> 16)).saturating_add(back).max(1);
+        }
     }
 
     /// Shares of the zones of the grid, in 1/65,536, whose mean is the mean of the belief: of the

@@ -2,8 +2,8 @@
 //!
 //! One row for each tick: `env` (a zone, a kind of machine, a count), `window` (a number in it),
 //! `tick` (from 0, ten minutes each) and `available` (1 where spot can be had at that tick, else 0;
-//! some publish the inverse). Rows of a window follow each other in the order of ticks. Parquet or
-//! CSV, told apart by content, read in batches.
+//! some publish the inverse; or how many nodes, for gangs of several). Rows of a window follow each
+//! other in the order of ticks. Parquet or CSV, told apart by content, read in batches.
 
 use super::table::{ROWS_MAX, TraceError, rows};
 use arrow_array::cast::AsArray as _;
@@ -42,13 +42,22 @@ impl SpotWindow {
 /// The file cannot be read or is neither form, a column is missing, a value is not what its column
 /// holds, or ticks are missing, twice or out of order.
 pub fn read_windows(path: &Path) -> Result<Vec<SpotWindow>, TraceError> {
+    read_gang_windows(path, None)
+}
+
+/// Reads all windows of a file that says how many nodes there are: spot is there for a gang where
+/// all of its nodes are.
+///
+/// # Errors
+/// As [`read_windows`].
+pub fn read_gang_windows(path: &Path, gang: Option<u32>) -> Result<Vec<SpotWindow>, TraceError> {
     let name = path.display().to_string();
     let unreadable = |error: std::io::Error| TraceError::File { file: name.clone(), source: error };
     let mut file = File::open(path).map_err(unreadable)?;
     let mut begin = [0; MAGIC.len()];
     let is_parquet = file.read_exact(&mut begin).is_ok() && &begin == MAGIC;
     file.rewind().map_err(unreadable)?;
-    let mut windows = Windows::default();
+    let mut windows = Windows { gang, ..Windows::default() };
     if is_parquet {
         parquet(&name, file, &mut windows)?;
     } else {
@@ -96,6 +105,8 @@ fn nearest(part: usize, of: usize) -> usize {
 struct Windows {
     all: Vec<SpotWindow>,
     rows: u64,
+    /// Nodes that are needed at once; `None` where the file says whether, and not how many.
+    gang: Option<u32>,
 }
 
 impl Windows {
@@ -105,9 +116,12 @@ impl Windows {
         if self.rows > ROWS_MAX {
             return Err(format!("more than {ROWS_MAX} rows are not read"));
         }
-        if !(0..=1).contains(&available) {
-            return Err(format!("available {available} is neither 0 nor 1"));
-        }
+        let available = match self.gang {
+            Some(gang) if available >= 0 => available >= i64::from(gang),
+            Some(_) => return Err(format!("available {available} is no number of nodes")),
+            None if (0..=1).contains(&available) => available == 1,
+            None => return Err(format!("available {available} is neither 0 nor 1")),
+        };
         let Ok(window) = u32::try_from(window) else {
             return Err(format!("window {window} is not a number from 0"));
         };
@@ -125,7 +139,7 @@ impl Windows {
             let of = format!("window {window} of {env}");
             return Err(format!("tick {tick} of {of}, where tick {due} is due"));
         }
-        last.available.push(available == 1);
+        last.available.push(available);
         Ok(())
     }
 }
@@ -217,6 +231,16 @@ mod tests {
             available: available.to_vec(),
         };
         assert_eq!(windows, [of("b", &[true, false]), of("a", &[false])]);
+    }
+
+    #[test]
+    fn a_gang_runs_where_all_of_its_nodes_are() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"env,window,tick,available\na,0,0,4\na,0,1,3\na,0,2,16\n").unwrap();
+        let of = |gang| read_gang_windows(file.path(), gang).map(|all| all[0].available.clone());
+        assert_eq!(of(Some(4)).unwrap(), [true, false, true]);
+        assert_eq!(of(Some(1)).unwrap(), [true; 3]);
+        assert!(of(None).unwrap_err().to_string().ends_with("4 is neither 0 nor 1"));
     }
 
     #[test]

@@ -22,16 +22,27 @@ pub(crate) struct SimulateArgs {
     /// Prices of an hour in USD, such as spot=0.9731,on-demand=3.06 or V100=0.74,K80=0.135
     #[arg(long, value_name = "NAME=NUMBER", value_delimiter = ',')]
     pub(crate) price: Vec<String>,
-    /// gavel: steps a second by accelerator, type of job and scale factor, CSV, also gzipped
+    /// gavel: steps a second by accelerator, type of job and scale factor, CSV, also gzipped.
+    /// elastic: seconds of a step by app, accelerators and batch
     #[arg(long, value_name = "FILE")]
     pub(crate) throughput: Option<PathBuf>,
-    /// chronus: which of the traces in the file
+    /// chronus: which of the traces in the file. lending: which model. elastic: which workload
     #[arg(long, value_name = "NAME")]
     pub(crate) variant: Option<String>,
-    /// Fleets: how long a decision holds [default: 360s]
+    /// grid: the jobs, in any of the forms of jobs
+    #[arg(long, value_name = "FILE")]
+    pub(crate) jobs: Option<PathBuf>,
+    /// grid: carbon by the hour, where it is not in the trace
+    #[arg(long, value_name = "FILE")]
+    pub(crate) carbon: Option<PathBuf>,
+    /// grid: which of the zones in the files
+    #[arg(long, value_name = "NAME")]
+    pub(crate) zone: Option<String>,
+    /// Fleets: how long a decision holds [default: 360s]. grid: a slot [default: 1h]
     #[arg(long, value_name = "DURATION")]
     pub(crate) round: Option<String>,
-    /// spot-windows: work of the job, as it takes on one node without interruption
+    /// spot-windows: work of the job, as it takes on one node without interruption. lending: batch
+    /// work, on one replica. elastic: run time of a job, where the trace does not say
     #[arg(long, value_name = "DURATION")]
     pub(crate) work: Option<String>,
     /// spot-windows: from the start to the deadline; several by commas. Jobs: how much longer than
@@ -41,6 +52,10 @@ pub(crate) struct SimulateArgs {
     /// spot-windows: what each launch loses before work goes on; several by commas [default: 3m]
     #[arg(long, value_name = "DURATION", value_delimiter = ',')]
     pub(crate) overhead: Vec<String>,
+    /// spot-windows: the job needs so many nodes at once, all or none on spot; `available` of the
+    /// trace is then how many there are [default: 1, and available says whether]
+    #[arg(long, value_name = "NODES")]
+    pub(crate) gang: Option<u32>,
     /// spot-windows: so many windows of each environment, spread over their names; others: the
     /// first so many jobs [default: all]
     #[arg(long, value_name = "NUMBER")]
@@ -74,7 +89,7 @@ pub(crate) struct SimulateArgs {
     /// from the next seed
     #[arg(long, value_name = "NUMBER")]
     pub(crate) seeds: Option<u32>,
-    /// Jobs: change a parameter, such as reserve=0.05; a wrong name prints those that there are
+    /// Change a parameter, such as reserve=0.05; a wrong name prints those that the format has
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
     /// Jobs: a run for each value of a parameter, such as reserve=0,0.05,0.1
@@ -89,10 +104,14 @@ impl SimulateArgs {
             ("--price", !self.price.is_empty()),
             ("--throughput", self.throughput.is_some()),
             ("--variant", self.variant.is_some()),
+            ("--jobs", self.jobs.is_some()),
+            ("--carbon", self.carbon.is_some()),
+            ("--zone", self.zone.is_some()),
             ("--round", self.round.is_some()),
             ("--work", self.work.is_some()),
             ("--deadline", !self.deadline.is_empty()),
             ("--overhead", !self.overhead.is_empty()),
+            ("--gang", self.gang.is_some()),
             ("--limit", self.limit.is_some()),
             ("--explain", self.explain.is_some()),
             ("--plot", self.plot.is_some()),

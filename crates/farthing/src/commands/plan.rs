@@ -1,6 +1,7 @@
 //! `farthing plan`: from manifests and prices to a plan with its proof.
 
 mod dag;
+mod later;
 mod market;
 mod packing;
 mod why;
@@ -50,14 +51,23 @@ pub(crate) fn run(args: &PlanArgs, output: Output) -> anyhow::Result<Outcome> {
     }
     let binding = sensitivity(&input, &planned)?;
     let baselines = if args.baselines { baselines(&input)? } else { Vec::new() };
+    let later = later::look(&args.power, &input, &planned)?;
     print(
         output,
-        || Ok(show::plan::text(&planned, &binding, &baselines, &input.offers, took.as_millis())),
+        || {
+            let took = took.as_millis();
+            let text = show::plan::text(&planned, &binding, &baselines, &input.offers, took);
+            Ok(text + &later.as_ref().map_or(String::new(), later::Later::text))
+        },
         || {
             let wire = |planned, took| wire::plan(planned, &input.offers, took);
             let ours = wire(&planned, Some(took)).with_binding(&binding);
             let baselines = baselines.iter().map(|planned| wire(planned, None));
-            Ok(serde_json::to_value(ours.with_baselines(baselines))?)
+            let mut answer = serde_json::to_value(ours.with_baselines(baselines))?;
+            if let (Some(answer), Some(later)) = (answer.as_object_mut(), &later) {
+                answer.insert("later".to_owned(), later.json());
+            }
+            Ok(answer)
         },
         || Ok(show::plan::steps(&planned.report)),
     )?;

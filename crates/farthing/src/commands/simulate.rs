@@ -13,12 +13,15 @@ mod journal;
 mod names;
 mod openb;
 mod result;
+mod shift;
 mod spot_windows;
 
 use crate::args::{Output, SimulateArgs};
 use crate::outcome::Outcome;
+use farthing_sim::trace::{PowerHours, read_power};
 use format::Asked;
 use std::ffi::OsStr;
+use std::path::Path;
 
 /// Replays the trace. `books` is where those of the simulation are kept, if they are. Fails where a
 /// job of ours was late though on demand could have made it.
@@ -37,4 +40,13 @@ pub(crate) fn run(
     }
     format.run(&asked)?.print(output)?;
     Ok(Outcome::Done)
+}
+
+/// Power by the hour from files that a flag names.
+pub(crate) fn power_of(
+    flag: &str,
+    files: (&Path, Option<&Path>),
+    zone: Option<&str>,
+) -> anyhow::Result<PowerHours> {
+    read_power(files, zone).map_err(|error| file::unreadable(flag, &error).into())
 }

@@ -8,7 +8,7 @@ use jiff::civil::DateTime;
 
 /// A cell.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) enum Cell {
+pub(in crate::trace) enum Cell {
     /// Nothing there.
     #[default]
     Missing,
@@ -24,14 +24,14 @@ pub(super) enum Cell {
 
 /// The cells of the columns that were asked for.
 #[derive(Debug)]
-pub(super) struct Cells {
-    pub(super) names: Vec<&'static str>,
-    pub(super) values: Vec<Cell>,
+pub(in crate::trace) struct Cells {
+    pub(in crate::trace) names: Vec<&'static str>,
+    pub(in crate::trace) values: Vec<Cell>,
 }
 
 impl Cells {
     /// Whether there is something in a column.
-    pub(super) fn has(&self, at: usize) -> bool {
+    pub(in crate::trace) fn has(&self, at: usize) -> bool {
         match &self.values[at] {
             Cell::Missing => false,
             Cell::Text(text) => !text.trim().is_empty(),
@@ -40,7 +40,7 @@ impl Cells {
     }
 
     /// The text of a column, without spaces around it; empty where it has none.
-    pub(super) fn text(&self, at: usize) -> &str {
+    pub(in crate::trace) fn text(&self, at: usize) -> &str {
         match &self.values[at] {
             Cell::Text(text) => text.trim(),
             _ => "",
@@ -48,7 +48,7 @@ impl Cells {
     }
 
     /// A name of any form.
-    pub(super) fn name(&self, at: usize) -> Option<String> {
+    pub(in crate::trace) fn name(&self, at: usize) -> Option<String> {
         match &self.values[at] {
             Cell::Whole(number) => Some(number.to_string()),
             Cell::Text(text) if !text.trim().is_empty() => Some(text.trim().to_owned()),
@@ -57,14 +57,23 @@ impl Cells {
     }
 
     /// A whole number in a column.
-    pub(super) fn whole(&self, at: usize, kind: &str) -> Result<i64, String> {
+    pub(in crate::trace) fn whole(&self, at: usize, kind: &str) -> Result<i64, String> {
         self.rounded(at, (1, kind), |rest| rest.abs() < f64::EPSILON)
     }
 
     /// Seconds, of a column in units of so many seconds, rounded to the nearest one.
-    pub(super) fn seconds(&self, at: usize, unit_s: i64) -> Result<i64, String> {
+    pub(in crate::trace) fn seconds(&self, at: usize, unit_s: i64) -> Result<i64, String> {
         let kind = if unit_s == 1 { "a number of seconds" } else { "a number of hours" };
         self.rounded(at, (unit_s, kind), |_| true)
+    }
+
+    /// A number in so many parts of its unit, rounded to the nearest one.
+    pub(in crate::trace) fn scaled(
+        &self,
+        at: usize,
+        parts: (i64, &str),
+    ) -> Result<i64, String> {
+        self.rounded(at, parts, |_| true)
     }
 
     #[allow(
@@ -105,7 +114,7 @@ impl Cells {
 
     /// A moment, in seconds since 1970: a time of a calendar, in UTC where it does not say
     /// otherwise, or seconds.
-    pub(super) fn moment(&self, at: usize) -> Result<i64, String> {
+    pub(in crate::trace) fn moment(&self, at: usize) -> Result<i64, String> {
         match &self.values[at] {
             Cell::Micros(micros) => Ok(micros.div_euclid(1_000_000)),
             Cell::Text(text) if text.contains('-') && !text.trim().starts_with('-') => {

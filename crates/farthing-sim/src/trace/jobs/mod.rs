@@ -4,7 +4,7 @@
 //! is in `checked`: jobs come in the order of submission, and amounts that no cluster has are
 //! refused with what was probably meant. Start with [`JobFormat::open`].
 
-mod cells;
+pub(super) mod cells;
 mod checked;
 mod helios;
 mod pai;
@@ -12,7 +12,7 @@ mod philly;
 mod plain;
 mod rows;
 mod slurm;
-mod source;
+pub(super) mod source;
 
 use super::table::TraceError;
 use crate::rule;

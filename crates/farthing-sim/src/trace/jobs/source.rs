@@ -18,21 +18,21 @@ use std::path::{Path, PathBuf};
 
 /// Columns of a format.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Columns {
+pub(in crate::trace) struct Columns {
     /// Without these it is not such a file.
-    pub(super) needed: &'static [&'static str],
+    pub(in crate::trace) needed: &'static [&'static str],
     /// These may be there.
-    pub(super) more: &'static [&'static str],
+    pub(in crate::trace) more: &'static [&'static str],
     /// What separates cells of text.
-    pub(super) separator: u8,
+    pub(in crate::trace) separator: u8,
 }
 
 /// A file that is read row by row.
-pub(super) struct Source {
+pub(in crate::trace) struct Source {
     file: String,
     rows: Rows,
     /// The row that was read last.
-    pub(super) cells: Cells,
+    pub(in crate::trace) cells: Cells,
     /// Its line, or its number in a file without lines.
     line: u64,
 }
@@ -43,14 +43,14 @@ enum Rows {
 }
 
 /// The file that is meant: itself, or the first of some names in a folder.
-pub(super) fn within(path: &Path, names: &[&str]) -> PathBuf {
+pub(in crate::trace) fn within(path: &Path, names: &[&str]) -> PathBuf {
     let there = names.iter().map(|name| path.join(name)).find(|file| file.is_file());
     there.unwrap_or_else(|| path.to_owned())
 }
 
 impl Source {
     /// Opens a file.
-    pub(super) fn open(path: &Path, columns: Columns) -> Result<Self, TraceError> {
+    pub(in crate::trace) fn open(path: &Path, columns: Columns) -> Result<Self, TraceError> {
         let name = path.display().to_string();
         let unreadable = |source| TraceError::File { file: name.clone(), source };
         let mut file = File::open(path).map_err(unreadable)?;
@@ -71,7 +71,7 @@ impl Source {
     }
 
     /// Whether the file has a column.
-    pub(super) fn has(&self, name: &str) -> bool {
+    pub(in crate::trace) fn has(&self, name: &str) -> bool {
         let at = self.cells.names.iter().position(|other| *other == name);
         match &self.rows {
             Rows::Csv(.., places) => at.is_some_and(|at| places[at].is_some()),
@@ -83,7 +83,7 @@ impl Source {
     }
 
     /// Reads the next row; whether there was one.
-    pub(super) fn advance(&mut self) -> Result<bool, TraceError> {
+    pub(in crate::trace) fn advance(&mut self) -> Result<bool, TraceError> {
         match &mut self.rows {
             Rows::Csv(reader, record, places) => {
                 let broken = |source| TraceError::Csv { file: self.file.clone(), source };
@@ -120,7 +120,7 @@ impl Source {
     }
 
     /// An error in the row that was read last.
-    pub(super) fn error(&self, what: String) -> TraceError {
+    pub(in crate::trace) fn error(&self, what: String) -> TraceError {
         let file = self.file.clone();
         match self.rows {
             Rows::Csv(..) => TraceError::Line { file, line: self.line, what },
@@ -131,7 +131,7 @@ impl Source {
     }
 
     /// An error of the file.
-    pub(super) fn fault(&self, what: String) -> TraceError {
+    pub(in crate::trace) fn fault(&self, what: String) -> TraceError {
         TraceError::Parquet { file: self.file.clone(), what }
     }
 }

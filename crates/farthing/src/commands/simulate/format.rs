@@ -10,6 +10,7 @@ use super::journal::Recorded;
 use super::names::unknown;
 use super::openb::Openb;
 use super::result::Simulated;
+use super::shift::{Elastic, Grid, Lending};
 use super::spot_windows::SpotWindows;
 use crate::args::{Output, SimulateArgs};
 use crate::outcome::{Outcome, WrongUse};
@@ -27,6 +28,9 @@ const FORMATS: &[&dyn Format] = &[
     &Jobs(JobFormat::Slurm),
     &Jobs(JobFormat::Helios),
     &Jobs(JobFormat::Csv),
+    &Grid,
+    &Lending,
+    &Elastic,
     &Recorded,
 ];
 

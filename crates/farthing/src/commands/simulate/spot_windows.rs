@@ -17,8 +17,7 @@ use crate::print::Progress;
 use answer::{Answer, Column};
 use asked::Jobs;
 use farthing_sim::spot::{ReplayError, replay};
-use farthing_sim::trace::{SpotWindow, read_windows, spread};
-use std::path::Path;
+use farthing_sim::trace::{SpotWindow, read_gang_windows, spread};
 use std::sync::Mutex;
 use std::time::Instant;
 
@@ -35,7 +34,7 @@ impl Format for SpotWindows {
     }
 
     fn takes(&self) -> &'static [&'static str] {
-        &["--price", "--work", "--deadline", "--overhead", "--limit", "--explain", "--plot"]
+        &["--price", "--work", "--deadline", "--overhead", "--limit", "--gang", "--explain", "--plot"]
     }
 
     fn policies(&self) -> Policies {
@@ -55,7 +54,7 @@ impl Format for SpotWindows {
 
     fn run(&self, asked: &Asked<'_>) -> anyhow::Result<Simulated> {
         let jobs = Jobs::read(asked)?;
-        let all = read(asked.trace)?;
+        let all = read(asked)?;
         let windows = spread(&all, asked.args.limit.unwrap_or(usize::MAX));
         let columns = replayed(&windows, &jobs)?;
         let (windows, columns) = (windows.as_slice(), columns.as_slice());
@@ -68,12 +67,13 @@ impl Format for SpotWindows {
 
     fn explain(&self, asked: &Asked<'_>, part: &str, output: Output) -> anyhow::Result<Outcome> {
         let jobs = Jobs::read(asked)?;
-        reasons::print(&read(asked.trace)?, &jobs, part, output)
+        reasons::print(&read(asked)?, &jobs, part, output)
     }
 }
 
-fn read(trace: &Path) -> anyhow::Result<Vec<SpotWindow>> {
-    read_windows(trace).map_err(|error| unreadable("--trace", &error).into())
+fn read(asked: &Asked<'_>) -> anyhow::Result<Vec<SpotWindow>> {
+    let windows = read_gang_windows(asked.trace, asked.args.gang);
+    windows.map_err(|error| unreadable("--trace", &error).into())
 }
 
 /// The runs of each policy, timed; how far it is goes to stderr.

@@ -11,6 +11,9 @@ use farthing_sim::trace::SpotWindow;
 /// What each launch loses where nothing was said.
 const OVERHEAD: &str = "3m";
 
+/// Nodes of a job at most.
+const GANG_MAX: u32 = 10_000;
+
 /// What is to be replayed.
 pub(super) struct Jobs {
     pub(super) rules: Vec<SpotRule>,
@@ -34,7 +37,14 @@ impl Jobs {
         let deadlines = format::Asked::needed("--deadline", deadlines, "--deadline 52h,70h")?;
         let usual = [OVERHEAD.to_owned()];
         let overheads = if args.overhead.is_empty() { &usual } else { args.overhead.as_slice() };
+        let gang = args.gang.unwrap_or(1);
+        if !(1..=GANG_MAX).contains(&gang) {
+            let what = format!("--gang {gang} is no number of nodes from 1 to {GANG_MAX}");
+            return Err(WrongUse::new(what).into());
+        }
         let [spot_hour, on_demand_hour] = prices(&args.price)?;
+        let of_all = |hour: Money| hour.checked_mul_int(gang.into());
+        let (spot_hour, on_demand_hour) = (of_all(spot_hour)?, of_all(on_demand_hour)?);
         let work_s = duration("--work", work)?.as_secs();
         let (mut terms, mut names) = (Vec::new(), Vec::new());
         for deadline in deadlines {
