@@ -31,7 +31,6 @@ fn left(usual: &Packing, offers: &[Offer], dice: &mut Dice) -> Vec<StandingNode>
                 price: offer.price.rate().unwrap(),
                 residency: Vec::new(),
                 holds,
-                keep: false,
             });
         }
     }

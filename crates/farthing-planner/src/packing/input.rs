@@ -2,7 +2,7 @@
 
 use super::PackInput;
 use super::problem::{Amounts, Content, DIMS, GPUS, Machine, PODS, PRICE_MAX, Problem, Shape};
-use super::shares::Parts;
+use super::shares::{Parts, first_fit};
 use farthing_model::{Offer, Purchase, Reason, Resources, Workload, WorkloadId};
 use std::collections::BTreeMap;
 
@@ -92,14 +92,14 @@ impl<'a> Stated<'a> {
         exact.shapes.iter().zip(&self.problem.shapes).any(changed).then_some(exact)
     }
 
-    /// Whether parts of accelerators find a device each by the usual order, the largest first.
+    /// Whether parts of accelerators as they are have a device each in what machines hold.
     pub(super) fn on_devices(&self, contents: &[Content]) -> bool {
         contents.iter().all(|content| {
             let asked = content.counts.iter().filter_map(|(shape, n)| {
                 let (workload, _) = self.members[*shape].first()?;
                 Some((workload.resources.gpu_milli, *n))
             });
-            on_devices(self.problem.machines[content.machine].room[GPUS], asked.collect())
+            first_fit(self.problem.machines[content.machine].room[GPUS], asked.collect())
         })
     }
 
@@ -171,25 +171,6 @@ fn usable<'a>(
 /// What one pod needs.
 pub(super) const fn need(resources: &Resources) -> Amounts {
     [resources.cpu_milli, resources.memory_bytes, resources.gpu_milli, resources.storage_bytes, 1]
-}
-
-/// Whether so many thousandths hold members of some, each part of one on one accelerator.
-fn on_devices(room: u64, mut asked: Vec<(u64, u64)>) -> bool {
-    asked.sort_unstable_by_key(|(milli, _)| std::cmp::Reverse(milli % 1_000));
-    let whole: u64 = asked.iter().map(|(milli, n)| milli / 1_000 * n).sum();
-    let Some(devices) = (room / 1_000).checked_sub(whole) else { return false };
-    let mut free: Vec<u64> = Vec::new();
-    for (milli, n) in asked.iter().filter(|(milli, _)| milli % 1_000 > 0) {
-        for _ in 0..*n {
-            let used = u64::try_from(free.len()).unwrap_or(u64::MAX);
-            match free.iter_mut().find(|free| **free >= milli % 1_000) {
-                Some(free) => *free -= milli % 1_000,
-                None if used < devices => free.push(1_000 - milli % 1_000),
-                None => return false,
-            }
-        }
-    }
-    true
 }
 
 /// The same, with a part of an accelerator rounded up.

@@ -77,8 +77,7 @@ pub fn pack(input: &PackInput<'_>) -> Result<Packing, PlanError> {
         };
         // What is proven of rounded parts of accelerators holds of them alone. Parts as they are
         // are no dearer, where each has its device in what comes of them.
-        let exact = stated.exact().map(|exact| solve::solve(&exact)).transpose();
-        if let Some(exact) = exact.map_err(of_master)?.flatten() {
+        if let Some(exact) = solve_exact(stated)? {
             let cost = |contents| stated.problem.cost(contents);
             let is_less = cost(&exact.contents) < cost(&solved.contents);
             if is_less && stated.on_devices(&exact.contents) {
@@ -89,6 +88,12 @@ pub fn pack(input: &PackInput<'_>) -> Result<Packing, PlanError> {
         let solve::Solved { contents, bound, rounds, columns } = solved;
         Ok(Some(Found { contents, bound: Some(bound), rounds, columns }))
     })
+}
+
+/// What comes of parts of accelerators as they are; nothing where none are rounded.
+fn solve_exact(stated: &Stated<'_>) -> Result<Option<solve::Solved>, PlanError> {
+    let Some(exact) = stated.exact() else { return Ok(None) };
+    solve::solve(&exact).map_err(of_master)
 }
 
 /// Packs again without those for whom hard budgets have no room, until all keep within them.

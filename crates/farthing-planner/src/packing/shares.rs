@@ -44,6 +44,26 @@ impl Parts {
     }
 }
 
+/// Whether the usual order, the largest part first, finds room for members with such parts on so
+/// many accelerators; pairs as in [`fit`].
+pub(super) fn first_fit(has_milli: u64, mut members: Vec<(u64, u64)>) -> bool {
+    members.sort_unstable_by_key(|(milli, _)| std::cmp::Reverse(milli % WHOLE));
+    let whole: u64 = members.iter().map(|(milli, n)| milli / WHOLE * n).sum();
+    let Some(devices) = (has_milli / WHOLE).checked_sub(whole) else { return false };
+    let mut free: Vec<u64> = Vec::new();
+    for (milli, n) in members.iter().filter(|(milli, _)| milli % WHOLE > 0) {
+        for _ in 0..*n {
+            let used = u64::try_from(free.len()).unwrap_or(u64::MAX);
+            match free.iter_mut().find(|free| **free >= milli % WHOLE) {
+                Some(free) => *free -= milli % WHOLE,
+                None if used < devices => free.push(WHOLE - milli % WHOLE),
+                None => return false,
+            }
+        }
+    }
+    true
+}
+
 /// Whether members with such parts fit on so many accelerators, each part on one of them: pairs of
 /// thousandths and members.
 pub(super) fn fit(has_milli: u64, members: &[(u64, u64)]) -> bool {

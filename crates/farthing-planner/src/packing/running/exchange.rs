@@ -1,7 +1,6 @@
 //! Takes back what was given back, and gives others back instead: a search over which nodes go.
 //! Each choice of nodes is filled from the beginning, so that nobody moves twice.
 
-use super::super::whole::construct;
 use super::fleet::Fleet;
 use super::front::Front;
 use super::search::{KEYS, ordered};
@@ -84,25 +83,9 @@ fn filled<'p>(first: &Fleet<'p>, gone: &[bool], each: u128, below: u128) -> Opti
     // The fullest first: what is left is left together.
     stay.sort_by_key(|at| (std::cmp::Reverse(first.stands[*at].moves()), *at));
     let places = first.places(&open, &stay);
-    let least = places.left.iter();
-    let least: u128 =
-        least.map(|(shape, n)| u128::from(first.worths[*shape]) * u128::from(*n)).sum();
-    if least >= room {
-        return None;
-    }
-    let mut bought = Vec::new();
-    if !places.left.is_empty() {
-        let mut open = first.open(&places.left);
-        bought = construct(first.problem, &mut open, &first.worths, room, &mut 0)?;
-    }
+    let bought = first.bought(&places.left, room)?;
     let mut fleet = first.clone();
-    for at in (0..gone.len()).filter(|at| gone[*at]) {
-        fleet.give_back(at);
-    }
-    fleet.put(&places);
-    for content in &bought {
-        fleet.buy(content);
-    }
+    fleet.replace((0..gone.len()).filter(|at| gone[*at]), &places, &bought);
     fleet.waiting = BTreeMap::new();
     Some(fleet)
 }

@@ -2,6 +2,7 @@
 
 use super::super::input::{self, Stated};
 use super::super::problem::{Amounts, Content, Open, Problem, times, without};
+use super::super::whole::construct;
 use super::RunningInput;
 use farthing_model::WorkloadId;
 use std::collections::BTreeMap;
@@ -88,7 +89,7 @@ impl<'p> Fleet<'p> {
                 takes: stated.takes(&node.residency),
                 first: BTreeMap::new(),
                 guests: BTreeMap::new(),
-                pinned: node.keep,
+                pinned: false,
                 gone: false,
                 bought: None,
             };
@@ -177,6 +178,35 @@ impl<'p> Fleet<'p> {
             demand[*shape] = *count;
         }
         Open { demand, left: self.left.clone() }
+    }
+
+    /// What to buy for those who found no place; `None` where that costs no less than `below`.
+    pub(super) fn bought(&self, left: &BTreeMap<usize, u64>, below: u128) -> Option<Vec<Content>> {
+        let worth = |(shape, n): (&usize, &u64)| u128::from(self.worths[*shape]) * u128::from(*n);
+        // It costs at least what they are worth: no machine's content is worth more than it.
+        if left.iter().map(worth).sum::<u128>() >= below {
+            return None;
+        }
+        if left.is_empty() {
+            return Some(Vec::new());
+        }
+        construct(self.problem, &mut self.open(left), &self.worths, below, &mut 0)
+    }
+
+    /// Gives nodes back, with everybody of them in these places and on what is bought.
+    pub(super) fn replace(
+        &mut self,
+        gone: impl IntoIterator<Item = usize>,
+        places: &Places,
+        bought: &[Content],
+    ) {
+        for at in gone {
+            self.give_back(at);
+        }
+        self.put(places);
+        for content in bought {
+            self.buy(content);
+        }
     }
 
     /// Buys a node with its content.

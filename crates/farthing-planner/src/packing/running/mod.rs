@@ -26,7 +26,7 @@ pub use report::{Consolidation, NodeAt, RunningStep};
 use super::input::{self, Stated};
 use super::master::Master;
 use super::problem::Machine;
-use super::{PackInput, of_master, solve};
+use super::{PackInput, of_master, solve, solve_exact};
 use crate::PlanError;
 use farthing_model::{HourlyRate, Money, MoneyError, NodeId, OfferId, Resources, WorkloadId};
 use fleet::Fleet;
@@ -48,8 +48,6 @@ pub struct StandingNode {
     pub residency: Vec<String>,
     /// Members of workloads on it.
     pub holds: Vec<(WorkloadId, u64)>,
-    /// Whether it stays, whatever it costs.
-    pub keep: bool,
 }
 
 /// Workloads of which some members run already.
@@ -75,8 +73,7 @@ pub fn consolidate(input: &RunningInput<'_>) -> Result<Consolidation, PlanError>
     let solved = solve::solve(problem).map_err(of_master)?;
     let fleet = Fleet::of(input, &stated, worths, move_units(input, stated.grain)?);
     let best = search::search(&fleet, solved.as_ref());
-    let exact = stated.exact().map(|exact| solve::solve(&exact)).transpose().map_err(of_master)?;
-    let bound = exact.flatten().or(solved).map(|solved| solved.bound);
+    let bound = solve_exact(&stated)?.or(solved).map(|solved| solved.bound);
     report::report("farthing", input, &stated, &best, bound)
 }
 

@@ -4,7 +4,7 @@ use super::super::input::Stated;
 use super::RunningInput;
 use super::fleet::Fleet;
 use crate::PlanError;
-use farthing_model::{Money, MoneyError, NodeId, OfferId, Ratio, Reason, WorkloadId};
+use farthing_model::{Money, MoneyError, NodeId, OfferId, Ratio, WorkloadId};
 use jiff::SignedDuration;
 use std::collections::BTreeMap;
 
@@ -75,8 +75,6 @@ pub struct Consolidation {
     pub steps: Vec<RunningStep>,
     /// Members for whom there is no room at any price.
     pub waiting: BTreeMap<WorkloadId, u64>,
-    /// Why some of those fit nowhere.
-    pub reasons: BTreeMap<WorkloadId, Reason>,
 }
 
 impl Consolidation {
@@ -125,8 +123,6 @@ pub(super) fn report(
         cost = cost.checked_add(each).map_err(wrong)?;
     }
     let waiting = names.waiting(input, stated, fleet);
-    let why = stated.nowhere.iter().map(|(workload, why)| (workload.id.clone(), why.clone()));
-    let reasons = why.filter(|(id, _)| waiting.contains_key(id)).collect();
     let bound = bound.filter(|_| waiting.is_empty()).map(|it| bound_of(input, stated, it));
     let bound =
         bound.transpose()?.map(|bound| if bound.pico() > cost.pico() { cost } else { bound });
@@ -143,7 +139,6 @@ pub(super) fn report(
         gap,
         steps,
         waiting,
-        reasons,
     })
 }
 

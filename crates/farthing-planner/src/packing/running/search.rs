@@ -148,27 +148,8 @@ fn without(fleet: &mut Fleet<'_>, nodes: &[usize], onto: &[usize]) -> bool {
     }
     let others: Vec<usize> = onto.iter().copied().filter(|at| !nodes.contains(at)).collect();
     let places = fleet.places(&all, &others);
-    let mut bought = Vec::new();
-    // What is left costs at least what it is worth: no machine's content is worth more than it.
-    let least = places.left.iter();
-    let least: u128 =
-        least.map(|(shape, n)| u128::from(fleet.worths[*shape]) * u128::from(*n)).sum();
-    if least >= below {
-        return false;
-    }
-    if !places.left.is_empty() {
-        let mut open = fleet.open(&places.left);
-        let found = construct(fleet.problem, &mut open, &fleet.worths, below, &mut 0);
-        let Some(found) = found else { return false };
-        bought = found;
-    }
-    for at in nodes {
-        fleet.give_back(*at);
-    }
-    fleet.put(&places);
-    for content in &bought {
-        fleet.buy(content);
-    }
+    let Some(bought) = fleet.bought(&places.left, below) else { return false };
+    fleet.replace(nodes.iter().copied(), &places, &bought);
     true
 }
 

@@ -23,7 +23,6 @@ fn node(name: &str, offer: &Offer, holds: &[(&str, u64)]) -> StandingNode {
         price: offer.price.rate().unwrap(),
         residency: offer.residency.clone(),
         holds: holds.iter().map(held).collect(),
-        keep: false,
     }
 }
 
@@ -35,7 +34,7 @@ impl Case {
             offers: &self.offers,
             window: Window::new(now(), after(60)).unwrap(),
             currency: Currency::USD,
-            nodes: NodeRules { reserve: resources(0, 0), ..NodeRules::default() },
+            nodes: NodeRules { reserve: resources(0, 0), pods: None },
             budgets: &[],
         };
         run(&RunningInput { pack, nodes: &self.nodes, move_cost: self.move_cost })
